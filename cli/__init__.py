@@ -1,0 +1,1 @@
+"""Command line of sesstore: parses, calls the library, prints."""

@@ -1,0 +1,1 @@
+"""The structure-aware adapter (SES-Adapter, arXiv 2404.14850)."""

@@ -1,0 +1,1 @@
+"""Labelled proteins in, Task out."""

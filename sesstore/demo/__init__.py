@@ -1,0 +1,1 @@
+"""The bundled demonstration: real PDB chains and the burial task."""

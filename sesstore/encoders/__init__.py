@@ -1,0 +1,1 @@
+"""Proteins in, Embedding out: frozen protein language models."""

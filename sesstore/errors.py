@@ -1,0 +1,162 @@
+"""Every error sesstore raises on purpose.
+
+::
+
+    SesstoreError
+    ├── InputError (ValueError)             what the user gave is wrong: exit status 2
+    │   ├── RecordError                     one record of a file: says which file, line and id
+    │   ├── StructureError                  one structure file or chain
+    │   ├── MissingFileError (FileNotFoundError)
+    │   └── UnknownNameError (LookupError)  no task, encoder, ... of that name; suggests near ones
+    ├── StoreError (RuntimeError)           the store cannot do what was asked: exit status 1
+    │   ├── StoreFormatError                not a store, or of another format
+    │   ├── CorruptStoreError               stored bytes are not what was written
+    │   ├── FingerprintMismatchError        two encoders that must not mix; says what differs
+    │   ├── NotStoredError (LookupError)    proteins, tokens or embeddings the store lacks
+    │   └── StorageFullError (OSError)      no space left; nothing half-written
+    ├── WeightsError (FileNotFoundError)    weights that are absent or not what they say
+    ├── MissingExtraError (ImportError)     an optional dependency is not installed
+    ├── TrainingError (RuntimeError)        training cannot go on (a loss that is not finite, ...)
+    └── StoppedError (RuntimeError)         stopped by a signal after everything done was committed
+
+Each also inherits the builtin it refines, so ``except ValueError`` keeps working. Messages say what
+is wrong, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class SesstoreError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(SesstoreError, ValueError):
+    """What the user gave is wrong."""
+
+
+class RecordError(InputError):
+    """One record of an input file is wrong.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong and what to do, in a sentence or two.
+    path : path-like
+        The file.
+    line : int, optional
+        Line number, counted from 1.
+    record : str, optional
+        Id of the record.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        path: str | Path,
+        line: int | None = None,
+        record: str | None = None,
+    ) -> None:
+        where = str(path)
+        if line is not None:
+            where += f", line {line}"
+        if record:
+            where += f" ({record})"
+        super().__init__(f"{where}: {problem}")
+        self.problem = problem
+        self.path = str(path)
+        self.line = line
+        self.record = record
+
+
+class StructureError(InputError):
+    """A structure file, or a chain in it, cannot be used."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder the user named does not exist."""
+
+
+class UnknownNameError(InputError, LookupError):
+    """No task, encoder, alphabet, ... has that name.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked up, such as ``"encoder"``.
+    name : str
+        The name that is not known.
+    known : iterable of str
+        All names that are.
+    hint : str, optional
+        One more sentence, such as the command that lists them.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        self.known = sorted(known)
+        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        said = f"no {kind} is called '{name}'."
+        if near:
+            said += f" Did you mean '{near[0]}'?"
+        elif self.known:
+            said += f" Known: {', '.join(self.known)}."
+        super().__init__(f"{said} {hint}".strip())
+        self.name = name
+
+
+class StoreError(SesstoreError, RuntimeError):
+    """The store cannot do what was asked of it."""
+
+
+class StoreFormatError(StoreError):
+    """The folder is not a sesstore store, or one of a format this version cannot read."""
+
+
+class CorruptStoreError(StoreError):
+    """Stored bytes are not the bytes that were written."""
+
+
+class FingerprintMismatchError(StoreError):
+    """Embeddings of two different encoders were about to be mixed."""
+
+
+class NotStoredError(StoreError, LookupError):
+    """The store does not hold what was asked for."""
+
+
+class StorageFullError(StoreError, OSError):
+    """No space left where the store lives."""
+
+
+class WeightsError(SesstoreError, FileNotFoundError):
+    """Weights of an encoder are absent, or not what they say they are."""
+
+
+class MissingExtraError(SesstoreError, ImportError):
+    """An optional dependency is not installed.
+
+    Parameters
+    ----------
+    what : str
+        What needs it, such as ``"encoder 'near'"``.
+    extra : str
+        The extra of sesstore that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs an optional part of sesstore. Install it with: "
+            f"pip install 'sesstore[{extra}]'"
+        )
+        self.extra = extra
+
+
+class TrainingError(SesstoreError, RuntimeError):
+    """Training cannot go on."""
+
+
+class StoppedError(SesstoreError, RuntimeError):
+    """Stopped by a signal, after all finished work was committed."""

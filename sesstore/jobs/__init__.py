@@ -1,0 +1,1 @@
+"""Where datasets, encoders, structures and store meet."""

@@ -1,0 +1,179 @@
+"""What made something: fingerprints of encoders, and the record stored beside every result.
+
+Canonical JSON (sorted keys, no white space, UTF-8) is what gets hashed, so equal settings have
+equal hashes on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from .errors import FingerprintMismatchError, StoreFormatError
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text that is equal for equal values."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def sha256_json(value: Any) -> str:
+    """SHA-256 (hexadecimal) of the canonical JSON of a value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Identity of an encoder: whatever changes a stored number beyond rounding.
+
+    Parameters
+    ----------
+    encoder : str
+        Full name, such as ``"esm2_t33_650M_UR50D"``.
+    weights_sha256 : str
+        Hash of the weights (hexadecimal); of the definition for encoders that have none.
+    layer : int
+        Which layer's output is kept.
+    residue_mapping : str
+        How letters become model inputs, such as ``"esm1b"`` or ``"UZOB->X"``.
+    long_policy : str
+        What happens to proteins longer than the window, such as ``"windows(1022,256)"``.
+    precision : str
+        Arithmetic of the forward pass: ``"fp32"``, ``"bf16"``, ``"fp16"``.
+    imported_from : str
+        For embeddings other tools computed: the format they came from; empty otherwise.
+    """
+
+    encoder: str
+    weights_sha256: str
+    layer: int
+    residue_mapping: str
+    long_policy: str
+    precision: str
+    imported_from: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all settings, hexadecimal."""
+        return sha256_json(asdict(self))
+
+    @property
+    def short(self) -> str:
+        """First 12 hexadecimal digits of the digest: what folders and messages use."""
+        return self.digest[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Settings as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Fingerprint:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        StoreFormatError
+            A setting is missing or of the wrong type.
+        """
+        try:
+            settings = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            made = cls(**settings)
+        except (KeyError, TypeError) as problem:
+            raise StoreFormatError(f"not an encoder fingerprint: {problem}") from None
+        if not isinstance(made.encoder, str) or not isinstance(made.layer, int):
+            raise StoreFormatError("not an encoder fingerprint: wrong types")
+        return made
+
+    def check_same(self, other: Fingerprint) -> None:
+        """Raise unless `other` is this very encoder.
+
+        Raises
+        ------
+        FingerprintMismatchError
+            Names each setting that differs.
+        """
+        mine, theirs = asdict(self), asdict(other)
+        differing = [
+            f"{key} ({mine[key]!r} against {theirs[key]!r})"
+            for key in mine
+            if mine[key] != theirs[key]
+        ]
+        if differing:
+            raise FingerprintMismatchError(
+                f"these are two different encoders and are never mixed: {'; '.join(differing)}. "
+                f"Use one of them throughout, or keep both side by side in the store"
+            )
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made a stored result, for people and for repeating it.
+
+    Parameters
+    ----------
+    fingerprint : Fingerprint
+        The encoder.
+    dim : int
+        Width of one residue's embedding.
+    dtype : str
+        Storage type: ``"float16"``, ``"float32"`` or ``"int8"``.
+    licence : str
+        Licence of the encoder's weights.
+    citation : str
+        What to cite for the encoder.
+    """
+
+    fingerprint: Fingerprint
+    dim: int
+    dtype: str = "float16"
+    licence: str = ""
+    citation: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {**asdict(self), "fingerprint": self.fingerprint.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Provenance:
+        """Inverse of `to_json`; unknown keys are ignored.
+
+        Raises
+        ------
+        StoreFormatError
+            A key is missing or of the wrong type.
+        """
+        try:
+            known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            known["fingerprint"] = Fingerprint.from_json(value["fingerprint"])
+            return cls(**known)
+        except (KeyError, TypeError) as problem:
+            raise StoreFormatError(f"not a provenance record: {problem}") from None
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of sesstore, Python and the named packages (those that are installed)."""
+    found = {"python": platform.python_version()}
+    for name in ("sesstore", *packages):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def circumstances(*packages: str) -> dict[str, Any]:
+    """When, with what and by which command something is being made: stored beside it."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([sys.argv[0].rsplit("/", 1)[-1], *sys.argv[1:]]),
+        "versions": versions(*packages),
+    }

@@ -1,0 +1,1 @@
+"""Segments, tokens, integrity: the store on disk."""

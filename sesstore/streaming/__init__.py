@@ -1,0 +1,1 @@
+"""Plans of epochs, and packed batches read from a store."""

@@ -1,0 +1,1 @@
+"""Coordinates in, StructureTokens out."""

@@ -1,0 +1,1 @@
+"""Many runs to one table, one file a question."""

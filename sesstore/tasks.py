@@ -1,0 +1,146 @@
+"""Labelled datasets: a problem, and splits whose rows point at proteins by digest.
+
+A row is one labelled record of the published file. Rows are kept as they are: the same sequence
+may stand in two rows, with two labels or in two splits (published sets do this; ``sesstore doctor``
+says where), and each row counts in the metrics. The embedding behind them is stored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .proteins import DIGEST_BYTES
+from .provenance import sha256_json
+
+SPLITS = ("train", "valid", "test")
+"""Names of the splits, in the order they are reported."""
+
+IGNORED = -100
+"""Label of a residue that has none, in residue classes; residue regression uses NaN."""
+
+
+class Problem(StrEnum):
+    """What is predicted."""
+
+    SINGLE_LABEL = "single_label"
+    MULTI_LABEL = "multi_label"
+    REGRESSION = "regression"
+    RESIDUE_SINGLE_LABEL = "residue_single_label"
+    RESIDUE_REGRESSION = "residue_regression"
+
+    @property
+    def per_residue(self) -> bool:
+        """Whether each residue has a label of its own."""
+        return self.value.startswith("residue_")
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether labels are numbers rather than classes."""
+        return self.value.endswith("regression")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of one split.
+
+    Parameters
+    ----------
+    ids : tuple of str, length N
+        What the file calls each row.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+        Protein of each row.
+    labels : list, length N
+        int (single label), tuple of int (multi label), float (regression), or for residue
+        problems an array [L]: int64 with -100 where there is none, float32 with NaN.
+    """
+
+    ids: tuple[str, ...]
+    digests: NDArray[np.uint8]
+    labels: list[Any]
+
+    def __post_init__(self) -> None:
+        if self.digests.shape != (len(self.ids), DIGEST_BYTES) or len(self.labels) != len(self.ids):
+            raise InputError("a split needs one id, one digest and one label a row")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A labelled dataset.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"deeploc_binary"``.
+    problem : Problem
+        What is predicted.
+    classes : tuple of str
+        Class names, in the order of the label numbers; for regression the one unit or name of
+        what is predicted.
+    splits : mapping of str to Split
+        ``train``, ``valid``, ``test``; any may be missing.
+    metrics : tuple of str
+        What is reported.
+    monitor : str
+        The metric that chooses the best epoch, on ``valid``.
+    citation : str
+        What to cite for the data.
+    """
+
+    name: str
+    problem: Problem
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    metrics: tuple[str, ...]
+    monitor: str
+    citation: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of the adapter's output: number of classes, 1 for regression."""
+        return 1 if self.problem.is_regression else len(self.classes)
+
+    @property
+    def data_digest(self) -> str:
+        """SHA-256 over problem, rows and labels of all splits: equal for the same data."""
+        return sha256_json(
+            {
+                "problem": str(self.problem),
+                "splits": {
+                    name: [split.digests.tobytes().hex(), [plain_label(v) for v in split.labels]]
+                    for name, split in self.splits.items()
+                },
+            }
+        )
+
+    def split(self, name: str) -> Split:
+        """Return a split.
+
+        Raises
+        ------
+        InputError
+            The task has none of that name.
+        """
+        try:
+            return self.splits[name]
+        except KeyError:
+            raise InputError(
+                f"task '{self.name}' has no split '{name}', only {', '.join(self.splits)}"
+            ) from None
+
+
+def plain_label(label: Any) -> Any:
+    """Return a label as JSON can hold it (arrays as lists, NaN as None)."""
+    if isinstance(label, np.ndarray):
+        return [None if v != v else v for v in label.tolist()]
+    return list(label) if isinstance(label, tuple) else label

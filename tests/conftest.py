@@ -1,0 +1,34 @@
+"""Fixtures every test may use: the shared real data, where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "sesstore", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("sesstore")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _shared(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"../shared/{name} is not at hand")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real labelled proteins with tokens."""
+    return _shared("data")
+
+
+@pytest.fixture(scope="session")
+def shared_structures() -> Path:
+    """Folder of real PDB and mmCIF files."""
+    return _shared("structures")
