@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from .alphabets import alphabet
 from .errors import InputError
 from .proteins import DIGEST_BYTES, Protein
+
+STORAGE_TYPES = ("float16", "float32", "int8")
+"""Types an embedding can be stored in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +92,49 @@ class StructureTokens:
 
     def __len__(self) -> int:
         return next(iter(self.codes.values())).shape[1] if self.codes else len(self.plddt or ())
+
+
+def to_storage(embedding: Embedding, dtype: str) -> Embedding:
+    """Return an embedding in the type it is to be stored in.
+
+    Parameters
+    ----------
+    embedding : Embedding
+        float16 or float32 values.
+    dtype : str
+        ``"float16"``, ``"float32"``, or ``"int8"``: each residue is divided by a scale of its own,
+        its largest magnitude over 127, and rounded.
+
+    Raises
+    ------
+    InputError
+        The type is none of these, or a value is not finite or beyond what it can hold.
+    """
+    if dtype not in STORAGE_TYPES:
+        raise InputError(f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}")
+    if embedding.values.dtype == np.dtype(dtype):
+        return embedding
+    values = embedding.values.astype(np.float32, copy=False)
+    if dtype == "int8":
+        # Rounded to float16 before dividing, so that stored scale and stored codes belong together;
+        # the smallest normal float16 keeps a residue of zeros at zero.
+        with np.errstate(over="ignore"):
+            scales = np.maximum(np.abs(values).max(1) / 127, 6.2e-5).astype(np.float16)
+        _check_finite(scales)
+        codes = np.rint(values / scales.astype(np.float32)[:, None]).clip(-127, 127)
+        return Embedding(embedding.digest, codes.astype(np.int8), scales)
+    with np.errstate(over="ignore"):
+        stored = values.astype(dtype)
+    _check_finite(stored)
+    return Embedding(embedding.digest, stored)
+
+
+def _check_finite(values: NDArray[np.floating[Any]]) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"the encoder gave values that {values.dtype} cannot hold (not finite, or beyond "
+            f"{np.finfo(values.dtype).max:.0f}). Store them with --dtype float32"
+        )
 
 
 def check_length(protein: Protein, rows: int, what: str) -> None:

@@ -1,1 +1,1 @@
-"""Where datasets, encoders, structures and store meet."""
+"""Where datasets, encoders, structures and store meet, one file a job."""

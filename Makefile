@@ -1,0 +1,33 @@
+# Everything runs from a virtual environment that the first target needing it makes: .venv
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+EXTRAS := near,hf,test
+
+.PHONY: help demo test lint bench clean
+help:  ## Say what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $(READY)
+
+demo: $(READY)  ## The whole way on bundled real structures: tokenise, embed, train, compare
+	$(BIN)/sesstore demo
+
+test: $(READY)  ## Run the whole suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8
+
+lint: $(READY)  ## Lint, format check, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy sesstore cli
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## Run every benchmark at full size (quiet machine, many minutes)
+	for question in $$(cd benchmarks && ls *.py | grep -v '^_' | sed 's/\.py//'); do \
+		$(BIN)/python -m benchmarks.$$question || exit 1; done
+
+clean:  ## Remove the environment and all caches
+	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,120 @@
+"""The command ``sesstore``: a table of subcommands that load lazily.
+
+``sesstore ls`` never imports torch: a subcommand's module is imported when it is run or its help is
+asked for. Errors of the library become one line on standard error and an exit status: 2 for what
+the user gave (`InputError`), 1 for everything else, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from sesstore import __version__
+from sesstore.errors import InputError, SesstoreError
+
+COMMANDS = {
+    "demo": ("demo", "The whole way on bundled real structures."),
+    "add": ("add", "Put a task, or the proteins of a FASTA file, into the store."),
+    "embed": ("embed", "Run a PLM once over what the store knows and lacks."),
+    "tokens": ("tokens", "Turn structures into 3Di, DSSP and pLDDT tokens."),
+    "train": ("train", "Train a structure-aware adapter from the store."),
+    "evaluate": ("evaluate", "Measure a trained run on a task's split."),
+    "predict": ("predict", "Predict for new sequences or structures."),
+    "ls": ("ls", "List what a store holds, a line each."),
+    "info": ("info", "Say in full what a store holds and what made it."),
+    "plms": ("plms", "List the encoders, and whether their weights are here."),
+}
+"""Name: (module of this package, summary)."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{COMMANDS[cmd_name][0]}", __package__).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one gets a suggestion."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else " See `sesstore --help`."
+            raise click.UsageError(f"no command is called '{args[0]}'.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="sesstore")
+def group() -> None:
+    """Run a protein language model once; train structure-aware adapters from the store.
+
+    \b
+    Example:
+      sesstore add deeploc_binary --data DIR --source alphafold2
+      sesstore embed --plm esm2_t33
+      sesstore train deeploc_binary --structure foldseek,dssp
+    """
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments; those of the process by default.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        group.main(args=arguments, standalone_mode=False, prog_name="sesstore")
+        status = 0
+    except click.exceptions.Exit as wanted:
+        status = wanted.exit_code
+    except click.Abort:
+        status = _fail("interrupted", "Interrupted", 130, arguments)
+    except click.ClickException as problem:
+        status = _fail(_usage(problem), type(problem).__name__, 2, arguments)
+    except SesstoreError as problem:
+        wrong_input = isinstance(problem, InputError)
+        status = _fail(str(problem), type(problem).__name__, 2 if wrong_input else 1, arguments)
+    except BrokenPipeError:
+        status = 1
+    sys.exit(status)
+
+
+def _usage(problem: click.ClickException) -> str:
+    context: Any = getattr(problem, "ctx", None)
+    hint = f" Try `{context.command_path} --help`." if context and context.parent else ""
+    return problem.format_message() + hint
+
+
+def _fail(message: str, kind: str, status: int, arguments: list[str]) -> int:
+    """Say what went wrong: for people on standard error, and as JSON where that was asked for."""
+    click.echo(f"error: {message}", err=True)
+    if "--json" in arguments:
+        click.echo(json.dumps({"error": message, "kind": kind}, ensure_ascii=False))
+    return status
+
+
+if __name__ == "__main__":
+    main()

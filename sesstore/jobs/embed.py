@@ -1,0 +1,242 @@
+"""Embed once: what a store knows and lacks, under one encoder.
+
+The set of missing digests is worked out first (`plan_embedding`), so a repeated run starts no
+model.
+The encoder runs in this thread; casting and writing run in another, so that they overlap. Whatever
+ends the run, a signal among them, what was finished is committed.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..encoders.base import Encoder
+from ..errors import StoppedError
+from ..progress import SILENT, Progress
+from ..proteins import Protein
+from ..provenance import Provenance, circumstances
+from ..residues import Embedding, to_storage
+from ..store import Store
+from ..store.segments import SegmentWriter
+from .signals import stop_requests
+
+_QUEUED = 64
+"""Embeddings that may wait for the writer: bounds memory, hides its jitter."""
+
+
+@dataclass(frozen=True)
+class EmbedPlan:
+    """What an embedding run would do.
+
+    Parameters
+    ----------
+    proteins, already_stored : int
+        Sequences asked for, and those of them the store has.
+    todo : list of Protein
+        The rest.
+    bytes, free_bytes : int
+        What they will take on disk, and what is free.
+    """
+
+    proteins: int
+    already_stored: int
+    todo: list[Protein]
+    bytes: int
+    free_bytes: int
+
+    @property
+    def residues(self) -> int:
+        """Residues to encode."""
+        return sum(map(len, self.todo))
+
+
+@dataclass
+class EmbedReport:
+    """What an embedding run did; the keys of ``embed --json``."""
+
+    encoder: str
+    fingerprint: str
+    proteins: int
+    residues: int
+    encoded: int
+    already_stored: int
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def plan_embedding(
+    store: Store,
+    encoder: Encoder,
+    proteins: Iterable[Protein] | None = None,
+    *,
+    dtype: str = "float16",
+) -> EmbedPlan:
+    """Work out what is missing, without running the encoder.
+
+    Parameters
+    ----------
+    store : Store
+        Where to look, and later write.
+    encoder : Encoder
+        Its fingerprint decides what counts as stored.
+    proteins : iterable of Protein, optional
+        What is asked for; every protein the store knows by default.
+    dtype : str
+        Storage type.
+
+    Returns
+    -------
+    EmbedPlan
+    """
+    asked = {p.digest: p for p in (store.proteins() if proteins is None else proteins)}
+    stored = _stored(store, encoder, list(asked))
+    todo = [p for p, known in zip(asked.values(), stored, strict=True) if not known]
+    residue_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
+    return EmbedPlan(
+        proteins=len(asked),
+        already_stored=len(asked) - len(todo),
+        todo=todo,
+        bytes=sum(map(len, todo)) * residue_bytes,
+        free_bytes=shutil.disk_usage(store.path).free,
+    )
+
+
+def embed(
+    store: Store,
+    encoder: Encoder,
+    proteins: Iterable[Protein] | None = None,
+    *,
+    dtype: str = "float16",
+    plan: EmbedPlan | None = None,
+    progress: Progress = SILENT,
+) -> EmbedReport:
+    """Encode what is missing and commit it to the store.
+
+    Parameters
+    ----------
+    store, encoder, proteins, dtype
+        As in `plan_embedding`. Proteins given here become known to the store.
+    plan : EmbedPlan, optional
+        A plan that was made already.
+    progress : Progress
+        Told about residues as they are encoded.
+
+    Returns
+    -------
+    EmbedReport
+        ``failed`` maps ids to reasons; nothing is skipped without one.
+
+    Raises
+    ------
+    StoppedError
+        A signal came; all that was finished is in the store.
+    StorageFullError
+        No space left; all segments committed before stay.
+    """
+    started = time.perf_counter()
+    if proteins is not None:
+        proteins = list(proteins)
+        store.add_proteins(proteins)
+    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
+    report = EmbedReport(
+        encoder=encoder.full_name,
+        fingerprint=encoder.fingerprint.short,
+        proteins=plan.proteins,
+        residues=plan.residues,
+        encoded=0,
+        already_stored=plan.already_stored,
+    )
+    if plan.todo:
+        done = _encode_all(store, encoder, plan, dtype, progress)
+        report.encoded = len(done)
+        report.failed = _failures(encoder, plan.todo, done)
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def _encode_all(
+    store: Store, encoder: Encoder, plan: EmbedPlan, dtype: str, progress: Progress
+) -> set[bytes]:
+    provenance = Provenance(
+        fingerprint=encoder.fingerprint,
+        dim=encoder.dim,
+        dtype=dtype,
+        licence=encoder.licence,
+        citation=encoder.citation,
+    )
+    done: set[bytes] = set()
+    with (
+        stop_requests() as stop,
+        progress.stage(f"embedding with {encoder.name}", plan.residues, "residues") as bar,
+        store.writer(provenance, circumstances("torch", "numpy", "zarr")) as writer,
+        _Background(writer, dtype) as background,
+    ):
+        for embedding in encoder.encode(plan.todo):
+            background.put(embedding)
+            done.add(embedding.digest)
+            bar.advance(len(embedding))
+            if stop:
+                break
+    if stop and len(done) < len(plan.todo):
+        raise StoppedError(
+            f"stopped by {stop.signal}: {len(done):,} of {len(plan.todo):,} proteins are encoded "
+            f"and committed. Run the same command again to go on from there"
+        )
+    return done
+
+
+class _Background:
+    """Casts and writes embeddings in a thread of its own; errors surface in `put` or at exit."""
+
+    def __init__(self, writer: SegmentWriter, dtype: str) -> None:
+        self._writer, self._dtype = writer, dtype
+        self._queue: queue.Queue[Embedding | None] = queue.Queue(_QUEUED)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="sesstore-writer", daemon=True)
+
+    def __enter__(self) -> _Background:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def put(self, embedding: Embedding) -> None:
+        """Hand over one embedding; waits while the writer is behind."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(embedding)
+
+    def _run(self) -> None:
+        while (embedding := self._queue.get()) is not None:
+            if self._error is None:  # after an error, only drain, so that `put` never blocks
+                try:
+                    self._writer.add(to_storage(embedding, self._dtype))
+                except BaseException as problem:
+                    self._error = problem
+
+
+def _stored(store: Store, encoder: Encoder, digests: list[bytes]) -> list[bool]:
+    if not digests or encoder.fingerprint not in [p.fingerprint for p in store.encoders()]:
+        return [False] * len(digests)
+    wanted = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    return list(store.embeddings(encoder.fingerprint).find(wanted) >= 0)
+
+
+def _failures(encoder: Encoder, todo: list[Protein], done: set[bytes]) -> dict[str, str]:
+    reasons = getattr(encoder, "failures", {})
+    return {
+        p.id: reasons.get(p.digest, "the encoder returned nothing for it")
+        for p in todo
+        if p.digest not in done
+    }

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sesstore.errors import InputError
+from sesstore.proteins import Protein, digest_of
+from sesstore.residues import Embedding, StructureTokens, check_length, to_storage
+
+DIGEST = digest_of("MKT")
+
+
+def test_one_row_a_residue_is_checked() -> None:
+    check_length(Protein("p", "MKT"), 3, "embedding")
+    with pytest.raises(InputError, match="embedding of 'p' has 5 rows, its sequence 3 residues"):
+        check_length(Protein("p", "MKT"), 5, "embedding")
+
+
+@pytest.mark.parametrize(
+    ("digest", "values", "scales"),
+    [
+        (b"short", np.zeros((3, 4), np.float16), None),
+        (DIGEST, np.zeros(3, np.float16), None),
+        (DIGEST, np.zeros((0, 4), np.float16), None),
+        (DIGEST, np.zeros((3, 4), np.int8), None),
+        (DIGEST, np.zeros((3, 4), np.float16), np.ones(3, np.float16)),
+        (DIGEST, np.zeros((3, 4), np.int8), np.ones(2, np.float16)),
+    ],
+)
+def test_misshapen_embeddings_are_refused(digest, values, scales) -> None:
+    with pytest.raises(InputError):
+        Embedding(digest, values, scales)
+
+
+def test_tokens_of_one_structure_become_one_conformer() -> None:
+    tokens = StructureTokens(DIGEST, "pdb", {"foldseek": np.array([0, 1, 20], np.uint8)})
+    assert tokens.codes["foldseek"].shape == (1, 3)
+    assert len(tokens) == 3
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        {"foldseek": np.zeros(3, np.uint8), "dssp": np.zeros(4, np.uint8)},
+        {"dssp": np.array([0, 9, 0], np.uint8)},
+        {"dssp": np.zeros(0, np.uint8)},
+        {},
+    ],
+)
+def test_tokens_of_unequal_length_or_unknown_code_are_refused(codes) -> None:
+    with pytest.raises(InputError):
+        StructureTokens(DIGEST, "pdb", codes)
+
+
+values = hnp.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 6), st.integers(1, 5)),
+    elements=st.floats(-1000, 1000, width=32),
+)
+
+
+@given(values)
+def test_int8_is_within_half_a_step_of_every_value(values: np.ndarray) -> None:
+    stored = to_storage(Embedding(DIGEST, values), "int8")
+    assert stored.scales is not None
+    scales = stored.scales.astype(np.float32)[:, None]
+    # float16 rounds a scale by at most 1/2048, which 127 steps magnify.
+    assert (np.abs(stored.values * scales - values) <= scales * (0.5 + 127 / 2048) + 1e-6).all()
+
+
+@given(values)
+def test_float16_and_float32_are_the_nearest_values(values: np.ndarray) -> None:
+    assert to_storage(Embedding(DIGEST, values), "float32").values is values
+    halves = to_storage(Embedding(DIGEST, values), "float16").values
+    assert np.array_equal(halves, values.astype(np.float16))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("value", [1e9, np.nan, np.inf])
+def test_what_the_type_cannot_hold_is_refused(dtype: str, value: float) -> None:
+    with pytest.raises(InputError, match="--dtype float32"):
+        to_storage(Embedding(DIGEST, np.full((2, 2), value, np.float32)), dtype)
+
+
+def test_an_unknown_storage_type_is_refused() -> None:
+    with pytest.raises(InputError, match="float8"):
+        to_storage(Embedding(DIGEST, np.zeros((1, 1), np.float32)), "float8")
