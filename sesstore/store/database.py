@@ -1,0 +1,295 @@
+"""LMDB files that grow, are shared by many processes, and notice changed bytes.
+
+- One environment a file and process (LMDB demands it), found again by path; a forked child opens
+  its own. Where the file or file system cannot be written or locked, it is opened read-only and
+  without locks.
+- The map starts at `FIRST_MAP` and doubles when full; maps other processes grew are adopted.
+- A write is a function run in one transaction over a bounded batch, so it can be run again after
+  the map grew, and no lock is held for long.
+- Between writes a *seal* (``<name>.seal``: size and CRC-32C of the file) stands beside the file. It
+  is removed before the first change and put back after the last: where it stands, every byte must
+  be as written, free pages too. A killed writer leaves no seal, and `verify` then walks the
+  records, each of which has a checksum of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import google_crc32c
+import lmdb
+
+from ..errors import CorruptStoreError, StoreError
+from .files import fsync_folder, full, replace_file, saying_when_full, sealed
+
+FIRST_MAP = 1 << 30
+STATE = "state"
+"""Named database of every file; holds the id of the transaction that wrote last."""
+
+_TXN = b"txn"
+_T = TypeVar("_T")
+if TYPE_CHECKING:
+    Txn: TypeAlias = lmdb.Transaction[bytes]
+_open: dict[tuple[int, Path], Database] = {}
+_open_lock = threading.Lock()
+
+
+class Database:
+    """One LMDB file with named databases. Get it by `open_database`.
+
+    Parameters
+    ----------
+    path : path
+        The file; must exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        stat = path.stat()
+        self.identity = stat.st_dev, stat.st_ino
+        self._env = self._opened()
+        self._users, self._resizing = 0, False
+        self._change = threading.Condition()
+        try:
+            with self._env.begin() as txn:
+                names = [bytes(name) for name in txn.cursor().iternext(values=False)]
+            self.tables = {name.decode(): self._env.open_db(name, create=False) for name in names}
+            if not self.read_only:
+                self._env.reader_check()
+        except (lmdb.Error, UnicodeDecodeError) as problem:
+            raise unreadable(path, problem) from problem
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it could only be opened for reading."""
+        return bool(self._env.flags()["readonly"])
+
+    @contextmanager
+    def read(self) -> Iterator[Txn]:
+        """Open a read transaction. Keep it short, and do not write inside it.
+
+        Raises
+        ------
+        CorruptStoreError
+            LMDB finds the file broken.
+        """
+        with self._using():
+            try:
+                txn: Txn | None = self._env.begin()
+            except lmdb.MapResizedError:
+                txn = None
+            if txn is not None:
+                try:
+                    with txn:
+                        yield txn
+                except lmdb.Error as problem:
+                    raise unreadable(self.path, problem) from problem
+                return
+        self._resize(0)
+        with self.read() as txn:
+            yield txn
+
+    def write(self, change: Callable[[Txn], _T]) -> _T:
+        """Run `change` in one write transaction, again with a larger map if it was full.
+
+        Raises
+        ------
+        StorageFullError
+            No space left; the transaction left no trace.
+        StoreError
+            The file can only be read.
+        """
+        if self.read_only:
+            raise StoreError(f"{self.path} cannot be written. Check the permissions of its folder")
+        while True:
+            try:
+                with self._using():
+                    return self._write_once(change)
+            except lmdb.MapFullError:
+                self._resize(2 * self._env.info()["map_size"])
+            except lmdb.MapResizedError:
+                self._resize(0)
+            except lmdb.Error as problem:
+                if _is_full(problem):
+                    raise full(self.path) from problem
+                raise unreadable(self.path, problem) from problem
+
+    def seal(self) -> None:
+        """Write the seal, while no other process can write."""
+        if self.read_only or seal_path(self.path).exists():
+            return
+        with self._using(), self._env.begin(write=True) as txn:
+            try:
+                replace_file(seal_path(self.path), seal_of(self.path))
+            finally:
+                txn.abort()
+
+    def close(self) -> None:
+        """Close the environment; the next `open_database` opens it anew."""
+        with _open_lock:
+            _open.pop((os.getpid(), self.path), None)
+        self._env.close()
+
+    def _write_once(self, change: Callable[[Txn], _T]) -> _T:
+        with self._env.begin(write=True) as txn:
+            with saying_when_full(self.path), suppress(FileNotFoundError):
+                seal_path(self.path).unlink()
+                fsync_folder(self.path.parent)
+            result = change(txn)
+            txn.put(_TXN, txn.id().to_bytes(8, "little"), db=self.tables[STATE])
+        return result
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        with self._change:
+            self._change.wait_for(lambda: not self._resizing)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._change:
+                self._users -= 1
+                self._change.notify_all()
+
+    def _resize(self, size: int) -> None:
+        with self._change:
+            self._change.wait_for(lambda: not self._resizing)
+            self._resizing = True
+            self._change.wait_for(lambda: self._users == 0)
+            try:
+                self._env.set_mapsize(size)
+            finally:
+                self._resizing = False
+                self._change.notify_all()
+
+    def _opened(self) -> lmdb.Environment:
+        size = max(FIRST_MAP, 2 * self.path.stat().st_size)
+        shared: dict[str, Any] = {"subdir": False, "max_dbs": 16, "map_size": size, "create": False}
+        if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
+            with suppress(lmdb.Error, OSError):
+                return lmdb.open(str(self.path), max_readers=1024, **shared)
+        try:
+            return lmdb.open(str(self.path), readonly=True, lock=False, **shared)
+        except (lmdb.Error, OSError) as problem:
+            raise unreadable(self.path, problem) from problem
+
+
+def open_database(path: Path) -> Database | None:
+    """Return the database at `path`, or None if there is no such file."""
+    path = path.absolute()
+    key = os.getpid(), path
+    with _open_lock:
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return None
+        known = _open.get(key)
+        if known is None or known.identity != (stat.st_dev, stat.st_ino):
+            known = _open[key] = Database(path)
+        return known
+
+
+def create_database(path: Path, tables: dict[str, bool]) -> Database:
+    """Return the database at `path`, made first if there is none.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    tables : dict of str to bool
+        Named databases, and whether a key may have several values.
+    """
+    path = path.absolute()
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+        try:
+            _make(beside, tables)
+            with suppress(FileExistsError):  # somebody else was faster, and theirs is as good
+                os.link(beside, path)
+            fsync_folder(path.parent)
+        finally:
+            for file in (beside, Path(f"{beside}-lock")):
+                with suppress(FileNotFoundError):
+                    file.unlink()
+    found = open_database(path)
+    if found is None:
+        raise StoreError(f"{path} was removed while it was being opened. Run the command again")
+    return found
+
+
+def _make(path: Path, tables: dict[str, bool]) -> None:
+    try:
+        env = lmdb.open(str(path), subdir=False, max_dbs=16, map_size=FIRST_MAP)
+        try:
+            for name, several in {**tables, STATE: False}.items():
+                env.open_db(name.encode(), dupsort=several)
+            state = env.open_db(STATE.encode())
+            with env.begin(write=True) as txn:
+                txn.put(_TXN, txn.id().to_bytes(8, "little"), db=state)
+        finally:
+            env.close()
+    except lmdb.Error as problem:
+        if _is_full(problem):
+            raise full(path) from problem
+        raise unreadable(path, problem) from problem
+
+
+def seal_path(path: Path) -> Path:
+    """Return where the seal of a database file stands."""
+    return path.with_name(path.name + ".seal")
+
+
+def seal_of(path: Path) -> bytes:
+    """Seal of a file as it is now."""
+    size, crc = 0, 0
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(1 << 22):
+            size += len(block)
+            crc = google_crc32c.extend(crc, block)
+    return sealed({"bytes": size, "crc32c": f"{crc:08x}"})
+
+
+def last_transaction(database: Database, txn: Txn) -> int:
+    """Id of the transaction that wrote last, by its own record."""
+    return int.from_bytes(txn.get(_TXN, b"", db=database.tables[STATE]), "little")
+
+
+def checked(key: bytes, value: bytes) -> bytes:
+    """Value with a CRC-32C over key and value appended, to be stored under `key`."""
+    return value + int(google_crc32c.value(key + value)).to_bytes(4, "little")
+
+
+def unchecked(key: bytes, stored: bytes, where: Path) -> bytes:
+    """Inverse of `checked`.
+
+    Raises
+    ------
+    CorruptStoreError
+        Key or value are not what was written.
+    """
+    value = stored[:-4]
+    if checked(key, value) != stored:
+        raise CorruptStoreError(
+            f"{where}: the record of {key[:12].hex()} is not what was written. Run "
+            f"`sesstore verify`, then `sesstore repair`"
+        )
+    return value
+
+
+def unreadable(path: Path, problem: Exception) -> CorruptStoreError:
+    """Return the error for a file LMDB cannot use."""
+    return CorruptStoreError(
+        f"{path} cannot be used ({problem}). Run `sesstore verify`, then `sesstore repair`"
+    )
+
+
+def _is_full(problem: Exception) -> bool:
+    said = str(problem)
+    return isinstance(problem, lmdb.DiskError) or "No space" in said or "File too large" in said

@@ -1,0 +1,197 @@
+"""All embeddings of one encoder as one read-only view over its committed segments.
+
+Proteins are numbered over the segments in order of their names; of a digest that stands in several
+segments the first counts. Values are mapped, not read: `get` is zero-copy, and `gather`, the hot
+path of streaming, is one memory copy a protein. A segment that cannot be mapped (compressed or
+sharded by another tool) is read through zarr-python: slower, same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, NotStoredError
+from ..provenance import Provenance
+from . import layout, mapping
+from .index import DigestIndex, as_rows
+from .segments import Segment
+
+
+class Embeddings:
+    """Embeddings of all proteins under one encoder, as committed when the view was opened.
+
+    Parameters
+    ----------
+    folder : path
+        The encoder's folder.
+    provenance : Provenance
+        Its provenance.
+    """
+
+    def __init__(self, folder: Path, provenance: Provenance) -> None:
+        self.folder, self.provenance = folder, provenance
+        self.segments = [Segment(path) for path in layout.committed(folder)]
+        counts = [len(segment.digests) for segment in self.segments]
+        digests = _stacked([s.digests for s in self.segments], (0, 32), np.uint8)
+        self._segment_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        self._starts = _stacked([s.offsets[:-1] for s in self.segments], (0,), np.int64)
+        self.lengths = _stacked([np.diff(s.offsets) for s in self.segments], (0,), np.int64)
+        """Residues of each protein, shape=(P,), dtype=int64."""
+        self._index = DigestIndex(digests)
+        first = self._index.firsts()
+        if not first.all():
+            digests, self.lengths = digests[first], self.lengths[first]
+            self._segment_of, self._starts = self._segment_of[first], self._starts[first]
+            self._index = DigestIndex(digests)
+        self.digests = digests
+        """Digest of each protein, shape=(P, 32), dtype=uint8."""
+
+    @property
+    def dim(self) -> int:
+        """Width d of one residue's embedding."""
+        return self.provenance.dim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Storage type."""
+        return np.dtype(self.provenance.dtype)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return bool(self.find(as_rows([digest]))[0] >= 0)
+
+    def find(self, digests: NDArray[np.uint8] | Sequence[bytes]) -> NDArray[np.int64]:
+        """Return the row of each digest in this view, -1 where it is not stored.
+
+        Parameters
+        ----------
+        digests : ndarray, shape=(B, 32), dtype=uint8
+
+        Returns
+        -------
+        ndarray, shape=(B,), dtype=int64
+        """
+        return self._index.find(as_rows(digests))
+
+    def get(self, digest: bytes) -> NDArray[Any]:
+        """Embedding of one protein.
+
+        Returns
+        -------
+        ndarray, shape=(L, d)
+            A read-only view of the file for float16 and float32 where it is mapped; int8 is decoded
+            to float32.
+
+        Raises
+        ------
+        NotStoredError
+            It is not stored under this encoder.
+        """
+        row = int(self.find(as_rows([digest]))[0])
+        if row < 0:
+            raise NotStoredError(
+                f"no embedding of protein {digest.hex()[:12]} by "
+                f"{self.provenance.fingerprint.encoder} is stored. Make it with `sesstore embed`"
+            )
+        values = self.raw(row)
+        if self.dtype != np.int8:
+            return values
+        return values.astype(np.float32) * self.row_scales(row).astype(np.float32)[:, None]
+
+    def raw(self, row: int) -> NDArray[Any]:
+        """Values of one protein as stored, shape=(L, d); not copied where mapped."""
+        start = int(self._starts[row])
+        stop = start + int(self.lengths[row])
+        found: NDArray[Any] = self.values(int(self._segment_of[row]))[start:stop]
+        return found
+
+    def row_scales(self, row: int) -> NDArray[np.float16]:
+        """Scales of one protein's residues, shape=(L,), for int8 values."""
+        start = int(self._starts[row])
+        return self.scales(int(self._segment_of[row]))[start : start + int(self.lengths[row])]
+
+    def locate(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Return where proteins lie: array number, first residue, one past the last.
+
+        Parameters
+        ----------
+        rows : ndarray, shape=(B,), dtype=int64
+
+        Returns
+        -------
+        tuple of three ndarrays, shape=(B,)
+            ``values(array)[start:stop]`` are the residues.
+        """
+        starts = self._starts[rows]
+        return self._segment_of[rows], starts, starts + self.lengths[rows]
+
+    def values(self, array: int) -> Any:
+        """Return all values of segment number `array`, [N, d]: a mapped ndarray or a zarr array."""
+        return self.segments[array].values
+
+    def scales(self, array: int) -> NDArray[np.float16]:
+        """Return the scale of each residue of segment number `array`, shape=(N,)."""
+        scales = self.segments[array].scales
+        if scales is None:
+            raise InputError(f"{self.provenance.dtype} values have no scales")
+        return scales
+
+    def gather(
+        self,
+        rows: NDArray[np.int64],
+        out: NDArray[Any],
+        scales: NDArray[np.float16] | None = None,
+    ) -> None:
+        """Copy the residues of some proteins back to back.
+
+        Parameters
+        ----------
+        rows : ndarray, shape=(B,), dtype=int64
+            Rows of this view, in any order.
+        out : ndarray, shape=(T, d), dtype=float16 | float32
+            T is the sum of the lengths. int8 is decoded, unless `out` is int8 itself.
+        scales : ndarray, shape=(T,), dtype=float16, optional
+            Takes the scales, where int8 values are copied as they are.
+
+        Raises
+        ------
+        InputError
+            `out` has not the shape it must have.
+        """
+        total = int(self.lengths[rows].sum())
+        if out.shape != (total, self.dim):
+            raise InputError(f"gather needs a buffer [{total}, {self.dim}], got {out.shape}")
+        decode = self.dtype == np.int8 and out.dtype != np.int8
+        done = 0
+        for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
+            into = out[done : done + stop - start]
+            values = self.segments[array].values[start:stop]
+            if decode:
+                factor = self.scales(array)[start:stop, None].astype(out.dtype)
+                np.multiply(values, factor, out=into, casting="unsafe")
+            else:
+                into[...] = values
+                if scales is not None:
+                    scales[done : done + stop - start] = self.scales(array)[start:stop]
+            done += stop - start
+
+    def prefetch(self, rows: NDArray[np.int64]) -> None:
+        """Ask the system to read the residues of some proteins ahead, without waiting."""
+        for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
+            values = self.segments[array].values
+            if isinstance(values, np.ndarray):
+                mapping.prefetch(values[start:stop])
+
+
+def _stacked(parts: Iterable[NDArray[Any]], empty: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    found = list(parts)
+    return np.concatenate(found) if found else np.empty(empty, dtype)

@@ -1,0 +1,118 @@
+"""Files that are either whole and on disk, or not there: the only place that writes.
+
+Everything goes through a dot-name, is flushed and fsynced with its folder, and then renamed. A full
+disk surfaces as `StorageFullError`, and what was half-written is removed. Small JSON documents are
+*sealed*: they hold the SHA-256 of themselves and are written in one canonical form, so any changed
+byte shows.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorruptStoreError, StorageFullError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+SEAL = "sha256"
+"""Key under which a sealed document holds its own hash."""
+
+
+@contextmanager
+def saying_when_full(where: Path) -> Iterator[None]:
+    """Turn "no space left" of the operating system into `StorageFullError`."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in _FULL or isinstance(problem, StorageFullError):
+            raise
+        raise full(where) from problem
+
+
+def full(where: Path) -> StorageFullError:
+    """Return the error to raise when nothing more fits where `where` lives."""
+    return StorageFullError(
+        f"no space left for {where}. All that was committed before is safe: free some space and "
+        f"run the same command again to go on"
+    )
+
+
+def write_all(handle: int, data: bytes | memoryview) -> None:
+    """Write every byte of `data` to a file descriptor."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a new file and fsync it; the folder is the caller's to fsync."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one atomic step, durable when this returns.
+
+    Raises
+    ------
+    StorageFullError
+        No space left; the old file, if any, is still there.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        with saying_when_full(path):
+            write_file(beside, data)
+            os.rename(beside, path)
+            fsync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def sealed(document: dict[str, Any]) -> bytes:
+    """Bytes of a JSON document with its own hash among its keys."""
+    body = {key: value for key, value in document.items() if key != SEAL}
+    return _pretty({**body, SEAL: sha256(_pretty(body)).hexdigest()})
+
+
+def unsealed(data: bytes, where: Path) -> dict[str, Any]:
+    """Document of `sealed` bytes.
+
+    Raises
+    ------
+    CorruptStoreError
+        Any byte differs from what `sealed` wrote.
+    """
+    try:
+        document = json.loads(data)
+        intact = isinstance(document, dict) and sealed(document) == data
+    except (ValueError, RecursionError):
+        intact = False
+    if not intact:
+        raise CorruptStoreError(f"{where} is not what was written. Run `sesstore verify`")
+    return dict(document)
+
+
+def _pretty(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"

@@ -1,0 +1,226 @@
+"""Where everything lies in a store, and the Zarr v3 metadata that says so to other tools.
+
+::
+
+    STORE/
+      zarr.json                              root group, attribute {"sesstore": {"format": 1, ...}}
+      proteins.lmdb                          sequences by digest, ids
+      embeddings/<encoder>-<fingerprint12>/<segment id>/{values,offsets,digests[,scales]}
+      tokens/<source>.lmdb
+      tasks/<name>.jsonl
+      set-aside/                             what `repair` took out of use
+
+A name that starts with a dot is not committed and does not exist for readers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorruptStoreError, InputError, StoreFormatError
+from ..provenance import Provenance, canonical_json
+from .files import fsync_folder, replace_file, saying_when_full, write_file
+
+FORMAT = 1
+METADATA = "zarr.json"
+CHECKSUMS = "checksums.json"
+EMBEDDINGS = "embeddings"
+TOKENS = "tokens"
+TASKS = "tasks"
+PROTEINS = "proteins.lmdb"
+SET_ASIDE = "set-aside"
+CARD = "README.md"
+
+SHARD_BYTES = 128 << 20
+CHUNK_ROWS = 1024
+PAGE = 1 << 16
+"""Whole shards are a multiple of this (the largest page size in use), so they can be mapped."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+
+
+def check_name(kind: str, name: str) -> str:
+    """Return `name` if it can name a file of a store.
+
+    Raises
+    ------
+    InputError
+        It has other characters than letters, digits and ``. _ + -``, or starts with a dot.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"'{name}' cannot name a {kind}: use letters, digits and . _ + - (128 at most), and "
+            f"start with a letter or digit"
+        )
+    return name
+
+
+def encoder_folder(provenance: Provenance) -> str:
+    """Name of the folder of an encoder's segments."""
+    fingerprint = provenance.fingerprint
+    name = re.sub(r"[^A-Za-z0-9._+-]", "_", fingerprint.encoder).lstrip(".")[:100]
+    return f"{name}-{fingerprint.short}"
+
+
+def new_segment_id() -> str:
+    """Name for a segment: sorts by time, and no two writers anywhere choose the same."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
+
+
+def committed(folder: Path, *, folders: bool = True) -> list[Path]:
+    """Committed folders (or files) in a folder, sorted by name; empty if there is no such folder.
+
+    Folders of names that sort first were committed first.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [
+                e.name
+                for e in entries
+                if not e.name.startswith(".") and e.is_dir(follow_symlinks=False) == folders
+            ]
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in sorted(found)]
+
+
+def group_metadata(attributes: dict[str, Any]) -> bytes:
+    """``zarr.json`` of a group, with the hash of its attributes among them."""
+    body = {key: value for key, value in attributes.items() if key != "sha256"}
+    seal = sha256(canonical_json(body).encode()).hexdigest()
+    return document(
+        {
+            "attributes": {"sesstore": {**body, "sha256": seal}},
+            "node_type": "group",
+            "zarr_format": 3,
+        }
+    )
+
+
+def read_group(path: Path) -> dict[str, Any]:
+    """Attributes of a group this package wrote.
+
+    Parameters
+    ----------
+    path : path
+        The ``zarr.json``.
+
+    Raises
+    ------
+    CorruptStoreError
+        Any byte differs from what `group_metadata` wrote.
+    FileNotFoundError
+        There is no such file.
+    """
+    raw = path.read_bytes()
+    try:
+        attributes = parse(raw)["attributes"]["sesstore"]
+        intact = group_metadata(attributes) == raw
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        intact = False
+    if not intact:
+        raise CorruptStoreError(f"{path} is not what was written. Run `sesstore verify`")
+    return {key: value for key, value in attributes.items() if key != "sha256"}
+
+
+def array_metadata(shape: tuple[int, ...], dtype: str) -> bytes:
+    """``zarr.json`` of an array that is one uncompressed chunk."""
+    codec: dict[str, Any] = {"name": "bytes"}
+    if dtype not in ("uint8", "int8"):
+        codec["configuration"] = {"endian": "little"}
+    return document(_array(shape, dtype, shape, [codec]))
+
+
+def sharded_metadata(shape: tuple[int, int], dtype: str, shard_rows: int, chunk_rows: int) -> bytes:
+    """``zarr.json`` of a sharded, uncompressed [N, d] array."""
+    codec: dict[str, Any] = {"name": "bytes"}
+    if dtype != "int8":
+        codec["configuration"] = {"endian": "little"}
+    sharding = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [chunk_rows, shape[1]],
+            "codecs": [codec],
+            "index_codecs": [
+                {"name": "bytes", "configuration": {"endian": "little"}},
+                {"name": "crc32c"},
+            ],
+            "index_location": "end",
+        },
+    }
+    return document(_array(shape, dtype, (shard_rows, shape[1]), [sharding]))
+
+
+def _array(
+    shape: tuple[int, ...], dtype: str, chunk: tuple[int, ...], codecs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "attributes": {},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(chunk)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "codecs": codecs,
+        "data_type": dtype,
+        "fill_value": 0 if "int" in dtype else 0.0,
+        "node_type": "array",
+        "shape": list(shape),
+        "zarr_format": 3,
+    }
+
+
+def document(value: dict[str, Any]) -> bytes:
+    """JSON bytes of a metadata document."""
+    return json.dumps(value, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+
+
+def parse(raw: bytes) -> Any:
+    """Inverse of `document`."""
+    return json.loads(raw)
+
+
+def shard_rows(dim: int, itemsize: int) -> int:
+    """Rows of one shard: about 128 MiB, whole inner chunks, a whole number of memory pages."""
+    row = dim * itemsize
+    step = CHUNK_ROWS
+    while step * row % PAGE:
+        step += CHUNK_ROWS
+    return max(1, SHARD_BYTES // (step * row)) * step
+
+
+def make_group(folder: Path, attributes: dict[str, Any]) -> None:
+    """Make a group folder in one atomic step; fine if somebody else made it first."""
+    if (folder / METADATA).is_file():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
+    try:
+        with saying_when_full(folder):
+            beside.mkdir()
+            write_file(beside / METADATA, group_metadata(attributes))
+            fsync_folder(beside)
+            try:
+                os.rename(beside, folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                if not (folder / METADATA).is_file():  # a folder of other making, such as mkdir's
+                    replace_file(folder / METADATA, group_metadata(attributes))
+            fsync_folder(folder.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_format(attributes: dict[str, Any], where: Path) -> None:
+    """Raise `StoreFormatError` unless this version reads stores with these root attributes."""
+    if attributes.get("format") != FORMAT:
+        raise StoreFormatError(
+            f"{where} is a store of format {attributes.get('format')}; this version reads format "
+            f"{FORMAT}. Install a newer sesstore to read it"
+        )

@@ -1,0 +1,311 @@
+"""Segments: immutable groups with the embeddings of some proteins under one encoder.
+
+Written under a dot-name, every file and folder fsynced, then renamed: a segment is there as a whole
+or not at all. Rows go straight to the open shard's file, so memory stays small however large the
+segment. Any number of writers work side by side without a lock; each holds a (never contended)
+``flock`` on its unfinished folder only so that `gc` can tell a live writer from a dead one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptStoreError, InputError
+from ..proteins import DIGEST_BYTES
+from ..provenance import Provenance
+from ..residues import Embedding
+from . import layout
+from .files import fsync_folder, saying_when_full, sealed, write_file
+from .shards import ShardWriter, checksums_of, is_plain, open_rows
+
+SEGMENT_BYTES = 512 << 20
+SEGMENT_SECONDS = 60.0
+
+
+class SegmentWriter:
+    """Adds embeddings to a store, one segment after the other.
+
+    Leaving the ``with`` block commits what is in hand; by an exception it drops only that.
+
+    Parameters
+    ----------
+    folder : path
+        The encoder's folder.
+    provenance : Provenance
+        What makes the embeddings.
+    circumstances : mapping
+        When, by which command, with which versions.
+    segment_bytes, segment_seconds : int, float
+        A segment is committed once its values reach this size, or when it is older than this: what
+        an interruption can lose.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        provenance: Provenance,
+        circumstances: Mapping[str, Any],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
+        self.folder, self.provenance = folder, provenance
+        self.committed: list[str] = []
+        self._circumstances = dict(circumstances)
+        self._limits = segment_bytes, segment_seconds
+        self._open: _OpenSegment | None = None
+        self._seen: set[bytes] = set()
+
+    def __enter__(self) -> SegmentWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.abort()
+
+    def add(self, embedding: Embedding) -> None:
+        """Take one embedding, already in the storage type; one this writer has seen is left out.
+
+        Raises
+        ------
+        InputError
+            Its width or type is not this encoder's.
+        StorageFullError
+            No space left; the segment in hand is gone, all before it stay.
+        """
+        values = embedding.values
+        if values.shape[1] != self.provenance.dim or values.dtype != self.provenance.dtype:
+            raise InputError(
+                f"embedding is {values.dtype} [{values.shape[0]}, {values.shape[1]}], this encoder "
+                f"is stored as {self.provenance.dtype} with {self.provenance.dim} columns"
+            )
+        if embedding.digest in self._seen:
+            return
+        try:
+            with saying_when_full(self.folder):
+                if self._open is None:
+                    self._open = _OpenSegment(self.folder, self.provenance, self._circumstances)
+                self._open.append(embedding)
+        except BaseException:
+            self.abort()
+            raise
+        self._seen.add(embedding.digest)
+        size, seconds = self._limits
+        if self._open.values.bytes >= size or self._open.age >= seconds:
+            self.commit()
+
+    def commit(self) -> str | None:
+        """Make what is in hand a segment; its id, or None if there was nothing.
+
+        Raises
+        ------
+        StorageFullError
+            No space left; the segment in hand is gone, all before it stay.
+        """
+        if self._open is None:
+            return None
+        try:
+            with saying_when_full(self.folder):
+                name = self._open.commit()
+        except BaseException:
+            self.abort()
+            raise
+        self._open = None
+        self.committed.append(name)
+        return name
+
+    def abort(self) -> None:
+        """Drop the segment in hand."""
+        if self._open is not None:
+            self._seen.difference_update(self._open.digests)
+            self._open.abort()
+            self._open = None
+
+
+class _OpenSegment:
+    """A segment under its dot-name."""
+
+    def __init__(
+        self, folder: Path, provenance: Provenance, circumstances: Mapping[str, Any]
+    ) -> None:
+        self.id = layout.new_segment_id()
+        self.path, self._final = folder / f".{self.id}", folder / self.id
+        self._started = time.monotonic()
+        self._attributes = {
+            "kind": "segment",
+            "provenance": provenance.to_json(),
+            "circumstances": dict(circumstances),
+        }
+        self.path.mkdir()
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._scales: ShardWriter | None = None
+        self.digests: list[bytes] = []
+        self._lengths: list[int] = []
+        try:
+            self.values = ShardWriter(self.path / "values", provenance.dtype, provenance.dim)
+        except BaseException:
+            self._remove()
+            raise
+        self._scale_parts: list[NDArray[np.float16]] = []
+
+    @property
+    def age(self) -> float:
+        """Seconds since the segment was begun."""
+        return time.monotonic() - self._started
+
+    def append(self, embedding: Embedding) -> None:
+        """Write one embedding."""
+        self.values.append(embedding.values)
+        if embedding.scales is not None:
+            self._scale_parts.append(embedding.scales.astype("<f2"))
+        self.digests.append(embedding.digest)
+        self._lengths.append(len(embedding))
+
+    def commit(self) -> str:
+        """Write the rest, make it durable, give it its name."""
+        self.values.finish()
+        files = {f"values/{name}": sums for name, sums in self.values.checksums.items()}
+        offsets = np.zeros(len(self._lengths) + 1, "<i8")
+        np.cumsum(self._lengths, out=offsets[1:])
+        digests = np.frombuffer(b"".join(self.digests), np.uint8).reshape(-1, DIGEST_BYTES)
+        self._write_array("offsets", offsets, files)
+        self._write_array("digests", digests, files)
+        if self._scale_parts:
+            self._write_array("scales", np.concatenate(self._scale_parts), files)
+        fsync_folder(self.values.folder)
+        counts = {"proteins": len(digests), "residues": int(offsets[-1])}
+        metadata = layout.group_metadata({**self._attributes, **counts})
+        write_file(self.path / layout.METADATA, metadata)
+        files[layout.METADATA] = checksums_of(metadata)
+        write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))
+        fsync_folder(self.path)
+        os.rename(self.path, self._final)
+        os.close(self._lock)
+        fsync_folder(self._final.parent)
+        return self.id
+
+    def abort(self) -> None:
+        """Remove the unfinished folder."""
+        self.values.abort()
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+    def _write_array(
+        self, name: str, values: NDArray[Any], files: dict[str, dict[str, Any]]
+    ) -> None:
+        folder = self.path / name
+        folder.mkdir()
+        metadata = layout.array_metadata(values.shape, values.dtype.name)
+        chunk = "c" + ".0" * values.ndim
+        for file, data in ((layout.METADATA, metadata), (chunk, values.tobytes())):
+            write_file(folder / file, data)
+            files[f"{name}/{file}"] = checksums_of(data)
+        fsync_folder(folder)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A committed segment; its arrays are opened when they are first asked for.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+    """
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.path.name
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """Provenance, circumstances and counts."""
+        with _explained(self.path):
+            return layout.read_group(self.path / layout.METADATA)
+
+    @cached_property
+    def digests(self) -> NDArray[np.uint8]:
+        """Digest of each protein, shape=(P, 32)."""
+        with _explained(self.path):
+            return read_array(self.path / "digests").reshape(-1, DIGEST_BYTES)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """Protein i has the rows ``offsets[i]`` to ``offsets[i + 1]``, shape=(P + 1,)."""
+        with _explained(self.path):
+            offsets: NDArray[np.int64] = read_array(self.path / "offsets")
+        if len(offsets) != len(self.digests) + 1:
+            raise CorruptStoreError(f"{self.path}: offsets and digests do not belong together")
+        return offsets
+
+    @cached_property
+    def values(self) -> Any:
+        """Embeddings, [N, d]: a mapped ndarray where possible, else a zarr array."""
+        with _explained(self.path):
+            return open_rows(self.path / "values")
+
+    @cached_property
+    def scales(self) -> NDArray[np.float16] | None:
+        """Scale of each residue, shape=(N,), for int8 values."""
+        if not (self.path / "scales").is_dir():
+            return None
+        with _explained(self.path):
+            return read_array(self.path / "scales")
+
+
+class _explained:  # noqa: N801 - reads as a statement
+    """Turn whatever a broken segment raises into `CorruptStoreError`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OSError | ValueError | KeyError | TypeError | IndexError):
+            raise CorruptStoreError(
+                f"segment {self._path} cannot be read ({error}). Run `sesstore verify`, then "
+                f"`sesstore repair`"
+            ) from error
+
+
+def read_array(folder: Path) -> NDArray[Any]:
+    """Read a whole small array; through zarr-python if it is not one plain chunk."""
+    metadata = layout.parse((folder / layout.METADATA).read_bytes())
+    shape = metadata["shape"]
+    separator = metadata["chunk_key_encoding"].get("configuration", {}).get("separator", "/")
+    one_chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"] == shape
+    if one_chunk and is_plain(metadata["codecs"]) and all(shape):
+        raw = (folder / ("c" + (separator + "0") * len(shape))).read_bytes()
+        dtype = np.dtype(metadata["data_type"]).newbyteorder("<")
+        return np.frombuffer(raw, dtype).reshape(shape)
+    import zarr
+
+    return np.asarray(zarr.open_array(folder, mode="r")[...])

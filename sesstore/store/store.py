@@ -1,0 +1,335 @@
+"""A store: proteins, embeddings by encoder, tokens by source, tasks; a folder on disk.
+
+Opening reads one small file; everything else is opened when it is asked for. Any number of
+processes may read and write at once (see the modules of this room for how), readers see only what
+was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import (
+    FingerprintMismatchError,
+    InputError,
+    NotStoredError,
+    StoreFormatError,
+    UnknownNameError,
+)
+from ..proteins import Protein
+from ..provenance import Fingerprint, Provenance, circumstances
+from ..residues import StructureTokens
+from ..tasks import Task
+from . import layout
+from .embeddings import Embeddings
+from .files import replace_file
+from .proteins import ProteinTable
+from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
+from .tasks import read_task, write_task
+from .tokens import Tokens
+
+
+class Store:
+    """A store on disk. Get one by `Store.open` or `Store.create`.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+    attributes : dict
+        The root group's ``sesstore`` attribute.
+    """
+
+    def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
+        self.path, self.attributes = path, attributes
+        self._proteins = ProteinTable(path / layout.PROTEINS)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, path: Path | str) -> Store:
+        """Make an empty store, or open the one that is there.
+
+        Raises
+        ------
+        StoreFormatError
+            The folder holds something else.
+        """
+        path = Path(path)
+        root = path / layout.METADATA
+        if not root.exists():
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise StoreFormatError(
+                    f"'{path}' holds other things than a store. Name a new or an empty folder"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            made = {"format": layout.FORMAT, "kind": "store", "made": circumstances()}
+            replace_file(root, layout.group_metadata(made))
+        layout.make_group(path / layout.EMBEDDINGS, {"kind": "embeddings"})
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path | str, *, create: bool = False) -> Store:
+        """Open a store.
+
+        Parameters
+        ----------
+        path : path
+            Its folder.
+        create : bool
+            Make it if there is none.
+
+        Raises
+        ------
+        StoreFormatError
+            There is no store, or one of a format this version does not read.
+        CorruptStoreError
+            Its metadata are not what was written.
+        """
+        path = Path(path)
+        root = path / layout.METADATA
+        if not root.is_file():
+            if create:
+                return cls.create(path)
+            raise StoreFormatError(
+                f"there is no store at '{path}'. Name one with --store or SESSTORE_STORE, or make "
+                f"one with `sesstore add` or `sesstore embed`"
+            )
+        attributes = layout.read_group(root)
+        layout.check_format(attributes, path)
+        return cls(path, attributes)
+
+    # Proteins
+
+    def add_proteins(self, proteins: Iterable[Protein]) -> int:
+        """Store sequences and ids; return how many sequences were new."""
+        return self._proteins.add(proteins)
+
+    def protein(self, digest: bytes) -> Protein:
+        """Return a protein, under the first id it came with; raises `NotStoredError`."""
+        return self._proteins.get(digest)
+
+    def proteins(self, digests: Iterable[bytes] | None = None) -> Iterator[Protein]:
+        """Yield the proteins of some digests, in their order, or all; raises `NotStoredError`."""
+        return iter(self._proteins) if digests is None else self._proteins.get_all(digests)
+
+    def count_proteins(self) -> int:
+        """Return how many sequences the store knows."""
+        return len(self._proteins)
+
+    def find_id(self, id: str) -> list[bytes]:
+        """Digests of the sequences that came under an id; empty if there are none."""
+        return self._proteins.find_id(id)
+
+    # Embeddings
+
+    def encoders(self) -> list[Provenance]:
+        """Provenance of every encoder that has a folder here."""
+        return [provenance for _, provenance in self._encoders()]
+
+    def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
+        """Open a view of all committed embeddings of one encoder.
+
+        Parameters
+        ----------
+        which : Fingerprint or str, optional
+            A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
+            store has only one.
+
+        Raises
+        ------
+        NotStoredError
+            The store has no such embeddings.
+        FingerprintMismatchError
+            Several encoders fit; says in what they differ.
+        """
+        folder, provenance = self._one_encoder(which)
+        return Embeddings(folder, provenance)
+
+    def writer(
+        self,
+        provenance: Provenance,
+        circumstances: Mapping[str, Any],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> SegmentWriter:
+        """Open a writer of embeddings; use it in a ``with`` block.
+
+        Raises
+        ------
+        FingerprintMismatchError
+            The store has embeddings of this encoder in another type or width.
+        """
+        folder = self.path / layout.EMBEDDINGS / layout.encoder_folder(provenance)
+        for path, known in self._encoders():
+            if path == folder:
+                _check_same_storage(known, provenance)
+        layout.make_group(folder, {"kind": "encoder", "provenance": provenance.to_json()})
+        return SegmentWriter(
+            folder,
+            provenance,
+            circumstances,
+            segment_bytes=segment_bytes,
+            segment_seconds=segment_seconds,
+        )
+
+    def encoder_folder(self, which: Fingerprint | str | None = None) -> Path:
+        """Return the folder of one encoder's segments; raises as `embeddings`."""
+        return self._one_encoder(which)[0]
+
+    def _encoders(self) -> list[tuple[Path, Provenance]]:
+        found = []
+        for folder in layout.committed(self.path / layout.EMBEDDINGS):
+            if (folder / layout.METADATA).is_file():
+                attributes = layout.read_group(folder / layout.METADATA)
+                found.append((folder, Provenance.from_json(attributes["provenance"])))
+        return found
+
+    def _one_encoder(self, which: Fingerprint | str | None) -> tuple[Path, Provenance]:
+        known = self._encoders()
+        fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
+        exact = [pair for pair in fitting if pair[1].fingerprint.encoder == which]
+        fitting = exact or fitting
+        if not fitting:
+            names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
+            asked = which.encoder if isinstance(which, Fingerprint) else which or "any encoder"
+            raise NotStoredError(
+                f"the store has no embeddings by {asked}, only by: {names or 'none'}. Make them "
+                f"with `sesstore embed`"
+            )
+        if len(fitting) > 1:
+            raise _ambiguous([provenance.fingerprint for _, provenance in fitting])
+        return fitting[0]
+
+    # Tokens
+
+    def sources(self) -> list[str]:
+        """Names of the sources there are tokens from."""
+        files = layout.committed(self.path / layout.TOKENS, folders=False)
+        return [file.name.removesuffix(".lmdb") for file in files if file.suffix == ".lmdb"]
+
+    def tokens(self, source: str) -> Tokens:
+        """Open the tokens of one source.
+
+        Raises
+        ------
+        UnknownNameError
+            The store has none of that name.
+        """
+        if source not in self.sources():
+            raise UnknownNameError(
+                "source of tokens in this store",
+                source,
+                self.sources(),
+                "Add tokens with `sesstore tokens` or `sesstore add`.",
+            )
+        return Tokens(self._tokens_path(source))
+
+    def add_tokens(
+        self,
+        items: Iterable[StructureTokens],
+        circumstances: Mapping[str, Any],
+        *,
+        replace: bool = False,
+    ) -> int:
+        """Store tokens; return for how many proteins something was written.
+
+        Parts that are stored already stay as they are unless `replace`.
+
+        Raises
+        ------
+        InputError
+            Tokens do not have one code a residue of their protein.
+        StorageFullError
+            No space left; whole batches before it stay.
+        """
+        written = 0
+        for source, batch in _by_source(items):
+            lengths = self._proteins.lengths(item.digest for item in batch)
+            for item, length in zip(batch, lengths, strict=True):
+                if length not in (-1, len(item)):
+                    raise InputError(
+                        f"tokens of {self.protein(item.digest).id} from {source} have {len(item)} "
+                        f"codes, the sequence has {length} residues. Tokenise the structure again"
+                    )
+            tokens = Tokens(self._tokens_path(source))
+            written += tokens.add(batch, circumstances, replace=replace)
+        return written
+
+    def _tokens_path(self, source: str) -> Path:
+        return self.path / layout.TOKENS / f"{layout.check_name('source', source)}.lmdb"
+
+    # Tasks
+
+    def add_task(self, task: Task) -> None:
+        """Store a task, replacing one of the same name."""
+        write_task(self._task_path(task.name), task)
+
+    def task(self, name: str) -> Task:
+        """Read a task.
+
+        Raises
+        ------
+        UnknownNameError
+            The store has none of that name.
+        """
+        if name not in self.tasks():
+            raise UnknownNameError(
+                "task of this store", name, self.tasks(), "Add it with `sesstore add`."
+            )
+        return read_task(self._task_path(name))
+
+    def tasks(self) -> list[str]:
+        """Names of the tasks."""
+        files = layout.committed(self.path / layout.TASKS, folders=False)
+        return [file.stem for file in files if file.suffix == ".jsonl"]
+
+    def _task_path(self, name: str) -> Path:
+        return self.path / layout.TASKS / f"{layout.check_name('task', name)}.jsonl"
+
+
+def _fits(fingerprint: Fingerprint, which: Fingerprint | str | None) -> bool:
+    if isinstance(which, str):
+        return bool(which) and (
+            fingerprint.encoder.startswith(which) or fingerprint.digest.startswith(which)
+        )
+    return which is None or fingerprint == which
+
+
+def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
+    first, second = fitting[0].to_json(), fitting[1].to_json()
+    differing = [
+        f"{k} ({first[k]!r} against {second[k]!r})" for k in first if first[k] != second[k]
+    ]
+    choices = ", ".join(f"{f.encoder}: {f.short}" for f in fitting)
+    return FingerprintMismatchError(
+        f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "
+        f"Name one by its fingerprint: {choices}"
+    )
+
+
+def _check_same_storage(known: Provenance, wanted: Provenance) -> None:
+    known.fingerprint.check_same(wanted.fingerprint)
+    if (known.dtype, known.dim) != (wanted.dtype, wanted.dim):
+        raise FingerprintMismatchError(
+            f"the store has embeddings by {known.fingerprint.encoder} as {known.dtype} with "
+            f"{known.dim} columns, these are {wanted.dtype} with {wanted.dim}. Add them as "
+            f"{known.dtype}, or use another store"
+        )
+
+
+def _by_source(
+    items: Iterable[StructureTokens], size: int = 1024
+) -> Iterator[tuple[str, list[StructureTokens]]]:
+    batch: list[StructureTokens] = []
+    for item in items:
+        if batch and (len(batch) >= size or item.source != batch[0].source):
+            yield batch[0].source, batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch[0].source, batch

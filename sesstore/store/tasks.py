@@ -1,0 +1,126 @@
+"""Labelled tasks of a store: JSON lines, one row a line.
+
+The first line is the task without its rows, the last one the SHA-256 of all lines before it, so a
+cut or changed file is noticed. Written in one atomic step.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorruptStoreError
+from ..provenance import canonical_json
+from ..tasks import Problem, Split, Task, plain_label
+from .files import replace_file
+
+_FORMAT = 1
+
+
+def write_task(path: Path, task: Task) -> None:
+    """Write a task's file, replacing what is there.
+
+    Raises
+    ------
+    StorageFullError
+        No space left; the old file is still there.
+    """
+    body = "".join(line + "\n" for line in _lines(task)).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, body + _footer(body))
+
+
+def read_task(path: Path) -> Task:
+    """Read a task's file.
+
+    Raises
+    ------
+    CorruptStoreError
+        It is not what was written.
+    FileNotFoundError
+        There is none.
+    """
+    raw = path.read_bytes()
+    body = raw[: raw.rstrip(b"\n").rfind(b"\n") + 1]
+    if raw != body + _footer(body):
+        raise CorruptStoreError(
+            f"{path} is not what was written. Remove it and add the task again with `sesstore add`"
+        )
+    try:
+        head, *rows = [json.loads(line) for line in body.splitlines()]
+        return _task(head, rows)
+    except (ValueError, KeyError, TypeError) as problem:
+        raise CorruptStoreError(f"{path} holds no task this version reads: {problem}") from problem
+
+
+def _footer(body: bytes) -> bytes:
+    return canonical_json({"sha256": sha256(body).hexdigest()}).encode() + b"\n"
+
+
+def _lines(task: Task) -> Iterator[str]:
+    yield canonical_json(
+        {
+            "sesstore_task": _FORMAT,
+            "name": task.name,
+            "problem": str(task.problem),
+            "classes": list(task.classes),
+            "metrics": list(task.metrics),
+            "monitor": task.monitor,
+            "citation": task.citation,
+            "notes": list(task.notes),
+            "splits": {name: len(split) for name, split in task.splits.items()},
+        }
+    )
+    for name, split in task.splits.items():
+        for name_in_file, digest, label in zip(split.ids, split.digests, split.labels, strict=True):
+            row = {"split": name, "id": name_in_file, "digest": digest.tobytes().hex()}
+            yield canonical_json({**row, "label": plain_label(label)})
+
+
+def _task(head: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
+    if head["sesstore_task"] != _FORMAT:
+        raise ValueError(f"format {head['sesstore_task']}")
+    problem = Problem(head["problem"])
+    splits = {name: _split(problem, name, rows) for name in _in_order(head["splits"], rows)}
+    return Task(
+        name=head["name"],
+        problem=problem,
+        classes=tuple(head["classes"]),
+        splits=splits,
+        metrics=tuple(head["metrics"]),
+        monitor=head["monitor"],
+        citation=head["citation"],
+        notes=tuple(head["notes"]),
+    )
+
+
+def _in_order(counts: dict[str, int], rows: list[dict[str, Any]]) -> list[str]:
+    """Names of the splits as they come in the rows; empty ones last."""
+    return list(dict.fromkeys([row["split"] for row in rows] + list(counts)))
+
+
+def _split(problem: Problem, name: str, rows: list[dict[str, Any]]) -> Split:
+    mine = [row for row in rows if row["split"] == name]
+    digests = bytes.fromhex("".join(row["digest"] for row in mine))
+    return Split(
+        ids=tuple(row["id"] for row in mine),
+        digests=np.frombuffer(digests, np.uint8).reshape(-1, 32),
+        labels=[_label(problem, row["label"]) for row in mine],
+    )
+
+
+def _label(problem: Problem, label: Any) -> Any:
+    match problem:
+        case Problem.MULTI_LABEL:
+            return tuple(label)
+        case Problem.RESIDUE_SINGLE_LABEL:
+            return np.asarray(label, np.int64)
+        case Problem.RESIDUE_REGRESSION:
+            return np.asarray([np.nan if v is None else v for v in label], np.float32)
+        case _:
+            return label

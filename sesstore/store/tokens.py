@@ -1,0 +1,281 @@
+"""Structure tokens of one source, in one LMDB file.
+
+Named databases: each alphabet and ``plddt`` (digest -> uint8 codes [M, L], or [L]), ``meta``
+(digest -> JSON: length, a CRC-32C of each record, and which provenance made it) and ``provenance``
+(what it refers to: tool, date, command, versions; stored once a run). Every read checks its sums.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from ..alphabets import ALPHABETS
+from ..errors import CorruptStoreError, NotStoredError
+from ..provenance import canonical_json
+from ..residues import StructureTokens
+from .database import Database, checked, create_database, open_database, unchecked
+from .index import as_rows
+
+if TYPE_CHECKING:
+    from .database import Txn
+
+PLDDT = "plddt"
+TABLES = {**dict.fromkeys(ALPHABETS, False), PLDDT: False, "meta": False, "provenance": False}
+_BATCH = 1024
+
+
+class Tokens:
+    """Tokens of all proteins under one source.
+
+    Parameters
+    ----------
+    path : path
+        ``tokens/<source>.lmdb``; made by the first `add`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.source = path.name.removesuffix(".lmdb")
+
+    def get(self, digest: bytes) -> StructureTokens | None:
+        """Return the tokens of one protein, or None if there are none.
+
+        Raises
+        ------
+        CorruptStoreError
+            They are not what was written.
+        """
+        return self.get_all([digest])[0]
+
+    def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
+        """Return the tokens of several proteins, read in one transaction; raises as `get`."""
+        wanted = list(digests)
+        database = open_database(self.path)
+        if database is None:
+            return [None] * len(wanted)
+        tools: dict[str, str] = {}
+        with database.read() as txn:
+            return [self._read(database, txn, digest, tools) for digest in wanted]
+
+    def has(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> NDArray[np.bool_]:
+        """Whether there are tokens of each protein, shape=(B,)."""
+        wanted, database = as_rows(digests), open_database(self.path)
+        if database is None:
+            return np.zeros(len(wanted), bool)
+        table = database.tables["meta"]
+        with database.read() as txn:
+            found = [txn.get(row.tobytes(), db=table) is not None for row in wanted]
+        return np.asarray(found, bool)
+
+    def coverage(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> float:
+        """Share of some proteins that have tokens, 0 to 1."""
+        found = self.has(digests)
+        return float(found.mean()) if len(found) else 0.0
+
+    def __contains__(self, digest: bytes) -> bool:
+        return bool(self.has([digest])[0])
+
+    def __len__(self) -> int:
+        database = open_database(self.path)
+        if database is None:
+            return 0
+        with database.read() as txn:
+            return int(txn.stat(database.tables["meta"])["entries"])
+
+    def __iter__(self) -> Iterator[StructureTokens]:
+        """Yield the tokens of all proteins, in the order of digests."""
+        for batch in self._batches():
+            yield from (tokens for tokens in self.get_all(batch) if tokens is not None)
+
+    def digests(self) -> list[bytes]:
+        """Digests of all proteins that have tokens."""
+        return [digest for batch in self._batches() for digest in batch]
+
+    def counts(self) -> dict[str, int]:
+        """Proteins with tokens in each alphabet, and with pLDDT."""
+        database = open_database(self.path)
+        if database is None:
+            return {}
+        with database.read() as txn:
+            tables = {name: database.tables[name] for name in (*ALPHABETS, PLDDT)}
+            return {name: int(txn.stat(table)["entries"]) for name, table in tables.items()}
+
+    @property
+    def tool(self) -> str:
+        """What made the tokens: all tools, with versions."""
+        return "; ".join(sorted({str(p["tool"]) for p in self.provenance().values()} - {""}))
+
+    def provenance(self) -> dict[str, dict[str, Any]]:
+        """Every run that added tokens: tool and circumstances, by key."""
+        database = open_database(self.path)
+        if database is None:
+            return {}
+        with database.read() as txn:
+            pairs = list(txn.cursor(database.tables["provenance"]))
+        return {
+            key.hex(): json.loads(unchecked(key, value, self.path))
+            for key, value in ((bytes(k), bytes(v)) for k, v in pairs)
+        }
+
+    def made_by(self, digest: bytes) -> dict[str, dict[str, Any]]:
+        """What made each part of one protein's tokens, by alphabet (and ``plddt``).
+
+        Raises
+        ------
+        NotStoredError
+            There are none.
+        """
+        database = open_database(self.path)
+        meta = None
+        if database is not None:
+            with database.read() as txn:
+                meta = read_meta(database, txn, digest)
+        if meta is None:
+            raise NotStoredError(f"no tokens of {digest.hex()[:12]} are stored from {self.source}")
+        known = self.provenance()
+        return {name: known[key] for name, key in meta["by"].items()}
+
+    def add(
+        self,
+        items: Iterable[StructureTokens],
+        circumstances: Mapping[str, Any],
+        *,
+        replace: bool = False,
+    ) -> int:
+        """Store tokens; return for how many proteins something was written.
+
+        Parts that are stored already (an alphabet, pLDDT) stay as they are unless `replace`.
+        """
+        remaining, written = iter(items), 0
+        while batch := list(islice(remaining, _BATCH)):
+            wanted = self._new_parts(batch, replace)
+            if wanted:
+                written += self._put(wanted, circumstances)
+        if database := open_database(self.path):
+            database.seal()
+        return written
+
+    def _put(self, wanted: list[_Parts], circumstances: Mapping[str, Any]) -> int:
+        database = create_database(self.path, TABLES)
+        return database.write(lambda txn: _write(database, txn, wanted, circumstances))
+
+    def _new_parts(self, batch: list[StructureTokens], replace: bool) -> list[_Parts]:
+        database = open_database(self.path)
+        found = [(item, _parts_of(item)) for item in batch]
+        if database is None:
+            return [(item, parts) for item, parts in found if parts]
+        wanted = []
+        with database.read() as txn:
+            for item, parts in found:
+                meta = read_meta(database, txn, item.digest) or {"crc": {}}
+                known = meta["crc"]
+                new = {
+                    name: raw
+                    for name, raw in parts.items()
+                    if name not in known or (replace and known[name] != _crc(raw))
+                }
+                if new:
+                    wanted.append((item, new))
+        return wanted
+
+    def _read(
+        self, database: Database, txn: Txn, digest: bytes, tools: dict[str, str]
+    ) -> StructureTokens | None:
+        meta = read_meta(database, txn, digest)
+        if meta is None:
+            return None
+        parts = {}
+        for name, crc in meta["crc"].items():
+            raw = txn.get(digest, db=database.tables[name])
+            if raw is None or _crc(raw) != crc:
+                raise CorruptStoreError(
+                    f"{self.path}: the {name} tokens of {digest.hex()[:12]} are not what was "
+                    f"written. Run `sesstore verify`, then `sesstore repair`"
+                )
+            parts[name] = np.frombuffer(raw, np.uint8)
+        plddt = parts.pop(PLDDT, None)
+        codes = {name: raw.reshape(-1, meta["length"]) for name, raw in parts.items()}
+        made = sorted({_tool(database, txn, key, tools) for key in meta["by"].values()})
+        return StructureTokens(digest, self.source, codes, plddt, "; ".join(filter(None, made)))
+
+    def _batches(self) -> Iterator[list[bytes]]:
+        database, after = open_database(self.path), b""
+        while database is not None:
+            with database.read() as txn:
+                cursor = txn.cursor(database.tables["meta"])
+                there = cursor.set_range(after)
+                keys = (bytes(key) for key in cursor.iternext(values=False)) if there else iter(())
+                batch = list(islice((key for key in keys if key != after), _BATCH))
+            if not batch:
+                return
+            yield batch
+            after = batch[-1]
+
+
+_Parts = tuple[StructureTokens, dict[str, bytes]]
+
+
+def read_meta(database: Database, txn: Txn, digest: bytes) -> dict[str, Any] | None:
+    """``meta`` record of a protein, checked; None if there is none."""
+    stored = txn.get(digest, db=database.tables["meta"])
+    if stored is None:
+        return None
+    meta: dict[str, Any] = json.loads(unchecked(digest, stored, database.path))
+    return meta
+
+
+def _parts_of(item: StructureTokens) -> dict[str, bytes]:
+    parts = {name: codes.tobytes() for name, codes in item.codes.items()}
+    if item.plddt is not None:
+        parts[PLDDT] = np.asarray(item.plddt, np.uint8).tobytes()
+    return parts
+
+
+def _write(
+    database: Database,
+    txn: Txn,
+    wanted: list[_Parts],
+    circumstances: Mapping[str, Any],
+) -> int:
+    makers: dict[str, str] = {}
+    for item, parts in sorted(wanted, key=lambda pair: pair[0].digest):
+        if item.tool not in makers:
+            makers[item.tool] = _put_provenance(database, txn, item.tool, circumstances)
+        meta = read_meta(database, txn, item.digest) or {"crc": {}, "by": {}, "length": len(item)}
+        for name, raw in parts.items():
+            txn.put(item.digest, raw, db=database.tables[name])
+            meta["crc"][name] = _crc(raw)
+            meta["by"][name] = makers[item.tool]
+        record = checked(item.digest, canonical_json(meta).encode())
+        txn.put(item.digest, record, db=database.tables["meta"])
+    return len(wanted)
+
+
+def _put_provenance(
+    database: Database, txn: Txn, tool: str, circumstances: Mapping[str, Any]
+) -> str:
+    raw = canonical_json({"tool": tool, "circumstances": dict(circumstances)}).encode()
+    key = sha256(raw).digest()[:16]
+    txn.put(key, checked(key, raw), db=database.tables["provenance"])
+    return key.hex()
+
+
+def _tool(database: Database, txn: Txn, key: str, known: dict[str, str]) -> str:
+    if key not in known:
+        raw = bytes.fromhex(key)
+        stored = txn.get(raw, b"", db=database.tables["provenance"])
+        known[key] = json.loads(unchecked(raw, stored, database.path))["tool"]
+    return known[key]
+
+
+def _crc(raw: bytes) -> int:
+    return int(google_crc32c.value(raw))
