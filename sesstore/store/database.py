@@ -6,10 +6,8 @@
 - The map starts at `FIRST_MAP` and doubles when full; maps other processes grew are adopted.
 - A write is a function run in one transaction over a bounded batch, so it can be run again after
   the map grew, and no lock is held for long.
-- Between writes a *seal* (``<name>.seal``: size and CRC-32C of the file) stands beside the file. It
-  is removed before the first change and put back after the last: where it stands, every byte must
-  be as written, free pages too. A killed writer leaves no seal, and `verify` then walks the
-  records, each of which has a checksum of its own.
+- Between writes a seal stands beside the file (see `seals`), and each record has a checksum of its
+  own.
 """
 
 from __future__ import annotations
@@ -26,7 +24,8 @@ import google_crc32c
 import lmdb
 
 from ..errors import CorruptStoreError, StoreError
-from .files import fsync_folder, full, replace_file, saying_when_full, sealed
+from .files import fsync_folder, full, replace_file, saying_when_full
+from .seals import seal_of, seal_path
 
 FIRST_MAP = 1 << 30
 STATE = "state"
@@ -239,21 +238,6 @@ def _make(path: Path, tables: dict[str, bool]) -> None:
         if _is_full(problem):
             raise full(path) from problem
         raise unreadable(path, problem) from problem
-
-
-def seal_path(path: Path) -> Path:
-    """Return where the seal of a database file stands."""
-    return path.with_name(path.name + ".seal")
-
-
-def seal_of(path: Path) -> bytes:
-    """Seal of a file as it is now."""
-    size, crc = 0, 0
-    with path.open("rb", buffering=0) as file:
-        while block := file.read(1 << 22):
-            size += len(block)
-            crc = google_crc32c.extend(crc, block)
-    return sealed({"bytes": size, "crc32c": f"{crc:08x}"})
 
 
 def last_transaction(database: Database, txn: Txn) -> int:

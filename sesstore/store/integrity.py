@@ -1,0 +1,265 @@
+"""Verify a store: is every stored byte what was written?
+
+Quick looks at structure: which files there are, their sizes, metadata, digests, offsets. Full also
+reads every byte: checksums of files, records of LMDB, finite values, lengths against the sequences.
+Nothing is changed; `repair` does that. Not covered: LMDB's lock files (scratch), the card (people
+may edit it), what was set aside, and files other tools put there, which are named in the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorruptStoreError, SesstoreError, StoreFormatError
+from ..progress import SILENT, Progress
+from ..provenance import Provenance
+from . import layout
+from .proteins import ProteinTable
+from .recordcheck import RecordCheck, check_apart, check_records, entries
+from .seals import seal_fits
+from .segmentcheck import segment_problems
+from .segments import Segment
+from .tasks import read_task
+
+_ROOT = {layout.METADATA, layout.EMBEDDINGS, layout.TOKENS, layout.TASKS, layout.SET_ASIDE}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    where : str
+        Path inside the store: a segment, a database, a metadata file, a task.
+    what : str
+        What is wrong with it.
+    """
+
+    where: str
+    what: str
+
+
+@dataclass
+class VerifyReport:
+    """What `verify` looked at and found.
+
+    Parameters
+    ----------
+    checked : dict of str to int
+        Numbers of ``segments``, ``embeddings``, ``residues``, ``proteins``, ``tokens``, ``tasks``.
+    bad : list of Fault
+        What is wrong.
+    notes : list of str
+        What is no fault but worth knowing, such as leftovers for `gc`.
+    """
+
+    checked: dict[str, int] = field(default_factory=dict)
+    bad: list[Fault] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.bad
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+def verify(path: Path | str, *, quick: bool = False, progress: Progress = SILENT) -> VerifyReport:
+    """Check a store.
+
+    Parameters
+    ----------
+    path : path
+        Its folder; it need not open.
+    quick : bool
+        Structure only, without reading the values.
+    progress : Progress
+        Told about segments, databases and tasks as they are done.
+
+    Returns
+    -------
+    VerifyReport
+
+    Raises
+    ------
+    StoreFormatError
+        There is no store there.
+    """
+    root = Path(path)
+    if not any((root / name).exists() for name in (layout.METADATA, layout.EMBEDDINGS)):
+        raise StoreFormatError(f"there is no store at '{root}'. Name one with --store")
+    check = _Check(root, quick=quick)
+    parts = [*check.metadata(), *check.parts()]
+    with progress.stage("verifying", len(parts), "parts") as bar:
+        for part in parts:
+            part()
+            bar.advance()
+    check.note_leftovers()
+    return check.report
+
+
+_Part = Callable[[], object]
+
+
+class _Check:
+    """One verification: where, how thoroughly, and what was found so far."""
+
+    def __init__(self, root: Path, *, quick: bool) -> None:
+        self.root, self.quick = root, quick
+        kinds = ("segments", "embeddings", "residues", "proteins", "tokens", "tasks")
+        self.report = VerifyReport(dict.fromkeys(kinds, 0))
+        self._proteins: ProteinTable | None = None  # known once it was found sound
+
+    def metadata(self) -> Iterator[_Part]:
+        """Yield the checks of the groups' metadata."""
+        yield partial(self._group, self.root)
+        if (self.root / layout.EMBEDDINGS).is_dir():
+            yield partial(self._group, self.root / layout.EMBEDDINGS)
+
+    def parts(self) -> Iterator[_Part]:
+        """Yield everything else; proteins first, the rest is compared with them."""
+        if (self.root / layout.PROTEINS).exists():
+            yield self._protein_table
+        for folder in layout.committed(self.root / layout.EMBEDDINGS):
+            provenance = self._encoder(folder)
+            for path in layout.committed(folder):
+                yield partial(self._segment, path, provenance)
+        for path in layout.committed(self.root / layout.TOKENS, folders=False):
+            if path.suffix == ".lmdb":
+                yield partial(self._tokens, path)
+        for path in layout.committed(self.root / layout.TASKS, folders=False):
+            if path.suffix == ".jsonl":
+                yield partial(self._task, path)
+
+    def note_leftovers(self) -> None:
+        """Note what is no part of a store, or not committed."""
+        databases = {layout.PROTEINS + end for end in ("", "-lock", ".seal")}
+        known = _ROOT | databases | {layout.CARD}
+        names = sorted(p.name for p in self.root.iterdir() if p.name[0] != ".")
+        for name in [name for name in names if name not in known]:
+            self.report.notes.append(f"{name} is no part of the store")
+        hidden = sum(1 for _ in leftovers(self.root))
+        if hidden:
+            self.report.notes.append(
+                f"{hidden} unfinished files or folders, which `sesstore gc` removes"
+            )
+
+    def _blame(self, where: Path, what: object) -> None:
+        self.report.bad.append(Fault(str(where.relative_to(self.root)), str(what)))
+
+    def _count(self, what: str, number: int = 1) -> None:
+        self.report.checked[what] += number
+
+    def _group(self, folder: Path) -> dict[str, Any] | None:
+        try:
+            attributes = layout.read_group(folder / layout.METADATA)
+            if folder == self.root:
+                layout.check_format(attributes, folder)
+        except FileNotFoundError:
+            self._blame(folder / layout.METADATA, "it is missing")
+        except SesstoreError:
+            self._blame(folder / layout.METADATA, "it is not what was written")
+        else:
+            return attributes
+        return None
+
+    def _encoder(self, folder: Path) -> Provenance | None:
+        attributes = self._group(folder)
+        if attributes is None:
+            return None
+        provenance = Provenance.from_json(attributes["provenance"])
+        if layout.encoder_folder(provenance) != folder.name:
+            self._blame(folder, "its name is not that of its encoder")
+        return provenance
+
+    def _segment(self, path: Path, provenance: Provenance | None) -> None:
+        problems = list(segment_problems(path, provenance, quick=self.quick))
+        if not path.exists():  # compacted while we looked
+            return
+        self._count("segments")
+        for problem in problems:
+            self._blame(path, problem)
+        if problems:
+            return
+        segment = Segment(path)
+        self._count("embeddings", len(segment.digests))
+        self._count("residues", int(segment.offsets[-1]))
+        if self._proteins is not None and not self.quick:
+            known = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
+            for row in np.flatnonzero((known >= 0) & (known != np.diff(segment.offsets))):
+                digest = segment.digests[row].tobytes().hex()[:12]
+                self._blame(path, f"{digest} has another length than its sequence")
+
+    def _protein_table(self) -> None:
+        path = self.root / layout.PROTEINS
+        found = self._database(path)
+        if found is not None:
+            self._count("proteins", found.records)
+            if not found.problems:
+                self._proteins = ProteinTable(path)
+
+    def _tokens(self, path: Path) -> None:
+        found = self._database(path)
+        if found is None:
+            return
+        self._count("tokens", found.records)
+        if self._proteins is None:
+            return
+        known = self._proteins.lengths(bytes.fromhex(digest) for digest in found.lengths)
+        for (digest, length), residues in zip(found.lengths.items(), known, strict=True):
+            if residues not in (-1, length):
+                self._blame(path, f"{digest[:12]}: {length} codes for {residues} residues")
+        if strangers := known.count(-1):
+            where = path.relative_to(self.root)
+            self.report.notes.append(
+                f"{where}: tokens of {strangers} proteins the store does not know"
+            )
+
+    def _database(self, path: Path) -> RecordCheck | None:
+        """Seal first; records in this process only if the seal says that the file is whole."""
+        try:
+            intact = seal_fits(path, quick=self.quick)
+            if self.quick:
+                found = RecordCheck(records=entries(path))
+            else:
+                found = check_records(path) if intact else check_apart(path)
+        except (CorruptStoreError, OSError) as problem:
+            self._blame(path, problem)
+            return None
+        if not intact:
+            self.report.notes.append(
+                f"{path.relative_to(self.root)} has no seal (somebody writes, or a writer was "
+                f"killed). `sesstore repair` puts it back"
+            )
+        for fault in found.problems:
+            self._blame(path, fault)
+        return found
+
+    def _task(self, path: Path) -> None:
+        self._count("tasks")
+        try:
+            task = read_task(path)
+        except CorruptStoreError as problem:
+            self._blame(path, problem)
+            return
+        if task.name != path.stem:
+            self._blame(path, f"it holds a task called '{task.name}'")
+
+
+def leftovers(root: Path) -> Iterator[Path]:
+    """Yield everything under a dot-name: unfinished, or on its way out."""
+    places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
+    places += layout.committed(root / layout.EMBEDDINGS)
+    for place in places:
+        if place.is_dir():
+            yield from sorted(p for p in place.iterdir() if p.name.startswith("."))

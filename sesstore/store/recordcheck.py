@@ -1,0 +1,193 @@
+"""Walk every record of an LMDB file and say which are not what was written.
+
+LMDB trusts its pages: on a broken file it may crash the process. So a file whose seal is missing is
+walked in a child process (`check_apart`), and a crash of the child is a finding too::
+
+    python -m sesstore.store.recordcheck STORE/tokens/alphafold2.lmdb
+
+Free pages and unused room inside pages hold nothing; only the seal covers them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+
+from ..alphabets import ALPHABETS
+from ..errors import CorruptStoreError
+from . import layout
+from .database import STATE, Database, last_transaction, open_database, unchecked
+from .tokens import PLDDT, read_meta
+
+if TYPE_CHECKING:
+    from .database import Txn
+
+_PLDDT_MOST = 100
+
+
+@dataclass
+class RecordCheck:
+    """What a walk found.
+
+    Parameters
+    ----------
+    records : int
+        Proteins in the file.
+    problems : list of str
+        What is wrong, one line each.
+    bad : list of str
+        Digests (hexadecimal) of the proteins whose records are wrong.
+    lengths : dict of str to int
+        For tokens: number of residues by digest.
+    """
+
+    records: int = 0
+    problems: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+    lengths: dict[str, int] = field(default_factory=dict)
+
+    def blame(self, digest: bytes, problem: str) -> None:
+        """Note that the records of one protein are wrong."""
+        self.problems.append(f"{digest.hex()[:12]}: {problem}")
+        self.bad.append(digest.hex())
+
+
+def check_records(path: Path) -> RecordCheck:
+    """Walk a file in this process."""
+    found = RecordCheck()
+    try:
+        database = open_database(path)
+        if database is None:
+            found.problems.append("there is no such file")
+            return found
+        with database.read() as txn:
+            _check_structure(database, txn, found)
+            if "sequences" in database.tables:
+                _check_proteins(database, txn, found)
+            else:
+                _check_tokens(database, txn, found)
+    except (CorruptStoreError, KeyError, ValueError, TypeError) as problem:
+        found.problems.append(f"cannot be read to the end: {problem}")
+    return found
+
+
+def check_apart(path: Path) -> RecordCheck:
+    """Walk a file in a child process, which may crash."""
+    command = [sys.executable, "-m", __name__, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        return RecordCheck(problems=[f"LMDB cannot read it ({said[0]})"])
+    return RecordCheck(**json.loads(done.stdout))
+
+
+def _check_structure(database: Database, txn: Txn, found: RecordCheck) -> None:
+    """Every table: as many records as LMDB says, in order, each found again by its key."""
+    if last_transaction(database, txn) != txn.id():
+        found.problems.append("its last transaction is not the one it was left with")
+    for name, table in database.tables.items():
+        count, before = 0, b""
+        for key, value in txn.cursor(table):
+            count += 1
+            if key < before or (name != "ids" and txn.get(key, db=table) != value):
+                found.problems.append(f"table {name}: key {key[:12].hex()} is out of place")
+            before = key
+        if count != txn.stat(table)["entries"]:
+            found.problems.append(f"table {name}: {count} records instead of those it counted")
+
+
+def _check_proteins(database: Database, txn: Txn, found: RecordCheck) -> None:
+    tables = database.tables
+    for digest, sequence in txn.cursor(tables["sequences"]):
+        found.records += 1
+        name = txn.get(digest, db=tables["names"])
+        if sha256(sequence).digest() != digest:
+            found.blame(digest, "the sequence is not what was written")
+        elif name is None or _broken(digest, name, database.path):
+            found.blame(digest, "the name is not what was written")
+    if txn.stat(tables["names"])["entries"] != found.records:
+        found.problems.append("there are not as many names as sequences")
+    for key, value in txn.cursor(tables["ids"]):
+        if _broken(key, value, database.path):
+            found.problems.append(f"the id record {key[:20]!r} is not what was written")
+        elif txn.get(value[:-4], db=tables["sequences"]) is None:
+            found.problems.append(f"the id {key[:20]!r} names a sequence that is not there")
+
+
+def _check_tokens(database: Database, txn: Txn, found: RecordCheck) -> None:
+    tables, counts = database.tables, dict.fromkeys((*ALPHABETS, PLDDT), 0)
+    makers = set()
+    for key, value in txn.cursor(tables["provenance"]):
+        if _broken(key, value, database.path):
+            found.problems.append(f"the provenance record {key.hex()} is not what was written")
+        makers.add(key.hex())
+    for digest, _ in txn.cursor(tables["meta"]):
+        found.records += 1
+        try:
+            meta = read_meta(database, txn, digest) or {}
+            for problem in _token_problems(database, txn, digest, meta, makers):
+                found.blame(digest, problem)
+        except (CorruptStoreError, KeyError, TypeError) as problem:
+            found.blame(digest, f"its meta record is not what was written ({problem})")
+            continue
+        found.lengths[digest.hex()] = meta["length"]
+        for name in meta["crc"]:
+            counts[name] += 1
+    for name, count in counts.items():
+        if txn.stat(tables[name])["entries"] != count:
+            found.problems.append(f"table {name} holds records that belong to no protein")
+
+
+def _token_problems(
+    database: Database, txn: Txn, digest: bytes, meta: dict[str, Any], makers: set[str]
+) -> Iterator[str]:
+    length = meta["length"]
+    for name, crc in meta["crc"].items():
+        raw = txn.get(digest, db=database.tables[name])
+        most = _PLDDT_MOST if name == PLDDT else ALPHABETS[name].mask
+        if raw is None or google_crc32c.value(raw) != crc:
+            yield f"the {name} record is not what was written"
+        elif not raw or len(raw) % length or (name == PLDDT and len(raw) != length):
+            yield f"the {name} record has {len(raw)} codes for {length} residues"
+        elif int(np.frombuffer(raw, np.uint8).max()) > most:
+            yield f"the {name} record holds a code that does not exist"
+        if meta["by"][name] not in makers:
+            yield f"nothing says what made its {name} record"
+
+
+def _broken(key: bytes, value: bytes, path: Path) -> bool:
+    try:
+        unchecked(key, value, path)
+    except CorruptStoreError:
+        return True
+    return False
+
+
+def entries(path: Path) -> int:
+    """Number of proteins in a file, by LMDB's own count.
+
+    Raises
+    ------
+    CorruptStoreError
+        LMDB cannot use the file, or a table is missing.
+    """
+    database = open_database(path)
+    if database is None or STATE not in database.tables:
+        raise CorruptStoreError(f"{path} is no database of a store")
+    table = "sequences" if path.name == layout.PROTEINS else "meta"
+    with database.read() as txn:
+        return int(txn.stat(database.tables[table])["entries"])
+
+
+if __name__ == "__main__":
+    found = check_records(Path(sys.argv[1]))
+    sys.stdout.write(json.dumps(vars(found)))
