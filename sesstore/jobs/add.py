@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from ..datasets.fasta import is_fasta, read_fasta
 from ..datasets.load import LoadedTask, load_task
 from ..datasets.readers import read_records
@@ -22,7 +20,7 @@ from ..proteins import Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store
-from ..tasks import Task
+from .inputs import task_proteins
 
 
 @dataclass
@@ -126,12 +124,6 @@ def proteins_named(store: Store, names: Iterable[str]) -> list[Protein]:
         for protein in _named(store, name):
             found.setdefault(protein.digest, protein)
     return list(found.values())
-
-
-def task_proteins(store: Store, task: Task) -> list[Protein]:
-    """Return the proteins of all splits of a task, each once."""
-    digests = np.unique(np.concatenate([s.digests for s in task.splits.values()]), axis=0)
-    return list(store.proteins([row.tobytes() for row in digests]))
 
 
 def _named(store: Store, name: str) -> Iterator[Protein]:

@@ -1,0 +1,34 @@
+"""``sesstore ls``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import output_options, store_option
+from .output import Output, size
+
+
+@click.command("ls")
+@store_option
+@output_options
+def command(store_path: Path, output: Output) -> None:
+    """List what a store holds, a line each.
+
+    \b
+    Example:
+      sesstore ls --store /shared/lab-store
+    """
+    from sesstore.store import Store
+    from sesstore.store.summary import summarise
+
+    summary = summarise(Store.open(store_path))
+    output.line(f"{summary.path}: {summary.proteins:,} sequences")
+    rows = [
+        *(("encoder", e.name, f"{e.proteins:,} proteins", size(e.bytes)) for e in summary.encoders),
+        *(("tokens", s.name, f"{s.proteins:,} proteins", size(s.bytes)) for s in summary.sources),
+        *(("task", t.name, f"{t.rows:,} rows", t.problem) for t in summary.tasks),
+    ]
+    output.table(["what", "name", "holds", ""], rows)
+    output.result(summary.to_json())

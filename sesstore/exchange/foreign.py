@@ -1,0 +1,187 @@
+"""Embeddings other tools made: matched to sequences, checked, stored; and what their readers yield.
+
+A reader yields one `ForeignEmbedding` at a time, so files of any size pass through bounded memory.
+Which protein it is, is looked up and never guessed: by one of its labels as an id, or by the hash
+of the sequence that bio_embeddings (MD5) and biotrainer (SHA-256) use as a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import md5, sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..progress import SILENT, Progress
+from ..proteins import Protein
+from ..provenance import Provenance, circumstances
+from ..residues import Embedding, to_storage
+from ..store import Store
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignEmbedding:
+    """One record of a foreign file.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        All it is called there, the best first: an accession, a hash, a file name.
+    values : ndarray, shape=(L, d), dtype=float16 | float32 | float64
+        One row a residue.
+    """
+
+    labels: tuple[str, ...]
+    values: NDArray[np.floating]
+
+
+@dataclass
+class ImportReport:
+    """What an import did.
+
+    Parameters
+    ----------
+    encoder, fingerprint : str
+        What the embeddings are stored under.
+    imported, already_stored : int
+        Records taken, and records whose protein the store had.
+    unmatched : list of str
+        Records that are none of the given sequences.
+    refused : dict of str to str
+        Records that are one, but of the wrong length, width or with values that are not finite.
+    missing : list of str
+        Given sequences no record was found for.
+    """
+
+    encoder: str
+    fingerprint: str
+    imported: int = 0
+    already_stored: int = 0
+    unmatched: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+
+def sequence_hashes(sequence: str) -> tuple[str, str]:
+    """Keys other tools give a sequence: MD5 (bio_embeddings), and SHA-256 of it and its length.
+
+    The second is biotrainer's: the hash of the sequence, an underscore and its length.
+    """
+    plain = sequence.encode("ascii")
+    with_length = f"{sequence}_{len(sequence)}".encode("ascii")
+    return md5(plain, usedforsecurity=False).hexdigest(), sha256(with_length).hexdigest()
+
+
+class SequenceBook:
+    """Finds the protein behind a label.
+
+    Parameters
+    ----------
+    proteins : iterable of Protein
+        The sequences a foreign file is about.
+
+    Raises
+    ------
+    InputError
+        One id stands for two sequences.
+    """
+
+    def __init__(self, proteins: Iterable[Protein]) -> None:
+        self._by_label: dict[str, Protein] = {}
+        for protein in proteins:
+            known = self._by_label.setdefault(protein.id, protein)
+            if known.digest != protein.digest:
+                raise InputError(
+                    f"id '{protein.id}' stands for two sequences. Give each its own id, so that "
+                    f"embeddings are not matched to the wrong one"
+                )
+            for key in sequence_hashes(protein.sequence):
+                self._by_label.setdefault(key, protein)
+        self.proteins = {p.digest: p for p in self._by_label.values()}
+
+    def find(self, labels: Iterable[str]) -> Protein | None:
+        """Protein of the first label that is one's id or hash; None if no label is."""
+        for label in labels:
+            if label in self._by_label:
+                return self._by_label[label]
+        return None
+
+
+def import_embeddings(
+    store: Store,
+    records: Iterable[ForeignEmbedding],
+    proteins: Iterable[Protein],
+    provenance: Provenance,
+    *,
+    progress: Progress = SILENT,
+) -> ImportReport:
+    """Store the embeddings of a foreign file under an encoder the user declares.
+
+    Parameters
+    ----------
+    store : Store
+        Where they go. Proteins it does not know are added.
+    records : iterable of ForeignEmbedding
+        From one of the readers of this package.
+    proteins : iterable of Protein
+        The sequences. Records that are none of them are listed, not stored.
+    provenance : Provenance
+        The declared encoder; its fingerprint must say where it was imported from.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    InputError
+        The fingerprint does not say `imported_from`, or two sequences share an id.
+    """
+    if not provenance.fingerprint.imported_from:
+        raise InputError("imported embeddings must be marked: set the fingerprint's imported_from")
+    book = SequenceBook(proteins)
+    store.add_proteins(book.proteins.values())
+    seen = _stored(store, provenance)
+    already = seen & set(book.proteins)
+    report = ImportReport(provenance.fingerprint.encoder, provenance.fingerprint.short)
+    with (
+        progress.stage("importing", len(book.proteins), "proteins") as bar,
+        store.writer(provenance, circumstances("h5py", "numpy", "zarr")) as writer,
+    ):
+        for record in records:
+            bar.advance(1)
+            protein = book.find(record.labels)
+            if protein is None:
+                report.unmatched.append(record.labels[0])
+            elif protein.digest in seen:
+                report.already_stored += 1
+            elif problem := _problem(record.values, protein, provenance.dim):
+                report.refused[record.labels[0]] = problem
+            else:
+                embedding = Embedding(protein.digest, record.values)
+                writer.add(to_storage(embedding, provenance.dtype))
+                seen.add(protein.digest)
+                report.imported += 1
+    report.missing = [p.id for d, p in book.proteins.items() if d not in seen | already]
+    return report
+
+
+def _stored(store: Store, provenance: Provenance) -> set[bytes]:
+    if provenance.fingerprint not in [known.fingerprint for known in store.encoders()]:
+        return set()
+    return {row.tobytes() for row in store.embeddings(provenance.fingerprint).digests}
+
+
+def _problem(values: NDArray[np.floating], protein: Protein, dim: int) -> str | None:
+    if values.ndim != 2 or values.dtype.kind != "f":
+        return f"is {values.dtype} of shape {values.shape}, not one row of numbers a residue"
+    if len(values) != len(protein):
+        return f"has {len(values)} rows, the sequence of '{protein.id}' {len(protein)} residues"
+    if values.shape[1] != dim:
+        return f"has {values.shape[1]} columns, the declared encoder {dim}"
+    if not np.isfinite(values).all():
+        return "holds values that are not finite"
+    return None
