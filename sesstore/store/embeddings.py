@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, NotStoredError
+from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import Provenance
 from . import layout, mapping
 from .index import DigestIndex, as_rows
 from .segments import Segment
+
+_ATTEMPTS = 20
+_MAP_AT_ONCE = 256
+"""Up to so many segments are mapped when a view is opened, so that compaction cannot take them away
+from it; more are mapped when they are first read."""
 
 
 class Embeddings:
@@ -35,7 +40,7 @@ class Embeddings:
 
     def __init__(self, folder: Path, provenance: Provenance) -> None:
         self.folder, self.provenance = folder, provenance
-        self.segments = [Segment(path) for path in layout.committed(folder)]
+        self.segments = _opened(folder)
         counts = [len(segment.digests) for segment in self.segments]
         digests = _stacked([s.digests for s in self.segments], (0, 32), np.uint8)
         self._segment_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
@@ -190,6 +195,23 @@ class Embeddings:
             values = self.segments[array].values
             if isinstance(values, np.ndarray):
                 mapping.prefetch(values[start:stop])
+
+
+def _opened(folder: Path) -> list[Segment]:
+    """Committed segments; looks again if some are compacted away while they are being opened."""
+    for attempt in range(_ATTEMPTS):
+        segments = [Segment(path) for path in layout.committed(folder)]
+        try:
+            for segment in segments:
+                segment.offsets  # noqa: B018 - reads digests and offsets
+                if len(segments) <= _MAP_AT_ONCE:
+                    segment.values  # noqa: B018
+        except CorruptStoreError:
+            if attempt == _ATTEMPTS - 1 or all(s.path.exists() for s in segments):
+                raise
+        else:
+            return segments
+    return []
 
 
 def _stacked(parts: Iterable[NDArray[Any]], empty: tuple[int, ...], dtype: Any) -> NDArray[Any]:

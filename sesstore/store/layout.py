@@ -70,9 +70,16 @@ def encoder_folder(provenance: Provenance) -> str:
     return f"{name}-{fingerprint.short}"
 
 
-def new_segment_id() -> str:
-    """Name for a segment: sorts by time, and no two writers anywhere choose the same."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(8)}"
+def new_segment_id(place: str | None = None) -> str:
+    """Name for a segment: sorts by time, and no two writers anywhere choose the same.
+
+    Parameters
+    ----------
+    place : str, optional
+        A segment whose place in time the new one takes.
+    """
+    time = place.split("-")[0] if place else f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+    return f"{time}-{secrets.token_hex(8)}"
 
 
 def committed(folder: Path, *, folders: bool = True) -> list[Path]:

@@ -50,6 +50,8 @@ class SegmentWriter:
     segment_bytes, segment_seconds : int, float
         A segment is committed once its values reach this size, or when it is older than this: what
         an interruption can lose.
+    place : str, optional
+        Id of a segment whose place in the order of segments the new ones take.
     """
 
     def __init__(
@@ -60,7 +62,9 @@ class SegmentWriter:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         segment_seconds: float = SEGMENT_SECONDS,
+        place: str | None = None,
     ) -> None:
+        self._place = place
         self.folder, self.provenance = folder, provenance
         self.committed: list[str] = []
         self._circumstances = dict(circumstances)
@@ -103,7 +107,10 @@ class SegmentWriter:
         try:
             with saying_when_full(self.folder):
                 if self._open is None:
-                    self._open = _OpenSegment(self.folder, self.provenance, self._circumstances)
+                    name = layout.new_segment_id(self._place)
+                    self._open = _OpenSegment(
+                        self.folder / name, self.provenance, self._circumstances
+                    )
                 self._open.append(embedding)
         except BaseException:
             self.abort()
@@ -145,10 +152,9 @@ class _OpenSegment:
     """A segment under its dot-name."""
 
     def __init__(
-        self, folder: Path, provenance: Provenance, circumstances: Mapping[str, Any]
+        self, final: Path, provenance: Provenance, circumstances: Mapping[str, Any]
     ) -> None:
-        self.id = layout.new_segment_id()
-        self.path, self._final = folder / f".{self.id}", folder / self.id
+        self.path, self._final = final.with_name(f".{final.name}"), final
         self._started = time.monotonic()
         self._attributes = {
             "kind": "segment",
@@ -202,7 +208,7 @@ class _OpenSegment:
         os.rename(self.path, self._final)
         os.close(self._lock)
         fsync_folder(self._final.parent)
-        return self.id
+        return self._final.name
 
     def abort(self) -> None:
         """Remove the unfinished folder."""

@@ -1,0 +1,300 @@
+"""Merge small segments and drop duplicates; remove leftovers.
+
+`compact` writes the merged segment first and removes the old ones after it is committed: a crash in
+between leaves duplicates, which are harmless, and the next run drops them. Sources are checked
+against their checksums before they are merged, so damage is never given a fresh checksum. One
+compaction at a time (a lock file says so); readers and writers go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorruptStoreError, StoreError
+from ..progress import SILENT, Progress
+from ..provenance import Fingerprint, circumstances
+from ..residues import Embedding
+from . import layout
+from .embeddings import Embeddings
+from .files import fsync_folder
+from .integrity import leftovers
+from .segmentcheck import segment_problems
+from .segments import SegmentWriter
+from .store import Store
+
+TARGET_BYTES = 2 << 30
+_LOCK = ".compaction.lock"
+
+
+@dataclass
+class CompactReport:
+    """What `compact` did.
+
+    Parameters
+    ----------
+    segments_before, segments_after : int
+        Number of segments, over all encoders.
+    duplicates : int
+        Embeddings that stood a second time and were dropped.
+    bytes_freed : int
+        Difference of the sizes of what was removed and what was written.
+    """
+
+    segments_before: int = 0
+    segments_after: int = 0
+    duplicates: int = 0
+    bytes_freed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+def compact(
+    store: Store,
+    which: Fingerprint | str | None = None,
+    *,
+    target_bytes: int = TARGET_BYTES,
+    progress: Progress = SILENT,
+) -> CompactReport:
+    """Merge small segments into larger ones and drop duplicates.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    which : Fingerprint or str, optional
+        One encoder; all of them by default.
+    target_bytes : int
+        Segments smaller than half of this are merged, up to this size.
+    progress : Progress
+        Told about segments as they are merged.
+
+    Raises
+    ------
+    CorruptStoreError
+        A segment is not what was written; nothing was removed.
+    StoreError
+        Another compaction is running.
+    StorageFullError
+        No space for a merged segment; the old ones are still there.
+    """
+    if which is None:
+        chosen = [provenance.fingerprint for provenance in store.encoders()]
+    else:
+        chosen = [store.embeddings(which).provenance.fingerprint]
+    report = CompactReport()
+    for fingerprint in chosen:
+        with _alone(store.encoder_folder(fingerprint)):
+            _compact_one(store.embeddings(fingerprint), target_bytes, report, progress)
+    return report
+
+
+def _compact_one(
+    view: Embeddings, target_bytes: int, report: CompactReport, progress: Progress
+) -> None:
+    kept = _kept_rows(view)
+    duplicates = [len(s.digests) - len(rows) for s, rows in zip(view.segments, kept, strict=True)]
+    report.segments_before += len(view.segments)
+    report.segments_after += len(view.segments)
+    groups = list(_groups(view, kept, duplicates, target_bytes))
+    with progress.stage("compacting", sum(map(len, groups)), "segments") as bar:
+        for group in groups:
+            before = sum(_bytes_of(view.segments[i].path) for i in group)
+            merged = _merge(view, kept, group)
+            for i in group:
+                _remove(view.segments[i].path)
+            after = _bytes_of(merged) if merged else 0
+            report.segments_after += (merged is not None) - len(group)
+            report.duplicates += sum(duplicates[i] for i in group)
+            report.bytes_freed += before - after
+            bar.advance(len(group))
+
+
+def _kept_rows(view: Embeddings) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """Rows of the view that each segment holds; duplicates are in none."""
+    arrays, _, _ = view.locate(np.arange(len(view)))
+    return [np.flatnonzero(arrays == i) for i in range(len(view.segments))]
+
+
+def _groups(
+    view: Embeddings,
+    kept: list[np.ndarray[Any, np.dtype[np.int64]]],
+    duplicates: list[int],
+    target_bytes: int,
+) -> Iterator[list[int]]:
+    """Segments to be written together: small ones, and those with duplicates."""
+    row_bytes = view.dim * view.dtype.itemsize
+    group: list[int] = []
+    held = 0
+    for i, rows in enumerate(kept):
+        size = int(view.lengths[rows].sum()) * row_bytes
+        if size >= target_bytes / 2 and not duplicates[i]:
+            continue
+        if group and held + size > target_bytes:
+            yield group
+            group, held = [], 0
+        group.append(i)
+        held += size
+    if len(group) > 1 or any(duplicates[i] for i in group):
+        yield group
+
+
+def _merge(
+    view: Embeddings, kept: list[np.ndarray[Any, np.dtype[np.int64]]], group: list[int]
+) -> Path | None:
+    """Write the kept rows of some segments as one; None if there are none."""
+    for i in group:
+        for problem in segment_problems(view.segments[i].path, view.provenance, quick=False):
+            raise CorruptStoreError(
+                f"segment {view.segments[i].path}: {problem}. Run `sesstore repair`, then compact"
+            )
+    made = {
+        **circumstances("zarr"),
+        "compacted": [
+            {"segment": view.segments[i].id, **view.segments[i].attributes["circumstances"]}
+            for i in group
+        ],
+    }
+    everything = 1 << 62
+    writer = SegmentWriter(
+        view.folder,
+        view.provenance,
+        made,
+        segment_bytes=everything,
+        segment_seconds=float("inf"),
+        place=view.segments[group[0]].id,
+    )
+    with writer:
+        for i in group:
+            for row in kept[i].tolist():
+                scales = view.row_scales(row) if view.dtype == np.int8 else None
+                writer.add(Embedding(view.digests[row].tobytes(), view.raw(row), scales))
+    return view.folder / writer.committed[0] if writer.committed else None
+
+
+def _remove(path: Path) -> None:
+    """Take a segment out of sight in one step, then delete it."""
+    gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):
+        os.rename(path, gone)
+        fsync_folder(path.parent)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"another compaction of {folder.name} is running. Wait until it is done"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+@dataclass
+class GcReport:
+    """What `gc` removed.
+
+    Parameters
+    ----------
+    removed : list of str
+        Paths inside the store.
+    bytes : int
+        Their size.
+    """
+
+    removed: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+def gc(
+    store: Store, *, older_than: float = 3600.0, set_aside: bool = False, dry_run: bool = False
+) -> GcReport:
+    """Remove what killed writers left, and on request what `repair` set aside.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    older_than : float
+        Leave alone what changed within this many seconds; a living writer on this machine is left
+        alone in any case.
+    set_aside : bool
+        Also delete ``set-aside/``.
+    dry_run : bool
+        Only say what would be removed.
+
+    Returns
+    -------
+    GcReport
+    """
+    report = GcReport()
+    found = [path for path in leftovers(store.path) if path.name != _LOCK]
+    found = [path for path in found if _age(path) >= older_than and not _in_use(path)]
+    if set_aside and (store.path / layout.SET_ASIDE).is_dir():
+        found.append(store.path / layout.SET_ASIDE)
+    for path in found:
+        report.removed.append(str(path.relative_to(store.path)))
+        report.bytes += _bytes_of(path)
+        if dry_run:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return report
+
+
+def _age(path: Path) -> float:
+    """Seconds since anything in a folder changed, or a file."""
+    try:
+        stamps = [path.lstat().st_mtime]
+        if path.is_dir() and not path.is_symlink():
+            stamps += [inner.lstat().st_mtime for inner in path.rglob("*")]
+    except FileNotFoundError:
+        return -1.0
+    return time.time() - max(stamps)
+
+
+def _in_use(path: Path) -> bool:
+    """Whether a living process on this machine holds the lock of an unfinished segment."""
+    if not path.is_dir() or path.is_symlink():
+        return False
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _bytes_of(path: Path) -> int:
+    if path.is_dir() and not path.is_symlink():
+        return sum(inner.lstat().st_size for inner in path.rglob("*") if inner.is_file())
+    return path.lstat().st_size

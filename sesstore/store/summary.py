@@ -1,0 +1,147 @@
+"""What is in a store, in numbers: for ``sesstore ls`` and ``info``, and for the card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..provenance import Provenance
+from .embeddings import Embeddings
+from .store import Store
+
+
+@dataclass(frozen=True)
+class EncoderSummary:
+    """Embeddings of one encoder.
+
+    Parameters
+    ----------
+    provenance : Provenance
+        Encoder, type, licence, citation.
+    segments, proteins, residues, bytes : int
+        How much there is; bytes of values.
+    runs : list of dict
+        The distinct circumstances (date, command, versions) of its segments.
+    """
+
+    provenance: Provenance
+    segments: int
+    proteins: int
+    residues: int
+    bytes: int
+    runs: list[dict[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values, the fingerprint's short form among them."""
+        plain = {key: value for key, value in vars(self).items() if key != "provenance"}
+        made = self.provenance.to_json()
+        return {
+            "encoder": self.provenance.fingerprint.encoder,
+            "fingerprint": self.provenance.fingerprint.short,
+            **plain,
+            "provenance": made,
+        }
+
+
+@dataclass(frozen=True)
+class TokenSummary:
+    """Tokens of one source: how many proteins have them, in each alphabet, and the tools."""
+
+    source: str
+    proteins: int
+    counts: dict[str, int]
+    tool: str
+    runs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """A task: problem and rows of each split."""
+
+    name: str
+    problem: str
+    classes: int
+    splits: dict[str, int]
+    citation: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything a store holds."""
+
+    path: str
+    proteins: int
+    encoders: list[EncoderSummary]
+    sources: list[TokenSummary]
+    tasks: list[TaskSummary]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values; totals over all encoders beside them."""
+        encoders = [encoder.to_json() for encoder in self.encoders]
+        return {
+            "path": self.path,
+            "proteins": self.proteins,
+            "segments": sum(e.segments for e in self.encoders),
+            "residues": sum(e.residues for e in self.encoders),
+            "bytes": sum(e.bytes for e in self.encoders),
+            "fingerprints": [e["fingerprint"] for e in encoders],
+            "encoders": encoders,
+            "sources": [asdict(source) for source in self.sources],
+            "tasks": [asdict(task) for task in self.tasks],
+        }
+
+
+def summarise(store: Store) -> Summary:
+    """Count what a store holds.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+
+    Returns
+    -------
+    Summary
+    """
+    return Summary(
+        path=str(store.path),
+        proteins=store.count_proteins(),
+        encoders=[_encoder(store.embeddings(p.fingerprint)) for p in store.encoders()],
+        sources=[_source(store, name) for name in store.sources()],
+        tasks=[_task(store, name) for name in store.tasks()],
+    )
+
+
+def _encoder(view: Embeddings) -> EncoderSummary:
+    residues = int(view.lengths.sum())
+    scales = 2 if view.dtype == "int8" else 0
+    runs: list[dict[str, Any]] = []
+    for segment in view.segments:
+        made = segment.attributes["circumstances"]
+        if made not in runs:
+            runs.append(made)
+    return EncoderSummary(
+        provenance=view.provenance,
+        segments=len(view.segments),
+        proteins=len(view),
+        residues=residues,
+        bytes=residues * (view.dim * view.dtype.itemsize + scales),
+        runs=runs,
+    )
+
+
+def _source(store: Store, name: str) -> TokenSummary:
+    tokens = store.tokens(name)
+    made = list(tokens.provenance().values())
+    return TokenSummary(name, len(tokens), tokens.counts(), tokens.tool, made)
+
+
+def _task(store: Store, name: str) -> TaskSummary:
+    task = store.task(name)
+    return TaskSummary(
+        name=name,
+        problem=str(task.problem),
+        classes=len(task.classes),
+        splits={split: len(rows) for split, rows in task.splits.items()},
+        citation=task.citation,
+    )
