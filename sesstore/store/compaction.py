@@ -34,7 +34,6 @@ from .segments import SegmentWriter
 from .store import Store
 
 TARGET_BYTES = 2 << 30
-_LOCK = ".compaction.lock"
 
 
 @dataclass
@@ -195,7 +194,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(folder / layout.COMPACTION_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -250,8 +249,7 @@ def gc(
     GcReport
     """
     report = GcReport()
-    found = [path for path in leftovers(store.path) if path.name != _LOCK]
-    found = [path for path in found if _age(path) >= older_than and not _in_use(path)]
+    found = [p for p in leftovers(store.path) if _age(p) >= older_than and not _in_use(p)]
     if set_aside and (store.path / layout.SET_ASIDE).is_dir():
         found.append(store.path / layout.SET_ASIDE)
     for path in found:

@@ -262,4 +262,5 @@ def leftovers(root: Path) -> Iterator[Path]:
     places += layout.committed(root / layout.EMBEDDINGS)
     for place in places:
         if place.is_dir():
-            yield from sorted(p for p in place.iterdir() if p.name.startswith("."))
+            names = sorted(p.name for p in place.iterdir() if p.name.startswith("."))
+            yield from (place / name for name in names if name != layout.COMPACTION_LOCK)

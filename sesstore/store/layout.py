@@ -38,6 +38,7 @@ TASKS = "tasks"
 PROTEINS = "proteins.lmdb"
 SET_ASIDE = "set-aside"
 CARD = "README.md"
+COMPACTION_LOCK = ".compaction.lock"
 
 SHARD_BYTES = 128 << 20
 CHUNK_ROWS = 1024

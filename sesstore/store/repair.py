@@ -108,6 +108,7 @@ class _Repair:
     def __init__(self, root: Path) -> None:
         self.root, self.report = root, RepairReport()
         self._lost: dict[Path, list[bytes]] = {}
+        self._provenances: dict[Path, Provenance] = {}  # of segments that were set aside
 
     def treat(self, place: Path) -> None:
         """Set one thing right."""
@@ -126,15 +127,19 @@ class _Repair:
     def list_missing(self) -> None:
         """List the proteins of bad segments that no other segment holds."""
         for folder, digests in self._lost.items():
-            with suppress(SesstoreError, OSError):
+            missing = set(digests)
+            if folder.is_dir():
                 attributes = layout.read_group(folder / layout.METADATA)
                 view = Embeddings(folder, Provenance.from_json(attributes["provenance"]))
-                missing = view.find(digests) < 0
-                again = sorted({d.hex() for d, m in zip(digests, missing, strict=True) if m})
-                if again:
-                    self.report.embed_again[folder.name] = again
+                there = view.find(digests) >= 0
+                missing -= {d for d, stands in zip(digests, there, strict=True) if stands}
+            if missing:
+                self.report.embed_again[folder.name] = sorted(d.hex() for d in missing)
 
     def _set_segment_aside(self, path: Path) -> None:
+        provenance = self._provenance_of(path)
+        if provenance is not None:
+            self._provenances[path.parent] = provenance
         digests: list[bytes] = []
         with suppress(SesstoreError):
             digests = [row.tobytes() for row in Segment(path).digests]
@@ -171,10 +176,17 @@ class _Repair:
 
     def _provenance_from_segments(self, folder: Path) -> Provenance | None:
         for segment in layout.committed(folder):
-            with suppress(SesstoreError, KeyError):
-                provenance = Provenance.from_json(Segment(segment).attributes["provenance"])
-                if layout.encoder_folder(provenance) == folder.name:
-                    return provenance
+            provenance = self._provenance_of(segment)
+            if provenance is not None:
+                return provenance
+        return self._provenances.get(folder)
+
+    def _provenance_of(self, segment: Path) -> Provenance | None:
+        """What a segment says its encoder is, if that fits the folder it lies in."""
+        with suppress(SesstoreError, KeyError):
+            provenance = Provenance.from_json(Segment(segment).attributes["provenance"])
+            if layout.encoder_folder(provenance) == segment.parent.name:
+                return provenance
         return None
 
     def _rebuild_database(self, path: Path) -> None:
