@@ -1,0 +1,175 @@
+"""The adapter (SES-Adapter, arXiv 2404.14850): packed batch in, logits out.
+
+::
+
+    X <- LayerNorm( X + attention_m(X, s_m) )        for each alphabet m, foldseek first
+    logits = W_2 ReLU( Dropout( W_1 pool(X) ) )
+
+One LayerNorm is shared. Without alphabets the adapter is LayerNorm, pooling and head. X is frozen:
+no gradient flows to it. An optional projection narrows d first, for small, fast adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..alphabets import ALPHABETS, alphabet
+from ..errors import InputError, UnknownNameError
+from ..streaming.batch import Batch
+from .attention import TokenAttention, rotation
+from .pooling import POOLINGS
+
+RESIDUE = "residue"
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """Shape of an adapter.
+
+    Parameters
+    ----------
+    dim : int
+        Width of the embeddings.
+    n_outputs : int
+        Width of the logits.
+    alphabets : tuple of str
+        Structure tokens that attend; none for the plain baseline.
+    pooling : str
+        ``"attention1d"``, ``"mean"``, ``"light_attention"``, or ``"residue"`` for none.
+    heads : int
+        Attention heads.
+    width : int, optional
+        Project embeddings to this width first.
+    dropout : float
+        In the head.
+    modality_dropout : float
+        Share of proteins whose tokens are all masked in a training step, so that one adapter serves
+        proteins with and without structure.
+    """
+
+    dim: int
+    n_outputs: int
+    alphabets: tuple[str, ...] = ("foldseek", "dssp")
+    pooling: str = "attention1d"
+    heads: int = 8
+    width: int | None = None
+    dropout: float = 0.1
+    modality_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        # In the order of the paper, whatever the order they are named in.
+        for name in self.alphabets:
+            alphabet(name)
+        ordered = tuple(name for name in ALPHABETS if name in self.alphabets)
+        object.__setattr__(self, "alphabets", ordered)
+        if self.pooling not in (*POOLINGS, RESIDUE):
+            raise UnknownNameError("pooling", self.pooling, [*POOLINGS, RESIDUE])
+        if self.alphabets and self.inner % (2 * self.heads):
+            raise InputError(
+                f"{self.heads} heads do not divide width {self.inner} into heads of even width. "
+                f"Choose --heads accordingly, or project with --width, such as --width 128"
+            )
+        for name in ("dropout", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is a share from 0 to below 1")
+
+    @property
+    def inner(self) -> int:
+        """Width d the adapter works in."""
+        return self.width or self.dim
+
+
+class Adapter(nn.Module):
+    """Structure-aware adapter on frozen embeddings.
+
+    Parameters
+    ----------
+    config : AdapterConfig
+        Its shape.
+    """
+
+    def __init__(self, config: AdapterConfig) -> None:
+        super().__init__()
+        self.config = config
+        inner = config.inner
+        self.project = nn.Linear(config.dim, inner) if config.width else nn.Identity()
+        self.attentions = nn.ModuleDict(
+            {
+                name: TokenAttention(alphabet(name).size, inner, config.heads)
+                for name in config.alphabets
+            }
+        )
+        self.norm = nn.LayerNorm(inner)
+        self.pool = None if config.pooling == RESIDUE else POOLINGS[config.pooling](inner)
+        self.pooled_width = inner if self.pool is None else self.pool.out_width
+        self.head = nn.Sequential(
+            nn.Linear(self.pooled_width, inner),
+            nn.Dropout(config.dropout),
+            nn.ReLU(),
+            nn.Linear(inner, config.n_outputs),
+        )
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return logits.
+
+        Parameters
+        ----------
+        batch : Batch
+            With tokens of all the adapter's alphabets.
+
+        Returns
+        -------
+        Tensor, shape=(B, n_outputs), or (T, n_outputs) for residue problems
+        """
+        x = self.residues(batch)
+        logits: Tensor = self.head(x if self.pool is None else self.pool(x, batch.lengths))
+        return logits
+
+    def residues(self, batch: Batch) -> Tensor:
+        """Return what is pooled: structure-aware embeddings, shape=(T, d)."""
+        x: Tensor = self.project(batch.values.to(self.norm.weight.dtype))
+        if not self.attentions:
+            normed: Tensor = self.norm(x)
+            return normed
+        turn = rotation(batch.positions, self.config.inner // self.config.heads)
+        hidden = self._hidden(batch)
+        for name, attention in self.attentions.items():
+            tokens = batch.tokens[name]
+            if hidden is not None:
+                tokens = _masked(tokens, hidden, alphabet(name).mask)
+            x = self.norm(x + attention(x, tokens, batch.lengths, turn))
+        return x
+
+    def _hidden(self, batch: Batch) -> Tensor | None:
+        """Which residues lose their tokens to modality dropout in this step: bool [T] or None."""
+        share = self.config.modality_dropout
+        if not (self.training and share):
+            return None
+        drawn = torch.rand(len(batch.lengths)) < share
+        counts = torch.tensor(batch.lengths)
+        return drawn.repeat_interleave(counts).to(batch.values.device)
+
+    def flops(self, lengths: Sequence[int]) -> int:
+        """Floating-point operations of one forward pass over proteins of these lengths.
+
+        Multiplications and additions count one each; a training step takes about three times as
+        many, less what the frozen input saves. Lookups, norms and the rotation are left out.
+        """
+        config, inner, total = self.config, self.config.inner, sum(lengths)
+        projection = 2 * total * config.dim * inner if config.width else 0
+        a_layer = 4 * total * inner**2 + sum(4 * n * n * inner for n in lengths)
+        pooled = total if self.pool is None else len(lengths)
+        head = 2 * pooled * inner * (self.pooled_width + config.n_outputs)
+        return projection + a_layer * len(config.alphabets) + head
+
+
+def _masked(tokens: Tensor, hidden: Tensor, mask: int) -> Tensor:
+    if tokens.ndim == 1:
+        return tokens.masked_fill(hidden, mask)
+    tokens = tokens.masked_fill(hidden[:, None], 0)
+    tokens[hidden, mask] = 1
+    return tokens

@@ -1,0 +1,109 @@
+"""Run a plan: batches read ahead in a thread, so that reading overlaps with compute.
+
+Where values come from is said by the *residency*: ``"ram"`` holds all of a split's rows in one
+array, ``"disk"`` copies them from the store's mapped files batch by batch, ahead of their use.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .batch import Batch
+from .plan import EpochPlan
+from .reader import SplitData
+
+AHEAD = 3
+"""Batches that are ready before they are needed."""
+
+
+class Loader:
+    """Iterates over the batches of a plan, reading ahead.
+
+    Parameters
+    ----------
+    data : SplitData
+        Where rows come from.
+    plan : EpochPlan
+        Which rows, in which order.
+    device : torch.device
+        Where batches are needed.
+    start : int
+        Batch to begin with: an interrupted epoch goes on here.
+    """
+
+    def __init__(
+        self, data: SplitData, plan: EpochPlan, device: torch.device, *, start: int = 0
+    ) -> None:
+        self._data, self._device = data, device
+        self._batches = plan.batches[start:]
+        self.waited = 0.0
+        """Seconds the consumer waited for data."""
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        ready: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
+        closing = threading.Event()
+        reader = threading.Thread(
+            target=self._read_all, args=(ready, closing), name="sesstore-reader", daemon=True
+        )
+        reader.start()
+        try:
+            while True:
+                began = time.perf_counter()
+                item = ready.get()
+                self.waited += time.perf_counter() - began
+                if item is None:
+                    return
+                if isinstance(item, BaseException):
+                    raise item
+                yield item.to(self._device)
+        finally:
+            closing.set()
+            while reader.is_alive():  # make room, should the reader wait for it
+                _drain(ready)
+                reader.join(0.01)
+
+    def _read_all(
+        self, ready: queue.Queue[Batch | BaseException | None], closing: threading.Event
+    ) -> None:
+        last: BaseException | None = None
+        try:
+            for index in self._batches:
+                if closing.is_set():
+                    return
+                ready.put(self._read(index))
+        except BaseException as problem:
+            last = problem
+        ready.put(last)
+
+    def _read(self, index: NDArray[np.int64]) -> Batch:
+        batch = self._data.read(index)
+        if self._device.type == "cuda":
+            return Batch(
+                batch.values.pin_memory(),
+                {name: codes.pin_memory() for name, codes in batch.tokens.items()},
+                batch.lengths,
+                None if batch.labels is None else batch.labels.pin_memory(),
+                batch.index.pin_memory(),
+            )
+        # Cast here, in the reader's thread: the adapter computes in float32 on a CPU.
+        return Batch(
+            batch.values.to(torch.float32), batch.tokens, batch.lengths, batch.labels, batch.index
+        )
+
+
+def _drain(ready: queue.Queue[Batch | BaseException | None]) -> None:
+    try:
+        while True:
+            ready.get_nowait()
+    except queue.Empty:
+        return

@@ -1,0 +1,209 @@
+"""Rows of a split as packed batches: embeddings gathered from the store, tokens from memory.
+
+Tokens are a byte a residue and alphabet, so all of a split's are held in memory; embeddings stay in
+the store (or in one array, see `loader`) and are copied protein by protein into each batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..alphabets import alphabet
+from ..errors import InputError, NotStoredError
+from ..residues import StructureTokens
+from ..store import Embeddings, Tokens
+from ..tasks import IGNORED, Problem
+from .batch import Batch
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of a split has structure.
+
+    Parameters
+    ----------
+    proteins, with_tokens : int
+        Rows, and those whose protein has tokens.
+    residues : int
+        Residues of all rows.
+    unmasked : dict of str to int
+        For each alphabet the residues with a code that is not the mask.
+    """
+
+    proteins: int
+    with_tokens: int
+    residues: int
+    unmasked: dict[str, int]
+
+
+class SplitData:
+    """Proteins to train on or predict, row by row.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        The store's view under one encoder.
+    tokens : Tokens or None
+        Structure tokens of one source; None trains without.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+        Protein of each row; repeats are fine.
+    alphabets : sequence of str
+        Which tokens to read.
+    labels : sequence, optional
+        Label of each row, as in `Split`.
+    problem : Problem, optional
+        How to pack the labels.
+    n_classes : int
+        Width of a multi-label row.
+    min_plddt : int
+        Residues predicted with less are masked; 0 masks none.
+
+    Raises
+    ------
+    NotStoredError
+        Some proteins have no embedding.
+    """
+
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        tokens: Tokens | None,
+        digests: NDArray[np.uint8],
+        *,
+        alphabets: Sequence[str] = (),
+        labels: Sequence[Any] | None = None,
+        problem: Problem | None = None,
+        n_classes: int = 0,
+        min_plddt: int = 0,
+    ) -> None:
+        self.embeddings, self.alphabets = embeddings, tuple(alphabets)
+        self.rows = embeddings.find(digests)
+        if missing := int((self.rows < 0).sum()):
+            raise NotStoredError(
+                f"{missing:,} of {len(digests):,} proteins have no embedding by "
+                f"{embeddings.provenance.fingerprint.encoder}. Make them with `sesstore embed`"
+            )
+        self.lengths: NDArray[np.int64] = embeddings.lengths[self.rows]
+        self._labels = _packable(labels, problem, n_classes)
+        self._per_residue = problem is not None and problem.per_residue
+        found: list[StructureTokens | None] = [None] * len(digests)
+        if tokens is not None and alphabets:
+            found = tokens.get_all(row.tobytes() for row in digests)
+        self._codes = {
+            name: [
+                _codes(item, name, int(length), min_plddt)
+                for item, length in zip(found, self.lengths, strict=True)
+            ]
+            for name in self.alphabets
+        }
+        self.coverage = self._count(found)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, index: NDArray[np.int64]) -> Batch:
+        """Return some rows as one packed batch.
+
+        Parameters
+        ----------
+        index : ndarray, shape=(B,), dtype=int64
+            Rows of the split.
+        """
+        lengths = tuple(int(n) for n in self.lengths[index])
+        view = self.embeddings
+        dtype = np.float32 if view.dtype == np.int8 else view.dtype
+        values = np.empty((sum(lengths), view.dim), dtype)
+        view.gather(self.rows[index], values)
+        return Batch(
+            torch.from_numpy(values),
+            self.tokens(index),
+            lengths,
+            self._pack_labels(index),
+            torch.from_numpy(index),
+        )
+
+    def tokens(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Return the structure tokens of some rows, packed; see `Batch.tokens`."""
+        return {
+            name: _pack([self._codes[name][i] for i in index], alphabet(name).size)
+            for name in self.alphabets
+        }
+
+    def all_labels(self) -> Tensor:
+        """Return the labels of all rows, packed as a batch of all would have them.
+
+        Raises
+        ------
+        InputError
+            There are none.
+        """
+        labels = self._pack_labels(np.arange(len(self)))
+        if labels is None:
+            raise InputError("these rows have no labels")
+        return labels
+
+    def _pack_labels(self, index: NDArray[np.int64]) -> Tensor | None:
+        if self._labels is None:
+            return None
+        if self._per_residue:
+            return torch.cat([self._labels[int(i)] for i in index])
+        packed: Tensor = self._labels[torch.from_numpy(index)]  # type: ignore[call-overload]
+        return packed
+
+    def _count(self, found: Iterable[StructureTokens | None]) -> Coverage:
+        unmasked = {
+            name: sum(int((codes != alphabet(name).mask).any(0).sum()) for codes in rows)
+            for name, rows in self._codes.items()
+        }
+        with_tokens = sum(item is not None for item in found)
+        return Coverage(len(self), with_tokens, int(self.lengths.sum()), unmasked)
+
+
+def _codes(
+    item: StructureTokens | None, name: str, length: int, min_plddt: int
+) -> NDArray[np.uint8]:
+    """Codes [M, L] of one protein; all masked where there is no structure."""
+    mask = alphabet(name).mask
+    if item is None or name not in item.codes:
+        return np.full((1, length), mask, np.uint8)
+    codes = item.codes[name]
+    if min_plddt and item.plddt is not None:
+        codes = np.where(item.plddt < min_plddt, np.uint8(mask), codes)
+    return codes
+
+
+def _pack(codes: list[NDArray[np.uint8]], size: int) -> Tensor:
+    """Codes [T], or shares of codes [T, size] if any protein has several conformers."""
+    if all(len(one) == 1 for one in codes):
+        return torch.from_numpy(np.concatenate([one[0] for one in codes]).astype(np.int64))
+    shares = [np.eye(size, dtype=np.float32)[one].mean(0) for one in codes]
+    return torch.from_numpy(np.concatenate(shares))
+
+
+def _packable(
+    labels: Sequence[Any] | None, problem: Problem | None, n_classes: int
+) -> Tensor | list[Tensor] | None:
+    """Labels as tensors: one for all rows, or one a row where each residue has its own."""
+    if labels is None or problem is None:
+        return None
+    if problem.per_residue:
+        dtype = np.float32 if problem.is_regression else np.int64
+        return [torch.from_numpy(np.asarray(row, dtype)) for row in labels]
+    if problem is Problem.MULTI_LABEL:
+        packed = torch.zeros(len(labels), n_classes)
+        for row, classes in enumerate(labels):
+            packed[row, list(classes)] = 1
+        return packed
+    return torch.tensor(labels, dtype=torch.float32 if problem.is_regression else torch.int64)
+
+
+def is_labelled(labels: Tensor) -> Tensor:
+    """Return which labels of residues count: bool, of the same shape."""
+    return labels == labels if labels.is_floating_point() else labels != IGNORED

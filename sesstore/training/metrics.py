@@ -1,0 +1,174 @@
+"""Metrics of each problem, over a whole split at once: no number depends on batches.
+
+All come from torchmetrics but two: F1max, which it lacks, and balanced accuracy, which it averages
+over other classes than scikit-learn. Classes are scored by probabilities, regression by values in
+original units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torchmetrics import functional as tm
+
+from ..errors import UnknownNameError
+from ..tasks import Problem
+
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+HIGHER_IS_WORSE = {"rmse", "mae"}
+
+
+def f1max(scores: Tensor, labels: Tensor) -> Tensor:
+    """Protein-centric maximum F1 (CAFA; Radivojac et al. 2013, doi:10.1038/nmeth.2340).
+
+    At a threshold, precision is averaged over the proteins with at least one prediction, recall
+    over all proteins that have a label; F1max is the best F1 of these two over all thresholds, every
+    score that occurs being one.
+
+    Parameters
+    ----------
+    scores : Tensor, shape=(N, C)
+        Probabilities.
+    labels : Tensor, shape=(N, C)
+        0 or 1.
+
+    Returns
+    -------
+    Tensor
+        A number from 0 to 1.
+    """
+    scores, truth = scores.double(), labels.double()
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    ranked, hits = scores.gather(1, order), truth.gather(1, order).cumsum(1)
+    ranks = torch.arange(1, scores.shape[1] + 1, dtype=torch.float64)
+    positives = truth.sum(1, keepdim=True)
+    labelled = positives > 0
+    # What each further prediction of a protein adds to the sums over proteins.
+    precision = torch.diff(hits / ranks, dim=1, prepend=torch.zeros(len(scores), 1))
+    recall = torch.diff(hits / positives.clamp(min=1), dim=1, prepend=torch.zeros(len(scores), 1))
+    started = torch.zeros_like(ranked)
+    started[:, 0] = 1
+    flat, by_score = ranked.flatten().sort(descending=True, stable=True)
+    sums = [part.flatten()[by_score].cumsum(0) for part in (precision, recall, started)]
+    last_of_ties = torch.ones(len(flat), dtype=torch.bool)
+    last_of_ties[:-1] = flat[1:] != flat[:-1]
+    p = (sums[0] / sums[2])[last_of_ties]
+    r = (sums[1] / labelled.sum().clamp(min=1))[last_of_ties]
+    return (2 * p * r / (p + r).clamp(min=1e-12)).max()
+
+
+def _balanced_accuracy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean recall over the classes that occur."""
+    hit = scores.argmax(1) == labels
+    present = set(labels.tolist())
+    return torch.stack([hit[labels == c].double().mean() for c in present]).mean()
+
+
+def _multiclass(function: Callable[..., Tensor], **settings: object) -> Metric:
+    def metric(scores: Tensor, labels: Tensor) -> Tensor:
+        return function(scores, labels, num_classes=scores.shape[1], **settings)
+
+    return metric
+
+
+def _auroc(scores: Tensor, labels: Tensor) -> Tensor:
+    if scores.shape[1] == 2:
+        return tm.classification.binary_auroc(scores[:, 1], labels)
+    return tm.classification.multiclass_auroc(scores, labels, num_classes=scores.shape[1])
+
+
+def _auprc(scores: Tensor, labels: Tensor) -> Tensor:
+    if scores.shape[1] == 2:
+        return tm.classification.binary_average_precision(scores[:, 1], labels)
+    return tm.classification.multiclass_average_precision(
+        scores, labels, num_classes=scores.shape[1]
+    )
+
+
+_SINGLE: dict[str, Metric] = {
+    "accuracy": _multiclass(tm.classification.multiclass_accuracy, average="micro"),
+    "balanced_accuracy": _balanced_accuracy,
+    "mcc": _multiclass(tm.classification.multiclass_matthews_corrcoef),
+    "f1": _multiclass(tm.classification.multiclass_f1_score, average="macro"),
+    "f1_micro": _multiclass(tm.classification.multiclass_f1_score, average="micro"),
+    "precision": _multiclass(tm.classification.multiclass_precision, average="macro"),
+    "recall": _multiclass(tm.classification.multiclass_recall, average="macro"),
+    "auroc": _auroc,
+    "auprc": _auprc,
+}
+
+_MULTI: dict[str, Metric] = {
+    "f1max": f1max,
+    # Over all (protein, label) pairs, as the field reports it.
+    "auprc": lambda s, y: tm.classification.binary_average_precision(s.flatten(), y.flatten()),
+    "f1_micro": lambda s, y: tm.classification.binary_f1_score(s.flatten(), y.flatten()),
+    "precision": lambda s, y: tm.classification.binary_precision(s.flatten(), y.flatten()),
+    "recall": lambda s, y: tm.classification.binary_recall(s.flatten(), y.flatten()),
+}
+
+_REGRESSION: dict[str, Metric] = {
+    "spearman": tm.spearman_corrcoef,
+    "pearson": tm.pearson_corrcoef,
+    "rmse": lambda s, y: tm.mean_squared_error(s, y, squared=False),
+    "mae": tm.mean_absolute_error,
+    "r2": tm.r2_score,
+}
+
+METRICS: dict[Problem, dict[str, Metric]] = {
+    Problem.SINGLE_LABEL: _SINGLE,
+    Problem.RESIDUE_SINGLE_LABEL: _SINGLE,
+    Problem.MULTI_LABEL: _MULTI,
+    Problem.REGRESSION: _REGRESSION,
+    Problem.RESIDUE_REGRESSION: _REGRESSION,
+}
+"""Metrics by problem and name."""
+
+
+def compute(
+    names: Iterable[str], problem: Problem, scores: Tensor, labels: Tensor
+) -> dict[str, float]:
+    """Score all predictions of a split.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Which metrics.
+    problem : Problem
+        What was predicted.
+    scores : Tensor
+        Probabilities [N, C] for classes, values [N] for regression; N counts proteins, or
+        labelled residues.
+    labels : Tensor
+        Classes [N], 0 and 1 [N, C], or values [N].
+
+    Returns
+    -------
+    dict of str to float
+        NaN where a metric is not defined, such as a correlation of one value.
+
+    Raises
+    ------
+    UnknownNameError
+        The problem has no metric of that name.
+    """
+    known = METRICS[problem]
+    truth = labels.long() if not problem.is_regression else labels.double()
+    values = {}
+    for name in names:
+        if name not in known:
+            raise UnknownNameError(f"metric for {problem} tasks", name, known)
+        undefined = problem.is_regression and len(truth) < 2
+        values[name] = float("nan") if undefined else float(known[name](scores.double(), truth))
+    return values
+
+
+def better(name: str, new: float, best: float | None) -> bool:
+    """Whether a value of a metric is better than the best so far; NaN never is."""
+    if new != new:
+        return False
+    if best is None:
+        return True
+    return new < best if name in HIGHER_IS_WORSE else new > best

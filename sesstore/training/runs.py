@@ -1,0 +1,119 @@
+"""The record of one training run: a folder with ``run.json`` and the adapter's weights.
+
+Reading a record imports no torch, so reports and listings stay light.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, MissingFileError
+from ..provenance import Fingerprint
+
+RECORD = "run.json"
+WEIGHTS = "best.safetensors"
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained adapter and all that is known about it.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+    task : dict
+        Name, problem, classes, metrics, monitor and data digest of the task.
+    config : dict
+        ``adapter`` and ``fit``: every setting.
+    fingerprint : Fingerprint
+        The encoder of the embeddings it was trained on, and takes.
+    source : str or None
+        Source of the structure tokens; None without.
+    coverage : dict of str to dict
+        For each split rows, rows with tokens, residues and unmasked residues by alphabet.
+    metrics : dict of str to dict
+        For each split metric to number, by the best epoch.
+    history : list of dict
+        For each epoch loss, the valid metrics and timings.
+    timings : dict of str to float
+        Seconds: ``total``, ``seconds_per_epoch``, ...; ``wait_share`` is a share.
+    scale : dict of str to float
+        Mean and standard deviation regression labels were standardised with.
+    circumstances : dict
+        Date, command, versions.
+    """
+
+    path: Path
+    task: Mapping[str, Any]
+    config: Mapping[str, Any]
+    fingerprint: Fingerprint
+    source: str | None
+    coverage: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, float]]
+    history: list[dict[str, Any]]
+    timings: Mapping[str, float]
+    scale: Mapping[str, float] = field(default_factory=dict)
+    circumstances: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, from 1, whose weights were kept."""
+        return int(next(e["epoch"] for e in self.history if e.get("best")))
+
+    def save(self) -> None:
+        """Write ``run.json`` in one step."""
+        value = {k: v for k, v in asdict(self).items() if k != "path"}
+        write_atomically(
+            self.path / RECORD, json.dumps({"format": FORMAT, **value}, indent=1).encode() + b"\n"
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> Run:
+        """Read a run's record.
+
+        Raises
+        ------
+        MissingFileError
+            There is no run in that folder.
+        InputError
+            Its record is broken, or of another format.
+        """
+        path = Path(path)
+        file = path / RECORD
+        if not file.is_file():
+            raise MissingFileError(
+                f"there is no run at '{path}' (no {RECORD}). Name the folder that `sesstore train` "
+                f"printed"
+            )
+        try:
+            value = json.loads(file.read_text("utf-8"))
+            if value.get("format") != FORMAT:
+                raise InputError(
+                    f"{file} is of format {value.get('format')}, this version reads {FORMAT}"
+                )
+            known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            known["fingerprint"] = Fingerprint.from_json(known["fingerprint"])
+            return cls(path=path, **known)
+        except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as e:
+            raise InputError(f"{file} is no record of a run: {e}") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under another name, flush it to disk, then rename it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
