@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def split_data(
     split: Split,
     embeddings: Embeddings,
     tokens: Tokens | None,
-    run: Mapping[str, object],
+    config: Mapping[str, Any],
 ) -> SplitData:
     """Rows of a split, as a run with these settings (its ``config``) reads them."""
     return SplitData(

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..adapter.model import Adapter, AdapterConfig
+from ..encoders.devices import choose_device
 from ..errors import InputError, TrainingError
 from ..progress import SILENT, Progress
 from ..provenance import circumstances
@@ -275,25 +276,6 @@ class _Trainer:
             "tokens_per_second": max(entry["tokens_per_second"] for entry in self.history),
             "wait_share": sum(e["wait_share"] * e["seconds"] for e in self.history) / sum(seconds),
         }
-
-
-def choose_device(name: str | None) -> torch.device:
-    """Return the device of that name, or the best there is.
-
-    Raises
-    ------
-    InputError
-        It is no device, or not at hand.
-    """
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as problem:
-        first = str(problem).splitlines()[0]
-        raise InputError(f"device '{name}' is not at hand: {first}") from None
-    return device
 
 
 def label_scale(task: Task) -> dict[str, float]:

@@ -25,8 +25,8 @@ def f1max(scores: Tensor, labels: Tensor) -> Tensor:
     """Protein-centric maximum F1 (CAFA; Radivojac et al. 2013, doi:10.1038/nmeth.2340).
 
     At a threshold, precision is averaged over the proteins with at least one prediction, recall
-    over all proteins that have a label; F1max is the best F1 of these two over all thresholds, every
-    score that occurs being one.
+    over all proteins that have a label; F1max is the best F1 of these two over all thresholds,
+    every score that occurs being one.
 
     Parameters
     ----------

@@ -1,0 +1,160 @@
+"""What an encoder is, and the part all ours share: order, batches, windows, memory.
+
+Proteins go in, embeddings come out, longest protein first. Residues of a batch lie back to back, as
+many as the budget allows, so there is no padding; results do not depend on batch mates beyond float
+rounding (1e-5 relative in float32).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..proteins import Protein
+from ..provenance import Fingerprint
+from ..residues import Embedding
+from .registry import EncoderSpec
+from .windows import Piece, cut, merged
+
+
+class Encoder(Protocol):
+    """A frozen protein language model.
+
+    Parameters
+    ----------
+    name, full_name : str
+        Such as ``"esm2_t33"`` and ``"esm2_t33_650M_UR50D"``.
+    dim : int
+        Width of one residue's embedding.
+    window : int or None
+        Longest sequence the model takes at once.
+    licence, citation : str
+        Of the weights; of the paper.
+    fingerprint : Fingerprint
+        Its identity.
+    """
+
+    name: str
+    full_name: str
+    dim: int
+    window: int | None
+    licence: str
+    citation: str
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Identity: whatever changes a number beyond rounding."""
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        """Yield the embedding of each protein, [L, d] float32, in any order."""
+
+    def flops(self, length: int) -> int:
+        """Floating-point operations for one protein of this length."""
+
+
+class PackedEncoder(ABC):
+    """An encoder that takes packed batches.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+        What the registry knows of it.
+    fingerprint : Fingerprint
+        Its identity.
+    dim : int
+        Width of one residue's embedding.
+    device : torch.device
+        Where it runs.
+    window : int or None
+        Longest sequence the model takes at once.
+    long : str
+        ``"windows"`` or ``"nterm"``, see `windows`.
+    """
+
+    budget = 8192
+    """Most residues of a batch; halved when memory runs out."""
+
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        fingerprint: Fingerprint,
+        dim: int,
+        device: torch.device,
+        *,
+        window: int | None = None,
+        long: str = "windows",
+    ) -> None:
+        self.name, self.full_name = spec.name, spec.full_name
+        self.licence, self.citation = spec.licence, spec.citation
+        self.fingerprint, self.dim, self.device = fingerprint, dim, device
+        self.window, self._long = window, long
+
+    @abstractmethod
+    def forward(self, sequences: Sequence[str]) -> Tensor:
+        """Encode sequences no longer than the window; packed [sum of L, d], in their order."""
+
+    @abstractmethod
+    def flops(self, length: int) -> int:
+        """Floating-point operations for one protein of this length."""
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        """Yield the embedding of each protein, longest first.
+
+        Parameters
+        ----------
+        proteins : sequence of Protein
+            Distinct ones; a repeated digest is yielded again.
+
+        Yields
+        ------
+        Embedding
+            float32 [L, d].
+        """
+        by_length = sorted(proteins, key=len, reverse=True)
+        pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
+        encoded = self._encode_pieces(pieces)
+        for protein in by_length:
+            yield Embedding(protein.digest, merged(protein, encoded, self.window, self._long))
+
+    def _encode_pieces(
+        self, pieces: Iterable[Piece]
+    ) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
+        for batch in self._batches(pieces):
+            yield from self._encode_batch(batch)
+
+    def _encode_batch(self, batch: list[Piece]) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
+        try:
+            with torch.inference_mode():
+                packed = self.forward([piece.sequence for piece in batch]).float().cpu().numpy()
+        except (torch.OutOfMemoryError, MemoryError):
+            if len(batch) == 1:
+                raise
+            self.budget = max(sum(map(len, batch)) // 2, 1)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            half = len(batch) // 2
+            yield from self._encode_batch(batch[:half])
+            yield from self._encode_batch(batch[half:])
+            return
+        start = 0
+        for piece in batch:
+            yield piece, packed[start : start + len(piece)]
+            start += len(piece)
+
+    def _batches(self, pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+        batch: list[Piece] = []
+        size = 0
+        for piece in pieces:
+            if batch and size + len(piece) > self.budget:
+                yield batch
+                batch, size = [], 0
+            batch.append(piece)
+            size += len(piece)
+        if batch:
+            yield batch

