@@ -13,7 +13,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import secrets
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,11 +34,13 @@ STATE = "state"
 """Named database of every file; holds the id of the transaction that wrote last."""
 
 _TXN = b"txn"
+_LITTLE = 16 << 20
 _T = TypeVar("_T")
 if TYPE_CHECKING:
     Txn: TypeAlias = lmdb.Transaction[bytes]
-_open: dict[tuple[int, Path], Database] = {}
+_open: dict[Path, Database] = {}
 _open_lock = threading.Lock()
+_in_use: list[Database] = []  # given up in mid-transaction: kept, because closing would end it
 
 
 class Database:
@@ -115,7 +119,7 @@ class Database:
             except lmdb.MapResizedError:
                 self._resize(0)
             except lmdb.Error as problem:
-                if _is_full(problem):
+                if _is_full(problem, self.path):
                     raise full(self.path) from problem
                 raise unreadable(self.path, problem) from problem
 
@@ -129,11 +133,12 @@ class Database:
             finally:
                 txn.abort()
 
-    def close(self) -> None:
-        """Close the environment; the next `open_database` opens it anew."""
-        with _open_lock:
-            _open.pop((os.getpid(), self.path), None)
-        self._env.close()
+    def give_up(self) -> None:
+        """Close the environment, unless a transaction is open in it."""
+        if self._users:
+            _in_use.append(self)
+        else:
+            self._env.close()
 
     def _write_once(self, change: Callable[[Txn], _T]) -> _T:
         with self._env.begin(write=True) as txn:
@@ -182,16 +187,30 @@ class Database:
 def open_database(path: Path) -> Database | None:
     """Return the database at `path`, or None if there is no such file."""
     path = path.absolute()
-    key = os.getpid(), path
     with _open_lock:
         try:
             stat = path.stat()
         except FileNotFoundError:
             return None
-        known = _open.get(key)
-        if known is None or known.identity != (stat.st_dev, stat.st_ino):
-            known = _open[key] = Database(path)
+        known = _open.get(path)
+        if known is not None and known.identity != (stat.st_dev, stat.st_ino):
+            known.give_up()  # the file was replaced
+            known = None
+        if known is None:
+            known = _open[path] = Database(path)
         return known
+
+
+def _after_fork() -> None:
+    """Give up the parent's environments: a child must not use them, and opens its own."""
+    global _open_lock
+    _open_lock = threading.Lock()
+    for database in _open.values():
+        database.give_up()
+    _open.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def create_database(path: Path, tables: dict[str, bool]) -> Database:
@@ -235,7 +254,7 @@ def _make(path: Path, tables: dict[str, bool]) -> None:
         finally:
             env.close()
     except lmdb.Error as problem:
-        if _is_full(problem):
+        if _is_full(problem, path.parent):
             raise full(path) from problem
         raise unreadable(path, problem) from problem
 
@@ -274,6 +293,11 @@ def unreadable(path: Path, problem: Exception) -> CorruptStoreError:
     )
 
 
-def _is_full(problem: Exception) -> bool:
+def _is_full(problem: lmdb.Error, path: Path) -> bool:
+    """Whether a write failed for want of space; LMDB calls a write cut short an I/O error."""
     said = str(problem)
-    return isinstance(problem, lmdb.DiskError) or "No space" in said or "File too large" in said
+    if isinstance(problem, lmdb.DiskError) or "No space" in said or "File too large" in said:
+        return True
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    limited = most != resource.RLIM_INFINITY and path.stat().st_size > most - _LITTLE
+    return "Input/output" in said and (limited or shutil.disk_usage(path).free < _LITTLE)

@@ -8,6 +8,7 @@ tensorstore read the result; what is not laid out like this is read through zarr
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
 from hashlib import sha256
@@ -195,7 +196,7 @@ def _mappable(folder: Path, metadata: dict[str, Any]) -> tuple[list[Path], list[
             return None
         paths.append(path)
         sizes.append(rows * row_bytes)
-    if any(size % layout.PAGE for size in sizes[:-1]):
+    if any(size % mmap.PAGESIZE for size in sizes[:-1]):
         return None
     return paths, sizes
 

@@ -1,0 +1,107 @@
+"""Small stores with everything in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.proteins import Protein
+from sesstore.provenance import Fingerprint, Provenance, circumstances
+from sesstore.residues import Embedding, StructureTokens, to_storage
+from sesstore.store import Store
+from sesstore.tasks import Problem, Split, Task
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+
+
+def proteins(count: int, seed: int = 0, longest: int = 60) -> list[Protein]:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, longest, count)
+    return [Protein(f"p{i}", "".join(rng.choice(LETTERS, n))) for i, n in enumerate(lengths)]
+
+
+def provenance(
+    name: str = "enc", dim: int = 6, dtype: str = "float16", layer: int = 6
+) -> Provenance:
+    fingerprint = Fingerprint(name, "ab" * 32, layer, "esm1b", "windows(1022,256)", "fp32")
+    return Provenance(fingerprint, dim, dtype, "MIT", "Someone 2024")
+
+
+def embedding(protein: Protein, made: Provenance) -> Embedding:
+    """The same numbers for the same protein and encoder, always."""
+    seed = int.from_bytes(protein.digest[:4]) ^ made.fingerprint.layer
+    values = np.random.default_rng(seed).standard_normal((len(protein), made.dim))
+    return to_storage(Embedding(protein.digest, values.astype(np.float32)), made.dtype)
+
+
+def tokens(
+    protein: Protein, source: str = "alphafold2", tool: str = "mini3di 0.2"
+) -> StructureTokens:
+    rng = np.random.default_rng(int.from_bytes(protein.digest[:4]))
+    length = len(protein)
+    codes = {
+        "foldseek": rng.integers(0, 21, length).astype(np.uint8),
+        "dssp": rng.integers(0, 9, (2, length)).astype(np.uint8),
+    }
+    return StructureTokens(
+        protein.digest, source, codes, rng.integers(0, 101, length).astype(np.uint8), tool
+    )
+
+
+def task(rows: list[Protein], name: str = "toy") -> Task:
+    digests = np.frombuffer(b"".join(p.digest for p in rows), np.uint8).reshape(-1, 32)
+    half = len(rows) // 2
+    splits = {
+        "train": Split(
+            tuple(p.id for p in rows[:half]), digests[:half], [i % 2 for i in range(half)]
+        ),
+        "test": Split(tuple(p.id for p in rows[half:]), digests[half:], [0] * (len(rows) - half)),
+    }
+    return Task(name, Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy",), "accuracy", "C 2020")
+
+
+@dataclass
+class Filled:
+    """A store and what was put into it."""
+
+    store: Store
+    proteins: list[Protein]
+    provenances: list[Provenance] = field(default_factory=list)
+
+
+def fill(path: Path, count: int = 30, dtypes: tuple[str, ...] = ("float16", "int8")) -> Filled:
+    store = Store.create(path)
+    known = proteins(count)
+    store.add_proteins(known)
+    made = [provenance(f"enc_{dtype}", dtype=dtype) for dtype in dtypes]
+    for one in made:
+        with store.writer(one, circumstances("numpy"), segment_bytes=3000) as writer:
+            for protein in known:
+                writer.add(embedding(protein, one))
+    store.add_tokens(map(tokens, known), circumstances("lmdb"))
+    store.add_task(task(known))
+    return Filled(store, known, made)
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Filled:
+    return fill(tmp_path / "store")
+
+
+@pytest.fixture
+def kit() -> Callable[..., object]:
+    """The functions above, for tests (which cannot import a conftest)."""
+
+    class Kit:
+        proteins = staticmethod(proteins)
+        provenance = staticmethod(provenance)
+        embedding = staticmethod(embedding)
+        tokens = staticmethod(tokens)
+        task = staticmethod(task)
+        fill = staticmethod(fill)
+
+    return Kit

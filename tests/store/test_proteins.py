@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesstore.errors import CorruptStoreError, NotStoredError
+from sesstore.proteins import Protein
+from sesstore.store import Store
+from sesstore.store import proteins as module
+from sesstore.store.proteins import ProteinTable
+
+SEQUENCES = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
+PROTEINS = st.lists(st.builds(Protein, st.text(max_size=600), SEQUENCES), max_size=40)
+
+
+@settings(max_examples=30)
+@given(PROTEINS, PROTEINS)
+def test_the_table_is_a_dict_of_sequences_and_ids(tmp_path_factory, first, second):
+    table = ProteinTable(tmp_path_factory.mktemp("t") / "proteins.lmdb")
+    sequences: dict[bytes, str] = {}
+    names: dict[bytes, str] = {}
+    ids: dict[str, set[bytes]] = {}
+    for batch in (first, second):
+        new = {p.digest for p in batch} - sequences.keys()
+        assert table.add(batch) == len(new)
+        for protein in batch:
+            sequences[protein.digest] = protein.sequence
+            names.setdefault(protein.digest, protein.id)
+            ids.setdefault(protein.id, set()).add(protein.digest)
+    assert len(table) == len(sequences)
+    assert {p.digest: (p.id, p.sequence) for p in table} == {
+        d: (names[d], s) for d, s in sequences.items()
+    }
+    for name, digests in ids.items():
+        assert set(table.find_id(name)) == digests
+    assert table.lengths(sequences) == [len(s) for s in sequences.values()]
+
+
+def test_one_id_may_stand_for_several_sequences(tmp_path):
+    store = Store.create(tmp_path / "s")
+    a, b = Protein("P1", "MKV"), Protein("P1", "MKVA")
+    assert store.add_proteins([a, b, Protein("other", "MKV")]) == 2
+    assert store.find_id("P1") == sorted([a.digest, b.digest])
+    assert store.find_id("other") == [a.digest]
+    assert store.find_id("P") == []
+    assert store.protein(a.digest) == a
+    assert [p.id for p in store.proteins([b.digest, a.digest])] == ["P1", "P1"]
+
+
+def test_an_unknown_protein_is_said_to_be_unknown(tmp_path):
+    store = Store.create(tmp_path / "s")
+    for _ in range(2):
+        with pytest.raises(NotStoredError, match="sesstore add"):
+            store.protein(bytes(32))
+        assert list(store.proteins()) == []
+        assert store.count_proteins() == 0
+        store.add_proteins([])
+
+
+def test_many_proteins_come_in_batches(tmp_path, monkeypatch, kit):
+    monkeypatch.setattr(module, "_BATCH", 7)
+    store = Store.create(tmp_path / "s")
+    known = kit.proteins(50)
+    assert store.add_proteins(iter(known)) == len({p.sequence for p in known})
+    assert [p.digest for p in store.proteins()] == sorted({p.digest for p in known})
+    assert store.add_proteins(known) == 0
+
+
+def test_adding_what_is_known_writes_nothing(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    store.add_proteins(kit.proteins(20))
+    before = (tmp_path / "s/proteins.lmdb").read_bytes()
+    store.add_proteins(kit.proteins(20))
+    assert (tmp_path / "s/proteins.lmdb").read_bytes() == before
+
+
+def test_a_changed_sequence_is_noticed_when_read(tmp_path):
+    store = Store.create(tmp_path / "s")
+    protein = Protein("p", "MKVAAWWYLLPMKVAAWWYLLP")
+    store.add_proteins([protein])
+    path = tmp_path / "s/proteins.lmdb"
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(protein.sequence.encode(), b"X" + protein.sequence[1:].encode()))
+    with pytest.raises(CorruptStoreError, match="sesstore verify"):
+        store.protein(protein.digest)

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorstore
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesstore.errors import CorruptStoreError, InputError, StorageFullError
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding
+from sesstore.store import Store, layout
+from sesstore.store.segments import Segment, read_array
+from sesstore.store.shards import ShardWriter, open_rows
+
+
+def tensorstore_read(folder: Path) -> np.ndarray:
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(folder)}}
+    return tensorstore.open(spec).result().read().result()
+
+
+@settings(max_examples=40)
+@given(
+    pieces=st.lists(st.integers(1, 70), min_size=1, max_size=12),
+    dim=st.integers(1, 9),
+    dtype=st.sampled_from(["float16", "float32", "int8"]),
+    chunk=st.sampled_from([4, 16]),
+)
+def test_any_rows_come_back_by_three_readers(tmp_path_factory, pieces, dim, dtype, chunk):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "CHUNK_ROWS", chunk)
+        patch.setattr(layout, "SHARD_BYTES", 1)
+        patch.setattr(layout, "PAGE", 64)
+        rng = np.random.default_rng(len(pieces))
+        parts = [(100 * rng.standard_normal((n, dim))).astype(dtype) for n in pieces]
+        folder = tmp_path_factory.mktemp("rows") / "values"
+        writer = ShardWriter(folder, dtype, dim)
+        for part in parts:
+            writer.append(part)
+        writer.finish()
+        expected = np.concatenate(parts)
+        np.testing.assert_array_equal(np.asarray(open_rows(folder)[:]), expected)
+        np.testing.assert_array_equal(zarr.open(folder)[:], expected)
+        np.testing.assert_array_equal(tensorstore_read(folder), expected)
+
+
+@pytest.mark.parametrize("dim", [1, 33, 1280, 2561])
+@pytest.mark.parametrize("itemsize", [1, 2, 4])
+def test_whole_shards_are_whole_pages_near_128_mib(dim, itemsize):
+    rows = layout.shard_rows(dim, itemsize)
+    assert rows % layout.CHUNK_ROWS == 0
+    assert rows * dim * itemsize % layout.PAGE == 0
+    assert rows * dim * itemsize < 700 << 20
+
+
+def test_several_shards_are_one_mapped_array(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1 << 16)
+    values = np.random.default_rng(0).standard_normal((5000, 32)).astype(np.float16)
+    writer = ShardWriter(tmp_path / "values", "float16", 32)
+    for start in range(0, 5000, 700):
+        writer.append(values[start : start + 700])
+    writer.finish()
+    assert len(list((tmp_path / "values").glob("c.*"))) == 5
+    mapped = open_rows(tmp_path / "values")
+    assert isinstance(mapped, np.ndarray)
+    assert mapped.flags.c_contiguous
+    assert not mapped.flags.writeable
+    np.testing.assert_array_equal(mapped, values)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "values")[:], values)
+
+
+def test_mapping_outlives_its_files(tmp_path):
+    writer = ShardWriter(tmp_path / "values", "float32", 3)
+    writer.append(np.arange(30, dtype=np.float32).reshape(10, 3))
+    writer.finish()
+    part = open_rows(tmp_path / "values")[4:6]
+    for file in (tmp_path / "values").iterdir():
+        file.unlink()
+    np.testing.assert_array_equal(part, [[12, 13, 14], [15, 16, 17]])
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"compressors": "auto"},
+        {"compressors": "auto", "shards": (32, 3)},
+        {"compressors": None, "shards": (32, 3)},
+        {"compressors": None},
+    ],
+)
+def test_arrays_of_other_making_are_read_all_the_same(tmp_path, kwargs):
+    values = np.random.default_rng(0).standard_normal((100, 3)).astype(np.float16)
+    array = zarr.create_array(
+        tmp_path / "v", shape=values.shape, dtype="float16", chunks=(16, 3), **kwargs
+    )
+    array[:] = values
+    np.testing.assert_array_equal(np.asarray(open_rows(tmp_path / "v")[:]), values)
+    np.testing.assert_array_equal(read_array(tmp_path / "v"), values)
+
+
+def test_a_shard_out_of_order_is_not_mapped(tmp_path):
+    """Zarr may write inner chunks in any order: then the index says so."""
+    values = np.arange(64, dtype=np.float32).reshape(32, 2)
+    writer = ShardWriter(tmp_path / "v", "float32", 2)
+    writer.append(values)
+    writer.finish()
+    import struct
+
+    import google_crc32c
+
+    layout_json = layout.parse((tmp_path / "v/zarr.json").read_bytes())
+    layout_json["codecs"][0]["configuration"]["chunk_shape"] = [16, 2]
+    (tmp_path / "v/zarr.json").write_bytes(layout.document(layout_json))
+    raw = values.tobytes()
+    index = np.array([[128, 128], [0, 128]], "<u8").tobytes()
+    crc = struct.pack("<I", google_crc32c.value(index))
+    (tmp_path / "v/c.0.0").write_bytes(raw[128:] + raw[:128] + index + crc)
+    found = open_rows(tmp_path / "v")
+    assert not isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found[:], values)
+
+
+def test_zarr_and_tensorstore_read_a_whole_store(filled, kit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        root = zarr.open(str(filled.store.path), mode="r")
+        for made in filled.provenances:
+            view = filled.store.embeddings(made.fingerprint)
+            for number, segment in enumerate(view.segments):
+                group = root["embeddings"][view.folder.name][segment.id]
+                np.testing.assert_array_equal(group["values"][:], view.values(number))
+                np.testing.assert_array_equal(group["digests"][:], segment.digests)
+                np.testing.assert_array_equal(group["offsets"][:], segment.offsets)
+                for name in ("values", "digests", "offsets"):
+                    np.testing.assert_array_equal(
+                        tensorstore_read(segment.path / name), group[name][:]
+                    )
+                assert group.attrs["sesstore"]["provenance"] == made.to_json()
+                assert "date" in group.attrs["sesstore"]["circumstances"]
+    assert root.attrs["sesstore"]["format"] == 1
+
+
+def test_segments_rotate_by_bytes_and_time(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    made = kit.provenance()
+    with store.writer(made, {}, segment_bytes=500) as writer:
+        for protein in kit.proteins(20):
+            writer.add(kit.embedding(protein, made))
+    assert len(writer.committed) > 3
+    assert len(store.embeddings()) == 20
+    other = kit.provenance("other")
+    with store.writer(other, {}, segment_seconds=0) as writer:
+        for protein in kit.proteins(5):
+            writer.add(kit.embedding(protein, other))
+    assert len(writer.committed) == 5
+
+
+def test_an_exception_drops_only_the_segment_in_hand(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    made = kit.provenance()
+    known = kit.proteins(4)
+
+    def interrupted():
+        with store.writer(made, {}) as writer:
+            writer.add(kit.embedding(known[0], made))
+            writer.commit()
+            writer.add(kit.embedding(known[1], made))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    view = store.embeddings()
+    assert known[0].digest in view
+    assert known[1].digest not in view
+    assert not [p for p in view.folder.iterdir() if p.name.startswith(".")]
+
+
+def test_repeats_within_one_writer_are_left_out(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    made = kit.provenance()
+    (protein,) = kit.proteins(1)
+    with store.writer(made, {}) as writer:
+        writer.add(kit.embedding(protein, made))
+        writer.add(kit.embedding(protein, made))
+        writer.commit()
+        writer.add(kit.embedding(protein, made))
+    assert writer.commit() is None
+    assert [len(s.digests) for s in store.embeddings().segments] == [1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.ones((2, 5), np.float16), np.ones((2, 6), np.float32), np.ones((2, 6), np.float64)],
+)
+def test_the_wrong_width_or_type_is_refused(tmp_path, kit, values):
+    store = Store.create(tmp_path / "s")
+    writer = store.writer(kit.provenance(), {})
+    with pytest.raises(InputError, match="stored as float16 with 6 columns"):
+        writer.add(Embedding(bytes(32), values))
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "mkdir"])
+def test_a_full_disk_says_so_and_leaves_nothing(tmp_path, kit, monkeypatch, call):
+    import errno
+    import os
+
+    store = Store.create(tmp_path / "s")
+    made = kit.provenance()
+    known = kit.proteins(6)
+    with store.writer(made, {}) as writer:
+        writer.add(kit.embedding(known[0], made))
+    real, count = getattr(os, call), [0]
+
+    def failing(*args, **kwargs):
+        count[0] += 1
+        if count[0] == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*args, **kwargs)
+
+    before = sorted(p for p in store.path.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing if call != "rename" else _always_full)
+        with pytest.raises(StorageFullError, match="free some space"):
+            _write_one_by_one(store, known[1:], kit)
+    after = sorted(p for p in store.path.rglob("*"))
+    assert not [p for p in after if p.name.startswith(".")]
+    assert set(before) <= set(after)
+    assert known[0].digest in store.embeddings()
+
+
+def _write_one_by_one(store, proteins, kit):
+    made = kit.provenance()
+    for protein in proteins:
+        with store.writer(made, {}) as writer:
+            writer.add(kit.embedding(protein, made))
+
+
+def _always_full(*args, **kwargs):
+    import errno
+
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_other_troubles_are_not_called_a_full_disk(tmp_path, kit, monkeypatch):
+    import errno
+    import os
+
+    def broken(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    store = Store.create(tmp_path / "s")
+    writer = store.writer(kit.provenance(), {})
+    writer.add(kit.embedding(kit.proteins(1)[0], kit.provenance()))
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output") as caught:
+        writer.commit()
+    assert not isinstance(caught.value, StorageFullError)
+
+
+def test_a_broken_segment_says_what_to_do(filled):
+    path = filled.store.embeddings("enc_float16").segments[0].path
+    (path / "offsets/c.0").unlink()
+    with pytest.raises(CorruptStoreError, match="sesstore verify"):
+        Segment(path).offsets  # noqa: B018
+
+
+def test_memory_stays_small_however_large_the_segment(tmp_path):
+    """Rows go to the file: nothing grows with the segment but digests and offsets."""
+    import tracemalloc
+
+    store = Store.create(tmp_path / "s")
+    made = Provenance(Fingerprint("e", "0" * 64, 0, "", "", "fp32"), 1024)
+    values = np.ones((500, 1024), np.float16)
+    with store.writer(made, {}) as writer:
+        writer.add(Embedding(bytes(32), values))
+        tracemalloc.start()
+        for number in range(1, 60):
+            writer.add(Embedding(number.to_bytes(32), values))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 4 << 20
+    assert len(store.embeddings().segments) == 1

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sesstore.errors import CorruptStoreError, InputError, UnknownNameError
+from sesstore.store import Store
+from sesstore.tasks import Problem, Split, Task
+
+LABELS = {
+    Problem.SINGLE_LABEL: st.integers(0, 2),
+    Problem.MULTI_LABEL: st.lists(st.integers(0, 2), max_size=3).map(tuple),
+    Problem.REGRESSION: st.floats(allow_nan=False, allow_infinity=False),
+    Problem.RESIDUE_SINGLE_LABEL: st.lists(st.integers(-100, 2), min_size=1, max_size=5).map(
+        lambda v: np.asarray(v, np.int64)
+    ),
+    Problem.RESIDUE_REGRESSION: st.lists(
+        st.floats(width=32, allow_infinity=False), min_size=1, max_size=5
+    ).map(lambda v: np.asarray(v, np.float32)),
+}
+
+
+@given(st.data())
+def test_tasks_come_back_row_by_row(tmp_path_factory, data):
+    problem = data.draw(st.sampled_from(Problem))
+    splits = {}
+    for name in data.draw(st.lists(st.sampled_from(["train", "valid", "test"]), unique=True)):
+        labels = data.draw(st.lists(LABELS[problem], max_size=6))
+        ids = tuple(data.draw(st.text(max_size=8)) for _ in labels)
+        digests = np.frombuffer(
+            data.draw(st.binary(min_size=32 * len(ids), max_size=32 * len(ids))), np.uint8
+        )
+        splits[name] = Split(ids, digests.reshape(-1, 32), labels)
+    task = Task("toy", problem, ("a", "b", "c"), splits, ("accuracy",), "accuracy", "me", ("n",))
+    store = Store.create(tmp_path_factory.mktemp("t") / "s")
+    store.add_task(task)
+    found = store.task("toy")
+    assert found.splits.keys() == splits.keys()
+    assert (found.problem, found.classes, found.notes) == (task.problem, task.classes, task.notes)
+    for name, split in splits.items():
+        back = found.split(name)
+        assert back.ids == split.ids
+        assert np.array_equal(back.digests, split.digests)
+        for mine, theirs in zip(split.labels, back.labels, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+            assert type(mine) is type(theirs)
+    assert found.data_digest == Task(**{**vars(task), "splits": found.splits}).data_digest
+
+
+def test_any_changed_byte_of_a_task_is_noticed(filled):
+    path = filled.store.path / "tasks/toy.jsonl"
+    raw = path.read_bytes()
+    for place in [*range(0, len(raw), 37), len(raw) - 1]:
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        with pytest.raises(CorruptStoreError):
+            filled.store.task("toy")
+    path.write_bytes(raw[:-40])
+    with pytest.raises(CorruptStoreError):
+        filled.store.task("toy")
+
+
+def test_names_are_checked(filled, kit):
+    with pytest.raises(UnknownNameError, match="Did you mean 'toy'"):
+        filled.store.task("toys")
+    for name in ("../../etc/passwd", "/abs", "a\nb", ".x"):
+        with pytest.raises(InputError):
+            filled.store.add_task(kit.task(filled.proteins, name))
+    filled.store.add_task(kit.task(filled.proteins[:4]))
+    assert len(filled.store.task("toy").split("train")) == 2

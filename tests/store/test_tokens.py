@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sesstore.errors import InputError, NotStoredError, UnknownNameError
+from sesstore.proteins import Protein
+from sesstore.residues import StructureTokens
+from sesstore.store import Store
+
+RUN = {"date": "2026-01-01", "command": "sesstore tokens"}
+
+
+def same(a: StructureTokens, b: StructureTokens) -> bool:
+    return (
+        a.digest == b.digest
+        and a.source == b.source
+        and a.codes.keys() == b.codes.keys()
+        and all(np.array_equal(a.codes[k], b.codes[k]) for k in a.codes)
+        and np.array_equal(a.plddt, b.plddt)
+        and a.tool == b.tool
+    )
+
+
+def test_tokens_come_back_with_all_conformers(filled, kit):
+    reader = filled.store.tokens("alphafold2")
+    for protein in filled.proteins:
+        assert same(reader.get(protein.digest), kit.tokens(protein))
+    assert len(reader) == len(filled.proteins)
+    assert reader.get(bytes(32)) is None
+    assert filled.proteins[0].digest in reader
+    assert bytes(32) not in reader
+    assert reader.tool == "mini3di 0.2"
+    assert reader.counts() == dict.fromkeys(("foldseek", "dssp", "plddt"), len(filled.proteins))
+    assert [t.digest for t in reader] == sorted(p.digest for p in filled.proteins)
+    assert reader.coverage([filled.proteins[0].digest, bytes(32)]) == 0.5
+    assert reader.has([bytes(32), filled.proteins[0].digest]).tolist() == [False, True]
+
+
+def test_sources_are_kept_apart(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    (protein,) = kit.proteins(1)
+    store.add_tokens([kit.tokens(protein, "pdb"), kit.tokens(protein, "esmfold")], RUN)
+    assert store.sources() == ["esmfold", "pdb"]
+    assert store.tokens("pdb").get(protein.digest).source == "pdb"
+    with pytest.raises(UnknownNameError, match="Did you mean 'esmfold'"):
+        store.tokens("esmfolds")
+
+
+def test_parts_join_and_are_replaced_only_on_request(tmp_path):
+    store = Store.create(tmp_path / "s")
+    protein = Protein("p", "MKV")
+    first = StructureTokens(protein.digest, "pdb", {"foldseek": [1, 2, 3]}, None, "a 1")
+    other = StructureTokens(
+        protein.digest, "pdb", {"foldseek": [4, 5, 6], "dssp": [1, 1, 1]}, None, "b 2"
+    )
+    assert store.add_tokens([first], RUN) == 1
+    assert store.add_tokens([other], RUN) == 1
+    found = store.tokens("pdb").get(protein.digest)
+    assert found.codes["foldseek"].tolist() == [[1, 2, 3]]
+    assert found.codes["dssp"].tolist() == [[1, 1, 1]]
+    assert found.tool == "a 1; b 2"
+    assert store.add_tokens([other], RUN) == 0
+    assert store.add_tokens([other], RUN, replace=True) == 1
+    assert store.tokens("pdb").get(protein.digest).codes["foldseek"].tolist() == [[4, 5, 6]]
+
+
+def test_every_record_says_what_made_it(filled):
+    made = filled.store.tokens("alphafold2").made_by(filled.proteins[2].digest)
+    assert made.keys() == {"foldseek", "dssp", "plddt"}
+    assert made["dssp"]["tool"] == "mini3di 0.2"
+    assert made["dssp"]["circumstances"].keys() == {"date", "command", "versions"}
+    with pytest.raises(NotStoredError):
+        filled.store.tokens("alphafold2").made_by(bytes(32))
+
+
+def test_tokens_must_fit_the_sequence(tmp_path):
+    store = Store.create(tmp_path / "s")
+    protein = Protein("Q9H400", "MKVA")
+    store.add_proteins([protein])
+    wrong = StructureTokens(protein.digest, "pdb", {"foldseek": [1, 2, 3]}, None, "")
+    with pytest.raises(InputError, match="Q9H400 from pdb have 3 codes, the sequence has 4"):
+        store.add_tokens([wrong], RUN)
+    assert store.sources() == []
+
+
+def test_a_source_must_be_a_plain_name(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    for name in ("../x", "a/b", ".hidden", "", "a b", "x" * 200):
+        with pytest.raises(InputError, match="cannot name a source"):
+            store.add_tokens([kit.tokens(kit.proteins(1)[0], name)], RUN)
+    assert list((tmp_path / "s").rglob("*.lmdb")) == []
+
+
+def test_the_same_tokens_again_change_no_byte(filled, kit):
+    path = filled.store.path / "tokens/alphafold2.lmdb"
+    before = path.read_bytes()
+    assert filled.store.add_tokens(map(kit.tokens, filled.proteins), RUN) == 0
+    assert path.read_bytes() == before
