@@ -63,7 +63,7 @@ def packaged_weights() -> Path | None:
 class Near(PackedEncoder):
     """The NEAR encoder."""
 
-    budget = 16384
+    budget = 4096
     _path: Path
 
     def with_weights(self, path: Path) -> Near:
@@ -81,7 +81,10 @@ class Near(PackedEncoder):
                 ]
                 convolutions = [
                     (
-                        torch.from_numpy(arrays[f"{name}.weight"]).to(self.device),
+                        # [kernel, in, out]: one matrix a tap
+                        torch.from_numpy(arrays[f"{name}.weight"].transpose(2, 1, 0).copy()).to(
+                            self.device
+                        ),
                         torch.from_numpy(arrays[f"{name}.bias"]).to(self.device),
                     )
                     for name in names
@@ -95,17 +98,34 @@ class Near(PackedEncoder):
         embedding, convolutions = self._model
         symbols, real = _laid_out(sequences)
         mask = torch.from_numpy(real).to(self.device)
-        x = embedding[torch.from_numpy(symbols).to(self.device)] * mask[:, None]
-        x = x.T[None].contiguous()
-        keep = mask.float()[None, None]
+        x = embedding[torch.from_numpy(symbols).to(self.device)]
+        keep = mask[:, None].float()
+        # The inputs of the convolutions, with empty places before the first and after the last.
+        padded = x.new_zeros(len(x) + 2 * _GAP, self.dim)
+        middle = padded[_GAP : _GAP + len(x)]
         for first, second in zip(convolutions[::2], convolutions[1::2], strict=True):
-            inner = F.elu(F.conv1d(F.elu(x), *first, padding=_GAP)).mul_(keep)
-            x += F.conv1d(inner, *second, padding=_GAP).mul_(keep)
-        return x[0].T[mask]
+            torch.mul(F.elu(x), keep, out=middle)
+            inner = _convolved(padded, first)
+            torch.mul(F.elu(inner, inplace=True), keep, out=middle)
+            x += _convolved(padded, second)
+        return x[mask]
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length."""
         return 2 * _BLOCKS * 2 * _KERNEL * self.dim * self.dim * length
+
+
+def _convolved(padded: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
+    """Convolution of rows [T + 6, 256] as one matrix product a tap: [T, 256].
+
+    Several times faster on a CPU than its convolution kernels, and as exact.
+    """
+    taps, bias = weights
+    rows = len(padded) - _KERNEL + 1
+    out = torch.addmm(bias, padded[:rows], taps[0])
+    for offset in range(1, _KERNEL):
+        out.addmm_(padded[offset : offset + rows], taps[offset])
+    return out
 
 
 def _laid_out(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,1 +1,0 @@
-"""The bundled demonstration: real PDB chains and the burial task."""
