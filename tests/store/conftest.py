@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,12 @@ LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 
 
 def proteins(count: int, seed: int = 0, longest: int = 60) -> list[Protein]:
+    """The first are the same, however many there are."""
     rng = np.random.default_rng(seed)
-    lengths = rng.integers(1, longest, count)
-    return [Protein(f"p{i}", "".join(rng.choice(LETTERS, n))) for i, n in enumerate(lengths)]
+    return [
+        Protein(f"p{i}", "".join(rng.choice(LETTERS, rng.integers(2, longest))))
+        for i in range(count)
+    ]
 
 
 def provenance(
@@ -87,9 +91,17 @@ def fill(path: Path, count: int = 30, dtypes: tuple[str, ...] = ("float16", "int
     return Filled(store, known, made)
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return fill(tmp_path_factory.mktemp("template") / "store")
+
+
 @pytest.fixture
-def filled(tmp_path: Path) -> Filled:
-    return fill(tmp_path / "store")
+def filled(template: Filled, tmp_path: Path) -> Filled:
+    """A store of its own for each test; copied, because writing one waits for the disk."""
+    copy = tmp_path / "store"
+    shutil.copytree(template.store.path, copy, ignore=shutil.ignore_patterns("*-lock"))
+    return Filled(Store.open(copy), template.proteins, template.provenances)
 
 
 @pytest.fixture

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.residues import Embedding
+from sesstore.store import Store
+from sesstore.store.card import write_card
+from sesstore.store.comparison import compare_embeddings, compare_stores
+from sesstore.store.summary import summarise
+
+
+def test_equal_stores_are_equal(filled, tmp_path, kit):
+    other = kit.fill(tmp_path / "other")
+    found = compare_stores(filled.store, other.store)
+    assert found.same
+    assert found.tokens == {"alphafold2": "same"}
+    assert found.tasks == {"toy": "same"}
+    assert json.dumps(found.to_json())
+
+
+def test_differences_are_named(filled, tmp_path, kit):
+    other = kit.fill(tmp_path / "other", count=25, dtypes=("float16",))
+    other.store.add_tokens([kit.tokens(p, "pdb") for p in other.proteins[:2]], {})
+    found = compare_stores(filled.store, other.store)
+    assert not found.same
+    assert found.proteins[0] == len(filled.proteins) - 25
+    assert found.tokens == {"alphafold2": "different", "pdb": "only right"}
+    assert found.tasks == {"toy": "different"}
+    assert sorted(found.encoders.values()) == ["both", "only left"]
+    (embeddings,) = found.embeddings
+    assert (embeddings.only_left, embeddings.only_right) == (5, 0)
+    assert embeddings.largest == 0
+
+
+def test_figures_of_two_encoders(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    protein = kit.proteins(1)[0]
+    views = []
+    for layer, values in ((1, [[3, 4], [0, 0]]), (2, [[4, 3], [0, 1]])):
+        made = kit.provenance(dim=2, layer=layer)
+        with store.writer(made, {}) as writer:
+            writer.add(Embedding(protein.digest, np.asarray(values, np.float16)))
+        views.append(store.embeddings(made.fingerprint))
+    found = compare_embeddings(*views)
+    (one,) = found.proteins
+    assert (one.largest, one.mean) == (1.0, 0.75)
+    assert one.cosine == pytest.approx(24 / 25)
+    assert found.to_json()["common"] == 1
+
+
+def test_widths_must_agree(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    for dim in (2, 3):
+        with store.writer(kit.provenance(f"e{dim}", dim=dim), {}):
+            pass
+    with pytest.raises(InputError, match="different width"):
+        compare_embeddings(store.embeddings("e2"), store.embeddings("e3"))
+
+
+def test_the_card_says_what_is_inside(filled):
+    text = write_card(filled.store, title="Our store").read_text()
+    for word in ("# Our store", "enc_int8", "MIT", "Someone 2024", "C 2020", "alphafold2", "toy"):
+        assert word in text
+    assert write_card(filled.store).read_text().startswith("# store\n")
+
+
+def test_the_cards_python_runs(filled, monkeypatch):
+    text = write_card(filled.store).read_text()
+    code = text.split("```python")[1].split("```")[0]
+    names: dict[str, object] = {}
+    exec(code.replace("PATH_OF_THIS_FOLDER", str(filled.store.path)), names)
+    assert names["values"].ndim == 2
+
+
+def test_the_summary_counts(filled):
+    plain = json.loads(json.dumps(summarise(filled.store).to_json()))
+    assert plain["proteins"] == len({p.digest for p in filled.proteins})
+    assert {e["encoder"] for e in plain["encoders"]} == {"enc_float16", "enc_int8"}
+    assert plain["encoders"][0]["proteins"] == len(filled.proteins)
+    assert plain["sources"][0]["counts"]["dssp"] == plain["proteins"]
+    assert plain["tasks"][0]["splits"] == {"train": 15, "test": 15}

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pytest
+
+from sesstore.store import Store
+from sesstore.store.integrity import verify
+from sesstore.store.repair import repair
+from sesstore.store.seals import seal_path
+
+
+def flip(path, place: int = 0) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 0x55
+    path.write_bytes(bytes(raw))
+
+
+def embed_missing(filled, kit) -> None:
+    for made in filled.provenances:
+        view = filled.store.embeddings(made.fingerprint)
+        with filled.store.writer(made, {}) as writer:
+            for protein in filled.proteins:
+                if protein.digest not in view:
+                    writer.add(kit.embedding(protein, made))
+
+
+def stamps(filled) -> dict:
+    paths = filled.store.path.rglob("*")
+    return {p: p.stat().st_mtime_ns for p in paths if p.is_file() and "-lock" not in p.name}
+
+
+def test_nothing_to_do_changes_nothing(filled):
+    before = stamps(filled)
+    assert not any(repair(filled.store.path).to_json().values())
+    assert stamps(filled) == before
+
+
+def test_a_bad_segment_is_set_aside_and_its_proteins_listed(filled, kit):
+    view = filled.store.embeddings("enc_int8")
+    segment = view.segments[1]
+    flip(segment.path / "values/c.0.0", 100)
+    report = repair(filled.store.path)
+    expected = sorted(row.tobytes().hex() for row in segment.digests)
+    assert report.embed_again == {view.folder.name: expected}
+    assert len(list((filled.store.path / "set-aside").iterdir())) == 1
+    assert verify(filled.store.path).ok
+    embed_missing(filled, kit)
+    assert len(filled.store.embeddings("enc_int8")) == len(filled.proteins)
+    assert repair(filled.store.path).set_aside == []
+
+
+def test_proteins_another_segment_holds_are_not_listed(filled, kit):
+    made = filled.provenances[0]
+    with filled.store.writer(made, {}) as writer:
+        for protein in filled.proteins:
+            writer.add(kit.embedding(protein, made))
+    flip(filled.store.embeddings(made.fingerprint).segments[0].path / "values/c.0.0")
+    report = repair(filled.store.path)
+    assert len(report.set_aside) == 1
+    assert report.embed_again == {}
+
+
+@pytest.mark.parametrize("name", ["digests/c.0.0", "checksums.json", "zarr.json", "offsets/c.0"])
+def test_any_broken_file_of_a_segment_sets_it_aside(filled, kit, name):
+    flip(filled.store.embeddings("enc_float16").segments[0].path / name, 3)
+    report = repair(filled.store.path)
+    assert len(report.set_aside) == 1
+    assert bool(report.unlisted) == (name == "digests/c.0.0")
+    assert verify(filled.store.path).ok
+    embed_missing(filled, kit)
+    assert len(filled.store.embeddings("enc_float16")) == len(filled.proteins)
+
+
+def test_metadata_are_rebuilt(filled, kit):
+    root = filled.store.path
+    folder = filled.store.embeddings("enc_int8").folder
+    for path in (root / "zarr.json", root / "embeddings/zarr.json", folder / "zarr.json"):
+        flip(path, 5)
+    report = repair(root)
+    assert len(report.rebuilt) == 3
+    assert verify(root).ok
+    store = Store.open(root)
+    assert len(store.embeddings("enc_int8")) == len(filled.proteins)
+
+
+def test_an_encoder_without_any_sound_segment_keeps_its_provenance(filled):
+    view = filled.store.embeddings("enc_int8")
+    flip(view.folder / "zarr.json", 9)
+    for segment in view.segments:
+        flip(segment.path / "values/c.0.0")
+    report = repair(filled.store.path)
+    assert len(report.embed_again[view.folder.name]) == len(filled.proteins)
+    assert len(filled.store.encoders()) == 2
+    assert verify(filled.store.path).ok
+
+
+def test_databases_are_rebuilt_from_sound_records(filled, kit):
+    root = filled.store.path
+    protein = max(filled.proteins, key=len)
+    tokens = root / "tokens/alphafold2.lmdb"
+    codes = kit.tokens(protein).codes["dssp"].tobytes()
+    tokens.write_bytes(tokens.read_bytes().replace(codes, codes[1:] + codes[:1]))
+    report = repair(root)
+    assert report.tokens_lost == {"alphafold2": [protein.digest.hex()]}
+    assert verify(root).ok
+    assert verify(root).notes == []
+    reader = filled.store.tokens("alphafold2")
+    assert reader.get(protein.digest) is None
+    for other in filled.proteins:
+        if other != protein:
+            found = reader.get(other.digest)
+            assert found.codes["dssp"].tobytes() == kit.tokens(other).codes["dssp"].tobytes()
+            assert found.plddt.tobytes() == kit.tokens(other).plddt.tobytes()
+            assert found.tool == "mini3di 0.2"
+    assert filled.store.add_tokens(map(kit.tokens, filled.proteins), {}) == 1
+
+
+def test_a_lost_sequence_can_be_added_again(filled):
+    path = filled.store.path / "proteins.lmdb"
+    protein = max(filled.proteins, key=len)
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(protein.sequence.encode(), b"W" * len(protein)))
+    report = repair(filled.store.path)
+    assert report.sequences_lost == [protein.digest.hex()]
+    assert filled.store.add_proteins(filled.proteins) == 1
+    assert {p.digest for p in filled.store.proteins()} == {p.digest for p in filled.proteins}
+    assert filled.store.find_id(protein.id) == [protein.digest]
+    assert verify(filled.store.path).ok
+
+
+def test_a_database_beyond_reading_is_set_aside_whole(filled, kit):
+    path = filled.store.path / "tokens/alphafold2.lmdb"
+    path.write_bytes(b"\0" * path.stat().st_size)
+    report = repair(filled.store.path)
+    assert report.set_aside == ["tokens/alphafold2.lmdb"]
+    assert "alphafold2" in report.tokens_lost
+    assert verify(filled.store.path).ok
+    filled.store.add_tokens(map(kit.tokens, filled.proteins), {})
+    assert len(filled.store.tokens("alphafold2")) == len({p.digest for p in filled.proteins})
+
+
+def test_a_missing_seal_is_put_back(filled):
+    path = filled.store.path / "proteins.lmdb"
+    seal_path(path).unlink()
+    repair(filled.store.path)
+    assert verify(filled.store.path).notes == []
+
+
+def test_a_broken_task_is_set_aside(filled):
+    flip(filled.store.path / "tasks/toy.jsonl", 40)
+    assert repair(filled.store.path).tasks_lost == ["toy"]
+    assert filled.store.tasks() == []
