@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import circumstances
 from ..store import Store
-from ..structures.tokenise import Failure, TokenisedChain, tokenise_many
+from ..structures.tokenise import Failure, TokenisedChain, structure_files, tokenise_many
 from .signals import stop_requests
 
 _COMMIT_CHAINS = 256
@@ -147,3 +148,10 @@ def tokenize(
             f"again to go on from there"
         )
     return report
+
+
+def _store(store: Store, waiting: list[TokenisedChain], made_by: Mapping[str, object]) -> None:
+    """Store what waits: proteins first, then their tokens."""
+    store.add_proteins(result.protein for result in waiting)
+    store.add_tokens([result.tokens for result in waiting], made_by)
+    waiting.clear()
