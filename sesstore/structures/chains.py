@@ -228,12 +228,13 @@ def _entity_sequences(file: pdbx.CIFFile) -> dict[str, str]:
 
 def _common_atoms(models: Iterable[struc.AtomArray]) -> struc.AtomArrayStack:
     """Stack models whose atoms differ, by the atoms that all of them have."""
+    arrays = list(models)
     keyed = [
         {
             key: index
             for index, key in enumerate(zip(*(m.get_annotation(a) for a in _ATOM_KEY), strict=True))
         }
-        for m in (arrays := list(models))
+        for m in arrays
     ]
     common = [key for key in keyed[0] if all(key in other for other in keyed[1:])]
     return struc.stack(
