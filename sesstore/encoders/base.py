@@ -20,7 +20,7 @@ from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
 from .registry import EncoderSpec
-from .windows import Piece, cut, merged
+from .windows import Encoded, LostPieceError, Piece, cut, merged
 
 
 class Encoder(Protocol):
@@ -50,6 +50,10 @@ class Encoder(Protocol):
     @property
     def fingerprint(self) -> Fingerprint:
         """Identity: whatever changes a number beyond rounding."""
+
+    @property
+    def failures(self) -> dict[bytes, str]:
+        """Why a protein was not encoded, by digest; of the latest `encode`."""
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
         """Yield the embedding of each protein, [L, d] float32, in any order."""
@@ -94,6 +98,7 @@ class PackedEncoder(ABC):
         self.licence, self.citation = spec.licence, spec.citation
         self.fingerprint, self.dim, self.device = fingerprint, dim, device
         self.window, self._long = window, long
+        self.failures: dict[bytes, str] = {}
 
     @abstractmethod
     def forward(self, sequences: Sequence[str]) -> Tensor:
@@ -106,6 +111,8 @@ class PackedEncoder(ABC):
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
         """Yield the embedding of each protein, longest first.
 
+        What memory cannot hold even alone is left out, with a reason in `failures`.
+
         Parameters
         ----------
         proteins : sequence of Protein
@@ -116,36 +123,49 @@ class PackedEncoder(ABC):
         Embedding
             float32 [L, d].
         """
+        self.failures = {}
         by_length = sorted(proteins, key=len, reverse=True)
         pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
         encoded = self._encode_pieces(pieces)
         for protein in by_length:
-            yield Embedding(protein.digest, merged(protein, encoded, self.window, self._long))
+            try:
+                values = merged(protein, encoded, self.window, self._long)
+            except LostPieceError:
+                self.failures[protein.digest] = (
+                    f"memory ran out at {len(protein):,} residues. Encode it on a machine with more"
+                )
+            else:
+                yield Embedding(protein.digest, values)
 
-    def _encode_pieces(
-        self, pieces: Iterable[Piece]
-    ) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
+    def _encode_pieces(self, pieces: Iterable[Piece]) -> Iterator[Encoded]:
         for batch in self._batches(pieces):
             yield from self._encode_batch(batch)
 
-    def _encode_batch(self, batch: list[Piece]) -> Iterator[tuple[Piece, NDArray[np.float32]]]:
-        try:
-            with torch.inference_mode():
-                packed = self.forward([piece.sequence for piece in batch]).float().cpu().numpy()
-        except (torch.OutOfMemoryError, MemoryError):
-            if len(batch) == 1:
-                raise
+    def _encode_batch(self, batch: list[Piece]) -> Iterator[Encoded]:
+        packed = self._run(batch)
+        if packed is None and len(batch) == 1:
+            yield batch[0], None
+        elif packed is None:
             self.budget = max(sum(map(len, batch)) // 2, 1)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
             half = len(batch) // 2
             yield from self._encode_batch(batch[:half])
             yield from self._encode_batch(batch[half:])
-            return
-        start = 0
-        for piece in batch:
-            yield piece, packed[start : start + len(piece)]
-            start += len(piece)
+        else:
+            ends = np.cumsum([len(piece) for piece in batch])
+            yield from zip(batch, np.split(packed, ends[:-1]), strict=True)
+
+    def _run(self, batch: list[Piece]) -> NDArray[np.float32] | None:
+        """Values of a batch, back to back; None if memory ran out."""
+        try:
+            with torch.inference_mode():
+                packed = self.forward([piece.sequence for piece in batch])
+                return packed.float().cpu().numpy()
+        except (RuntimeError, MemoryError) as problem:
+            if not out_of_memory(problem):
+                raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
 
     def _batches(self, pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         batch: list[Piece] = []
@@ -158,3 +178,11 @@ class PackedEncoder(ABC):
             size += len(piece)
         if batch:
             yield batch
+
+
+def out_of_memory(problem: BaseException) -> bool:
+    """Whether an error says that a GPU's or the machine's memory is full."""
+    said = str(problem)
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
+        "DefaultCPUAllocator" in said and "memory" in said
+    )

@@ -7,24 +7,21 @@ BLOSUM62 matrix (Henikoff & Henikoff 1992) in half bits; U O J, which it lacks, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import AMINO_ACIDS
-from ..errors import InputError
 from ..proteins import Protein
 from ..provenance import Fingerprint, sha256_json
 from ..residues import Embedding
-from .registry import EncoderSpec
-from .windows import POLICIES
+from .registry import EncoderSpec, Options
+from .windows import policy
 
 
-def load(spec: EncoderSpec, weights: Path | None, device: str | None, long: str) -> TableEncoder:
+def load(spec: EncoderSpec, options: Options) -> TableEncoder:
     """Make a baseline ready; see `registry.load`. It runs on the CPU, whatever the device."""
-    if long not in POLICIES:
-        raise InputError(f"long-protein policy '{long}' is none of {', '.join(POLICIES)}")
+    policy(spec.window, options.long)  # raises if there is no such policy
     table = _onehot() if spec.name == "onehot" else _blosum62()
     return TableEncoder(spec, table)
 
@@ -46,6 +43,7 @@ class TableEncoder:
         self.name, self.full_name = spec.name, spec.full_name
         self.licence, self.citation = spec.licence, spec.citation
         self.dim, self._table = spec.dim, table
+        self.failures: dict[bytes, str] = {}
         self.fingerprint = Fingerprint(
             encoder=spec.full_name,
             weights_sha256=sha256_json(table.tolist()),

@@ -1,4 +1,4 @@
-"""Where an encoder runs."""
+"""Where an encoder runs, on how many threads, and in which arithmetic."""
 
 from __future__ import annotations
 
@@ -24,3 +24,35 @@ def choose_device(name: str | None) -> torch.device:
         first = str(problem).splitlines()[0]
         raise InputError(f"device '{name}' is not at hand: {first}") from None
     return device
+
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of the forward pass by the names fingerprints use."""
+
+
+def choose_precision(name: str | None, device: torch.device) -> str:
+    """Return the precision of that name, or the one that suits the device.
+
+    Raises
+    ------
+    InputError
+        There is no such precision.
+    """
+    if name is None:
+        return "fp32" if device.type == "cpu" else "bf16"
+    if name not in PRECISIONS:
+        raise InputError(f"precision '{name}' is none of {', '.join(PRECISIONS)}")
+    return name
+
+
+def use_threads(count: int) -> None:
+    """Let torch use so many CPU threads.
+
+    Raises
+    ------
+    InputError
+        Fewer than one.
+    """
+    if count < 1:
+        raise InputError(f"{count} threads are too few; give 1 or more")
+    torch.set_num_threads(count)

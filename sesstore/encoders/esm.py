@@ -25,8 +25,8 @@ from ..errors import WeightsError
 from ..provenance import Fingerprint
 from . import weights as files
 from .base import PackedEncoder
-from .devices import choose_device
-from .registry import EncoderSpec
+from .devices import PRECISIONS, choose_device, choose_precision
+from .registry import EncoderSpec, Options
 from .windows import policy
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
@@ -38,20 +38,19 @@ _KEPT = 1 - 0.15 * 0.8
 """Token dropout: ESM-2 scales its input by the share of tokens training left unmasked."""
 
 
-def load(spec: EncoderSpec, weights: Path | None, device: str | None, long: str) -> Esm2:
+def load(spec: EncoderSpec, options: Options) -> Esm2:
     """Make an ESM-2 ready; see `registry.load`."""
-    path = files.find(spec, weights)
-    place = choose_device(device)
-    precision = "bf16" if place.type == "cuda" else "fp32"
+    path = files.find(spec, options.weights)
+    place = choose_device(options.device)
     fingerprint = Fingerprint(
         encoder=spec.full_name,
         weights_sha256=files.sha256_of(path),
         layer=spec.layers,
         residue_mapping=MAPPING,
-        long_policy=policy(spec.window, long),
-        precision=precision,
+        long_policy=policy(spec.window, options.long),
+        precision=choose_precision(options.precision, place),
     )
-    return Esm2(spec, fingerprint, place, path, long)
+    return Esm2(spec, fingerprint, place, path, options.long)
 
 
 class Esm2(PackedEncoder):
@@ -84,7 +83,7 @@ class Esm2(PackedEncoder):
 
     @cached_property
     def _model(self) -> dict[str, Tensor]:
-        dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        dtype = PRECISIONS[self.fingerprint.precision]
         state = read_checkpoint(self._path, self._spec)
         return {name: value.to(self.device, dtype) for name, value in _fused(state, self._spec)}
 

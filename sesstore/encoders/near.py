@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..errors import MissingExtraError, WeightsError
+from ..errors import InputError, MissingExtraError, WeightsError
 from ..provenance import Fingerprint
 from . import weights as files
 from .base import PackedEncoder
 from .devices import choose_device
-from .registry import EncoderSpec
+from .registry import EncoderSpec, Options
 from .windows import policy
 
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
@@ -36,20 +36,22 @@ _BLOCKS, _KERNEL = 8, 7
 _GAP = _KERNEL // 2
 
 
-def load(spec: EncoderSpec, weights: Path | None, device: str | None, long: str) -> Near:
+def load(spec: EncoderSpec, options: Options) -> Near:
     """Make NEAR ready; see `registry.load`."""
-    path = files.present(spec, weights) if weights else packaged_weights()
+    path = files.present(spec, options.weights) if options.weights else packaged_weights()
     if path is None or not path.is_file():
         raise MissingExtraError("encoder 'near'", "near")
+    if options.precision not in (None, "fp32"):
+        raise InputError(f"{spec.name} runs in fp32 only, not in {options.precision}")
     fingerprint = Fingerprint(
         encoder=spec.full_name,
         weights_sha256=files.sha256_of(path),
         layer=spec.layers,
         residue_mapping=MAPPING,
-        long_policy=policy(spec.window, long),
+        long_policy=policy(spec.window, options.long),
         precision="fp32",
     )
-    return Near(spec, fingerprint, spec.dim, choose_device(device)).with_weights(path)
+    return Near(spec, fingerprint, spec.dim, choose_device(options.device)).with_weights(path)
 
 
 def packaged_weights() -> Path | None:

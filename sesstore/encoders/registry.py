@@ -48,6 +48,16 @@ class EncoderSpec:
     files: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Options:
+    """How an encoder is to be run; see `load`."""
+
+    weights: Path | None = None
+    device: str | None = None
+    long: str = "windows"
+    precision: str | None = None
+
+
 _ESM2 = "Lin et al. 2023, doi:10.1126/science.ade2574"
 _HENIKOFF = "Henikoff & Henikoff 1992, doi:10.1073/pnas.89.22.10915"
 
@@ -123,7 +133,9 @@ def load(
     *,
     weights: Path | None = None,
     device: str | None = None,
+    threads: int | None = None,
     long: str = "windows",
+    precision: str | None = None,
 ) -> Encoder:
     """Make an encoder ready; its weights are found and hashed, and read when it first encodes.
 
@@ -132,11 +144,15 @@ def load(
     name : str
         Short or full name.
     weights : path, optional
-        File with its weights; found by `weights.find` otherwise.
+        File or folder with its weights; found by `weights.find` otherwise.
     device : str, optional
         ``"cpu"``, ``"cuda"``, ...; the best there is by default.
+    threads : int, optional
+        CPU threads (of the whole process); all cores by default.
     long : str
         ``"windows"`` or ``"nterm"``: what happens to proteins beyond the window.
+    precision : str, optional
+        ``"fp32"``, ``"bf16"`` or ``"fp16"``; by default the first on a CPU, the second on a GPU.
 
     Raises
     ------
@@ -147,9 +163,13 @@ def load(
     MissingExtraError
         It needs an optional part of sesstore.
     InputError
-        The device or the policy does not exist.
+        The device, the precision or the policy does not exist.
     """
     known = spec(name)
+    if threads is not None:
+        from .devices import use_threads
+
+        use_threads(threads)
     family: Any = import_module(f".{known.family}", __package__)
-    made: Encoder = family.load(known, weights, device, long)
+    made: Encoder = family.load(known, Options(weights, device, long, precision))
     return made

@@ -58,6 +58,10 @@ def present(spec: EncoderSpec, given: Path | None = None) -> Path | None:
     if given is not None:
         if not given.exists():
             raise MissingFileError(f"there is no weights file '{given}'")
+        if given.is_dir() and not (given / name).is_file():
+            raise WeightsError(
+                f"the folder '{given}' holds no {name}. Put it there, or name a file"
+            )
         return given / name if given.is_dir() else given
     if named := os.environ.get("SESSTORE_WEIGHTS"):
         place = Path(named)

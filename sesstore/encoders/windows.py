@@ -39,6 +39,14 @@ class Piece:
         return len(self.sequence)
 
 
+Encoded = tuple[Piece, NDArray[np.float32] | None]
+"""A piece and its values, [length, d]; None if they could not be had."""
+
+
+class LostPieceError(Exception):
+    """A piece of this protein could not be encoded."""
+
+
 def policy(window: int | None, long: str) -> str:
     """How a fingerprint writes the policy.
 
@@ -71,10 +79,7 @@ def cut(protein: Protein, window: int | None, long: str) -> Iterator[Piece]:
 
 
 def merged(
-    protein: Protein,
-    encoded: Iterator[tuple[Piece, NDArray[np.float32]]],
-    window: int | None,
-    long: str,
+    protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str
 ) -> NDArray[np.float32]:
     """Take a protein's pieces from the front of `encoded` and merge them.
 
@@ -83,29 +88,39 @@ def merged(
     protein : Protein
         Whose pieces come next.
     encoded : iterator of (Piece, ndarray [length, d])
-        Pieces in the order `cut` gave them.
+        Pieces in the order `cut` gave them; all of this protein's are taken, whatever happens.
 
     Returns
     -------
     ndarray, shape=(L, d), dtype=float32
+
+    Raises
+    ------
+    LostPieceError
+        A piece has no values.
     """
     places = starts(len(protein), window, long)
-    if len(places) == 1:
-        _, values = next(encoded)
-        if len(values) == len(protein):
-            return values
-        whole = np.zeros((len(protein), values.shape[1]), np.float32)
-        whole[: len(values)] = values
-        return whole
-    whole, end = np.zeros((0, 0), np.float32), 0
+    whole: NDArray[np.float32] | None = None
+    end, lost = 0, False
     for start in places:
         _, values = next(encoded)
-        if not whole.size:
+        lost = lost or values is None
+        if lost or values is None:
+            continue
+        if len(values) == len(protein):
+            return values
+        if whole is None:
             whole = np.zeros((len(protein), values.shape[1]), np.float32)
-        shared = end - start if end else 0
-        # Weights of the new window rise over the overlap, never quite 0 or 1.
-        rise = (np.arange(1, shared + 1, dtype=np.float32) / (shared + 1))[:, None]
-        whole[start : start + shared] += rise * (values[:shared] - whole[start : start + shared])
-        whole[start + shared : start + len(values)] = values[shared:]
+        _lay(whole, values, start, max(end - start, 0))
         end = start + len(values)
+    if whole is None or lost:
+        raise LostPieceError
     return whole
+
+
+def _lay(whole: NDArray[np.float32], values: NDArray[np.float32], start: int, shared: int) -> None:
+    """Lay a window over the protein; its weight rises over the shared rows, never quite 0 or 1."""
+    rise = (np.arange(1, shared + 1, dtype=np.float32) / (shared + 1))[:, None]
+    before = whole[start : start + shared]
+    before += rise * (values[:shared] - before)
+    whole[start + shared : start + len(values)] = values[shared:]

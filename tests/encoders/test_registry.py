@@ -1,0 +1,41 @@
+"""The table of encoders."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sesstore.encoders import registry
+from sesstore.errors import UnknownNameError
+
+
+def test_short_and_full_names():
+    assert registry.spec("esm2_t33") is registry.spec("esm2_t33_650M_UR50D")
+
+
+def test_names_are_unique():
+    names = [n for s in registry.specs() for n in {s.name, s.full_name}]
+    assert len(names) == len(set(names))
+
+
+def test_did_you_mean():
+    with pytest.raises(UnknownNameError, match="Did you mean 'esm2_t33'"):
+        registry.spec("esm2_t34")
+
+
+def test_listing_needs_no_torch():
+    code = (
+        "import sys; from sesstore.encoders import registry; registry.specs();"
+        "print('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
+
+
+def test_loading_reads_no_weights(tmp_path):
+    file = tmp_path / "esm2_t6_8M_UR50D.pt"
+    file.write_bytes(b"only hashed")
+    encoder = registry.load("esm2_t6", weights=file)
+    assert len(encoder.fingerprint.weights_sha256) == 64

@@ -1,0 +1,90 @@
+"""Where weights are searched, what is said when they are nowhere, and hashing once."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import threading
+
+import pytest
+
+from sesstore.encoders import weights
+from sesstore.encoders.registry import spec
+from sesstore.errors import MissingFileError, WeightsError
+
+NAME = "esm2_t6_8M_UR50D.pt"
+
+
+def test_the_given_file_or_folder(tmp_path):
+    file = tmp_path / NAME
+    file.write_bytes(b"weights")
+    assert weights.find(spec("esm2_t6"), file) == file
+    assert weights.find(spec("esm2_t6"), tmp_path) == file
+
+
+def test_a_given_file_must_exist(tmp_path):
+    with pytest.raises(MissingFileError, match=r"gone\.pt"):
+        weights.find(spec("esm2_t6"), tmp_path / "gone.pt")
+
+
+def test_a_given_folder_must_hold_it(tmp_path):
+    with pytest.raises(WeightsError, match=NAME):
+        weights.find(spec("esm2_t6"), tmp_path)
+
+
+def test_the_variable_names_a_file_or_a_folder(tmp_path, monkeypatch):
+    file = tmp_path / NAME
+    file.write_bytes(b"weights")
+    for named in (file, tmp_path):
+        monkeypatch.setenv("SESSTORE_WEIGHTS", str(named))
+        assert weights.find(spec("esm2_t6")) == file
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(tmp_path / "gone"))
+    with pytest.raises(MissingFileError, match="SESSTORE_WEIGHTS"):
+        weights.find(spec("esm2_t6"))
+
+
+def test_the_hub_cache_of_torch():
+    folder = weights.hub_folder()
+    folder.mkdir(parents=True)
+    (folder / NAME).write_bytes(b"weights")
+    assert weights.find(spec("esm2_t6")) == folder / NAME
+
+
+def test_offline_it_says_which_file_and_where():
+    with pytest.raises(WeightsError) as said:
+        weights.find(spec("esm2_t6"))
+    for word in (NAME, str(weights.hub_folder()), "--weights", "SESSTORE_WEIGHTS"):
+        assert word in str(said.value)
+
+
+def test_it_downloads_once(tmp_path, monkeypatch):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path / "served"))
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / NAME).write_bytes(b"weights" * 1000)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("SESSTORE_ESM_HUB", f"http://127.0.0.1:{server.server_port}/")
+        found = weights.find(spec("esm2_t6"))
+        server.shutdown()
+    assert found.read_bytes() == b"weights" * 1000
+    assert weights.find(spec("esm2_t6")) == found
+    assert [p.name for p in found.parent.iterdir()] == [NAME]
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    file = tmp_path / "w.pt"
+    file.write_bytes(b"one")
+    assert weights.sha256_of(file) == hashlib.sha256(b"one").hexdigest()
+    before = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert weights.sha256_of(file) == hashlib.sha256(b"one").hexdigest()  # remembered
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert weights.sha256_of(file) == hashlib.sha256(b"two").hexdigest()
