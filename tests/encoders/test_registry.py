@@ -22,7 +22,7 @@ def test_names_are_unique():
 
 def test_did_you_mean():
     with pytest.raises(UnknownNameError, match="Did you mean 'esm2_t33'"):
-        registry.spec("esm2_t34")
+        registry.spec("esm2_t333")
 
 
 def test_listing_needs_no_torch():
