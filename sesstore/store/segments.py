@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptStoreError, InputError
+from ..errors import CorruptStoreError, FingerprintMismatchError, InputError
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
-from ..residues import Embedding
+from ..residues import STORAGE_TYPES, Embedding
 from . import layout
 from .files import fsync_folder, saying_when_full, sealed, write_file
 from .shards import ShardWriter, checksums_of, is_plain, open_rows
@@ -107,6 +107,7 @@ class SegmentWriter:
         try:
             with saying_when_full(self.folder):
                 if self._open is None:
+                    self._make_folder()
                     name = layout.new_segment_id(self._place)
                     self._open = _OpenSegment(
                         self.folder / name, self.provenance, self._circumstances
@@ -140,12 +141,40 @@ class SegmentWriter:
         self.committed.append(name)
         return name
 
+    def _make_folder(self) -> None:
+        """Make the encoder's folder with the first embedding; if it is there, it must be ours."""
+        made = {"kind": "encoder", "provenance": self.provenance.to_json()}
+        layout.make_group(self.folder, made)
+        known = layout.read_group(self.folder / layout.METADATA)["provenance"]
+        check_same_storage(Provenance.from_json(known), self.provenance)
+
     def abort(self) -> None:
         """Drop the segment in hand."""
         if self._open is not None:
             self._seen.difference_update(self._open.digests)
             self._open.abort()
             self._open = None
+
+
+def check_same_storage(known: Provenance, wanted: Provenance) -> None:
+    """Raise unless embeddings of `wanted` may stand beside those of `known`.
+
+    Raises
+    ------
+    InputError
+        The type is none embeddings can be stored in.
+    FingerprintMismatchError
+        They are of another encoder, type or width; says in what they differ.
+    """
+    if wanted.dtype not in STORAGE_TYPES:
+        raise InputError(f"storage type '{wanted.dtype}' is none of {', '.join(STORAGE_TYPES)}")
+    known.fingerprint.check_same(wanted.fingerprint)
+    if (known.dtype, known.dim) != (wanted.dtype, wanted.dim):
+        raise FingerprintMismatchError(
+            f"the store has embeddings by {known.fingerprint.encoder} as {known.dtype} with "
+            f"{known.dim} columns, these are {wanted.dtype} with {wanted.dim}. Add them as "
+            f"{known.dtype}, or use another store"
+        )
 
 
 class _OpenSegment:

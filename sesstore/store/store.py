@@ -26,7 +26,7 @@ from . import layout
 from .embeddings import Embeddings
 from .files import replace_file
 from .proteins import ProteinTable
-from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
+from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter, check_same_storage
 from .tasks import read_task, write_task
 from .tokens import Tokens
 
@@ -159,16 +159,18 @@ class Store:
     ) -> SegmentWriter:
         """Open a writer of embeddings; use it in a ``with`` block.
 
+        Nothing is written before the first embedding.
+
         Raises
         ------
+        InputError
+            Embeddings cannot be stored in that type.
         FingerprintMismatchError
             The store has embeddings of this encoder in another type or width.
         """
         folder = self.path / layout.EMBEDDINGS / layout.encoder_folder(provenance)
-        for path, known in self._encoders():
-            if path == folder:
-                _check_same_storage(known, provenance)
-        layout.make_group(folder, {"kind": "encoder", "provenance": provenance.to_json()})
+        stored = [known for path, known in self._encoders() if path == folder]
+        check_same_storage(stored[0] if stored else provenance, provenance)
         return SegmentWriter(
             folder,
             provenance,
@@ -310,16 +312,6 @@ def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
         f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "
         f"Name one by its fingerprint: {choices}"
     )
-
-
-def _check_same_storage(known: Provenance, wanted: Provenance) -> None:
-    known.fingerprint.check_same(wanted.fingerprint)
-    if (known.dtype, known.dim) != (wanted.dtype, wanted.dim):
-        raise FingerprintMismatchError(
-            f"the store has embeddings by {known.fingerprint.encoder} as {known.dtype} with "
-            f"{known.dim} columns, these are {wanted.dtype} with {wanted.dim}. Add them as "
-            f"{known.dtype}, or use another store"
-        )
 
 
 def _by_source(

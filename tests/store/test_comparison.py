@@ -55,8 +55,9 @@ def test_figures_of_two_encoders(tmp_path, kit):
 def test_widths_must_agree(tmp_path, kit):
     store = Store.create(tmp_path / "s")
     for dim in (2, 3):
-        with store.writer(kit.provenance(f"e{dim}", dim=dim), {}):
-            pass
+        made = kit.provenance(f"e{dim}", dim=dim)
+        with store.writer(made, {}) as writer:
+            writer.add(kit.embedding(kit.proteins(1)[0], made))
     with pytest.raises(InputError, match="different width"):
         compare_embeddings(store.embeddings("e2"), store.embeddings("e3"))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -97,10 +98,20 @@ def test_of_duplicates_the_first_segment_counts(tmp_path, kit):
         np.testing.assert_array_equal(view.get(protein.digest), expected)
 
 
-def test_an_empty_view_works(tmp_path, kit):
+def test_a_writer_that_wrote_nothing_leaves_nothing(tmp_path, kit):
     store = Store.create(tmp_path / "s")
     with store.writer(kit.provenance(), {}):
         pass
+    assert store.encoders() == []
+    with pytest.raises(NotStoredError, match="only by: none"):
+        store.embeddings()
+
+
+def test_an_empty_view_works(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    with store.writer(kit.provenance(), {}) as writer:
+        writer.add(kit.embedding(kit.proteins(1)[0], kit.provenance()))
+    shutil.rmtree(store.embeddings().segments[0].path)
     view = store.embeddings()
     assert len(view) == 0
     assert view.find([bytes(32)]).tolist() == [-1]
@@ -133,10 +144,16 @@ def test_two_settings_of_one_encoder_never_mix(tmp_path, kit):
 
 def test_one_encoder_has_one_type_in_a_store(tmp_path, kit):
     store = Store.create(tmp_path / "s")
-    with store.writer(kit.provenance(), {}):
-        pass
+    early = store.writer(kit.provenance(dtype="int8"), {})
+    (protein,) = kit.proteins(1)
+    with store.writer(kit.provenance(), {}) as writer:
+        writer.add(kit.embedding(protein, kit.provenance()))
     with pytest.raises(FingerprintMismatchError, match="Add them as float16"):
         store.writer(kit.provenance(dtype="int8"), {})
+    with pytest.raises(FingerprintMismatchError, match="Add them as float16"):
+        early.add(kit.embedding(protein, kit.provenance(dtype="int8")))
+    with pytest.raises(InputError, match="storage type 'float64'"):
+        store.writer(kit.provenance("other", dtype="float64"), {})
 
 
 def test_importing_the_store_is_quick_and_light():

@@ -1,0 +1,1 @@
+"""Torture of a store: faults, corruptions, bad inputs; ``python -m tests.soak``."""
