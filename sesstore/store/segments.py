@@ -1,17 +1,12 @@
 """Segments: immutable groups with the embeddings of some proteins under one encoder.
 
 Written under a dot-name, every file and folder fsynced, then renamed: a segment is there as a whole
-or not at all. Rows go straight to the open shard's file, so memory stays small however large the
-segment. Any number of writers work side by side without a lock; each holds a (never contended)
-``flock`` on its unfinished folder only so that `gc` can tell a live writer from a dead one.
+or not at all. Rows go straight to disk, so memory stays small however large the segment. Any number
+of writers work side by side without a lock.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptStoreError, FingerprintMismatchError, InputError
+from ..errors import CorruptStoreError, InputError
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
-from ..residues import STORAGE_TYPES, Embedding
+from ..residues import Embedding
 from . import layout
-from .files import fsync_folder, saying_when_full, sealed, write_file
-from .shards import ShardWriter, checksums_of, is_plain, open_rows
+from .files import saying_when_full
+from .shards import is_plain, open_rows
+from .unfinished import UnfinishedSegment, check_same_storage
 
 SEGMENT_BYTES = 512 << 20
 SEGMENT_SECONDS = 60.0
@@ -69,7 +65,7 @@ class SegmentWriter:
         self.committed: list[str] = []
         self._circumstances = dict(circumstances)
         self._limits = segment_bytes, segment_seconds
-        self._open: _OpenSegment | None = None
+        self._open: UnfinishedSegment | None = None
         self._seen: set[bytes] = set()
 
     def __enter__(self) -> SegmentWriter:
@@ -109,7 +105,7 @@ class SegmentWriter:
                 if self._open is None:
                     self._make_folder()
                     name = layout.new_segment_id(self._place)
-                    self._open = _OpenSegment(
+                    self._open = UnfinishedSegment(
                         self.folder / name, self.provenance, self._circumstances
                     )
                 self._open.append(embedding)
@@ -154,111 +150,6 @@ class SegmentWriter:
             self._seen.difference_update(self._open.digests)
             self._open.abort()
             self._open = None
-
-
-def check_same_storage(known: Provenance, wanted: Provenance) -> None:
-    """Raise unless embeddings of `wanted` may stand beside those of `known`.
-
-    Raises
-    ------
-    InputError
-        The type is none embeddings can be stored in.
-    FingerprintMismatchError
-        They are of another encoder, type or width; says in what they differ.
-    """
-    if wanted.dtype not in STORAGE_TYPES:
-        raise InputError(f"storage type '{wanted.dtype}' is none of {', '.join(STORAGE_TYPES)}")
-    known.fingerprint.check_same(wanted.fingerprint)
-    if (known.dtype, known.dim) != (wanted.dtype, wanted.dim):
-        raise FingerprintMismatchError(
-            f"the store has embeddings by {known.fingerprint.encoder} as {known.dtype} with "
-            f"{known.dim} columns, these are {wanted.dtype} with {wanted.dim}. Add them as "
-            f"{known.dtype}, or use another store"
-        )
-
-
-class _OpenSegment:
-    """A segment under its dot-name."""
-
-    def __init__(
-        self, final: Path, provenance: Provenance, circumstances: Mapping[str, Any]
-    ) -> None:
-        self.path, self._final = final.with_name(f".{final.name}"), final
-        self._started = time.monotonic()
-        self._attributes = {
-            "kind": "segment",
-            "provenance": provenance.to_json(),
-            "circumstances": dict(circumstances),
-        }
-        self.path.mkdir()
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._scales: ShardWriter | None = None
-        self.digests: list[bytes] = []
-        self._lengths: list[int] = []
-        try:
-            self.values = ShardWriter(self.path / "values", provenance.dtype, provenance.dim)
-        except BaseException:
-            self._remove()
-            raise
-        self._scale_parts: list[NDArray[np.float16]] = []
-
-    @property
-    def age(self) -> float:
-        """Seconds since the segment was begun."""
-        return time.monotonic() - self._started
-
-    def append(self, embedding: Embedding) -> None:
-        """Write one embedding."""
-        self.values.append(embedding.values)
-        if embedding.scales is not None:
-            self._scale_parts.append(embedding.scales.astype("<f2"))
-        self.digests.append(embedding.digest)
-        self._lengths.append(len(embedding))
-
-    def commit(self) -> str:
-        """Write the rest, make it durable, give it its name."""
-        self.values.finish()
-        files = {f"values/{name}": sums for name, sums in self.values.checksums.items()}
-        offsets = np.zeros(len(self._lengths) + 1, "<i8")
-        np.cumsum(self._lengths, out=offsets[1:])
-        digests = np.frombuffer(b"".join(self.digests), np.uint8).reshape(-1, DIGEST_BYTES)
-        self._write_array("offsets", offsets, files)
-        self._write_array("digests", digests, files)
-        if self._scale_parts:
-            self._write_array("scales", np.concatenate(self._scale_parts), files)
-        fsync_folder(self.values.folder)
-        counts = {"proteins": len(digests), "residues": int(offsets[-1])}
-        metadata = layout.group_metadata({**self._attributes, **counts})
-        write_file(self.path / layout.METADATA, metadata)
-        files[layout.METADATA] = checksums_of(metadata)
-        write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))
-        fsync_folder(self.path)
-        os.rename(self.path, self._final)
-        os.close(self._lock)
-        fsync_folder(self._final.parent)
-        return self._final.name
-
-    def abort(self) -> None:
-        """Remove the unfinished folder."""
-        self.values.abort()
-        self._remove()
-
-    def _remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
-
-    def _write_array(
-        self, name: str, values: NDArray[Any], files: dict[str, dict[str, Any]]
-    ) -> None:
-        folder = self.path / name
-        folder.mkdir()
-        metadata = layout.array_metadata(values.shape, values.dtype.name)
-        chunk = "c" + ".0" * values.ndim
-        for file, data in ((layout.METADATA, metadata), (chunk, values.tobytes())):
-            write_file(folder / file, data)
-            files[f"{name}/{file}"] = checksums_of(data)
-        fsync_folder(folder)
 
 
 @dataclass(frozen=True)

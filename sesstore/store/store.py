@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import (
-    FingerprintMismatchError,
     InputError,
-    NotStoredError,
     StoreFormatError,
     UnknownNameError,
 )
@@ -23,12 +21,14 @@ from ..provenance import Fingerprint, Provenance, circumstances
 from ..residues import StructureTokens
 from ..tasks import Task
 from . import layout
+from .catalogue import one_encoder, stored_encoders
 from .embeddings import Embeddings
 from .files import replace_file
 from .proteins import ProteinTable
-from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter, check_same_storage
+from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
 from .tasks import read_task, write_task
 from .tokens import Tokens
+from .unfinished import check_same_storage
 
 
 class Store:
@@ -128,7 +128,7 @@ class Store:
 
     def encoders(self) -> list[Provenance]:
         """Provenance of every encoder that has a folder here."""
-        return [provenance for _, provenance in self._encoders()]
+        return [provenance for _, provenance in stored_encoders(self.path)]
 
     def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
         """Open a view of all committed embeddings of one encoder.
@@ -146,7 +146,7 @@ class Store:
         FingerprintMismatchError
             Several encoders fit; says in what they differ.
         """
-        folder, provenance = self._one_encoder(which)
+        folder, provenance = one_encoder(self.path, which)
         return Embeddings(folder, provenance)
 
     def writer(
@@ -169,7 +169,7 @@ class Store:
             The store has embeddings of this encoder in another type or width.
         """
         folder = self.path / layout.EMBEDDINGS / layout.encoder_folder(provenance)
-        stored = [known for path, known in self._encoders() if path == folder]
+        stored = [known for path, known in stored_encoders(self.path) if path == folder]
         check_same_storage(stored[0] if stored else provenance, provenance)
         return SegmentWriter(
             folder,
@@ -181,31 +181,7 @@ class Store:
 
     def encoder_folder(self, which: Fingerprint | str | None = None) -> Path:
         """Return the folder of one encoder's segments; raises as `embeddings`."""
-        return self._one_encoder(which)[0]
-
-    def _encoders(self) -> list[tuple[Path, Provenance]]:
-        found = []
-        for folder in layout.committed(self.path / layout.EMBEDDINGS):
-            if (folder / layout.METADATA).is_file():
-                attributes = layout.read_group(folder / layout.METADATA)
-                found.append((folder, Provenance.from_json(attributes["provenance"])))
-        return found
-
-    def _one_encoder(self, which: Fingerprint | str | None) -> tuple[Path, Provenance]:
-        known = self._encoders()
-        fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
-        exact = [pair for pair in fitting if pair[1].fingerprint.encoder == which]
-        fitting = exact or fitting
-        if not fitting:
-            names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
-            asked = which.encoder if isinstance(which, Fingerprint) else which or "any encoder"
-            raise NotStoredError(
-                f"the store has no embeddings by {asked}, only by: {names or 'none'}. Make them "
-                f"with `sesstore embed`"
-            )
-        if len(fitting) > 1:
-            raise _ambiguous([provenance.fingerprint for _, provenance in fitting])
-        return fitting[0]
+        return one_encoder(self.path, which)[0]
 
     # Tokens
 
@@ -292,26 +268,6 @@ class Store:
 
     def _task_path(self, name: str) -> Path:
         return self.path / layout.TASKS / f"{layout.check_name('task', name)}.jsonl"
-
-
-def _fits(fingerprint: Fingerprint, which: Fingerprint | str | None) -> bool:
-    if isinstance(which, str):
-        return bool(which) and (
-            fingerprint.encoder.startswith(which) or fingerprint.digest.startswith(which)
-        )
-    return which is None or fingerprint == which
-
-
-def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
-    first, second = fitting[0].to_json(), fitting[1].to_json()
-    differing = [
-        f"{k} ({first[k]!r} against {second[k]!r})" for k in first if first[k] != second[k]
-    ]
-    choices = ", ".join(f"{f.encoder}: {f.short}" for f in fitting)
-    return FingerprintMismatchError(
-        f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "
-        f"Name one by its fingerprint: {choices}"
-    )
 
 
 def _by_source(

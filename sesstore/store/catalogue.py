@@ -1,0 +1,79 @@
+"""Which encoders a store holds, and finding one by what people call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import FingerprintMismatchError, NotStoredError
+from ..provenance import Fingerprint, Provenance
+from . import layout
+
+
+def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
+    """Folder and provenance of every encoder of a store.
+
+    Raises
+    ------
+    CorruptStoreError
+        Metadata are not what was written.
+    """
+    found = []
+    for folder in layout.committed(root / layout.EMBEDDINGS):
+        if (folder / layout.METADATA).is_file():
+            attributes = layout.read_group(folder / layout.METADATA)
+            found.append((folder, Provenance.from_json(attributes["provenance"])))
+    return found
+
+
+def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Provenance]:
+    """Return the one encoder that fits.
+
+    Parameters
+    ----------
+    root : path
+        The store.
+    which : Fingerprint or str, optional
+        A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
+        store has only one.
+
+    Raises
+    ------
+    NotStoredError
+        None fits.
+    FingerprintMismatchError
+        Several fit; says in what they differ.
+    """
+    known = stored_encoders(root)
+    fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
+    exact = [pair for pair in fitting if pair[1].fingerprint.encoder == which]
+    fitting = exact or fitting
+    if not fitting:
+        names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
+        asked = which.encoder if isinstance(which, Fingerprint) else which or "any encoder"
+        raise NotStoredError(
+            f"the store has no embeddings by {asked}, only by: {names or 'none'}. Make them with "
+            f"`sesstore embed`"
+        )
+    if len(fitting) > 1:
+        raise _ambiguous([provenance.fingerprint for _, provenance in fitting])
+    return fitting[0]
+
+
+def _fits(fingerprint: Fingerprint, which: Fingerprint | str | None) -> bool:
+    if isinstance(which, str):
+        return bool(which) and (
+            fingerprint.encoder.startswith(which) or fingerprint.digest.startswith(which)
+        )
+    return which is None or fingerprint == which
+
+
+def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
+    first, second = fitting[0].to_json(), fitting[1].to_json()
+    differing = [
+        f"{k} ({first[k]!r} against {second[k]!r})" for k in first if first[k] != second[k]
+    ]
+    choices = ", ".join(f"{f.encoder}: {f.short}" for f in fitting)
+    return FingerprintMismatchError(
+        f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "
+        f"Name one by its fingerprint: {choices}"
+    )
