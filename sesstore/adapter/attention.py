@@ -36,9 +36,9 @@ def rotation(positions: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
     -------
     tuple of Tensor, shape=(T, 1, head_dim / 2), dtype=float32
     """
-    steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
-    angles = positions[:, None].float() * ROPE_BASE ** (-steps / head_dim)
-    return angles.cos()[:, None], angles.sin()[:, None]
+    steps = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float64)
+    angles = positions[:, None].double() * ROPE_BASE ** (-steps / head_dim)
+    return angles.cos().float()[:, None], angles.sin().float()[:, None]
 
 
 class _Rotate(torch.autograd.Function):
@@ -95,9 +95,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]) ->
     sizes = list(lengths)
     parts = [
         scaled_dot_product_attention(*(part.transpose(0, 1)[None] for part in protein))
-        for protein in zip(
-            *(torch.split(x, list(lengths)) for x in (query, key, value)), strict=True
-        )
+        for protein in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True)
     ]
     return torch.cat([part[0].transpose(0, 1) for part in parts]).flatten(1)
 

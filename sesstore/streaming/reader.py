@@ -69,6 +69,8 @@ class SplitData:
     ------
     NotStoredError
         Some proteins have no embedding.
+    InputError
+        A protein has not one label a residue, where each needs its own.
     """
 
     def __init__(
@@ -93,6 +95,8 @@ class SplitData:
         self.lengths: NDArray[np.int64] = embeddings.lengths[self.rows]
         self._labels = _packable(labels, problem, n_classes)
         self._per_residue = problem is not None and problem.per_residue
+        if self._per_residue and labels is not None:
+            _check_one_a_residue(labels, self.lengths)
         found: list[StructureTokens | None] = [None] * len(digests)
         if tokens is not None and alphabets:
             found = tokens.get_all(row.tobytes() for row in digests)
@@ -185,6 +189,16 @@ def _pack(codes: list[NDArray[np.uint8]], size: int) -> Tensor:
         return torch.from_numpy(np.concatenate([one[0] for one in codes]).astype(np.int64))
     shares = [np.eye(size, dtype=np.float32)[one].mean(0) for one in codes]
     return torch.from_numpy(np.concatenate(shares))
+
+
+def _check_one_a_residue(labels: Sequence[Any], lengths: NDArray[np.int64]) -> None:
+    counts = np.array([len(row) for row in labels], np.int64)
+    if (wrong := np.flatnonzero(counts != lengths)).size:
+        row = int(wrong[0])
+        raise InputError(
+            f"row {row + 1} has {counts[row]} residue labels and {lengths[row]} residues. "
+            f"Give one label a residue; {IGNORED} or NaN where there is none"
+        )
 
 
 def _packable(

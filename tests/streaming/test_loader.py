@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.streaming.loader import Loader
+from sesstore.streaming.plan import plan_epoch
+from sesstore.streaming.reader import SplitData
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def split(stored) -> SplitData:
+    return SplitData(stored.store.embeddings(), None, stored.digests)
+
+
+def test_reads_the_plan_in_order(split) -> None:
+    plan = plan_epoch(split.lengths, 60, seed=0, epoch=0)
+    for batch, index in zip(Loader(split, plan, CPU), plan.batches, strict=True):
+        assert batch.index.tolist() == index.tolist()
+        torch.testing.assert_close(batch.values, split.read(index).values.float())
+
+
+def test_goes_on_in_the_middle_of_an_epoch(split) -> None:
+    plan = plan_epoch(split.lengths, 60, seed=0, epoch=0)
+    loader = Loader(split, plan, CPU, start=3)
+    assert len(loader) == len(plan.batches) - 3
+    assert next(iter(loader)).index.tolist() == plan.batches[3].tolist()
+
+
+def test_leaving_early_leaves_no_thread(split) -> None:
+    before = threading.active_count()
+    for _ in Loader(split, plan_epoch(split.lengths, 30, seed=0, epoch=0), CPU):
+        break
+    assert threading.active_count() == before
+
+
+def test_a_reading_error_surfaces(split) -> None:
+    plan = plan_epoch(np.append(split.lengths, 5), 60, seed=0, epoch=0)
+    with pytest.raises(IndexError):
+        list(Loader(split, plan, CPU))
+
+
+def test_the_same_loader_runs_twice(split) -> None:
+    loader = Loader(split, plan_epoch(split.lengths, 60, seed=0, epoch=0), CPU)
+    assert len(list(loader)) == len(list(loader)) == len(loader)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sesstore.errors import InputError
+from sesstore.streaming.plan import plan_epoch, plan_in_order
+
+LENGTHS = st.lists(st.integers(1, 300), max_size=60).map(lambda v: np.array(v, np.int64))
+
+
+@given(LENGTHS, st.integers(1, 500), st.integers(0, 5), st.integers(0, 5))
+def test_every_protein_once_and_within_budget(lengths, budget, seed, epoch) -> None:
+    plan = plan_epoch(lengths, budget, seed=seed, epoch=epoch)
+    drawn = np.concatenate([np.empty(0, np.int64), *plan.batches])
+    assert sorted(drawn) == list(range(len(lengths)))
+    for batch in plan.batches:
+        assert lengths[batch].sum() <= budget or len(batch) == 1
+
+
+@given(LENGTHS, st.integers(1, 500))
+def test_batches_are_as_full_as_their_order_allows(lengths, budget) -> None:
+    batches = plan_in_order(lengths, budget).batches
+    for batch, following in zip(batches, batches[1:], strict=False):
+        assert lengths[batch].sum() + lengths[following[0]] > budget
+
+
+def test_equal_seeds_agree_and_epochs_differ() -> None:
+    lengths = np.full(200, 10)
+    first = plan_epoch(lengths, 50, seed=1, epoch=1)
+    again = plan_epoch(lengths, 50, seed=1, epoch=1)
+    later = plan_epoch(lengths, 50, seed=1, epoch=2)
+    other = plan_epoch(lengths, 50, seed=2, epoch=1)
+    drawn = [np.concatenate(p.batches) for p in (first, again, later, other)]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).any()
+    assert (drawn[0] != drawn[3]).any()
+
+
+def test_the_permutation_is_the_same_on_every_machine() -> None:
+    plan = plan_epoch(np.full(8, 1), 3, seed=0, epoch=1)
+    assert [batch.tolist() for batch in plan.batches] == [[1, 3, 7], [6, 0, 4], [2, 5]]
+
+
+def test_an_empty_split_has_no_batches() -> None:
+    assert plan_epoch(np.empty(0, np.int64), 10, seed=0, epoch=0).batches == ()
+
+
+def test_refuses_an_empty_budget() -> None:
+    with pytest.raises(InputError, match="--batch-tokens"):
+        plan_epoch(np.ones(3, np.int64), 0, seed=0, epoch=0)
