@@ -229,9 +229,9 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
         beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
             _make(beside, tables)
-            with suppress(FileExistsError):  # somebody else was faster, and theirs is as good
-                os.link(beside, path)
+            _name_it(beside, path)
             fsync_folder(path.parent)
+            fsync_folder(path.parent.parent)
         finally:
             for file in (beside, Path(f"{beside}-lock")):
                 with suppress(FileNotFoundError):
@@ -257,6 +257,18 @@ def _make(path: Path, tables: dict[str, bool]) -> None:
         if _is_full(problem, path.parent):
             raise full(path) from problem
         raise unreadable(path, problem) from problem
+
+
+def _name_it(beside: Path, path: Path) -> None:
+    """Give a file its name unless somebody else was faster; theirs is as good."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        with saying_when_full(path):
+            if not path.exists():
+                os.rename(beside, path)
 
 
 def last_transaction(database: Database, txn: Txn) -> int:

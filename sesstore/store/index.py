@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
+
 
 class DigestIndex:
     """Rows by digest; of equal digests the first row counts.
@@ -84,4 +86,7 @@ def as_rows(digests: NDArray[np.uint8] | Iterable[bytes]) -> NDArray[np.uint8]:
     """Digests as an array [B, 32], from such an array, or from a sequence of 32-byte strings."""
     if isinstance(digests, np.ndarray):
         return digests.astype(np.uint8, copy=False).reshape(-1, 32)
-    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    found = list(digests)
+    if any(len(digest) != 32 for digest in found):
+        raise InputError("a digest is 32 bytes")
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptStoreError
+from ..errors import CorruptStoreError, StoreError
+from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
+from ..residues import STORAGE_TYPES
 from . import layout
 from .files import unsealed
 from .index import DigestIndex
@@ -36,8 +38,12 @@ def segment_problems(path: Path, provenance: Provenance | None, *, quick: bool) 
     """
     try:
         listed = unsealed((path / layout.CHECKSUMS).read_bytes(), path / layout.CHECKSUMS)["files"]
-    except (CorruptStoreError, OSError, KeyError) as problem:
+        well_formed = all(_is_entry(name, sums) for name, sums in listed.items())
+    except (CorruptStoreError, OSError, KeyError, AttributeError) as problem:
         yield f"its checksums cannot be used ({problem})"
+        return
+    if not well_formed:
+        yield "its checksums are not as sesstore writes them"
         return
     sound = True
     for fault in _file_problems(path, listed, quick=quick):
@@ -62,6 +68,15 @@ def _file_problems(path: Path, listed: dict[str, Any], *, quick: bool) -> Iterat
             yield f"{name} is not what was written"
 
 
+def _is_entry(name: Any, sums: Any) -> bool:
+    return (
+        isinstance(name, str)
+        and isinstance(sums, dict)
+        and {"bytes", "crc32c", "sha256"} <= sums.keys()
+        and type(sums["bytes"]) is int
+    )
+
+
 def _files(path: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
     with os.scandir(path) as entries:
         for entry in entries:
@@ -77,36 +92,86 @@ def _structure_problems(
     try:
         attributes = segment.attributes
         made = Provenance.from_json(attributes["provenance"])
-        digests, offsets, values = segment.digests, segment.offsets, segment.values
-        scales = segment.scales
-    except (CorruptStoreError, KeyError) as problem:
-        yield str(problem)
+        counts = attributes["proteins"], attributes["residues"]
+    except (StoreError, KeyError, TypeError) as problem:
+        yield f"its metadata cannot be used ({problem})"
         return
     if provenance is not None and made != provenance:
         yield "it was made by another encoder than its folder says"
-    if len(digests) != attributes["proteins"] or offsets[-1] != attributes["residues"]:
-        yield "it holds other numbers of proteins or residues than it says"
+    # What the metadata claim is checked before an array is opened: a lie about a shape could
+    # otherwise ask for any amount of memory.
+    strange = _strange_metadata(segment.path, made, *counts)
+    if strange:
+        yield f"{strange} is not as sesstore writes it"
+        return
+    try:
+        yield from _array_problems(segment, made, counts, quick=quick)
+    except CorruptStoreError as problem:
+        yield str(problem)
+
+
+def _strange_metadata(path: Path, made: Provenance, proteins: Any, residues: Any) -> str | None:
+    """Name of the first array whose metadata are not what the counts of the segment ask for."""
+    if not (_is_count(proteins) and _is_count(residues) and _is_count(made.dim)):
+        return layout.METADATA
+    if made.dtype not in STORAGE_TYPES:
+        return layout.METADATA
+    expected = {
+        "offsets": layout.array_metadata((proteins + 1,), "int64"),
+        "digests": layout.array_metadata((proteins, DIGEST_BYTES), "uint8"),
+    }
+    if made.dtype == "int8":
+        expected["scales"] = layout.array_metadata((residues,), "float16")
+    for name, metadata in expected.items():
+        if (path / name / layout.METADATA).read_bytes() != metadata:
+            return name
+    folders = {*expected, "values"}
+    if {entry.name for entry in path.iterdir() if entry.is_dir()} != folders:
+        return layout.METADATA
+    raw = (path / "values" / layout.METADATA).read_bytes()
+    return None if _are_value_metadata(raw, (residues, made.dim), made.dtype) else "values"
+
+
+def _are_value_metadata(raw: bytes, shape: tuple[int, int], dtype: str) -> bool:
+    try:
+        metadata = layout.parse(raw)
+        shard_rows = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
+        chunk_rows = metadata["codecs"][0]["configuration"]["chunk_shape"][0]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return False
+    if not (_is_count(shard_rows) and _is_count(chunk_rows) and shard_rows % chunk_rows == 0):
+        return False
+    return layout.sharded_metadata(shape, dtype, shard_rows, chunk_rows) == raw
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value < 1 << 48
+
+
+def _array_problems(
+    segment: Segment, made: Provenance, counts: tuple[int, int], *, quick: bool
+) -> Iterator[str]:
+    digests, offsets, scales = segment.digests, segment.offsets, segment.scales
+    values = segment.values
     if not DigestIndex(digests).firsts().all():
         yield "a digest stands in it twice"
-    if offsets[0] != 0 or (np.diff(offsets) <= 0).any():
-        yield "its offsets do not grow"
-    if tuple(values.shape) != (int(offsets[-1]), made.dim) or values.dtype != made.dtype:
-        yield f"its values are {values.dtype} {tuple(values.shape)}, not what its offsets say"
-    elif (scales is None) == (made.dtype == "int8"):
-        yield "scales belong to int8 values and only to them"
-    elif scales is not None and (len(scales) != len(values) or not np.isfinite(scales).all()):
-        yield "its scales are not one finite number a residue"
+    if offsets[0] != 0 or offsets[-1] != counts[1] or (np.diff(offsets) <= 0).any():
+        yield "its offsets do not grow from 0 to its number of residues"
+    if not isinstance(values, np.ndarray):
+        yield "its shards do not lie in order"
+    elif scales is not None and not np.isfinite(scales).all():
+        yield "its scales are not finite"
     elif not quick and not _finite(values, made.dtype):
         yield "it holds values that are not finite"
 
 
-def _finite(values: Any, dtype: str) -> bool:
+def _finite(values: NDArray[Any], dtype: str) -> bool:
     if dtype not in _EXPONENT:
         return True
     kind, exponent = _EXPONENT[dtype]
     step = max(1, _BLOCK // values.shape[1])
     for start in range(0, len(values), step):
-        block: NDArray[Any] = np.ascontiguousarray(values[start : start + step])
+        block = np.ascontiguousarray(values[start : start + step])
         if ((block.view(kind) & exponent) == exponent).any():
             return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -31,7 +32,8 @@ def provenance(layer: int) -> Provenance:
 class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="sesstore-machine-"))
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # fsync waits for a disk
+        self.folder = Path(tempfile.mkdtemp(prefix="sesstore-machine-", dir=memory))
         self.store = Store.create(self.folder / "s")
         self.proteins: set[bytes] = set()
         self.embeddings: dict[int, dict[bytes, np.ndarray]] = {1: {}, 2: {}}

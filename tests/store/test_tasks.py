@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, InputError, UnknownNameError
@@ -22,6 +22,7 @@ LABELS = {
 }
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_tasks_come_back_row_by_row(tmp_path_factory, data):
     problem = data.draw(st.sampled_from(Problem))
