@@ -73,7 +73,7 @@ def measure(proteins: int, folder: Path) -> dict[str, Any]:
     table["get_one_us"] = 1e6 * _best(lambda: view.get(wanted[0].tobytes()))
     table["verify_quick_s"] = _best(lambda: verify(store.path, quick=True), times=1)
     table["verify_full_s"] = _best(lambda: verify(store.path), times=1)
-    table |= _gather(folder / "wide")
+    table |= _gather(folder / "wide", min(1000, proteins // 50))
     ratios = {
         f"open_{_short(proteins)}_s": table["open_s"],
         f"verify_quick_{_short(proteins)}_s": table["verify_quick_s"],
@@ -118,14 +118,14 @@ def _tokens(protein: Protein) -> StructureTokens:
     return StructureTokens(protein.digest, "benchmark", {"foldseek": codes}, None, "benchmark")
 
 
-def _gather(path: Path) -> dict[str, float]:
-    """Warm gather in random order from 0.8 GB of wide embeddings, and memcpy beside it."""
+def _gather(path: Path, count: int) -> dict[str, float]:
+    """Warm gather in random order from up to 0.8 GB of wide embeddings, and memcpy beside it."""
     rng = np.random.default_rng(2)
     store = Store.create(path)
     values = rng.standard_normal((600, _GATHER_DIM)).astype(np.float16)
     written, started = 0, time.perf_counter()
     with store.writer(Provenance(_FINGERPRINT, _GATHER_DIM), {}) as writer:
-        for number in range(1000):
+        for number in range(count):
             length = int(rng.integers(50, 600))
             digest = sha256(str(number).encode()).digest()
             writer.add(Embedding(digest, values[:length]))
@@ -134,7 +134,7 @@ def _gather(path: Path) -> dict[str, float]:
     seconds = time.perf_counter() - started
     view = store.embeddings()
     order = rng.permutation(len(view))
-    batches = np.array_split(order, len(order) // 32)
+    batches = np.array_split(order, -(-len(order) // 32))
     buffer = np.empty((32 * 600, _GATHER_DIM), np.float16)
 
     def once() -> None:
