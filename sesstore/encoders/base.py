@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
+from .parallel import mapped
 from .registry import EncoderSpec
 from .windows import Encoded, LostPieceError, Piece, cut, merged
 
@@ -81,7 +83,7 @@ class PackedEncoder(ABC):
         ``"windows"`` or ``"nterm"``, see `windows`.
     """
 
-    budget = 8192
+    budget = 1024
     """Most residues of a batch; halved when memory runs out."""
 
     def __init__(
@@ -99,6 +101,15 @@ class PackedEncoder(ABC):
         self.fingerprint, self.dim, self.device = fingerprint, dim, device
         self.window, self._long = window, long
         self.failures: dict[bytes, str] = {}
+
+    @cached_property
+    def model(self) -> Any:
+        """What `build` made; made at the first batch."""
+        return self.build()
+
+    @abstractmethod
+    def build(self) -> Any:
+        """Read the weights and return what `forward` needs."""
 
     @abstractmethod
     def forward(self, sequences: Sequence[str]) -> Tensor:
@@ -126,7 +137,9 @@ class PackedEncoder(ABC):
         self.failures = {}
         by_length = sorted(proteins, key=len, reverse=True)
         pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
-        encoded = self._encode_pieces(pieces)
+        if by_length:
+            _ = self.model  # built here, before any thread asks for it
+        encoded = self._encode_pieces(pieces, sum(map(len, by_length)) // self.budget + 1)
         for protein in by_length:
             try:
                 values = merged(protein, encoded, self.window, self._long)
@@ -137,19 +150,22 @@ class PackedEncoder(ABC):
             else:
                 yield Embedding(protein.digest, values)
 
-    def _encode_pieces(self, pieces: Iterable[Piece]) -> Iterator[Encoded]:
-        for batch in self._batches(pieces):
-            yield from self._encode_batch(batch)
+    def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
+        if self.device.type != "cpu":
+            count = 1
+        for batch, packed in mapped(self._run, self._batches(pieces), count):
+            yield from self._handed_out(batch, packed)
 
-    def _encode_batch(self, batch: list[Piece]) -> Iterator[Encoded]:
-        packed = self._run(batch)
+    def _handed_out(
+        self, batch: list[Piece], packed: NDArray[np.float32] | None
+    ) -> Iterator[Encoded]:
         if packed is None and len(batch) == 1:
             yield batch[0], None
         elif packed is None:
             self.budget = max(sum(map(len, batch)) // 2, 1)
             half = len(batch) // 2
-            yield from self._encode_batch(batch[:half])
-            yield from self._encode_batch(batch[half:])
+            for part in (batch[:half], batch[half:]):
+                yield from self._handed_out(part, self._run(part))
         else:
             ends = np.cumsum([len(piece) for piece in batch])
             yield from zip(batch, np.split(packed, ends[:-1]), strict=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib.util
 import zipfile
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +72,8 @@ class Near(PackedEncoder):
         self._path = path
         return self
 
-    @cached_property
-    def _model(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def build(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Read the weights."""
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
                 embedding = torch.from_numpy(arrays["embedding_layer.weight"].T.copy())
@@ -97,7 +96,8 @@ class Near(PackedEncoder):
 
     def forward(self, sequences: Sequence[str]) -> Tensor:
         """Encode sequences; packed [sum of L, 256], in their order."""
-        embedding, convolutions = self._model
+        model: tuple[Tensor, list[tuple[Tensor, Tensor]]] = self.model
+        embedding, convolutions = model
         symbols, real = _laid_out(sequences)
         mask = torch.from_numpy(real).to(self.device)
         x = embedding[torch.from_numpy(symbols).to(self.device)]
