@@ -106,37 +106,39 @@ class Adapter(nn.Module):
         self.norm = nn.LayerNorm(inner)
         self.pool = None if config.pooling == RESIDUE else POOLINGS[config.pooling](inner)
         self.pooled_width = inner if self.pool is None else self.pool.out_width
-        self.head = nn.Sequential(
-            nn.Linear(self.pooled_width, inner),
-            nn.Dropout(config.dropout),
-            nn.ReLU(),
-            nn.Linear(inner, config.n_outputs),
-        )
+        self.hidden = nn.Linear(self.pooled_width, inner)
+        self.logits = nn.Linear(inner, config.n_outputs)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, chance: torch.Generator | None = None) -> Tensor:
         """Return logits.
 
         Parameters
         ----------
         batch : Batch
             With tokens of all the adapter's alphabets.
+        chance : Generator, optional
+            What dropout draws from in training; torch's own by default.
 
         Returns
         -------
         Tensor, shape=(B, n_outputs), or (T, n_outputs) for residue problems
         """
-        x = self.residues(batch)
-        logits: Tensor = self.head(x if self.pool is None else self.pool(x, batch.lengths))
+        x = self.residues(batch, chance)
+        x = self.hidden(x if self.pool is None else self.pool(x, batch.lengths))
+        if self.training and self.config.dropout:
+            kept = torch.rand(x.shape, generator=chance, device=x.device) >= self.config.dropout
+            x = x * kept / (1 - self.config.dropout)
+        logits: Tensor = self.logits(x.relu())
         return logits
 
-    def residues(self, batch: Batch) -> Tensor:
+    def residues(self, batch: Batch, chance: torch.Generator | None = None) -> Tensor:
         """Return what is pooled: structure-aware embeddings, shape=(T, d)."""
         x: Tensor = self.project(batch.values.to(self.norm.weight.dtype))
         if not self.attentions:
             normed: Tensor = self.norm(x)
             return normed
-        turn = rotation(batch.positions, self.config.inner // self.config.heads)
-        hidden = self._hidden(batch)
+        turn = rotation(batch.positions, self.config.inner // self.config.heads, x.dtype)
+        hidden = self._hidden(batch, chance)
         for name, attention in self.attentions.items():
             tokens = batch.tokens[name]
             if hidden is not None:
@@ -144,14 +146,14 @@ class Adapter(nn.Module):
             x = self.norm(x + attention(x, tokens, batch.lengths, turn))
         return x
 
-    def _hidden(self, batch: Batch) -> Tensor | None:
+    def _hidden(self, batch: Batch, chance: torch.Generator | None) -> Tensor | None:
         """Which residues lose their tokens to modality dropout in this step: bool [T] or None."""
         share = self.config.modality_dropout
         if not (self.training and share):
             return None
-        drawn = torch.rand(len(batch.lengths)) < share
-        counts = torch.tensor(batch.lengths)
-        return drawn.repeat_interleave(counts).to(batch.values.device)
+        device = batch.values.device
+        drawn = torch.rand(len(batch.lengths), generator=chance, device=device) < share
+        return drawn.repeat_interleave(torch.tensor(batch.lengths, device=device))
 
     def flops(self, lengths: Sequence[int]) -> int:
         """Floating-point operations of one forward pass over proteins of these lengths.

@@ -50,10 +50,35 @@ class Batch:
         steps = [torch.arange(length, device=self.values.device) for length in self.lengths]
         return torch.cat(steps)
 
+    def parts(self, budget: int, per_residue: bool = False) -> list[Batch]:
+        """Cut the batch, without copying, into parts of about `budget` residues each.
+
+        Parameters
+        ----------
+        budget : int
+            A part ends at the first protein that reaches it.
+        per_residue : bool
+            Whether there is a label a residue, not a protein.
+        """
+        found, first, start, stop = [], 0, 0, 0
+        for last, length in enumerate(self.lengths, 1):
+            stop += length
+            if stop - start >= budget or last == len(self.lengths):
+                found.append(self._part(slice(first, last), slice(start, stop), per_residue))
+                first, start = last, stop
+        return found
+
+    def _part(self, proteins: slice, residues: slice, per_residue: bool) -> Batch:
+        return Batch(
+            self.values[residues],
+            {name: codes[residues] for name, codes in self.tokens.items()},
+            self.lengths[proteins],
+            None if self.labels is None else self.labels[residues if per_residue else proteins],
+            self.index[proteins],
+        )
+
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device; pinned memory is copied without waiting."""
-        if self.values.device == device:
-            return self
 
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=True)

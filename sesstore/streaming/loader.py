@@ -1,7 +1,7 @@
 """Run a plan: batches read ahead in a thread, so that reading overlaps with compute.
 
-Where values come from is said by the *residency*: ``"ram"`` holds all of a split's rows in one
-array, ``"disk"`` copies them from the store's mapped files batch by batch, ahead of their use.
+Where values come from is the reader's matter (`SplitData.hold`): copied from the store's mapped
+files batch by batch, ahead of their use, or from memory that holds a whole split.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from .batch import Batch
 from .plan import EpochPlan
@@ -89,16 +90,20 @@ class Loader:
         batch = self._data.read(index)
         if self._device.type == "cuda":
             return Batch(
-                batch.values.pin_memory(),
-                {name: codes.pin_memory() for name, codes in batch.tokens.items()},
+                _pinned(batch.values),
+                {name: _pinned(codes) for name, codes in batch.tokens.items()},
                 batch.lengths,
-                None if batch.labels is None else batch.labels.pin_memory(),
-                batch.index.pin_memory(),
+                None if batch.labels is None else _pinned(batch.labels),
+                batch.index,
             )
         # Cast here, in the reader's thread: the adapter computes in float32 on a CPU.
         return Batch(
             batch.values.to(torch.float32), batch.tokens, batch.lengths, batch.labels, batch.index
         )
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_cuda else tensor.pin_memory()
 
 
 def _drain(ready: queue.Queue[Batch | BaseException | None]) -> None:

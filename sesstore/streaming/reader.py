@@ -7,7 +7,7 @@ the store (or in one array, see `loader`) and are copied protein by protein into
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,12 @@ class Coverage:
     with_tokens: int
     residues: int
     unmasked: dict[str, int]
+
+    def of(self, alphabets: Iterable[str]) -> dict[str, Any]:
+        """Everything as plain values, with these alphabets only."""
+        chosen = {name: self.unmasked[name] for name in alphabets}
+        with_tokens = self.with_tokens if chosen else 0
+        return {**asdict(self), "with_tokens": with_tokens, "unmasked": chosen}
 
 
 class SplitData:
@@ -108,6 +114,7 @@ class SplitData:
             for name in self.alphabets
         }
         self.coverage = self._count(found)
+        self._held: _Held | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -120,18 +127,25 @@ class SplitData:
         index : ndarray, shape=(B,), dtype=int64
             Rows of the split.
         """
-        lengths = tuple(int(n) for n in self.lengths[index])
-        view = self.embeddings
-        dtype = np.float32 if view.dtype == np.int8 else view.dtype
-        values = np.empty((sum(lengths), view.dim), dtype)
-        view.gather(self.rows[index], values)
+        rows = self.rows[index]
         return Batch(
-            torch.from_numpy(values),
+            gathered(self.embeddings, rows) if self._held is None else self._held.read(rows),
             self.tokens(index),
-            lengths,
+            tuple(int(n) for n in self.lengths[index]),
             self._pack_labels(index),
             torch.from_numpy(index),
         )
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the embeddings, each protein counted once, as `hold` would hold them."""
+        residues = int(self.embeddings.lengths[np.unique(self.rows)].sum())
+        return residues * self.embeddings.dim * read_type(self.embeddings).itemsize
+
+    def hold(self, residency: str, device: torch.device) -> None:
+        """Copy the embeddings to where they are read from; ``"disk"`` leaves them in the store."""
+        place = device if residency == "device" else torch.device("cpu")
+        self._held = None if residency == "disk" else _Held(self.embeddings, self.rows, place)
 
     def tokens(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return the structure tokens of some rows, packed; see `Batch.tokens`."""
@@ -168,6 +182,34 @@ class SplitData:
         }
         with_tokens = sum(item is not None for item in found)
         return Coverage(len(self), with_tokens, int(self.lengths.sum()), unmasked)
+
+
+class _Held:
+    """Embeddings of some rows in one tensor."""
+
+    def __init__(self, view: Embeddings, rows: NDArray[np.int64], device: torch.device) -> None:
+        self.rows = np.unique(rows)
+        self.lengths = view.lengths[self.rows]
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.values = gathered(view, self.rows).to(device)
+
+    def read(self, rows: NDArray[np.int64]) -> Tensor:
+        """Residues of some rows back to back, shape=(T, d)."""
+        places = np.searchsorted(self.rows, rows)
+        pieces = zip(self.starts[places].tolist(), self.lengths[places].tolist(), strict=True)
+        return torch.cat([self.values[start : start + length] for start, length in pieces])
+
+
+def read_type(view: Embeddings) -> np.dtype[Any]:
+    """Type embeddings are read as: as stored, int8 decoded to float32."""
+    return np.dtype(np.float32) if view.dtype == np.int8 else view.dtype
+
+
+def gathered(view: Embeddings, rows: NDArray[np.int64]) -> Tensor:
+    """Residues of some rows of a store back to back, shape=(T, d)."""
+    values = np.empty((int(view.lengths[rows].sum()), view.dim), read_type(view))
+    view.gather(rows, values)
+    return torch.from_numpy(values)
 
 
 def _codes(

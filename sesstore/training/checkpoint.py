@@ -1,17 +1,26 @@
-"""Adapters on disk: safetensors, with the adapter's shape in the run's record. No pickle."""
+"""Adapters and interrupted trainings on disk: safetensors and JSON, written atomically. No pickle.
+
+A run's weights lie beside its record, which tells the adapter's shape. The state of an interrupted
+training is one file: tensors, with all other facts as JSON in the header.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
 from ..adapter.model import Adapter, AdapterConfig
 from ..errors import InputError, MissingFileError
 from .runs import WEIGHTS, Run, write_atomically
+
+STATE = "unfinished.safetensors"
 
 
 def save_weights(run: Run, state: Mapping[str, Tensor]) -> None:
@@ -42,3 +51,45 @@ def load_adapter(run: Run, device: torch.device | None = None) -> Adapter:
         first = str(problem).splitlines()[0]
         raise InputError(f"'{file}' does not hold this run's weights: {first}") from None
     return adapter.to(device or torch.device("cpu")).eval()
+
+
+def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write an interrupted training into one file, in one step."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(plain, {"facts": json.dumps(facts)}))
+
+
+def load_state(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read an interrupted training.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    settings : mapping
+        What must be equal to those it was begun with.
+
+    Returns
+    -------
+    tuple of dict
+        Tensors by name, and facts.
+
+    Raises
+    ------
+    InputError
+        It is broken, or was begun with other settings; names those that differ.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts: dict[str, Any] = json.loads(file.metadata()["facts"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as problem:
+        raise InputError(f"'{path}' is no interrupted training: {problem}") from None
+    begun = facts["settings"]
+    differing = [k for k, v in json.loads(json.dumps(settings)).items() if begun.get(k) != v]
+    if differing:
+        raise InputError(
+            f"the training in '{path.parent}' was begun with other settings "
+            f"({', '.join(differing)}). Resume with the same, or name another folder with --out"
+        )
+    return tensors, facts

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..adapter.model import Adapter
-from ..errors import FingerprintMismatchError, InputError
+from ..adapter.workers import PART, Workers, workers
+from ..errors import FingerprintMismatchError, InputError, MissingFileError
 from ..progress import SILENT, Progress
 from ..store import Embeddings, Tokens
+from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import plan_in_order
 from ..streaming.reader import SplitData, is_labelled
 from ..tasks import Problem, Split, Task
 from .checkpoint import load_adapter
 from .metrics import compute
-from .runs import Run
+from .runs import Run, write_atomically
 
 EVALUATION_TOKENS = 16384
 """Residues of a batch without gradients."""
@@ -52,27 +56,28 @@ def split_data(
     split: Split,
     embeddings: Embeddings,
     tokens: Tokens | None,
-    config: Mapping[str, Any],
+    alphabets: Sequence[str],
+    min_plddt: int,
 ) -> SplitData:
-    """Rows of a split, as a run with these settings (its ``config``) reads them."""
+    """Rows of a split of a task, with labels."""
     return SplitData(
         embeddings,
         tokens,
         split.digests,
-        alphabets=config["adapter"]["alphabets"],
+        alphabets=alphabets,
         labels=split.labels,
         problem=task.problem,
         n_classes=task.n_outputs,
-        min_plddt=config["fit"]["min_plddt"],
+        min_plddt=min_plddt,
     )
 
 
-@torch.inference_mode()
 def predict_scores(
     adapter: Adapter,
     data: SplitData,
     problem: Problem,
     scale: Mapping[str, float],
+    hands: Workers,
     progress: Progress = SILENT,
 ) -> list[Tensor]:
     """Predict for all rows, in their order.
@@ -80,13 +85,15 @@ def predict_scores(
     Parameters
     ----------
     adapter : Adapter
-        In evaluation mode.
+        Is put into evaluation mode.
     data : SplitData
         Rows.
     problem : Problem
         Decides what logits become.
     scale : mapping
         ``mean`` and ``std`` regression was standardised with.
+    hands : Workers
+        What computes.
 
     Returns
     -------
@@ -94,24 +101,35 @@ def predict_scores(
         For each row probabilities [C] or a value [], for residue problems [L, C] or [L].
     """
     device = adapter.norm.weight.device
+    adapter.eval()
+
+    def scores(part: Batch) -> Tensor:
+        half = device.type == "cuda"
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+            return scores_of(adapter(part).float().cpu(), problem, scale)
+
     found: list[Tensor] = []
     plan = plan_in_order(data.lengths, EVALUATION_TOKENS)
     with progress.stage("predicting", int(data.lengths.sum()), "residues") as bar:
         for batch in Loader(data, plan, device):
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-                logits = adapter(batch)
-            scores = _scores(logits.float().cpu(), problem, scale)
-            found += torch.split(scores, list(batch.lengths)) if problem.per_residue else scores
+            budget = PART if device.type == "cpu" else EVALUATION_TOKENS
+            rows = torch.cat(hands.map(scores, batch.parts(budget, problem.per_residue)))
+            found += torch.split(rows, list(batch.lengths)) if problem.per_residue else rows
             bar.advance(len(batch.values))
     return found
 
 
 def evaluate_adapter(
-    adapter: Adapter, task: Task, split: Split, data: SplitData, scale: Mapping[str, float]
+    adapter: Adapter,
+    task: Task,
+    split: Split,
+    data: SplitData,
+    scale: Mapping[str, float],
+    hands: Workers,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score an adapter on the rows of a split."""
-    adapter.eval()
-    rows = predict_scores(adapter, data, task.problem, scale)
+    rows = predict_scores(adapter, data, task.problem, scale, hands, progress)
     scores = torch.cat(rows) if task.problem.per_residue else torch.stack(rows)
     labels = data.all_labels()
     if task.problem.per_residue:
@@ -122,7 +140,13 @@ def evaluate_adapter(
 
 
 def evaluate(
-    run: Run, task: Task, split: str, embeddings: Embeddings, tokens: Tokens | None
+    run: Run,
+    task: Task,
+    split: str,
+    embeddings: Embeddings,
+    tokens: Tokens | None,
+    *,
+    progress: Progress = SILENT,
 ) -> Evaluation:
     """Score a trained run on a split of a task.
 
@@ -153,8 +177,77 @@ def evaluate(
             f"task '{task.name}' is {task.problem} with {len(task.classes)}"
         )
     rows = task.split(split)
-    data = split_data(task, rows, embeddings, tokens, run.config)
-    return evaluate_adapter(load_adapter(run), task, rows, data, run.scale)
+    adapter = load_adapter(run)
+    shape, min_plddt = adapter.config, run.config["fit"]["min_plddt"]
+    data = split_data(task, rows, embeddings, tokens, shape.alphabets, min_plddt)
+    with workers(torch.device("cpu")) as hands:
+        return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
+
+
+def predict(
+    run: Run,
+    digests: NDArray[np.uint8],
+    embeddings: Embeddings,
+    tokens: Tokens | None,
+    *,
+    progress: Progress = SILENT,
+) -> list[Tensor]:
+    """Predict for proteins without labels.
+
+    Parameters
+    ----------
+    run : Run
+        Trained on embeddings by the same encoder.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+        The proteins; those without structure tokens are predicted with masked ones.
+    embeddings, tokens
+        As in `evaluate`.
+
+    Returns
+    -------
+    list of Tensor, length N
+        For each protein probabilities [C] or a value [], for residue problems [L, C] or [L].
+
+    Raises
+    ------
+    FingerprintMismatchError
+        The embeddings are another encoder's.
+    NotStoredError
+        Proteins have no embedding.
+    """
+    check_encoder(run, embeddings)
+    adapter = load_adapter(run)
+    data = SplitData(
+        embeddings,
+        tokens,
+        digests,
+        alphabets=adapter.config.alphabets,
+        min_plddt=run.config["fit"]["min_plddt"],
+    )
+    with workers(torch.device("cpu")) as hands:
+        problem = Problem(run.task["problem"])
+        return predict_scores(adapter, data, problem, run.scale, hands, progress)
+
+
+def save_predictions(run: Run, split: str, evaluation: Evaluation) -> None:
+    """Write what was predicted on a split beside the run's record, for intervals and figures."""
+    found = {"scores": evaluation.scores.contiguous(), "labels": evaluation.labels.contiguous()}
+    write_atomically(run.path / f"{split}.safetensors", save(found))
+
+
+def load_predictions(run: Run, split: str) -> tuple[Tensor, Tensor]:
+    """Scores and labels of a split, as `save_predictions` wrote them.
+
+    Raises
+    ------
+    MissingFileError
+        The run has none of that split.
+    """
+    file = run.path / f"{split}.safetensors"
+    if not file.is_file():
+        raise MissingFileError(f"the run has no predictions on {split}: there is no '{file}'")
+    found = load(file.read_bytes())
+    return found["scores"], found["labels"]
 
 
 def check_encoder(run: Run, embeddings: Embeddings) -> None:
@@ -165,7 +258,8 @@ def check_encoder(run: Run, embeddings: Embeddings) -> None:
         raise FingerprintMismatchError(f"run and embeddings: {problem}") from None
 
 
-def _scores(logits: Tensor, problem: Problem, scale: Mapping[str, float]) -> Tensor:
+def scores_of(logits: Tensor, problem: Problem, scale: Mapping[str, float]) -> Tensor:
+    """Probabilities, or values in original units, from logits."""
     if problem.is_regression:
         return logits[:, 0] * scale["std"] + scale["mean"]
     if problem is Problem.MULTI_LABEL:

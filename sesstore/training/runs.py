@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import InputError, MissingFileError
 from ..provenance import Fingerprint
+from ..tasks import Task
 
 RECORD = "run.json"
 WEIGHTS = "best.safetensors"
@@ -104,6 +105,19 @@ class Run:
             return cls(path=path, **known)
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as e:
             raise InputError(f"{file} is no record of a run: {e}") from None
+
+
+def task_record(task: Task) -> dict[str, Any]:
+    """What a run's record says of its task."""
+    return {
+        "name": task.name,
+        "problem": str(task.problem),
+        "classes": list(task.classes),
+        "metrics": list(task.metrics),
+        "monitor": task.monitor,
+        "data_digest": task.data_digest,
+        "citation": task.citation,
+    }
 
 
 def write_atomically(path: Path, data: bytes) -> None:

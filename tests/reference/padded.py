@@ -38,8 +38,8 @@ def padded_logits(
         x = torch.cat([row[mask] for row, mask in zip(x, real, strict=True)])
     else:
         x = _POOL[config.pooling](x, real, p)
-    hidden = torch.relu(x @ p["head.0.weight"].T + p["head.0.bias"])
-    return hidden @ p["head.3.weight"].T + p["head.3.bias"]
+    hidden = torch.relu(x @ p["hidden.weight"].T + p["hidden.bias"])
+    return hidden @ p["logits.weight"].T + p["logits.bias"]
 
 
 def _norm(x: Tensor, p: Parameters) -> Tensor:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,7 +25,7 @@ def test_every_protein_once_and_within_budget(lengths, budget, seed, epoch) -> N
 @given(LENGTHS, st.integers(1, 500))
 def test_batches_are_as_full_as_their_order_allows(lengths, budget) -> None:
     batches = plan_in_order(lengths, budget).batches
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in itertools.pairwise(batches):
         assert lengths[batch].sum() + lengths[following[0]] > budget
 
 

@@ -1,0 +1,251 @@
+"""One adapter being trained: its optimiser, its schedule, its best epoch so far.
+
+A learner takes packed batches and knows nothing of where they come from, so several can learn from
+one stream. What it draws at random depends only on seed, epoch and batch number: a training that
+was interrupted goes on exactly as if it had not been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..adapter.model import Adapter, AdapterConfig
+from ..adapter.workers import PART, Workers
+from ..errors import InputError
+from ..streaming.batch import Batch
+from ..tasks import Task
+from .losses import Loss, class_weights, label_scale
+from .metrics import better
+
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How to train. Defaults follow the paper's scripts.
+
+    Parameters
+    ----------
+    lr : float
+        Learning rate of AdamW.
+    weight_decay : float
+        Of AdamW.
+    epochs : int
+        At most so many.
+    patience : int
+        Stop after so many epochs without a better monitor.
+    batch_tokens : int
+        Most residues of a batch.
+    seed : int
+        Of weights, shuffling and dropout.
+    min_plddt : int
+        Mask the tokens of residues predicted with less; 0 masks none.
+    schedule : str
+        ``"constant"``, or ``"cosine"`` to zero.
+    warmup : float
+        Share of training over which the learning rate rises from zero.
+    clip : float
+        Largest norm of the gradient; 0 does not clip.
+    class_weights : "balanced", tuple of float or None
+        See `losses.class_weights`.
+    focal : float
+        Exponent of focal loss; 0 for plain cross-entropy.
+    device : str or None
+        ``"cpu"``, ``"cuda"``, ...; the best there is by default.
+    residency : str
+        ``"auto"``, ``"device"``, ``"ram"`` or ``"disk"``: where embeddings are held.
+    """
+
+    lr: float = 5e-4
+    weight_decay: float = 0.01
+    epochs: int = 20
+    patience: int = 5
+    batch_tokens: int = 8192
+    seed: int = 0
+    min_plddt: int = 0
+    schedule: str = "constant"
+    warmup: float = 0.0
+    clip: float = 0.0
+    class_weights: str | tuple[float, ...] | None = None
+    focal: float = 0.0
+    device: str | None = None
+    residency: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("lr", "epochs", "patience", "batch_tokens"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("weight_decay", "clip", "focal", "min_plddt"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"schedule '{self.schedule}' is none of {', '.join(SCHEDULES)}")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"warmup is a share of training from 0 to below 1, not {self.warmup}")
+
+    def rate(self, done: float) -> float:
+        """Learning rate when a share `done` of training lies behind."""
+        if done < self.warmup:
+            return self.lr * done / self.warmup
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+
+
+class Learner:
+    """An adapter in training.
+
+    Parameters
+    ----------
+    task : Task
+        What it learns.
+    adapter : AdapterConfig
+        Its shape.
+    config : FitConfig
+        How it learns.
+    device : torch.device
+        Where.
+    """
+
+    def __init__(
+        self, task: Task, adapter: AdapterConfig, config: FitConfig, device: torch.device
+    ) -> None:
+        self.config, self.device, self.monitor = config, device, task.monitor
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.adapter = Adapter(adapter).to(device)
+        self.parameters = list(self.adapter.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True
+        )
+        weights = class_weights(task, config.class_weights)
+        self.loss = Loss(task.problem, label_scale(task), weights, config.focal)
+        self.history: list[dict[str, Any]] = []
+        self.best: float | None = None
+        self.best_weights: dict[str, Tensor] = {}
+        self.waiting = 0
+        """Epochs since the best one."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has had its epochs, or its patience is over."""
+        return len(self.history) >= self.config.epochs or self.waiting >= self.config.patience
+
+    def step(self, batch: Batch, epoch: int, number: int, of: int, workers: Workers) -> float:
+        """Learn from one batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            With labels, on the learner's device.
+        epoch, number, of : int
+            The epoch (from 1), the batch's number in it (from 0), and how many it has.
+        workers : Workers
+            What computes the batch's parts.
+
+        Returns
+        -------
+        float
+            Mean loss.
+        """
+        assert batch.labels is not None
+        weight = self.loss.weight(batch.labels)
+        if not weight:
+            return 0.0
+        self.adapter.train()
+        per_residue = self.loss.problem.per_residue
+        budget = PART if self.device.type == "cpu" else self.config.batch_tokens
+        parts = list(enumerate(batch.parts(budget, per_residue)))
+        key = (self.config.seed, epoch, number)
+
+        def gradients(item: tuple[int, Batch]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            chance = _chance(self.device, *key, item[0])
+            return self._gradients(item[1], weight, chance)
+
+        found = workers.map(gradients, parts)
+        self._set_gradients([grads for _, grads in found])
+        self._update((epoch - 1 + number / of) / self.config.epochs)
+        return sum(float(loss) for loss, _ in found)
+
+    def end_epoch(self, entry: dict[str, Any]) -> None:
+        """Note an epoch's record, with its ``valid`` metrics; keep the weights if they are best."""
+        value = entry["valid"][self.monitor]
+        entry["best"] = better(self.monitor, value, self.best)
+        if entry["best"]:
+            self.best, state = value, self.adapter.state_dict()
+            self.best_weights = {name: tensor.detach().clone() for name, tensor in state.items()}
+        self.waiting = 0 if entry["best"] else self.waiting + 1
+        self.history.append(entry)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Everything numeric that training goes on from, by name."""
+        yield from ((f"weights/{n}", p.detach()) for n, p in self.adapter.named_parameters())
+        yield from ((f"best/{name}", tensor) for name, tensor in self.best_weights.items())
+        for i, p in enumerate(self.parameters):
+            yield from ((f"optimiser/{i}/{k}", v) for k, v in self.optimiser.state[p].items())
+
+    def facts(self) -> dict[str, Any]:
+        """Everything else, as plain values."""
+        return {"history": self.history, "best": self.best, "waiting": self.waiting}
+
+    def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+        """Go on from `tensors` and `facts` of an earlier learner with the same settings."""
+        self.history, self.best = facts["history"], facts["best"]
+        self.waiting = facts["waiting"]
+        kept: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            kept[kind][rest] = tensor.to(self.device)
+        self.adapter.load_state_dict(kept["weights"])
+        self.best_weights = kept["best"]
+        if kept["optimiser"]:
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in kept["optimiser"].items():
+                place, _, key = name.partition("/")
+                state.setdefault(int(place), {})[key] = tensor
+            whole = self.optimiser.state_dict()
+            self.optimiser.load_state_dict({**whole, "state": state})
+
+    def _gradients(
+        self, part: Batch, weight: float, chance: torch.Generator
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        assert part.labels is not None
+        half = self.device.type == "cuda"
+        with torch.enable_grad():
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+                logits = self.adapter(part, chance)
+            loss = self.loss.total(logits.float(), part.labels) / weight
+            return loss.detach(), torch.autograd.grad(loss, self.parameters)
+
+    def _set_gradients(self, parts: list[tuple[Tensor, ...]]) -> None:
+        total = list(parts[0])
+        for other in parts[1:]:
+            torch._foreach_add_(total, list(other))
+        for parameter, gradient in zip(self.parameters, total, strict=True):
+            parameter.grad = gradient
+        if self.config.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
+
+    def _update(self, done: float) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.rate(done)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+
+def _chance(device: torch.device, *key: int) -> torch.Generator:
+    """Generator that depends on nothing but its key."""
+    seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(seed & (2**63 - 1))
+
+
+def with_seeds(config: FitConfig, count: int) -> list[FitConfig]:
+    """Return a configuration with `count` seeds, beginning with its own."""
+    return [replace(config, seed=config.seed + i) for i in range(count)]

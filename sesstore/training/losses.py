@@ -1,0 +1,130 @@
+"""What training lowers: the mean loss of a batch, as a sum over its parts.
+
+Every loss is a weighted sum over items (proteins, or residues that have a label) divided by the
+items' total weight, so a batch cut into parts has the same gradient as the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ..errors import InputError
+from ..streaming.reader import is_labelled
+from ..tasks import Problem, Task
+
+BALANCED = "balanced"
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """Loss of a problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        Cross-entropy for classes, binary cross-entropy for several labels, squared error of
+        standardised values for regression.
+    scale : mapping
+        ``mean`` and ``std`` of a regression's train labels.
+    class_weights : Tensor, shape=(C,), optional
+        Weight of an item by its class; of positives, where there are several labels.
+    focal : float
+        Exponent of focal loss (Lin et al. 2017, arXiv 1708.02002); 0 for none.
+    """
+
+    problem: Problem
+    scale: Mapping[str, float] = field(default_factory=dict)
+    class_weights: Tensor | None = None
+    focal: float = 0.0
+
+    def weight(self, labels: Tensor) -> float:
+        """Total weight of a batch's items: what the sum of losses is divided by."""
+        if self.problem is Problem.MULTI_LABEL:
+            return float(labels.numel())
+        known = labels[is_labelled(labels)]
+        if self.problem.is_regression or self.class_weights is None:
+            return float(len(known))
+        return float(self.class_weights.to(known.device)[known].sum())
+
+    def total(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Sum of the weighted losses of all labelled items.
+
+        Parameters
+        ----------
+        logits : Tensor, shape=(B, C) or (T, C)
+        labels : Tensor
+            As `Batch.labels`.
+        """
+        weights = None if self.class_weights is None else self.class_weights.to(logits)
+        if self.problem is Problem.MULTI_LABEL:
+            each = F.binary_cross_entropy_with_logits(
+                logits, labels, pos_weight=weights, reduction="none"
+            )
+            return self._focused(each, _chance_of(labels, logits.sigmoid())).sum()
+        known = is_labelled(labels)
+        logits, labels = logits[known], labels[known]
+        if self.problem.is_regression:
+            scaled = (labels - self.scale["mean"]) / self.scale["std"]
+            return F.mse_loss(logits[:, 0], scaled, reduction="sum")
+        each = F.cross_entropy(logits, labels, weight=weights, reduction="none")
+        right = logits.softmax(-1).gather(-1, labels[:, None])[:, 0]
+        return self._focused(each, right).sum()
+
+    def _focused(self, losses: Tensor, chance: Tensor) -> Tensor:
+        return losses * (1 - chance) ** self.focal if self.focal else losses
+
+
+def _chance_of(labels: Tensor, positive: Tensor) -> Tensor:
+    """Probability given to what is true."""
+    return torch.where(labels > 0, positive, 1 - positive)
+
+
+def label_scale(task: Task) -> dict[str, float]:
+    """Mean and standard deviation of the train labels of a regression; empty for classes."""
+    if not task.problem.is_regression:
+        return {}
+    labels = torch.cat(
+        [torch.as_tensor(label).double().reshape(-1) for label in task.splits["train"].labels]
+    )
+    known = labels[is_labelled(labels)]
+    std = float(known.std()) if len(known) > 1 else 0.0
+    return {"mean": float(known.mean()), "std": std or 1.0}
+
+
+def class_weights(task: Task, given: str | tuple[float, ...] | None) -> Tensor | None:
+    """Return the weight of each class.
+
+    Parameters
+    ----------
+    task : Task
+        Whose train labels are counted.
+    given : "balanced", tuple of float or None
+        Balanced weights are inverse to how often a class occurs, 1 on average over items; with
+        several labels, negatives over positives of each.
+
+    Raises
+    ------
+    InputError
+        The task is a regression, or the number of weights is not the number of classes.
+    """
+    if given is None:
+        return None
+    if task.problem.is_regression:
+        raise InputError("class weights do not fit a regression. Leave them out")
+    if given != BALANCED:
+        if isinstance(given, str) or len(given) != task.n_outputs:
+            raise InputError(f"give {task.n_outputs} class weights, or '{BALANCED}'; got {given}")
+        return torch.tensor(given, dtype=torch.float32)
+    rows = task.splits["train"].labels
+    if task.problem is Problem.MULTI_LABEL:
+        flat = torch.tensor([label for row in rows for label in row], dtype=torch.int64)
+        positive = torch.bincount(flat, minlength=task.n_outputs).clamp(min=1)
+        return (len(rows) - positive).clamp(min=1) / positive
+    flat = torch.cat([torch.as_tensor(row).reshape(-1) for row in rows])
+    counts = torch.bincount(flat[is_labelled(flat)], minlength=task.n_outputs).clamp(min=1)
+    return counts.sum() / (task.n_outputs * counts)

@@ -1,0 +1,301 @@
+"""The loop: batches from one stream to every learner, epoch after epoch.
+
+What an interruption must not lose is in one file, written atomically after each epoch, when asked
+to stop, and every minute: all learners' weights, optimisers and best weights, and the place in the
+plan. Random numbers need no saving, they are drawn from (seed, epoch, batch).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..adapter.model import AdapterConfig
+from ..adapter.workers import Workers
+from ..errors import StoppedError, TrainingError
+from ..progress import Progress, Stage
+from ..provenance import circumstances
+from ..store import Embeddings, Tokens
+from ..streaming.loader import Loader
+from ..streaming.plan import EpochPlan, plan_epoch
+from ..streaming.reader import SplitData
+from ..streaming.residency import choose_residency, free_memory
+from ..tasks import Task
+from .checkpoint import STATE, load_state, save_state, save_weights
+from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
+from .learner import FitConfig, Learner
+from .runs import Run, task_record
+
+SAVE_EVERY = 60.0
+"""Seconds between two saves within an epoch."""
+
+
+class Stream:
+    """The data of a task as all learners see it.
+
+    Parameters
+    ----------
+    task, embeddings, tokens
+        As in `fit.fit`.
+    config : FitConfig
+        Whose batch size, masking and residency count.
+    alphabets : sequence of str
+        Tokens that any learner needs.
+    device : torch.device
+        Where batches are needed.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        embeddings: Embeddings,
+        tokens: Tokens | None,
+        config: FitConfig,
+        alphabets: Sequence[str],
+        device: torch.device,
+    ) -> None:
+        self.task, self.config, self.device = task, config, device
+        self.fingerprint = embeddings.provenance.fingerprint
+        self.source = tokens.source if tokens is not None else None
+        self.data: dict[str, SplitData] = {
+            name: split_data(task, split, embeddings, tokens, alphabets, config.min_plddt)
+            for name, split in task.splits.items()
+            if len(split)
+        }
+        self.free = free_memory(device)
+        self.bytes = sum(data.bytes for data in self.data.values())
+        self.residency = choose_residency(config.residency, self.bytes, self.free)
+        for data in self.data.values():
+            data.hold(self.residency, device)
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """Batches of an epoch."""
+        lengths = self.data["train"].lengths
+        return plan_epoch(lengths, self.config.batch_tokens, seed=self.config.seed, epoch=epoch)
+
+    def coverage(self, alphabets: Sequence[str]) -> dict[str, Any]:
+        """Of each split, how much has tokens of these alphabets."""
+        return {name: data.coverage.of(alphabets) for name, data in self.data.items()}
+
+    def say_residency(self) -> str:
+        """Say in a line where embeddings are held, and why."""
+        free = ", ".join(f"{amount / 1e9:.1f} GB {place}" for place, amount in self.free.items())
+        return f"embeddings: {self.bytes / 1e9:.2f} GB, held on {self.residency} ({free} free)"
+
+
+class Trainer:
+    """Feeds learners from a stream.
+
+    Parameters
+    ----------
+    stream : Stream
+        Batches.
+    shapes : sequence of (AdapterConfig, FitConfig)
+        What to train.
+    out : path
+        Folder for what an interruption leaves.
+    workers : Workers
+        What computes.
+    progress : Progress
+        What is told.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        shapes: Sequence[tuple[AdapterConfig, FitConfig]],
+        out: Path,
+        workers: Workers,
+        progress: Progress,
+    ) -> None:
+        self.stream, self.shapes, self.out = stream, shapes, out
+        self.workers, self.progress = workers, progress
+        self.learners = [Learner(stream.task, a, c, stream.device) for a, c in shapes]
+        self.epochs = max(config.epochs for _, config in shapes)
+        self.epoch, self.next_batch = 1, 0
+        self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: of the epoch in hand
+        self.clock = {"seconds": 0.0, "waited": 0.0, "before": 0.0}
+        self.started = self.saved = time.perf_counter()
+
+    def run(self, stop: Callable[[], object]) -> None:
+        """Train until every learner is finished."""
+        data = self.stream.data["train"]
+        total = int(data.lengths.sum()) * (self.epochs - self.epoch + 1)
+        with self.progress.stage("training", total, "residues") as bar:
+            while self.epoch <= self.epochs and self._active():
+                self._train_epoch(bar, stop)
+                self._end_epoch(bar)
+                self.save()
+
+    def finish(self, folders: Sequence[Path]) -> list[Run]:
+        """Score each learner's best epoch, write the runs, remove what resuming needed."""
+        runs = [
+            self._write(learner, shape, folder)
+            for learner, shape, folder in zip(self.learners, self.shapes, folders, strict=True)
+        ]
+        (self.out / STATE).unlink(missing_ok=True)
+        return runs
+
+    def save(self) -> None:
+        """Write all that resuming needs, in one step."""
+        facts = {
+            "settings": self._settings(),
+            "epoch": self.epoch,
+            "next_batch": self.next_batch,
+            "losses": self.losses.tolist(),
+            "clock": {**self.clock, "before": self._elapsed()},
+            "learners": [learner.facts() for learner in self.learners],
+        }
+        tensors = {
+            f"{i}/{name}": tensor
+            for i, learner in enumerate(self.learners)
+            for name, tensor in learner.tensors()
+        }
+        self.out.mkdir(parents=True, exist_ok=True)
+        save_state(self.out / STATE, tensors, facts)
+        self.saved = time.perf_counter()
+
+    def resume(self) -> None:
+        """Go on from what `save` wrote, if there is any; raises `InputError` if it does not fit."""
+        if not (self.out / STATE).is_file():
+            return
+        tensors, facts = load_state(self.out / STATE, self._settings())
+        for i, learner in enumerate(self.learners):
+            own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(f"{i}/")}
+            learner.restore(own, facts["learners"][i])
+        self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
+        self.losses, self.clock = np.array(facts["losses"]), facts["clock"]
+        self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
+
+    def _active(self) -> list[Learner]:
+        return [learner for learner in self.learners if not learner.finished]
+
+    def _train_epoch(self, bar: Stage, stop: Callable[[], object]) -> None:
+        plan = self.stream.plan(self.epoch)
+        loader = Loader(self.stream.data["train"], plan, self.stream.device, start=self.next_batch)
+        began, earlier = time.perf_counter(), dict(self.clock)
+        for batch in loader:
+            for i, learner in enumerate(self.learners):
+                if not learner.finished:
+                    loss = learner.step(
+                        batch, self.epoch, self.next_batch, len(plan.batches), self.workers
+                    )
+                    self.losses[i] += (loss * len(batch.lengths), len(batch.lengths))
+            self.next_batch += 1
+            bar.advance(len(batch.values))
+            self.clock["seconds"] = earlier["seconds"] + time.perf_counter() - began
+            self.clock["waited"] = earlier["waited"] + loader.waited
+            self._show(bar)
+            self._save_in_time(stop)
+
+    def _save_in_time(self, stop: Callable[[], object]) -> None:
+        if stop():
+            self.save()
+            raise StoppedError(
+                f"stopped in epoch {self.epoch}, after batch {self.next_batch}; all is saved in "
+                f"'{self.out}'. Go on with --resume"
+            )
+        if time.perf_counter() - self.saved > SAVE_EVERY:
+            self.save()
+
+    def _end_epoch(self, bar: Stage) -> None:
+        seconds = self.clock["seconds"]
+        residues = int(self.stream.data["train"].lengths.sum())
+        for learner, (total, rows) in zip(self.learners, self.losses.tolist(), strict=True):
+            if learner.finished:
+                continue
+            if not math.isfinite(total):
+                raise TrainingError(
+                    f"the loss of epoch {self.epoch} is not finite. Lower the learning rate: "
+                    f"--lr {learner.config.lr / 10:g}"
+                )
+            entry: dict[str, Any] = {
+                "epoch": self.epoch,
+                "loss": total / max(rows, 1),
+                "seconds": seconds,
+                "tokens_per_second": residues / seconds,
+                "wait_share": self.clock["waited"] / seconds,
+                "valid": self._score(learner, "valid").metrics,
+            }
+            learner.end_epoch(entry)
+        self.epoch, self.next_batch = self.epoch + 1, 0
+        self.losses = np.zeros_like(self.losses)
+        self.clock.update(seconds=0.0, waited=0.0)
+        self._show(bar)
+
+    def _score(self, learner: Learner, split: str) -> Evaluation:
+        rows, data = self.stream.task.split(split), self.stream.data[split]
+        return evaluate_adapter(
+            learner.adapter, self.stream.task, rows, data, learner.loss.scale, self.workers
+        )
+
+    def _show(self, bar: Stage) -> None:
+        shown = {"epoch": f"{min(self.epoch, self.epochs)}/{self.epochs}"}
+        total, rows = self.losses.sum(0)
+        if rows:
+            shown["loss"] = f"{total / rows:.4f}"
+        best = [learner.best for learner in self.learners if learner.best is not None]
+        if best:
+            shown[f"best {self.stream.task.monitor}"] = f"{max(best):.4f}"
+        if seconds := self.clock["seconds"]:
+            shown["wait"] = f"{self.clock['waited'] / seconds:.1%}"
+        bar.show(**shown)
+
+    def _write(self, learner: Learner, shape: tuple[AdapterConfig, FitConfig], folder: Path) -> Run:
+        if not learner.best_weights:
+            raise TrainingError(
+                f"{learner.monitor} on valid was never a number: too few rows, or one class only"
+            )
+        learner.adapter.load_state_dict(learner.best_weights)
+        scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
+        folder.mkdir(parents=True, exist_ok=True)
+        run = Run(
+            path=folder,
+            task=task_record(self.stream.task),
+            config={"adapter": asdict(shape[0]), "fit": asdict(shape[1])},
+            fingerprint=self.stream.fingerprint,
+            source=self.stream.source if shape[0].alphabets else None,
+            coverage={
+                n: data.coverage.of(shape[0].alphabets) for n, data in self.stream.data.items()
+            },
+            metrics={split: evaluation.metrics for split, evaluation in scored.items()},
+            history=learner.history,
+            timings=self._timings(learner),
+            scale=learner.loss.scale,
+            circumstances=circumstances("torch", "numpy", "zarr"),
+        )
+        save_weights(run, learner.best_weights)
+        for split, evaluation in scored.items():
+            save_predictions(run, split, evaluation)
+        run.save()
+        return run
+
+    def _timings(self, learner: Learner) -> dict[str, float]:
+        seconds = [entry["seconds"] for entry in learner.history]
+        waited = sum(entry["wait_share"] * entry["seconds"] for entry in learner.history)
+        return {
+            "total": self._elapsed(),
+            "seconds_per_epoch": sum(seconds) / len(seconds),
+            "tokens_per_second": max(entry["tokens_per_second"] for entry in learner.history),
+            "wait_share": waited / sum(seconds),
+            "adapters_on_the_stream": float(len(self.learners)),
+        }
+
+    def _elapsed(self) -> float:
+        return self.clock["before"] + time.perf_counter() - self.started
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be equal to go on: settings, data, encoder and source."""
+        return {
+            "shapes": [[asdict(adapter), asdict(config)] for adapter, config in self.shapes],
+            "data": self.stream.task.data_digest,
+            "encoder": self.stream.fingerprint.digest,
+            "source": self.stream.source,
+        }

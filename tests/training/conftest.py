@@ -1,0 +1,118 @@
+"""A store whose proteins can be told apart, and tasks of each problem on them.
+
+A protein's class is written into its embeddings (weakly) and its structure tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.proteins import Protein
+from sesstore.provenance import Fingerprint, Provenance, circumstances
+from sesstore.residues import Embedding, StructureTokens
+from sesstore.store import Embeddings, Store, Tokens
+from sesstore.tasks import IGNORED, Problem, Split, Task
+
+COUNT, DIM, CLASSES = 60, 16, 3
+
+METRICS = {
+    Problem.SINGLE_LABEL: ("accuracy", "mcc", "auroc"),
+    Problem.MULTI_LABEL: ("f1max", "auprc"),
+    Problem.REGRESSION: ("spearman", "rmse"),
+    Problem.RESIDUE_SINGLE_LABEL: ("accuracy", "f1"),
+    Problem.RESIDUE_REGRESSION: ("pearson", "mae"),
+}
+
+
+@dataclass
+class Taught:
+    store: Store
+    proteins: list[Protein]
+    kinds: list[int]
+
+    @property
+    def embeddings(self) -> Embeddings:
+        return self.store.embeddings()
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.store.tokens("alphafold2")
+
+    def task(self, problem: Problem = Problem.SINGLE_LABEL) -> Task:
+        bounds = {"train": (0, 36), "valid": (36, 48), "test": (48, 60)}
+        splits = {}
+        for name, (start, stop) in bounds.items():
+            rows = list(zip(self.proteins, self.kinds, strict=True))[start:stop]
+            digests = np.frombuffer(b"".join(p.digest for p, _ in rows), np.uint8).reshape(-1, 32)
+            labels = [label(problem, kind, len(p)) for p, kind in rows]
+            splits[name] = Split(tuple(p.id for p, _ in rows), digests, labels)
+        classes = ("value",) if problem.is_regression else ("a", "b", "c")
+        metrics = METRICS[problem]
+        return Task("toy", problem, classes, splits, metrics, metrics[0])
+
+
+def label(problem: Problem, kind: int, length: int):
+    if problem is Problem.SINGLE_LABEL:
+        return kind
+    if problem is Problem.MULTI_LABEL:
+        return (kind,) if kind else (0, 2)
+    if problem is Problem.REGRESSION:
+        return 50.0 + 10 * kind
+    if problem is Problem.RESIDUE_SINGLE_LABEL:
+        row = np.full(length, kind)
+        row[0] = IGNORED
+        return row
+    row = np.full(length, 50.0 + 10 * kind, np.float32)
+    row[0] = np.nan
+    return row
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    rng = np.random.default_rng(5)
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    lengths = rng.integers(3, 40, COUNT)
+    proteins = [Protein(f"p{i}", "".join(rng.choice(letters, n))) for i, n in enumerate(lengths)]
+    kinds = [int(k) for k in rng.integers(0, CLASSES, COUNT)]
+    signal = rng.standard_normal((CLASSES, DIM))
+    store = Store.create(tmp_path_factory.mktemp("taught") / "store")
+    store.add_proteins(proteins)
+    fingerprint = Fingerprint("enc", "ab" * 32, 6, "esm1b", "whole", "fp32")
+    with store.writer(Provenance(fingerprint, DIM, "float16"), circumstances()) as writer:
+        for p, kind in zip(proteins, kinds, strict=True):
+            values = rng.standard_normal((len(p), DIM)) + signal[kind]
+            writer.add(Embedding(p.digest, values.astype(np.float16)))
+    tokens = [
+        StructureTokens(
+            p.digest,
+            "alphafold2",
+            {
+                "foldseek": rng.integers(0, 20, len(p)).astype(np.uint8),
+                "dssp": np.full(len(p), kind, np.uint8),
+            },
+        )
+        for p, kind in zip(proteins, kinds, strict=True)
+    ]
+    store.add_tokens(tokens, circumstances())
+    return Taught(store, proteins, kinds)
+
+
+@pytest.fixture(scope="session")
+def other_encoder() -> Callable[[Embeddings], Embeddings]:
+    """Makes a view that claims another encoder."""
+
+    def claim(view: Embeddings) -> Embeddings:
+        fingerprint = Fingerprint("other", "cd" * 32, 6, "esm1b", "whole", "fp32")
+        return Embeddings(view.folder, Provenance(fingerprint, view.dim, "float16"))
+
+    return claim
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "run"
