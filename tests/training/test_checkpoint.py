@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sesstore.adapter.model import AdapterConfig
+from sesstore.errors import InputError, MissingFileError
+from sesstore.training.checkpoint import load_adapter, load_state, save_state
+from sesstore.training.fit import FitConfig, fit
+from sesstore.training.runs import WEIGHTS, Run
+
+
+@pytest.fixture
+def run(taught, out) -> Run:
+    shape = AdapterConfig(16, 3, ("dssp",), heads=4)
+    config = FitConfig(epochs=1, batch_tokens=300)
+    return fit(taught.task(), taught.embeddings, taught.tokens, shape, config, out)
+
+
+def test_a_loaded_adapter_is_ready_to_predict(run) -> None:
+    adapter = load_adapter(Run.load(run.path))
+    assert not adapter.training
+    assert adapter.config == AdapterConfig(16, 3, ("dssp",), heads=4)
+
+
+def test_missing_weights(run) -> None:
+    (run.path / WEIGHTS).unlink()
+    with pytest.raises(MissingFileError, match="weights"):
+        load_adapter(run)
+
+
+def test_broken_weights(run) -> None:
+    whole = (run.path / WEIGHTS).read_bytes()
+    (run.path / WEIGHTS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="weights"):
+        load_adapter(run)
+
+
+def test_state_comes_back(tmp_path) -> None:
+    tensors = {"0/weights/a": torch.arange(3.0), "0/optimiser/0/step": torch.tensor(7.0)}
+    facts = {"settings": {"lr": 0.1, "shape": [1, None]}, "epoch": 3, "loss": 0.1 + 0.2}
+    save_state(tmp_path / "state", tensors, facts)
+    found, said = load_state(tmp_path / "state", {"lr": 0.1, "shape": (1, None)})
+    assert said == facts
+    for name, tensor in tensors.items():
+        assert torch.equal(found[name], tensor)
+    assert list(tmp_path.iterdir()) == [tmp_path / "state"]
+
+
+def test_state_of_other_settings_names_them(tmp_path) -> None:
+    save_state(tmp_path / "state", {"a": torch.zeros(1)}, {"settings": {"lr": 0.1, "seed": 1}})
+    with pytest.raises(InputError, match=r"\(lr\)"):
+        load_state(tmp_path / "state", {"lr": 0.2, "seed": 1})
+
+
+def test_broken_state(tmp_path) -> None:
+    (tmp_path / "state").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="interrupted"):
+        load_state(tmp_path / "state", {})

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from sesstore.errors import InputError
+from sesstore.tasks import IGNORED, Problem
+from sesstore.training.losses import Loss, class_weights, label_scale
+
+LOGITS = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+CLASSES = torch.tensor([0, 1, 2, 0, 0, 1, 2, 2, 1, 0, 0, 0])
+MANY = (torch.rand(12, 3, generator=torch.Generator().manual_seed(1)) > 0.5).float()
+
+
+def mean(loss: Loss, logits, labels) -> float:
+    return float(loss.total(logits, labels)) / loss.weight(labels)
+
+
+def test_means_are_torchs() -> None:
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    single = Loss(Problem.SINGLE_LABEL, class_weights=weights)
+    assert mean(single, LOGITS, CLASSES) == pytest.approx(
+        float(F.cross_entropy(LOGITS, CLASSES, weight=weights)), rel=1e-5
+    )
+    multi = Loss(Problem.MULTI_LABEL, class_weights=weights)
+    assert mean(multi, LOGITS, MANY) == pytest.approx(
+        float(F.binary_cross_entropy_with_logits(LOGITS, MANY, pos_weight=weights)), rel=1e-5
+    )
+    values = torch.linspace(40, 60, 12)
+    regression = Loss(Problem.REGRESSION, {"mean": 50.0, "std": 5.0})
+    assert mean(regression, LOGITS[:, :1], values) == pytest.approx(
+        float(F.mse_loss(LOGITS[:, 0], (values - 50) / 5)), rel=1e-5
+    )
+
+
+def test_residues_without_a_label_do_not_count() -> None:
+    some = CLASSES.clone()
+    some[::2] = IGNORED
+    loss = Loss(Problem.RESIDUE_SINGLE_LABEL)
+    assert mean(loss, LOGITS, some) == pytest.approx(mean(loss, LOGITS[1::2], CLASSES[1::2]))
+    values = torch.linspace(0, 1, 12)
+    values[3:] = torch.nan
+    regression = Loss(Problem.RESIDUE_REGRESSION, {"mean": 0.0, "std": 1.0})
+    assert mean(regression, LOGITS[:, :1], values) == pytest.approx(
+        mean(regression, LOGITS[:3, :1], values[:3])
+    )
+
+
+@pytest.mark.parametrize(("problem", "labels"), [("single_label", CLASSES), ("multi_label", MANY)])
+def test_focal_loss_is_the_papers(problem, labels) -> None:
+    focal = Loss(Problem(problem), focal=2.0)
+    if problem == "single_label":
+        right = LOGITS.softmax(-1)[torch.arange(12), labels]
+    else:
+        chance = LOGITS.sigmoid()
+        right = torch.where(labels > 0, chance, 1 - chance)
+    expected = -((1 - right) ** 2 * right.log()).mean()
+    assert mean(focal, LOGITS, labels) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_balanced_weights_make_classes_count_alike(taught) -> None:
+    task = taught.task()
+    weights = class_weights(task, "balanced")
+    counts = np.bincount(task.splits["train"].labels, minlength=3)
+    totals = weights.numpy() * counts
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-6)
+    assert totals.sum() == pytest.approx(counts.sum())
+
+
+def test_balanced_weights_of_several_labels_are_negatives_over_positives(taught) -> None:
+    task = taught.task(Problem.MULTI_LABEL)
+    rows = task.splits["train"].labels
+    positive = np.array([sum(c in row for row in rows) for c in range(3)])
+    expected = (len(rows) - positive) / positive
+    np.testing.assert_allclose(class_weights(task, "balanced").numpy(), expected, rtol=1e-6)
+
+
+def test_given_weights_are_checked(taught) -> None:
+    task = taught.task()
+    assert class_weights(task, None) is None
+    assert class_weights(task, (1.0, 2.0, 3.0)).tolist() == [1, 2, 3]
+    with pytest.raises(InputError, match="3 class weights"):
+        class_weights(task, (1.0, 2.0))
+    with pytest.raises(InputError, match="regression"):
+        class_weights(taught.task(Problem.REGRESSION), "balanced")
+
+
+def test_label_scale(taught) -> None:
+    task = taught.task(Problem.RESIDUE_REGRESSION)
+    known = np.concatenate(task.splits["train"].labels)
+    scale = label_scale(task)
+    assert scale["mean"] == pytest.approx(np.nanmean(known))
+    assert scale["std"] == pytest.approx(np.nanstd(known, ddof=1))
+    assert label_scale(taught.task()) == {}
