@@ -1,14 +1,13 @@
 """Place the residues of a structure on a sequence.
 
-Numbering first: if shifting the author's numbers by a constant puts every residue on its letter,
-that is it. Otherwise a global alignment with free ends (BLOSUM62, affine gaps; by biotite).
+The file's own word first (mmCIF says which residue of the full sequence each one is), then
+numbering: if shifting the author's numbers by a constant puts every residue on its letter, that is
+it. Otherwise a global alignment with free ends (BLOSUM62, affine gaps; by biotite).
 """
 
 from __future__ import annotations
 
 import numpy as np
-from biotite.sequence import ProteinSequence
-from biotite.sequence.align import SubstitutionMatrix, align_optimal
 from numpy.typing import NDArray
 
 from ..errors import StructureError
@@ -44,7 +43,9 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
         They are not the same protein: less than 90 % of the placed residues agree, or less than
         half of the chain could be placed; shows both.
     """
-    found = _by_numbers(chain, sequence)
+    found = _as_stated(chain, sequence)
+    if found is None:
+        found = _by_numbers(chain, sequence)
     if found is None:
         found = _by_alignment(chain.residues, sequence)
     placed = found >= 0
@@ -56,6 +57,22 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
             f"residues agree.\n  structure: {_shown(chain.residues)}\n  sequence:  "
             f"{_shown(sequence)}\nGive the right sequence with --sequences, or leave the file out"
         )
+    return found
+
+
+def _as_stated(chain: Chain, sequence: str) -> NDArray[np.int64] | None:
+    """Place by the file's full sequence; None if it says none, or another than the given one."""
+    if chain.positions is None or chain.sequence is None:
+        return None
+    found = np.full(len(sequence), -1, np.int64)
+    if sequence in chain.sequence:  # the whole chain, or a part of the construct
+        places = chain.positions - chain.sequence.index(sequence)
+    elif chain.sequence in sequence:
+        places = chain.positions + sequence.index(chain.sequence)
+    else:
+        return None
+    inside = (places >= 0) & (places < len(sequence))
+    found[places[inside]] = np.flatnonzero(inside)
     return found
 
 
@@ -78,6 +95,9 @@ def _by_numbers(chain: Chain, sequence: str) -> NDArray[np.int64] | None:
 
 
 def _by_alignment(residues: str, sequence: str) -> NDArray[np.int64]:
+    from biotite.sequence import ProteinSequence
+    from biotite.sequence.align import SubstitutionMatrix, align_optimal
+
     one, two = (ProteinSequence(text.translate(_TO_STANDARD)) for text in (residues, sequence))
     matrix = SubstitutionMatrix.std_protein_matrix()
     alignment = align_optimal(

@@ -1,49 +1,36 @@
-"""Read protein chains from coordinate files: PDB and mmCIF, plain or gzipped.
+"""Protein chains of coordinate files: PDB, mmCIF and BinaryCIF, plain or gzipped.
 
-One parse a file, by biotite. Of alternate locations the one with the highest occupancy counts;
-models become conformers; nucleic acids, ligands and waters are left out. Shapes: M models, L
-residues with a C-alpha; atoms that are missing are NaN.
+One parse a file. Of alternate locations (and of residues modelled as two amino acids) the one with
+the highest occupancy counts; models become conformers; nucleic acids, ligands and waters are left
+out. Shapes: M models, L residues with a C-alpha; atoms that are missing are NaN.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import biotite
-import biotite.structure as struc
 import numpy as np
-from biotite.structure import info
-from biotite.structure.io import pdb, pdbx
 from numpy.typing import NDArray
 
-from ..alphabets import AMINO_ACIDS
 from ..errors import InputError, MissingFileError, StructureError
+from .atoms import AtomTable, Parsed, read_pdb
+from .letters import is_amino_acid, one_letter
 
-SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
-"""What a structure file may end in; ``.gz`` may follow."""
+if TYPE_CHECKING:
+    from biotite.structure import AtomArray
 
 BACKBONE = ("N", "CA", "C", "CB", "O")
 """Atoms kept of each residue, in this order."""
 
-_BROKEN = (
-    biotite.InvalidFileError,
-    struc.BadStructureError,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    OSError,
-    EOFError,
-    zlib.error,
-)
-"""What biotite and gzip raise for files that are not what they say."""
+_N, _CA, _C = 0, 1, 2
+_BONDED = (1.0, 2.0)
+"""Angstrom a N-CA bond is surely within."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +53,10 @@ class Chain:
         Of the C-alpha: pLDDT in predicted models.
     sequence : str or None
         The full sequence the file states (SEQRES, entity_poly), unresolved residues among it.
+    positions : ndarray, shape=(L,), dtype=int64, or None
+        Place of each residue in `sequence`, where the file states it.
+    begin : int or None
+        Place in the database's sequence where `sequence` begins, where the file states it.
     """
 
     id: str
@@ -75,6 +66,8 @@ class Chain:
     backbone: NDArray[np.float32]
     bfactors: NDArray[np.float32]
     sequence: str | None
+    positions: NDArray[np.int64] | None = None
+    begin: int | None = None
 
     def __len__(self) -> int:
         return len(self.residues)
@@ -90,7 +83,7 @@ class Structure:
         The file.
     chains : list of Chain
         Protein chains, in the file's order.
-    atoms : biotite AtomArray
+    table : AtomTable
         Protein atoms of the first model.
     predicted : bool
         Whether the file says that it is a predicted model.
@@ -98,8 +91,48 @@ class Structure:
 
     path: Path
     chains: list[Chain]
-    atoms: struc.AtomArray
+    table: AtomTable
     predicted: bool
+
+    @cached_property
+    def atoms(self) -> AtomArray:
+        """Protein atoms of the first model, as biotite has them."""
+        from biotite.structure import AtomArray
+
+        atoms, table = AtomArray(len(self.table)), self.table
+        atoms.coord = table.xyz
+        atoms.chain_id = table.chain.astype(str)
+        atoms.res_id, atoms.ins_code = table.number, table.insertion.astype(str)
+        atoms.res_name, atoms.atom_name = (
+            table.residue_name.astype(str),
+            table.atom_name.astype(str),
+        )
+        atoms.element = np.char.upper(table.element.astype(str))
+        return atoms
+
+
+def _read_mmcif(raw: bytes) -> Parsed:
+    from .mmcif import read_mmcif
+
+    return read_mmcif(raw)
+
+
+def _read_bcif(raw: bytes) -> Parsed:
+    from .mmcif import read_bcif
+
+    return read_bcif(raw)
+
+
+READERS: dict[str, Callable[[bytes], Parsed]] = {
+    ".pdb": read_pdb,
+    ".ent": read_pdb,
+    ".cif": _read_mmcif,
+    ".mmcif": _read_mmcif,
+    ".bcif": _read_bcif,
+}
+"""Reader of each suffix; ``.gz`` may follow."""
+
+SUFFIXES = tuple(READERS)
 
 
 def structure_suffix(path: Path) -> str:
@@ -113,7 +146,7 @@ def read_structure(path: Path) -> Structure:
     Parameters
     ----------
     path : path
-        ``.pdb``, ``.ent``, ``.cif`` or ``.mmcif``; ``.gz`` may follow.
+        ``.pdb``, ``.ent``, ``.cif``, ``.mmcif`` or ``.bcif``; ``.gz`` may follow.
 
     Raises
     ------
@@ -122,169 +155,199 @@ def read_structure(path: Path) -> Structure:
     StructureError
         It cannot be read, or holds no protein; names the file.
     """
-    suffix = structure_suffix(path)
-    if suffix not in SUFFIXES:
-        raise StructureError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
-    text = _text(path)
-    try:
-        parts = _read_cif(text) if suffix in (".cif", ".mmcif") else _read_pdb(text)
-    except InputError:
-        raise
-    except _BROKEN as problem:
-        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise StructureError(
-            f"'{path}' cannot be read as a structure: {reason}. Get the file again"
-        ) from None
-    models, sequences, predicted = parts
-    models = _protein(models)
-    if models.array_length() == 0:
-        raise StructureError(
-            f"'{path}' holds no protein residue with a C-alpha (nucleic acids, ligands and waters "
-            f"are not tokenised). Leave it out, or name another file"
-        )
-    if not np.isfinite(models.coord).all():
-        raise StructureError(f"'{path}' has coordinates that are not numbers. Get the file again")
-    return Structure(path, _chains(models, sequences), models[0], predicted)
-
-
-def _text(path: Path) -> str:
     if not path.is_file():
         raise MissingFileError(f"there is no structure file '{path}'")
-    raw = path.read_bytes()
+    return parse_structure(path, path.read_bytes())
+
+
+def parse_structure(path: Path, raw: bytes) -> Structure:
+    """Read the protein chains in the bytes of a file; raises as `read_structure`."""
+    suffix = structure_suffix(path)
+    if suffix not in READERS:
+        raise StructureError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
+    raw = _unpacked(path, raw)
     try:
-        if path.name.lower().endswith(".gz"):
+        parsed = READERS[suffix](raw)
+        chains, table = _protein_chains(parsed)
+    except StructureError as problem:
+        raise StructureError(f"'{path}' {problem}") from None
+    except _BROKEN as problem:
+        raise StructureError(
+            f"'{path}' cannot be read as a structure: {_reason(problem)}. Get the file again"
+        ) from None
+    return Structure(path, chains, table, parsed.predicted)
+
+
+_BROKEN = (
+    InputError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    OverflowError,
+    OSError,
+)
+"""What the parsers raise for files that are not what they say (biotite's errors among them)."""
+
+
+def _reason(problem: Exception) -> str:
+    said = str(problem).strip().splitlines()
+    return said[0].rstrip(".") if said and said[0] else type(problem).__name__
+
+
+def _unpacked(path: Path, raw: bytes) -> bytes:
+    if path.name.lower().endswith(".gz"):
+        try:
             raw = gzip.decompress(raw)
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise StructureError(f"'{path}' is not text. Is it what its name says?") from None
-    except (OSError, EOFError, zlib.error) as problem:
-        raise StructureError(f"'{path}' is a broken gzip file: {problem}. Get it again") from None
-    if not text.strip():
+        except (OSError, EOFError, zlib.error) as problem:
+            raise StructureError(
+                f"'{path}' is a broken gzip file: {_reason(problem)}. Get it again"
+            ) from None
+    if not raw.strip():
         raise StructureError(f"'{path}' is empty. Get the file again")
-    return text
+    return raw
 
 
-_ATOM_KEY = ("chain_id", "res_id", "ins_code", "res_name", "atom_name")
-
-Parsed = tuple[struc.AtomArrayStack, dict[str, str], bool]
-
-
-def _read_pdb(text: str) -> Parsed:
-    file = pdb.PDBFile.read(io.StringIO(text))
-    fields = ["b_factor", "occupancy"]
-    try:
-        models = pdb.get_structure(file, altloc="occupancy", extra_fields=fields)
-    except biotite.InvalidFileError:  # models of unequal atoms
-        models = _common_atoms(
-            pdb.get_structure(file, model=number, altloc="occupancy", extra_fields=fields)
-            for number in range(1, file.get_model_count() + 1)
+def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
+    """Chains of all models, and the protein atoms of the first."""
+    atoms, residue = _protein(parsed.atoms)
+    if not len(atoms):
+        raise StructureError(
+            "holds no protein residue with a C-alpha (nucleic acids, ligands and waters are not "
+            "tokenised). Leave it out, or name another file"
         )
-    names: dict[str, list[str]] = {}
-    for line in text.splitlines():
-        if line.startswith("SEQRES"):
-            names.setdefault(line[11].strip(), []).extend(line[19:70].split())
-    sequences = {chain: _one_letter(residues) for chain, residues in names.items()}
-    predicted = "ALPHAFOLD" in text[:2000].upper() or "ESMFOLD" in text[:2000].upper()
-    return models, sequences, predicted
+    if not np.isfinite(atoms.xyz).all():
+        raise StructureError("has coordinates that are not numbers. Get the file again")
+    first_model = atoms.model == atoms.model[0]
+    starts = np.flatnonzero(np.r_[True, residue[1:] != residue[:-1]])
+    heads = atoms[starts]
+    rows = np.flatnonzero(heads.model == heads.model[0])
+    backbone = _stacked(_backbone(atoms, residue, len(starts)), heads, len(rows))
+    _check_geometry(backbone)
+    bfactors = np.zeros(len(starts), np.float32)
+    alphas = atoms.atom_name == b"CA"
+    bfactors[residue[alphas]] = atoms.bfactor[alphas]
+    return _split(heads[rows], backbone, bfactors[rows], parsed), atoms[first_model]
 
 
-def _read_cif(text: str) -> Parsed:
-    file = pdbx.CIFFile.read(io.StringIO(text))
-    fields = ["b_factor", "occupancy"]
-    present = set(file.block["atom_site"].keys())
-    known = [
-        f
-        for f, column in zip(fields, ("B_iso_or_equiv", "occupancy"), strict=True)
-        if column in present
-    ]
-    altloc = "occupancy" if "occupancy" in known else "first"
-    try:
-        models = pdbx.get_structure(file, altloc=altloc, extra_fields=known)
-    except biotite.InvalidFileError:  # models of unequal atoms
-        models = _common_atoms(
-            pdbx.get_structure(file, model=number, altloc=altloc, extra_fields=known)
-            for number in range(1, pdbx.get_model_count(file) + 1)
-        )
-    if "b_factor" not in known:
-        models.set_annotation("b_factor", np.zeros(models.array_length(), np.float32))
-    return models, _entity_sequences(file), "ma_qa_metric" in file.block
+def _protein(atoms: AtomTable) -> tuple[AtomTable, NDArray[np.int64]]:
+    """Atoms of amino acids with a C-alpha, one location each, and each atom's residue from 0."""
+    alpha = (atoms.atom_name == b"CA") & (atoms.element != b"CA") & atoms.polymer
+    residue = _residues(atoms)
+    with_alpha = np.zeros(int(residue[-1]) + 1 if len(residue) else 0, bool)
+    with_alpha[residue[alpha]] = True
+    kept = with_alpha[residue] & _is_amino_acid(atoms, residue)
+    atoms, residue = atoms[kept], residue[kept]
+    located = _best_location(atoms, residue)
+    atoms = atoms[located]
+    return atoms, _residues(atoms)
 
 
-def _entity_sequences(file: pdbx.CIFFile) -> dict[str, str]:
-    """Full sequence of each chain, by the author's chain id."""
-    if "entity_poly" not in file.block:
-        return {}
-    poly = file.block["entity_poly"]
-    if not {"pdbx_strand_id", "pdbx_seq_one_letter_code_can"} <= set(poly.keys()):
-        return {}
-    found = {}
-    codes = poly["pdbx_seq_one_letter_code_can"].as_array(str)
-    for strands, code in zip(poly["pdbx_strand_id"].as_array(str), codes, strict=True):
-        sequence = "".join(c if c in AMINO_ACIDS.letters else "X" for c in "".join(code.split()))
-        for strand in strands.split(","):
-            found[strand.strip()] = sequence
-    return found
+def _residues(atoms: AtomTable) -> NDArray[np.int64]:
+    """Number of the residue of each atom, from 0, in the file's order."""
+    changes = np.zeros(len(atoms), bool)
+    for column in (atoms.model, atoms.chain, atoms.number, atoms.insertion):
+        changes[1:] |= column[1:] != column[:-1]
+    return np.cumsum(changes)
 
 
-def _common_atoms(models: Iterable[struc.AtomArray]) -> struc.AtomArrayStack:
-    """Stack models whose atoms differ, by the atoms that all of them have."""
-    arrays = list(models)
-    keyed = [
-        {
-            key: index
-            for index, key in enumerate(zip(*(m.get_annotation(a) for a in _ATOM_KEY), strict=True))
-        }
-        for m in arrays
-    ]
-    common = [key for key in keyed[0] if all(key in other for other in keyed[1:])]
-    return struc.stack(
-        [model[[keys[key] for key in common]] for model, keys in zip(arrays, keyed, strict=True)]
-    )
+def _is_amino_acid(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether an atom's residue is an amino acid: by its name, or by N, CA and C in a polymer."""
+    names, which = np.unique(atoms.residue_name, return_inverse=True)
+    by_name = np.array([is_amino_acid(name.decode("latin-1")) for name in names.tolist()], bool)
+    known = by_name[which] if len(names) else np.zeros(0, bool)
+    if known.all():
+        return known
+    complete = np.ones(int(residue[-1]) + 1, bool)
+    for name in (b"N", b"CA", b"C"):
+        has = np.zeros(len(complete), bool)
+        has[residue[(atoms.atom_name == name) & atoms.polymer]] = True
+        complete &= has
+    return known | complete[residue]
 
 
-def _protein(models: struc.AtomArrayStack) -> struc.AtomArrayStack:
-    """Amino-acid residues that have a C-alpha."""
-    models = models[..., struc.filter_amino_acids(models)]
-    if models.array_length() == 0:
-        return models
-    alpha = (models.atom_name == "CA") & (models.element != "CA")
-    has_alpha = struc.apply_residue_wise(models, alpha, np.any)
-    return models[..., struc.spread_residue_wise(models, has_alpha)]
+def _best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Atoms without alternate locations, or of their residue's most occupied one."""
+    alternate = atoms.altloc != b""
+    if not alternate.any():
+        return np.ones(len(atoms), bool)
+    letters, which = np.unique(atoms.altloc[alternate], return_inverse=True)
+    occupancy = np.full((int(residue[-1]) + 1, len(letters)), -1.0)
+    np.maximum.at(occupancy, (residue[alternate], which), 0.0)
+    np.add.at(occupancy, (residue[alternate], which), atoms.occupancy[alternate])
+    # Of equals the last, which is what Foldseek takes.
+    best = len(letters) - 1 - occupancy[:, ::-1].argmax(1)
+    chosen = np.ones(len(atoms), bool)
+    chosen[alternate] = which == best[residue[alternate]]
+    return chosen
 
 
-def _chains(models: struc.AtomArrayStack, sequences: dict[str, str]) -> list[Chain]:
-    starts = struc.get_residue_starts(models, add_exclusive_stop=True)
-    residue = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-    first = starts[:-1]
-    backbone = np.full((models.stack_depth(), len(first), len(BACKBONE), 3), np.nan, np.float32)
-    bfactors = np.zeros(len(first), np.float32)
+def _backbone(atoms: AtomTable, residue: NDArray[np.int64], size: int) -> NDArray[np.float32]:
+    backbone = np.full((size, len(BACKBONE), 3), np.nan, np.float32)
     for place, name in enumerate(BACKBONE):
-        atoms = np.flatnonzero(models.atom_name == name)
-        backbone[:, residue[atoms], place] = models.coord[:, atoms]
-        if name == "CA":
-            bfactors[residue[atoms]] = models.b_factor[atoms]
-    ids = models.chain_id[first]
-    letters = np.array(list(_one_letter(models.res_name[first])))
-    return [
-        Chain(
-            id=str(chain),
-            residues="".join(letters[rows := np.flatnonzero(ids == chain)]),
-            numbers=models.res_id[first][rows].astype(np.int64),
-            insertions=models.ins_code[first][rows],
-            backbone=backbone[:, rows],
-            bfactors=bfactors[rows],
-            sequence=sequences.get(str(chain)) or None,
+        rows = np.flatnonzero(atoms.atom_name == name.encode())
+        backbone[residue[rows], place] = atoms.xyz[rows]
+    return backbone
+
+
+def _stacked(backbone: NDArray[np.float32], heads: AtomTable, length: int) -> NDArray[np.float32]:
+    """Stack the models on the residues of the first: [M, L, 5, 3]; what others lack is NaN."""
+    models, sizes = np.unique(heads.model, return_counts=True)
+    keys = [heads.chain, heads.number, heads.insertion]
+    if (sizes == length).all() and all(
+        (key.reshape(len(models), -1) == key[:length]).all() for key in keys
+    ):
+        return backbone.reshape(len(models), length, *backbone.shape[1:])
+    stacked = np.full((len(models), length, *backbone.shape[1:]), np.nan, np.float32)
+    named = list(zip(*(key.tolist() for key in keys), strict=True))
+    places = {key: row for row, key in enumerate(named[:length])}
+    for row, (model, key) in enumerate(
+        zip(np.searchsorted(models, heads.model).tolist(), named, strict=True)
+    ):
+        if key in places:
+            stacked[model, places[key]] = backbone[row]
+    return stacked
+
+
+def _check_geometry(backbone: NDArray[np.float32]) -> None:
+    """Raise if N and CA of most residues are not a bond apart: swapped columns, another unit."""
+    bonds = np.linalg.norm(backbone[0, :, _N] - backbone[0, :, _CA], axis=-1)
+    bonds = bonds[np.isfinite(bonds)]
+    if not len(bonds):
+        return
+    usual = float(np.median(bonds))
+    if not _BONDED[0] <= usual <= _BONDED[1]:
+        raise StructureError(
+            f"has no protein's geometry: N and CA are {usual:.3g} apart, not 1.46 Angstrom. Are "
+            f"its columns in order, and its unit Angstrom?"
         )
-        for chain in dict.fromkeys(ids.tolist())
-    ]
 
 
-def _one_letter(names: Any) -> str:
-    return "".join(_letter(str(name)) for name in names)
-
-
-@cache
-def _letter(name: str) -> str:
-    """One letter of a residue; modified ones are their parent's, as the CCD says."""
-    letter = info.one_letter_code(name)
-    return letter if letter and letter in AMINO_ACIDS.letters else "X"
+def _split(
+    heads: AtomTable, backbone: NDArray[np.float32], bfactors: NDArray[np.float32], parsed: Parsed
+) -> list[Chain]:
+    letters = [one_letter(name.decode("latin-1")) for name in heads.residue_name.tolist()]
+    insertions = np.char.decode(heads.insertion, "latin-1")
+    chains = []
+    for name in dict.fromkeys(heads.chain.tolist()):
+        rows = np.flatnonzero(heads.chain == name)
+        label = name.decode("latin-1")
+        sequence = parsed.sequences.get(label) or None
+        positions = heads.position[rows]
+        stated = sequence is not None and positions.min() >= 0
+        chains.append(
+            Chain(
+                id=label,
+                residues="".join(letters[row] for row in rows.tolist()),
+                numbers=heads.number[rows],
+                insertions=insertions[rows],
+                backbone=backbone[:, rows],
+                bfactors=bfactors[rows],
+                sequence=sequence,
+                positions=positions if stated and positions.max() < len(sequence or "") else None,
+                begin=parsed.begins.get(label),
+            )
+        )
+    return chains

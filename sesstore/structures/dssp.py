@@ -36,25 +36,36 @@ def tokens_dssp(chains: Sequence[Chain]) -> list[NDArray[np.uint8]]:
         For each chain and model, one code a resolved residue.
     """
     codes = [np.full(chain.backbone.shape[:2], DSSP.mask, np.uint8) for chain in chains]
-    complete: list[NDArray[np.bool_]] = [
-        np.asarray(np.isfinite(c.backbone[:, :, _USED]).all((0, 2, 3))) for c in chains
-    ]
-    topology, coordinates = _topology(chains, complete)
-    if not coordinates:
-        return codes
-    xyz = np.concatenate(coordinates, axis=1) / 10  # mdtraj measures in nm
-    states = mdtraj.compute_dssp(mdtraj.Trajectory(xyz, topology), simplified=False)
-    start = 0
-    for chain_codes, rows in zip(codes, complete, strict=True):
-        stop = start + int(rows.sum())
-        for model, row in zip(chain_codes, states[:, start:stop], strict=True):
-            model[rows] = DSSP.encode("".join(row.tolist()))
-        start = stop
+    bounds = np.cumsum([0, *(len(chain) for chain in chains)])
+    complete = np.concatenate(
+        [np.isfinite(chain.backbone[:, :, _USED]).all((2, 3)) for chain in chains], axis=1
+    )
+    # Models that lack the same residues are assigned together; nearly always that is all of them.
+    kinds, kind_of = np.unique(complete, axis=0, return_inverse=True)
+    for kind, rows in enumerate(kinds):
+        models = np.flatnonzero(kind_of.reshape(-1) == kind)
+        if not rows.any():
+            continue
+        all_codes = np.full((len(models), len(rows)), DSSP.mask, np.uint8)
+        parts = np.split(rows, bounds[1:-1])
+        all_codes[:, rows] = _assigned(chains, models, parts)
+        for chain_codes, start, stop in zip(codes, bounds[:-1], bounds[1:], strict=True):
+            chain_codes[models] = all_codes[:, start:stop]
     return codes
 
 
+def _assigned(
+    chains: Sequence[Chain], models: NDArray[np.int64], parts: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.uint8]:
+    """Codes of the complete residues of some models, [M, residues of all chains]."""
+    topology, coordinates = _topology(chains, models, parts)
+    xyz = np.concatenate(coordinates, axis=1) / 10  # mdtraj measures in nm
+    states = mdtraj.compute_dssp(mdtraj.Trajectory(xyz, topology), simplified=False)
+    return DSSP.encode("".join(states.reshape(-1).tolist())).reshape(states.shape)
+
+
 def _topology(
-    chains: Sequence[Chain], complete: list[NDArray[np.bool_]]
+    chains: Sequence[Chain], models: NDArray[np.int64], complete: Sequence[NDArray[np.bool_]]
 ) -> tuple[mdtraj.Topology, list[NDArray[np.float32]]]:
     """Four atoms a residue; a chain of mdtraj's for each unbroken stretch."""
     topology, coordinates = mdtraj.Topology(), []
@@ -63,7 +74,7 @@ def _topology(
     for chain, rows in zip(chains, complete, strict=True):
         if not rows.any():
             continue
-        atoms = chain.backbone[:, rows][:, :, _USED]
+        atoms = chain.backbone[models][:, rows][:, :, _USED]
         bonds = np.linalg.norm(atoms[0, :-1, 2] - atoms[0, 1:, 0], axis=-1)
         breaks = np.r_[True, bonds > _PEPTIDE_BOND]
         letters = np.array(list(chain.residues))[rows]

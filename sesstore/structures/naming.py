@@ -4,6 +4,7 @@
 file                           chain        id
 =============================  ===========  =================================
 ``AF-P12345-F1-model_v4.cif``  its only     ``P12345``
+``AF-P12345-2-F1.pdb.gz``      its only     ``P12345-2`` (an isoform)
 ``1abc.pdb``                   A of several ``1abc_A``
 ``1abc_A.cif.gz``              A            ``1abc_A``
 ``anything.pdb``               its only     ``anything``
@@ -15,17 +16,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+)-F(\d+)(-model_v\d+)?")
+_ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F(\d+)(?:-model_v\d+)?")
 
 
 def stem(path: Path) -> str:
     """Name of a structure file without ``.gz`` and its suffix."""
-    return Path(path.name.removesuffix(".gz")).stem
+    name = path.name
+    return Path(name[:-3] if name.lower().endswith(".gz") else name).stem
 
 
-def is_alphafold_name(path: Path) -> bool:
-    """Whether a file is named as AlphaFold DB names its models."""
-    return _ALPHAFOLD.fullmatch(stem(path)) is not None
+def alphafold_fragment(path: Path) -> tuple[str, int] | None:
+    """Accession and fragment number of a file named as AlphaFold DB names its models, else None."""
+    found = _ALPHAFOLD.fullmatch(stem(path))
+    return (found[1], int(found[2])) if found else None
 
 
 def protein_id(path: Path, chain: str, n_chains: int) -> str:
@@ -41,8 +44,8 @@ def protein_id(path: Path, chain: str, n_chains: int) -> str:
         How many protein chains the file has.
     """
     name = stem(path)
-    if found := _ALPHAFOLD.fullmatch(name):
-        return found[1]
+    if n_chains == 1 and (fragment := alphafold_fragment(path)):
+        return fragment[0]
     if n_chains == 1 or name.endswith(f"_{chain}"):
         return name
     return f"{name}_{chain}"

@@ -26,7 +26,7 @@ from .alignment import place
 from .chains import SUFFIXES, Chain, read_structure, structure_suffix
 from .dssp import tokens_dssp
 from .foldseek import tokens_3di
-from .naming import is_alphafold_name, protein_id
+from .naming import alphafold_fragment, protein_id
 
 PREDICTED = frozenset(
     {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
@@ -191,7 +191,7 @@ def _raw_tokens(path: Path, source: str, wanted: str | None) -> list[_RawChain]:
         raise StructureError(
             f"'{path}' has no protein chain '{wanted}', only {', '.join(c.id for c in chains)}"
         )
-    predicted = structure.predicted or source in PREDICTED or is_alphafold_name(path)
+    predicted = structure.predicted or source in PREDICTED or alphafold_fragment(path) is not None
     raws = []
     for chain, dssp in zip(chains, tokens_dssp(chains), strict=True):
         if wanted in (None, chain.id):

@@ -1,0 +1,277 @@
+"""Chains of real entries, and of small files written here: one case a test."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from biotite.structure.io import pdbx
+
+from sesstore.errors import MissingFileError, StructureError
+from sesstore.structures.chains import parse_structure, read_structure
+
+
+def atom(
+    name: str,
+    residue: str,
+    number: int,
+    xyz: tuple[float, float, float],
+    *,
+    record: str = "ATOM",
+    chain: str = "A",
+    altloc: str = " ",
+    occupancy: float = 1.0,
+    insertion: str = " ",
+) -> str:
+    x, y, z = xyz
+    return (
+        f"{record:<6}{1:5d}  {name:<3}{altloc}{residue:>3} {chain}{number:4d}{insertion}   "
+        f"{x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{50.0:6.2f}          {name[0]:>2}\n"
+    )
+
+
+def residue(
+    name: str,
+    number: int,
+    *,
+    shift: float = 0.0,
+    record: str = "ATOM",
+    chain: str = "A",
+    altloc: str = " ",
+    occupancy: float = 1.0,
+    insertion: str = " ",
+) -> str:
+    start = 3.8 * number + shift
+    places = {"N": (start, 0, 0), "CA": (start + 1.2, 0.8, 0), "C": (start + 2.4, 0, 0)}
+    places["O"] = (start + 2.4, -1.2, 0)
+    return "".join(
+        atom(
+            atom_name,
+            name,
+            number,
+            place,
+            record=record,
+            chain=chain,
+            altloc=altloc,
+            occupancy=occupancy,
+            insertion=insertion,
+        )
+        for atom_name, place in places.items()
+    )
+
+
+def read(text: str, name: str = "made.pdb"):
+    return parse_structure(Path(name), text.encode())
+
+
+@pytest.mark.parametrize(
+    ("entry", "chains", "models"),
+    [
+        ("1aki.pdb", {"A": 129}, 1),
+        ("1aki.cif", {"A": 129}, 1),
+        ("1dix.cif", {"A": 208}, 1),
+        ("1igy.cif", {"A": 213, "B": 434, "C": 213, "D": 434}, 1),
+        ("1k6p.pdb", {"A": 99, "B": 99}, 1),
+        ("1l2y.cif", {"A": 20}, 38),
+        ("1xso.pdb", {"A": 150, "B": 150}, 1),
+        ("2axd.cif", {"S": 76}, 12),
+        ("3o5r.cif", {"A": 128}, 1),
+        ("5zng.cif", {"A": 79, "C": 62}, 1),
+        ("altloc.cif", {"A": 1}, 1),
+    ],
+)
+def test_entries_have_their_chains_and_models(
+    shared_structures: Path, entry: str, chains: dict[str, int], models: int
+) -> None:
+    structure = read_structure(shared_structures / entry)
+    assert {chain.id: len(chain) for chain in structure.chains} == chains
+    for chain in structure.chains:
+        assert chain.backbone.shape == (models, len(chain), 5, 3)
+        assert np.isfinite(chain.backbone[:, :, 1]).all()
+    assert not structure.predicted
+
+
+def test_both_formats_of_an_entry_are_the_same_chain(shared_structures: Path) -> None:
+    (one,) = read_structure(shared_structures / "1aki.pdb").chains
+    (two,) = read_structure(shared_structures / "1aki.cif").chains
+    assert one.residues == two.residues
+    assert one.sequence == two.sequence
+    np.testing.assert_array_equal(one.backbone, two.backbone)
+    np.testing.assert_array_equal(one.bfactors, two.bfactors)
+    np.testing.assert_array_equal(one.numbers, two.numbers)
+
+
+@pytest.mark.parametrize("entry", ["1aki", "1igy", "1l2y", "5zng", "altloc"])
+def test_binary_cif_gives_what_its_text_gives(shared_structures: Path, entry: str) -> None:
+    path = shared_structures / f"{entry}.cif"
+    text = pdbx.CIFFile.read(path)
+    binary = pdbx.BinaryCIFFile(
+        {
+            "entry": pdbx.BinaryCIFBlock(
+                {
+                    name: pdbx.BinaryCIFCategory(
+                        {
+                            key: pdbx.BinaryCIFColumn(
+                                pdbx.BinaryCIFData(column.data.array),
+                                None
+                                if column.mask is None
+                                else pdbx.BinaryCIFData(column.mask.array),
+                            )
+                            for key, column in text.block[name].items()
+                        }
+                    )
+                    for name in ("atom_site", "entity_poly", "entity_poly_seq")
+                    if name in text.block
+                }
+            )
+        }
+    )
+    packed = io.BytesIO()
+    binary.write(packed)
+    expected = read_structure(path)
+    for name, raw in (
+        ("x.bcif", packed.getvalue()),
+        ("x.bcif.gz", gzip.compress(packed.getvalue())),
+    ):
+        got = parse_structure(Path(name), raw)
+        assert len(got.chains) == len(expected.chains)
+        for one, two in zip(got.chains, expected.chains, strict=True):
+            assert (one.id, one.residues, one.sequence) == (two.id, two.residues, two.sequence)
+            np.testing.assert_array_equal(one.backbone, two.backbone)
+            np.testing.assert_array_equal(one.insertions, two.insertions)
+
+
+def test_gzipped_files_are_read(shared_structures: Path, tmp_path: Path) -> None:
+    for entry in ("1aki.pdb", "1aki.cif"):
+        packed = tmp_path / f"{entry}.gz"
+        packed.write_bytes(gzip.compress((shared_structures / entry).read_bytes()))
+        plain = read_structure(shared_structures / entry).chains[0]
+        assert read_structure(packed).chains[0].residues == plain.residues
+
+
+def test_insertion_codes_are_kept(shared_structures: Path) -> None:
+    heavy = read_structure(shared_structures / "1igy.cif").chains[1]
+    assert (heavy.insertions != "").any()
+    keys = list(zip(heavy.numbers.tolist(), heavy.insertions.tolist(), strict=True))
+    assert len(set(keys)) == len(keys)
+    assert heavy.positions is not None
+    assert (np.diff(heavy.positions) == 1).all()
+
+
+def test_the_most_occupied_location_counts_and_the_last_of_equals() -> None:
+    text = (
+        residue("ALA", 1)
+        + residue("SER", 2, altloc="A", occupancy=0.7)
+        + residue("SER", 2, altloc="B", occupancy=0.3, shift=0.5)
+        + residue("GLY", 3, altloc="1", occupancy=0.5)
+        + residue("GLY", 3, altloc="2", occupancy=0.5, shift=0.5)
+    )
+    (chain,) = read(text).chains
+    assert chain.residues == "ASG"
+    np.testing.assert_allclose(chain.backbone[0, :, 0, 0], [3.8, 7.6, 11.9], atol=1e-4)
+
+
+def test_a_residue_modelled_as_two_amino_acids_is_one_residue() -> None:
+    text = (
+        residue("ALA", 1)
+        + residue("SER", 2, altloc="A", occupancy=0.4)
+        + residue("THR", 2, altloc="B", occupancy=0.6)
+    )
+    assert read(text).chains[0].residues == "AT"
+
+
+def test_modified_residues_become_their_parents_and_force_field_names_histidine() -> None:
+    names = ["MSE", "SEP", "TPO", "PTR", "HSD", "HIE", "CYX", "UNK", "SEC", "CRO"]
+    text = "".join(residue(name, i, record="HETATM") for i, name in enumerate(names, 1))
+    assert read(text).chains[0].residues == "MSTYHHCXUX"
+
+
+def test_ligands_behind_the_end_of_a_chain_are_no_residues() -> None:
+    text = (
+        residue("ALA", 1)
+        + residue("GLY", 2)
+        + "TER\n"
+        + residue("GLY", 9, record="HETATM")
+        + atom("CA", "CA", 10, (1, 1, 1), record="HETATM")
+    )
+    assert read(text).chains[0].residues == "AG"
+
+
+def test_models_that_lack_atoms_have_them_masked() -> None:
+    whole = residue("ALA", 1) + residue("GLY", 2) + residue("SER", 3)
+    less = residue("ALA", 1) + residue("SER", 3)
+    text = f"MODEL        1\n{whole}ENDMDL\nMODEL        2\n{less}ENDMDL\n"
+    (chain,) = read(text).chains
+    assert chain.backbone.shape[0] == 2
+    np.testing.assert_array_equal(
+        np.isfinite(chain.backbone[:, :, 1, 0]), [[True] * 3, [True, False, True]]
+    )
+
+
+def test_insertions_and_several_chains_of_a_pdb_file() -> None:
+    text = (
+        residue("ALA", 52)
+        + residue("GLY", 52, insertion="A", shift=3.8)
+        + residue("SER", 53, shift=3.8)
+        + residue("SER", 1, chain="b")
+    )
+    one, two = read(text).chains
+    assert (one.residues, one.insertions.tolist()) == ("AGS", ["", "A", ""])
+    assert (two.id, two.residues) == ("b", "S")
+
+
+def test_numbers_beyond_four_digits_are_hybrid_36() -> None:
+    text = residue("ALA", 9999, shift=-3.8 * 9999) + residue("GLY", 1).replace("A   1 ", "AA000 ")
+    assert read(text).chains[0].numbers.tolist() == [9999, 10000]
+
+
+def test_predicted_models_say_so() -> None:
+    body = residue("ALA", 1)
+    assert read("TITLE     ALPHAFOLD MONOMER V2.0 PREDICTION\n" + body).predicted
+    assert not read(body).predicted
+
+
+def test_nucleic_acids_alone_are_a_clear_error(shared_structures: Path) -> None:
+    with pytest.raises(StructureError, match=r"4gxy\.pdb.*no protein residue.*Leave it out"):
+        read_structure(shared_structures / "4gxy.pdb")
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no structure file"):
+        read_structure(tmp_path / "none.pdb")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.pdb", "", "is empty"),
+        ("a.pdb", "nothing here\n", "no protein residue"),
+        ("a.cif", "nothing here\n", "cannot be read|no table of atoms"),
+        ("a.cif", "data_x\n_entry.id x\n", "no table of atoms"),
+        ("a.pdb", residue("ALA", 1)[:-40], "line 4 is cut short"),
+        ("a.pdb", residue("ALA", 1).replace("0.800", "  NaN"), "not numbers"),
+        ("a.pdb", residue("ALA", 1).replace("0.800", "x.800"), "no number at column 39"),
+        ("a.pdb", residue("ALA", 1).replace("A   1 ", "A  1? "), "no residue number"),
+        ("a.txt", residue("ALA", 1), "none of"),
+        ("a.pdb.gz", residue("ALA", 1), "broken gzip"),
+        ("a.bcif", residue("ALA", 1), "cannot be read"),
+    ],
+)
+def test_broken_files_say_what_is_wrong(name: str, text: str, said: str) -> None:
+    with pytest.raises(StructureError, match=said) as raised:
+        read(text, name)
+    assert f"'{name}'" in str(raised.value)
+
+
+def test_another_unit_or_swapped_columns_are_noticed() -> None:
+    lines = [residue("ALA", 1), residue("GLY", 2), residue("SER", 3)]
+    text = "".join(lines)
+    broken = "".join(
+        line[:30] + "".join(f"{float(line[a : a + 8]) / 10:8.3f}" for a in (30, 38, 46)) + line[54:]
+        for line in text.splitlines(keepends=True)
+    )
+    with pytest.raises(StructureError, match="no protein's geometry"):
+        read(broken)

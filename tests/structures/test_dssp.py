@@ -1,0 +1,125 @@
+"""DSSP states, against those mkdssp 4.2.2 wrote for the same files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.alphabets import DSSP
+from sesstore.structures.chains import read_structure
+from sesstore.structures.dssp import tokens_dssp
+
+MKDSSP = {
+    "1aki.pdb": {
+        "A": (
+            "LBLLHHHHHHHHHHTTLTTBTTBLHHHHHHHHHHHHTTBTTLEEELTTSLEEETTTTEETTTTLBLSLLTTLLLTTLSBG"
+            "GGGGSSSTHHHHHHHHHHHTTTTGGGGLHHIIIIITTSLGGGGGTTLLL"
+        ),
+    },
+    "1dix.cif": {
+        "A": (
+            "LLTTLLLSEEEEEEELHHHHSSSSSLLLLLTTLSLLSSLEEEEEEEELTTSLLLLSLLTTSLLLGGGGGGGHHHHHHHSL"
+            "LLLSSLLLSHHHHHHHHHHTGGGGTTTSLSHHHHHHHHHHHHTTLLHHHHHHHTTLLSSSLEEEHHHHHHHHHHHHSSLL"
+            "EEEEEELTTSLEEEEEEEEEEETTSSSEELLSSLLLLLLLSEEELLLL"
+        ),
+    },
+    "1igy.cif": {
+        "A": (
+            "LLEEESSSEEEELTTLEEELLEEESSLLTTLBLEEEELTTSLLEEEELSSSLBLTTLLTTEEEEELSSEEEEEEESLLGG"
+            "GLEEEELBBLSSSSLBBLLLEEEEELLLLBLLEEEEELLLHHHHTTSLEEEEEEEESBBLSLLEEEEESSSSLLLSLEEL"
+            "LLLLLLSSSLLBLLLLEEEELHHHHHTLLBLEEEEELSSSSSLBLLLLBLSLL"
+        ),
+        "B": (
+            "LLEELLLLLEELTBLLEEELLEELSSLGGGLLLEEEEELTTLLEEEEEELLSSSLLLLLLGGGTTTEELLBLGGGLBBLE"
+            "EELSBLGGGLSEELLLLSSSSLLLLLLEELEELLSLLBLLLEEEELLLLLLLLTTEEEEEEEEEEEBSSLLEEEETTTTB"
+            "LSSEEELLLEELSSLEEEEEEEEEETTTTTSSLLEEEEELTTTTLLEEEELLLLLLLLLLLLLLLSSSLLEEEELLLHHH"
+            "HHSTTSLLEEEEEELLLLSSLLLLLBLBBSSSLLBLLLSLLLLLLLLSSSLLLLLLEELLHHHHHHTLLLBLLBLLSSLS"
+            "SLLLLLLLLLLSLLBLLLLEEELLLSSSSSSSEEEEEEEEEEEBLSLEEEEEEETTSLLSLLEELLLLLLSSSLEEEEEE"
+            "EEEEHHHHHTTLLEEEEEEETTSGGGLEEEEELL"
+        ),
+        "C": (
+            "LLEEESSSEEEELTTLEEELLEEESSLLTTLBLLEEELTTSLLEELBLSSSLBLTTLLTTEEEEELSSEEEEEEESLLGG"
+            "GLEEEELBBLSSSSLBBLLLEEEEELLLLBLLEEEEELLLHHHHTTSLEEEEEEEESBBLSLLEEEEESSSSLLLSLEEL"
+            "LLLLLLSSSLLBLLLLEEEELHHHHHTLLLLEEEEELSSSSSLBLLLLLSLLL"
+        ),
+        "D": (
+            "LLEELLLLLEELTBLLEEELLEELSSLSTTLLLEEEEELTTLLEEEEEELLSSSLLLLLLGGGTTTEELLBLGGGLBBLE"
+            "EELSBLGGGLEEELLLLSSSSLLLLLLEEEEELLLLLBLLEEEEELLLLLLLLTTEEEEEEEEEEEBSSLLEEEETTTTB"
+            "LSSEEELLLEELSSLEEEEEEEEEETTTTTSSLLEEEEELTTTTLLEEEELLLLLLSLLLLLLLLLSLLLEEEELLLHHH"
+            "HHSTTSLLEEEEEELLLLSSLLLLLBLBBSSSLLBLLLSLLLLLLLLSSSLLLLLLEELLHHHHHHTLLLBLLBLLSSLS"
+            "SLLLLLLLLLLSLLBLLLLEEELLLSSSSSSSEEEEEEEEEEEBLSLEEEEEEETTSLLSLLEELLLLLLTTSLEEEEEE"
+            "EEEEHHHHHTTLLEEEEEEETTSGGGLEEEEELL"
+        ),
+    },
+    "1k6p.pdb": {
+        "A": (
+            "LEEESSSLLEEEEEETTEEEEEEELTTLSSLEEESLLLSSLLEEEEEEETTEEEEEEEEEEEEEEETTEEEEEEEEEESL"
+            "SSLEELHHHHTTTTLEEEL"
+        ),
+        "B": (
+            "LEELSSSLLEEEEEETTEEEEEEELTTLSSLEELSLLLSSLEEEEEEEETTEEEEEEEEEEEEEEETTEEEEEEEEESSL"
+            "SSLEELHHHHTTTTLEEEL"
+        ),
+    },
+    "1l2y.cif": {
+        "A": "LHHHHHHHTTGGGGTLLLLL",
+    },
+    "1xso.pdb": {
+        "A": (
+            "LEEEEEEBLSSSLEEEEEEEESTTSLEEEEEEEESLLSEEEEEEEESLLLLTTGGGGGLSBLLTTLLLLLLTTLSSSLTT"
+            "EEEEEEEBTTEEEEEEEESSLBSSSTTBLTTSEEEEESSLLLTTLSSSTTHHHHTTLLLEEEEEELEELL"
+        ),
+        "B": (
+            "LEEEEEEBLSSSLEEEEEEELLTTSLEEEEEEEESLLSEEEEEEEESLLLLTTGGGGSLSBLLTTLLLLLLTTLSSSLTT"
+            "EEEEEEEBTTEEEEEEEESSLBSSSTTBLTTSEEEEESSLLLTTLSSSTTHHHHTTLLLEEEEEELEELL"
+        ),
+    },
+    "2axd.cif": {
+        "S": "LLLLHHHHTHHHHHHHHHHHHHHHHHGGGGTTSLLLHHHHHHHSLGGGHHHHHHHHHHHHHHHHHLLSLLSLLLLL",
+    },
+    "3o5r.cif": {
+        "A": (
+            "LHHHHHHHHLEELLTTLSSSEEEEEEELLSSSLLLLTTLEEEEEEEEEETTSLEEEESGGGTSLEEEETTSSSSLHHHHH"
+            "HHHTLLTTLEEEEEELGGGTTTTTLBTTTBLTTLLEEEEEEEEEEELL"
+        ),
+    },
+    "5zng.cif": {
+        "A": "LTTTTLEEEEEEEELLLSHHHHHHHHHHHHTSTTEEEEEEETTTTLEEEEEEESLLHHHHHHHHHHHHSLEEEEEEEEL",
+        "C": "LLSSEEEEEEETTEEEEEEEELTTEEEEETTEEEEELTTSLEESSBLTTSLEEEEEELTTLL",
+    },
+}
+"""Chains of each entry as mkdssp 4.2.2 has them; P and blank as L."""
+
+
+@pytest.mark.parametrize("entry", MKDSSP)
+def test_states_are_those_of_mkdssp(shared_structures: Path, entry: str) -> None:
+    structure = read_structure(shared_structures / entry)
+    ours = {
+        chain.id: DSSP.decode(codes[0])
+        for chain, codes in zip(structure.chains, tokens_dssp(structure.chains), strict=True)
+    }
+    assert ours == MKDSSP[entry]
+
+
+def test_a_residue_without_its_backbone_is_masked_in_its_model_only(
+    shared_structures: Path,
+) -> None:
+    (chain,) = read_structure(shared_structures / "1l2y.cif").chains
+    (whole,) = tokens_dssp([chain])
+    assert whole.shape == (38, 20)
+    backbone = chain.backbone.copy()
+    backbone[3, 5, 4] = np.nan
+    (codes,) = tokens_dssp([replace(chain, backbone=backbone)])
+    assert codes[3, 5] == DSSP.mask
+    np.testing.assert_array_equal(np.delete(codes, 3, 0), np.delete(whole, 3, 0))
+
+
+def test_a_chain_without_any_complete_residue_is_all_masked(shared_structures: Path) -> None:
+    (chain,) = read_structure(shared_structures / "1aki.pdb").chains
+    backbone = chain.backbone.copy()
+    backbone[:, :, 0] = np.nan
+    (codes,) = tokens_dssp([replace(chain, backbone=backbone)])
+    assert (codes == DSSP.mask).all()
