@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,9 +21,12 @@ from torch import Tensor
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
+from .devices import PRECISIONS, choose_device, choose_precision
+from .folders import weight_files
 from .parallel import mapped
-from .registry import EncoderSpec
-from .windows import Encoded, LostPieceError, Piece, cut, merged
+from .registry import EncoderSpec, Options
+from .weights import sha256_of_all
+from .windows import Encoded, LostPieceError, Piece, cut, merged, policy
 
 
 class Encoder(Protocol):
@@ -73,12 +77,10 @@ class PackedEncoder(ABC):
         What the registry knows of it.
     fingerprint : Fingerprint
         Its identity.
-    dim : int
-        Width of one residue's embedding.
     device : torch.device
         Where it runs.
-    window : int or None
-        Longest sequence the model takes at once.
+    path : path
+        Its weights: a file, or a model folder. Read at the first batch.
     long : str
         ``"windows"`` or ``"nterm"``, see `windows`.
     """
@@ -90,17 +92,27 @@ class PackedEncoder(ABC):
         self,
         spec: EncoderSpec,
         fingerprint: Fingerprint,
-        dim: int,
         device: torch.device,
-        *,
-        window: int | None = None,
+        path: Path,
         long: str = "windows",
     ) -> None:
         self.name, self.full_name = spec.name, spec.full_name
         self.licence, self.citation = spec.licence, spec.citation
-        self.fingerprint, self.dim, self.device = fingerprint, dim, device
-        self.window, self._long = window, long
+        self.dim, self.window = spec.dim, spec.window
+        self.fingerprint, self.device, self.path = fingerprint, device, path
+        self.spec, self._long = spec, long
         self.failures: dict[bytes, str] = {}
+        if device.type != "cpu":
+            self.budget = _device_budget(device, self.bytes_per_residue())
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the forward pass."""
+        return PRECISIONS[self.fingerprint.precision]
+
+    def bytes_per_residue(self) -> int:
+        """Memory a residue of a batch needs at the forward's fullest."""
+        return 16 * self.dim * self.dtype.itemsize
 
     @cached_property
     def model(self) -> Any:
@@ -194,6 +206,39 @@ class PackedEncoder(ABC):
             size += len(piece)
         if batch:
             yield batch
+
+
+Made = TypeVar("Made", bound=PackedEncoder)
+
+
+def prepared(
+    kind: type[Made], spec: EncoderSpec, options: Options, path: Path, mapping: str
+) -> Made:
+    """Make an encoder of a family: its device, precision and identity, but no weights yet.
+
+    Raises
+    ------
+    InputError
+        There is no such device, precision or policy.
+    """
+    device = choose_device(options.device)
+    fingerprint = Fingerprint(
+        encoder=spec.full_name,
+        weights_sha256=sha256_of_all(weight_files(path) if path.is_dir() else [path]),
+        layer=spec.layers,
+        residue_mapping=mapping,
+        long_policy=policy(spec.window, options.long),
+        precision=choose_precision(options.precision, device, spec.precisions),
+    )
+    return kind(spec, fingerprint, device, path, options.long)
+
+
+def _device_budget(device: torch.device, bytes_per_residue: int) -> int:
+    """Residues that fill half of a GPU's free memory, and no more than keep it busy."""
+    if device.type != "cuda":
+        return 8192
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1024, min(65536, free // 2 // bytes_per_residue))
 
 
 def out_of_memory(problem: BaseException) -> bool:

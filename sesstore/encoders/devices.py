@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ..errors import InputError
@@ -30,18 +32,20 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 """Types of the forward pass by the names fingerprints use."""
 
 
-def choose_precision(name: str | None, device: torch.device) -> str:
+def choose_precision(
+    name: str | None, device: torch.device, known: Sequence[str] = tuple(PRECISIONS)
+) -> str:
     """Return the precision of that name, or the one that suits the device.
 
     Raises
     ------
     InputError
-        There is no such precision.
+        There is no such precision, or the encoder does not run in it.
     """
     if name is None:
-        return "fp32" if device.type == "cpu" else "bf16"
-    if name not in PRECISIONS:
-        raise InputError(f"precision '{name}' is none of {', '.join(PRECISIONS)}")
+        return "fp32" if device.type == "cpu" or "bf16" not in known else "bf16"
+    if name not in known:
+        raise InputError(f"precision '{name}' is none of this encoder's: {', '.join(known)}")
     return name
 
 

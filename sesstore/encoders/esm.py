@@ -9,7 +9,6 @@ fair-esm returns it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..errors import WeightsError
-from ..provenance import Fingerprint
 from . import weights as files
-from .base import PackedEncoder
-from .checkpoints import read_checkpoint
-from .devices import PRECISIONS, choose_device, choose_precision
+from .base import PackedEncoder, prepared
+from .checkpoints import Checkpoint, read_checkpoint
 from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
 from .registry import EncoderSpec, Options
-from .windows import policy
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4
@@ -40,56 +36,20 @@ _PADDING = 1
 
 def load(spec: EncoderSpec, options: Options) -> Esm:
     """Make an ESM ready; see `registry.load`."""
-    path = files.find(spec, options.weights)
-    place = choose_device(options.device)
-    fingerprint = Fingerprint(
-        encoder=spec.full_name,
-        weights_sha256=files.sha256_of(path),
-        layer=spec.layers,
-        residue_mapping=MAPPING,
-        long_policy=policy(spec.window, options.long),
-        precision=choose_precision(options.precision, place),
-    )
-    return Esm(spec, fingerprint, place, path, options.long)
+    return prepared(Esm, spec, options, files.find(spec, options.weights), MAPPING)
 
 
 class Esm(PackedEncoder):
-    """A model of the ESM-2 or ESM-1 family.
-
-    Parameters
-    ----------
-    spec : EncoderSpec
-        Which one; the checkpoint must be its.
-    fingerprint : Fingerprint
-        Its identity; says the precision.
-    device : torch.device
-        Where it runs.
-    path : path
-        Checkpoint.
-    long : str
-        See `windows`.
-    """
-
-    def __init__(
-        self,
-        spec: EncoderSpec,
-        fingerprint: Fingerprint,
-        device: torch.device,
-        path: Path,
-        long: str = "windows",
-    ) -> None:
-        super().__init__(spec, fingerprint, spec.dim, device, window=spec.window, long=long)
-        self._spec, self._path = spec, path
+    """A model of the ESM-2 or ESM-1 family; see `PackedEncoder`."""
 
     def build(self) -> _Trunk:
         """Read the weights."""
-        state = read_checkpoint(self._path, self._spec)
-        dtype = PRECISIONS[self.fingerprint.precision]
+        read = read_checkpoint(self.path, self.spec)
         try:
-            return _Trunk(_Weights(state, self.device, dtype), self._spec)
+            return _Trunk(_Weights(read, self.device, self.dtype), self.spec)
         except KeyError as missing:
             raise WeightsError(
-                f"'{self._path}' is no checkpoint of {self.full_name}: it lacks {missing}"
+                f"'{self.path}' is no checkpoint of {self.full_name}: it lacks {missing}"
             ) from None
 
     def forward(self, sequences: Sequence[str]) -> Tensor:
@@ -106,11 +66,7 @@ class Esm(PackedEncoder):
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         d, rows = self.dim, length + 2
-        return self._spec.layers * (24 * rows * d * d + 4 * rows * rows * d)
-
-    def bytes_per_residue(self) -> int:
-        """Memory a residue of a batch needs at the forward's fullest."""
-        return 12 * self.dim * PRECISIONS[self.fingerprint.precision].itemsize
+        return self.spec.layers * (24 * rows * d * d + 4 * rows * rows * d)
 
 
 def tokenise(sequence: str) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -122,8 +78,10 @@ def tokenise(sequence: str) -> np.ndarray[Any, np.dtype[np.int64]]:
 class _Weights:
     """A checkpoint's tensors by name, moved where they are to run."""
 
-    def __init__(self, state: dict[str, Tensor], device: torch.device, dtype: torch.dtype) -> None:
-        self._state, self._device, self._dtype = state, device, dtype
+    def __init__(self, read: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+        self._state, self._eps = read.state, read.eps
+        self.token_dropout = read.token_dropout
+        self._device, self._dtype = device, dtype
 
     def __contains__(self, name: str) -> bool:
         return name in self._state
@@ -141,7 +99,7 @@ class _Weights:
 
     def norm(self, name: str) -> LayerNorm:
         """Layer normalisation of that name."""
-        return LayerNorm(self[f"{name}.weight"], self[f"{name}.bias"])
+        return LayerNorm(self[f"{name}.weight"], self[f"{name}.bias"], self._eps)
 
 
 class _Trunk:
@@ -149,7 +107,9 @@ class _Trunk:
 
     def __init__(self, weights: _Weights, spec: EncoderSpec) -> None:
         self._heads = spec.heads
-        self._embedding = weights["embed_tokens.weight"] * _KEPT
+        self._embedding = weights["embed_tokens.weight"]
+        if weights.token_dropout:
+            self._embedding = self._embedding * _KEPT
         self._positions: Tensor | None = None
         self._first_norm: LayerNorm | None = None
         if "embed_positions.weight" in weights:

@@ -19,13 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..errors import InputError, MissingExtraError, WeightsError
-from ..provenance import Fingerprint
+from ..errors import MissingExtraError, WeightsError
 from . import weights as files
-from .base import PackedEncoder
-from .devices import choose_device
+from .base import PackedEncoder, prepared
 from .registry import EncoderSpec, Options
-from .windows import policy
 
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
 _INDEX_OF = np.zeros(128, np.int64)  # X U Z O B J are the unknown residue, symbol 0
@@ -40,17 +37,7 @@ def load(spec: EncoderSpec, options: Options) -> Near:
     path = files.present(spec, options.weights) if options.weights else packaged_weights()
     if path is None or not path.is_file():
         raise MissingExtraError("encoder 'near'", "near")
-    if options.precision not in (None, "fp32"):
-        raise InputError(f"{spec.name} runs in fp32 only, not in {options.precision}")
-    fingerprint = Fingerprint(
-        encoder=spec.full_name,
-        weights_sha256=files.sha256_of(path),
-        layer=spec.layers,
-        residue_mapping=MAPPING,
-        long_policy=policy(spec.window, options.long),
-        precision="fp32",
-    )
-    return Near(spec, fingerprint, spec.dim, choose_device(options.device)).with_weights(path)
+    return prepared(Near, spec, options, path, MAPPING)
 
 
 def packaged_weights() -> Path | None:
@@ -65,17 +52,11 @@ class Near(PackedEncoder):
     """The NEAR encoder."""
 
     budget = 4096
-    _path: Path
-
-    def with_weights(self, path: Path) -> Near:
-        """Say where its weights are; they are read when it first encodes."""
-        self._path = path
-        return self
 
     def build(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Read the weights."""
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
+            with np.load(self.path, allow_pickle=False) as arrays:
                 embedding = torch.from_numpy(arrays["embedding_layer.weight"].T.copy())
                 names = [
                     f"conv_layers.{block}.conv{half}" for block in range(_BLOCKS) for half in (1, 2)
@@ -91,7 +72,7 @@ class Near(PackedEncoder):
                     for name in names
                 ]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
-            raise WeightsError(f"'{self._path}' does not hold NEAR's weights: {problem}") from None
+            raise WeightsError(f"'{self.path}' does not hold NEAR's weights: {problem}") from None
         return embedding.to(self.device), convolutions
 
     def forward(self, sequences: Sequence[str]) -> Tensor:

@@ -8,44 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError
+from .catalogue import SPECS, EncoderSpec
 
 if TYPE_CHECKING:
     from .base import Encoder
 
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """What is known of an encoder before its weights are read.
-
-    Parameters
-    ----------
-    name, full_name : str
-        Short name for the command line, and the published one.
-    family : str
-        Module of this package that runs it.
-    dim, layers, heads : int
-        Shape; 0 where it does not apply.
-    parameters : int
-        Number of weights.
-    window : int or None
-        Longest sequence the model takes at once; None if there is no limit.
-    licence, citation : str
-        Of the weights; of the paper.
-    files : tuple of str
-        Weight files it needs, the main one first.
-    """
-
-    name: str
-    full_name: str
-    family: str
-    dim: int
-    layers: int
-    heads: int
-    parameters: int
-    window: int | None
-    licence: str
-    citation: str
-    files: tuple[str, ...] = ()
+__all__ = ["EncoderSpec", "Options", "load", "spec", "specs"]
 
 
 @dataclass(frozen=True)
@@ -56,57 +24,6 @@ class Options:
     device: str | None = None
     long: str = "windows"
     precision: str | None = None
-
-
-_ESM2 = "Lin et al. 2023, doi:10.1126/science.ade2574"
-_HENIKOFF = "Henikoff & Henikoff 1992, doi:10.1073/pnas.89.22.10915"
-
-
-def _esm2(layers: int, size: str, dim: int, heads: int, parameters: int) -> EncoderSpec:
-    full = f"esm2_t{layers}_{size}_UR50D"
-    return EncoderSpec(
-        f"esm2_t{layers}",
-        full,
-        "esm",
-        dim,
-        layers,
-        heads,
-        parameters,
-        1022,
-        "MIT",
-        _ESM2,
-        (f"{full}.pt",),
-    )
-
-
-SPECS = {
-    spec.name: spec
-    for spec in (
-        _esm2(6, "8M", 320, 20, 7_840_000),
-        _esm2(12, "35M", 480, 20, 33_990_000),
-        _esm2(30, "150M", 640, 20, 148_800_000),
-        _esm2(33, "650M", 1280, 20, 652_400_000),
-        _esm2(36, "3B", 2560, 40, 2_841_600_000),
-        _esm2(48, "15B", 5120, 40, 15_135_000_000),
-        EncoderSpec(
-            "near",
-            "NEAR",
-            "near",
-            256,
-            8,
-            0,
-            7_350_000,
-            None,
-            "BSD-3-Clause",
-            "Olson et al. 2025, doi:10.1093/bioinformatics/btaf198",
-            ("weights.npz",),
-        ),
-        EncoderSpec("onehot", "onehot", "baselines", 26, 0, 0, 0, None, "none needed", ""),
-        EncoderSpec(
-            "blosum62", "BLOSUM62", "baselines", 24, 0, 0, 0, None, "none needed", _HENIKOFF
-        ),
-    )
-}
 
 
 def specs() -> list[EncoderSpec]:

