@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTRAS := near,hf,test
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint soak bench clean
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -24,6 +24,9 @@ lint: $(READY)  ## Lint, format check, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy sesstore cli
 	$(BIN)/lint-imports
+
+soak: $(READY)  ## Kill, fill and corrupt stores 200 times (minutes)
+	$(BIN)/python -m tests.soak
 
 bench: $(READY)  ## Run every benchmark at full size (quiet machine, many minutes)
 	for question in $$(cd benchmarks && ls *.py | grep -v '^_' | sed 's/\.py//'); do \

@@ -24,11 +24,20 @@ def command(store_path: Path, output: Output) -> None:
     from sesstore.store.summary import summarise
 
     summary = summarise(Store.open(store_path))
-    output.line(f"{summary.path}: {summary.proteins:,} sequences")
     rows = [
-        *(("encoder", e.name, f"{e.proteins:,} proteins", size(e.bytes)) for e in summary.encoders),
-        *(("tokens", s.name, f"{s.proteins:,} proteins", size(s.bytes)) for s in summary.sources),
-        *(("task", t.name, f"{t.rows:,} rows", t.problem) for t in summary.tasks),
+        *(
+            [
+                "embeddings",
+                e.provenance.fingerprint.encoder,
+                f"{e.proteins:,} proteins",
+                size(e.bytes),
+            ]
+            for e in summary.encoders
+        ),
+        *(["tokens", s.source, f"{s.proteins:,} proteins", ""] for s in summary.sources),
+        *(["task", t.name, f"{sum(t.splits.values()):,} rows", t.problem] for t in summary.tasks),
     ]
-    output.table(["what", "name", "holds", ""], rows)
+    output.line(f"{summary.path}: {summary.proteins:,} sequences")
+    if rows:
+        output.table(["what", "name", "holds", ""], rows)
     output.result(summary.to_json())

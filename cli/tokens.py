@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -47,11 +46,13 @@ def command(
     from sesstore.datasets.fasta import read_fasta
     from sesstore.jobs.tokenize import tokenize
     from sesstore.store import Store
+    from sesstore.structures.tokenise import structure_files
 
     given = list(read_fasta(sequences)) if sequences else []
+    files = structure_files(paths)
     report = tokenize(
-        store_path if not store_path.exists() else Store.open(store_path),
-        paths,
+        Store.open(store_path, create=True),
+        files,
         source,
         chain=chain,
         sequences=given,
@@ -65,6 +66,6 @@ def command(
     )
     for name, reason in report.failed.items():
         output.line(f"  failed: {name}: {reason}")
-    output.result(asdict(report))
+    output.result(report.to_json())
     if report.failed:
         raise click.exceptions.Exit(1)

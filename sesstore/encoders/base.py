@@ -21,10 +21,10 @@ from torch import Tensor
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
+from .catalogue import EncoderSpec, Options
 from .devices import PRECISIONS, choose_device, choose_precision
 from .folders import weight_files
 from .parallel import mapped
-from .registry import EncoderSpec, Options
 from .weights import sha256_of_all
 from .windows import Encoded, LostPieceError, Piece, cut, merged, policy
 

@@ -15,7 +15,7 @@ from ..alphabets import AMINO_ACIDS
 from ..proteins import Protein
 from ..provenance import Fingerprint, sha256_json
 from ..residues import Embedding
-from .registry import EncoderSpec, Options
+from .catalogue import EncoderSpec, Options
 from .windows import policy
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,25 @@ class EncoderSpec:
     repository: str = ""
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     extra: str = ""
+
+    @property
+    def bytes_per_residue(self) -> int:
+        """Stored as float16."""
+        return 2 * self.dim
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**asdict(self), "bytes_per_residue": self.bytes_per_residue}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an encoder is to be run; see `registry.load`."""
+
+    weights: Path | None = None
+    device: str | None = None
+    long: str = "windows"
+    precision: str | None = None
 
 
 _ESM2 = "Lin et al. 2023, doi:10.1126/science.ade2574"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
+from .catalogue import EncoderSpec
 from .folders import UNREADABLE, read_folder
-from .registry import EncoderSpec
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from torch.nn import functional as F  # noqa: N812
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
+from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
 from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
-from .registry import EncoderSpec, Options
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4

@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812
 from ..errors import MissingExtraError, WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
-from .registry import EncoderSpec, Options
+from .catalogue import EncoderSpec, Options
 
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
 _INDEX_OF = np.zeros(128, np.int64)  # X U Z O B J are the unknown residue, symbol 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .registry import EncoderSpec
+from .catalogue import EncoderSpec
 
 _VOCABULARY = 33
 

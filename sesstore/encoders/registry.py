@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError
-from .catalogue import SPECS, EncoderSpec
+from .catalogue import SPECS, EncoderSpec, Options
 
 if TYPE_CHECKING:
     from .base import Encoder
 
 __all__ = ["EncoderSpec", "Options", "load", "spec", "specs"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an encoder is to be run; see `load`."""
-
-    weights: Path | None = None
-    device: str | None = None
-    long: str = "windows"
-    precision: str | None = None
 
 
 def specs() -> list[EncoderSpec]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..errors import MissingExtraError, MissingFileError, WeightsError
 from ..provenance import sha256_json
-from .registry import EncoderSpec
+from .catalogue import EncoderSpec
 
 HUB = "https://dl.fbaipublicfiles.com/fair-esm/models/"
 _BLOCK = 1 << 22

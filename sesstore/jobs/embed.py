@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..encoders.base import Encoder
-from ..errors import StoppedError
+from ..errors import InputError, StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, circumstances
-from ..residues import Embedding, to_storage
+from ..residues import STORAGE_TYPES, Embedding, to_storage
 from ..store import Store
 from ..store.segments import SegmentWriter
 from .signals import stop_requests
@@ -95,6 +95,8 @@ def plan_embedding(
     -------
     EmbedPlan
     """
+    if dtype not in STORAGE_TYPES:
+        raise InputError(f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}")
     asked = {p.digest: p for p in (store.proteins() if proteins is None else proteins)}
     stored = _stored(store, encoder, list(asked))
     todo = [p for p, known in zip(asked.values(), stored, strict=True) if not known]

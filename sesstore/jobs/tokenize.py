@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import StoppedError
 from ..progress import SILENT, Progress
@@ -20,7 +21,7 @@ from ..store import Store
 from ..structures.tokenise import Failure, TokenisedChain, structure_files, tokenise_many
 from .signals import stop_requests
 
-_COMMIT_CHAINS = 256
+_COMMIT_CHAINS = 2048
 """Chains stored in one transaction: what a crash can lose."""
 
 
@@ -38,6 +39,8 @@ class TokenReport:
         File, or file and chain, to reason.
     coverage : float
         Share of residues that are resolved.
+    proteins : list of Protein
+        Of the chains.
     """
 
     source: str
@@ -47,6 +50,11 @@ class TokenReport:
     failed: dict[str, str] = field(default_factory=dict)
     coverage: float = 0.0
     seconds: float = 0.0
+    proteins: list[Protein] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; the proteins stay out."""
+        return {key: value for key, value in vars(self).items() if key != "proteins"}
 
 
 class KnownSequences(Mapping[str, Protein]):
@@ -132,6 +140,7 @@ def tokenize(
                 report.failed[result.name] = result.reason
                 continue
             waiting.append(result)
+            report.proteins.append(result.protein)
             report.chains += 1
             report.residues += len(result.protein)
             resolved += round(result.coverage * len(result.protein))

@@ -47,11 +47,13 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
     fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
     exact = [pair for pair in fitting if pair[1].fingerprint.encoder == which]
     fitting = exact or fitting
+    if not known:
+        raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")
     if not fitting:
         names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
         asked = which.encoder if isinstance(which, Fingerprint) else which or "any encoder"
         raise NotStoredError(
-            f"the store has no embeddings by {asked}, only by: {names or 'none'}. Make them with "
+            f"the store has no embeddings by {asked}, only by: {names}. Make them with "
             f"`sesstore embed`"
         )
     if len(fitting) > 1:

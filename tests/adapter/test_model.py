@@ -160,3 +160,8 @@ def test_flops_of_one_attention_layer() -> None:
     one_layer = Adapter(AdapterConfig(32, 2, ("dssp",), heads=4)).flops([10, 20])
     # keys and values: 2 * 30 * 32 * 64; scores and weighted sum: 2 * 2 * (100 + 400) * 32
     assert one_layer - none == 2 * 30 * 32 * 64 + 4 * 500 * 32
+
+
+def test_flops_of_a_training_step_leave_the_frozen_input_out() -> None:
+    made = Adapter(AdapterConfig(32, 2, heads=4))
+    assert made.training_flops([30]) == 3 * made.flops([30]) - 2 * 30 * 32 * 64

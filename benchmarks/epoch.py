@@ -1,0 +1,247 @@
+"""What does an epoch cost, against the ways people train today?
+
+One epoch of the same adapter (foldseek and dssp, 8 heads) on the same proteins: (a) with the PLM in
+the loop, padded; (b) from HDF5 held in memory as float32, padded; (c) sesstore from disk; (d)
+sesstore with everything in memory; (e) what the matrix-multiply peak would allow. Lengths are those
+of ``../shared/data/deeploc_binary`` where at hand; values are random, which costs the same. (a) is
+measured on some batches. Every way runs in every round and its best round counts; a time is given
+for a million residues.
+
+::
+
+    python -m benchmarks.epoch --json
+    python -m benchmarks.epoch --models t12 --proteins 40 --plm-batches 1     # a quick look
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.rivals import (
+    PaddedTraining,
+    cached_epoch,
+    padded_batches,
+    plm,
+    plm_step,
+    read_hdf5,
+    write_hdf5,
+)
+from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.workers import workers
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding, StructureTokens
+from sesstore.store import Store
+from sesstore.streaming.loader import Loader
+from sesstore.tasks import Problem, Split, Task
+from sesstore.training.learner import FitConfig, Learner
+from sesstore.training.trainer import Stream
+
+MODELS = {"t12": (480, 12), "t30": (640, 30), "t33": (1280, 33)}
+BOTH = ("foldseek", "dssp")
+CPU = torch.device("cpu")
+_DATA = Path(__file__).resolve().parents[2] / "shared/data/deeploc_binary/alphafold2/train.jsonl"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", default="t12,t30,t33")
+    parser.add_argument("--proteins", type=int, default=200, help="a random sample of them")
+    parser.add_argument("--plm-batches", type=int, default=2, help="for (a)")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    lengths = real_lengths(given.proteins)
+    table: list[dict[str, Any]] = []
+    for name in given.models.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            made = Bench(name, lengths, Path(folder), given.plm_batches)
+            table.append(made.row(given.rounds))
+    result = {"machine": machine(), "table": table, "ratios": ratios(table)}
+    if given.json:
+        print(json.dumps(result))
+        return
+    for row in table:
+        print("  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items()))
+    for name, value in result["ratios"].items():
+        print(f"{name}: {value:.3f}")
+
+
+def real_lengths(count: int, seed: int = 0) -> list[int]:
+    """Lengths of a random sample of real proteins (of a like distribution, if not at hand)."""
+    chance = np.random.default_rng(seed)
+    if _DATA.is_file():
+        with _DATA.open() as file:
+            known = [len(json.loads(line)["aa_seq"]) for line in file]
+    else:
+        known = chance.lognormal(6.05, 0.6, 1728).clip(40, 2600).astype(int).tolist()
+    return [int(n) for n in chance.permutation(known)[:count]]
+
+
+@dataclass
+class Bench:
+    """One model's store, file and trainings.
+
+    Parameters
+    ----------
+    name : str
+        Of `MODELS`.
+    lengths : list of int
+        Residues of each protein.
+    folder : path
+        Scratch.
+    plm_batches : int
+        How many batches (a) is measured on; 0 leaves it out.
+    """
+
+    name: str
+    lengths: list[int]
+    folder: Path
+    plm_batches: int
+
+    def __post_init__(self) -> None:
+        self.dim, self.layers = MODELS[self.name]
+        chance = np.random.default_rng(1)
+        base = chance.standard_normal((max(self.lengths), self.dim)).astype(np.float16)
+        values = [base[:length] for length in self.lengths]
+        codes = [
+            (chance.integers(0, 20, n).astype(np.uint8), chance.integers(0, 8, n).astype(np.uint8))
+            for n in self.lengths
+        ]
+        self.task = fill(self.folder / "store", self.dim, values, codes)
+        write_hdf5(self.folder / "all.h5", values)
+        tensors = [tuple(torch.from_numpy(c.astype(np.int64)) for c in pair) for pair in codes]
+        labels = torch.tensor(self.task.splits["train"].labels)
+        self.padded = PaddedTraining(self.dim, tensors, labels)  # type: ignore[arg-type]
+        self.residues = sum(self.lengths)
+        self.waited = 0.0
+
+    def row(self, rounds: int) -> dict[str, Any]:
+        """Seconds for a million residues of each way, best of all rounds."""
+        learner = Learner(self.task, AdapterConfig(self.dim, 2), FitConfig(), CPU)
+        flops = learner.adapter.training_flops(self.lengths)
+        held, streams = (
+            read_hdf5(self.folder / "all.h5"),
+            {r: self._stream(r) for r in ("disk", "ram")},
+        )
+        model = plm(self.dim, self.layers) if self.plm_batches else None
+        best: dict[str, float] = {}
+
+        def keep(name: str, seconds: float) -> None:
+            best[name] = min(seconds, best.get(name, seconds))
+
+        self._ours(learner, streams["disk"])  # warm: page cache, allocator, kernels
+        for _ in range(rounds):
+            keep("matmul_peak", flops / matmul_peak() / self.residues)
+            keep(
+                "sesstore_disk", timed(lambda: self._ours(learner, streams["disk"])) / self.residues
+            )
+            keep("sesstore_ram", timed(lambda: self._ours(learner, streams["ram"])) / self.residues)
+            keep("padded_cache", timed(lambda: cached_epoch(self.padded, held)) / self.residues)
+            if model is not None:
+                keep("plm_in_loop", self._with_plm(model))
+        seconds = {f"{name}_s": value * 1e6 for name, value in best.items()}
+        return {"model": self.name, "dim": self.dim, **seconds, "wait_share": self.waited}
+
+    def _stream(self, residency: str) -> Stream:
+        store = Store.open(self.folder / "store")
+        config = FitConfig(residency=residency)
+        return Stream(self.task, store.embeddings(), store.tokens("made"), config, BOTH, CPU)
+
+    def _ours(self, learner: Learner, stream: Stream) -> None:
+        plan = stream.plan(1)
+        loader, began = Loader(stream.data["train"], plan, CPU), time.perf_counter()
+        with workers(CPU) as hands:
+            for number, batch in enumerate(loader):
+                learner.step(batch, 1, number, len(plan.batches), hands)
+        if stream.residency == "disk":
+            self.waited = loader.waited / (time.perf_counter() - began)
+
+    def _with_plm(self, model: torch.nn.Module) -> float:
+        batches = list(padded_batches(self.lengths))[: self.plm_batches]
+        residues = sum(self.lengths[i] for batch in batches for i in batch)
+
+        def steps() -> None:
+            for batch in batches:
+                plm_step(model, self.padded, batch, self.lengths)
+
+        return timed(steps) / residues
+
+
+def fill(path: Path, dim: int, values: list[np.ndarray], codes: list[Any]) -> Task:
+    """Write a store, and return a task over all its proteins."""
+    store = Store.create(path)
+    digests = [sha256(str(i).encode()).digest() for i in range(len(values))]
+    provenance = Provenance(Fingerprint("benchmark", "0" * 64, 0, "none", "none", "fp32"), dim)
+    with store.writer(provenance, {}) as writer:
+        for digest, one in zip(digests, values, strict=True):
+            writer.add(Embedding(digest, one))
+    store.add_tokens(
+        [
+            StructureTokens(digest, "made", dict(zip(BOTH, pair, strict=True)))
+            for digest, pair in zip(digests, codes, strict=True)
+        ],
+        {},
+    )
+    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    split = Split(tuple(map(str, range(len(rows)))), rows, [i % 2 for i in range(len(rows))])
+    metrics = ("accuracy",)
+    return Task(
+        "benchmark", Problem.SINGLE_LABEL, ("a", "b"), {"train": split}, metrics, "accuracy"
+    )
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds a piece of work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def matmul_peak(size: int = 2048, repeats: int = 6) -> float:
+    """Floating-point operations a second of a large float32 product: the best of some."""
+    a, b, out = (torch.randn(size, size) for _ in range(3))
+    best = min(timed(lambda: torch.mm(a, b, out=out)) for _ in range(repeats))
+    return 2 * size**3 / best
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    return {
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+    }
+
+
+def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
+    """Ratios by the names the project quotes."""
+    found = {}
+    for row in table:
+        name, ours = row["model"], row["sesstore_disk_s"]
+        if "plm_in_loop_s" in row:
+            found[f"epoch_{name}_vs_plm_in_loop"] = row["plm_in_loop_s"] / ours
+        found[f"epoch_{name}_vs_padded_cache"] = row["padded_cache_s"] / ours
+        found[f"epoch_{name}_share_of_matmul_peak"] = row["matmul_peak_s"] / ours
+    found["disk_vs_ram"] = float(
+        np.mean([r["sesstore_disk_s"] / r["sesstore_ram_s"] for r in table])
+    )
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""``sesstore info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import output_options, store_option
+from .output import Output, size
+
+if TYPE_CHECKING:
+    from sesstore.store.summary import EncoderSummary, Summary
+
+
+@click.command("info")
+@store_option
+@output_options
+def command(store_path: Path, output: Output) -> None:
+    """Say in full what a store holds, and what made it.
+
+    \b
+    Example:
+      sesstore info
+      sesstore info --json
+    """
+    from sesstore.store import Store
+    from sesstore.store.summary import summarise
+
+    summary = summarise(Store.open(store_path))
+    output.line(f"{summary.path}: {summary.proteins:,} sequences")
+    for encoder in summary.encoders:
+        _say_encoder(encoder, output)
+    _say_tokens_and_tasks(summary, output)
+    output.result(summary.to_json())
+
+
+def _say_encoder(encoder: EncoderSummary, output: Output) -> None:
+    made = encoder.provenance
+    output.table(
+        ["embeddings", made.fingerprint.encoder],
+        [
+            ["fingerprint", made.fingerprint.short],
+            ["proteins", f"{encoder.proteins:,}"],
+            ["residues", f"{encoder.residues:,}"],
+            [
+                "stored as",
+                f"{made.dtype} [N, {made.dim}], {size(encoder.bytes)}, "
+                f"{encoder.segments:,} segments",
+            ],
+            ["weights", f"sha256 {made.fingerprint.weights_sha256[:16]}..., {made.licence}"],
+            ["layer", made.fingerprint.layer],
+            ["letters", made.fingerprint.residue_mapping],
+            ["long proteins", made.fingerprint.long_policy],
+            ["precision", made.fingerprint.precision],
+            *(
+                [["imported from", made.fingerprint.imported_from]]
+                if made.fingerprint.imported_from
+                else []
+            ),
+            ["cite", made.citation or "-"],
+            *([run.get("date", ""), run.get("command", "")] for run in encoder.runs),
+        ],
+    )
+
+
+def _say_tokens_and_tasks(summary: Summary, output: Output) -> None:
+    if summary.sources:
+        output.table(
+            ["source", "proteins", "of which with", "made by"],
+            [
+                [s.source, s.proteins, ", ".join(f"{n} {c:,}" for n, c in s.counts.items()), s.tool]
+                for s in summary.sources
+            ],
+        )
+    if summary.tasks:
+        output.table(
+            ["task", "problem", "classes", "rows", "cite"],
+            [
+                [
+                    t.name,
+                    t.problem,
+                    t.classes,
+                    ", ".join(f"{n} {c:,}" for n, c in t.splits.items()),
+                    t.citation,
+                ]
+                for t in summary.tasks
+            ],
+        )

@@ -1,0 +1,200 @@
+"""``sesstore train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import (
+    comma_list,
+    output_options,
+    plm_option,
+    source_option,
+    store_option,
+    weights_option,
+)
+from .output import Output, duration
+
+if TYPE_CHECKING:
+    from sesstore.jobs.train import TrainReport
+
+
+@click.command("train")
+@click.argument("task")
+@plm_option
+@weights_option
+@click.option(
+    "--structure",
+    callback=comma_list,
+    default="foldseek,dssp",
+    show_default=True,
+    help="Structure tokens to use, or none.",
+)
+@source_option
+@click.option(
+    "--pooling",
+    type=click.Choice(["attention1d", "mean", "light_attention"]),
+    help="From residues to protein [default: attention1d; residue tasks: none].",
+)
+@click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--width", type=click.IntRange(1), help="Project embeddings to this width first.")
+@click.option("--dropout", type=float, default=0.1, show_default=True, help="In the head.")
+@click.option(
+    "--modality-dropout",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of proteins that lose their tokens in a step.",
+)
+@click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
+@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "--patience", type=click.IntRange(1), default=5, show_default=True, help="For early stopping."
+)
+@click.option(
+    "--batch-tokens",
+    type=click.IntRange(1),
+    default=8192,
+    show_default=True,
+    help="Most residues of a batch.",
+)
+@click.option(
+    "--min-plddt", type=click.IntRange(0, 100), default=0, help="Mask residues predicted with less."
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["constant", "cosine"]),
+    default="constant",
+    show_default=True,
+    help="Of the learning rate.",
+)
+@click.option("--warmup", type=float, default=0.0, help="Share of training the rate rises over.")
+@click.option("--clip", type=float, default=0.0, help="Largest norm of the gradient; 0: any.")
+@click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
+@click.option("--focal", type=float, default=0.0, help="Exponent of focal loss; 0: none.")
+@click.option(
+    "--residency",
+    type=click.Choice(["auto", "device", "ram", "disk"]),
+    default="auto",
+    show_default=True,
+    help="Where embeddings are held.",
+)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
+@click.option("--device", help="cpu, cuda, ...; the best there is by default.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.")
+@store_option
+@output_options
+def command(
+    task: str,
+    plm: str | None,
+    weights: Path | None,
+    structure: tuple[str, ...],
+    source: str | None,
+    pooling: str | None,
+    heads: int,
+    width: int | None,
+    dropout: float,
+    modality_dropout: float,
+    lr: float,
+    epochs: int,
+    patience: int,
+    batch_tokens: int,
+    min_plddt: int,
+    schedule: str,
+    warmup: float,
+    clip: float,
+    balanced: bool,
+    focal: float,
+    residency: str,
+    resume: bool,
+    seed: int,
+    seeds: int,
+    device: str | None,
+    out: Path | None,
+    store_path: Path,
+    output: Output,
+) -> None:
+    """Train a structure-aware adapter on TASK, a task of the store.
+
+    Proteins that are not embedded yet are embedded first. The run's folder holds its record
+    (run.json) and weights.
+
+    \b
+    Example:
+      sesstore train deeploc_binary --structure foldseek,dssp --seeds 3
+      sesstore train deeploc_binary --plm esm2_t33 --structure none
+    """
+    from sesstore.jobs.train import prepare, train
+    from sesstore.store import Store
+    from sesstore.training.learner import FitConfig
+
+    inputs = prepare(
+        Store.open(store_path),
+        task,
+        plm=plm,
+        weights=weights,
+        alphabets=structure,
+        source=source,
+        device=device,
+        progress=output,
+    )
+    config = FitConfig(
+        lr=lr,
+        epochs=epochs,
+        patience=patience,
+        batch_tokens=batch_tokens,
+        seed=seed,
+        min_plddt=min_plddt,
+        schedule=schedule,
+        warmup=warmup,
+        clip=clip,
+        class_weights="balanced" if balanced else None,
+        focal=focal,
+        residency=residency,
+        device=device,
+    )
+    adapter = {
+        "alphabets": structure,
+        "pooling": pooling,
+        "heads": heads,
+        "width": width,
+        "dropout": dropout,
+        "modality_dropout": modality_dropout,
+    }
+    report = train(inputs, adapter, config, seeds=seeds, out=out, resume=resume, progress=output)
+    say_report(report, output)
+    output.result(report.to_json())
+
+
+def say_report(report: TrainReport, output: Output) -> None:
+    """Say how good the adapter is, and how fast it learned."""
+    rows = [
+        [split, metric, _with_spread(report, split, metric)]
+        for split, metrics in report.metrics.items()
+        for metric in metrics
+    ]
+    output.table(["split", "metric", "value"], rows, title=f"{report.task}, best epoch on valid")
+    train = report.coverage["train"]
+    unmasked = ", ".join(
+        f"{count / train['residues']:.1%} {name}" for name, count in train["unmasked"].items()
+    )
+    if unmasked:
+        output.line(
+            f"structure: {train['with_tokens']:,} of {train['proteins']:,} train proteins have "
+            f"tokens (residues: {unmasked})"
+        )
+    output.line(
+        f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}; run: {report.run}"
+    )
+
+
+def _with_spread(report: TrainReport, split: str, metric: str) -> str:
+    value = f"{report.metrics[split][metric]:.4f}"
+    if not report.std:
+        return value
+    low, high = report.ci[split][metric]
+    return f"{value} ± {report.std[split][metric]:.4f} (95 % of the mean: {low:.4f} to {high:.4f})"

@@ -1,0 +1,236 @@
+"""Train on a task of a store, by any number of seeds: what is not embedded yet is embedded first.
+
+Training itself never starts an encoder (`sesstore.training`); this job makes ready what it needs,
+and says so.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..adapter.model import AdapterConfig
+from ..encoders import registry
+from ..errors import InputError
+from ..progress import SILENT, Progress
+from ..store import Embeddings, Store, Tokens
+from ..tasks import Task
+from ..training.fit import Member, fit_many
+from ..training.learner import FitConfig, with_seeds
+from ..training.runs import Run
+from .embed import embed
+from .inputs import chosen_encoder, chosen_source, task_proteins
+from .signals import stop_requests
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a task trains on.
+
+    Parameters
+    ----------
+    task : Task
+    embeddings : Embeddings
+        Of all its proteins.
+    tokens : Tokens or None
+        Of one source; None without structure.
+    """
+
+    task: Task
+    embeddings: Embeddings
+    tokens: Tokens | None
+
+
+@dataclass
+class TrainReport:
+    """What training did; the keys of ``train --json``.
+
+    Parameters
+    ----------
+    run : str
+        Folder of the run; with several seeds the folder that holds theirs.
+    task : str
+    epochs : int
+        Trained by the longest seed.
+    seconds_per_epoch : float
+    coverage : dict
+        Of each split.
+    metrics : dict of str to dict
+        For each split the mean of each metric over seeds.
+    std, ci : dict, optional
+        With several seeds: standard deviation, and the 95 % interval of the mean (t distribution).
+    runs : list of str
+        Folder of each seed.
+    """
+
+    run: str
+    task: str
+    epochs: int
+    seconds_per_epoch: float
+    coverage: dict[str, Any]
+    metrics: dict[str, dict[str, float]]
+    std: dict[str, dict[str, float]] = field(default_factory=dict)
+    ci: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; ``std`` and ``ci`` stand among the metrics, with several seeds only."""
+        value = asdict(self)
+        spread = {"std": value.pop("std"), "ci": value.pop("ci")}
+        if len(self.runs) > 1:
+            value["metrics"] |= spread
+        return value
+
+
+def prepare(
+    store: Store,
+    task_name: str,
+    *,
+    plm: str | None = None,
+    weights: Path | None = None,
+    alphabets: Sequence[str] = (),
+    source: str | None = None,
+    device: str | None = None,
+    progress: Progress = SILENT,
+) -> Inputs:
+    """Make ready what a task trains on: embed what is missing, open embeddings and tokens.
+
+    Parameters
+    ----------
+    store : Store
+    task_name : str
+        A task of the store.
+    plm, weights : str, path, optional
+        The encoder; the store's only one by default.
+    alphabets : sequence of str
+        Structure tokens wanted.
+    source : str, optional
+        Of the structures; the store's only one by default.
+
+    Raises
+    ------
+    UnknownNameError
+        The store has no such task.
+    InputError
+        There is a choice of encoders or sources and none was named.
+    """
+    task = store.task(task_name)
+    tokens = store.tokens(chosen_source(store, source)) if alphabets else None
+    known = chosen_encoder(store, registry.spec(plm).full_name if plm else None)
+    digests = np.concatenate([split.digests for split in task.splits.values()])
+    if known is not None and weights is None:
+        view = store.embeddings(known.fingerprint)
+        if (view.find(digests) >= 0).all():
+            return Inputs(task, view, tokens)
+    name = plm or (known.fingerprint.encoder if known else "")
+    encoder = registry.load(name, weights=weights, device=device)
+    if known is not None and weights is None:
+        known.fingerprint.check_same(encoder.fingerprint)
+    progress.note(f"embedding what is missing with {encoder.name} first")
+    dtype = known.dtype if known else "float16"
+    report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
+    if report.failed:
+        raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")
+    return Inputs(task, store.embeddings(encoder.fingerprint), tokens)
+
+
+def train(
+    inputs: Inputs,
+    adapter: dict[str, Any],
+    config: FitConfig,
+    *,
+    seeds: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> TrainReport:
+    """Train by one seed or several.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        From `prepare`.
+    adapter : dict
+        Settings of `AdapterConfig` beside ``dim`` and ``n_outputs``, which the data decide, as they
+        do a pooling that is None.
+    config : FitConfig
+        Its seed is the first.
+    seeds : int
+        How many; all train on one stream of batches, each read once.
+    out : path, optional
+        Folder for the run; ``runs/<task>/<what>-<when>`` by default.
+    resume : bool
+        Go on with an interrupted training in `out`.
+
+    Raises
+    ------
+    StoppedError
+        A signal came; progress is saved in the run's folder.
+    """
+    task = inputs.task
+    settings = dict(adapter)
+    if settings.get("pooling") is None:
+        settings["pooling"] = "residue" if task.problem.per_residue else "attention1d"
+    shape = AdapterConfig(dim=inputs.embeddings.dim, n_outputs=task.n_outputs, **settings)
+    folder = out or default_folder(inputs, shape)
+    members = [
+        Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
+        for one in with_seeds(config, seeds)
+    ]
+    with stop_requests() as stop:
+        runs = fit_many(
+            task,
+            inputs.embeddings,
+            inputs.tokens if shape.alphabets else None,
+            members,
+            folder,
+            resume=resume,
+            stop=lambda: bool(stop),
+            progress=progress,
+        )
+    return summary(folder, runs)
+
+
+def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
+    """Mean, deviation and interval of the runs of several seeds."""
+    first = runs[0]
+    report = TrainReport(
+        run=str(folder),
+        task=first.task["name"],
+        epochs=max(len(run.history) for run in runs),
+        seconds_per_epoch=statistics.fmean(run.timings["seconds_per_epoch"] for run in runs),
+        coverage=dict(first.coverage),
+        metrics={},
+        runs=[str(run.path) for run in runs],
+    )
+    for split, metrics in first.metrics.items():
+        values = {name: [run.metrics[split][name] for run in runs] for name in metrics}
+        report.metrics[split] = {name: statistics.fmean(v) for name, v in values.items()}
+        if len(runs) > 1:
+            report.std[split] = {name: statistics.stdev(v) for name, v in values.items()}
+            report.ci[split] = {name: _interval(v) for name, v in values.items()}
+    return report
+
+
+def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
+    """Where a run goes when nobody says: a new folder under ``runs/<task>``."""
+    encoder = inputs.embeddings.provenance.fingerprint.encoder
+    structure = "+".join(shape.alphabets) or "none"
+    when = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{when}"
+
+
+def _interval(values: Sequence[float]) -> list[float]:
+    """95 % confidence interval of the mean, by Student's t."""
+    from scipy.stats import t
+
+    mean, error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
+    half = float(t.ppf(0.975, len(values) - 1)) * error
+    return [mean - half, mean + half]
