@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sesstore.datasets.load import load_task
+from sesstore.datasets.recipes import recipe
+from sesstore.errors import InputError, MissingFileError, RecordError
+
+RECIPE = recipe("deeploc_binary")
+
+
+def write(folder: Path, **splits: list[dict[str, object]]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, rows in splits.items():
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(text)
+    return folder
+
+
+def row(sequence: str, label: object = 0, **more: object) -> dict[str, object]:
+    return {"aa_seq": sequence, "label": label, **more}
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "rows"),
+    [
+        ("deeploc_binary", "alphafold2", (1728, 505, 504)),
+        ("deeploc_binary", "esmfold", None),
+        ("ec", "alphafold2", None),
+        ("thermostability", "alphafold2", None),
+    ],
+)
+def test_real_tasks(shared_data: Path, task: str, source: str, rows: tuple[int, ...]) -> None:
+    loaded = load_task(recipe(task), shared_data / task / source, source)
+    lines = tuple(
+        sum(1 for _ in (shared_data / task / source / f"{s}.jsonl").open())
+        for s in ("train", "valid", "test")
+    )
+    assert tuple(len(split) for split in loaded.task.splits.values()) == (rows or lines)
+    assert lines == (rows or lines)
+    known = {protein.digest: protein for protein in loaded.proteins}
+    assert len(known) == len(loaded.proteins)
+    assert all(len(t) == len(known[t.digest]) for t in loaded.tokens)
+    assert all(t.source == source for t in loaded.tokens)
+
+
+def test_rows_are_kept_as_published_and_oddities_counted(tmp_path: Path) -> None:
+    data = write(
+        tmp_path / "d",
+        train=[row("MK", 0, name="a"), row("MK", 1, name="a"), row("MV", 1, name="b")],
+        validation=[row("MV", 1, name="a")],
+    )
+    loaded = load_task(RECIPE, data)
+    assert loaded.task.splits["train"].labels == [0, 1, 1]
+    assert len(loaded.proteins) == 2
+    assert loaded.warnings == [
+        "there are no test rows: results will be on valid, which chose the epoch",
+        "train: 1 row repeats a sequence",
+        "1 sequence is in train and valid",
+        "1 sequence has differing labels",
+        "1 name stands for several sequences",
+    ]
+
+
+def test_one_file_with_a_split_column(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    rows = [row("MK", 0, split="train"), row("MV", 1, split="val"), row("ML", 1, split="Test")]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    splits = load_task(RECIPE, path).task.splits
+    assert {name: len(split) for name, split in splits.items()} == {
+        "train": 1,
+        "valid": 1,
+        "test": 1,
+    }
+
+
+def test_train_is_never_used_as_another_split(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no valid rows"):
+        load_task(RECIPE, write(tmp_path / "d", train=[row("MK")]))
+
+
+def test_tokens_need_a_source(tmp_path: Path) -> None:
+    both = [row("MK", 0, ss8_seq="LL")]
+    with pytest.raises(InputError, match="--source"):
+        load_task(RECIPE, write(tmp_path / "d", train=both, valid=both))
+
+
+def test_tokens_that_differ_for_one_sequence_are_counted(tmp_path: Path) -> None:
+    rows = [row("MK", 0, ss8_seq="LL"), row("MK", 0, ss8_seq="LH")]
+    loaded = load_task(RECIPE, write(tmp_path / "d", train=rows, valid=rows[:1]), "alphafold2")
+    assert len(loaded.tokens) == 1
+    assert any("1 rows repeat a sequence with other tokens" in w for w in loaded.warnings)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (row("MK", 2), "label 2 is out of range: this task has 0 to 1"),
+        (row("MK", "x"), "no number"),
+        ({"aa_seq": "MK"}, "no label"),
+    ],
+)
+def test_a_bad_label_is_said_with_its_line(
+    tmp_path: Path, bad: dict[str, object], said: str
+) -> None:
+    data = write(tmp_path / "d", train=[row("MV"), bad], valid=[row("MV")])
+    with pytest.raises(RecordError, match=said) as caught:
+        load_task(RECIPE, data)
+    assert (caught.value.path, caught.value.line) == (str(data / "train.jsonl"), 2)
+
+
+def test_what_files_there_must_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--data"):
+        load_task(RECIPE, None)
+    with pytest.raises(MissingFileError, match="no file or folder"):
+        load_task(RECIPE, tmp_path / "none")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(MissingFileError, match=r"no train file.*Found: notes\.txt"):
+        load_task(RECIPE, tmp_path)
+    data = write(tmp_path / "d", train=[row("MK")], valid=[row("MV")], val=[row("MV")])
+    with pytest.raises(InputError, match=r"both .* are 'valid'"):
+        load_task(RECIPE, data)

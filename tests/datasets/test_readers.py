@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sesstore.alphabets import DSSP, FOLDSEEK
+from sesstore.datasets.readers import read_records
+from sesstore.errors import InputError, MissingFileError, RecordError
+
+ROW = {
+    "name": "P1",
+    "aa_seq": "MKVL",
+    "foldseek_seq": "DVCP",
+    "ss8_seq": "LHHE",
+    "ss3_seq": "CHHE",
+    "label": 1,
+}
+
+sequences = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
+
+
+def written(folder: Path, text: str, name: str = "train.jsonl") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_every_column(tmp_path: Path) -> None:
+    (record,) = read_records(written(tmp_path, json.dumps(ROW)))
+    assert (record.protein.id, record.protein.sequence) == ("P1", "MKVL")
+    assert (record.label, record.line, record.partial) == (1, 1, ())
+    assert FOLDSEEK.decode(record.tokens["foldseek"]) == "DVCP"
+    assert DSSP.decode(record.tokens["dssp"]) == "LHHE"
+
+
+def test_a_record_without_a_name_is_called_by_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"aa_seq": "MK"}\n\n{"aa_seq": "MV"}\n')
+    assert [r.protein.id for r in read_records(path)] == ["train.jsonl:1", "train.jsonl:3"]
+
+
+@given(st.lists(st.tuples(sequences, st.integers(0, 9)), min_size=1, max_size=8))
+def test_all_formats_hold_the_same(tmp_path: Path, rows: list[tuple[str, int]]) -> None:
+    lines = [{"name": f"p{i}", "aa_seq": s, "label": v} for i, (s, v) in enumerate(rows)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    paths = [written(tmp_path, text), tmp_path / "train.json.gz"]
+    paths[1].write_bytes(gzip.compress(text.encode()))
+    for name, delimiter in (("train.csv", ","), ("train.tsv", "\t")):
+        with (tmp_path / name).open("w", newline="") as file:
+            table = csv.DictWriter(file, list(lines[0]), delimiter=delimiter)
+            table.writeheader()
+            table.writerows(lines)
+        paths.append(tmp_path / name)
+    for path in paths:
+        found = list(read_records(path))
+        assert [(r.protein.sequence, int(r.label)) for r in found] == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.jsonl", '{"aa_seq": "MK"}\n{"aa_seq": ', r"a\.jsonl.* line 2.*broken JSON"),
+        ("a.jsonl", '["MK"]', "line 1.*is no JSON object"),
+        ("a.jsonl", '{"seq": "MK"}', "line 1.*no aa_seq. Found: seq"),
+        ("a.jsonl", '{"name": "P9", "aa_seq": "MK7"}', "P9.*'7'"),
+        ("a.jsonl", '{"aa_seq": ""}', "line 1"),
+        ("a.jsonl", '{"aa_seq": "MKV", "ss8_seq": "LH"}', "ss8_seq has 2 letters, aa_seq 3"),
+        ("a.jsonl", '{"aa_seq": "MK", "ss8_seq": "L?"}', r"line 1.*'\?'"),
+        ("a.jsonl", '{"aa_seq": "MK", "foldseek_seq": 7}', "foldseek_seq is int"),
+        ("a.jsonl", "", "holds no record"),
+        ("a.csv", "name,sequence\nP1,MK\n", "line 1.*no column aa_seq. Found: name, sequence"),
+        ("a.csv", "name,aa_seq\nP1,MK,extra\n", "line 2.*2 columns of the header"),
+        ("a.csv", "name,aa_seq\nP1\n", "line 2.*2 columns of the header"),
+        ("a.parquet", "x", r"is none of \.jsonl"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=f"(?s){said}"):
+        list(read_records(written(tmp_path, text, name)))
+
+
+def test_record_errors_name_file_and_line(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"aa_seq": "MK"}\n{"name": "P2", "aa_seq": "M1"}\n')
+    with pytest.raises(RecordError) as caught:
+        list(read_records(path))
+    assert (caught.value.path, caught.value.line, caught.value.record) == (str(path), 2, "P2")
+
+
+def test_files_that_are_not_what_they_say(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="there is no file"):
+        list(read_records(tmp_path / "none.jsonl"))
+    (tmp_path / "latin.jsonl").write_bytes(b'{"aa_seq": "MK", "name": "\xe9"}')
+    with pytest.raises(InputError, match="not UTF-8"):
+        list(read_records(tmp_path / "latin.jsonl"))
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"aa_seq": "MK"}\n' * 99)[:-12])
+    with pytest.raises(InputError, match="broken gzip"):
+        list(read_records(tmp_path / "cut.jsonl.gz"))
+
+
+def test_tokens_of_the_wrong_length_are_masked_when_that_is_allowed(tmp_path: Path) -> None:
+    path = written(tmp_path, json.dumps({**ROW, "ss8_seq": "LH"}))
+    (record,) = read_records(path, allow_partial=True)
+    assert record.partial == ("dssp",)
+    assert (record.tokens["dssp"] == DSSP.mask).all()
+    assert len(record.tokens["dssp"]) == 4
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_records_or_a_clear_error(tmp_path: Path, raw: bytes) -> None:
+    for name in ("any.jsonl", "any.csv", "any.tsv.gz"):
+        (tmp_path / name).write_bytes(raw)
+        said = name
+        try:
+            list(read_records(tmp_path / name))
+        except InputError as problem:
+            said = str(problem)
+        assert name in said
