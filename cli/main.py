@@ -86,10 +86,8 @@ def main(argv: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        group.main(args=arguments, standalone_mode=False, prog_name="sesstore")
-        status = 0
-    except click.exceptions.Exit as wanted:
-        status = wanted.exit_code
+        # Click returns the status of a command that ended with `Exit`, and None otherwise.
+        status = group.main(args=arguments, standalone_mode=False, prog_name="sesstore") or 0
     except click.Abort:
         status = _fail("interrupted", "Interrupted", 130, arguments)
     except click.ClickException as problem:

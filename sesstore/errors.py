@@ -80,6 +80,16 @@ class MissingFileError(InputError, FileNotFoundError):
     """A file or folder the user named does not exist."""
 
 
+def _ratio(name: str, known: str) -> float:
+    return difflib.SequenceMatcher(None, known, name).ratio()
+
+
+def _alike(one: str, other: str) -> int:
+    """Letters they begin alike with."""
+    pairs = zip(one, other, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
 class UnknownNameError(InputError, LookupError):
     """No task, encoder, alphabet, ... has that name.
 
@@ -97,7 +107,9 @@ class UnknownNameError(InputError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         self.known = sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name, self.known, n=len(self.known) or 1, cutoff=0.5)
+        # Of equally near ones, one that begins alike: for esm2_t34 esm2_t36, not esm2_t48.
+        near.sort(key=lambda one: (-_ratio(name, one), -_alike(name, one)))
         said = f"no {kind} is called '{name}'."
         if near:
             said += f" Did you mean '{near[0]}'?"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorruptStoreError, SesstoreError, StoreFormatError
+from ..errors import CorruptStoreError, MissingFileError, SesstoreError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from . import layout
@@ -92,12 +92,12 @@ def verify(path: Path | str, *, quick: bool = False, progress: Progress = SILENT
 
     Raises
     ------
-    StoreFormatError
+    MissingFileError
         There is no store there.
     """
     root = Path(path)
     if not any((root / name).exists() for name in (layout.METADATA, layout.EMBEDDINGS)):
-        raise StoreFormatError(f"there is no store at '{root}'. Name one with --store")
+        raise MissingFileError(f"there is no store at '{root}'. Name one with --store")
     check = _Check(root, quick=quick)
     parts = [*check.metadata(), *check.parts()]
     with progress.stage("verifying", len(parts), "parts") as bar:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import (
     InputError,
+    MissingFileError,
     StoreFormatError,
     UnknownNameError,
 )
@@ -84,8 +85,10 @@ class Store:
 
         Raises
         ------
+        MissingFileError
+            There is no store.
         StoreFormatError
-            There is no store, or one of a format this version does not read.
+            It is of a format this version does not read.
         CorruptStoreError
             Its metadata are not what was written.
         """
@@ -94,7 +97,7 @@ class Store:
         if not root.is_file():
             if create:
                 return cls.create(path)
-            raise StoreFormatError(
+            raise MissingFileError(
                 f"there is no store at '{path}'. Name one with --store or SESSTORE_STORE, or make "
                 f"one with `sesstore add` or `sesstore embed`"
             )

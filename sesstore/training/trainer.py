@@ -86,8 +86,11 @@ class Stream:
 
     def say_residency(self) -> str:
         """Say in a line where embeddings are held, and why."""
-        free = ", ".join(f"{amount / 1e9:.1f} GB {place}" for place, amount in self.free.items())
-        return f"embeddings: {self.bytes / 1e9:.2f} GB, held on {self.residency} ({free} free)"
+        free = ", ".join(
+            f"{amount / 1e9:.1f} GB of {place.upper()}" for place, amount in self.free.items()
+        )
+        where = {"ram": "in RAM", "disk": "on disk", "device": "on the device"}[self.residency]
+        return f"embeddings: {self.bytes / 1e6:,.1f} MB, held {where} ({free} free)"
 
 
 class Trainer:
@@ -225,10 +228,26 @@ class Trainer:
                 "valid": self._score(learner, "valid").metrics,
             }
             learner.end_epoch(entry)
+        self._say_epoch()
         self.epoch, self.next_batch = self.epoch + 1, 0
         self.losses = np.zeros_like(self.losses)
         self.clock.update(seconds=0.0, waited=0.0)
         self._show(bar)
+
+    def _say_epoch(self) -> None:
+        """Say in a line what the learners of this epoch came to."""
+        monitor = self.stream.task.monitor
+        last = [learner.history[-1] for learner in self.learners if learner.history]
+        entries = [entry for entry in last if entry["epoch"] == self.epoch]
+        values = [entry["valid"][monitor] for entry in entries]
+        between = f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+        loss = sum(entry["loss"] for entry in entries) / len(entries)
+        self.progress.note(
+            f"epoch {self.epoch:3d}  loss {loss:.4f}  valid {monitor} "
+            f"{sum(values) / len(values):.4f}{between}  {entries[0]['seconds']:.1f} s, "
+            f"{entries[0]['tokens_per_second']:,.0f} residues/s, "
+            f"{entries[0]['wait_share']:.1%} waited for data"
+        )
 
     def _score(self, learner: Learner, split: str) -> Evaluation:
         rows, data = self.stream.task.split(split), self.stream.data[split]

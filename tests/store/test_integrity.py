@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.errors import StoreFormatError
+from sesstore.errors import MissingFileError
 from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store, layout
 from sesstore.store.files import sealed, unsealed
@@ -40,7 +40,7 @@ def test_a_sound_store_is_sound(filled):
 
 
 def test_there_must_be_a_store(tmp_path):
-    with pytest.raises(StoreFormatError):
+    with pytest.raises(MissingFileError):
         verify(tmp_path / "none")
 
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from sesstore.errors import CorruptStoreError, StoreFormatError
+from sesstore.errors import CorruptStoreError, MissingFileError, StoreFormatError
 from sesstore.store import Store, layout
 
 
 def test_opening_wants_a_store(tmp_path):
-    with pytest.raises(StoreFormatError, match="make one with `sesstore add`"):
+    with pytest.raises(MissingFileError, match="make one with `sesstore add`"):
         Store.open(tmp_path / "none")
     assert not (tmp_path / "none").exists()
     made = Store.open(tmp_path / "new", create=True)

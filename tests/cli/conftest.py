@@ -1,0 +1,116 @@
+"""The command line in this process, on a small labelled data set."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sesstore_cli.main import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        (line,) = self.out.splitlines()
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+
+@pytest.fixture
+def cli(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Said]:
+    """Run a command in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SESSTORE_STORE", raising=False)
+
+    def run(*words: object) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def rows(count: int, seed: int) -> list[dict[str, Any]]:
+    """Proteins whose class shows in their letters and their DSSP."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for i in range(count):
+        length, label = int(rng.integers(8, 30)), i % 2
+        letters = "ACDEFGHIKL" if label else "KLMNPQRSTV"
+        made.append(
+            {
+                "name": f"p{seed}_{i}",
+                "aa_seq": "".join(rng.choice(list(letters), length)),
+                "foldseek_seq": "".join(rng.choice(list("DVPLA"), length)),
+                "ss8_seq": ("H" if label else "E") * length,
+                "label": label,
+            }
+        )
+    return made
+
+
+def write_jsonl(path: Path, records: list[dict[str, Any]]) -> Path:
+    """Write records, a line each."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with train, valid and test files for ``deeploc_binary``."""
+    folder = tmp_path_factory.mktemp("data")
+    for seed, (split, count) in enumerate({"train": 24, "valid": 8, "test": 8}.items()):
+        write_jsonl(folder / f"{split}.jsonl", rows(count, seed))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a store and a run, to be copied."""
+    folder = tmp_path_factory.mktemp("template")
+    at = ("--store", str(folder / "store"), "--quiet")
+    for words in (
+        ("add", "deeploc_binary", "--data", str(data), "--source", "alphafold2"),
+        ("embed", "--plm", "blosum62"),
+        (
+            "train",
+            "deeploc_binary",
+            "--lr",
+            "0.01",
+            "--epochs",
+            "5",
+            "--heads",
+            "2",
+            "--out",
+            str(folder / "run"),
+        ),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *at])
+        assert not ended.value.code
+    return folder
+
+
+@pytest.fixture
+def trained(cli: Callable[..., Said], template: Path, tmp_path: Path) -> Path:
+    """A run in ``run`` of the test's folder, beside its store in ``store``."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sesstore_cli.main import COMMANDS
+
+from sesstore import __version__
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(cli, name: str) -> None:
+    said = cli(name, "--help")
+    assert said.status == 0
+    assert "Example:" in said.out
+    assert f"sesstore {name}" in said.out
+    assert "--json" in said.out
+
+
+def test_the_first_help_lists_every_command(cli) -> None:
+    said = cli("--help")
+    assert all(f"  {name} " in said.out for name in COMMANDS)
+    assert cli("--version").out.strip().endswith(__version__)
+
+
+def test_a_wrong_command_gets_a_suggestion(cli) -> None:
+    said = cli("embd")
+    assert said.status == 2
+    assert said.err == "error: no command is called 'embd'. Did you mean 'embed'?\n"
+
+
+def test_errors_are_json_too_where_that_was_asked_for(cli) -> None:
+    said = cli("train", "nothing", "--json")
+    assert said.status == 2
+    assert said.json.keys() == {"error", "kind"}
+    assert said.err.startswith("error: ")
+
+
+def test_listing_never_imports_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from sesstore.store import Store\n"
+        f"Store.create(__import__('pathlib').Path({str(tmp_path / 'store')!r}))\n"
+        "from sesstore_cli.main import main\n"
+        "try:\n"
+        f"    main(['ls', '--store', {str(tmp_path / 'store')!r}])\n"
+        "finally:\n"
+        "    assert 'torch' not in sys.modules and 'mdtraj' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "0 sequences" in done.stdout
+
+
+def test_packages_of_setup_cfg_are_the_folders() -> None:
+    from configparser import ConfigParser
+
+    root = Path(__file__).resolve().parents[2]
+    config = ConfigParser()
+    config.read(root / "setup.cfg")
+    listed = set(config["options"]["packages"].split())
+    found = {
+        ".".join(init.parent.relative_to(root).parts)
+        for init in (root / "sesstore").rglob("__init__.py")
+    }
+    assert listed == found | {"sesstore_cli"}

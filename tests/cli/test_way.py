@@ -1,0 +1,95 @@
+"""The whole way by commands: add, embed, train, evaluate, predict, and what is listed after."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from .conftest import rows, write_jsonl
+
+
+def test_the_whole_way(cli, data: Path, trained: Path) -> None:
+    record = json.loads((trained / "run.json").read_text())
+    assert record["task"]["name"] == "deeploc_binary"
+    assert record["metrics"]["test"]["accuracy"] > 0.7
+
+    measured = cli("evaluate", trained, "--json").json
+    assert measured["metrics"] == record["metrics"]["test"]
+    assert measured["rows"] == 8
+
+    predicted = cli("predict", trained, data / "test.jsonl", "--out", "new.csv")
+    assert predicted.status == 0
+    with Path("new.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["id"] for row in table] == [f"p2_{i}" for i in range(8)]
+    assert {row["label"] for row in table} <= {"membrane", "soluble"}
+    assert all(abs(float(r["p_membrane"]) + float(r["p_soluble"]) - 1) < 1e-3 for r in table)
+
+
+def test_predict_embeds_what_is_new_and_says_what_has_no_structure(cli, trained: Path) -> None:
+    Path("new.fasta").write_text(">fresh\nACDEFGHIKLMNPQ\n")
+    said = cli("predict", trained, "new.fasta")
+    assert said.status == 0
+    assert said.out.splitlines()[0] == "id,length,structure,label,p_membrane,p_soluble"
+    assert said.out.splitlines()[1].startswith("fresh,14,False,")
+    assert "1 proteins, 0 with structure" in said.err
+    assert "embedding with blosum62" in said.err
+    again = cli("predict", trained, "new.fasta")
+    assert again.out == said.out
+    assert "embedding with" not in again.err
+
+
+def test_a_second_embed_runs_no_encoder_and_says_so(cli, data: Path) -> None:
+    cli("add", "deeploc_binary", "--data", data, "--source", "alphafold2")
+    first = cli("embed", "--plm", "blosum62", "--json").json
+    assert (first["encoded"], first["already_stored"]) == (40, 0)
+    second = cli("embed", "--plm", "blosum62")
+    assert "nothing to do" in second.err
+    assert "embedding with" not in second.err
+    assert cli("embed", "--plm", "blosum62", "--json").json["encoded"] == 0
+
+
+def test_a_second_task_embeds_only_what_is_new(cli, data: Path) -> None:
+    cli("add", "deeploc_binary", "--data", data, "--source", "alphafold2")
+    cli("embed", "--plm", "blosum62")
+    shared = [json.loads(line) for line in (data / "train.jsonl").read_text().splitlines()[:6]]
+    fresh = [{**row, "label": 0.5} for row in [*shared, *rows(3, 77)]]
+    other = Path("other")
+    other.mkdir()
+    for split in ("train", "valid", "test"):
+        write_jsonl(other / f"{split}.jsonl", fresh)
+    cli("add", "thermostability", "--data", other, "--source", "alphafold2")
+    done = cli("embed", "thermostability", "--plm", "blosum62", "--json").json
+    assert (done["proteins"], done["encoded"], done["already_stored"]) == (9, 3, 6)
+
+
+def test_listings(cli, trained: Path) -> None:
+    said = cli("ls")
+    assert "40 sequences" in said.out
+    assert "BLOSUM62" in said.out
+    assert "alphafold2" in said.out
+    assert "deeploc_binary" in said.out
+    found = cli("info", "--json").json
+    assert found["proteins"] == 40
+    assert found["encoders"][0]["proteins"] == 40
+    assert "esm2_t33" in cli("plms").out
+    assert {"name", "dim", "licence", "here"} <= cli("plms", "--json").json["plms"][0].keys()
+
+
+def test_seeds_give_a_mean_and_an_interval(cli, trained: Path) -> None:
+    report = cli(
+        "train", "deeploc_binary", "--structure", "none", "--epochs", "2", "--heads", "2",
+        "--seeds", "3", "--out", "three", "--json",
+    ).json  # fmt: skip
+    assert len(report["runs"]) == 3
+    low, high = report["metrics"]["ci"]["test"]["accuracy"]
+    assert low <= report["metrics"]["test"]["accuracy"] <= high
+
+
+def test_structures_to_predictions(cli, trained: Path, shared_structures: Path) -> None:
+    said = cli("predict", trained, shared_structures / "1aki.pdb", "--source", "alphafold2")
+    assert said.status == 0, said.err
+    assert "1aki,129,True," in said.out
+    done = cli("tokens", shared_structures / "1l2y.cif", "--source", "pdb", "--json").json
+    assert (done["chains"], done["residues"]) == (1, 20)
