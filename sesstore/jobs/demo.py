@@ -33,7 +33,7 @@ from .train import Inputs, TrainReport, train
 
 SOURCE, TASK, ENCODER = "pdb", "burial", "near"
 SEEDS = 3
-_CONFIG = FitConfig(epochs=12, patience=4, batch_tokens=1024)
+_CONFIG = FitConfig(epochs=20, patience=4, batch_tokens=1024)
 
 Made = TypeVar("Made")
 
