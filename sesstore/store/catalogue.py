@@ -51,7 +51,7 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
         raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")
     if not fitting:
         names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
-        asked = which.encoder if isinstance(which, Fingerprint) else which or "any encoder"
+        asked = which.encoder if isinstance(which, Fingerprint) else which
         raise NotStoredError(
             f"the store has no embeddings by {asked}, only by: {names}. Make them with "
             f"`sesstore embed`"
@@ -63,9 +63,9 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
 
 def _fits(fingerprint: Fingerprint, which: Fingerprint | str | None) -> bool:
     if isinstance(which, str):
-        return bool(which) and (
-            fingerprint.encoder.startswith(which) or fingerprint.digest.startswith(which)
-        )
+        asked = which.lower()
+        known = (fingerprint.encoder.lower(), fingerprint.digest)
+        return bool(asked) and any(name.startswith(asked) for name in known)
     return which is None or fingerprint == which
 
 

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sesstore.datasets.load import LoadedTask
+from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError
+from sesstore.jobs.add import add, load
+from sesstore.jobs.embed import embed
+from sesstore.jobs.evaluate import evaluate_run
+from sesstore.jobs.predict import predict_files, write_rows
+from sesstore.jobs.train import prepare, train
+from sesstore.store import Store
+from sesstore.training.learner import FitConfig
+
+ADAPTER = {"alphabets": ("foldseek",), "heads": 2, "width": 16}
+CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=4096, lr=5e-3)
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundredth of a real task: too little to learn from, enough to go the way."""
+    folder = tmp_path_factory.mktemp("few")
+    for split in ("train", "valid", "test"):
+        source = shared_data / "deeploc_binary" / "alphafold2" / f"{split}.jsonl"
+        with source.open() as lines:
+            (folder / f"{split}.jsonl").write_text(
+                "".join(line for line, _ in zip(lines, range(16)))
+            )
+    return folder
+
+
+@pytest.fixture
+def filled(store: Store, real: Path) -> Store:
+    loaded = load("deeploc_binary", data=real, source="alphafold2")
+    assert isinstance(loaded, LoadedTask)
+    add(store, loaded)
+    return store
+
+
+def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
+    assert len(inputs.embeddings) == len(list(filled.proteins()))
+    report = train(inputs, ADAPTER, CONFIG, seeds=2, out=tmp_path / "run")
+    assert report.runs == [str(tmp_path / "run" / f"seed-{n}") for n in (0, 1)]
+    assert report.std["test"].keys() == report.metrics["test"].keys()
+    assert report.coverage["train"]["with_tokens"] == 16
+
+
+def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
+    train(inputs, ADAPTER, CONFIG, out=tmp_path / "run")
+    measured = evaluate_run(filled, tmp_path / "run")
+    report, rows = predict_files(filled, tmp_path / "run", [str(real / "test.jsonl")])
+    test = filled.task("deeploc_binary").splits["test"]
+    names = filled.task("deeploc_binary").classes
+    said = {row["id"]: names.index(row["label"]) for row in rows}
+    right = sum(said[name] == label for name, label in zip(test.ids, test.labels, strict=True))
+    assert right / len(test) == pytest.approx(measured.metrics["accuracy"])
+    assert report.with_structure == report.proteins == 16
+    for suffix in (".csv", ".tsv", ".jsonl"):
+        write_rows(rows, tmp_path / f"out{suffix}")
+        assert len((tmp_path / f"out{suffix}").read_text().splitlines()) >= 16
+
+
+def test_a_choice_is_never_guessed(filled: Store) -> None:
+    with pytest.raises(InputError, match=r"which encoder.*--plm"):
+        prepare(filled, "deeploc_binary")
+    for name in ("blosum62", "onehot"):
+        prepare(filled, "deeploc_binary", plm=name)
+    with pytest.raises(InputError, match="stored here: .*BLOSUM62"):
+        prepare(filled, "deeploc_binary")
+    with pytest.raises(InputError, match="only: alphafold2"):
+        prepare(filled, "deeploc_binary", plm="onehot", alphabets=("dssp",), source="pdb")
+
+
+def test_a_run_wants_its_own_encoder(filled: Store, tmp_path: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
+    train(inputs, {**ADAPTER, "alphabets": ()}, CONFIG, out=tmp_path / "run")
+    other = Store.create(tmp_path / "other")
+    other.add_task(filled.task("deeploc_binary"))
+    other.add_proteins(filled.proteins())
+    from sesstore.encoders import registry
+
+    embed(other, registry.load("onehot"))
+    with pytest.raises((NotStoredError, FingerprintMismatchError), match="BLOSUM62"):
+        evaluate_run(other, tmp_path / "run")
