@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,7 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split in ("train", "valid", "test"):
         source = shared_data / "deeploc_binary" / "alphafold2" / f"{split}.jsonl"
         with source.open() as lines:
-            (folder / f"{split}.jsonl").write_text(
-                "".join(line for line, _ in zip(lines, range(16)))
-            )
+            (folder / f"{split}.jsonl").write_text("".join(islice(lines, 16)))
     return folder
 
 
@@ -69,7 +68,7 @@ def test_a_choice_is_never_guessed(filled: Store) -> None:
         prepare(filled, "deeploc_binary")
     for name in ("blosum62", "onehot"):
         prepare(filled, "deeploc_binary", plm=name)
-    with pytest.raises(InputError, match="stored here: .*BLOSUM62"):
+    with pytest.raises(InputError, match=r"stored here: .*BLOSUM62"):
         prepare(filled, "deeploc_binary")
     with pytest.raises(InputError, match="only: alphafold2"):
         prepare(filled, "deeploc_binary", plm="onehot", alphabets=("dssp",), source="pdb")

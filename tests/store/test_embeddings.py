@@ -103,7 +103,7 @@ def test_a_writer_that_wrote_nothing_leaves_nothing(tmp_path, kit):
     with store.writer(kit.provenance(), {}):
         pass
     assert store.encoders() == []
-    with pytest.raises(NotStoredError, match="only by: none"):
+    with pytest.raises(NotStoredError, match="no embeddings yet"):
         store.embeddings()
 
 
