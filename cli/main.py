@@ -24,6 +24,7 @@ COMMANDS = {
     "embed": ("embed", "Run a PLM once over what the store knows and lacks."),
     "tokens": ("tokens", "Turn structures into 3Di, DSSP and pLDDT tokens."),
     "train": ("train", "Train a structure-aware adapter from the store."),
+    "sweep": ("sweep", "Train a grid of adapters on one stream of batches."),
     "evaluate": ("evaluate", "Measure a trained run on a task's split."),
     "predict": ("predict", "Predict for new sequences or structures."),
     "ls": ("ls", "List what a store holds, a line each."),

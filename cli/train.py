@@ -177,7 +177,14 @@ def say_report(report: TrainReport, output: Output) -> None:
         for split, metrics in report.metrics.items()
         for metric in metrics
     ]
-    output.table(["split", "metric", "value"], rows, title=f"{report.task}, best epoch on valid")
+    seeds = f", mean ± deviation over {len(report.runs)} seeds" if len(report.runs) > 1 else ""
+    title = f"{report.task}: the best epoch on valid{seeds}"
+    output.table(["split", "metric", "value"], rows, title=title)
+    low, high = report.interval
+    split = "test" if "test" in report.metrics else "valid"
+    output.line(
+        f"95 % interval of {split} {report.monitor}: {low:.4f} to {high:.4f} (bootstrap over proteins)"
+    )
     train = report.coverage["train"]
     unmasked = ", ".join(
         f"{count / train['residues']:.1%} {name}" for name, count in train["unmasked"].items()
@@ -194,7 +201,4 @@ def say_report(report: TrainReport, output: Output) -> None:
 
 def _with_spread(report: TrainReport, split: str, metric: str) -> str:
     value = f"{report.metrics[split][metric]:.4f}"
-    if not report.std:
-        return value
-    low, high = report.ci[split][metric]
-    return f"{value} ± {report.std[split][metric]:.4f} (95 % of the mean: {low:.4f} to {high:.4f})"
+    return f"{value} ± {report.std[split][metric]:.4f}" if report.std else value

@@ -6,9 +6,8 @@ and says so.
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +20,10 @@ from ..encoders import registry
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..store import Embeddings, Store, Tokens
-from ..tasks import Task
+from ..tasks import Problem, Task
+from ..training.evaluate import load_predictions
 from ..training.fit import Member, fit_many
+from ..training.intervals import DRAWS, bootstrap
 from ..training.learner import FitConfig, with_seeds
 from ..training.runs import Run
 from .embed import embed
@@ -64,8 +65,13 @@ class TrainReport:
         Of each split.
     metrics : dict of str to dict
         For each split the mean of each metric over seeds.
-    std, ci : dict, optional
-        With several seeds: standard deviation, and the 95 % interval of the mean (t distribution).
+    monitor : str
+        The metric that chose the epoch.
+    std : dict, optional
+        With several seeds: standard deviation of each metric.
+    interval : list of float
+        95 % interval of the mean monitor on test (valid, if there is no test), by bootstrap over
+        proteins.
     runs : list of str
         Folder of each seed.
     """
@@ -76,17 +82,14 @@ class TrainReport:
     seconds_per_epoch: float
     coverage: dict[str, Any]
     metrics: dict[str, dict[str, float]]
+    monitor: str
     std: dict[str, dict[str, float]] = field(default_factory=dict)
-    ci: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    interval: list[float] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values; ``std`` and ``ci`` stand among the metrics, with several seeds only."""
-        value = asdict(self)
-        spread = {"std": value.pop("std"), "ci": value.pop("ci")}
-        if len(self.runs) > 1:
-            value["metrics"] |= spread
-        return value
+        """As plain values."""
+        return asdict(self)
 
 
 def prepare(
@@ -143,7 +146,7 @@ def prepare(
 
 def train(
     inputs: Inputs,
-    adapter: dict[str, Any],
+    adapter: Mapping[str, Any],
     config: FitConfig,
     *,
     seeds: int = 1,
@@ -175,10 +178,7 @@ def train(
         A signal came; progress is saved in the run's folder.
     """
     task = inputs.task
-    settings = dict(adapter)
-    if settings.get("pooling") is None:
-        settings["pooling"] = "residue" if task.problem.per_residue else "attention1d"
-    shape = AdapterConfig(dim=inputs.embeddings.dim, n_outputs=task.n_outputs, **settings)
+    shape = adapter_shape(inputs, adapter)
     folder = out or default_folder(inputs, shape)
     members = [
         Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
@@ -198,6 +198,14 @@ def train(
     return summary(folder, runs)
 
 
+def adapter_shape(inputs: Inputs, settings: Mapping[str, Any]) -> AdapterConfig:
+    """Complete an adapter's settings by what the data decide: widths, and a pooling not named."""
+    task, chosen = inputs.task, dict(settings)
+    if chosen.get("pooling") is None:
+        chosen["pooling"] = "residue" if task.problem.per_residue else "attention1d"
+    return AdapterConfig(dim=inputs.embeddings.dim, n_outputs=task.n_outputs, **chosen)
+
+
 def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
     """Mean, deviation and interval of the runs of several seeds."""
     first = runs[0]
@@ -208,6 +216,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         seconds_per_epoch=statistics.fmean(run.timings["seconds_per_epoch"] for run in runs),
         coverage=dict(first.coverage),
         metrics={},
+        monitor=first.task["monitor"],
         runs=[str(run.path) for run in runs],
     )
     for split, metrics in first.metrics.items():
@@ -215,8 +224,18 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         report.metrics[split] = {name: statistics.fmean(v) for name, v in values.items()}
         if len(runs) > 1:
             report.std[split] = {name: statistics.stdev(v) for name, v in values.items()}
-            report.ci[split] = {name: _interval(v) for name, v in values.items()}
+    report.interval = list(interval(runs))
     return report
+
+
+def interval(runs: Sequence[Run]) -> tuple[float, float]:
+    """95 % interval of the runs' mean monitor, by bootstrap over the proteins of test."""
+    task = runs[0].task
+    split = "test" if "test" in runs[0].metrics else "valid"
+    found = [load_predictions(run, split) for run in runs]
+    # Scoring thousands of labels takes long, and their interval needs no third digit.
+    draws = DRAWS if found[0].scores.numel() < 100_000 else DRAWS // 5
+    return bootstrap(task["monitor"], Problem(task["problem"]), found, draws=draws)
 
 
 def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
@@ -225,12 +244,3 @@ def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
     structure = "+".join(shape.alphabets) or "none"
     when = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{when}"
-
-
-def _interval(values: Sequence[float]) -> list[float]:
-    """95 % confidence interval of the mean, by Student's t."""
-    from scipy.stats import t
-
-    mean, error = statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
-    half = float(t.ppf(0.975, len(values) - 1)) * error
-    return [mean - half, mean + half]

@@ -22,6 +22,7 @@ from ..streaming.plan import plan_in_order
 from ..streaming.reader import SplitData, is_labelled
 from ..tasks import Problem, Split, Task
 from .checkpoint import load_adapter
+from .intervals import Predicted
 from .metrics import compute
 from .runs import Run, write_atomically
 
@@ -43,12 +44,15 @@ class Evaluation:
         Probabilities [N, C] or values [N]; for residue problems of all labelled residues.
     labels : Tensor
         What is true, alike.
+    rows : Tensor
+        Row of the split that each score is of.
     """
 
     metrics: dict[str, float]
     ids: tuple[str, ...]
     scores: Tensor
     labels: Tensor
+    rows: Tensor
 
 
 def split_data(
@@ -129,14 +133,15 @@ def evaluate_adapter(
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score an adapter on the rows of a split."""
-    rows = predict_scores(adapter, data, task.problem, scale, hands, progress)
-    scores = torch.cat(rows) if task.problem.per_residue else torch.stack(rows)
-    labels = data.all_labels()
+    found = predict_scores(adapter, data, task.problem, scale, hands, progress)
+    scores = torch.cat(found) if task.problem.per_residue else torch.stack(found)
+    labels, rows = data.all_labels(), torch.arange(len(split))
     if task.problem.per_residue:
         known = is_labelled(labels)
-        scores, labels = scores[known], labels[known]
+        rows = rows.repeat_interleave(torch.from_numpy(data.lengths))
+        scores, labels, rows = scores[known], labels[known], rows[known]
     metrics = compute(task.metrics, task.problem, scores, labels)
-    return Evaluation(metrics, split.ids, scores, labels)
+    return Evaluation(metrics, split.ids, scores, labels, rows)
 
 
 def evaluate(
@@ -231,12 +236,12 @@ def predict(
 
 def save_predictions(run: Run, split: str, evaluation: Evaluation) -> None:
     """Write what was predicted on a split beside the run's record, for intervals and figures."""
-    found = {"scores": evaluation.scores.contiguous(), "labels": evaluation.labels.contiguous()}
+    found = {name: getattr(evaluation, name).contiguous() for name in ("scores", "labels", "rows")}
     write_atomically(run.path / f"{split}.safetensors", save(found))
 
 
-def load_predictions(run: Run, split: str) -> tuple[Tensor, Tensor]:
-    """Scores and labels of a split, as `save_predictions` wrote them.
+def load_predictions(run: Run, split: str) -> Predicted:
+    """What a run predicted on a split, as `save_predictions` wrote it.
 
     Raises
     ------
@@ -247,7 +252,7 @@ def load_predictions(run: Run, split: str) -> tuple[Tensor, Tensor]:
     if not file.is_file():
         raise MissingFileError(f"the run has no predictions on {split}: there is no '{file}'")
     found = load(file.read_bytes())
-    return found["scores"], found["labels"]
+    return Predicted(found["scores"], found["labels"], found["rows"])
 
 
 def check_encoder(run: Run, embeddings: Embeddings) -> None:

@@ -83,8 +83,21 @@ def test_seeds_give_a_mean_and_an_interval(cli, trained: Path) -> None:
         "--seeds", "3", "--out", "three", "--json",
     ).json  # fmt: skip
     assert len(report["runs"]) == 3
-    low, high = report["metrics"]["ci"]["test"]["accuracy"]
+    low, high = report["interval"]
     assert low <= report["metrics"]["test"]["accuracy"] <= high
+
+
+def test_a_sweep_is_one_stream_one_table_one_record(cli, trained: Path) -> None:
+    words = "sweep deeploc_binary --heads 2,4 --structure none,both --epochs 2 --seeds 2 --out s"
+    said = cli(*words.split(), "--json")
+    assert said.status == 0, said.err
+    report = said.json
+    assert report == json.loads(Path("s/sweep.json").read_text())
+    assert (report["adapters"], len(report["settings"])) == (8, 4)
+    valid = [entry["metrics"]["valid"]["accuracy"] for entry in report["settings"]]
+    assert valid == sorted(valid, reverse=True)
+    assert all(Path(run, "run.json").is_file() for e in report["settings"] for run in e["runs"])
+    assert "holds a sweep already" in cli(*words.split()).err
 
 
 def test_structures_to_predictions(cli, trained: Path, shared_structures: Path) -> None:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import bootstrap as scipy_bootstrap
+
+from sesstore.tasks import Problem
+from sesstore.training.intervals import Predicted, bootstrap
+
+
+def predicted(hits: np.ndarray) -> Predicted:
+    """Two classes, right where `hits` says."""
+    labels = torch.zeros(len(hits), dtype=torch.int64)
+    right = torch.from_numpy(hits.astype(np.float32))
+    return Predicted(torch.stack([right, 1 - right], 1), labels, torch.arange(len(hits)))
+
+
+def test_agrees_with_scipy() -> None:
+    hits = np.random.default_rng(1).random(200) < 0.8
+    low, high = bootstrap("accuracy", Problem.SINGLE_LABEL, [predicted(hits)])
+    theirs = scipy_bootstrap(
+        (hits.astype(float),), np.mean, method="percentile", rng=np.random.default_rng(2)
+    ).confidence_interval
+    assert low == pytest.approx(theirs.low, abs=0.015)
+    assert high == pytest.approx(theirs.high, abs=0.015)
+    assert low < hits.mean() < high
+
+
+def test_residues_of_a_protein_stay_together() -> None:
+    # Ten proteins, each wholly right or wholly wrong: a hundred residues each make it no surer.
+    hits = np.repeat(np.arange(10) < 7, 100)
+    alone = predicted(hits)
+    together = Predicted(alone.scores, alone.labels, torch.arange(1000) // 100)
+    draws = {"draws": 300}
+    narrow = bootstrap("accuracy", Problem.RESIDUE_SINGLE_LABEL, [alone], **draws)
+    wide = bootstrap("accuracy", Problem.RESIDUE_SINGLE_LABEL, [together], **draws)
+    assert wide[1] - wide[0] > 5 * (narrow[1] - narrow[0])
+
+
+def test_the_mean_of_seeds_counts() -> None:
+    rng = np.random.default_rng(3)
+    runs = [predicted(rng.random(300) < 0.6) for _ in range(4)]
+    one = bootstrap("accuracy", Problem.SINGLE_LABEL, runs[:1], draws=300)
+    four = bootstrap("accuracy", Problem.SINGLE_LABEL, runs, draws=300)
+    assert four[1] - four[0] < one[1] - one[0]
+    assert four == bootstrap("accuracy", Problem.SINGLE_LABEL, runs, draws=300)
+
+
+def test_what_is_not_defined_has_no_interval() -> None:
+    one = Predicted(torch.ones(1), torch.ones(1), torch.zeros(1, dtype=torch.int64))
+    assert np.isnan(bootstrap("spearman", Problem.REGRESSION, [one], draws=3)).all()
