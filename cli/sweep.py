@@ -109,9 +109,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
-        alphabets=[
-            name for names in grid.get("alphabets", (("foldseek", "dssp"),)) for name in names
-        ],
+        alphabets=[name for names in structure or (("foldseek", "dssp"),) for name in names],
         source=source,
         device=device,
         progress=output,

@@ -183,7 +183,8 @@ def say_report(report: TrainReport, output: Output) -> None:
     low, high = report.interval
     split = "test" if "test" in report.metrics else "valid"
     output.line(
-        f"95 % interval of {split} {report.monitor}: {low:.4f} to {high:.4f} (bootstrap over proteins)"
+        f"95 % interval of {split} {report.monitor}: {low:.4f} to {high:.4f} "
+        f"(bootstrap over proteins)"
     )
     train = report.coverage["train"]
     unmasked = ", ".join(
