@@ -21,8 +21,7 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..store import Embeddings, Store, Tokens
-from ..structures.chains import SUFFIXES, structure_suffix
-from ..structures.tokenise import structure_files
+from ..structures.files import is_structure_path
 from ..tasks import Problem
 from ..training.evaluate import predict
 from ..training.runs import Run
@@ -100,15 +99,13 @@ def predict_files(
     """
     run = Run.load(run_path)
     source = source or run.source
-    structures = [
-        Path(p) for p in paths if Path(p).is_dir() or structure_suffix(Path(p)) in SUFFIXES
-    ]
+    structures = [Path(p) for p in paths if is_structure_path(Path(p))]
     proteins = proteins_named(store, [p for p in paths if Path(p) not in structures])
     failed: dict[str, str] = {}
     if structures:
         if source is None:
             raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
-        report = tokenize(store, structure_files(structures), source, progress=progress)
+        report = tokenize(store, structures, source, progress=progress)
         failed |= report.failed
         proteins += report.proteins
     view, missing = embeddings_for(store, run.fingerprint, proteins, weights, device, progress)

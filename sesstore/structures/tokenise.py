@@ -1,37 +1,37 @@
-"""One structure file to the tokens of its chains; many files over processes.
+"""Structure files to the tokens of their proteins; many files over processes.
 
-A broken file never stops the others: it comes out as a `Failure`. Memory is bounded: a fixed number
-of files is under way, and only tokens come back from a worker.
+A broken file never stops the others, nor does a worker process that dies: each comes out as a
+`Failure`. Memory is bounded: a fixed number of models is under way, and only tokens come back from
+a worker.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import alphabet
-from ..errors import InputError, MissingFileError, StructureError
+from ..errors import InputError, StructureError
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
+from . import pool
 from .alignment import place
-from .chains import SUFFIXES, Chain, read_structure, structure_suffix
-from .dssp import tokens_dssp
-from .foldseek import tokens_3di
-from .naming import alphafold_fragment, protein_id
+from .files import StructureFile
+from .mkdssp import find_mkdssp, mkdssp_version
+from .observed import Failure, ObservedChain, Settings, observe, observe_or_fail
 
-PREDICTED = frozenset(
-    {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
-)
-"""Sources whose B-factors are pLDDT."""
+TOOL = "mini3di"
+"""What the name of the tools begins with, in any version."""
+
+_FEW = 12
+"""Models that are done before other processes have started."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,227 +48,204 @@ class TokenisedChain:
         Share of the protein's residues that are resolved.
     name : str
         File and chain.
-    files_done : int
-        Files finished with this result: 1 for the last one of a file, else 0.
+    own : Protein
+        The protein by the structure's own sequence.
     """
 
     protein: Protein
     tokens: StructureTokens
     coverage: float
     name: str
-    files_done: int = 0
+    own: Protein
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A file or chain that could not be tokenised.
+@dataclass(frozen=True, eq=False)
+class TokenisedModel:
+    """What became of one model.
 
     Parameters
     ----------
-    name : str
-        File, or file and chain.
-    reason : str
-        What is wrong, and what to do.
-    files_done : int
-        As of `TokenisedChain`.
+    files : tuple of StructureFile
+        One, or the fragments of one protein.
+    chains : list of TokenisedChain
+    failures : list of Failure
     """
 
-    name: str
-    reason: str
-    files_done: int = 0
-
-
-def structure_files(paths: Iterable[Path]) -> list[Path]:
-    """Return the structure files among some files and folders, sorted within a folder.
-
-    Raises
-    ------
-    MissingFileError
-        A path does not exist, or a folder holds no structure.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(f for f in path.rglob("*") if structure_suffix(f) in SUFFIXES)
-            if not inside:
-                raise MissingFileError(
-                    f"there is no structure ({', '.join(SUFFIXES)}, also .gz) in folder '{path}'"
-                )
-            found += inside
-        elif path.exists():
-            found.append(path)
-        else:
-            raise MissingFileError(f"there is no file or folder '{path}'")
-    return found
+    files: tuple[StructureFile, ...]
+    chains: list[TokenisedChain]
+    failures: list[Failure]
 
 
 def tokenise(
-    path: Path,
+    path: Path | StructureFile,
     *,
     source: str,
     chain: str | None = None,
     sequences: Mapping[str, Protein] | None = None,
+    dssp: str = "mdtraj",
 ) -> list[TokenisedChain | Failure]:
     """Tokenise the protein chains of one file.
 
     Parameters
     ----------
-    path : path
-        Structure file.
+    path : path or StructureFile
+        The file.
     source : str
         Where the structure came from; decides whether B-factors are pLDDT.
     chain : str, optional
         Only the chain of this id.
     sequences : mapping of str to Protein, optional
         Sequences to align to, by id; the structure's own otherwise.
+    dssp : str
+        ``"mdtraj"`` or ``"mkdssp"``.
 
     Returns
     -------
     list
-        One entry a chain; a chain that is not its sequence is a `Failure`.
+        One entry a chain; a chain that is not its sequence, or has no backbone, is a `Failure`.
 
     Raises
     ------
     MissingFileError, StructureError
-        The file cannot be used at all.
+        The file, or mkdssp, cannot be used at all.
     """
-    return _aligned(_raw_tokens(path, source, chain), source, sequences or {})
+    file = path if isinstance(path, StructureFile) else StructureFile(path)
+    observed = observe([file], _settings(source, chain, dssp))
+    return [on_protein(one, source, sequences or {}, tool(dssp)) for one in observed]
 
 
 def tokenise_many(
-    files: Sequence[Path],
+    models: Sequence[tuple[StructureFile, ...]],
     *,
     source: str,
     chain: str | None = None,
     sequences: Mapping[str, Protein] | None = None,
+    dssp: str = "mdtraj",
     workers: int | None = None,
-) -> Iterator[TokenisedChain | Failure]:
-    """Tokenise many files over processes, in the order of the files.
+) -> Iterator[TokenisedModel]:
+    """Tokenise many models over processes, in their order.
 
     Parameters
     ----------
-    files : sequence of path
-        See `structure_files`.
-    source, chain, sequences
+    models : sequence of tuple of StructureFile
+        See `files.models`.
+    source, chain, sequences, dssp
         As in `tokenise`; `sequences` is looked up in this process only.
     workers : int, optional
         Processes; one a core by default. With one, this process does the work.
 
     Yields
     ------
-    TokenisedChain or Failure
+    TokenisedModel
+
+    Raises
+    ------
+    MissingFileError
+        mkdssp is wanted and not installed.
     """
-    workers = min(workers or len(os.sched_getaffinity(0)), len(files))
-    raws = (
-        (_raw_or_failure(file, source, chain) for file in files)
-        if workers <= 1
-        else _in_processes(files, source, chain, workers)
+    settings, made_by = _settings(source, chain, dssp), tool(dssp)
+    if workers is None:
+        workers = 1 if len(models) < _FEW else len(os.sched_getaffinity(0))
+    work = ((model, settings) for model in models)
+    results = (
+        map(observe_or_fail, work)
+        if workers == 1
+        else pool.ordered(observe_or_fail, work, workers, _died)
     )
-    for raw in raws:
-        if isinstance(raw, Failure):
-            yield replace(raw, files_done=1)
-            continue
-        results = _aligned(raw, source, sequences or {})
-        yield from results[:-1]
-        yield replace(results[-1], files_done=1)
-
-
-@dataclass(frozen=True, eq=False)
-class _RawChain:
-    """Tokens over the resolved residues of a chain: what a worker sends back."""
-
-    chain: Chain
-    id: str
-    name: str
-    codes: dict[str, NDArray[np.uint8]]
-    plddt: NDArray[np.uint8] | None
-
-
-def _raw_tokens(path: Path, source: str, wanted: str | None) -> list[_RawChain]:
-    structure = read_structure(path)
-    chains = structure.chains
-    if wanted is not None and wanted not in [chain.id for chain in chains]:
-        raise StructureError(
-            f"'{path}' has no protein chain '{wanted}', only {', '.join(c.id for c in chains)}"
+    for model, observed in zip(models, results, strict=True):
+        done = [on_protein(one, source, sequences or {}, made_by) for one in observed]
+        yield TokenisedModel(
+            model,
+            [one for one in done if isinstance(one, TokenisedChain)],
+            [one for one in done if isinstance(one, Failure)],
         )
-    predicted = structure.predicted or source in PREDICTED or alphafold_fragment(path) is not None
-    raws = []
-    for chain, dssp in zip(chains, tokens_dssp(chains), strict=True):
-        if wanted in (None, chain.id):
-            raws.append(
-                _RawChain(
-                    # Coordinates have served; sending them back would cost more than the tokens.
-                    chain=replace(chain, backbone=chain.backbone[:0]),
-                    id=protein_id(path, chain.id, len(chains)),
-                    name=f"{path} chain {chain.id}",
-                    codes={"foldseek": tokens_3di(chain), "dssp": dssp},
-                    plddt=_plddt(chain.bfactors) if predicted else None,
-                )
-            )
-    return raws
 
 
-def _plddt(bfactors: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """0 to 100; some tools write 0 to 1."""
-    scale = 100 if bfactors.max() <= 1 else 1
-    return np.rint(np.clip(bfactors * scale, 0, 100)).astype(np.uint8)
+@cache
+def tool(dssp: str = "mdtraj") -> str:
+    """What makes the tokens, with versions.
+
+    Raises
+    ------
+    InputError
+        DSSP is by neither mdtraj nor mkdssp.
+    MissingFileError
+        mkdssp is not installed.
+    """
+    if dssp not in ("mdtraj", "mkdssp"):
+        raise InputError(f"DSSP states are assigned by mdtraj or mkdssp, not by '{dssp}'")
+    by = metadata.version("mdtraj") if dssp == "mdtraj" else mkdssp_version(find_mkdssp())
+    return f"{TOOL} {metadata.version(TOOL)}, {dssp} {by}"
 
 
-def _raw_or_failure(path: Path, source: str, chain: str | None) -> list[_RawChain] | Failure:
+def on_protein(
+    observed: ObservedChain | Failure,
+    source: str,
+    sequences: Mapping[str, Protein],
+    made_by: str,
+) -> TokenisedChain | Failure:
+    """Spread the tokens of a chain over the sequence of its protein.
+
+    Parameters
+    ----------
+    observed : ObservedChain or Failure
+        A failure stays one.
+    source : str
+        Where the structure came from.
+    sequences : mapping of str to Protein
+        Sequences by id; the structure's own otherwise.
+    made_by : str
+        What made the tokens, see `tool`.
+    """
+    if isinstance(observed, Failure):
+        return observed
     try:
-        return _raw_tokens(path, source, chain)
+        return _spread(observed, source, sequences.get(observed.id), made_by)
     except InputError as problem:
-        return Failure(str(path), str(problem))
+        return Failure(observed.name, str(problem))
 
 
-def _in_processes(
-    files: Sequence[Path], source: str, chain: str | None, workers: int
-) -> Iterator[list[_RawChain] | Failure]:
-    # Not forked: the parent may have threads.
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        under_way: deque[tuple[Path, Future[list[_RawChain] | Failure]]] = deque()
-        waiting = iter(files)
-        try:
-            for file in waiting:
-                under_way.append((file, pool.submit(_raw_or_failure, file, source, chain)))
-                if len(under_way) >= 4 * workers:
-                    yield under_way.popleft()[1].result()
-            while under_way:
-                yield under_way.popleft()[1].result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _aligned(
-    raws: list[_RawChain], source: str, sequences: Mapping[str, Protein]
-) -> list[TokenisedChain | Failure]:
-    results: list[TokenisedChain | Failure] = []
-    for raw in raws:
-        try:
-            results.append(_on_protein(raw, source, sequences.get(raw.id)))
-        except InputError as problem:
-            results.append(Failure(raw.name, str(problem)))
-    return results
-
-
-def _on_protein(raw: _RawChain, source: str, known: Protein | None) -> TokenisedChain:
-    protein = known or Protein(raw.id, normalise(raw.chain.sequence or raw.chain.residues))
-    index = place(raw.chain, protein.sequence, raw.name)
+def _spread(
+    observed: ObservedChain, source: str, known: Protein | None, made_by: str
+) -> TokenisedChain:
+    own = Protein(observed.id, normalise(observed.chain.sequence or observed.chain.residues))
+    if known is None and not observed.complete:
+        raise StructureError(
+            f"{observed.name}: fragments are absent, and the sequence there is not known. Get all "
+            f"fragments, or give the sequence of '{observed.id}' with --sequences"
+        )
+    protein = known or own
+    index = place(observed.chain, protein.sequence, observed.name)
     resolved = index >= 0
-    codes = {}
-    for name, observed in raw.codes.items():
-        spread = np.full((len(observed), len(index)), alphabet(name).mask, np.uint8)
-        spread[:, resolved] = observed[:, index[resolved]]
-        codes[name] = spread
-    plddt = None
-    if raw.plddt is not None:
-        plddt = np.zeros(len(index), np.uint8)
-        plddt[resolved] = raw.plddt[index[resolved]]
-    tokens = StructureTokens(protein.digest, source, codes, plddt, tool())
-    return TokenisedChain(protein, tokens, float(resolved.mean()), raw.name)
+    codes = {
+        name: np.stack([_on(index, row, alphabet(name).mask) for row in rows])
+        for name, rows in observed.codes.items()
+    }
+    plddt = None if observed.plddt is None else _on(index, observed.plddt, 0)
+    tokens = StructureTokens(protein.digest, source, codes, plddt, made_by)
+    return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own)
 
 
-def tool() -> str:
-    """What makes the tokens, with versions."""
-    return ", ".join(f"{name} {metadata.version(name)}" for name in ("mini3di", "mdtraj"))
+def _on(index: NDArray[np.int64], values: NDArray[np.uint8], absent: int) -> NDArray[np.uint8]:
+    """Values of observed residues at their places in the sequence."""
+    spread = np.full(len(index), absent, np.uint8)
+    resolved = index >= 0
+    spread[resolved] = values[index[resolved]]
+    return spread
+
+
+def _settings(source: str, chain: str | None, dssp: str) -> Settings:
+    return Settings(source, chain, find_mkdssp() if dssp == "mkdssp" else None)
+
+
+def _died(
+    work: tuple[tuple[StructureFile, ...], Settings],
+) -> list[ObservedChain | Failure]:
+    path = work[0][0].path
+    return [
+        Failure(
+            str(path),
+            f"'{path}' ended the process that read it (out of memory, or a crash of a compiled "
+            f"part). Leave it out, or try it alone with --workers 1",
+        )
+    ]

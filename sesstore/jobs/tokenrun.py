@@ -1,0 +1,231 @@
+"""One tokenising run: what it stores, which sequences it aligns to, and its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..proteins import Protein
+from ..provenance import circumstances
+from ..residues import StructureTokens
+from ..store import Store
+from ..store.layout import TOKENS
+from ..structures.files import StructureFile
+from ..structures.tokenise import TOOL, TokenisedModel
+from .filerecords import FileRecords
+
+_COMMIT_CHAINS = 2048
+"""Chains stored in one transaction: what a crash can lose."""
+
+_SHARES = (
+    ("all", 1.0, float("inf")),
+    ("90 % or more", 0.9, 1.0),
+    ("50 to 90 %", 0.5, 0.9),
+    ("less than 50 %", 0.0, 0.5),
+)
+"""Rows of the coverage table: name, and share of resolved residues from and below."""
+
+
+@dataclass
+class TokenReport:
+    """What a tokenising run did; the keys of ``tokens --json``.
+
+    Parameters
+    ----------
+    source : str
+        Where the structures come from.
+    structures, already_stored : int
+        Files named, and those of them that an earlier run had done.
+    chains, residues : int
+        Chains with tokens, and residues of their sequences; those of an earlier run among them.
+    failed : dict of str to str
+        File, or file and chain, to reason.
+    failed_list : str or None
+        Where the list of failures was written.
+    coverage : float
+        Share of residues that are resolved.
+    table : list of dict
+        By how much of a chain is resolved: ``resolved``, ``chains``, ``residues``, ``masked``.
+    proteins : list of Protein
+        Of the chains.
+    """
+
+    source: str
+    structures: int = 0
+    already_stored: int = 0
+    chains: int = 0
+    residues: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    failed_list: str | None = None
+    coverage: float = 0.0
+    table: list[dict[str, str | int]] = field(default_factory=list)
+    seconds: float = 0.0
+    proteins: list[Protein] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; the proteins stay out."""
+        return {key: value for key, value in vars(self).items() if key != "proteins"}
+
+
+class KnownSequences(Mapping[str, Protein]):
+    """Sequences to align chains to, by id: those given first, then those the store knows.
+
+    An id that stands for several sequences in the store is not guessed at: the structure's own
+    sequence decides.
+    """
+
+    def __init__(self, store: Store, given: Iterable[Protein] = ()) -> None:
+        self._store = store
+        self._given = {protein.id: protein for protein in given}
+
+    def __getitem__(self, id: str) -> Protein:
+        if id in self._given:
+            return self._given[id]
+        digests = self._store.find_id(id)
+        if len(digests) != 1:
+            raise KeyError(id)
+        return self._store.protein(digests[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+class TokenRun:
+    """Stores what is tokenised, in bounded batches, and keeps the report.
+
+    Parameters
+    ----------
+    store : Store
+    source : str
+        Where the structures come from.
+    made_by : str
+        The tools, with versions.
+    chain : str, optional
+        The only chain that is wanted.
+    sequences : iterable of Protein
+        Sequences to align to, by id.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: str,
+        made_by: str,
+        chain: str | None = None,
+        sequences: Iterable[Protein] = (),
+    ) -> None:
+        self.report = TokenReport(source)
+        self.known = KnownSequences(store, sequences)
+        self._store = store
+        self._records = FileRecords(store, source, made_by, chain)
+        self._made_by = circumstances("mini3di", "mdtraj", "biotite")
+        self._waiting: list[TokenisedModel] = []
+        self._lengths: list[tuple[int, int]] = []
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Take the time, store what waits at the end (also of a failing run), sum up."""
+        started, report = time.perf_counter(), self.report
+        try:
+            yield
+        finally:
+            self._commit()
+        resolved = sum(found for found, _ in self._lengths)
+        report.coverage = resolved / report.residues if report.residues else 0.0
+        report.table = coverage_table(self._lengths)
+        if report.failed:
+            report.failed_list = str(self._write_failures())
+        report.seconds = time.perf_counter() - started
+
+    def has(self, model: tuple[StructureFile, ...]) -> bool:
+        """Whether a model was done before; then it is in the report."""
+        found = self._records.done(model, self.known)
+        if found is None:
+            return False
+        self.report.structures += len(model)
+        self.report.already_stored += len(model)
+        for chain in found:
+            protein = self._store.protein(bytes.fromhex(chain.digest))
+            self._count(Protein(chain.id, protein.sequence), chain.resolved)
+        return True
+
+    def add(self, model: TokenisedModel) -> None:
+        """Take in what became of a model."""
+        self.report.structures += len(model.files)
+        self.report.failed |= {failure.name: failure.reason for failure in model.failures}
+        for chain in model.chains:
+            self._count(chain.protein, round(chain.coverage * len(chain.protein)))
+        self._waiting.append(model)
+        if sum(len(waiting.chains) for waiting in self._waiting) >= _COMMIT_CHAINS:
+            self._commit()
+
+    def _count(self, protein: Protein, resolved: int) -> None:
+        self.report.proteins.append(protein)
+        self.report.chains += 1
+        self.report.residues += len(protein)
+        self._lengths.append((resolved, len(protein)))
+
+    def _commit(self) -> None:
+        """Store what waits: proteins, then their tokens, then that these files are done."""
+        chains = [chain for model in self._waiting for chain in model.chains]
+        self._store.add_proteins(chain.protein for chain in chains)
+        older, new = self._by_age([chain.tokens for chain in chains])
+        self._store.add_tokens(new, self._made_by)
+        self._store.add_tokens(older, self._made_by, replace=True)
+        self._records.add(self._waiting)
+        self._waiting.clear()
+
+    def _by_age(
+        self, tokens: list[StructureTokens]
+    ) -> tuple[list[StructureTokens], list[StructureTokens]]:
+        """Tokens that take the place of those of another version of the tools; and the others.
+
+        Of several chains with one sequence the first counts. Imported tokens stay.
+        """
+        first = {one.digest: one for one in reversed(tokens)}
+        stored: dict[bytes, StructureTokens | None] = {}
+        if self.report.source in self._store.sources():
+            reader = self._store.tokens(self.report.source)
+            stored = dict(zip(first, reader.get_all(first), strict=True))
+        older: list[StructureTokens] = []
+        new: list[StructureTokens] = []
+        for digest, one in first.items():
+            known = stored.get(digest)
+            ours = known is not None and known.tool.startswith(TOOL)
+            (older if known is not None and ours and known.tool != one.tool else new).append(one)
+        return older, new
+
+    def _write_failures(self) -> Path:
+        """Write file (and chain) and reason of each failure, a line each."""
+        path = self._store.path / TOKENS / f"{self.report.source}.failed.tsv"
+        path.parent.mkdir(exist_ok=True)
+        lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.report.failed.items()]
+        path.write_text("structure\treason\n" + "".join(lines), encoding="utf-8")
+        return path
+
+
+def coverage_table(lengths: Iterable[tuple[int, int]]) -> list[dict[str, str | int]]:
+    """Chains by how much of them is resolved.
+
+    Parameters
+    ----------
+    lengths : iterable of (int, int)
+        Resolved residues and all residues of each chain.
+    """
+    rows: list[dict[str, str | int]] = []
+    pairs = list(lengths)
+    for name, least, below in _SHARES:
+        inside = [(found, size) for found, size in pairs if least <= found / size < below]
+        residues = sum(size for _, size in inside)
+        masked = residues - sum(found for found, _ in inside)
+        rows.append(
+            {"resolved": name, "chains": len(inside), "residues": residues, "masked": masked}
+        )
+    return rows

@@ -1,0 +1,186 @@
+"""Structure files: plain ones, those in folders, and members of tar files.
+
+A tar file is listed once; a member is then read by its place, so that any process can read any
+member and nothing is unpacked. Compressed tar files are read the same way, each process going
+through the archive once as long as members are asked for in order.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ..errors import MissingFileError, StructureError
+from .chains import SUFFIXES, structure_suffix
+from .naming import alphafold_fragment, stem
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+"""What a tar file of structures may end in."""
+
+_OPENERS: dict[str, Callable[..., Any]] = {
+    ".gz": gzip.open,
+    ".tgz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
+
+
+@dataclass(frozen=True)
+class StructureFile:
+    """One structure file, or one member of a tar file.
+
+    Parameters
+    ----------
+    path : Path
+        What to call it; for a member the archive's path and the member's name.
+    archive : Path, optional
+        The tar file it is in.
+    start, size : int
+        Where in the (uncompressed) archive it is, in bytes.
+    problem : str
+        Why it cannot be read, where that is known already: a tar file that cannot be listed.
+    """
+
+    path: Path
+    archive: Path | None = None
+    start: int = 0
+    size: int = 0
+    problem: str = ""
+
+    def read(self) -> bytes:
+        """Return its bytes.
+
+        Raises
+        ------
+        MissingFileError
+            There is no such file.
+        StructureError
+            It cannot be read, or the archive is cut short.
+        """
+        if self.problem:
+            raise StructureError(self.problem)
+        if self.archive is None and not self.path.is_file():
+            raise MissingFileError(f"there is no structure file '{self.path}'")
+        try:
+            if self.archive is None:
+                return self.path.read_bytes()
+            archive = _opened(self.archive, self.archive.stat().st_mtime_ns)
+            archive.seek(self.start)
+            raw = archive.read(self.size)
+        except _BROKEN as problem:
+            raise StructureError(f"'{self.path}' cannot be read: {problem}") from None
+        if len(raw) != self.size:
+            raise StructureError(f"'{self.path}' is cut short. Get '{self.archive}' again")
+        return raw
+
+
+@lru_cache(maxsize=4)
+def _opened(archive: Path, changed: int) -> BinaryIO:
+    """The archive, kept open; `changed` is its time of change, so that a new one is opened anew."""
+    opener = _OPENERS.get(archive.suffix.lower(), open)
+    return cast(BinaryIO, opener(archive, "rb"))
+
+
+def structure_files(paths: Iterable[Path | StructureFile]) -> list[StructureFile]:
+    """Return the structures among some files, folders and tar files, sorted within a folder.
+
+    Of an AlphaFold DB model that is there in several formats, one is taken. A tar file that is
+    broken comes last of its members, as a file that cannot be read.
+
+    Raises
+    ------
+    MissingFileError
+        A path does not exist, or a folder or tar file holds no structure.
+    """
+    found: list[StructureFile] = []
+    for path in paths:
+        if isinstance(path, StructureFile):
+            found.append(path)
+        elif path.is_dir():
+            found += _once_a_model(_in_folder(path), f"folder '{path}'")
+        elif not path.exists():
+            raise MissingFileError(f"there is no file or folder '{path}'")
+        elif is_tar(path):
+            found += _once_a_model(_in_tar(path), f"tar file '{path}'")
+        else:
+            found.append(StructureFile(path))
+    return found
+
+
+def models(files: Iterable[StructureFile]) -> list[tuple[StructureFile, ...]]:
+    """Put the fragments of each AlphaFold DB model together (F1, F2, ...); other files stay alone.
+
+    Fragments belong together if they lie in one folder and are of one protein and version.
+    """
+    together: dict[tuple[Path, str, str] | int, list[StructureFile]] = {}
+    for place, file in enumerate(files):
+        found = alphafold_fragment(file.path)
+        key: tuple[Path, str, str] | int = place
+        if found is not None:
+            accession, number = found
+            version = stem(file.path).removeprefix(f"AF-{accession}-F{number}")
+            key = (file.path.parent, accession, version)
+        together.setdefault(key, []).append(file)
+    return [tuple(group) for group in together.values()]
+
+
+def is_structure_path(path: Path) -> bool:
+    """Whether a path names structures: a folder, a tar file or a structure file."""
+    return path.is_dir() or is_tar(path) or structure_suffix(path) in SUFFIXES
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is named as a tar file."""
+    return path.name.lower().endswith(TAR_SUFFIXES)
+
+
+def _is_structure(path: Path) -> bool:
+    return structure_suffix(path) in SUFFIXES and not path.name.startswith(".")
+
+
+def _in_folder(folder: Path) -> Iterator[StructureFile]:
+    for path in sorted(folder.rglob("*")):
+        if _is_structure(path):
+            yield StructureFile(path)
+        elif is_tar(path):
+            yield from _in_tar(path)
+
+
+def _in_tar(archive: Path) -> Iterator[StructureFile]:
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = Path(member.name)
+                if member.isfile() and _is_structure(name):
+                    yield StructureFile(archive / name, archive, member.offset_data, member.size)
+    except _BROKEN as problem:
+        # What was listed counts; the rest is a file that cannot be read, and stops no other.
+        said = str(problem).splitlines()[0].rstrip(":")
+        yield StructureFile(
+            archive,
+            problem=f"tar file '{archive}' cannot be listed to its end: {said}. Get it again",
+        )
+
+
+def _once_a_model(files: Iterable[StructureFile], where: str) -> list[StructureFile]:
+    """Leave out further formats of one AlphaFold DB model; raise if there is nothing."""
+    kept: list[StructureFile] = []
+    seen: set[tuple[Path, str]] = set()
+    for file in files:
+        key = (file.path.parent, stem(file.path))
+        if alphafold_fragment(file.path) and key in seen:
+            continue
+        seen.add(key)
+        kept.append(file)
+    if not kept:
+        raise MissingFileError(f"{where} has no structure ({', '.join(SUFFIXES)}, also .gz)")
+    return kept

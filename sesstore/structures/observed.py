@@ -1,0 +1,209 @@
+"""Tokens over the observed residues of one model: what a worker process does.
+
+A model is one file, or the fragments AlphaFold DB cut a long protein into. Coordinates go in, a few
+bytes a residue come out; which protein they belong to is decided elsewhere (see `tokenise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, StructureError
+from .chains import Chain, Structure, parse_structure
+from .dssp import tokens_dssp
+from .files import StructureFile
+from .foldseek import tokens_3di
+from .fragments import Fragment, join
+from .mkdssp import mkdssp_states
+from .naming import alphafold_fragment, protein_id
+
+PREDICTED = frozenset(
+    {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
+)
+"""Sources whose B-factors are pLDDT."""
+
+_NEEDED = [0, 1, 2]
+"""N, CA and C among the backbone atoms."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the tokens of a model, beside its coordinates.
+
+    Parameters
+    ----------
+    source : str
+        Where it came from; decides whether B-factors are pLDDT.
+    chain : str, optional
+        Only the chain of this id.
+    mkdssp : str, optional
+        The program that assigns DSSP states; mdtraj does by default.
+    """
+
+    source: str
+    chain: str | None = None
+    mkdssp: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file or chain that could not be tokenised.
+
+    Parameters
+    ----------
+    name : str
+        File, or file and chain.
+    reason : str
+        What is wrong, and what to do.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedChain:
+    """Tokens over the observed residues of a chain.
+
+    Parameters
+    ----------
+    chain : Chain
+        Without its coordinates.
+    id : str
+        Of its protein, by rule (see `naming`).
+    name : str
+        File and chain, for errors.
+    codes : dict of str to ndarray, shape=(M, L), dtype=uint8
+    plddt : ndarray, shape=(L,), dtype=uint8, or None
+    complete : bool
+        Whether the chain can stand for its protein's sequence (False: fragments are absent).
+    """
+
+    chain: Chain
+    id: str
+    name: str
+    codes: dict[str, NDArray[np.uint8]]
+    plddt: NDArray[np.uint8] | None
+    complete: bool = True
+
+
+def observe(files: Sequence[StructureFile], settings: Settings) -> list[ObservedChain | Failure]:
+    """Tokenise the protein chains of one model.
+
+    Parameters
+    ----------
+    files : sequence of StructureFile
+        One file, or the fragments of one protein.
+    settings : Settings
+
+    Returns
+    -------
+    list
+        One entry a chain; a chain without a backbone is a `Failure`.
+
+    Raises
+    ------
+    MissingFileError, StructureError
+        A file cannot be used at all.
+    """
+    if len(files) == 1 and (_fragment_number(files[0]) or 1) == 1:
+        file = files[0]
+        return observed_chains(parse_structure(file.path, file.read()), settings)
+    return [_joined(files, settings)]
+
+
+def observe_or_fail(
+    work: tuple[tuple[StructureFile, ...], Settings],
+) -> list[ObservedChain | Failure]:
+    """As `observe`, but a file that cannot be used is a `Failure`."""
+    files, settings = work
+    try:
+        return observe(files, settings)
+    except InputError as problem:
+        return [Failure(str(files[0].path), str(problem))]
+
+
+def observed_chains(structure: Structure, settings: Settings) -> list[ObservedChain | Failure]:
+    """Tokenise the chains of a structure.
+
+    Raises
+    ------
+    StructureError
+        It has no chain of the wanted name.
+    """
+    chains, path, wanted = structure.chains, structure.path, settings.chain
+    if wanted is not None and wanted not in [chain.id for chain in chains]:
+        raise StructureError(
+            f"'{path}' has no protein chain '{wanted}', only {', '.join(c.id for c in chains)}"
+        )
+    named = structure.predicted or settings.source in PREDICTED
+    predicted = named or alphafold_fragment(path) is not None
+    states = _dssp(structure, settings.mkdssp)
+    found: list[ObservedChain | Failure] = []
+    for chain, dssp in zip(chains, states, strict=True):
+        if wanted not in (None, chain.id):
+            continue
+        name = f"{path} chain {chain.id}"
+        if not np.isfinite(chain.backbone[:, :, _NEEDED]).all((2, 3)).any():
+            found.append(Failure(name, _no_backbone(name)))
+            continue
+        found.append(
+            ObservedChain(
+                # Coordinates have served; sending them back would cost more than the tokens.
+                chain=replace(chain, backbone=chain.backbone[:0]),
+                id=protein_id(path, chain.id, len(chains)),
+                name=name,
+                codes={"foldseek": tokens_3di(chain), "dssp": dssp},
+                plddt=_plddt(chain.bfactors) if predicted else None,
+            )
+        )
+    return found
+
+
+def _dssp(structure: Structure, program: str | None) -> list[NDArray[np.uint8]]:
+    if program is None:
+        return tokens_dssp(structure.chains)
+    try:
+        return mkdssp_states(structure.chains, program)
+    except StructureError as problem:
+        raise StructureError(f"'{structure.path}' {problem}") from None
+
+
+def _no_backbone(name: str) -> str:
+    return (
+        f"{name} has C-alpha atoms only: 3Di needs N, CA and C, and DSSP also O. Rebuild the "
+        f"backbone (with PULCHRA or cg2all, for example), or leave the chain out"
+    )
+
+
+def _joined(files: Sequence[StructureFile], settings: Settings) -> ObservedChain:
+    fragments, ids = [], set()
+    for file in files:
+        chains = observed_chains(parse_structure(file.path, file.read()), settings)
+        if len(chains) != 1 or isinstance(chains[0], Failure):
+            raise StructureError(
+                f"'{file.path}' is named as a fragment of an AlphaFold DB model, but has "
+                f"{len(chains)} chains. Give it another name"
+            )
+        number = _fragment_number(file) or 1
+        fragments.append(Fragment(number, chains[0].chain, chains[0].codes))
+        ids.add(chains[0].id)
+    name = f"{files[0].path} and {len(files) - 1} more fragments"
+    chain, codes = join(fragments, name)
+    complete = len(chain) == len(chain.sequence or "")
+    return ObservedChain(chain, ids.pop(), name, codes, _plddt(chain.bfactors), complete)
+
+
+def _fragment_number(file: StructureFile) -> int | None:
+    found = alphafold_fragment(file.path)
+    return found[1] if found else None
+
+
+def _plddt(bfactors: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """0 to 100; some tools write 0 to 1."""
+    scale = 100 if bfactors.max() <= 1 else 1
+    return np.rint(np.clip(np.nan_to_num(bfactors) * scale, 0, 100)).astype(np.uint8)

@@ -1,0 +1,96 @@
+"""Work of many processes in order, with bounded memory, that outlives a process that dies.
+
+A fixed number of items is under way. When a process dies (out of memory, a crash in a compiled
+part), the items that were under way are done again one by one, so that only the one to blame is
+lost.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_AHEAD = 8
+"""Items under way a process."""
+
+
+def ordered(
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    on_death: Callable[[Item], Result],
+) -> Iterator[Result]:
+    """Do `work` on items over processes; results come in the order of the items.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module.
+    items : iterable
+        Read as far ahead as there is room.
+    workers : int
+        Processes.
+    on_death : callable
+        Gives the result of an item whose process died.
+    """
+    waiting = iter(items)
+    under_way: deque[Item] = deque()
+    while True:
+        yield from _until_death(work, waiting, workers, under_way)
+        if not under_way:
+            return
+        while under_way:
+            yield _alone(work, under_way.popleft(), on_death)
+
+
+def _until_death(
+    work: Callable[[Item], Result], waiting: Iterator[Item], workers: int, under_way: deque[Item]
+) -> Iterator[Result]:
+    """Results until the items end or a process dies; then `under_way` has what was not done."""
+    futures: deque[Future[Result]] = deque()
+    pool = _pool(workers)
+    try:
+        while True:
+            for item in islice(waiting, _AHEAD * workers - len(under_way)):
+                under_way.append(item)
+                futures.append(pool.submit(work, item))
+            if not futures:
+                return
+            result = futures.popleft().result()
+            under_way.popleft()
+            yield result
+    except BrokenProcessPool:
+        return
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _alone(
+    work: Callable[[Item], Result], item: Item, on_death: Callable[[Item], Result]
+) -> Result:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(work, item).result()
+        except BrokenProcessPool:
+            return on_death(item)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Not forked: the parent may have threads.
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("forkserver"), initializer=_leave_interrupts
+    )
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches all processes of a terminal; the parent decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,91 @@
+"""Files, folders, tar files, and which of them belong together."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import MissingFileError, StructureError
+from sesstore.structures.files import StructureFile, models, structure_files
+
+
+def tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
+    folder = path.parent / "members"
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(path, mode) as archive:
+        for name, raw in members.items():
+            (folder / "x").write_bytes(raw)
+            archive.add(folder / "x", arcname=name)
+    return path
+
+
+def named(*names: str) -> list[StructureFile]:
+    return [StructureFile(Path(name)) for name in names]
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
+def test_members_of_a_tar_file_are_read_in_any_order(tmp_path: Path, suffix: str) -> None:
+    mode = {".tar": "w", ".tgz": "w:gz"}.get(suffix, f"w:{suffix.rpartition('.')[2]}")
+    members = {"sub/a.pdb": b"one" * 700, "b.cif.gz": b"two", "notes.txt": b"x", ".c.pdb": b"y"}
+    found = structure_files([tar(tmp_path / f"models{suffix}", members, mode)])
+    assert [file.path.name for file in found] == ["a.pdb", "b.cif.gz"]
+    assert [file.read() for file in reversed(found)] == [b"two", b"one" * 700]
+    assert found[0].path == tmp_path / f"models{suffix}" / "sub" / "a.pdb"
+
+
+def test_a_folder_is_searched_to_the_bottom_tar_files_among_it(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "z.ent").write_bytes(b"z")
+    (tmp_path / "B.PDB.GZ").write_bytes(b"b")
+    tar(tmp_path / "a.tar", {"m.bcif": b"m"})
+    (tmp_path / "members" / "x").unlink()
+    found = structure_files([tmp_path])
+    assert [file.path.name for file in found] == ["B.PDB.GZ", "m.bcif", "z.ent"]
+
+
+def test_an_alphafold_model_in_two_formats_is_taken_once(tmp_path: Path) -> None:
+    for name in ("AF-P1-F1-model_v4.pdb.gz", "AF-P1-F1-model_v4.cif.gz", "1aki.pdb", "1aki.cif"):
+        (tmp_path / name).write_bytes(b"x")
+    found = structure_files([tmp_path])
+    assert [f.path.name for f in found] == ["1aki.cif", "1aki.pdb", "AF-P1-F1-model_v4.cif.gz"]
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no file or folder"):
+        structure_files([tmp_path / "none"])
+    with pytest.raises(MissingFileError, match="has no structure"):
+        structure_files([tmp_path])
+    with pytest.raises(MissingFileError, match="no structure file"):
+        StructureFile(tmp_path / "gone.pdb").read()
+    broken = tmp_path / "broken.tar"
+    broken.write_bytes(b"no tar file" * 100)
+    (found,) = structure_files([broken])
+    with pytest.raises(StructureError, match=r"broken\.tar.*Get it again"):
+        found.read()
+
+
+def test_a_tar_file_that_is_cut_short_later_is_said(tmp_path: Path) -> None:
+    path = tar(tmp_path / "m.tar", {"a.pdb": b"a" * 3000, "b.pdb": b"b" * 3000})
+    found = structure_files([path])
+    path.write_bytes(path.read_bytes()[:4700])
+    assert found[0].read() == b"a" * 3000
+    with pytest.raises(StructureError, match=r"b\.pdb' is cut short"):
+        found[1].read()
+
+
+def test_fragments_of_one_model_belong_together() -> None:
+    files = named(
+        "x/AF-P1-F2-model_v4.cif", "x/1abc.pdb", "x/AF-P1-F1-model_v4.cif", "x/1abc.cif",
+        "y/AF-P1-F3-model_v4.cif", "x/AF-P1-F1-model_v6.cif", "x/AF-P1-2-F1-model_v4.cif",
+    )  # fmt: skip
+    groups = [[str(file.path) for file in model] for model in models(files)]
+    assert groups == [
+        ["x/AF-P1-F2-model_v4.cif", "x/AF-P1-F1-model_v4.cif"],
+        ["x/1abc.pdb"],
+        ["x/1abc.cif"],
+        ["y/AF-P1-F3-model_v4.cif"],
+        ["x/AF-P1-F1-model_v6.cif"],
+        ["x/AF-P1-2-F1-model_v4.cif"],
+    ]

@@ -1,0 +1,121 @@
+"""Files to tokens on sequences."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.alphabets import DSSP, FOLDSEEK
+from sesstore.errors import InputError, StructureError
+from sesstore.proteins import Protein
+from sesstore.structures.chains import Chain
+from sesstore.structures.files import models, structure_files
+from sesstore.structures.tokenise import Failure, TokenisedChain, tokenise, tokenise_many, tool
+
+
+def by_id(path: Path, **options) -> dict[str, TokenisedChain]:
+    return {chain.protein.id: chain for chain in tokenise(path, source="pdb", **options)}
+
+
+def test_both_formats_of_an_entry_give_identical_tokens(shared_structures: Path) -> None:
+    (one,) = tokenise(shared_structures / "1aki.pdb", source="pdb")
+    (two,) = tokenise(shared_structures / "1aki.cif", source="pdb")
+    assert one.protein.digest == two.protein.digest
+    for name in ("foldseek", "dssp"):
+        np.testing.assert_array_equal(one.tokens.codes[name], two.tokens.codes[name])
+
+
+def test_conformers_are_kept(shared_structures: Path) -> None:
+    (chain,) = tokenise(shared_structures / "1l2y.cif", source="pdb")
+    assert {name: codes.shape for name, codes in chain.tokens.codes.items()} == {
+        "foldseek": (38, 20),
+        "dssp": (38, 20),
+    }
+    assert chain.tokens.plddt is None
+
+
+def test_chains_are_proteins_of_their_own(shared_structures: Path) -> None:
+    found = by_id(shared_structures / "1igy.cif")
+    assert list(found) == ["1igy_A", "1igy_B", "1igy_C", "1igy_D"]
+    assert found["1igy_A"].protein.digest == found["1igy_C"].protein.digest
+    assert list(by_id(shared_structures / "1igy.cif", chain="C")) == ["1igy_C"]
+    with pytest.raises(StructureError, match="no protein chain 'X', only A, B, C, D"):
+        tokenise(shared_structures / "1igy.cif", source="pdb", chain="X")
+
+
+def test_unresolved_residues_of_the_full_sequence_are_masked(shared_structures: Path) -> None:
+    found = by_id(shared_structures / "5zng.cif")["5zng_A"]
+    assert found.coverage < 1
+    masked = found.tokens.codes["foldseek"][0] == FOLDSEEK.mask
+    np.testing.assert_array_equal(masked, found.tokens.codes["dssp"][0] == DSSP.mask)
+    assert masked.mean() == pytest.approx(1 - found.coverage)
+
+
+def test_a_given_sequence_decides_and_another_protein_is_an_error(shared_structures: Path) -> None:
+    (own,) = tokenise(shared_structures / "1aki.pdb", source="pdb")
+    longer = Protein("1aki", f"MAGIC{own.protein.sequence}TAIL")
+    found = by_id(shared_structures / "1aki.pdb", sequences={"1aki": longer})["1aki"]
+    assert found.protein.digest == longer.digest
+    assert found.own.digest == own.protein.digest
+    np.testing.assert_array_equal(found.tokens.codes["dssp"][0, 5:-4], own.tokens.codes["dssp"][0])
+    other = Protein("1aki", "ACDEFGHIKLMNPQRSTVWY" * 6)
+    (failure,) = tokenise(shared_structures / "1aki.pdb", source="pdb", sequences={"1aki": other})
+    assert isinstance(failure, Failure)
+    assert "is not the protein it should be" in failure.reason
+
+
+def test_c_alphas_alone_are_an_error_that_says_what_is_needed(
+    heavy: Chain, tmp_path: Path, pdb_text
+) -> None:
+    path = tmp_path / "trace.pdb"
+    path.write_text(pdb_text(heavy, atoms=("CA",)))
+    (failure,) = tokenise(path, source="pdb")
+    assert isinstance(failure, Failure)
+    assert "C-alpha atoms only" in failure.reason
+    assert "Rebuild the backbone" in failure.reason
+
+
+def test_b_factors_are_plddt_by_source_name_or_file(heavy: Chain, tmp_path: Path, pdb_text) -> None:
+    text = pdb_text(heavy)
+    for name, source, expected in (
+        ("x.pdb", "pdb", False),
+        ("x.pdb", "esmfold", True),
+        ("AF-P1-F1-model_v4.pdb", "mine", True),
+    ):
+        (tmp_path / name).write_text(text)
+        (chain,) = tokenise(tmp_path / name, source=source)
+        assert (chain.tokens.plddt is not None) == expected
+
+
+def test_many_files_over_processes_are_what_they_are_one_by_one(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "all.tar"
+    with tarfile.open(archive, "w") as tar:
+        for entry in ("1aki.cif", "4gxy.pdb", "1l2y.cif", "1xso.pdb"):
+            packed = tmp_path / f"{entry}.gz"
+            packed.write_bytes(gzip.compress((shared_structures / entry).read_bytes()))
+            tar.add(packed, arcname=packed.name)
+            packed.unlink()
+    files = models(structure_files([archive]))
+    runs = [list(tokenise_many(files, source="pdb", workers=workers)) for workers in (1, 2)]
+    for one, two in zip(*runs, strict=True):
+        assert one.files == two.files
+        assert [f.reason for f in one.failures] == [f.reason for f in two.failures]
+        assert [c.protein for c in one.chains] == [c.protein for c in two.chains]
+        for a, b in zip(one.chains, two.chains, strict=True):
+            for name in ("foldseek", "dssp"):
+                np.testing.assert_array_equal(a.tokens.codes[name], b.tokens.codes[name])
+    assert [len(model.chains) for model in runs[0]] == [1, 0, 1, 2]
+    assert "all.tar/4gxy.pdb.gz" in runs[0][1].failures[0].name
+
+
+def test_the_tools_are_named_with_versions() -> None:
+    assert tool().startswith("mini3di ")
+    assert "mdtraj 1." in tool()
+    with pytest.raises(InputError, match="not by 'stride'"):
+        tool("stride")
