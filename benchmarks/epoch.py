@@ -163,7 +163,7 @@ class Bench:
 
     def _ours(self, learner: Learner, stream: Stream) -> None:
         plan = stream.plan(1)
-        loader, began = Loader(stream.data["train"], plan, CPU), time.perf_counter()
+        loader, began = Loader(stream.data["train"], plan.batches, CPU), time.perf_counter()
         with workers(CPU) as hands:
             for number, batch in enumerate(loader):
                 learner.step(batch, 1, number, len(plan.batches), hands)

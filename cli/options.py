@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -42,7 +43,9 @@ def output_options(command: Command) -> Command:
     @click.option("--quiet", "-q", is_flag=True, help="No progress and no notes.")
     @wraps(command)
     def with_output(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
-        return command(*args, output=Output(as_json=as_json, quiet=quiet), **kwargs)
+        # Of the processes that torchrun starts, the first speaks.
+        mute = os.environ.get("RANK", "0") != "0"
+        return command(*args, output=Output(as_json=as_json, quiet=quiet, mute=mute), **kwargs)
 
     return with_output  # type: ignore[return-value]
 

@@ -54,12 +54,14 @@ class Output:
         Print one JSON object and nothing else on standard output.
     quiet : bool
         No progress and no notes.
+    mute : bool
+        Nothing at all but errors.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
-        self.as_json = as_json
-        self.quiet = quiet
-        self.out = Console(highlight=False, soft_wrap=True)
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, mute: bool = False) -> None:
+        self.as_json = as_json and not mute
+        self.quiet = quiet or mute
+        self.out = Console(highlight=False, soft_wrap=True, quiet=mute)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     # -- the library's Progress protocol ------------------------------------------------------

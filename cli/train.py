@@ -81,6 +81,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where embeddings are held.",
 )
+@click.option(
+    "--measure-plm",
+    is_flag=True,
+    help="Measure what an epoch would cost with the PLM in the loop.",
+)
+@click.option(
+    "--track",
+    type=click.Choice(["tensorboard", "wandb", "trackio"]),
+    help="Send each epoch's figures there [track].",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
@@ -110,6 +120,8 @@ def command(
     balanced: bool,
     focal: float,
     residency: str,
+    measure_plm: bool,
+    track: str | None,
     resume: bool,
     seed: int,
     seeds: int,
@@ -128,12 +140,14 @@ def command(
       sesstore train deeploc_binary --structure foldseek,dssp --seeds 3
       sesstore train deeploc_binary --plm esm2_t33 --structure none
     """
+    from sesstore.jobs.plmcost import measure_plm as measure
     from sesstore.jobs.train import prepare, train
     from sesstore.store import Store
     from sesstore.training.learner import FitConfig
 
+    store = Store.open(store_path)
     inputs = prepare(
-        Store.open(store_path),
+        store,
         task,
         plm=plm,
         weights=weights,
@@ -165,7 +179,20 @@ def command(
         "dropout": dropout,
         "modality_dropout": modality_dropout,
     }
-    report = train(inputs, adapter, config, seeds=seeds, out=out, resume=resume, progress=output)
+    report = train(
+        inputs,
+        adapter,
+        config,
+        seeds=seeds,
+        out=out,
+        resume=resume,
+        track=track,
+        progress=output,
+    )
+    if measure_plm:
+        report.plm_in_the_loop = measure(
+            store, inputs, report.seconds_per_epoch, config, weights=weights, device=device
+        )
     say_report(report, output)
     output.result(report.to_json())
 
@@ -198,6 +225,11 @@ def say_report(report: TrainReport, output: Output) -> None:
     output.line(
         f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}; run: {report.run}"
     )
+    if cost := report.plm_in_the_loop:
+        output.line(
+            f"With {cost.encoder} in the loop an epoch would take {duration(cost.epoch)}, "
+            f"{cost.ratio:.1f} times as long (measured on {cost.measured_residues:,} residues)"
+        )
 
 
 def _with_spread(report: TrainReport, split: str, metric: str) -> str:

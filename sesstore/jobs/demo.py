@@ -28,8 +28,9 @@ from ..structures.chains import read_structure
 from ..tasks import IGNORED, SPLITS, Problem, Split, Task
 from ..training.learner import FitConfig
 from .embed import embed
+from .inputs import Inputs
 from .tokenize import tokenize
-from .train import Inputs, TrainReport, train
+from .train import TrainReport, train
 
 SOURCE, TASK, ENCODER = "pdb", "burial", "near"
 SEEDS = 3

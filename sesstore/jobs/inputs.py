@@ -6,13 +6,33 @@ choice, the error lists it. Nothing is guessed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..errors import InputError, NotStoredError
 from ..proteins import Protein
 from ..provenance import Provenance
-from ..store import Store
+from ..store import Embeddings, Store, Tokens
 from ..tasks import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a task trains on.
+
+    Parameters
+    ----------
+    task : Task
+    embeddings : Embeddings
+        Of all its proteins.
+    tokens : Tokens or None
+        Of one source; None without structure.
+    """
+
+    task: Task
+    embeddings: Embeddings
+    tokens: Tokens | None
 
 
 def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:

@@ -21,8 +21,9 @@ from ..training.fit import Member, fit_many
 from ..training.learner import FitConfig, with_seeds
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run, write_atomically
+from .inputs import Inputs
 from .signals import stop_requests
-from .train import Inputs, TrainReport, adapter_shape, summary
+from .train import TrainReport, adapter_shape, summary
 
 RECORD = "sweep.json"
 OF_ADAPTER = ("alphabets", "pooling", "heads", "width", "dropout", "modality_dropout")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,34 +19,19 @@ from ..adapter.model import AdapterConfig
 from ..encoders import registry
 from ..errors import InputError
 from ..progress import SILENT, Progress
-from ..store import Embeddings, Store, Tokens
-from ..tasks import Problem, Task
+from ..store import Store
+from ..tasks import Problem
 from ..training.evaluate import load_predictions
 from ..training.fit import Member, fit_many
 from ..training.intervals import DRAWS, bootstrap
 from ..training.learner import FitConfig, with_seeds
+from ..training.ranks import ranks, started_by_torchrun
 from ..training.runs import Run
+from ..training.tracking import tracker
 from .embed import embed
-from .inputs import chosen_encoder, chosen_source, task_proteins
+from .inputs import Inputs, chosen_encoder, chosen_source, task_proteins
+from .plmcost import PlmCost
 from .signals import stop_requests
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What a task trains on.
-
-    Parameters
-    ----------
-    task : Task
-    embeddings : Embeddings
-        Of all its proteins.
-    tokens : Tokens or None
-        Of one source; None without structure.
-    """
-
-    task: Task
-    embeddings: Embeddings
-    tokens: Tokens | None
 
 
 @dataclass
@@ -74,6 +59,8 @@ class TrainReport:
         proteins.
     runs : list of str
         Folder of each seed.
+    plm_in_the_loop : PlmCost, optional
+        See `plmcost.measure_plm`.
     """
 
     run: str
@@ -86,6 +73,7 @@ class TrainReport:
     std: dict[str, dict[str, float]] = field(default_factory=dict)
     interval: list[float] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    plm_in_the_loop: PlmCost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -132,6 +120,11 @@ def prepare(
         view = store.embeddings(known.fingerprint)
         if (view.find(digests) >= 0).all():
             return Inputs(task, view, tokens)
+    if started_by_torchrun():
+        raise InputError(
+            f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
+            f"it. Run `sesstore embed {task_name}` first"
+        )
     name = plm or (known.fingerprint.encoder if known else "")
     encoder = registry.load(name, weights=weights, device=device)
     if known is not None and weights is None:
@@ -152,6 +145,7 @@ def train(
     seeds: int = 1,
     out: Path | None = None,
     resume: bool = False,
+    track: str | None = None,
     progress: Progress = SILENT,
 ) -> TrainReport:
     """Train by one seed or several.
@@ -171,6 +165,8 @@ def train(
         Folder for the run; ``runs/<task>/<what>-<when>`` by default.
     resume : bool
         Go on with an interrupted training in `out`.
+    track : str, optional
+        Experiment tracker to send each epoch's figures to, see `tracking.TRACKERS`.
 
     Raises
     ------
@@ -179,23 +175,27 @@ def train(
     """
     task = inputs.task
     shape = adapter_shape(inputs, adapter)
-    folder = out or default_folder(inputs, shape)
-    members = [
-        Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
-        for one in with_seeds(config, seeds)
-    ]
-    with stop_requests() as stop:
-        runs = fit_many(
-            task,
-            inputs.embeddings,
-            inputs.tokens if shape.alphabets else None,
-            members,
-            folder,
-            resume=resume,
-            stop=lambda: bool(stop),
-            progress=progress,
-        )
-    return summary(folder, runs)
+    with ranks() as group, stop_requests() as stop:
+        folder = group.same(out or default_folder(inputs, shape))
+        members = [
+            Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
+            for one in with_seeds(config, seeds)
+        ]
+        with tracker(track if group.rank == 0 else None, task.name, folder / "tracked") as to:
+            runs = fit_many(
+                task,
+                inputs.embeddings,
+                inputs.tokens if shape.alphabets else None,
+                members,
+                folder,
+                resume=resume,
+                stop=lambda: bool(stop),
+                progress=progress,
+                ranks=group,
+                tracker=to,
+            )
+        report = summary(folder, runs) if group.rank == 0 else None
+        return cast(TrainReport, group.same(report))
 
 
 def adapter_shape(inputs: Inputs, settings: Mapping[str, Any]) -> AdapterConfig:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .batch import Batch
-from .plan import EpochPlan
 from .reader import SplitData
 
 AHEAD = 3
@@ -31,26 +30,24 @@ class Loader:
     ----------
     data : SplitData
         Where rows come from.
-    plan : EpochPlan
-        Which rows, in which order.
+    batches : sequence of ndarray, dtype=int64
+        Rows of each batch, in order: of an `EpochPlan`, or a part of it.
     device : torch.device
         Where batches are needed.
-    start : int
-        Batch to begin with: an interrupted epoch goes on here.
     """
 
     def __init__(
-        self, data: SplitData, plan: EpochPlan, device: torch.device, *, start: int = 0
+        self, data: SplitData, batches: Sequence[NDArray[np.int64]], device: torch.device
     ) -> None:
         self._data, self._device = data, device
-        self._batches = plan.batches[start:]
+        self._batches = batches
         self.waited = 0.0
         """Seconds the consumer waited for data."""
 
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         ready: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
         closing = threading.Event()
         reader = threading.Thread(

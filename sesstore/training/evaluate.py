@@ -24,6 +24,7 @@ from ..tasks import Problem, Split, Task
 from .checkpoint import load_adapter
 from .intervals import Predicted
 from .metrics import compute
+from .ranks import ALONE, Ranks
 from .runs import Run, write_atomically
 
 EVALUATION_TOKENS = 16384
@@ -83,6 +84,7 @@ def predict_scores(
     scale: Mapping[str, float],
     hands: Workers,
     progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> list[Tensor]:
     """Predict for all rows, in their order.
 
@@ -98,6 +100,8 @@ def predict_scores(
         ``mean`` and ``std`` regression was standardised with.
     hands : Workers
         What computes.
+    ranks : Ranks
+        Processes that share the rows; each gets all predictions.
 
     Returns
     -------
@@ -112,15 +116,18 @@ def predict_scores(
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
             return scores_of(adapter(part).float().cpu(), problem, scale)
 
-    found: list[Tensor] = []
+    found: dict[int, Tensor] = {}
     plan = plan_in_order(data.lengths, EVALUATION_TOKENS)
+    mine = [rows for rows in ranks.share(plan, data.lengths) if len(rows)]
     with progress.stage("predicting", int(data.lengths.sum()), "residues") as bar:
-        for batch in Loader(data, plan, device):
+        for batch in Loader(data, mine, device):
             budget = PART if device.type == "cpu" else EVALUATION_TOKENS
             rows = torch.cat(hands.map(scores, batch.parts(budget, problem.per_residue)))
-            found += torch.split(rows, list(batch.lengths)) if problem.per_residue else rows
+            of_rows = torch.split(rows, list(batch.lengths)) if problem.per_residue else rows
+            found.update(zip(batch.index.tolist(), of_rows, strict=True))
             bar.advance(len(batch.values))
-    return found
+    merged = ranks.merged(found)
+    return [merged[row] for row in range(len(data))]
 
 
 def evaluate_adapter(
@@ -131,9 +138,10 @@ def evaluate_adapter(
     scale: Mapping[str, float],
     hands: Workers,
     progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Score an adapter on the rows of a split."""
-    found = predict_scores(adapter, data, task.problem, scale, hands, progress)
+    found = predict_scores(adapter, data, task.problem, scale, hands, progress, ranks)
     scores = torch.cat(found) if task.problem.per_residue else torch.stack(found)
     labels, rows = data.all_labels(), torch.arange(len(split))
     if task.problem.per_residue:

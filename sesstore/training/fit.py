@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,9 @@ from ..store import Embeddings, Tokens
 from ..tasks import Task
 from .learner import FitConfig
 from .metrics import METRICS
+from .ranks import ALONE, Ranks
 from .runs import RECORD, Run
+from .tracking import NO_TRACKER, Tracker
 from .trainer import Stream, Trainer
 
 __all__ = ["FitConfig", "Member", "check_fit", "choose_device", "fit", "fit_many"]
@@ -121,6 +124,8 @@ def fit_many(
     resume: bool = False,
     stop: Callable[[], object] = _never,
     progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
+    tracker: Tracker = NO_TRACKER,
 ) -> list[Run]:
     """Train several adapters on one stream of batches, each read once.
 
@@ -135,6 +140,10 @@ def fit_many(
         What to train; they share batch size, masking, device and residency.
     out : path
         Folder for what an interruption leaves.
+    ranks : Ranks
+        The processes that train together; rank 0 writes.
+    tracker : Tracker
+        What is sent each epoch's figures.
 
     Returns
     -------
@@ -154,11 +163,20 @@ def fit_many(
     progress.note(stream.say_residency())
     with workers(device) as hands:
         shapes = [(member.adapter, member.config) for member in members]
-        trainer = Trainer(stream, shapes, out, hands, progress)
+        trainer = Trainer(stream, shapes, out, hands, progress, ranks)
+        trainer.on_epoch = _sender(members, out, tracker)
         if resume:
             trainer.resume()
         trainer.run(stop)
         return trainer.finish([member.out for member in members])
+
+
+def _sender(
+    members: Sequence[Member], out: Path, tracker: Tracker
+) -> Callable[[int, dict[str, Any]], None]:
+    """What sends an epoch's record of a member, by its folder's name if there are several."""
+    names = [str(m.out.relative_to(out)) if m.out.is_relative_to(out) else "" for m in members]
+    return lambda i, entry: tracker.epoch("" if len(members) == 1 else names[i], entry)
 
 
 def check_fit(task: Task, adapter: AdapterConfig, tokens: Tokens | None, out: Path) -> None:

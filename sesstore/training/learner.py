@@ -8,7 +8,7 @@ was interrupted goes on exactly as if it had not been.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..streaming.batch import Batch
 from ..tasks import Task
 from .losses import Loss, class_weights, label_scale
 from .metrics import better
+from .ranks import ALONE, Ranks
 
 SCHEDULES = ("constant", "cosine")
 
@@ -138,41 +139,48 @@ class Learner:
         """Whether it has had its epochs, or its patience is over."""
         return len(self.history) >= self.config.epochs or self.waiting >= self.config.patience
 
-    def step(self, batch: Batch, epoch: int, number: int, of: int, workers: Workers) -> float:
+    def step(
+        self,
+        batch: Batch | None,
+        epoch: int,
+        number: int,
+        of: int,
+        workers: Workers,
+        ranks: Ranks = ALONE,
+    ) -> float:
         """Learn from one batch.
 
         Parameters
         ----------
-        batch : Batch
-            With labels, on the learner's device.
+        batch : Batch or None
+            This process's rows, with labels, on the learner's device; None if it has none.
         epoch, number, of : int
             The epoch (from 1), the batch's number in it (from 0), and how many it has.
         workers : Workers
             What computes the batch's parts.
+        ranks : Ranks
+            The processes that have the batch's other rows.
 
         Returns
         -------
         float
-            Mean loss.
+            Mean loss over all rows.
         """
-        assert batch.labels is not None
-        weight = self.loss.weight(batch.labels)
+        labels = None if batch is None else batch.labels
+        weight = ranks.total(0.0 if labels is None else self.loss.weight(labels))
         if not weight:
             return 0.0
         self.adapter.train()
-        per_residue = self.loss.problem.per_residue
-        budget = PART if self.device.type == "cpu" else self.config.batch_tokens
-        parts = list(enumerate(batch.parts(budget, per_residue)))
-        key = (self.config.seed, epoch, number)
+        key = (self.config.seed, epoch, number, *([ranks.rank] if ranks.world > 1 else []))
 
-        def gradients(item: tuple[int, Batch]) -> tuple[Tensor, tuple[Tensor, ...]]:
-            chance = _chance(self.device, *key, item[0])
-            return self._gradients(item[1], weight, chance)
+        def gradients(item: tuple[int, Batch]) -> tuple[Tensor, ...]:
+            return self._gradients(item[1], weight, _chance(self.device, *key, item[0]))
 
-        found = workers.map(gradients, parts)
-        self._set_gradients([grads for _, grads in found])
+        found = workers.map(gradients, list(enumerate(self._parts(batch))))
+        loss, *total = ranks.sum(self._summed(found))
+        self._set_gradients(total)
         self._update((epoch - 1 + number / of) / self.config.epochs)
-        return sum(float(loss) for loss, _ in found)
+        return float(loss)
 
     def end_epoch(self, entry: dict[str, Any]) -> None:
         """Note an epoch's record, with its ``valid`` metrics; keep the weights if they are best."""
@@ -213,21 +221,32 @@ class Learner:
             whole = self.optimiser.state_dict()
             self.optimiser.load_state_dict({**whole, "state": state})
 
-    def _gradients(
-        self, part: Batch, weight: float, chance: torch.Generator
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _parts(self, batch: Batch | None) -> Iterable[Batch]:
+        if batch is None:
+            return ()
+        budget = PART if self.device.type == "cpu" else self.config.batch_tokens
+        return batch.parts(budget, self.loss.problem.per_residue)
+
+    def _gradients(self, part: Batch, weight: float, chance: torch.Generator) -> tuple[Tensor, ...]:
+        """Loss of a part, then the gradient of each parameter."""
         assert part.labels is not None
         half = self.device.type == "cuda"
         with torch.enable_grad():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
                 logits = self.adapter(part, chance)
             loss = self.loss.total(logits.float(), part.labels) / weight
-            return loss.detach(), torch.autograd.grad(loss, self.parameters)
+            return loss.detach(), *torch.autograd.grad(loss, self.parameters)
 
-    def _set_gradients(self, parts: list[tuple[Tensor, ...]]) -> None:
+    def _summed(self, parts: list[tuple[Tensor, ...]]) -> list[Tensor]:
+        if not parts:
+            nothing = torch.zeros((), device=self.device)
+            return [nothing, *(torch.zeros_like(p) for p in self.parameters)]
         total = list(parts[0])
         for other in parts[1:]:
             torch._foreach_add_(total, list(other))
+        return total
+
+    def _set_gradients(self, total: list[Tensor]) -> None:
         for parameter, gradient in zip(self.parameters, total, strict=True):
             parameter.grad = gradient
         if self.config.clip:

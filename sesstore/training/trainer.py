@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..errors import StoppedError, TrainingError
 from ..progress import Progress, Stage
 from ..provenance import circumstances
 from ..store import Embeddings, Tokens
+from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData
@@ -31,6 +33,7 @@ from ..tasks import Task
 from .checkpoint import STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
 from .learner import FitConfig, Learner
+from .ranks import Ranks
 from .runs import Run, task_record
 
 SAVE_EVERY = 60.0
@@ -108,6 +111,8 @@ class Trainer:
         What computes.
     progress : Progress
         What is told.
+    ranks : Ranks
+        The processes that train together.
     """
 
     def __init__(
@@ -117,10 +122,13 @@ class Trainer:
         out: Path,
         workers: Workers,
         progress: Progress,
+        ranks: Ranks,
     ) -> None:
         self.stream, self.shapes, self.out = stream, shapes, out
-        self.workers, self.progress = workers, progress
+        self.workers, self.progress, self.ranks = workers, progress, ranks
         self.learners = [Learner(stream.task, a, c, stream.device) for a, c in shapes]
+        self.on_epoch: Callable[[int, dict[str, Any]], None] = lambda place, entry: None
+        """Called with each learner's place and record after an epoch."""
         self.epochs = max(config.epochs for _, config in shapes)
         self.epoch, self.next_batch = 1, 0
         self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: of the epoch in hand
@@ -143,11 +151,15 @@ class Trainer:
             self._write(learner, shape, folder)
             for learner, shape, folder in zip(self.learners, self.shapes, folders, strict=True)
         ]
-        (self.out / STATE).unlink(missing_ok=True)
+        if self.ranks.rank == 0:
+            (self.out / STATE).unlink(missing_ok=True)
         return runs
 
     def save(self) -> None:
         """Write all that resuming needs, in one step."""
+        self.saved = time.perf_counter()
+        if self.ranks.rank:
+            return
         facts = {
             "settings": self._settings(),
             "epoch": self.epoch,
@@ -163,7 +175,6 @@ class Trainer:
         }
         self.out.mkdir(parents=True, exist_ok=True)
         save_state(self.out / STATE, tensors, facts)
-        self.saved = time.perf_counter()
 
     def resume(self) -> None:
         """Go on from what `save` wrote, if there is any; raises `InputError` if it does not fit."""
@@ -181,25 +192,37 @@ class Trainer:
         return [learner for learner in self.learners if not learner.finished]
 
     def _train_epoch(self, bar: Stage, stop: Callable[[], object]) -> None:
-        plan = self.stream.plan(self.epoch)
-        loader = Loader(self.stream.data["train"], plan, self.stream.device, start=self.next_batch)
+        data, plan = self.stream.data["train"], self.stream.plan(self.epoch)
+        mine = self.ranks.share(plan, data.lengths)
+        waiting = [rows for rows in mine[self.next_batch :] if len(rows)]
+        loader = Loader(data, waiting, self.stream.device)
         began, earlier = time.perf_counter(), dict(self.clock)
-        for batch in loader:
-            for i, learner in enumerate(self.learners):
-                if not learner.finished:
-                    loss = learner.step(
-                        batch, self.epoch, self.next_batch, len(plan.batches), self.workers
-                    )
-                    self.losses[i] += (loss * len(batch.lengths), len(batch.lengths))
-            self.next_batch += 1
-            bar.advance(len(batch.values))
-            self.clock["seconds"] = earlier["seconds"] + time.perf_counter() - began
-            self.clock["waited"] = earlier["waited"] + loader.waited
-            self._show(bar)
-            self._save_in_time(stop)
+        with closing(iter(loader)) as batches:
+            while self.next_batch < len(plan.batches):
+                self._step(next(batches) if len(mine[self.next_batch]) else None, plan)
+                bar.advance(int(data.lengths[plan.batches[self.next_batch - 1]].sum()))
+                self.clock["seconds"] = earlier["seconds"] + time.perf_counter() - began
+                self.clock["waited"] = earlier["waited"] + loader.waited
+                self._show(bar)
+                self._save_in_time(stop)
+
+    def _step(self, batch: Batch | None, plan: EpochPlan) -> None:
+        rows = len(plan.batches[self.next_batch])
+        for i, learner in enumerate(self.learners):
+            if not learner.finished:
+                loss = learner.step(
+                    batch,
+                    self.epoch,
+                    self.next_batch,
+                    len(plan.batches),
+                    self.workers,
+                    self.ranks,
+                )
+                self.losses[i] += (loss * rows, rows)
+        self.next_batch += 1
 
     def _save_in_time(self, stop: Callable[[], object]) -> None:
-        if stop():
+        if self.ranks.total(float(bool(stop()))):
             self.save()
             raise StoppedError(
                 f"stopped in epoch {self.epoch}, after batch {self.next_batch}; all is saved in "
@@ -211,7 +234,8 @@ class Trainer:
     def _end_epoch(self, bar: Stage) -> None:
         seconds = self.clock["seconds"]
         residues = int(self.stream.data["train"].lengths.sum())
-        for learner, (total, rows) in zip(self.learners, self.losses.tolist(), strict=True):
+        for place, learner in enumerate(self.learners):
+            total, rows = self.losses[place].tolist()
             if learner.finished:
                 continue
             if not math.isfinite(total):
@@ -228,6 +252,7 @@ class Trainer:
                 "valid": self._score(learner, "valid").metrics,
             }
             learner.end_epoch(entry)
+            self.on_epoch(place, entry)
         self._say_epoch()
         self.epoch, self.next_batch = self.epoch + 1, 0
         self.losses = np.zeros_like(self.losses)
@@ -252,7 +277,13 @@ class Trainer:
     def _score(self, learner: Learner, split: str) -> Evaluation:
         rows, data = self.stream.task.split(split), self.stream.data[split]
         return evaluate_adapter(
-            learner.adapter, self.stream.task, rows, data, learner.loss.scale, self.workers
+            learner.adapter,
+            self.stream.task,
+            rows,
+            data,
+            learner.loss.scale,
+            self.workers,
+            ranks=self.ranks,
         )
 
     def _show(self, bar: Stage) -> None:
@@ -274,7 +305,6 @@ class Trainer:
             )
         learner.adapter.load_state_dict(learner.best_weights)
         scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
-        folder.mkdir(parents=True, exist_ok=True)
         run = Run(
             path=folder,
             task=task_record(self.stream.task),
@@ -290,6 +320,9 @@ class Trainer:
             scale=learner.loss.scale,
             circumstances=circumstances("torch", "numpy", "zarr"),
         )
+        if self.ranks.rank:
+            return run
+        folder.mkdir(parents=True, exist_ok=True)
         save_weights(run, learner.best_weights)
         for split, evaluation in scored.items():
             save_predictions(run, split, evaluation)

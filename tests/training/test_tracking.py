@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import InputError, MissingExtraError
+from sesstore.training.tracking import NO_TRACKER, tracker
+
+ENTRY = {
+    "epoch": 3, "loss": 0.5, "seconds": 1.0, "tokens_per_second": 9.0, "wait_share": 0.0,
+    "valid": {"accuracy": 0.75}, "best": True,
+}  # fmt: skip
+
+
+def test_tensorboard_has_what_was_sent(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with tracker("tensorboard", "toy", tmp_path) as to:
+        to.epoch("", ENTRY)
+        to.epoch("seed-1", ENTRY)
+    found = events.EventAccumulator(str(next(tmp_path.rglob("events*")).parent))
+    found.Reload()
+    for name, value in {"loss": 0.5, "valid/accuracy": 0.75, "seed-1/loss": 0.5}.items():
+        (event,) = found.Scalars(name)
+        assert (event.step, event.value) == (3, value)
+
+
+def test_nothing_is_sent_unless_asked(tmp_path: Path) -> None:
+    with tracker(None, "toy", tmp_path) as to:
+        assert to is NO_TRACKER
+        to.epoch("", ENTRY)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        pytest.raises(InputError, match="tensorboard, wandb, trackio"),
+        tracker("x", "t", tmp_path),
+    ):
+        pass
+    import sys
+
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    pytest.importorskip("accelerate")
+    with (
+        pytest.raises(MissingExtraError, match=r"sesstore\[track\]"),
+        tracker("wandb", "toy", tmp_path),
+    ):
+        pass
