@@ -7,7 +7,8 @@ is left out or chosen here (see `chains`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,6 +86,7 @@ class Parsed:
     begins: dict[str, int] = field(default_factory=dict)
 
 
+_HYBRID = re.compile(rb"[A-Za-z][0-9A-Za-z]{3}")
 _PDB_WIDTH = 80
 _COORDINATES_END = 54
 _MODELLERS = (b"ALPHAFOLD", b"ESMFOLD", b"COLABFOLD", b"OMEGAFOLD", b"ROSETTAFOLD", b"BOLTZ")
@@ -175,7 +177,8 @@ def _numbers(
     if blank is not None:
         column = np.where(column == b"", str(blank).encode(), column)
     try:
-        return column.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is beyond all bounds is found later, as not finite
+            return column.astype(np.float32)
     except ValueError:
         for line, text in zip(lines, column.tolist(), strict=True):
             try:
@@ -198,13 +201,18 @@ def _residue_numbers(column: Bytes, lines: Sequence[int]) -> NDArray[np.int64]:
         values = np.empty(len(column), np.int64)
         for row, text in enumerate(column.tolist()):
             try:
-                values[row] = decode_hybrid36(text.decode("ascii").rjust(4))
+                values[row] = _whole_number(text, decode_hybrid36)
             except ValueError:
                 shown = text.decode("latin-1")
                 raise InputError(
                     f"line {lines[row]} has no residue number at column 23 but '{shown}'"
                 ) from None
         return values
+
+
+def _whole_number(text: bytes, decode: Callable[[str], int]) -> int:
+    """Whole number, or four hybrid-36 digits; raises ValueError."""
+    return decode(text.decode("ascii")) if _HYBRID.fullmatch(text) else int(text)
 
 
 def _seqres(lines: Iterable[bytes]) -> dict[str, str]:

@@ -7,8 +7,6 @@ out. Shapes: M models, L residues with a C-alpha; atoms that are missing are NaN
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError, StructureError
 from .atoms import AtomTable, Parsed, read_pdb
+from .damage import check_geometry, checked_text, unpacked
 from .letters import is_amino_acid, one_letter
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
 
 BACKBONE = ("N", "CA", "C", "CB", "O")
 """Atoms kept of each residue, in this order."""
-
-_N, _CA, _C = 0, 1, 2
-_BONDED = (1.0, 2.0)
-"""Angstrom a N-CA bond is surely within."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +160,9 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
     suffix = structure_suffix(path)
     if suffix not in READERS:
         raise StructureError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
-    raw = _unpacked(path, raw)
+    raw = unpacked(path, raw)
+    if suffix != ".bcif":
+        raw = checked_text(path, raw, mmcif="cif" in suffix)
     try:
         parsed = READERS[suffix](raw)
         chains, table = _protein_chains(parsed)
@@ -197,19 +194,6 @@ def _reason(problem: Exception) -> str:
     return said[0].rstrip(".") if said and said[0] else type(problem).__name__
 
 
-def _unpacked(path: Path, raw: bytes) -> bytes:
-    if path.name.lower().endswith(".gz"):
-        try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as problem:
-            raise StructureError(
-                f"'{path}' is a broken gzip file: {_reason(problem)}. Get it again"
-            ) from None
-    if not raw.strip():
-        raise StructureError(f"'{path}' is empty. Get the file again")
-    return raw
-
-
 def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
     """Chains of all models, and the protein atoms of the first."""
     atoms, residue = _protein(parsed.atoms)
@@ -225,7 +209,7 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
     heads = atoms[starts]
     rows = np.flatnonzero(heads.model == heads.model[0])
     backbone = _stacked(_backbone(atoms, residue, len(starts)), heads, len(rows))
-    _check_geometry(backbone)
+    check_geometry(heads[rows], backbone)
     bfactors = np.zeros(len(starts), np.float32)
     alphas = atoms.atom_name == b"CA"
     bfactors[residue[alphas]] = atoms.bfactor[alphas]
@@ -309,20 +293,6 @@ def _stacked(backbone: NDArray[np.float32], heads: AtomTable, length: int) -> ND
         if key in places:
             stacked[model, places[key]] = backbone[row]
     return stacked
-
-
-def _check_geometry(backbone: NDArray[np.float32]) -> None:
-    """Raise if N and CA of most residues are not a bond apart: swapped columns, another unit."""
-    bonds = np.linalg.norm(backbone[0, :, _N] - backbone[0, :, _CA], axis=-1)
-    bonds = bonds[np.isfinite(bonds)]
-    if not len(bonds):
-        return
-    usual = float(np.median(bonds))
-    if not _BONDED[0] <= usual <= _BONDED[1]:
-        raise StructureError(
-            f"has no protein's geometry: N and CA are {usual:.3g} apart, not 1.46 Angstrom. Are "
-            f"its columns in order, and its unit Angstrom?"
-        )
 
 
 def _split(

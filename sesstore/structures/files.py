@@ -149,6 +149,8 @@ def _is_structure(path: Path) -> bool:
 
 def _in_folder(folder: Path) -> Iterator[StructureFile]:
     for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
         if _is_structure(path):
             yield StructureFile(path)
         elif is_tar(path):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from biotite import DeserializationError, InvalidFileError
 from biotite.structure.io import pdbx
 from numpy.typing import NDArray
 
@@ -34,9 +35,26 @@ def read_mmcif(raw: bytes) -> Parsed:
 
     Raises
     ------
-    InputError, ValueError, KeyError
+    InputError, ValueError, KeyError, IndexError, TypeError
         It is no mmCIF file, or a broken one.
     """
+    return _said_plainly(_read_text, raw)
+
+
+def read_bcif(raw: bytes) -> Parsed:
+    """Atoms, sequences and origin of a BinaryCIF file; raises as `read_mmcif`."""
+    return _said_plainly(_read_binary, raw)
+
+
+def _said_plainly(read: Callable[[bytes], Parsed], raw: bytes) -> Parsed:
+    """Turn biotite's own errors, which say little, into one that says more."""
+    try:
+        return read(raw)
+    except (DeserializationError, InvalidFileError) as problem:
+        raise InputError(f"its tables are broken: {problem}") from None
+
+
+def _read_text(raw: bytes) -> Parsed:
     raw = raw.replace(b"\r\n", b"\n")
     found = _ATOM_LOOP.search(raw)
     if found is None:
@@ -59,8 +77,7 @@ def read_mmcif(raw: bytes) -> Parsed:
     return _parsed(column, block)
 
 
-def read_bcif(raw: bytes) -> Parsed:
-    """Atoms, sequences and origin of a BinaryCIF file; raises as `read_mmcif`."""
+def _read_binary(raw: bytes) -> Parsed:
     block = pdbx.BinaryCIFFile.read(io.BytesIO(raw)).block
     return _parsed(_category_columns(block["atom_site"]), block)
 
