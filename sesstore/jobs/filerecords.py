@@ -9,7 +9,7 @@ file, costs the time to tokenise that file again and nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -52,16 +52,14 @@ class FileRecords:
         Whose tokens they are about.
     source : str
         Where the structures came from.
-    made_by : str
-        The tools at hand, with versions.
-    chain : str or None
-        The only chain that is wanted.
+    settings : sequence
+        What else decides the tokens, as plain values.
     """
 
-    def __init__(self, store: Store, source: str, made_by: str, chain: str | None) -> None:
+    def __init__(self, store: Store, source: str, settings: Sequence[object]) -> None:
         self.path = store.path / TOKENS / f"{source}.files.jsonl"
         self._tokens = store.tokens(source) if source in store.sources() else None
-        self._settings = (made_by, chain)
+        self._settings = settings
         self._known = _read(self.path)
 
     def done(
@@ -98,7 +96,7 @@ class FileRecords:
                 file.write(("\n" + "".join(lines)).encode())
 
     def _key(self, model: tuple[StructureFile, ...]) -> str:
-        about = [*self._settings, *(_identity(file) for file in model)]
+        about = [*self._settings, *(identity(file) for file in model)]
         return sha256(canonical_json(about).encode()).hexdigest()[:32]
 
 
@@ -117,7 +115,7 @@ def _records(model: TokenisedModel) -> list[dict[str, object]]:
     ]
 
 
-def _identity(file: StructureFile) -> list[object]:
+def identity(file: StructureFile) -> list[object]:
     """Place, size and time of change: of the archive for a member."""
     outer = file.archive or file.path
     return [str(outer.absolute()), str(file.path.name), file.start, *_state(outer)]

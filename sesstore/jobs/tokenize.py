@@ -15,7 +15,9 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store
 from ..structures.files import StructureFile, models, structure_files
-from ..structures.tokenise import tokenise_many, tool
+from ..structures.tokenise import TokenisedModel, tokenise_many, tokenise_trajectory, tool
+from ..structures.trajectory import Trajectory
+from .filerecords import identity
 from .signals import stop_requests
 from .tokenrun import TokenReport, TokenRun
 
@@ -67,7 +69,7 @@ def tokenize(
         A signal came; everything tokenised so far is stored.
     """
     named = models(structure_files(paths))
-    run = TokenRun(store, source, tool(dssp), chain, sequences)
+    run = TokenRun(store, source, (tool(dssp), chain), sequences)
     with run.measured(), stop_requests() as stop:
         todo = [model for model in named if not run.has(model)]
         if run.report.already_stored:
@@ -89,4 +91,41 @@ def tokenize(
             f"stopped by {stop.signal}: {run.report.chains:,} chains are stored. Run the same "
             f"command again to go on from there"
         )
+    return run.report
+
+
+def tokenize_trajectory(
+    store: Store,
+    trajectory: Trajectory,
+    source: str,
+    *,
+    chain: str | None = None,
+    sequences: Iterable[Protein] = (),
+    dssp: str = "mdtraj",
+    progress: Progress = SILENT,
+) -> TokenReport:
+    """Tokenise the frames of a trajectory into a store, as conformers of its proteins.
+
+    Parameters as in `tokenize`.
+
+    Raises
+    ------
+    MissingFileError
+        A file does not exist, or mkdssp is not installed.
+    StructureError
+        Trajectory or topology cannot be used.
+    """
+    file = StructureFile(trajectory.path)
+    topology = identity(StructureFile(trajectory.topology)) if trajectory.topology else None
+    settings = (tool(dssp), chain, topology, trajectory.stride)
+    run = TokenRun(store, source, settings, sequences)
+    with run.measured(), progress.stage("tokenising", 1, "trajectories") as bar:
+        if run.has((file,)):
+            progress.note(f"'{trajectory.path}' was tokenised before; it is not done again")
+        else:
+            model: TokenisedModel = tokenise_trajectory(
+                trajectory, source=source, chain=chain, sequences=run.known, dssp=dssp
+            )
+            run.add(model)
+        bar.advance()
     return run.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,10 +105,8 @@ class TokenRun:
     store : Store
     source : str
         Where the structures come from.
-    made_by : str
-        The tools, with versions.
-    chain : str, optional
-        The only chain that is wanted.
+    settings : sequence
+        What else decides the tokens of a file: the tools with versions, the chosen chain, ...
     sequences : iterable of Protein
         Sequences to align to, by id.
     """
@@ -117,16 +115,16 @@ class TokenRun:
         self,
         store: Store,
         source: str,
-        made_by: str,
-        chain: str | None = None,
+        settings: Sequence[object],
         sequences: Iterable[Protein] = (),
     ) -> None:
         self.report = TokenReport(source)
         self.known = KnownSequences(store, sequences)
         self._store = store
-        self._records = FileRecords(store, source, made_by, chain)
+        self._records = FileRecords(store, source, settings)
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
         self._waiting: list[TokenisedModel] = []
+        self._seen: set[bytes] = set()
         self._lengths: list[tuple[int, int]] = []
 
     @contextmanager
@@ -153,6 +151,7 @@ class TokenRun:
         self.report.already_stored += len(model)
         for chain in found:
             protein = self._store.protein(bytes.fromhex(chain.digest))
+            self._seen.add(protein.digest)
             self._count(Protein(chain.id, protein.sequence), chain.resolved)
         return True
 
@@ -176,31 +175,29 @@ class TokenRun:
         """Store what waits: proteins, then their tokens, then that these files are done."""
         chains = [chain for model in self._waiting for chain in model.chains]
         self._store.add_proteins(chain.protein for chain in chains)
-        older, new = self._by_age([chain.tokens for chain in chains])
-        self._store.add_tokens(new, self._made_by)
-        self._store.add_tokens(older, self._made_by, replace=True)
+        for tokens, replace in self._sorted([chain.tokens for chain in chains]):
+            self._store.add_tokens(tokens, self._made_by, replace=replace)
         self._records.add(self._waiting)
         self._waiting.clear()
 
-    def _by_age(
+    def _sorted(
         self, tokens: list[StructureTokens]
-    ) -> tuple[list[StructureTokens], list[StructureTokens]]:
-        """Tokens that take the place of those of another version of the tools; and the others.
+    ) -> Iterator[tuple[list[StructureTokens], bool]]:
+        """Tokens to store, and whether they take the place of stored ones.
 
-        Of several chains with one sequence the first counts. Imported tokens stay.
+        Of several structures of one sequence in a run, done before or now, the first counts. Tokens
+        of an earlier run (of another file, or by other tools) are replaced, imported ones stay.
         """
-        first = {one.digest: one for one in reversed(tokens)}
-        stored: dict[bytes, StructureTokens | None] = {}
+        first = {one.digest: one for one in reversed(tokens) if one.digest not in self._seen}
+        self._seen |= first.keys()
+        stored: list[StructureTokens | None] = [None] * len(first)
         if self.report.source in self._store.sources():
-            reader = self._store.tokens(self.report.source)
-            stored = dict(zip(first, reader.get_all(first), strict=True))
-        older: list[StructureTokens] = []
-        new: list[StructureTokens] = []
-        for digest, one in first.items():
-            known = stored.get(digest)
-            ours = known is not None and known.tool.startswith(TOOL)
-            (older if known is not None and ours and known.tool != one.tool else new).append(one)
-        return older, new
+            stored = self._store.tokens(self.report.source).get_all(first)
+        ours = {
+            known.digest for known in stored if known is not None and known.tool.startswith(TOOL)
+        }
+        yield [one for digest, one in first.items() if digest not in ours], False
+        yield [one for digest, one in first.items() if digest in ours], True
 
     def _write_failures(self) -> Path:
         """Write file (and chain) and reason of each failure, a line each."""

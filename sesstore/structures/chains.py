@@ -1,4 +1,4 @@
-"""Protein chains of coordinate files: PDB, mmCIF and BinaryCIF, plain or gzipped.
+"""Protein chains of coordinate files: PDB, mmCIF, BinaryCIF and Foldcomp, plain or gzipped.
 
 One parse a file. Of alternate locations (and of residues modelled as two amino acids) the one with
 the highest occupancy counts; models become conformers; nucleic acids, ligands and waters are left
@@ -112,6 +112,12 @@ def _read_mmcif(raw: bytes) -> Parsed:
     return read_mmcif(raw)
 
 
+def _read_fcz(raw: bytes) -> Parsed:
+    from .foldcomp import read_fcz
+
+    return read_fcz(raw)
+
+
 def _read_bcif(raw: bytes) -> Parsed:
     from .mmcif import read_bcif
 
@@ -124,10 +130,12 @@ READERS: dict[str, Callable[[bytes], Parsed]] = {
     ".cif": _read_mmcif,
     ".mmcif": _read_mmcif,
     ".bcif": _read_bcif,
+    ".fcz": _read_fcz,
 }
 """Reader of each suffix; ``.gz`` may follow."""
 
 SUFFIXES = tuple(READERS)
+_BINARY = (".bcif", ".fcz")
 
 
 def structure_suffix(path: Path) -> str:
@@ -141,7 +149,7 @@ def read_structure(path: Path) -> Structure:
     Parameters
     ----------
     path : path
-        ``.pdb``, ``.ent``, ``.cif``, ``.mmcif`` or ``.bcif``; ``.gz`` may follow.
+        ``.pdb``, ``.ent``, ``.cif``, ``.mmcif``, ``.bcif`` or ``.fcz``; ``.gz`` may follow.
 
     Raises
     ------
@@ -161,7 +169,7 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
     if suffix not in READERS:
         raise StructureError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
     raw = unpacked(path, raw)
-    if suffix != ".bcif":
+    if suffix not in _BINARY:
         raw = checked_text(path, raw, mmcif="cif" in suffix)
     try:
         parsed = READERS[suffix](raw)

@@ -1,4 +1,4 @@
-"""Structure files: plain ones, those in folders, and members of tar files.
+"""Structure files: plain ones, those in folders, members of tar files and of Foldcomp databases.
 
 A tar file is listed once; a member is then read by its place, so that any process can read any
 member and nothing is unpacked. Compressed tar files are read the same way, each process going
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import MissingFileError, StructureError
+from . import foldcomp
 from .chains import SUFFIXES, structure_suffix
 from .naming import alphafold_fragment, stem
 
@@ -43,7 +44,7 @@ class StructureFile:
     path : Path
         What to call it; for a member the archive's path and the member's name.
     archive : Path, optional
-        The tar file it is in.
+        The tar file or database it is in.
     start, size : int
         Where in the (uncompressed) archive it is, in bytes.
     problem : str
@@ -100,6 +101,10 @@ def structure_files(paths: Iterable[Path | StructureFile]) -> list[StructureFile
     ------
     MissingFileError
         A path does not exist, or a folder or tar file holds no structure.
+    InputError
+        A Foldcomp database cannot be listed.
+    MissingExtraError
+        There are Foldcomp files, and its package is not installed.
     """
     found: list[StructureFile] = []
     for path in paths:
@@ -111,8 +116,12 @@ def structure_files(paths: Iterable[Path | StructureFile]) -> list[StructureFile
             raise MissingFileError(f"there is no file or folder '{path}'")
         elif is_tar(path):
             found += _once_a_model(_in_tar(path), f"tar file '{path}'")
+        elif foldcomp.is_database(path):
+            found += _in_foldcomp(path)
         else:
             found.append(StructureFile(path))
+    if any(structure_suffix(file.path) == foldcomp.SUFFIX for file in found):
+        foldcomp.check_installed()
     return found
 
 
@@ -134,8 +143,9 @@ def models(files: Iterable[StructureFile]) -> list[tuple[StructureFile, ...]]:
 
 
 def is_structure_path(path: Path) -> bool:
-    """Whether a path names structures: a folder, a tar file or a structure file."""
-    return path.is_dir() or is_tar(path) or structure_suffix(path) in SUFFIXES
+    """Whether a path names structures: a folder, a tar file, a database or a structure file."""
+    named = is_tar(path) or structure_suffix(path) in SUFFIXES
+    return named or path.is_dir() or foldcomp.is_database(path)
 
 
 def is_tar(path: Path) -> bool:
@@ -155,6 +165,15 @@ def _in_folder(folder: Path) -> Iterator[StructureFile]:
             yield StructureFile(path)
         elif is_tar(path):
             yield from _in_tar(path)
+        elif foldcomp.is_database(path):
+            yield from _in_foldcomp(path)
+
+
+def _in_foldcomp(database: Path) -> Iterator[StructureFile]:
+    for name, start, size in foldcomp.members(database):
+        file = Path(name)
+        bare = stem(file) if structure_suffix(file) in SUFFIXES else file.name
+        yield StructureFile(database / f"{bare}{foldcomp.SUFFIX}", database, start, size)
 
 
 def _in_tar(archive: Path) -> Iterator[StructureFile]:

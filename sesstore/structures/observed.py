@@ -142,9 +142,12 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
         )
     named = structure.predicted or settings.source in PREDICTED
     predicted = named or alphafold_fragment(path) is not None
-    states = _dssp(structure, settings.mkdssp)
+    try:
+        tokens = codes_of(chains, settings.mkdssp)
+    except StructureError as problem:
+        raise StructureError(f"'{path}' {problem}") from None
     found: list[ObservedChain | Failure] = []
-    for chain, dssp in zip(chains, states, strict=True):
+    for chain, codes in zip(chains, tokens, strict=True):
         if wanted not in (None, chain.id):
             continue
         name = f"{path} chain {chain.id}"
@@ -157,20 +160,20 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
                 chain=replace(chain, backbone=chain.backbone[:0]),
                 id=protein_id(path, chain.id, len(chains)),
                 name=name,
-                codes={"foldseek": tokens_3di(chain), "dssp": dssp},
+                codes=codes,
                 plddt=_plddt(chain.bfactors) if predicted else None,
             )
         )
     return found
 
 
-def _dssp(structure: Structure, program: str | None) -> list[NDArray[np.uint8]]:
-    if program is None:
-        return tokens_dssp(structure.chains)
-    try:
-        return mkdssp_states(structure.chains, program)
-    except StructureError as problem:
-        raise StructureError(f"'{structure.path}' {problem}") from None
+def codes_of(chains: Sequence[Chain], program: str | None) -> list[dict[str, NDArray[np.uint8]]]:
+    """Codes [M, L] of each chain of a structure by alphabet, DSSP by mkdssp if it is given."""
+    states = mkdssp_states(chains, program) if program else tokens_dssp(chains)
+    return [
+        {"foldseek": tokens_3di(chain), "dssp": dssp}
+        for chain, dssp in zip(chains, states, strict=True)
+    ]
 
 
 def _no_backbone(name: str) -> str:

@@ -21,11 +21,13 @@ from ..alphabets import alphabet
 from ..errors import InputError, StructureError
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
-from . import pool
+from . import foldcomp, pool
 from .alignment import place
+from .chains import structure_suffix
 from .files import StructureFile
 from .mkdssp import find_mkdssp, mkdssp_version
 from .observed import Failure, ObservedChain, Settings, observe, observe_or_fail
+from .trajectory import Trajectory, observe_frames
 
 TOOL = "mini3di"
 """What the name of the tools begins with, in any version."""
@@ -149,16 +151,12 @@ def tokenise_many(
     work = ((model, settings) for model in models)
     results = (
         map(observe_or_fail, work)
-        if workers == 1
+        if workers == 1 and not any(map(_may_end_the_process, models))
         else pool.ordered(observe_or_fail, work, workers, _died)
     )
     for model, observed in zip(models, results, strict=True):
         done = [on_protein(one, source, sequences or {}, made_by) for one in observed]
-        yield TokenisedModel(
-            model,
-            [one for one in done if isinstance(one, TokenisedChain)],
-            [one for one in done if isinstance(one, Failure)],
-        )
+        yield _model(model, done)
 
 
 @cache
@@ -232,6 +230,37 @@ def _on(index: NDArray[np.int64], values: NDArray[np.uint8], absent: int) -> NDA
     resolved = index >= 0
     spread[resolved] = values[index[resolved]]
     return spread
+
+
+def tokenise_trajectory(
+    trajectory: Trajectory,
+    *,
+    source: str,
+    chain: str | None = None,
+    sequences: Mapping[str, Protein] | None = None,
+    dssp: str = "mdtraj",
+) -> TokenisedModel:
+    """Tokenise the frames of a trajectory as conformers; parameters as in `tokenise`.
+
+    Raises
+    ------
+    MissingFileError, StructureError
+        Trajectory, topology or mkdssp cannot be used.
+    """
+    observed = observe_frames(trajectory, _settings(source, chain, dssp))
+    done = [on_protein(one, source, sequences or {}, tool(dssp)) for one in observed]
+    return _model((StructureFile(trajectory.path),), done)
+
+
+def _model(
+    files: tuple[StructureFile, ...], done: Sequence[TokenisedChain | Failure]
+) -> TokenisedModel:
+    chains = [one for one in done if isinstance(one, TokenisedChain)]
+    return TokenisedModel(files, chains, [one for one in done if isinstance(one, Failure)])
+
+
+def _may_end_the_process(model: tuple[StructureFile, ...]) -> bool:
+    return any(structure_suffix(file.path) == foldcomp.SUFFIX for file in model)
 
 
 def _settings(source: str, chain: str | None, dssp: str) -> Settings:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from sesstore.jobs import tokenrun
-from sesstore.jobs.tokenize import tokenize
+from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
 from sesstore.jobs.tokenrun import coverage_table
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.structures import tokenise as room
+from sesstore.structures.trajectory import Trajectory
 
 
 @pytest.fixture
@@ -131,6 +132,30 @@ def test_another_version_of_the_tools_does_all_again_and_replaces(
     assert renewed.codes["dssp"].any()
 
 
+def test_of_structures_of_one_sequence_the_first_of_a_run_counts_and_new_ones_replace(
+    store: Store, shared_structures: Path, tmp_path: Path
+) -> None:
+    """Also when a run was interrupted between them."""
+    lines = (shared_structures / "1aki.pdb").read_text().splitlines(keepends=True)
+    first, second = tmp_path / "a.pdb", tmp_path / "b.pdb"
+    first.write_text("".join(lines))
+    # A hole in the chain is masked: the two differ.
+    second.write_text("".join(x for x in lines if not (x[:4] == "ATOM" and x[22:26] == "  60")))
+
+    def masked() -> int:
+        (digest,) = store.tokens("pdb").digests()
+        return int((store.tokens("pdb").get(digest).codes["dssp"] == 8).sum())
+
+    tokenize(store, [first], "pdb")
+    tokenize(store, [first, second], "pdb")
+    assert masked() == 0
+    tokenize(store, [second, first], "pdb", chain="A")
+    assert masked() == 1
+    first.write_text("".join(lines) + "\n")
+    tokenize(store, [first], "pdb")
+    assert masked() == 0
+
+
 def test_imported_tokens_stay(store: Store, folder: Path) -> None:
     report = tokenize(Store.create(store.path.with_name("new")), [folder / "1aki.pdb"], "pdb")
     protein = report.proteins[0]
@@ -171,3 +196,21 @@ def test_the_coverage_table_sorts_chains_by_what_is_resolved() -> None:
         (1, 100, 50),
         (1, 100, 99),
     ]
+
+
+def test_a_trajectory_becomes_conformers_once(
+    store: Store, shared_structures: Path, tmp_path: Path
+) -> None:
+    import mdtraj
+
+    path, topology = tmp_path / "run.xtc", tmp_path / "top.pdb"
+    one = mdtraj.load_pdb(str(shared_structures / "1aki.pdb"))
+    one = one.atom_slice(one.topology.select("protein"))
+    one.save_pdb(str(topology))
+    mdtraj.join([one] * 5).save(str(path))
+    report = tokenize_trajectory(store, Trajectory(path, topology), "md")
+    assert (report.structures, report.chains, report.already_stored) == (1, 1, 0)
+    assert store.tokens("md").get(report.proteins[0].digest).codes["dssp"].shape == (5, 129)
+    assert tokenize_trajectory(store, Trajectory(path, topology), "md").already_stored == 1
+    tokenize_trajectory(store, Trajectory(path, topology, stride=2), "md")
+    assert store.tokens("md").get(report.proteins[0].digest).codes["dssp"].shape == (3, 129)

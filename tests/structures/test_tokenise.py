@@ -119,3 +119,31 @@ def test_the_tools_are_named_with_versions() -> None:
     assert "mdtraj 1." in tool()
     with pytest.raises(InputError, match="not by 'stride'"):
         tool("stride")
+
+
+@pytest.mark.parametrize(
+    ("entry", "chains"),
+    [
+        ("1aki.pdb", {"1aki": (1, 129, 1.0)}),
+        ("1dix.cif", {"1dix": (1, 208, 1.0)}),
+        (
+            "1igy.cif",
+            {f"1igy_{c}": (1, n, 1.0) for c, n in zip("ABCD", (213, 434) * 2, strict=True)},
+        ),
+        ("1k6p.pdb", dict.fromkeys(("1k6p_A", "1k6p_B"), (1, 99, 1.0))),
+        ("1l2y.cif", {"1l2y": (38, 20, 1.0)}),
+        ("1xso.pdb", dict.fromkeys(("1xso_A", "1xso_B"), (1, 150, 1.0))),
+        ("2axd.cif", {"2axd": (12, 76, 1.0)}),
+        ("3o5r.cif", {"3o5r": (1, 128, 1.0)}),
+        ("5zng.cif", {"5zng_A": (1, 137, 0.577), "5zng_C": (1, 77, 0.805)}),
+        ("altloc.cif", {"altloc": (1, 1, 1.0)}),
+    ],
+)  # fmt: skip
+def test_entries_are_what_a_structural_biologist_expects(
+    shared_structures: Path, entry: str, chains: dict[str, tuple[int, int, float]]
+) -> None:
+    found = by_id(shared_structures / entry)
+    assert {
+        name: (len(c.tokens.codes["dssp"]), len(c.protein), round(c.coverage, 3))
+        for name, c in found.items()
+    } == chains
