@@ -92,6 +92,59 @@ def _esm2(layers: int, size: str, dim: int, heads: int, parameters: int) -> Enco
     )
 
 
+_ESM1 = "Rives et al. 2021, doi:10.1073/pnas.2016239118"
+_ESM1V = "Meier et al. 2021, doi:10.1101/2021.07.09.450648"
+_PROTTRANS = "Elnaggar et al. 2022, doi:10.1109/TPAMI.2021.3095381"
+_PROSTT5 = "Heinzinger et al. 2024, doi:10.1093/nargab/lqae150"
+_ANKH = "Elnaggar et al. 2023, arXiv:2301.06568"
+_ANKH3 = "Alsamkary et al. 2025, arXiv:2505.20052"
+_ESMC = "ESM Team 2024, https://www.evolutionaryscale.ai/blog/esm-cambrian"
+_T5_WINDOW = 2000
+"""The bias of T5's scores takes memory with the square of the length."""
+
+
+def _esm1(name: str, full: str, citation: str) -> EncoderSpec:
+    return EncoderSpec(
+        name,
+        full,
+        "esm",
+        1280,
+        33,
+        20,
+        652_400_000,
+        1022,
+        "MIT",
+        citation,
+        (f"{full}.pt",),
+        f"facebook/{full}",
+    )
+
+
+def _folder(
+    name: str,
+    repository: str,
+    family: str,
+    shape: tuple[int, int, int],
+    parameters: int,
+    window: int,
+    licence: str,
+    citation: str,
+    files: tuple[str, ...],
+) -> EncoderSpec:
+    dim, layers, heads = shape
+    full = repository.rpartition("/")[2]
+    # T5 was trained in bfloat16 and overflows in float16.
+    precisions = ("fp32", "bf16") if family == "t5" else ("fp32", "bf16", "fp16")
+    return EncoderSpec(
+        name, full, family, dim, layers, heads, parameters, window, licence, citation, files,
+        repository, precisions,
+    )  # fmt: skip
+
+
+_OF_T5 = ("pytorch_model.bin", "config.json", "spiece.model")
+_OF_BERT = ("pytorch_model.bin", "config.json", "vocab.txt")
+_OF_ESMC = ("model.safetensors", "config.json")
+
 SPECS = {
     spec.name: spec
     for spec in (
@@ -101,6 +154,67 @@ SPECS = {
         _esm2(33, "650M", 1280, 20, 652_400_000),
         _esm2(36, "3B", 2560, 40, 2_841_600_000),
         _esm2(48, "15B", 5120, 40, 15_135_000_000),
+        _esm1("esm1b", "esm1b_t33_650M_UR50S", _ESM1),
+        *(_esm1(f"esm1v_{n}", f"esm1v_t33_650M_UR90S_{n}", _ESM1V) for n in range(1, 6)),
+        *(
+            _folder(name, f"biohub/{full}", "esmc", shape, size, 2046, "MIT", _ESMC, _OF_ESMC)
+            for name, full, shape, size in (
+                ("esmc_300m", "ESMC-300M", (960, 30, 15), 333_000_000),
+                ("esmc_600m", "ESMC-600M", (1152, 36, 18), 575_000_000),
+                ("esmc_6b", "ESMC-6B", (2560, 80, 40), 6_350_000_000),
+            )
+        ),
+        *(
+            _folder(
+                name,
+                f"Rostlab/{full}",
+                "t5",
+                (1024, 24, 32),
+                1_208_000_000,
+                _T5_WINDOW,
+                licence,
+                citation,
+                _OF_T5,
+            )
+            for name, full, licence, citation in (
+                ("prott5", "prot_t5_xl_half_uniref50-enc", "AFL-3.0", _PROTTRANS),
+                ("prott5_bfd", "prot_t5_xl_bfd", "AFL-3.0", _PROTTRANS),
+                ("prostt5", "ProstT5", "MIT", _PROSTT5),
+            )
+        ),
+        *(
+            _folder(
+                name,
+                f"Rostlab/{full}",
+                "bert",
+                (1024, 30, 16),
+                419_900_000,
+                39_998,
+                "AFL-3.0",
+                _PROTTRANS,
+                _OF_BERT,
+            )
+            for name, full in (("protbert", "prot_bert"), ("protbert_bfd", "prot_bert_bfd"))
+        ),
+        *(
+            _folder(
+                name,
+                f"ElnaggarLab/{name.replace('_', '-')}",
+                "t5",
+                shape,
+                size,
+                _T5_WINDOW,
+                "CC-BY-NC-SA-4.0",
+                citation,
+                ("pytorch_model.bin", "config.json", "tokenizer.json"),
+            )
+            for name, shape, size, citation in (
+                ("ankh_base", (768, 48, 12), 453_000_000, _ANKH),
+                ("ankh_large", (1536, 48, 16), 1_151_000_000, _ANKH),
+                ("ankh3_large", (1536, 48, 16), 1_151_000_000, _ANKH3),
+                ("ankh3_xl", (2560, 72, 32), 3_490_000_000, _ANKH3),
+            )
+        ),
         EncoderSpec(
             "near",
             "NEAR",

@@ -111,6 +111,9 @@ _HUGGING_FACE_NAMES = (
     (r"\.intermediate\.dense\.", ".fc1."),
     (r"\.output\.dense\.", ".fc2."),
     (r"\.LayerNorm\.", ".final_layer_norm."),
+    (r"^layers\.\*\.", "layers.0."),  # one set of frequencies for all layers
+    (r"\.gamma$", ".weight"),
+    (r"\.beta$", ".bias"),
 )
 
 

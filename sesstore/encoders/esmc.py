@@ -1,0 +1,180 @@
+"""ESM C (ESM Team 2024), packed, from a Hugging Face folder or the original checkpoint.
+
+The package that brings it, EvolutionaryScale's, imports as ``esm`` and so cannot stand beside
+fair-esm, which imports as ``esm`` too; neither is needed here. Pre-norm layers with normalised
+queries and keys, rotary positions, SwiGLU, and residual branches scaled by the square root of depth
+over 36. ``<cls>`` and ``<eos>`` stand around every sequence; their rows are not stored. The
+embedding is the output of the final norm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ..errors import WeightsError
+from . import weights as files
+from .base import PackedEncoder, prepared
+from .catalogue import EncoderSpec, Options
+from .esm import tokenise
+from .folders import UNREADABLE, read_folder
+from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
+
+MAPPING = "esm1b, J->X"  # the first 33 tokens are those of ESM-1b
+_DEPTH = 36
+
+
+def load(spec: EncoderSpec, options: Options) -> Esmc:
+    """Make an ESM C ready; see `registry.load`."""
+    return prepared(Esmc, spec, options, files.find(spec, options.weights), MAPPING)
+
+
+class Esmc(PackedEncoder):
+    """An encoder of the ESM C family; see `PackedEncoder`."""
+
+    def build(self) -> _Trunk:
+        """Read the weights."""
+        state = _read(self.path)
+        layers = len({n.split(".")[1] for n in state if n.startswith("layers.")})
+        embedding = state.get("embed_tokens.weight")
+        dim = 0 if embedding is None else embedding.shape[1]
+        if (layers, dim) != (self.spec.layers, self.spec.dim):
+            raise WeightsError(
+                f"'{self.path}' holds an ESM C of {layers} layers and width {dim}; {self.name} has "
+                f"{self.spec.layers} and {self.spec.dim}. Name the right files with --weights"
+            )
+        try:
+            return _Trunk(state, self.spec, self.device, self.dtype)
+        except KeyError as missing:
+            raise WeightsError(
+                f"'{self.path}' is no ESM C: it lacks {missing}. Get its files again"
+            ) from None
+
+    def forward(self, sequences: Sequence[str]) -> Tensor:
+        """Encode sequences; packed [sum of L, d], in their order."""
+        trunk: _Trunk = self.model
+        tokens = [tokenise(sequence) for sequence in sequences]
+        lengths = [len(ids) for ids in tokens]
+        x = trunk(torch.from_numpy(np.concatenate(tokens)).to(self.device), lengths)
+        return torch.cat([row[1:-1] for row in torch.split(x, lengths)])
+
+    def flops(self, length: int) -> int:
+        """Floating-point operations for one protein of this length (matrix products only)."""
+        rows = length + 2
+        return 2 * self.spec.parameters * rows + 4 * self.spec.layers * rows * rows * self.dim
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Weights by the names transformers gives them."""
+    if path.is_dir():
+        state = read_folder(path).state
+        return {name.removeprefix("esmc."): value for name, value in state.items()}
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(pair for name, value in state.items() for pair in _renamed(name, value))
+    except UNREADABLE as why:
+        first = str(why).splitlines()[0] if str(why) else type(why).__name__
+        raise WeightsError(f"'{path}' is no checkpoint of ESM C: {first}") from None
+
+
+_ORIGINAL = {
+    "attn.layernorm_qkv.0": ("input_layernorm",),
+    "attn.layernorm_qkv.1": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "attn.q_ln": ("self_attn.q_norm",),
+    "attn.k_ln": ("self_attn.k_norm",),
+    "attn.out_proj": ("self_attn.o_proj",),
+    "ffn.0": ("post_attention_layernorm",),
+    "ffn.1": ("mlp.gate_proj", "mlp.up_proj"),
+    "ffn.3": ("mlp.down_proj",),
+}
+"""Parts of a block in the original checkpoints, and those of transformers they are made of."""
+
+
+def _renamed(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
+    outside = {"embed.weight": "embed_tokens.weight", "transformer.norm.weight": "norm.weight"}
+    if name in outside:
+        return [(outside[name], value)]
+    if not name.startswith("transformer.blocks."):
+        return []
+    layer, _, rest = name.removeprefix("transformer.blocks.").partition(".")
+    part, _, kind = rest.rpartition(".")
+    names = _ORIGINAL.get(part, ())
+    pieces = value.chunk(len(names)) if names else ()
+    return [(f"layers.{layer}.{n}.{kind}", v) for n, v in zip(names, pieces, strict=True)]
+
+
+class _Trunk:
+    """Embedding, layers and final norm."""
+
+    def __init__(
+        self, state: dict[str, Tensor], spec: EncoderSpec, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        def weight(name: str) -> Tensor:
+            return state[name].to(device, dtype)
+
+        self._heads = spec.heads
+        self._embedding = weight("embed_tokens.weight")
+        head = spec.dim // spec.heads
+        self._frequencies = 10000.0 ** -(torch.arange(0, head, 2, dtype=torch.float32) / head)
+        shrink = 1 / math.sqrt(spec.layers / _DEPTH)
+        self._layers = [
+            _Layer(state, f"layers.{layer}.", spec.heads, shrink, device, dtype)
+            for layer in range(spec.layers)
+        ]
+        self._norm = LayerNorm(weight("norm.weight"), None)
+
+    def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
+        x = F.embedding(tokens, self._embedding)
+        rotation = Rotation(lengths, self._heads, self._frequencies, x)
+        for layer in self._layers:
+            layer(x, lengths, rotation)
+        return self._norm(x)
+
+
+class _Layer:
+    """A pre-norm layer; the scale of the residual branches is folded into their last weights."""
+
+    def __init__(
+        self,
+        state: dict[str, Tensor],
+        prefix: str,
+        heads: int,
+        shrink: float,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        def weight(name: str) -> Tensor:
+            return state[f"{prefix}{name}.weight"].to(device, dtype)
+
+        def norm(name: str) -> LayerNorm:
+            shift = state[f"{prefix}{name}.bias"].to(device, dtype)
+            return LayerNorm(weight(name), shift)
+
+        self._heads = heads
+        query, key = (interleaved(weight(f"self_attn.{part}_proj"), heads) for part in ("q", "k"))
+        self._qkv = Linear(torch.cat([query, key, weight("self_attn.v_proj")]))
+        scale = (len(query) // heads) ** -0.5
+        # Normalised over all heads, so a permuted projection needs a permuted scale.
+        self._query_norm = LayerNorm(interleaved(weight("self_attn.q_norm"), heads) * scale, None)
+        self._key_norm = LayerNorm(interleaved(weight("self_attn.k_norm"), heads), None)
+        self._out = Linear(weight("self_attn.o_proj") * shrink)
+        self._before_attention = norm("input_layernorm")
+        self._before_hidden = norm("post_attention_layernorm")
+        self._gate, self._up = Linear(weight("mlp.gate_proj")), Linear(weight("mlp.up_proj"))
+        self._down = Linear(weight("mlp.down_proj") * shrink)
+
+    def __call__(self, x: Tensor, lengths: list[int], rotation: Rotation) -> None:
+        """Change rows [T, d] in place."""
+        qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
+        qkv[:, 0] = self._query_norm(qkv[:, 0])
+        qkv[:, 1] = self._key_norm(qkv[:, 1])
+        rotation(qkv[:, :2])
+        x += self._out(attend(qkv, lengths, self._heads))
+        rows = self._before_hidden(x)
+        x += self._down(F.silu(self._gate(rows)).mul_(self._up(rows)))

@@ -1,0 +1,218 @@
+"""ProtT5, ProstT5, Ankh, ProtBert and ESM C against transformers, on small random models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.encoders import registry
+from sesstore.encoders.base import Encoder
+from sesstore.encoders.catalogue import EncoderSpec, Options
+from sesstore.encoders.t5 import bucket
+from sesstore.errors import WeightsError
+from sesstore.proteins import Protein
+
+from ..conformance.encoder import EncoderConformance, encoded, random_proteins
+
+transformers = pytest.importorskip("transformers")
+
+AMINO = list("ALGVSREDTIPKFQNYMHWCXBOUZ")
+ODD = Protein("odd", "MKXXUZOBWJX")
+
+
+def module(spec: EncoderSpec) -> Any:
+    from importlib import import_module
+
+    return import_module(f"sesstore.encoders.{spec.family}")
+
+
+def word_level(folder: Path, tokens: list[str]) -> None:
+    """A tokenizer file with one token a word."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    known = {token: i for i, token in enumerate(tokens)}
+    Tokenizer(WordLevel(known, unk_token=tokens[2])).save(str(folder / "tokenizer.json"))
+
+
+def t5(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], list[int]]]:
+    torch.manual_seed(1)
+    ankh = name.startswith("ankh")
+    config = transformers.T5Config(
+        vocab_size=40,
+        d_model=48,
+        d_kv=16,
+        d_ff=96,
+        num_layers=3,
+        num_heads=4,
+        feed_forward_proj="gated-gelu" if ankh else "relu",
+        relative_attention_num_buckets=32,
+        relative_attention_max_distance=128,
+    )
+    model = transformers.T5EncoderModel(config).eval()
+    model.save_pretrained(folder)
+    extra = {"prostt5": ["<AA2fold>"], "ankh3_large": ["[NLU]"]}.get(name, [])
+    mark = "" if ankh else "▁"
+    tokens = ["<pad>", "</s>", "<unk>", *(mark + a for a in AMINO), *extra]
+    word_level(folder, tokens)
+    to_x = "J" if ankh else "UZOBJ"
+
+    def ids(sequence: str) -> list[int]:
+        letters = ["X" if a in to_x else a for a in sequence]
+        return [tokens.index(t) for t in [*extra, *(mark + a for a in letters), "</s>"]]
+
+    return replace(registry.spec(name), dim=48, layers=3, heads=4), model, ids
+
+
+def bert(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], list[int]]]:
+    torch.manual_seed(2)
+    config = transformers.BertConfig(
+        vocab_size=30,
+        hidden_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=96,
+        max_position_embeddings=4000,
+    )
+    model = transformers.BertModel(config, add_pooling_layer=False).eval()
+    model.save_pretrained(folder)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *AMINO]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+
+    def ids(sequence: str) -> list[int]:
+        letters = ["X" if a in "UZOBJ" else a for a in sequence]
+        return [tokens.index(t) for t in ["[CLS]", *letters, "[SEP]"]]
+
+    return replace(registry.spec(name), dim=48, layers=3, heads=4, window=700), model, ids
+
+
+def esmc(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], list[int]]]:
+    if not hasattr(transformers, "EsmcModel"):
+        pytest.skip("this transformers has no ESM C")
+    torch.manual_seed(3)
+    config = transformers.EsmcConfig(
+        hidden_size=48, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4
+    )
+    model = transformers.EsmcModel(config).eval()
+    for parameter in model.parameters():  # norms that do something
+        if parameter.ndim == 1:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    from esm import Alphabet
+
+    known = Alphabet.from_architecture("ESM-1b")
+
+    def ids(sequence: str) -> list[int]:
+        return [known.cls_idx, *known.encode(sequence.replace("J", "X")), known.eos_idx]
+
+    return replace(registry.spec(name), dim=48, layers=3, heads=4), model, ids
+
+
+MAKERS = {
+    "prott5": t5,
+    "prostt5": t5,
+    "ankh_base": t5,
+    "ankh3_large": t5,
+    "protbert": bert,
+    "esmc_300m": esmc,
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp(request.param)
+    spec, model, ids = MAKERS[request.param](request.param, folder)
+    return folder, spec, model, ids
+
+
+def ours(made, long: str = "windows") -> Encoder:
+    folder, spec, _, _ = made
+    encoder: Encoder = module(spec).load(spec, Options(folder, "cpu", long))
+    return encoder
+
+
+class TestFamilies(EncoderConformance):
+    @pytest.fixture(autouse=True)
+    def _made(self, made) -> None:
+        self.made = made
+
+    def load(self, long: str = "windows") -> Encoder:
+        return ours(self.made, long)
+
+
+def test_equals_transformers_for_every_residue(made) -> None:
+    _, _, model, ids = made
+    proteins = [*random_proteins([1, 60, 3, 331, 61]), ODD]
+    mine = encoded(ours(made), proteins)
+    for protein in proteins:
+        tokens = ids(protein.sequence)
+        with torch.no_grad():
+            states = model(input_ids=torch.tensor([tokens])).last_hidden_state[0]
+        first = len(tokens) - len(protein) - 1
+        theirs = states[first : first + len(protein)].numpy()
+        worst = np.abs(mine[protein.digest] - theirs).max(1) / np.abs(theirs).max(1)
+        assert worst.max() <= 1e-4
+
+
+def test_another_size_is_refused(made) -> None:
+    folder, spec, _, _ = made
+    other = module(spec).load(replace(spec, layers=5), Options(folder, "cpu"))
+    with pytest.raises(WeightsError, match="3 layers and width 48"):
+        list(other.encode(random_proteins([5])))
+
+
+def test_a_cut_off_folder_is_a_clear_error(made, tmp_path: Path) -> None:
+    folder, spec, _, _ = made
+    for file in folder.iterdir():
+        raw = file.read_bytes()
+        cut = raw[: len(raw) // 2] if file.suffix == ".safetensors" else raw
+        (tmp_path / file.name).write_bytes(cut)
+    encoder = module(spec).load(spec, Options(tmp_path, "cpu"))
+    with pytest.raises(WeightsError, match=r"model\.safetensors"):
+        list(encoder.encode(random_proteins([5])))
+
+
+def test_esmc_reads_the_original_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / "hf"
+    spec, model, _ = esmc("esmc_300m", folder)
+    parts = {name.removesuffix(".weight"): v for name, v in model.state_dict().items()}
+    state = {"embed.weight": parts["embed_tokens"], "transformer.norm.weight": parts["norm"]}
+    for layer in range(3):
+        own, block = f"layers.{layer}.", f"transformer.blocks.{layer}."
+        qkv = [parts[f"{own}self_attn.{part}_proj"] for part in "qkv"]
+        state |= {
+            f"{block}attn.layernorm_qkv.0.weight": parts[f"{own}input_layernorm"],
+            f"{block}attn.layernorm_qkv.0.bias": parts[f"{own}input_layernorm.bias"],
+            f"{block}attn.layernorm_qkv.1.weight": torch.cat(qkv),
+            f"{block}attn.q_ln.weight": parts[f"{own}self_attn.q_norm"],
+            f"{block}attn.k_ln.weight": parts[f"{own}self_attn.k_norm"],
+            f"{block}attn.out_proj.weight": parts[f"{own}self_attn.o_proj"],
+            f"{block}ffn.0.weight": parts[f"{own}post_attention_layernorm"],
+            f"{block}ffn.0.bias": parts[f"{own}post_attention_layernorm.bias"],
+            f"{block}ffn.1.weight": torch.cat(
+                [parts[f"{own}mlp.gate_proj"], parts[f"{own}mlp.up_proj"]]
+            ),
+            f"{block}ffn.3.weight": parts[f"{own}mlp.down_proj"],
+        }
+    file = tmp_path / "esmc_300m_2024_12_v0.pth"
+    torch.save(state, file)
+    proteins = random_proteins([17, 40])
+    one = encoded(module(spec).load(spec, Options(folder, "cpu")), proteins)
+    other = encoded(module(spec).load(spec, Options(file, "cpu")), proteins)
+    for digest, values in one.items():
+        np.testing.assert_array_equal(values, other[digest])
+
+
+def test_buckets_are_those_of_transformers() -> None:
+    from transformers.models.t5.modeling_t5 import T5Attention
+
+    offset = torch.arange(-3000, 3000)
+    for count in (32, 64):
+        theirs = T5Attention._relative_position_bucket(offset, True, count, 128)
+        torch.testing.assert_close(bucket(offset, count, 128), theirs)
