@@ -137,6 +137,13 @@ class SplitData:
         )
 
     @property
+    def places(self) -> NDArray[np.int64]:
+        """Where each row's embedding stands in the store, as a rank; shape=(N,)."""
+        segments, starts, _ = self.embeddings.locate(self.rows)
+        ranks: NDArray[np.int64] = np.lexsort((starts, segments)).argsort()
+        return ranks
+
+    @property
     def bytes(self) -> int:
         """Bytes of the embeddings, each protein counted once, as `hold` would hold them."""
         residues = int(self.embeddings.lengths[np.unique(self.rows)].sum())

@@ -28,7 +28,7 @@ from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData
-from ..streaming.residency import choose_residency, free_memory
+from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..tasks import Task
 from .checkpoint import STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
@@ -77,11 +77,16 @@ class Stream:
         self.residency = choose_residency(config.residency, self.bytes, self.free)
         for data in self.data.values():
             data.hold(self.residency, device)
+        self.blockwise = self.bytes > SHARE * self.free["ram"]
+        """Whether proteins are shuffled by blocks, because reading them at random would be slow."""
 
     def plan(self, epoch: int) -> EpochPlan:
         """Batches of an epoch."""
-        lengths = self.data["train"].lengths
-        return plan_epoch(lengths, self.config.batch_tokens, seed=self.config.seed, epoch=epoch)
+        data, config = self.data["train"], self.config
+        places = data.places if self.blockwise and self.residency == "disk" else None
+        return plan_epoch(
+            data.lengths, config.batch_tokens, seed=config.seed, epoch=epoch, places=places
+        )
 
     def coverage(self, alphabets: Sequence[str]) -> dict[str, Any]:
         """Of each split, how much has tokens of these alphabets."""
@@ -165,6 +170,7 @@ class Trainer:
             "epoch": self.epoch,
             "next_batch": self.next_batch,
             "losses": self.losses.tolist(),
+            "blockwise": self.stream.blockwise,
             "clock": {**self.clock, "before": self._elapsed()},
             "learners": [learner.facts() for learner in self.learners],
         }
@@ -185,6 +191,7 @@ class Trainer:
             own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(f"{i}/")}
             learner.restore(own, facts["learners"][i])
         self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
+        self.stream.blockwise = facts["blockwise"]
         self.losses, self.clock = np.array(facts["losses"]), facts["clock"]
         self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
 

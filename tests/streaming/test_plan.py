@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesstore.errors import InputError
-from sesstore.streaming.plan import plan_epoch, plan_in_order
+from sesstore.streaming.plan import BLOCK, MIXED, plan_epoch, plan_in_order
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=60).map(lambda v: np.array(v, np.int64))
 
@@ -44,6 +44,27 @@ def test_equal_seeds_agree_and_epochs_differ() -> None:
 def test_the_permutation_is_the_same_on_every_machine() -> None:
     plan = plan_epoch(np.full(8, 1), 3, seed=0, epoch=1)
     assert [batch.tolist() for batch in plan.batches] == [[1, 3, 7], [6, 0, 4], [2, 5]]
+
+
+@given(LENGTHS.filter(len), st.integers(1, 500), st.integers(0, 9))
+def test_blockwise_plans_are_plans_too(lengths, budget, seed) -> None:
+    places = np.random.default_rng(seed).permutation(len(lengths))
+    plan = plan_epoch(lengths, budget, seed=seed, epoch=1, places=places)
+    assert sorted(np.concatenate(plan.batches)) == list(range(len(lengths)))
+
+
+def test_blockwise_plans_stay_local() -> None:
+    lengths = np.full(20_000, 100)
+    places = np.random.default_rng(3).permutation(len(lengths))
+    plan = plan_epoch(lengths, 10_000, seed=1, epoch=1, places=places)
+    order = places[np.concatenate(plan.batches)]
+    inside = MIXED * BLOCK // 100
+    for start in range(0, len(order) - inside, inside):
+        window = np.sort(order[start : start + inside])
+        assert (np.diff(window) > 1).sum() <= 3 * MIXED  # about as many pieces as blocks
+    assert (order[:-1] + 1 != order[1:]).mean() > 0.99
+    again = plan_epoch(lengths, 10_000, seed=1, epoch=2, places=places)
+    assert (np.concatenate(again.batches) != np.concatenate(plan.batches)).any()
 
 
 def test_an_empty_split_has_no_batches() -> None:

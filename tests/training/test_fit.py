@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -216,3 +217,22 @@ def test_cosine_rises_then_falls_to_zero() -> None:
     assert config.rate(0.6) == pytest.approx(0.5)
     assert config.rate(1.0) == pytest.approx(0.0)
     assert FitConfig(lr=0.3).rate(0.99) == 0.3
+
+
+def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
+    from sesstore.training import trainer
+
+    monkeypatch.setattr(trainer, "free_memory", lambda device: {"ram": 10})
+    stream = trainer.Stream(
+        taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
+    )
+    assert (stream.residency, stream.blockwise) == ("disk", True)
+    segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
+    by_place = np.argsort(stream.data["train"].places)
+    pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    run = fit(
+        taught.task(), taught.embeddings, taught.tokens, AdapterConfig(16, 3, heads=2),
+        FitConfig(epochs=2), out,
+    )  # fmt: skip
+    assert len(run.history) == 2
