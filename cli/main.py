@@ -30,6 +30,14 @@ COMMANDS = {
     "ls": ("ls", "List what a store holds, a line each."),
     "info": ("info", "Say in full what a store holds and what made it."),
     "plms": ("plms", "List the encoders, and whether their weights are here."),
+    "verify": ("verify", "Check that every stored byte is what was written."),
+    "repair": ("repair", "Set right what is wrong; say what has to be made again."),
+    "compact": ("compact", "Merge small segments and drop duplicates."),
+    "gc": ("gc", "Remove what killed writers left behind."),
+    "diff": ("diff", "Compare two stores, or two encoders' outputs."),
+    "card": ("card", "Write a README into the store: contents, licences, use."),
+    "import": ("importing", "Store embeddings that other tools computed."),
+    "export": ("exporting", "Write embeddings or tasks in a format other tools read."),
 }
 """Name: (module of this package, summary)."""
 

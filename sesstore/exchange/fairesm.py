@@ -59,6 +59,8 @@ def write_fairesm(
 ) -> int:
     """Write one ``.pt`` file a protein, named by its id; returns the files written.
 
+    Means, [d], go under ``mean_representations``, as fair-esm writes them.
+
     Raises
     ------
     InputError
@@ -70,7 +72,8 @@ def write_fairesm(
         if not protein.id or protein.id.startswith(".") or "/" in protein.id:
             raise InputError(f"id '{protein.id}' cannot name a file. Export to HDF5 instead")
         tensor = torch.from_numpy(np.ascontiguousarray(values, np.float32))
-        content = {"label": protein.id, "representations": {layer: tensor}}
+        kind = "representations" if tensor.ndim == 2 else "mean_representations"
+        content = {"label": protein.id, kind: {layer: tensor}}
         torch.save(content, folder / f"{protein.id}.pt")
         written += 1
     return written

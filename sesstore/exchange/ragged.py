@@ -58,11 +58,12 @@ def write_ragged(
     path : path
         File to make; must not exist.
     embeddings : iterable of (Protein, ndarray [L, d])
-        Stored as float32, which is what the layout allows.
+        Stored as float32, which is what the layout allows. Means, [d], take one row each.
     dim : int
         d.
     """
-    ends: list[int] = []
+    letter_ends: list[int] = [0]
+    row_ends: list[int] = [0]
     with h5py.File(path, "x") as file:
         file.attrs.update(
             {"format": "embedding", "format-version": "1.0", "dtype": "float32", "dim": dim}
@@ -71,19 +72,24 @@ def write_ragged(
             "embedding", (0, dim), "float32", maxshape=(None, dim), chunks=(1024, dim)
         )
         letters = file.create_dataset("id", (0,), "uint8", maxshape=(None,), chunks=(_BLOCK,))
-        done = 0
-        for protein, rows in embeddings:
-            stop = done + len(protein)
-            if stop > len(letters):
-                values.resize(stop + _BLOCK, axis=0)
-                letters.resize(stop + _BLOCK, axis=0)
-            values[done:stop] = rows
-            letters[done:stop] = np.frombuffer(protein.sequence.encode("ascii"), np.uint8)
-            ends.append(done := stop)
-        values.resize(done, axis=0)
-        letters.resize(done, axis=0)
-        file["idptr"] = file["embedding_ptr"] = np.asarray(ends, np.int64)
-    return len(ends)
+        for protein, given in embeddings:
+            rows = np.atleast_2d(given)
+            text = np.frombuffer(protein.sequence.encode("ascii"), np.uint8)
+            row_ends.append(_append(values, row_ends[-1], rows))
+            letter_ends.append(_append(letters, letter_ends[-1], text))
+        values.resize(row_ends[-1], axis=0)
+        letters.resize(letter_ends[-1], axis=0)
+        file["idptr"] = np.asarray(letter_ends[1:], np.int64)
+        file["embedding_ptr"] = np.asarray(row_ends[1:], np.int64)
+    return len(row_ends) - 1
+
+
+def _append(array: h5py.Dataset, done: int, rows: NDArray[np.generic]) -> int:
+    stop = done + len(rows)
+    if stop > len(array):
+        array.resize(stop + _BLOCK, axis=0)
+    array[done:stop] = rows
+    return stop
 
 
 def _check_pointers(path: Path, ends: NDArray[np.int64], size: int) -> None:

@@ -1,0 +1,156 @@
+"""import and export: what goes out comes back in as it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from sesstore_cli.exporting import FORMATS
+
+from sesstore.exchange.arrays import StoredProteins
+from sesstore.exchange.formats import FORMATS as KNOWN
+from sesstore.store import Store
+
+ENCODER = ("--encoder", "mine", "--layer", "0", "--dtype", "float16")
+
+
+@pytest.fixture
+def fasta(trained: Path) -> Path:
+    path = trained.parent / "all.fasta"
+    store = Store.open(trained.parent / "store")
+    path.write_text("".join(f">{p.id}\n{p.sequence}\n" for p in store.proteins()))
+    return path
+
+
+def test_the_command_line_knows_the_formats_of_the_library() -> None:
+    assert set(FORMATS) == set(KNOWN)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_round_trip(cli, fasta: Path, name: str) -> None:
+    said = cli("export", name, "out", "--json")
+    assert said.status == 0, said.err
+    assert said.json["written"] == 40
+    said = cli("import", name, "out", "--sequences", fasta, *ENCODER, "--store", "new", "--json")
+    assert said.status == 0, said.err
+    assert (said.json["imported"], said.json["missing"]) == (40, [])
+    old, new = Store.open("store").embeddings(), Store.open("new").embeddings()
+    assert new.provenance.fingerprint.imported_from == name
+    for digest in old.digests:
+        assert np.array_equal(old.get(digest.tobytes()), new.get(digest.tobytes()))
+    assert cli("verify", "--store", "new").status == 0
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_means_go_out_and_are_refused_coming_in(cli, fasta: Path, name: str) -> None:
+    assert cli("export", name, "out", "--reduce", "mean").status == 0
+    said = cli("import", name, "out", "--sequences", fasta, *ENCODER, "--store", "new")
+    assert said.status in (1, 2)
+    assert not Path("new/embeddings").exists() or not list(Path("new/embeddings").glob("*-*"))
+
+
+def test_means_are_means(cli, fasta: Path) -> None:
+    Path("wanted.txt").write_text("# two of them\np0_1\np0_2\n")
+    said = cli("export", "uniprot", "x.h5", "--reduce", "mean", "--ids", "wanted.txt", "--json")
+    assert said.json["written"] == 2
+    store = Store.open("store")
+    (digest,) = store.find_id("p0_1")
+    expected = store.embeddings().get(digest).astype(np.float32).mean(0)
+    with h5py.File("x.h5") as file:
+        assert set(file) == {"p0_1", "p0_2"}
+        assert np.array_equal(file["p0_1"][...], expected)
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("ses-adapter", "jsonl"), ("ses-adapter-csv", "csv")])
+def test_tasks_go_out_and_come_back(cli, fasta: Path, name: str, suffix: str) -> None:
+    said = cli("export", name, "out", "--task", "deeploc_binary", "--json")
+    assert said.status == 0, said.err
+    assert sorted(p.name for p in Path("out").iterdir()) == [
+        f"{split}.{suffix}" for split in ("test", "train", "valid")
+    ]
+    back = cli("add", "deeploc_binary", "--data", "out", "--source", "alphafold2", "--store", "new")
+    assert back.status == 0, back.err
+    old, new = Store.open("store"), Store.open("new")
+    assert old.task("deeploc_binary").data_digest == new.task("deeploc_binary").data_digest
+    for tokens in old.tokens("alphafold2"):
+        other = new.tokens("alphafold2").get(tokens.digest)
+        assert other is not None
+        assert all(np.array_equal(tokens.codes[a], other.codes[a]) for a in tokens.codes)
+
+
+def test_a_task_without_structures_goes_out_too(cli, data: Path) -> None:
+    Path("bare").mkdir()
+    for file in data.iterdir():
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        kept = [{k: row[k] for k in ("name", "aa_seq", "label")} for row in rows]
+        Path("bare", file.name).write_text("".join(json.dumps(row) + "\n" for row in kept))
+    assert cli("add", "deeploc_binary", "--data", "bare", "--store", "new").status == 0
+    cli("export", "ses-adapter", "out", "--task", "deeploc_binary", "--store", "new")
+    row = json.loads(Path("out/train.jsonl").read_text().splitlines()[0])
+    assert row.keys() == {"name", "aa_seq", "label"}
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("import uniprot none.h5 --sequences all.fasta --encoder x", 2, "no file or folder 'none"),
+        ("import uniprot all.fasta --sequences all.fasta --encoder x", 2, "no readable HDF5"),
+        ("import unprot all.fasta --sequences all.fasta --encoder x", 2, "unprot"),
+        ("import uniprot out --sequences none.fasta --encoder x", 2, "no file 'none.fasta'"),
+        ("import fairesm run --sequences all.fasta --encoder x", 2, "--layer"),
+        ("export uniprot all.fasta", 2, "exists already"),
+        ("export uniprot out --plm esm3", 1, "only by"),
+        ("export uniprot out --ids none.txt", 2, "no file 'none.txt'"),
+        ("export uniprot out --ids strange.txt", 1, "knows no protein called nobody"),
+        ("export uniprot out --task ec", 2, "ec"),
+        ("export ses-adapter out", 2, "--task"),
+        ("export ses-adapter out --task deeploc_binary --source esmfold", 2, "esmfold"),
+        ("export uniprot out --store none", 2, "there is no store"),
+    ],
+)
+def test_what_cannot_be_is_said(cli, fasta: Path, words: str, status: int, said: str) -> None:
+    Path("strange.txt").write_text("nobody\n")
+    done = cli(*words.split())
+    assert said in done.err
+    assert done.status == status
+    assert not Path("out").exists()
+    assert not list(Path().glob(".*.out"))
+
+
+def test_records_that_do_not_fit_are_listed_and_left_out(cli, fasta: Path) -> None:
+    with h5py.File("x.h5", "w") as file:
+        file["p0_1"] = np.zeros((3, 7), np.float16)
+        file["nobody"] = np.zeros((3, 7), np.float16)
+    done = cli("import", "uniprot", "x.h5", "--sequences", fasta, *ENCODER, "--store", "new")
+    assert done.status == 1
+    assert "refused: p0_1 has 3 rows" in done.out
+    assert "of no given sequence: nobody" in done.out
+
+
+def test_one_id_for_two_sequences_is_not_lost_silently(cli, trained: Path) -> None:
+    Path("two.fasta").write_text(">same\nMKV\n>same\nMKVL\n")
+    cli("add", "two.fasta", "--store", "two")
+    cli("embed", "--plm", "blosum62", "--store", "two")
+    done = cli("export", "uniprot", "out", "--store", "two")
+    assert done.status == 2
+    assert "stands for two sequences" in done.err
+    assert cli("export", "biotrainer", "out", "--store", "two", "--json").json["written"] == 2
+
+
+def test_a_data_set_for_a_torch_loader(trained: Path) -> None:
+    from torch.utils.data import DataLoader
+
+    store = Store.open(trained.parent / "store")
+    rows = StoredProteins(store, task="deeploc_binary", split="valid")
+    assert len(rows) == 8
+    loader = DataLoader(rows, batch_size=None, num_workers=1)
+    for row, expected in zip(loader, rows, strict=True):
+        assert row["id"] == expected["id"]
+        assert np.array_equal(row["embedding"], expected["embedding"])
+        assert row["label"] == expected["label"]
+    everything = StoredProteins(store, "blosum62")
+    assert len(everything) == 40
+    assert everything[0]["embedding"].dtype == np.float32
