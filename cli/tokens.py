@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import output_options, store_option
 from .output import Output, duration
 
+if TYPE_CHECKING:
+    from sesstore.jobs.tokenrun import TokenReport
+
 _SHOWN = 10
 """Failures shown in full; the list has all."""
 
+_FORMATS = ("foldseek-db", "foldseek-tsv", "dssp", "saprot", "3di-fasta", "dssp-fasta")
+
 
 @click.command("tokens")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--source", required=True, help="Where the structures come from: alphafold2, esmfold, pdb, ..."
 )
@@ -32,6 +38,32 @@ _SHOWN = 10
     help="What assigns DSSP states; mkdssp is a program of its own.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes; one a core by default.")
+@click.option(
+    "--trajectory",
+    type=click.Path(path_type=Path),
+    help="Take the frames of a simulation as conformers: .xtc, .trr, .dcd, .nc, ...",
+)
+@click.option(
+    "--topology", type=click.Path(path_type=Path), help="The trajectory's .pdb, .gro, .prmtop, ..."
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Every so many frames of the trajectory.",
+)
+@click.option(
+    "--import",
+    "format_",
+    type=click.Choice(_FORMATS),
+    help="PATHS are ready tokens of another tool, in this format.",
+)
+@click.option(
+    "--only-known",
+    is_flag=True,
+    help="With --import: leave out proteins that are neither given nor in the store.",
+)
 @store_option
 @output_options
 def command(
@@ -41,51 +73,101 @@ def command(
     sequences: Path | None,
     dssp: str,
     workers: int | None,
+    trajectory: Path | None,
+    topology: Path | None,
+    stride: int,
+    format_: str | None,
+    only_known: bool,
     store_path: Path,
     output: Output,
 ) -> None:
-    """Turn structures into 3Di, DSSP and pLDDT tokens.
+    """Turn structures into 3Di, DSSP and pLDDT tokens, or import ready ones.
 
-    PATHS are PDB, mmCIF or BinaryCIF files (also .gz), folders of them, or tar files. Tokens are
-    aligned to the sequence the store knows under the structure's id, else to the structure's own;
-    unresolved residues are masked. Files that were done before are not done again.
+    PATHS are PDB, mmCIF, BinaryCIF or Foldcomp files (also .gz), folders of them, tar files, or
+    Foldcomp databases. Tokens are aligned to the sequence the store knows under the structure's id,
+    else to the structure's own; unresolved residues are masked. Files that were done before are not
+    done again.
 
     \b
     Example:
       sesstore tokens models/ --source alphafold2
       sesstore tokens UP000005640_9606_HUMAN_v4.tar --source alphafold2
       sesstore tokens 1aki.cif.gz --source pdb --chain A
+      sesstore tokens --trajectory run.xtc --topology top.pdb --source md
+      sesstore tokens DB --import foldseek-db --source alphafold2 --only-known
     """
     from sesstore.datasets.fasta import read_fasta
-    from sesstore.jobs.tokenize import tokenize
+    from sesstore.jobs.importtokens import import_tokens
+    from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
     from sesstore.store import Store
+    from sesstore.structures.trajectory import Trajectory
 
+    _check(paths, trajectory, topology, format_)
     given = list(read_fasta(sequences)) if sequences else []
-    report = tokenize(
-        Store.open(store_path, create=True),
-        paths,
-        source,
-        chain=chain,
-        sequences=given,
-        dssp=dssp,
-        workers=workers,
-        progress=output,
-    )
-    before = f" ({report.already_stored:,} done before)" if report.already_stored else ""
+    store = Store.open(store_path, create=True)
+    if trajectory is not None:
+        report = tokenize_trajectory(
+            store,
+            Trajectory(trajectory, topology, stride),
+            source,
+            chain=chain,
+            sequences=given,
+            dssp=dssp,
+            progress=output,
+        )
+    elif format_ is not None:
+        report = import_tokens(
+            store,
+            paths,
+            source,
+            format_,
+            sequences=given,
+            only_known=only_known,
+            progress=output,
+        )
+    else:
+        report = tokenize(
+            store,
+            paths,
+            source,
+            chain=chain,
+            sequences=given,
+            dssp=dssp,
+            workers=workers,
+            progress=output,
+        )
+    report.write_failures(store.path / "tokens" / f"{source}.failed.tsv")
+    _say(report, "structures" if format_ is None else "entries", output)
+    output.result(report.to_json())
+    if report.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _check(
+    paths: tuple[Path, ...], trajectory: Path | None, topology: Path | None, format_: str | None
+) -> None:
+    """Raise unless exactly one thing is asked for."""
+    if bool(paths) == (trajectory is not None):
+        raise click.UsageError("name structure files or folders, or one --trajectory")
+    if trajectory is not None and format_ is not None:
+        raise click.UsageError("--import takes PATHS, not a --trajectory")
+    if topology is not None and trajectory is None:
+        raise click.UsageError("--topology belongs to a --trajectory")
+
+
+def _say(report: TokenReport, unit: str, output: Output) -> None:
+    before = f" ({report.already_stored:,} stored before)" if report.already_stored else ""
     output.line(
-        f"{source}: {report.chains:,} chains of {report.structures:,} structures{before}, "
+        f"{report.source}: {report.chains:,} chains of {report.structures:,} {unit}{before}, "
         f"{report.residues:,} residues ({report.coverage:.1%} resolved), "
         f"{len(report.failed):,} failed in {duration(report.seconds)}"
     )
-    if report.chains:
-        columns = ("resolved", "chains", "residues", "masked")
-        output.table(columns, [[row[name] for name in columns] for row in report.table])
+    rows = [list(row.values()) for row in report.table if row["chains"]]
+    if rows and report.coverage < 1:
+        output.table(list(report.table[0]), rows)
     for reason in list(report.failed.values())[:_SHOWN]:
         output.line(f"failed: {reason}")
     if report.failed:
         more = len(report.failed) - _SHOWN
         and_more = f"and {more:,} more; " if more > 0 else ""
         output.line(f"{and_more}list of failures: {report.failed_list}")
-    output.result(report.to_json())
-    if report.failed:
-        raise click.exceptions.Exit(1)

@@ -82,7 +82,7 @@ def tokenize(
         )
         with progress.stage("tokenising", sum(map(len, todo)), "structures") as bar:
             for model in results:
-                run.add(model)
+                run.add(model, len(model.files))
                 bar.advance(len(model.files))
                 if stop:
                     break
@@ -126,6 +126,6 @@ def tokenize_trajectory(
             model: TokenisedModel = tokenise_trajectory(
                 trajectory, source=source, chain=chain, sequences=run.known, dssp=dssp
             )
-            run.add(model)
+            run.add(model, 1)
         bar.advance()
     return run.report

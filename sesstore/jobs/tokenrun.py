@@ -13,7 +13,6 @@ from ..proteins import Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store
-from ..store.layout import TOKENS
 from ..structures.files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedModel
 from .filerecords import FileRecords
@@ -39,13 +38,13 @@ class TokenReport:
     source : str
         Where the structures come from.
     structures, already_stored : int
-        Files named, and those of them that an earlier run had done.
+        Files named (entries of an import), and those of them that were stored before.
     chains, residues : int
         Chains with tokens, and residues of their sequences; those of an earlier run among them.
     failed : dict of str to str
         File, or file and chain, to reason.
     failed_list : str or None
-        Where the list of failures was written.
+        Where the list of failures was written, see `write_failures`.
     coverage : float
         Share of residues that are resolved.
     table : list of dict
@@ -69,6 +68,15 @@ class TokenReport:
     def to_json(self) -> dict[str, Any]:
         """As plain values; the proteins stay out."""
         return {key: value for key, value in vars(self).items() if key != "proteins"}
+
+    def write_failures(self, path: Path) -> None:
+        """Write file (and chain) and reason of each failure, a line each, if there are any."""
+        if not self.failed:
+            return
+        path.parent.mkdir(exist_ok=True)
+        lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.failed.items()]
+        path.write_text("structure\treason\n" + "".join(lines), encoding="utf-8")
+        self.failed_list = str(path)
 
 
 class KnownSequences(Mapping[str, Protein]):
@@ -105,8 +113,9 @@ class TokenRun:
     store : Store
     source : str
         Where the structures come from.
-    settings : sequence
-        What else decides the tokens of a file: the tools with versions, the chosen chain, ...
+    settings : sequence, optional
+        What else decides the tokens of a file: the tools with versions, the chosen chain, ...; None
+        for imports, which are not recorded file by file and replace nothing.
     sequences : iterable of Protein
         Sequences to align to, by id.
     """
@@ -115,13 +124,13 @@ class TokenRun:
         self,
         store: Store,
         source: str,
-        settings: Sequence[object],
+        settings: Sequence[object] | None,
         sequences: Iterable[Protein] = (),
     ) -> None:
         self.report = TokenReport(source)
         self.known = KnownSequences(store, sequences)
         self._store = store
-        self._records = FileRecords(store, source, settings)
+        self._records = None if settings is None else FileRecords(store, source, settings)
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
         self._waiting: list[TokenisedModel] = []
         self._seen: set[bytes] = set()
@@ -138,13 +147,11 @@ class TokenRun:
         resolved = sum(found for found, _ in self._lengths)
         report.coverage = resolved / report.residues if report.residues else 0.0
         report.table = coverage_table(self._lengths)
-        if report.failed:
-            report.failed_list = str(self._write_failures())
         report.seconds = time.perf_counter() - started
 
     def has(self, model: tuple[StructureFile, ...]) -> bool:
         """Whether a model was done before; then it is in the report."""
-        found = self._records.done(model, self.known)
+        found = self._records.done(model, self.known) if self._records else None
         if found is None:
             return False
         self.report.structures += len(model)
@@ -155,9 +162,9 @@ class TokenRun:
             self._count(Protein(chain.id, protein.sequence), chain.resolved)
         return True
 
-    def add(self, model: TokenisedModel) -> None:
-        """Take in what became of a model."""
-        self.report.structures += len(model.files)
+    def add(self, model: TokenisedModel, structures: int) -> None:
+        """Take in what became of a model, which counts as so many structures."""
+        self.report.structures += structures
         self.report.failed |= {failure.name: failure.reason for failure in model.failures}
         for chain in model.chains:
             self._count(chain.protein, round(chain.coverage * len(chain.protein)))
@@ -176,8 +183,11 @@ class TokenRun:
         chains = [chain for model in self._waiting for chain in model.chains]
         self._store.add_proteins(chain.protein for chain in chains)
         for tokens, replace in self._sorted([chain.tokens for chain in chains]):
-            self._store.add_tokens(tokens, self._made_by, replace=replace)
-        self._records.add(self._waiting)
+            written = self._store.add_tokens(tokens, self._made_by, replace=replace)
+            if self._records is None:
+                self.report.already_stored += len(tokens) - written
+        if self._records is not None:
+            self._records.add(self._waiting)
         self._waiting.clear()
 
     def _sorted(
@@ -194,18 +204,12 @@ class TokenRun:
         if self.report.source in self._store.sources():
             stored = self._store.tokens(self.report.source).get_all(first)
         ours = {
-            known.digest for known in stored if known is not None and known.tool.startswith(TOOL)
+            known.digest
+            for known in stored
+            if self._records is not None and known is not None and known.tool.startswith(TOOL)
         }
         yield [one for digest, one in first.items() if digest not in ours], False
         yield [one for digest, one in first.items() if digest in ours], True
-
-    def _write_failures(self) -> Path:
-        """Write file (and chain) and reason of each failure, a line each."""
-        path = self._store.path / TOKENS / f"{self.report.source}.failed.tsv"
-        path.parent.mkdir(exist_ok=True)
-        lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.report.failed.items()]
-        path.write_text("structure\treason\n" + "".join(lines), encoding="utf-8")
-        return path
 
 
 def coverage_table(lengths: Iterable[tuple[int, int]]) -> list[dict[str, str | int]]:

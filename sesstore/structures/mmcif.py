@@ -73,7 +73,7 @@ def _read_text(raw: bytes) -> Parsed:
         return np.array(words[names.index(name) :: len(names)], np.bytes_)
 
     rest = raw[: found.start()] + raw[stop:]
-    block = _block(_without_anisotropy(rest))
+    block = block_of(_without_anisotropy(rest))
     return _parsed(column, block)
 
 
@@ -83,13 +83,14 @@ def _read_binary(raw: bytes) -> Parsed:
 
 
 def _from_biotite(raw: bytes) -> Parsed:
-    block = _block(raw)
+    block = block_of(raw)
     if block is None or "atom_site" not in block:
         raise InputError("it has no table of atoms (_atom_site)")
     return _parsed(_category_columns(block["atom_site"]), block)
 
 
-def _block(raw: bytes) -> Any:
+def block_of(raw: bytes) -> Any:
+    """First block of an mmCIF file, as biotite has it (None if there is none)."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:

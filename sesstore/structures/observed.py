@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, StructureError
 from .chains import Chain, Structure, parse_structure
 from .dssp import tokens_dssp
+from .failure import Failure
 from .files import StructureFile
 from .foldseek import tokens_3di
 from .fragments import Fragment, join
@@ -47,22 +48,6 @@ class Settings:
     source: str
     chain: str | None = None
     mkdssp: str | None = None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file or chain that could not be tokenised.
-
-    Parameters
-    ----------
-    name : str
-        File, or file and chain.
-    reason : str
-        What is wrong, and what to do.
-    """
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,10 @@ from ..residues import StructureTokens
 from . import foldcomp, pool
 from .alignment import place
 from .chains import structure_suffix
+from .failure import Failure
 from .files import StructureFile
 from .mkdssp import find_mkdssp, mkdssp_version
-from .observed import Failure, ObservedChain, Settings, observe, observe_or_fail
+from .observed import ObservedChain, Settings, observe, observe_or_fail
 from .trajectory import Trajectory, observe_frames
 
 TOOL = "mini3di"
@@ -113,7 +114,10 @@ def tokenise(
     """
     file = path if isinstance(path, StructureFile) else StructureFile(path)
     observed = observe([file], _settings(source, chain, dssp))
-    return [on_protein(one, source, sequences or {}, tool(dssp)) for one in observed]
+    return [
+        on_protein(one, source, {} if sequences is None else sequences, tool(dssp))
+        for one in observed
+    ]
 
 
 def tokenise_many(
@@ -155,7 +159,10 @@ def tokenise_many(
         else pool.ordered(observe_or_fail, work, workers, _died)
     )
     for model, observed in zip(models, results, strict=True):
-        done = [on_protein(one, source, sequences or {}, made_by) for one in observed]
+        done = [
+            on_protein(one, source, {} if sequences is None else sequences, made_by)
+            for one in observed
+        ]
         yield _model(model, done)
 
 
@@ -198,12 +205,12 @@ def on_protein(
     if isinstance(observed, Failure):
         return observed
     try:
-        return _spread(observed, source, sequences.get(observed.id), made_by)
+        return _placed(observed, source, sequences.get(observed.id), made_by)
     except InputError as problem:
         return Failure(observed.name, str(problem))
 
 
-def _spread(
+def _placed(
     observed: ObservedChain, source: str, known: Protein | None, made_by: str
 ) -> TokenisedChain:
     own = Protein(observed.id, normalise(observed.chain.sequence or observed.chain.residues))
@@ -216,20 +223,30 @@ def _spread(
     index = place(observed.chain, protein.sequence, observed.name)
     resolved = index >= 0
     codes = {
-        name: np.stack([_on(index, row, alphabet(name).mask) for row in rows])
+        name: np.stack([spread(index, row, alphabet(name).mask) for row in rows])
         for name, rows in observed.codes.items()
     }
-    plddt = None if observed.plddt is None else _on(index, observed.plddt, 0)
+    plddt = None if observed.plddt is None else spread(index, observed.plddt, 0)
     tokens = StructureTokens(protein.digest, source, codes, plddt, made_by)
     return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own)
 
 
-def _on(index: NDArray[np.int64], values: NDArray[np.uint8], absent: int) -> NDArray[np.uint8]:
-    """Values of observed residues at their places in the sequence."""
-    spread = np.full(len(index), absent, np.uint8)
+def spread(index: NDArray[np.int64], values: NDArray[np.uint8], absent: int) -> NDArray[np.uint8]:
+    """Put values of observed residues at their places in a sequence.
+
+    Parameters
+    ----------
+    index : ndarray, shape=(L,), dtype=int64
+        Observed residue of each residue of the sequence, -1 where there is none (see `place`).
+    values : ndarray, dtype=uint8
+        One an observed residue.
+    absent : int
+        What the others get.
+    """
+    found = np.full(len(index), absent, np.uint8)
     resolved = index >= 0
-    spread[resolved] = values[index[resolved]]
-    return spread
+    found[resolved] = values[index[resolved]]
+    return found
 
 
 def tokenise_trajectory(
@@ -248,7 +265,10 @@ def tokenise_trajectory(
         Trajectory, topology or mkdssp cannot be used.
     """
     observed = observe_frames(trajectory, _settings(source, chain, dssp))
-    done = [on_protein(one, source, sequences or {}, tool(dssp)) for one in observed]
+    done = [
+        on_protein(one, source, {} if sequences is None else sequences, tool(dssp))
+        for one in observed
+    ]
     return _model((StructureFile(trajectory.path),), done)
 
 

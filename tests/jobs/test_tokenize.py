@@ -102,6 +102,19 @@ def test_another_sequence_for_a_chain_does_its_file_again(store: Store, folder: 
     assert again(store, folder, sequences=[Protein("1aki", f"M{lysozyme.sequence}")]) == 1
 
 
+def test_chains_land_on_the_one_sequence_the_store_knows_under_their_id(
+    store: Store, folder: Path
+) -> None:
+    (own,) = tokenize(Store.create(store.path.with_name("x")), [folder / "1aki.pdb"], "x").proteins
+    known = Protein("1aki", f"MAG{own.sequence}")
+    store.add_proteins([known])
+    (found,) = tokenize(store, [folder / "1aki.pdb"], "pdb").proteins
+    assert found.digest == known.digest
+    store.add_proteins([Protein("1aki", own.sequence[:-1])])
+    (found,) = tokenize(store, [folder / "1aki.pdb"], "pdb").proteins
+    assert found.digest == own.digest  # of two sequences none is guessed
+
+
 def test_lost_tokens_or_records_are_made_again(store: Store, folder: Path) -> None:
     tokenize(store, [folder], "pdb")
     records = store.path / "tokens" / "pdb.files.jsonl"
@@ -173,6 +186,7 @@ def test_failures_are_listed_and_the_rest_is_stored(store: Store, folder: Path) 
     report = tokenize(store, [folder], "pdb")
     assert (report.structures, report.chains) == (4, 4)
     assert list(report.failed) == [str(folder / "bad.pdb")]
+    report.write_failures(folder.parent / "failed.tsv")
     header, line = Path(report.failed_list).read_text().splitlines()
     assert header == "structure\treason"
     assert line.split("\t")[0].endswith("bad.pdb")

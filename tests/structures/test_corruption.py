@@ -246,8 +246,8 @@ def test_none_stops_the_run(
     report = tokenize(Store.create(tmp_path / "store"), [folder], "pdb", workers=2)
     assert (report.structures, report.chains) == (len(corrupted) + 1, 1)
     assert len(report.failed) == len(corrupted)
-    assert report.failed_list is not None
-    assert len(Path(report.failed_list).read_text().splitlines()) == len(corrupted) + 1
+    report.write_failures(tmp_path / "failed.tsv")
+    assert len((tmp_path / "failed.tsv").read_text().splitlines()) == len(corrupted) + 1
 
 
 def test_a_tar_file_cut_short_gives_what_is_before_the_cut(

@@ -11,10 +11,11 @@ import pytest
 from sesstore.errors import StructureError
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain, parse_structure
+from sesstore.structures.failure import Failure
 from sesstore.structures.files import StructureFile, models
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.fragments import Fragment, join
-from sesstore.structures.tokenise import Failure, tokenise_many
+from sesstore.structures.tokenise import tokenise_many
 
 
 def fragment(chain: Chain, start: int, stop: int, number: int, begin: int) -> Fragment:

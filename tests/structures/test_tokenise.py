@@ -13,8 +13,9 @@ from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.errors import InputError, StructureError
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
+from sesstore.structures.failure import Failure
 from sesstore.structures.files import models, structure_files
-from sesstore.structures.tokenise import Failure, TokenisedChain, tokenise, tokenise_many, tool
+from sesstore.structures.tokenise import TokenisedChain, tokenise, tokenise_many, tool
 
 
 def by_id(path: Path, **options) -> dict[str, TokenisedChain]:

@@ -1,0 +1,54 @@
+"""SaProt's structure-aware strings: amino acid and 3Di state of each residue, by turns.
+
+``MdEvVp...``: upper case the amino acid, lower case the state, ``#`` for what is unknown or masked
+(Su et al. 2024, doi:10.1101/2023.10.01.560349). As FASTA, one string a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..alphabets import FOLDSEEK, MASK_LETTER
+from ..errors import InputError
+from ..proteins import normalise
+from ..structures.failure import Failure
+from .foreigntokens import ForeignTokens, entry_name, observed_chain
+from .tokenfasta import fasta_records
+
+
+def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
+    """Read a FASTA file of structure-aware strings.
+
+    Yields
+    ------
+    ForeignTokens or Failure
+        A failure for a record that is no such string.
+
+    Raises
+    ------
+    MissingFileError, RecordError, InputError
+        As `fasta_records`.
+    """
+    for line, header, text in fasta_records(path):
+        found = entry_name(header)
+        where = f"{path}, line {line} ({found.labels[-1]})"
+        try:
+            residues, states = _apart("".join(text.split()))
+            chain = observed_chain(normalise(residues.replace(MASK_LETTER, "X")))
+            codes = FOLDSEEK.encode(states.upper())
+        except InputError as problem:
+            yield Failure(where, f"{where}: {problem}")
+        else:
+            yield ForeignTokens(found.labels, where, {"foldseek": codes[None]}, chain)
+
+
+def _apart(text: str) -> tuple[str, str]:
+    """Amino acids and states."""
+    residues, states = text[::2], text[1::2]
+    if len(text) % 2 or residues != residues.upper() or states != states.lower():
+        raise InputError(
+            "it is not amino acids in upper and 3Di states in lower case by turns, as SaProt has "
+            "them"
+        )
+    return residues, states

@@ -1,0 +1,204 @@
+"""Tokens other tools made, into a store.
+
+An entry's protein is the one that is given or known to the store under one of its names; the
+entry's residues are aligned to it as a structure's are, and tokens without residues must have its
+length. Where no sequence is known, an entry brings its own, or is listed as failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..alphabets import alphabet
+from ..errors import InputError, MissingFileError, UnknownNameError
+from ..exchange.dsspfile import read_dssp
+from ..exchange.foldseekdb import read_foldseek_db, read_foldseek_table
+from ..exchange.foreigntokens import ForeignTokens
+from ..exchange.saprot import read_saprot
+from ..exchange.tokenfasta import read_token_fasta
+from ..progress import SILENT, Progress
+from ..proteins import Protein, normalise
+from ..residues import StructureTokens
+from ..store import Store
+from ..structures.alignment import place
+from ..structures.failure import Failure
+from ..structures.tokenise import TokenisedChain, TokenisedModel, spread
+from .tokenrun import TokenReport, TokenRun
+
+
+@dataclass(frozen=True)
+class TokenFormat:
+    """A foreign format.
+
+    Parameters
+    ----------
+    summary : str
+        What it is.
+    read : callable
+        Yields the entries of a file, and for those that are wrong why.
+    suffixes : tuple of str
+        What files of it end in when a folder is named.
+    """
+
+    summary: str
+    read: Callable[[Path], Iterator[ForeignTokens | Failure]]
+    suffixes: tuple[str, ...]
+
+
+_FASTA = (".fasta", ".fa", ".faa", ".fas")
+FORMATS = {
+    "foldseek-db": TokenFormat("database of foldseek createdb", read_foldseek_db, (".dbtype",)),
+    "foldseek-tsv": TokenFormat(
+        "table of foldseek structureto3didescriptor", read_foldseek_table, (".tsv",)
+    ),
+    "dssp": TokenFormat("DSSP file, classic or mmCIF", read_dssp, (".dssp", ".cif", ".mmcif")),
+    "saprot": TokenFormat("FASTA of SaProt's strings", read_saprot, _FASTA),
+    "3di-fasta": TokenFormat(
+        "FASTA of 3Di states", partial(read_token_fasta, name="foldseek"), _FASTA
+    ),
+    "dssp-fasta": TokenFormat(
+        "FASTA of DSSP states", partial(read_token_fasta, name="dssp"), _FASTA
+    ),
+}
+"""Formats by name."""
+
+
+def import_tokens(
+    store: Store,
+    paths: Sequence[Path],
+    source: str,
+    format: str,
+    *,
+    sequences: Iterable[Protein] = (),
+    only_known: bool = False,
+    progress: Progress = SILENT,
+) -> TokenReport:
+    """Store tokens of foreign files; tokens that are stored already stay.
+
+    Parameters
+    ----------
+    store : Store
+        Tokens go to its token store of `source`.
+    paths : sequence of path
+        Files, or folders of them.
+    source : str
+        Where the structures came from, such as ``"alphafold2"``.
+    format : str
+        One of `FORMATS`.
+    sequences : iterable of Protein
+        Sequences by id, looked up before those of the store.
+    only_known : bool
+        Leave out entries whose protein is neither given nor in the store.
+    progress : Progress
+        Told about entries as they are done.
+
+    Returns
+    -------
+    TokenReport
+        ``structures`` counts entries; ``failed`` has files and entries that could not be used.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such format.
+    MissingFileError
+        A path does not exist, or a folder has no file of the format.
+    """
+    if format not in FORMATS:
+        raise UnknownNameError("format of tokens", format, FORMATS)
+    chosen = FORMATS[format]
+    run = TokenRun(store, source, None, sequences)
+    left_out = 0
+    with run.measured(), progress.stage("importing", None, "entries") as bar:
+        for path in _files(paths, chosen):
+            for record in _records(path, chosen):
+                bar.advance()
+                if isinstance(record, ForeignTokens):
+                    known = _known(record, run.known)
+                    if known is None and only_known:
+                        left_out += 1
+                        continue
+                    run.add(_placed(record, known, source, format), 1)
+                else:
+                    run.add(TokenisedModel((), [], [record]), 1)
+    if left_out:
+        progress.note(f"{left_out:,} entries are of proteins neither given nor stored: left out")
+    return run.report
+
+
+def _files(paths: Sequence[Path], chosen: TokenFormat) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        inside = sorted(
+            f
+            for f in path.rglob("*")
+            if f.name.lower().removesuffix(".gz").endswith(chosen.suffixes)
+        )
+        # A database is named without the endings of its files, and has parts of its own.
+        databases = [f.with_suffix("") for f in inside if f.suffix == ".dbtype"]
+        if databases:
+            inside = [db for db in databases if db.with_name(f"{db.name}_ss.dbtype").is_file()]
+        if not inside:
+            raise MissingFileError(f"there is no {chosen.summary} in folder '{path}'")
+        yield from inside
+
+
+def _records(path: Path, chosen: TokenFormat) -> Iterator[ForeignTokens | Failure]:
+    """Entries of a file, and as the last one why the rest of it cannot be read."""
+    try:
+        yield from chosen.read(path)
+    except InputError as problem:
+        yield Failure(str(path), str(problem))
+
+
+def _known(record: ForeignTokens, sequences: Mapping[str, Protein]) -> Protein | None:
+    return next((sequences[label] for label in record.labels if label in sequences), None)
+
+
+def _placed(
+    record: ForeignTokens, known: Protein | None, source: str, format: str
+) -> TokenisedModel:
+    try:
+        chain = _aligned(record, known, source, f"imported from {format}")
+    except InputError as problem:
+        return TokenisedModel((), [], [Failure(record.where, str(problem))])
+    return TokenisedModel((), [chain], [])
+
+
+def _aligned(
+    record: ForeignTokens, known: Protein | None, source: str, made_by: str
+) -> TokenisedChain:
+    name, chain = record.where, record.chain
+    if chain is not None:
+        own = Protein(record.labels[0], normalise(chain.residues))
+        protein = known or own
+        same = protein.sequence == own.sequence
+        index = np.arange(len(own)) if same else place(chain, protein.sequence, name)
+    elif known is None:
+        raise InputError(
+            f"{name}: no sequence is known as {' or '.join(record.labels)}. Give one with "
+            f"--sequences"
+        )
+    else:
+        own = protein = known
+        index = np.arange(len(protein))
+        lengths = {codes.shape[1] for codes in record.codes.values()} - {len(protein)}
+        if lengths:
+            raise InputError(
+                f"{name} has {lengths.pop()} tokens, the sequence of '{protein.id}' "
+                f"{len(protein)} residues. Are they of the same structure?"
+            )
+    codes = {
+        name: np.stack([spread(index, row, alphabet(name).mask) for row in rows])
+        for name, rows in record.codes.items()
+    }
+    covered = np.mean([(rows < alphabet(name).mask).any(0) for name, rows in codes.items()])
+    tokens = StructureTokens(protein.digest, source, codes, None, made_by)
+    return TokenisedChain(protein, tokens, float(covered), record.where, own)
