@@ -85,10 +85,10 @@ def _alone(
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # Not forked: the parent may have threads.
-    return ProcessPoolExecutor(
-        workers, mp_context=get_context("forkserver"), initializer=_leave_interrupts
-    )
+    # Not forked from this process, which may have threads, but from one that has imported it all.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["sesstore.structures.observed"])
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
 
 
 def _leave_interrupts() -> None:
