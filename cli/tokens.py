@@ -100,10 +100,12 @@ def command(
     from sesstore.jobs.importtokens import import_tokens
     from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
     from sesstore.store import Store
+    from sesstore.structures.files import structure_files
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)
     given = list(read_fasta(sequences)) if sequences else []
+    files = structure_files(paths) if format_ is None else []
     store = Store.open(store_path, create=True)
     if trajectory is not None:
         report = tokenize_trajectory(
@@ -128,7 +130,7 @@ def command(
     else:
         report = tokenize(
             store,
-            paths,
+            files,
             source,
             chain=chain,
             sequences=given,
@@ -157,10 +159,12 @@ def _check(
 
 def _say(report: TokenReport, unit: str, output: Output) -> None:
     before = f" ({report.already_stored:,} stored before)" if report.already_stored else ""
+    new = f" ({report.new_sequences:,} new to the store)" if report.new_sequences else ""
     output.line(
         f"{report.source}: {report.chains:,} chains of {report.structures:,} {unit}{before}, "
-        f"{report.residues:,} residues ({report.coverage:.1%} resolved), "
-        f"{len(report.failed):,} failed in {duration(report.seconds)}"
+        f"{report.sequences:,} sequences{new}, {report.residues:,} residues "
+        f"({report.coverage:.1%} resolved), {len(report.failed):,} failed in "
+        f"{duration(report.seconds)}"
     )
     rows = [list(row.values()) for row in report.table if row["chains"]]
     if rows and report.coverage < 1:

@@ -12,7 +12,7 @@ from typing import Any
 from ..proteins import Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
-from ..store import Store
+from ..store import Store, layout
 from ..structures.files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedModel
 from .filerecords import FileRecords
@@ -41,6 +41,8 @@ class TokenReport:
         Files named (entries of an import), and those of them that were stored before.
     chains, residues : int
         Chains with tokens, and residues of their sequences; those of an earlier run among them.
+    sequences, new_sequences : int
+        Different sequences of the chains, and those of them the store did not know.
     failed : dict of str to str
         File, or file and chain, to reason.
     failed_list : str or None
@@ -58,6 +60,8 @@ class TokenReport:
     already_stored: int = 0
     chains: int = 0
     residues: int = 0
+    sequences: int = 0
+    new_sequences: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     failed_list: str | None = None
     coverage: float = 0.0
@@ -118,6 +122,11 @@ class TokenRun:
         for imports, which are not recorded file by file and replace nothing.
     sequences : iterable of Protein
         Sequences to align to, by id.
+
+    Raises
+    ------
+    InputError
+        The source cannot be one's name.
     """
 
     def __init__(
@@ -127,7 +136,7 @@ class TokenRun:
         settings: Sequence[object] | None,
         sequences: Iterable[Protein] = (),
     ) -> None:
-        self.report = TokenReport(source)
+        self.report = TokenReport(layout.check_name("source", source))
         self.known = KnownSequences(store, sequences)
         self._store = store
         self._records = None if settings is None else FileRecords(store, source, settings)
@@ -147,6 +156,7 @@ class TokenRun:
         resolved = sum(found for found, _ in self._lengths)
         report.coverage = resolved / report.residues if report.residues else 0.0
         report.table = coverage_table(self._lengths)
+        report.sequences = len({protein.digest for protein in report.proteins})
         report.seconds = time.perf_counter() - started
 
     def has(self, model: tuple[StructureFile, ...]) -> bool:
@@ -181,7 +191,7 @@ class TokenRun:
     def _commit(self) -> None:
         """Store what waits: proteins, then their tokens, then that these files are done."""
         chains = [chain for model in self._waiting for chain in model.chains]
-        self._store.add_proteins(chain.protein for chain in chains)
+        self.report.new_sequences += self._store.add_proteins(chain.protein for chain in chains)
         for tokens, replace in self._sorted([chain.tokens for chain in chains]):
             written = self._store.add_tokens(tokens, self._made_by, replace=replace)
             if self._records is None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError, StructureError
-from .chains import BACKBONE, Chain
+from .chains import BACKBONE, SUFFIXES, Chain, structure_suffix
 from .letters import is_amino_acid, one_letter
 from .naming import protein_id
 from .observed import ObservedChain, Settings, codes_of
@@ -29,7 +29,7 @@ from .observed import ObservedChain, Settings, codes_of
 _FRAMES = 256
 """Frames in memory at a time."""
 
-_BROKEN = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError)
+_BROKEN = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError)
 """What mdtraj raises for files it cannot read."""
 
 _BONDS = ((0, 1), (1, 2), (2, 4), (1, 3))
@@ -72,6 +72,11 @@ def observe_frames(trajectory: Trajectory, settings: Settings) -> list[ObservedC
     for path in (trajectory.path, trajectory.topology):
         if path is not None and not path.is_file():
             raise MissingFileError(f"there is no file '{path}'")
+    if structure_suffix(trajectory.path) in SUFFIXES:
+        raise StructureError(
+            f"'{trajectory.path}' is a structure file, whose models are conformers anyway: name it "
+            f"without --trajectory"
+        )
     chains: list[Chain] = []
     parts: list[list[dict[str, NDArray[np.uint8]]]] = []
     for chains in _blocks(trajectory):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.errors import InputError
 from sesstore.jobs import tokenrun
 from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
 from sesstore.jobs.tokenrun import coverage_table
@@ -64,6 +65,7 @@ def test_tokens_and_sequences_are_stored_and_counted(store: Store, folder: Path)
     report = tokenize(store, [folder], "pdb")
     assert (report.structures, report.chains, report.failed) == (3, 4, {})
     assert report.residues == sum(map(len, report.proteins))
+    assert (report.sequences, report.new_sequences) == (4, 4)
     tokens = store.tokens("pdb").get(store.find_id("1l2y")[0])
     assert tokens is not None
     assert tokens.codes["foldseek"].shape == (38, 20)
@@ -191,6 +193,13 @@ def test_failures_are_listed_and_the_rest_is_stored(store: Store, folder: Path) 
     assert header == "structure\treason"
     assert line.split("\t")[0].endswith("bad.pdb")
     assert again(store, folder) == 1
+
+
+def test_a_source_that_cannot_be_one_is_said_before_any_work(store: Store, folder: Path) -> None:
+    notes = Notes()
+    with pytest.raises(InputError, match="cannot name a source"):
+        tokenize(store, [folder], "a b", progress=notes)
+    assert notes.done == 0
 
 
 def test_chains_are_stored_in_bounded_batches(

@@ -103,6 +103,8 @@ def test_what_is_wrong_is_said(frames: mdtraj.Trajectory, tmp_path: Path) -> Non
         tokenise_trajectory(Trajectory(tmp_path / "none.xtc"), source="md")
     with pytest.raises(StructureError, match="Name its topology with --topology"):
         tokenise_trajectory(Trajectory(path), source="md")
+    with pytest.raises(StructureError, match="name it without --trajectory"):
+        tokenise_trajectory(Trajectory(topology), source="md")
     with pytest.raises(StructureError, match="no protein chain 'Q', only A, B"):
         tokenise_trajectory(Trajectory(path, topology), source="md", chain="Q")
     path.write_bytes(path.read_bytes()[:900])
