@@ -1,0 +1,114 @@
+"""What does each storage type cost: bytes, closeness to float32, and quality downstream?
+
+The bundled demonstration's chains are encoded once (NEAR, or any encoder whose weights are at hand)
+and stored as float32, float16 and int8 with a scale a residue; adapters with the same seeds then
+learn burial from each store.
+
+::
+
+    python -m benchmarks.storage_types --json
+    python -m benchmarks.storage_types --seeds 1 --epochs 2     # a quick look
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.epoch import machine
+from sesstore.encoders import registry
+from sesstore.jobs.demo import SOURCE, burial_task, demo_files
+from sesstore.jobs.embed import embed
+from sesstore.jobs.inputs import Inputs
+from sesstore.jobs.tokenize import tokenize
+from sesstore.jobs.train import train
+from sesstore.store import Store
+from sesstore.training.learner import FitConfig
+
+TYPES = ("float32", "float16", "int8")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plm", default="near")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        table = measure(Path(folder), given.plm, given.seeds, given.epochs)
+    result = {"machine": machine(), "table": table, "ratios": ratios(table)}
+    if given.json:
+        print(json.dumps(result))
+        return
+    for row in table:
+        print("  ".join(f"{k} {v:.6g}" if isinstance(v, float) else f"{v}" for k, v in row.items()))
+    for name, value in result["ratios"].items():
+        print(f"{name}: {value:.6f}")
+
+
+def measure(folder: Path, plm: str, seeds: int, epochs: int) -> list[dict[str, Any]]:
+    """One row a storage type."""
+    encoder = registry.load(plm)
+    config = FitConfig(epochs=epochs, patience=epochs, batch_tokens=1024)
+    table: list[dict[str, Any]] = []
+    exact: dict[bytes, np.ndarray[Any, Any]] = {}
+    for dtype in TYPES:
+        store = Store.create(folder / dtype)
+        tokenize(store, [path for path, _ in demo_files().values()], SOURCE)
+        store.add_task(burial_task())
+        embed(store, encoder, dtype=dtype)
+        view = store.embeddings()
+        proteins = list(store.proteins())
+        values = {p.digest: np.asarray(view.get(p.digest), np.float64) for p in proteins}
+        exact = exact or values
+        cosines = np.concatenate([cosine(exact[d], values[d]) for d in values])
+        inputs = Inputs(store.task("burial"), view, store.tokens(SOURCE))
+        report = train(inputs, {}, config, seeds=seeds, out=folder / f"{dtype}-run")
+        residues = sum(map(len, proteins))
+        table.append(
+            {
+                "dtype": dtype,
+                "bytes_per_residue": _bytes(store.path / "embeddings") / residues,
+                "cosine_mean": float(cosines.mean()),
+                "cosine_min": float(cosines.min()),
+                "test_auroc": report.metrics["test"]["auroc"],
+                "test_auroc_std": report.std["test"]["auroc"] if report.std else 0.0,
+            }
+        )
+    return table
+
+
+def cosine(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Cosine of each residue's two rows."""
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    found: np.ndarray[Any, Any] = (one * other).sum(1) / np.maximum(norms, 1e-30)
+    return found
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
+    """Against float32: bytes, and what the downstream metric loses."""
+    by = {row["dtype"]: row for row in table}
+    found = {}
+    for dtype in TYPES[1:]:
+        row, whole = by[dtype], by["float32"]
+        found[f"{dtype}_bytes_vs_float32"] = row["bytes_per_residue"] / whole["bytes_per_residue"]
+        found[f"{dtype}_cosine_min"] = row["cosine_min"]
+        found[f"{dtype}_auroc_change"] = row["test_auroc"] - whole["test_auroc"]
+    spread = statistics.fmean(row["test_auroc_std"] for row in table)
+    return {**found, "auroc_deviation_over_seeds": spread}
+
+
+if __name__ == "__main__":
+    main()
