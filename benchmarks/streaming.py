@@ -2,10 +2,10 @@
 
 The same proteins (float16, real lengths of ``../shared/data/deeploc_binary`` where at hand) are
 kept by sesstore, as one HDF5 dataset a protein, in LMDB, and as one Zarr array read by zarr-python
-and by TensorStore; each fills the same batches in the same shuffled order. The floor is a copy of as many
-bytes in memory. Rates are the best of some rounds, all ways in every round. "Cold" drops the files
-from the page cache first. WebDataset and LitData stream shards in their own order and cannot be
-asked for a given batch, so they are not among them.
+and by TensorStore; each fills the same batches in the same shuffled order. The floor is a copy of
+as many bytes in memory. Rates are the best of some rounds, all ways in every round. "Cold" drops
+the files from the page cache first. WebDataset and LitData stream shards in their own order and
+cannot be asked for a given batch, so they are not among them.
 
 ::
 
