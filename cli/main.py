@@ -38,6 +38,9 @@ COMMANDS = {
     "card": ("card", "Write a README into the store: contents, licences, use."),
     "import": ("importing", "Store embeddings that other tools computed."),
     "export": ("exporting", "Write embeddings or tasks in a format other tools read."),
+    "push": ("push", "Bring a store to a folder, S3 or GCS."),
+    "pull": ("pull", "Take a store, or the part that is needed, from anywhere."),
+    "merge": ("merge", "Take in everything other stores have."),
 }
 """Name: (module of this package, summary)."""
 

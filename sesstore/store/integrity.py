@@ -27,7 +27,14 @@ from .segmentcheck import segment_problems
 from .segments import Segment
 from .tasks import read_task
 
-_ROOT = {layout.METADATA, layout.EMBEDDINGS, layout.TOKENS, layout.TASKS, layout.SET_ASIDE}
+_ROOT = {
+    layout.METADATA,
+    layout.EMBEDDINGS,
+    layout.TOKENS,
+    layout.TASKS,
+    layout.SET_ASIDE,
+    layout.SHARE,
+}
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@
       tokens/<source>.lmdb
       tasks/<name>.jsonl
       set-aside/                             what `repair` took out of use
+      share/                                 index and bundles, once it was pushed (see `sharing`)
 
 A name that starts with a dot is not committed and does not exist for readers.
 """
@@ -37,6 +38,7 @@ TOKENS = "tokens"
 TASKS = "tasks"
 PROTEINS = "proteins.lmdb"
 SET_ASIDE = "set-aside"
+SHARE = "share"
 CARD = "README.md"
 COMPACTION_LOCK = ".compaction.lock"
 

@@ -1,0 +1,142 @@
+"""A living store as a published one: what `merge`, `pull` from a folder and `serve` read.
+
+Segments are handed out from where they are; bundles, tasks and the index are made in a folder
+beside (the store itself is not touched), sums of a segment when somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import NotStoredError
+from ..progress import SILENT, Progress
+from ..store import Store, layout
+from . import names
+from .bundles import Footer, parse_footer
+from .index import Index
+from .publish import check_segment, new_segments, publish_records, sums_of_segment
+from .remote import FolderRemote
+
+
+class Overlay:
+    """A store of this machine, to be read as a published one. Close it after use.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    progress : Progress
+        Told how its records are collected.
+    """
+
+    def __init__(self, store: Store, *, progress: Progress = SILENT) -> None:
+        self.store, self.url = store, str(store.path)
+        self._folder = Path(tempfile.mkdtemp(prefix="sesstore-share-"))
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._remote = FolderRemote(store.path)
+        self._index = Index()
+        self._files: dict[str, Path] = {}
+        self._state: object = None
+
+    def __enter__(self) -> Overlay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove what was made."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def refresh(self) -> None:
+        """Publish what was added to the store since."""
+        with self._lock:
+            state = _state(self.store.path)
+            if state == self._state:
+                return
+            made = publish_records(
+                self.store, self._index, self._footer, self._folder, progress=self._progress
+            )
+            index = Index(bundles={**self._index.bundles, **made.index.bundles})
+            index.tasks = made.index.tasks
+            index.encoders = new_segments(self.store, Index()).encoders
+            self._files |= made.files
+            self._index, self._state = index, state
+            place = self._folder / "index.json"
+            place.write_bytes(index.to_bytes())
+            self._files[names.INDEX] = place
+
+    def place(self, path: str) -> Path:
+        """File of a path; sums are made when they are asked for.
+
+        Raises
+        ------
+        NotStoredError
+            There is none.
+        CorruptStoreError
+            The path is none a published store has, or a segment is not what was written.
+        """
+        if path == names.INDEX:
+            self.refresh()
+        if path in self._files:
+            return self._files[path]
+        if path.startswith("share/sums/"):
+            return self._sums(names.segment_id(path.rsplit("/", 1)[1]))
+        if path.startswith("share/"):
+            raise NotStoredError(f"{self.url} has no {path}")
+        found = self._remote.place(path)
+        if not found.is_file():
+            raise NotStoredError(f"{self.url} has no {path}")
+        return found
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """Yield a file's bytes."""
+        with self.place(path).open("rb", buffering=0) as file:
+            file.seek(start)
+            while piece := file.read(1 << 22):
+                yield piece
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        """Return some bytes of a file."""
+        with self.place(path).open("rb", buffering=0) as file:
+            file.seek(start)
+            data = file.read(stop - start)
+        if len(data) != stop - start:
+            raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
+        return data
+
+    def _sums(self, segment: str) -> Path:
+        place = self._folder / f"{segment}.sums"
+        with self._lock:
+            if not place.exists():
+                found = list((self.store.path / layout.EMBEDDINGS).glob(f"*/{segment}"))
+                if len(found) != 1 or found[0].is_symlink():
+                    raise NotStoredError(f"{self.url} has no segment {segment}")
+                check_segment(found[0])
+                place.write_bytes(sums_of_segment(found[0]))
+        return place
+
+    def _footer(self, sha: str) -> Footer:
+        entry = self._index.bundles[sha]
+        raw = self._files[names.bundle_path(sha)].read_bytes()[-entry.footer :]
+        return parse_footer(raw, entry)
+
+
+def _state(root: Path) -> dict[str, Any]:
+    """What changes when something is added to a store."""
+    files = [root / layout.PROTEINS]
+    for name in (layout.TOKENS, layout.TASKS):
+        files += layout.committed(root / name, folders=False)
+    stamps = {
+        str(f): (f.stat().st_mtime_ns, f.stat().st_size)
+        for f in files
+        if f.exists() and not f.name.endswith("-lock")
+    }
+    folders = layout.committed(root / layout.EMBEDDINGS)
+    return {**stamps, "segments": [[p.name for p in layout.committed(f)] for f in folders]}

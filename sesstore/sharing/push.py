@@ -1,0 +1,214 @@
+"""Push a store: into a folder (which becomes a store too) or to S3, GCS, Azure.
+
+Files first, several at once; the index, which makes them exist, last and only if nobody replaced
+it meanwhile. So an interrupted push leaves nothing half there, and goes on where it stopped: files
+that lie there already with the right size are not sent again.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import StoreError
+from ..progress import SILENT, Progress, Stage
+from ..store import Store, layout
+from . import names
+from .index import Index
+from .publish import check_segment, new_segments, publish_records, sums_of_segment
+from .pull import pull
+from .reading import Reader
+from .remote import FolderRemote, Target, UrlRemote, as_folder, is_url
+
+_AT_ONCE = 8
+_ATTEMPTS = 10
+
+
+@dataclass
+class PushReport:
+    """What a push did.
+
+    Parameters
+    ----------
+    to : str
+        Where.
+    bytes, files : int
+        What was sent.
+    segments, bundles, tasks : int
+        How many were new there.
+    conflicts : list of str
+        Tasks that are different there, and stay as they are there.
+    """
+
+    to: str
+    bytes: int = 0
+    files: int = 0
+    segments: int = 0
+    bundles: int = 0
+    tasks: int = 0
+    conflicts: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+def push(store: Store, where: str, *, progress: Progress = SILENT) -> PushReport:
+    """Bring to `where` everything a store has and it has not.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    where : str
+        A folder, or a URL (``s3://``, ``gs://``, ``az://``).
+    progress : Progress
+        Told about bytes.
+
+    Returns
+    -------
+    PushReport
+
+    Raises
+    ------
+    InputError
+        That place cannot be written to.
+    CorruptStoreError
+        Something is not what was written: here, or there.
+    FingerprintMismatchError
+        An encoder is stored there in another type or width.
+    """
+    if is_url(where):
+        return publish(store, UrlRemote(where), progress=progress)
+    folder = as_folder(where)
+    if folder.resolve() == store.path.resolve():
+        return publish(store, FolderRemote(folder), progress=progress)
+    there = Store.create(folder)
+    report = pull(there, str(store.path), progress=progress)
+    published = publish(there, FolderRemote(folder), progress=progress)
+    if report.anything:
+        published.bytes += report.bytes
+    published.conflicts = [*published.conflicts, *report.conflicts]
+    return published
+
+
+def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> PushReport:
+    """Send what a published store lacks, and name it in its index."""
+    reader, report = Reader(target), PushReport(target.url)
+    known = _known(target)
+    _drop_what_is_gone(known, target)
+    with tempfile.TemporaryDirectory(prefix="sesstore-push-") as made:
+        records = publish_records(
+            store,
+            known,
+            lambda sha: reader.footer(sha, known.bundles[sha]),
+            Path(made),
+            progress=progress,
+        )
+        new = new_segments(store, known, lambda folder, name: reader.digests(known, folder, name))
+        new.bundles, new.tasks = records.index.bundles, records.index.tasks
+        _union(known, new)
+        files = [*records.files.items(), *_segment_files(store, new, Path(made))]
+        files += _group_files(store, new)
+        missing = _missing(target, files)
+        with progress.stage(
+            "pushing", sum(path.stat().st_size for _, path in missing), "bytes"
+        ) as bar:
+            _send(target, missing, bar, report)
+    report.segments = sum(len(e.segments) for e in new.encoders.values())
+    report.bundles = len(new.bundles)
+    report.tasks = len(new.tasks.keys() - known.tasks.keys())
+    report.conflicts = _commit(target, new)
+    return report
+
+
+def _known(target: Target) -> Index:
+    raw, _ = target.version()
+    if raw is None:
+        return Index()
+    return Reader(target).index()
+
+
+def _union(known: Index, new: Index) -> None:
+    """Raise if the union cannot be, before anything is sent."""
+    both = Index()
+    both.add(known)
+    both.add(new)
+
+
+def _drop_what_is_gone(known: Index, target: Target) -> None:
+    """Forget segments that a folder's own `compact` merged into others."""
+    if isinstance(target, FolderRemote):
+        for folder, encoder in known.encoders.items():
+            for name in list(encoder.segments):
+                if not (target.folder / layout.EMBEDDINGS / folder / name).is_dir():
+                    del encoder.segments[name]
+
+
+def _segment_files(store: Store, new: Index, made: Path) -> list[tuple[str, Path]]:
+    files = []
+    for folder, encoder in new.encoders.items():
+        for name, entry in encoder.segments.items():
+            path = store.path / layout.EMBEDDINGS / folder / name
+            check_segment(path)
+            sums = made / f"{name}.sums"
+            sums.write_bytes(sums_of_segment(path))
+            files.append((names.sums_path(name), sums))
+            files += [(names.segment_path(folder, name, f), path / f) for f in entry.files]
+    return files
+
+
+def _group_files(store: Store, new: Index) -> list[tuple[str, Path]]:
+    """Metadata of the groups, so that any Zarr reader finds its way."""
+    folders = ["", layout.EMBEDDINGS, *(f"{layout.EMBEDDINGS}/{f}" for f in new.encoders)]
+    paths = [f"{folder}/{layout.METADATA}".lstrip("/") for folder in folders]
+    return [(path, store.path / path) for path in paths]
+
+
+def _missing(target: Target, files: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Files that do not lie there yet; what is there under a name that is its content, is right."""
+    listed = [(path, file) for path, file in files if not _same_file(target, path, file)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sizes = list(pool.map(lambda pair: target.size(pair[0]), listed))
+    return [
+        pair
+        for pair, size in zip(listed, sizes, strict=True)
+        if size is None or (size != pair[1].stat().st_size and not _is_group(pair[0]))
+    ]
+
+
+def _same_file(target: Target, path: str, file: Path) -> bool:
+    return isinstance(target, FolderRemote) and target.folder.resolve() / path == file.resolve()
+
+
+def _is_group(path: str) -> bool:
+    return path.endswith(layout.METADATA) and path.count("/") < 3
+
+
+def _send(target: Target, files: list[tuple[str, Path]], bar: Stage, report: PushReport) -> None:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sent = pool.map(lambda pair: target.put(*pair), files)
+        for (_, file), _ in zip(files, sent, strict=True):
+            size = file.stat().st_size
+            report.bytes += size
+            report.files += 1
+            bar.advance(size)
+
+
+def _commit(target: Target, new: Index) -> list[str]:
+    """Add to the index what is new, again if somebody else was faster."""
+    for _ in range(_ATTEMPTS):
+        raw, version = target.version()
+        index = Index() if raw is None else Reader(target).index()
+        _drop_what_is_gone(index, target)
+        conflicts = index.add(new)
+        made = index.to_bytes()
+        if made == raw or target.replace_index(made, version):
+            return conflicts
+    raise StoreError(
+        f"others keep pushing to {target.url}. Everything was sent; push again to name it there"
+    )

@@ -1,0 +1,120 @@
+"""Read a published store: its index, footers and records, every one checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import NotStoredError
+from . import names
+from .bundles import Footer, parse_footer
+from .index import BundleEntry, Index, parse_index
+from .records import Record
+from .remote import Remote
+
+_INDEX_BYTES = 1 << 30
+
+
+class Reader:
+    """A published store, and how much was fetched from it.
+
+    Parameters
+    ----------
+    remote : Remote
+        Where it lies.
+    """
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+        self.bytes = 0
+        self._footers: dict[str, Footer] = {}
+
+    def index(self) -> Index:
+        """Fetch the index.
+
+        Raises
+        ------
+        NotStoredError
+            There is none: nothing was published there.
+        CorruptStoreError
+            It is not as it must be.
+        """
+        try:
+            raw = self.whole(names.INDEX, _INDEX_BYTES)
+        except NotStoredError:
+            raise NotStoredError(
+                f"{self.remote.url} is no shared store (there is no {names.INDEX}). Push one there "
+                f"with `sesstore push`, or check the address"
+            ) from None
+        return parse_index(raw, f"{self.remote.url}/{names.INDEX}")
+
+    def whole(self, path: str, most: int, sha: str | None = None) -> bytes:
+        """Fetch a small file, of at most `most` bytes and with that SHA-256."""
+        parts, done = [], 0
+        for piece in self.remote.stream(path):
+            done += len(piece)
+            if done > most:
+                raise names.refused(f"{path} is larger than it may be")
+            parts.append(piece)
+        self.bytes += done
+        raw = b"".join(parts)
+        if sha is not None and sha256(raw).hexdigest() != sha:
+            raise names.refused(f"{path} is not what the index says")
+        return raw
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        """Fetch some bytes of a file."""
+        data = self.remote.read(path, start, stop)
+        self.bytes += len(data)
+        return data
+
+    def footer(self, sha: str, entry: BundleEntry) -> Footer:
+        """Fetch the footer of a bundle, once."""
+        if sha not in self._footers:
+            if entry.footer > entry.bytes:
+                raise names.refused("a bundle's footer is larger than the bundle")
+            raw = self.read(names.bundle_path(sha), entry.bytes - entry.footer, entry.bytes)
+            self._footers[sha] = parse_footer(raw, entry)
+        return self._footers[sha]
+
+    def records(
+        self, sha: str, entry: BundleEntry, rows: NDArray[np.int64], pool: Executor
+    ) -> Iterator[list[Record]]:
+        """Fetch some records of a bundle, a range after the other, several ranges at once."""
+        footer, path = self.footer(sha, entry), names.bundle_path(sha)
+        spans = footer.spans(rows)
+        for batch in _batches(spans, 8):
+            fetched = pool.map(lambda s: self.read(path, s.start, s.stop), batch)
+            for span, data in zip(batch, fetched, strict=True):
+                yield list(footer.records(span, data))
+
+    def digests(self, index: Index, folder: str, segment: str) -> NDArray[np.uint8]:
+        """Fetch the digests of a segment, shape=(P, 32)."""
+        raw = self.small(index, folder, segment, "digests/c.0.0")
+        return np.frombuffer(raw, np.uint8).reshape(-1, 32)
+
+    def small(self, index: Index, folder: str, segment: str, file: str) -> bytes:
+        """Fetch a small file of a segment, checked."""
+        entry = index.encoders[folder].segments[segment].files[file]
+        return self.whole(names.segment_path(folder, segment, file), entry.bytes, entry.sha256)
+
+
+def rows_of(footer: Footer, digests: set[bytes]) -> NDArray[np.int64]:
+    """Records of a bundle that are about some proteins."""
+    hits = [i for i, row in enumerate(footer.digests) if row.tobytes() in digests]
+    return np.asarray(hits, np.int64)
+
+
+def rows_by_key(footer: Footer, keys: Iterable[int]) -> NDArray[np.int64]:
+    """Records of a bundle that are found by some ids' numbers."""
+    wanted = np.asarray(sorted(keys), np.uint64)
+    return np.flatnonzero(np.isin(footer.keys, wanted)).astype(np.int64)
+
+
+def _batches(items: list, size: int) -> Iterator[list]:  # type: ignore[type-arg]
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

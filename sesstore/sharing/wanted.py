@@ -1,0 +1,140 @@
+"""What a pull takes: everything, or the proteins of tasks and lists, of some encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, NotStoredError, UnknownNameError
+from ..proteins import DIGEST_BYTES
+from ..tasks import Task
+from .index import EncoderEntry, Index
+from .reading import Reader, rows_by_key
+from .records import id_number, read_id, read_protein
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to take; nothing named means everything.
+
+    Parameters
+    ----------
+    tasks : tuple of str
+        Only these tasks, and the proteins in them.
+    ids : tuple of str
+        Only the proteins of these ids or digests (64 hexadecimal digits).
+    plms : tuple of str, optional
+        Only these encoders, by name or the start of it or of a fingerprint; ``()`` for none.
+    sources : tuple of str, optional
+        Only tokens of these sources; ``()`` for none.
+    """
+
+    tasks: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    plms: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether all proteins are meant."""
+        return not self.tasks and not self.ids
+
+
+def chosen_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, EncoderEntry]:
+    """Encoders that are meant; raises `UnknownNameError` for one that is not there."""
+    if plms is None:
+        return index.encoders
+    found = {}
+    for plm in plms:
+        asked = plm.lower()
+        fitting = {
+            folder: encoder
+            for folder, encoder in index.encoders.items()
+            if asked
+            and (
+                encoder.provenance.fingerprint.encoder.lower().startswith(asked)
+                or encoder.provenance.fingerprint.digest.startswith(asked)
+            )
+        }
+        if not fitting:
+            known = [e.provenance.fingerprint.encoder for e in index.encoders.values()]
+            raise UnknownNameError("encoder of the shared store", plm, known)
+        found.update(fitting)
+    return found
+
+
+def chosen_names(kind: str, known: Iterable[str], asked: Iterable[str] | None) -> list[str]:
+    """Tasks or sources that are meant; raises `UnknownNameError` for one that is not there."""
+    known = list(known)
+    if asked is None:
+        return known
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError(f"{kind} of the shared store", name, known)
+    return list(asked)
+
+
+def digests_of_tasks(tasks: Iterable[Task]) -> set[bytes]:
+    """Digests of the proteins in some tasks."""
+    splits = [split.digests for task in tasks for split in task.splits.values()]
+    return {row.tobytes() for rows in splits for row in np.unique(rows, axis=0)}
+
+
+def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Executor) -> set[bytes]:
+    """Find the proteins that go by some ids.
+
+    Raises
+    ------
+    NotStoredError
+        Nothing there goes by one of them.
+    """
+    wanted = list(ids)
+    found = {name: _digest(name) for name in wanted}
+    names_only = {name for name, digest in found.items() if digest is None}
+    keys = {id_number(name) for name in names_only}
+    there: set[bytes] = {digest for digest in found.values() if digest is not None}
+    matched: set[str] = set()
+    for kind in ("proteins", "ids"):
+        for sha, bundle in index.of_kind(kind):
+            rows = rows_by_key(reader.footer(sha, bundle), keys)
+            for records in reader.records(sha, bundle, rows, pool):
+                for record in records:
+                    name = read_protein(record).id if kind == "proteins" else read_id(record)
+                    if name in names_only:
+                        there.add(record.digest)
+                        matched.add(name)
+    if missing := sorted(names_only - matched):
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        raise NotStoredError(
+            f"{reader.remote.url} has no protein called {', '.join(missing[:5])}{more}. Take them "
+            f"out of the list"
+        )
+    return there
+
+
+def read_list(path: Path) -> tuple[str, ...]:
+    """Read ids or digests, one a line.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or nothing in it.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    found = [line.split()[0] for line in lines if line.strip() and line[0] != "#"]
+    if not found:
+        raise InputError(f"'{path}' names no protein. Write one id a line")
+    return tuple(dict.fromkeys(found))
+
+
+def _digest(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if len(text) == 2 * DIGEST_BYTES else None
+    except ValueError:
+        return None

@@ -1,0 +1,71 @@
+"""push, pull and merge from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def test_out_and_in(cli, trained: Path) -> None:
+    said = cli("push", "there", "--json")
+    assert said.status == 0
+    assert said.json["bytes"] > 0
+    assert cli("push", "there", "--json").json["bytes"] == 0
+    said = cli("pull", "there", "--store", "mine", "--json")
+    assert (said.status, said.json["embeddings"], said.json["tasks"]) == (0, 40, ["deeploc_binary"])
+    assert cli("diff", "store", "mine").status == 0
+    assert cli("verify", "--store", "mine").status == 0
+    said = cli("merge", "there", "mine", "--store", "all", "--json")
+    assert [one["embeddings"] for one in said.json["merged"]] == [40, 0]
+    assert cli("diff", "store", "all").status == 0
+
+
+def test_parts(cli, trained: Path) -> None:
+    Path("ids.txt").write_text("# some\np0_1\np0_2\n")
+    said = cli("pull", "store", "--ids", "ids.txt", "--plm", "none", "--store", "few", "--json")
+    assert (said.json["proteins"], said.json["embeddings"]) == (2, 0)
+    said = cli("pull", "store", "--ids", "ids.txt", "--store", "few")
+    assert "2 embeddings (0 whole segments and parts of 1)" in said.out
+    said = cli("pull", "store", "--task", "deeploc_binary", "--source", "none", "--store", "task")
+    assert "40 sequences, tokens of 0, 40 embeddings" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("push http://127.0.0.1:9/x", 2, "can only be read"),
+        ("push ftp://example.org/x", 2, "ftp:// is not known"),
+        ("push run", 1, "holds other things"),
+        ("push there --store none", 2, "there is no store"),
+        ("pull none --store new", 2, "there is no store at 'none'"),
+        ("pull run --store new", 2, "there is no store at 'run'"),
+        ("pull store --task deeploc --store new", 2, "Did you mean 'deeploc_binary'?"),
+        ("pull store --plm esm2 --store new", 2, "no encoder of the shared store"),
+        ("pull store --source pdb --store new", 2, "no source of tokens"),
+        ("pull store --ids none.txt --store new", 2, "there is no file 'none.txt'"),
+        ("merge none --store new", 2, "there is no store"),
+        ("merge store", 2, "itself"),
+    ],
+)
+def test_what_cannot_be_is_said(cli, trained: Path, words: str, status: int, said: str) -> None:
+    done = cli(*words.split())
+    assert said in done.err
+    assert done.status == status
+    assert not list(Path("new").glob("embeddings/*-*"))
+
+
+def test_a_task_that_differs_stays_and_is_named(cli, trained: Path, data: Path) -> None:
+    cli("pull", "store", "--plm", "none", "--store", "other")
+    rows = Path("other/tasks/deeploc_binary.jsonl")
+    rows.unlink()
+    Path("changed").mkdir()
+    for file in data.iterdir():
+        text = file.read_text()
+        flipped = text.replace('"label": 0', '"label": 9').replace('"label": 1', '"label": 0')
+        (Path("changed") / file.name).write_text(flipped.replace('"label": 9', '"label": 1'))
+    words = ("add", "deeploc_binary", "--data", "changed", "--source", "alphafold2")
+    assert cli(*words, "--store", "other").status == 0
+    said = cli("merge", "other")
+    assert said.status == 1
+    assert "task deeploc_binary is different here" in said.out

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import shutil
+import threading
+
+import pytest
+import zarr
+
+from sesstore.errors import CorruptStoreError, InputError, StoreError
+from sesstore.sharing.pull import pull
+from sesstore.sharing.push import push
+from sesstore.sharing.remote import UrlRemote
+from sesstore.sharing.wanted import Selection
+from sesstore.store import Store
+from sesstore.store.compaction import compact
+from sesstore.store.comparison import compare_stores
+from sesstore.store.integrity import verify
+
+
+def same(one: Store, other: Store) -> bool:
+    return verify(other.path).ok and compare_stores(one, other).same
+
+
+def test_to_a_folder_and_back_over_http(shared, tmp_path, file_server):
+    report = push(shared, str(tmp_path / "there"))
+    assert report.bytes > 0
+    there = Store.open(tmp_path / "there")
+    assert same(shared, there)
+    again = push(shared, str(tmp_path / "there"))
+    assert (again.bytes, again.files, again.segments, again.bundles) == (0, 0, 0, 0)
+    for ranges in (True, False):
+        mine = Store.create(tmp_path / f"mine{ranges}")
+        pull(mine, file_server(there.path, ranges=ranges))
+        assert same(shared, mine)
+
+
+def test_to_s3_and_back(shared, kit, tmp_path, bucket):
+    report = push(shared, bucket)
+    assert report.segments == len(list(shared.path.glob("embeddings/*/2*")))
+    again = push(shared, bucket)
+    assert (again.bytes, again.files, again.segments, again.bundles) == (0, 0, 0, 0)
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert same(shared, mine)
+    part = Store.create(tmp_path / "part")
+    report = pull(part, bucket, Selection(tasks=("toy",), plms=("enc",)))
+    assert verify(part.path).ok
+    assert len(part.embeddings()) == 20
+    more = kit.fill(tmp_path / "more", kit.proteins(30, seed=5))
+    report = push(more, bucket)
+    assert report.conflicts == ["toy"]
+    assert report.bytes > 0
+    pull(mine, bucket)
+    assert mine.count_proteins() == 230
+
+
+def test_a_pushed_store_is_plain_zarr(shared, bucket):
+    import obstore
+    from zarr.storage import ObjectStore
+
+    push(shared, bucket)
+    root = zarr.open_group(ObjectStore(obstore.store.from_url(bucket), read_only=True), mode="r")
+    (segment, *_) = shared.path.glob("embeddings/enc-*/2*")
+    values = root[str((segment / "values").relative_to(shared.path))]
+    assert values[:3].shape == (3, 16)
+
+
+def test_pushing_after_compaction_moves_no_embeddings(shared, bucket):
+    push(shared, bucket)
+    compact(shared)
+    assert push(shared, bucket).bytes == 0
+
+
+def test_two_that_push_at_once_both_count(shared, kit, tmp_path, bucket):
+    stores = [kit.fill(tmp_path / f"s{i}", kit.proteins(20, seed=i + 2)) for i in range(3)]
+    threads = [threading.Thread(target=push, args=(store, bucket)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert mine.count_proteins() == 60
+    assert len(mine.embeddings("enc")) == 60
+
+
+def test_a_damaged_segment_is_not_sent(shared, bucket):
+    values = next(shared.path.glob("embeddings/*/*/values/c.0.0"))
+    raw = bytearray(values.read_bytes())
+    raw[5] ^= 1
+    values.write_bytes(raw)
+    with pytest.raises(CorruptStoreError, match="not sent"):
+        push(shared, bucket)
+    with pytest.raises(StoreError, match="no shared store"):
+        pull(shared, bucket)
+
+
+def test_an_interrupted_push_goes_on(shared, tmp_path, bucket, monkeypatch):
+    real, left = UrlRemote.put, [10]
+
+    def failing(self, path, file):
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError("the line is dead")
+        real(self, path, file)
+
+    monkeypatch.setattr(UrlRemote, "put", failing)
+    with pytest.raises(OSError, match="dead"):
+        push(shared, bucket)
+    monkeypatch.setattr(UrlRemote, "put", real)
+    push(shared, bucket)
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert same(shared, mine)
+
+
+def test_http_can_only_be_read(shared, file_server, tmp_path):
+    with pytest.raises(InputError, match="only be read"):
+        push(shared, file_server(tmp_path))
+
+
+def test_a_folder_that_is_no_store_is_not_touched(shared, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("x")
+    with pytest.raises(StoreError, match="holds other things"):
+        push(shared, str(tmp_path / "home"))
+    assert [p.name for p in (tmp_path / "home").iterdir()] == ["thesis.tex"]
+
+
+def test_what_a_folders_own_compaction_removed_is_forgotten(shared, kit, tmp_path, file_server):
+    there = tmp_path / "there"
+    push(shared, str(there))
+    compact(Store.open(there))
+    push(kit.fill(tmp_path / "more", kit.proteins(10, seed=3)), str(there))
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, file_server(there))
+    assert len(mine.embeddings("enc")) == 210
+    shutil.rmtree(there)
