@@ -104,6 +104,8 @@ def command(
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)
+    if only_known and format_ is None:
+        raise click.UsageError("--only-known belongs to --import")
     given = list(read_fasta(sequences)) if sequences else []
     files = structure_files(paths) if format_ is None else []
     store = Store.open(store_path, create=True)

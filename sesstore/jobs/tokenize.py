@@ -77,15 +77,16 @@ def tokenize(
                 f"{run.report.already_stored:,} of {sum(map(len, named)):,} structures were "
                 f"tokenised before; they are not done again"
             )
-        results = tokenise_many(
-            todo, source=source, chain=chain, sequences=run.known, dssp=dssp, workers=workers
-        )
-        with progress.stage("tokenising", sum(map(len, todo)), "structures") as bar:
-            for model in results:
-                run.add(model, len(model.files))
-                bar.advance(len(model.files))
-                if stop:
-                    break
+        if todo:
+            results = tokenise_many(
+                todo, source=source, chain=chain, sequences=run.known, dssp=dssp, workers=workers
+            )
+            with progress.stage("tokenising", sum(map(len, todo)), "structures") as bar:
+                for model in results:
+                    run.add(model, len(model.files))
+                    bar.advance(len(model.files))
+                    if stop:
+                        break
     if stop:
         raise StoppedError(
             f"stopped by {stop.signal}: {run.report.chains:,} chains are stored. Run the same "

@@ -80,6 +80,33 @@ def test_c_alphas_alone_are_an_error_that_says_what_is_needed(
     assert "Rebuild the backbone" in failure.reason
 
 
+def test_a_trace_beside_a_whole_chain_costs_the_trace_only(
+    heavy: Chain, tmp_path: Path, pdb_text
+) -> None:
+    whole = pdb_text(heavy, slice(0, 50)).replace("END\n", "TER\n")
+    trace = pdb_text(heavy, slice(0, 40), atoms=("CA",))
+    trace = "".join(f"{line[:21]}B{line[22:]}\n" for line in trace.splitlines() if line != "END")
+    path = tmp_path / "both.pdb"
+    path.write_text(f"{whole}{trace}END\n")
+    chain, failure = tokenise(path, source="pdb")
+    assert isinstance(chain, TokenisedChain)
+    assert chain.protein.id == "both_A"
+    assert isinstance(failure, Failure)
+    assert "both.pdb chain B has C-alpha atoms only" in failure.reason
+
+
+def test_nucleic_acids_and_ligands_beside_protein_are_left_out(
+    heavy: Chain, shared_structures: Path, tmp_path: Path, pdb_text
+) -> None:
+    lines = (shared_structures / "4gxy.pdb").read_text().splitlines(keepends=True)
+    rna = [f"{x[:21]}R{x[22:]}" for x in lines if x.startswith(("ATOM", "HETATM"))]
+    path = tmp_path / "complex.pdb"
+    path.write_text(pdb_text(heavy).replace("END\n", "TER\n") + "".join(rna))
+    (chain,) = tokenise(path, source="pdb")
+    assert isinstance(chain, TokenisedChain)
+    assert chain.protein.sequence == heavy.residues
+
+
 def test_b_factors_are_plddt_by_source_name_or_file(heavy: Chain, tmp_path: Path, pdb_text) -> None:
     text = pdb_text(heavy)
     for name, source, expected in (

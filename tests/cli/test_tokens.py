@@ -1,0 +1,79 @@
+"""``sesstore tokens``: structures, trajectories and imports from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def test_structures_are_tokenised_once(cli, shared_structures: Path) -> None:
+    files = [shared_structures / name for name in ("1aki.pdb", "5zng.cif", "1igy.cif")]
+    first = cli("tokens", *files, "--source", "pdb")
+    assert first.status == 0
+    assert "pdb: 7 chains of 3 structures, 5 sequences (5 new to the store)" in first.out
+    assert "50 to 90 %" in first.out
+    again = cli("tokens", *files, "--source", "pdb")
+    assert "(3 stored before)" in again.out
+    assert "tokenising" not in again.err.replace("tokenised", "")
+    found = cli("tokens", *files, "--source", "pdb", "--json").json
+    assert {"source", "structures", "chains", "residues", "failed", "seconds"} <= found.keys()
+    assert (found["structures"], found["already_stored"], found["chains"]) == (3, 3, 7)
+
+
+def test_failures_are_shown_listed_and_the_status(cli, shared_structures: Path) -> None:
+    for number in range(12):
+        Path(f"bad{number}.pdb").write_text("nothing\n")
+    done = cli("tokens", ".", shared_structures / "1aki.pdb", "--source", "pdb")
+    assert done.status == 1
+    assert "1 chains of 13 structures" in done.out
+    assert done.out.count("failed: ") == 10
+    assert "and 2 more; list of failures: store/tokens/pdb.failed.tsv" in done.out
+    assert len(Path("store/tokens/pdb.failed.tsv").read_text().splitlines()) == 13
+
+
+def test_a_trajectory_becomes_conformers(cli, shared_structures: Path) -> None:
+    import mdtraj
+
+    one = mdtraj.load_pdb(str(shared_structures / "1aki.pdb"))
+    one = one.atom_slice(one.topology.select("protein"))
+    one.save_pdb("top.pdb")
+    mdtraj.join([one] * 6).save("run.dcd")
+    words = ("--trajectory", "run.dcd", "--topology", "top.pdb", "--source", "md")
+    found = cli("tokens", *words, "--stride", "2", "--json").json
+    assert (found["chains"], found["residues"]) == (1, 129)
+
+
+def test_ready_tokens_are_imported(cli) -> None:
+    Path("known.fasta").write_text(">P1\nMKVLA\n")
+    Path("states.fasta").write_text(">P1\nDVVPD\n>P2\nDD\n")
+    done = cli(
+        "tokens", "states.fasta", "--import", "3di-fasta", "--source", "alphafold2",
+        "--sequences", "known.fasta",
+    )  # fmt: skip
+    assert done.status == 1
+    assert "1 chains of 2 entries" in done.out
+    assert "no sequence is known as P2" in done.out
+    known = cli(
+        "tokens", "states.fasta", "--import", "3di-fasta", "--source", "alphafold2", "--only-known"
+    )
+    assert known.status == 0
+    assert "1 entries are of proteins neither given nor stored: left out" in known.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("tokens --source x", "name structure files or folders, or one --trajectory"),
+        ("tokens a --trajectory b --source x", "or one --trajectory"),
+        ("tokens --trajectory b --import dssp --source x", "--import takes PATHS"),
+        ("tokens a --topology b --source x", "--topology belongs to a --trajectory"),
+        ("tokens a --only-known --source x", "--only-known belongs to --import"),
+        ("tokens a --import dsspp --source x", "is not one of"),
+    ],
+)
+def test_what_does_not_go_together_is_said(cli, words: str, said: str) -> None:
+    done = cli(*words.split())
+    assert done.status == 2
+    assert said in done.err
+    assert not Path("store").exists()
