@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import output_options, store_option
+from .options import output_options, store_option, weights_option
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ _FORMATS = ("foldseek-db", "foldseek-tsv", "dssp", "saprot", "3di-fasta", "dssp-
     is_flag=True,
     help="With --import: leave out proteins that are neither given nor in the store.",
 )
+@click.option(
+    "--prostt5",
+    "head",
+    type=click.Path(path_type=Path),
+    help="Predict 3Di from sequence with ProstT5 and this head (cnn_chkpnt/model.pt); PATHS are "
+    "tasks or sequence files.",
+)
+@weights_option
 @store_option
 @output_options
 def command(
@@ -78,6 +86,8 @@ def command(
     stride: int,
     format_: str | None,
     only_known: bool,
+    head: Path | None,
+    weights: Path | None,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -95,6 +105,7 @@ def command(
       sesstore tokens 1aki.cif.gz --source pdb --chain A
       sesstore tokens --trajectory run.xtc --topology top.pdb --source md
       sesstore tokens DB --import foldseek-db --source alphafold2 --only-known
+      sesstore tokens deeploc_binary --prostt5 model.pt --source prostt5
     """
     from sesstore.datasets.fasta import read_fasta
     from sesstore.jobs.importtokens import import_tokens
@@ -104,6 +115,9 @@ def command(
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)
+    if head is not None:
+        _predict(paths, head, weights, source, store_path, output)
+        return
     if only_known and format_ is None:
         raise click.UsageError("--only-known belongs to --import")
     given = list(read_fasta(sequences)) if sequences else []
@@ -142,6 +156,31 @@ def command(
         )
     report.write_failures(store.path / "tokens" / f"{source}.failed.tsv")
     _say(report, "structures" if format_ is None else "entries", output)
+    output.result(report.to_json())
+    if report.failed:
+        raise click.exceptions.Exit(1)
+
+
+def _predict(
+    paths: tuple[Path, ...],
+    head: Path,
+    weights: Path | None,
+    source: str,
+    store_path: Path,
+    output: Output,
+) -> None:
+    """Predict 3Di for tasks and sequence files."""
+    from sesstore.encoders import registry
+    from sesstore.jobs.add import proteins_named
+    from sesstore.jobs.predict3di import ENCODER, predict_3di
+    from sesstore.store import Store
+
+    store = Store.open(store_path, create=True)
+    proteins = proteins_named(store, map(str, paths))
+    encoder = registry.load(ENCODER, weights=weights)
+    report = predict_3di(store, proteins, encoder, head, source=source, progress=output)
+    report.write_failures(store.path / "tokens" / f"{source}.failed.tsv")
+    _say(report, "proteins", output)
     output.result(report.to_json())
     if report.failed:
         raise click.exceptions.Exit(1)
