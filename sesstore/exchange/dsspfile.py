@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from biotite import DeserializationError, InvalidFileError
 from numpy.typing import NDArray
 
-from ..alphabets import DSSP
+from ..alphabets import DSSP, MASK_LETTER
 from ..datasets.readers import open_text
 from ..errors import InputError
 from ..structures.chains import parse_structure
@@ -92,22 +93,27 @@ def _chain(line: str, header: str) -> str:
 
 def _read_mmcif(path: Path) -> Iterator[ForeignTokens]:
     raw = StructureFile(path).read()
-    plain = unpacked(path, raw)
     chains = parse_structure(path, raw).chains
-    block = block_of(plain)
-    found = _summary(block) if "dssp_struct_summary" in block else _stretches(block)
+    try:
+        block = block_of(unpacked(path, raw))
+        summed = "dssp_struct_summary" in block
+        found = _summary(block) if summed else _stretches(block)
+        label_of = _labels(block["atom_site"])
+    except (DeserializationError, InvalidFileError, ValueError, KeyError) as problem:
+        raise InputError(f"'{path}' has broken tables: {problem}. Get the file again") from None
     if found is None:
         raise InputError(
             f"'{path}' has no DSSP states (_dssp_struct_summary, or _struct_conf by DSSP). "
             f"Annotate it with mkdssp, or tokenise it as a structure"
         )
-    label_of = _labels(block["atom_site"])
     for chain in chains:
-        if chain.positions is None:
+        if chain.positions is None or chain.id not in label_of:
             raise InputError(f"'{path}' chain {chain.id} has no label_seq_id to find its states by")
         label = label_of[chain.id]
         places = (chain.positions + 1).tolist()
-        states = "".join(found.get((label, place), " ") for place in places)
+        # Without a record: of a residue DSSP left out, or outside all stretches.
+        absent = MASK_LETTER if summed else " "
+        states = "".join(found.get((label, place), absent) for place in places)
         residues = (chain.residues, chain.numbers, chain.insertions)
         yield _tokens(path, chain.id, len(chains), states, residues)
 

@@ -55,7 +55,7 @@ class _Part:
         self._starts = np.cumsum([0, *(len(part) for part in self._data)]).tolist()
         try:
             rows = np.array(index.read_bytes().split(), np.int64).reshape(-1, 3)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise InputError(f"'{index}' is no index (key, start, length). Get it again") from None
         self.places = {key: (start, size) for key, start, size in rows.tolist()}
 
@@ -77,7 +77,8 @@ class _Part:
             raise InputError(f"'{self.path}' has no entry {key} that the other files have")
         start, size = self.places[key]
         part = bisect_right(self._starts, start) - 1
-        if part >= len(self._data) or start + size > self._starts[part + 1]:
+        inside_it = min(start, size) >= 0 and part < len(self._data)
+        if not inside_it or start + size > self._starts[part + 1]:
             raise InputError(f"'{self.path}' is cut short: entry {key} is not in it. Get it again")
         inside = start - self._starts[part]
         raw = self._data[part][inside : inside + size]

@@ -98,3 +98,13 @@ def test_what_is_wrong_is_said(tmp_path: Path, name: str, text: str, said: str) 
 def test_a_plain_structure_is_no_dssp_file(shared_structures: Path) -> None:
     with pytest.raises(InputError, match=r"has no DSSP states.*mkdssp"):
         list(read_dssp(shared_structures / "1aki.cif"))
+
+
+@installed
+def test_broken_tables_are_said(shared_structures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.cif"
+    command = ["mkdssp", "--write-experimental", "--output-format", "mmcif"]
+    subprocess.run([*command, shared_structures / "5zng.cif", path], check=True)
+    path.write_text(path.read_text().replace("_dssp_struct_summary.label_seq_id", "_dssp_x.y", 1))
+    with pytest.raises(InputError, match=r"x\.cif' has broken tables"):
+        list(read_dssp(path))

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from biotite.structure.io import pdbx
 
+from sesstore.errors import StructureError
 from sesstore.jobs.tokenize import tokenize
 from sesstore.store import Store
+from sesstore.structures.chains import parse_structure
 from sesstore.structures.files import StructureFile, models, structure_files
+from sesstore.structures.observed import Settings, observed_chains
 from sesstore.structures.tokenise import tokenise_many
 
 Lines = list[bytes]
@@ -264,3 +267,38 @@ def test_a_tar_file_cut_short_gives_what_is_before_the_cut(
     assert [len(model.chains) for model in found[:2]] == [1, 0]
     assert all("cut.tar" in failure.reason for model in found[1:] for failure in model.failures)
     assert len(found) == 3
+
+
+def _damaged(raw: bytes, rng: random.Random) -> bytes:
+    made = bytearray(raw)
+    for _ in range(rng.choice((1, 1, 5, 50))):
+        place, other = rng.randrange(len(made)), rng.randrange(len(made))
+        kind = rng.randrange(4)
+        if kind == 0:
+            made[place] = rng.randrange(256)
+        elif kind == 1:
+            del made[place : place + rng.choice((1, 3, 90))]
+        elif kind == 2:
+            made[place:place] = made[other : other + 60]
+        else:
+            made[place : place + 1] = rng.choice((b"\n", b" ", b"'", b"#", b";", b"9" * 20, b"nan"))
+    return bytes(made)
+
+
+@pytest.mark.parametrize("suffix", [".pdb", ".cif", ".bcif"])
+def test_random_damage_is_an_error_or_a_structure_and_nothing_else(
+    shared_structures: Path, suffix: str
+) -> None:
+    cif = (shared_structures / "1aki.cif").read_bytes()
+    raw = {".cif": cif, ".bcif": _binary(cif)}.get(suffix)
+    raw = raw or (shared_structures / "1aki.pdb").read_bytes()
+    rng, said = random.Random(7), []
+    for _ in range(100):
+        try:
+            found = parse_structure(Path(f"x{suffix}"), _damaged(raw, rng))
+        except StructureError as problem:
+            said.append(str(problem))
+        else:
+            assert observed_chains(found, Settings("pdb"))
+    assert said
+    assert all(f"'x{suffix}'" in text for text in said)
