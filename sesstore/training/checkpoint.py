@@ -18,19 +18,30 @@ from torch import Tensor
 
 from ..adapter.model import Adapter, AdapterConfig
 from ..errors import InputError, MissingFileError
-from .runs import WEIGHTS, Run, write_atomically
+from .runs import LAST, WEIGHTS, Run, write_atomically
 
 STATE = "unfinished.safetensors"
 
+__all__ = ["LAST", "STATE", "WEIGHTS", "load_adapter", "load_state", "save_state", "save_weights"]
 
-def save_weights(run: Run, state: Mapping[str, Tensor]) -> None:
+
+def save_weights(run: Run, state: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
     """Write an adapter's weights into its run's folder, in one step."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_atomically(run.path / WEIGHTS, save(plain))
+    write_atomically(run.path / name, save(plain))
 
 
-def load_adapter(run: Run, device: torch.device | None = None) -> Adapter:
+def load_adapter(run: Run, device: torch.device | None = None, name: str = WEIGHTS) -> Adapter:
     """Build the adapter of a run, ready to predict.
+
+    Parameters
+    ----------
+    run : Run
+        A trained run.
+    device : torch.device, optional
+        Where; the CPU by default.
+    name : str
+        `WEIGHTS`, of the best epoch, or `LAST`, of the last one.
 
     Raises
     ------
@@ -39,7 +50,7 @@ def load_adapter(run: Run, device: torch.device | None = None) -> Adapter:
     InputError
         They are broken, or not of the shape the record says.
     """
-    file = run.path / WEIGHTS
+    file = run.path / name
     if not file.is_file():
         raise MissingFileError(f"the run's weights are missing: there is no '{file}'")
     settings = dict(run.config["adapter"])

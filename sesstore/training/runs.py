@@ -18,7 +18,7 @@ from ..provenance import Fingerprint
 from ..tasks import Task
 
 RECORD = "run.json"
-WEIGHTS = "best.safetensors"
+WEIGHTS, LAST = "best.safetensors", "last.safetensors"
 FORMAT = 1
 
 

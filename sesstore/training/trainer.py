@@ -30,7 +30,7 @@ from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData
 from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..tasks import Task
-from .checkpoint import STATE, load_state, save_state, save_weights
+from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
 from .learner import FitConfig, Learner
 from .ranks import Ranks
@@ -310,6 +310,7 @@ class Trainer:
             raise TrainingError(
                 f"{learner.monitor} on valid was never a number: too few rows, or one class only"
             )
+        last = {name: t.clone() for name, t in learner.adapter.state_dict().items()}
         learner.adapter.load_state_dict(learner.best_weights)
         scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
         run = Run(
@@ -331,6 +332,7 @@ class Trainer:
             return run
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(run, learner.best_weights)
+        save_weights(run, last, LAST)
         for split, evaluation in scored.items():
             save_predictions(run, split, evaluation)
         run.save()

@@ -7,7 +7,7 @@ from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import InputError, MissingFileError
 from sesstore.training.checkpoint import load_adapter, load_state, save_state
 from sesstore.training.fit import FitConfig, fit
-from sesstore.training.runs import WEIGHTS, Run
+from sesstore.training.runs import LAST, WEIGHTS, Run
 
 
 @pytest.fixture
@@ -21,6 +21,14 @@ def test_a_loaded_adapter_is_ready_to_predict(run) -> None:
     adapter = load_adapter(Run.load(run.path))
     assert not adapter.training
     assert adapter.config == AdapterConfig(16, 3, ("dssp",), heads=4)
+
+
+def test_the_last_epoch_is_kept_beside_the_best(taught, out) -> None:
+    shape, config = AdapterConfig(16, 3, heads=4), FitConfig(epochs=5, batch_tokens=300, lr=0.05)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, shape, config, out)
+    best, last = (dict(load_adapter(run, name=n).named_parameters()) for n in (WEIGHTS, LAST))
+    same = all(torch.equal(best[name], last[name]) for name in best)
+    assert same == (run.best_epoch == len(run.history))
 
 
 def test_missing_weights(run) -> None:
