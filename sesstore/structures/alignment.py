@@ -17,6 +17,13 @@ IDENTITY = 0.9
 """Least share of placed residues that must be the sequence's."""
 
 _GAP = (-11, -1)
+_MANY, _MOST = 4_000_000, 60_000_000
+"""Pairs of residues from which on equal ends are cut off first, and that are too many to align (a
+pair takes 13 bytes)."""
+
+_MEANT = 30
+"""Letters that two sequences do not begin alike with by chance."""
+
 _TO_STANDARD = str.maketrans("UOJ", "CKL")
 
 
@@ -41,13 +48,13 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
     ------
     StructureError
         They are not the same protein: less than 90 % of the placed residues agree, or less than
-        half of the chain could be placed; shows both.
+        half of the chain could be placed; shows both. Or they are too long to be aligned.
     """
     found = _as_stated(chain, sequence)
     if found is None:
         found = _by_numbers(chain, sequence)
     if found is None:
-        found = _by_alignment(chain.residues, sequence)
+        found = _by_alignment(chain.residues, sequence, what)
     placed = found >= 0
     letters = np.array(list(chain.residues))[found[placed]]
     same = int((letters == np.array(list(sequence))[placed]).sum())
@@ -94,7 +101,37 @@ def _by_numbers(chain: Chain, sequence: str) -> NDArray[np.int64] | None:
     return None
 
 
-def _by_alignment(residues: str, sequence: str) -> NDArray[np.int64]:
+def _by_alignment(residues: str, sequence: str, what: str) -> NDArray[np.int64]:
+    """Place by a global alignment; of long ones only what lies between equal ends is aligned."""
+    found = np.full(len(sequence), -1, np.int64)
+    head = tail = 0
+    if len(residues) * len(sequence) > _MANY:
+        head = _equal_start(residues, sequence)
+        tail = _equal_start(residues[head:][::-1], sequence[head:][::-1])
+        found[:head] = np.arange(head)
+        found[len(sequence) - tail :] = np.arange(len(residues) - tail, len(residues))
+    one, two = residues[head : len(residues) - tail], sequence[head : len(sequence) - tail]
+    if len(one) * len(two) > _MOST:
+        raise StructureError(
+            f"{what} has {len(residues):,} residues that fit the {len(sequence):,} of its sequence "
+            f"neither by number nor at their ends: too many to align. Give the structure's own "
+            f"sequence with --sequences, or number its residues as the sequence"
+        )
+    if one and two:
+        pairs = _aligned(one, two)
+        found[head + pairs[:, 1]] = head + pairs[:, 0]
+    return found
+
+
+def _equal_start(one: str, two: str) -> int:
+    """Letters two strings begin alike with; 0 if they are too few to mean something."""
+    pairs = enumerate(zip(one, two, strict=False))
+    alike = next((i for i, (a, b) in pairs if a != b), min(len(one), len(two)))
+    return alike if alike >= _MEANT else 0
+
+
+def _aligned(residues: str, sequence: str) -> NDArray[np.int64]:
+    """Pairs of aligned letters, shape=(n, 2)."""
     from biotite.sequence import ProteinSequence
     from biotite.sequence.align import SubstitutionMatrix, align_optimal
 
@@ -103,10 +140,8 @@ def _by_alignment(residues: str, sequence: str) -> NDArray[np.int64]:
     alignment = align_optimal(
         one, two, matrix, gap_penalty=_GAP, terminal_penalty=False, max_number=1
     )[0]
-    pairs = alignment.trace[(alignment.trace >= 0).all(1)]
-    found = np.full(len(sequence), -1, np.int64)
-    found[pairs[:, 1]] = pairs[:, 0]
-    return found
+    pairs: NDArray[np.int64] = alignment.trace[(alignment.trace >= 0).all(1)]
+    return pairs
 
 
 def _shown(sequence: str) -> str:

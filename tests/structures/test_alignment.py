@@ -84,3 +84,19 @@ def test_a_chain_with_holes_comes_back_by_its_numbers(sequence: str, data: st.Da
     expected = np.full(len(sequence), -1)
     expected[rows] = np.arange(len(rows))
     np.testing.assert_array_equal(place(holed, sequence, "it"), expected)
+
+
+def test_long_chains_are_aligned_between_their_equal_ends() -> None:
+    sequence = "".join(np.random.default_rng(1).choice(list(STANDARD), 9000))
+    residues = sequence[:4000] + "W" + sequence[4001:4300] + sequence[4310:]
+    found = place(chain(residues), sequence, "it")
+    expected = np.r_[np.arange(4300), np.full(10, -1), np.arange(4300, 8990)]
+    # Where a hole ends is open if the letters beside it are alike.
+    assert (found != expected).sum() <= 4
+
+
+def test_chains_too_long_to_align_are_said() -> None:
+    rng = np.random.default_rng(2)
+    one, two = ("".join(rng.choice(list(STANDARD), 9000)) for _ in range(2))
+    with pytest.raises(StructureError, match="too many to align"):
+        place(chain(one), two, "it")
