@@ -41,6 +41,7 @@ COMMANDS = {
     "push": ("push", "Bring a store to a folder, S3 or GCS."),
     "pull": ("pull", "Take a store, or the part that is needed, from anywhere."),
     "merge": ("merge", "Take in everything other stores have."),
+    "serve": ("serve", "Hand out stores over HTTP, with a catalogue page."),
 }
 """Name: (module of this package, summary)."""
 

@@ -42,7 +42,8 @@ class Overlay:
         self._remote = FolderRemote(store.path)
         self._index = Index()
         self._files: dict[str, Path] = {}
-        self._state: object = None
+        self.state: object = None
+        """Changes whenever something was added to the store."""
 
     def __enter__(self) -> Overlay:
         return self
@@ -58,7 +59,7 @@ class Overlay:
         """Publish what was added to the store since."""
         with self._lock:
             state = _state(self.store.path)
-            if state == self._state:
+            if state == self.state:
                 return
             made = publish_records(
                 self.store, self._index, self._footer, self._folder, progress=self._progress
@@ -67,7 +68,7 @@ class Overlay:
             index.tasks = made.index.tasks
             index.encoders = new_segments(self.store, Index()).encoders
             self._files |= made.files
-            self._index, self._state = index, state
+            self._index, self.state = index, state
             place = self._folder / "index.json"
             place.write_bytes(index.to_bytes())
             self._files[names.INDEX] = place

@@ -1,0 +1,238 @@
+"""The catalogue page: one self-contained HTML document, nothing fetched from elsewhere.
+
+Everything stored is escaped: names of tasks, encoders and proteins come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+_WIDTH, _HEIGHT = 560, 120
+
+
+def catalogue_page(stores: dict[str, dict[str, Any]], base: str, nonce: str, guarded: bool) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    stores : dict of str to dict
+        What `catalogue.contents` says of each, by name.
+    base : str
+        Address the server is reached at.
+    nonce : str
+        For the policy that lets this page's own script and style in, and no other.
+    guarded : bool
+        Whether a token is needed.
+    """
+    style, script = (_text(f"catalogue.{kind}") for kind in ("css", "js"))
+    body = "\n".join(
+        line for name, shown in stores.items() for line in _store(name, shown, base, guarded)
+    )
+    title = " · ".join(stores) or "nothing here"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)} · sesstore</title>
+<link rel="icon" href="data:,">
+<style nonce="{nonce}">{style}</style>
+</head>
+<body>
+<header><h1>sesstore</h1><p>Per-residue embeddings, structure tokens and labelled tasks. Every
+file here is checked on arrival by <code>sesstore pull</code>.</p></header>
+<main>
+{body}
+</main>
+<script nonce="{nonce}">{script}</script>
+</body>
+</html>
+"""
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _store(name: str, shown: dict[str, Any], base: str, guarded: bool) -> Iterator[str]:
+    url = f"{base}/{name}"
+    yield f'<section class="store" data-store="{escape(name)}"><h2>{escape(name)}</h2>'
+    yield '<dl class="figures">'
+    for what, figure in _figures(shown):
+        yield f"<div><dt>{what}</dt><dd>{figure}</dd></div>"
+    yield "</dl>"
+    yield _command(f"sesstore pull {url}")
+    if guarded:
+        yield (
+            "<p class=hint>A token is needed: put yours into a file and "
+            "<code>export SESSTORE_TOKEN_FILE=that-file</code> before you pull.</p>"
+        )
+    yield from _search(name)
+    yield from _encoders(shown, url)
+    yield from _sources(shown)
+    yield from _tasks(shown, url)
+    if shown["histogram"]["counts"]:
+        yield "<h3>Lengths of all proteins</h3>"
+        yield histogram_svg(shown["histogram"])
+    yield "</section>"
+
+
+def _figures(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "sequences", f"{shown['proteins']:,}"
+    yield "encoders", f"{len(shown['encoders']):,}"
+    yield "embeddings", f"{sum(e['proteins'] for e in shown['encoders']):,}"
+    yield "tasks", f"{len(shown['tasks']):,}"
+    yield "size", size(shown["bytes"])
+
+
+def _search(name: str) -> Iterator[str]:
+    field = f"q-{escape(name)}"
+    yield (
+        f'<form class="search" role="search"><label for="{field}">Find a protein</label>'
+        f'<div><input id="{field}" type="search" name="q" autocomplete="off" spellcheck="false" '
+        f'placeholder="id, digest or whole sequence"><button>Search</button></div>'
+        f'<div class="results" aria-live="polite"></div></form>'
+    )
+
+
+def _encoders(shown: dict[str, Any], url: str) -> Iterator[str]:
+    if not shown["encoders"]:
+        return
+    yield "<h3>Embeddings</h3>"
+    columns = ("encoder", "fingerprint", "width", "type", "proteins", "residues", "size", "licence")
+    yield _head(columns)
+    for e in shown["encoders"]:
+        made = e["provenance"]
+        imported = made["fingerprint"].get("imported_from")
+        mark = f' <span class="mark">imported from {escape(imported)}</span>' if imported else ""
+        yield (
+            f"<tr><td>{escape(e['encoder'])}{mark}</td><td><code>{escape(e['fingerprint'])}</code>"
+            f"</td><td class=n>{made['dim']:,}</td><td>{escape(made['dtype'])}</td>"
+            f"<td class=n>{e['proteins']:,}</td><td class=n>{e['residues']:,}</td>"
+            f"<td class=n>{size(e['bytes'])}</td>"
+            f"<td>{escape(made['licence'] or 'not stated')}</td></tr>"
+        )
+    yield "</tbody></table></div>"
+    if len(shown["encoders"]) > 1:
+        yield _command(f"sesstore pull {url} --plm {_plain_name(shown['encoders'])}")
+
+
+def _plain_name(encoders: list[dict[str, Any]]) -> str:
+    """What `pull --plm` calls the first encoder: its name, where that is clear and plain."""
+    name = encoders[0]["encoder"]
+    alike = [e for e in encoders if e["encoder"].lower().startswith(name.lower())]
+    clear = len(alike) == 1 and all(c.isalnum() or c in "._-" for c in name)
+    return str(name if clear else encoders[0]["fingerprint"])
+
+
+def _sources(shown: dict[str, Any]) -> Iterator[str]:
+    if not shown["sources"]:
+        return
+    yield "<h3>Structure tokens</h3>"
+    yield _head(("source", "proteins", "3Di", "DSSP", "pLDDT", "made by"))
+    for s in shown["sources"]:
+        counts = "".join(
+            f"<td class=n>{s['counts'].get(kind, 0):,}</td>"
+            for kind in ("foldseek", "dssp", "plddt")
+        )
+        yield (
+            f"<tr><td>{escape(s['source'])}</td><td class=n>{s['proteins']:,}</td>{counts}"
+            f"<td>{escape(s['tool'] or 'not stated')}</td></tr>"
+        )
+    yield "</tbody></table></div>"
+
+
+def _tasks(shown: dict[str, Any], url: str) -> Iterator[str]:
+    if not shown["tasks"]:
+        return
+    yield "<h3>Tasks</h3>"
+    labels = {e["fingerprint"]: e["encoder"] for e in shown["encoders"]}
+    for task in shown["tasks"]:
+        name = task["name"]
+        rows = ", ".join(f"{escape(k)} {v:,}" for k, v in task["splits"].items())
+        yield f'<article class="task" data-task="{escape(name)}"><h4>{escape(name)}</h4>'
+        yield (
+            f"<p>{escape(task['problem'].replace('_', ' '))}{_classes(task)}; rows: {rows} "
+            f"({task['proteins']:,} proteins)</p>"
+        )
+        yield '<ul class="coverage" aria-label="Share of its proteins that have">'
+        for fingerprint, share in task["coverage"]["encoders"].items():
+            yield _bar(f"{labels[fingerprint]}", share)
+        for source, share in task["coverage"]["sources"].items():
+            yield _bar(f"tokens of {source}", share)
+        yield "</ul>"
+        yield _command(f"sesstore pull {url} --task {name}")
+        if task["citation"]:
+            yield f"<p class=hint>Please cite: {escape(task['citation'])}</p>"
+        yield from _map(shown, task)
+        yield "</article>"
+
+
+def _classes(task: dict[str, Any]) -> str:
+    return "" if task["problem"].endswith("regression") else f", {task['classes']:,} classes"
+
+
+def _map(shown: dict[str, Any], task: dict[str, Any]) -> Iterator[str]:
+    able = [e for e in shown["encoders"] if task["coverage"]["encoders"].get(e["fingerprint"])]
+    if not able:
+        return
+    options = "".join(
+        f'<option value="{escape(e["fingerprint"])}">{escape(e["encoder"])}</option>' for e in able
+    )
+    yield (
+        f'<details class="map"><summary>Map and lengths</summary><label>Encoder <select>{options}'
+        f'</select></label><div class="drawing"></div></details>'
+    )
+
+
+def _bar(label: str, share: float) -> str:
+    return (
+        f'<li><span>{escape(label)}</span><meter min="0" max="1" value="{share:.4f}"></meter>'
+        f"<span class=n>{share:.0%}</span></li>"
+    )
+
+
+def _head(columns: tuple[str, ...]) -> str:
+    cells = "".join(f"<th scope=col>{column}</th>" for column in columns)
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>'
+
+
+def _command(text: str) -> str:
+    return (
+        f'<div class="command"><code>{escape(text)}</code>'
+        f'<button type="button" class="copy">Copy</button></div>'
+    )
+
+
+def histogram_svg(shown: dict[str, Any]) -> str:
+    """Bars of a length histogram, as SVG."""
+    counts, edges = shown["counts"], shown["edges"]
+    tallest, each = max(counts), _WIDTH / len(counts)
+    bars = "".join(
+        f'<rect x="{i * each:.1f}" y="{_HEIGHT - _HEIGHT * c / tallest:.1f}" '
+        f'width="{max(1.0, each - 1):.1f}" height="{_HEIGHT * c / tallest:.1f}"><title>'
+        f"{edges[i]} to {edges[i + 1] if i + 1 < len(counts) else shown['longest']} residues: "
+        f"{c:,}</title></rect>"
+        for i, c in enumerate(counts)
+    )
+    ticks = "".join(
+        f'<text x="{i * each:.1f}" y="{_HEIGHT + 16}">{edges[i]}</text>'
+        for i in range(0, len(counts), max(1, len(counts) // 6))
+    )
+    return (
+        f'<figure><svg class="bars" viewBox="0 -4 {_WIDTH} {_HEIGHT + 26}" role="img" '
+        f'aria-label="Histogram of lengths">{bars}{ticks}</svg><figcaption>residues; median '
+        f"{shown['median']:,}, longest {shown['longest']:,} (in the last bar)</figcaption></figure>"
+    )
+
+
+def size(count: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
