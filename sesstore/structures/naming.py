@@ -49,3 +49,16 @@ def protein_id(path: Path, chain: str, n_chains: int) -> str:
     if n_chains == 1 or name.endswith(f"_{chain}"):
         return name
     return f"{name}_{chain}"
+
+
+def other_ids(path: Path, chain: str, n_chains: int) -> tuple[str, ...]:
+    """Ids under which a data set may know the only chain of a file, beside `protein_id`.
+
+    ``1abc_A`` for ``1abc.pdb``, and the whole name of an AlphaFold DB model.
+    """
+    if n_chains != 1:
+        return ()
+    name = stem(path)
+    if alphafold_fragment(path):
+        return (name,)
+    return (f"{name}_{chain}",) if chain and not name.endswith(f"_{chain}") else ()

@@ -20,7 +20,7 @@ from .files import StructureFile
 from .foldseek import tokens_3di
 from .fragments import Fragment, join
 from .mkdssp import mkdssp_states
-from .naming import alphafold_fragment, protein_id
+from .naming import alphafold_fragment, other_ids, protein_id
 
 PREDICTED = frozenset(
     {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
@@ -66,6 +66,8 @@ class ObservedChain:
     plddt : ndarray, shape=(L,), dtype=uint8, or None
     complete : bool
         Whether the chain can stand for its protein's sequence (False: fragments are absent).
+    others : tuple of str
+        Further ids its protein may be known under.
     """
 
     chain: Chain
@@ -74,6 +76,7 @@ class ObservedChain:
     codes: dict[str, NDArray[np.uint8]]
     plddt: NDArray[np.uint8] | None
     complete: bool = True
+    others: tuple[str, ...] = ()
 
 
 def observe(files: Sequence[StructureFile], settings: Settings) -> list[ObservedChain | Failure]:
@@ -147,6 +150,7 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
                 name=name,
                 codes=codes,
                 plddt=_plddt(chain.bfactors) if predicted else None,
+                others=other_ids(path, chain.id, len(chains)),
             )
         )
     return found

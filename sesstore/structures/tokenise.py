@@ -204,8 +204,9 @@ def on_protein(
     """
     if isinstance(observed, Failure):
         return observed
+    known = (sequences.get(name) for name in (observed.id, *observed.others))
     try:
-        return _placed(observed, source, sequences.get(observed.id), made_by)
+        return _placed(observed, source, next(filter(None, known), None), made_by)
     except InputError as problem:
         return Failure(observed.name, str(problem))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.structures.naming import alphafold_fragment, protein_id
+from sesstore.structures.naming import alphafold_fragment, other_ids, protein_id
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,11 @@ def test_only_alphafold_names_are_fragments() -> None:
     assert alphafold_fragment(Path("AF-Q8WZ42-F7-model_v4.cif.gz")) == ("Q8WZ42", 7)
     assert alphafold_fragment(Path("AF-Q8WZ42-model_v4.cif")) is None
     assert alphafold_fragment(Path("Q8WZ42-F7.cif")) is None
+
+
+def test_the_only_chain_may_be_known_under_another_name() -> None:
+    assert other_ids(Path("1abc.pdb"), "A", 1) == ("1abc_A",)
+    assert other_ids(Path("1abc_A.pdb"), "A", 1) == ()
+    assert other_ids(Path("1abc.pdb"), "A", 2) == ()
+    assert other_ids(Path("1abc.pdb"), "", 1) == ()
+    assert other_ids(Path("AF-P1-F1-model_v4.cif.gz"), "A", 1) == ("AF-P1-F1-model_v4",)

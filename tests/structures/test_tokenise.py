@@ -69,6 +69,16 @@ def test_a_given_sequence_decides_and_another_protein_is_an_error(shared_structu
     assert "is not the protein it should be" in failure.reason
 
 
+@pytest.mark.parametrize("name", ["1aki", "1aki_A"])
+def test_the_only_chain_is_known_with_or_without_its_letter(
+    shared_structures: Path, name: str
+) -> None:
+    (own,) = tokenise(shared_structures / "1aki.pdb", source="pdb")
+    known = Protein(name, f"M{own.protein.sequence}")
+    (found,) = tokenise(shared_structures / "1aki.pdb", source="pdb", sequences={name: known})
+    assert found.protein == known
+
+
 def test_c_alphas_alone_are_an_error_that_says_what_is_needed(
     heavy: Chain, tmp_path: Path, pdb_text
 ) -> None:
