@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .opening import store_with
 from .options import output_options, source_option, store_option
 from .output import Output
 
@@ -35,9 +36,11 @@ def command(
       sesstore evaluate runs/deeploc_binary/... deeploc_binary --source esmfold
     """
     from sesstore.jobs.evaluate import evaluate_run
-    from sesstore.store import Store
+    from sesstore.training.runs import Run
 
-    report = evaluate_run(Store.open(store_path), run, task, split, source=source, progress=output)
+    trained = Run.load(run)
+    store = store_with(store_path, task or trained.task["name"], trained.fingerprint.digest, output)
+    report = evaluate_run(store, run, task, split, source=source, progress=output)
     rows = [[name, f"{value:.4f}"] for name, value in report.metrics.items()]
     output.table(["metric", "value"], rows, title=f"{report.task}, {report.split}: {report.rows:,}")
     output.result(vars(report))

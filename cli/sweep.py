@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .opening import store_with
 from .options import output_options, plm_option, source_option, store_option, weights_option
 from .output import Output, duration
 
@@ -92,7 +93,6 @@ def command(
     """
     from sesstore.jobs.sweep import sweep
     from sesstore.jobs.train import prepare
-    from sesstore.store import Store
     from sesstore.training.learner import FitConfig
 
     given = {
@@ -105,7 +105,7 @@ def command(
     }
     grid = {name: values for name, values in given.items() if values is not None}
     inputs = prepare(
-        Store.open(store_path),
+        store_with(store_path, task, plm, output),
         task,
         plm=plm,
         weights=weights,

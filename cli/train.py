@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .opening import store_with
 from .options import (
     comma_list,
     output_options,
@@ -133,7 +134,8 @@ def command(
     """Train a structure-aware adapter on TASK, a task of the store.
 
     Proteins that are not embedded yet are embedded first. The run's folder holds its record
-    (run.json) and weights.
+    (run.json) and weights. --store may be an address (https://, s3://, ...): what the task needs is
+    pulled into a cache.
 
     \b
     Example:
@@ -142,10 +144,9 @@ def command(
     """
     from sesstore.jobs.plmcost import measure_plm as measure
     from sesstore.jobs.train import prepare, train
-    from sesstore.store import Store
     from sesstore.training.learner import FitConfig
 
-    store = Store.open(store_path)
+    store = store_with(store_path, task, plm, output)
     inputs = prepare(
         store,
         task,

@@ -50,21 +50,31 @@ def chosen_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, Encod
         return index.encoders
     found = {}
     for plm in plms:
-        asked = plm.lower()
-        fitting = {
-            folder: encoder
-            for folder, encoder in index.encoders.items()
-            if asked
-            and (
-                encoder.provenance.fingerprint.encoder.lower().startswith(asked)
-                or encoder.provenance.fingerprint.digest.startswith(asked)
-            )
-        }
+        fitting = fitting_encoders(index, plm)
         if not fitting:
             known = [e.provenance.fingerprint.encoder for e in index.encoders.values()]
             raise UnknownNameError("encoder of the shared store", plm, known)
         found.update(fitting)
     return found
+
+
+def fitting_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
+    """Encoders of that name, or whose name or fingerprint starts with it; none if there are none.
+
+    A whole name goes before names that only start with it, as in a store.
+    """
+    asked = plm.lower()
+    found = {
+        folder: encoder
+        for folder, encoder in index.encoders.items()
+        if asked
+        and (
+            encoder.provenance.fingerprint.encoder.lower().startswith(asked)
+            or encoder.provenance.fingerprint.digest.startswith(asked)
+        )
+    }
+    exact = {f: e for f, e in found.items() if e.provenance.fingerprint.encoder.lower() == asked}
+    return exact or found
 
 
 def chosen_names(kind: str, known: Iterable[str], asked: Iterable[str] | None) -> list[str]:

@@ -305,16 +305,9 @@ def test_in_a_browser(shared, serve, tmp_path):
     if browser is None:
         pytest.skip("chromium is not installed")
     address = serve(shared)
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
+    quiet = "disable-background-networking disable-component-update disable-sync no-first-run"
+    words = f"headless no-sandbox disable-gpu disable-quic {quiet}"
+    flags = [f"--{word}" for word in words.split(" ")]
 
     def dom(fragment: str) -> str:
         command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}"]

@@ -1,0 +1,86 @@
+"""Train straight from a remote store: what the task needs is pulled into a store of this machine.
+
+The copy lies in the user's cache, one for each address, and is an ordinary store: every later run
+finds there what it needs and asks the remote only for its index and what is new. When the remote
+cannot be reached and the copy has the task, the copy is used, and that is said.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from ..errors import InputError, StoreError
+from ..progress import SILENT, Progress
+from ..store import Store
+from .pull import opened, pull
+from .reading import Reader
+from .remote import is_url
+from .wanted import Selection, fitting_encoders
+
+
+def cache_of(where: str) -> Path:
+    """Folder of the copy of a remote store: under ``SESSTORE_CACHE``, or the user's cache."""
+    named = os.environ.get("SESSTORE_CACHE")
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesstore"
+    plain = where.rstrip("/")
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:60]
+    digest = sha256(plain.encode()).hexdigest()[:12]
+    return (Path(named) if named else root) / "stores" / f"{readable}-{digest}"
+
+
+def remote_store(
+    where: str, task: str, plm: str | None = None, *, progress: Progress = SILENT
+) -> Store:
+    """Return a store of this machine with what a task needs of a remote one.
+
+    Parameters
+    ----------
+    where : str
+        URL of the remote store.
+    task : str
+        The task.
+    plm : str, optional
+        Name of the encoder; may be left out where the remote has one. Embeddings the remote lacks
+        can be made here.
+
+    Raises
+    ------
+    InputError
+        The remote has several encoders and none was named, or there is no such task.
+    StoreError
+        The remote cannot be reached, and there is no copy with the task.
+    """
+    path = cache_of(where)
+    try:
+        with opened(where) as remote:
+            index = Reader(remote).index()
+        plms: tuple[str, ...] | None = (plm,) if plm else None
+        if plm is None and len(index.encoders) > 1:
+            known = sorted(e.provenance.fingerprint.encoder for e in index.encoders.values())
+            raise InputError(
+                f"which encoder? Name one with --plm ({where} has: {', '.join(known)})"
+            )
+        if plm is not None and not fitting_encoders(index, plm):
+            progress.note(f"{where} has no embeddings by {plm}: they will be made here")
+            plms = ()
+        report = pull(path, where, Selection(tasks=(task,), plms=plms), progress=progress)
+        if report.anything:
+            progress.note(f"{where}: {report.bytes:,} bytes pulled into {path}")
+    except StoreError as problem:
+        if isinstance(problem, LookupError) or not _has(path, task):
+            raise
+        progress.note(f"{problem}. Using the copy in {path}")
+    return Store.open(path)
+
+
+def url_of(path: Path) -> str | None:
+    """URL behind a path that was given as one (paths lose one of its slashes); None if none was."""
+    text = re.sub(r"^([a-z][a-z0-9+.-]+):/+", r"\1://", str(path))
+    return text if "://" in text and is_url(text) else None
+
+
+def _has(path: Path, task: str) -> bool:
+    return (path / "zarr.json").is_file() and task in Store.open(path).tasks()

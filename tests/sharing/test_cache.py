@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import InputError, StoreError, UnknownNameError
+from sesstore.sharing.cache import cache_of, remote_store, url_of
+from sesstore.sharing.push import push
+from sesstore.store.integrity import verify
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
+
+
+def test_what_a_task_needs_is_there_and_stays(shared, file_server):
+    push(shared, str(shared.path))
+    where = file_server(shared.path)
+    store = remote_store(where, "toy", "enc")
+    assert store.path == cache_of(where)
+    assert verify(store.path).ok
+    assert len(store.embeddings()) == 20
+    assert store.tasks() == ["toy"]
+    assert len(remote_store(where, "toy", "int").embeddings("int")) == 20
+    assert len(store.encoders()) == 2
+
+
+def test_an_encoder_that_is_not_there_can_be_run_here(shared, file_server):
+    push(shared, str(shared.path))
+    store = remote_store(file_server(shared.path), "toy", "blosum62")
+    assert store.encoders() == []
+    assert store.count_proteins() == 20
+
+
+def test_without_a_choice_nothing_is_guessed(shared, file_server):
+    push(shared, str(shared.path))
+    where = file_server(shared.path)
+    with pytest.raises(InputError, match="which encoder"):
+        remote_store(where, "toy")
+    with pytest.raises(UnknownNameError, match="Did you mean 'toy'"):
+        remote_store(where, "toys", "enc")
+    assert not cache_of(where).exists() or not list(cache_of(where).glob("embeddings/*-*"))
+
+
+def test_without_a_line_the_copy_is_used(shared, monkeypatch, tmp_path):
+    from sesstore.sharing import cache
+
+    push(shared, str(tmp_path / "there"))
+    where = str(tmp_path / "there")
+    remote_store(where, "toy", "enc")
+
+    def dead(*_, **__):
+        raise StoreError("the line is dead")
+
+    monkeypatch.setattr(cache, "opened", dead)
+    assert remote_store(where, "toy", "enc").tasks() == ["toy"]
+    with pytest.raises(StoreError, match="dead"):
+        remote_store(where, "other", "enc")
+
+
+def test_urls_survive_being_paths():
+    assert url_of(Path("https://a.org/x")) == "https://a.org/x"
+    assert url_of(Path("s3://bucket/x")) == "s3://bucket/x"
+    for plain in ("store", "/abs/store", "./https", "c:x"):
+        assert url_of(Path(plain)) is None
