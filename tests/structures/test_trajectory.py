@@ -32,6 +32,7 @@ def frames(shared_structures: Path) -> mdtraj.Trajectory:
     return noisy(shared_structures / "1k6p.pdb", 300)
 
 
+@pytest.mark.filterwarnings("ignore:.*netCDF4")
 @pytest.mark.parametrize("suffix", [".xtc", ".dcd", ".trr", ".nc"])
 def test_the_first_frame_has_the_tokens_of_the_file(
     shared_structures: Path, tmp_path: Path, suffix: str
