@@ -233,10 +233,12 @@ def _size_problem(entry: SegmentEntry, provenance: Provenance) -> str | None:
     shards = sorted(f for f in entry.files if f.startswith("values/c."))
     metadata = {layout.METADATA, layout.CHECKSUMS, f"values/{layout.METADATA}"}
     metadata |= {f"{file.split('/')[0]}/{layout.METADATA}" for file in exact}
-    if set(entry.files) != {*exact, *shards, *metadata} or not entry.proteins:
+    if set(entry.files) != {*exact, *shards, *metadata}:
         return "has not the files a segment has"
     if {int(file.split(".")[1]) for file in shards} != set(range(len(shards))):
         return "lacks a shard of its values"
+    if not 0 < entry.proteins <= entry.residues:
+        return f"says {entry.proteins} proteins have {entry.residues} residues"
     for file, expected in exact.items():
         if entry.files[file].bytes != expected:
             return f"says {file} has {entry.files[file].bytes} bytes, it must have {expected}"

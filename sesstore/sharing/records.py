@@ -162,7 +162,7 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
             conformers, maker = head["parts"][name]
             if name not in (*ALPHABETS, PLDDT) or maker not in makers:
                 raise names.refused(f"tokens of {name!r} made by nobody known")
-            if not (type(conformers) is int and type(length) is int) or conformers < 1 > length:
+            if not (type(conformers) is int and type(length) is int) or min(conformers, length) < 1:
                 raise names.refused("tokens of no size")
             stop = done + conformers * length
             codes = np.frombuffer(body[done:stop], np.uint8).reshape(conformers, length)
@@ -177,7 +177,7 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
             tool = makers[maker]["tool"]
             row = None if plddt is None else plddt[0]
             found.parts[maker] = StructureTokens(record.digest, source, parts, row, tool)
-    except (InputError, KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (InputError, LookupError, TypeError, ValueError, AttributeError) as problem:
         raise names.refused(f"tokens cannot be read ({problem})") from None
     return found
 
