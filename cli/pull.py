@@ -11,7 +11,7 @@ from .options import comma_list, output_options, store_option
 from .output import Output, size
 
 if TYPE_CHECKING:
-    from sesstore.sharing.pull import PullReport
+    from sesstore.sharing.taking import PullReport
 
 _SHOWN = 5
 

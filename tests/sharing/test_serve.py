@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -326,7 +327,7 @@ def test_in_a_browser(shared, serve, tmp_path):
 @pytest.mark.parametrize("extra", [(), ("--tokens", "tokens.txt")])
 def test_from_the_command_line(shared, tmp_path, extra):
     (tmp_path / "tokens.txt").write_text(TOKEN)
-    command = [shutil.which("sesstore") or "sesstore", "serve", "--store", str(shared.path)]
+    command = [sys.executable, "-m", "sesstore_cli.main", "serve", "--store", str(shared.path)]
     command += ["--port", "0", "--json", *extra]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path

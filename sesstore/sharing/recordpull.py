@@ -1,0 +1,145 @@
+"""Sequences, ids and tokens of a pull: fetched from bundles, checked, added as new ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..proteins import Protein
+from ..residues import StructureTokens
+from . import names
+from .bundles import identity
+from .index import Index
+from .reading import rows_of
+from .records import (
+    Record,
+    id_records,
+    protein_records,
+    read_id,
+    read_protein,
+    read_tokens,
+    token_records,
+)
+from .taking import Taking, in_batches
+
+_TRANSACTION = 4096
+
+
+def take_proteins(taking: Taking, index: Index, wanted: set[bytes] | None) -> None:
+    """Bring sequences and ids, all or those of some proteins; raises `CorruptStoreError`."""
+    mine = _identities(taking, index, "proteins", "", wanted)
+    with taking.progress.stage("sequences", mine.total, "records") as bar:
+        for records in mine.fetch(taking):
+            taking.report.proteins += taking.store.add_proteins(map(read_protein, records))
+            bar.advance(len(records))
+    for records in _identities(taking, index, "ids", "", wanted).fetch(taking):
+        known = taking.store.proteins([record.digest for record in records])
+        taking.store.add_proteins(
+            Protein(read_id(record), protein.sequence)
+            for record, protein in zip(records, known, strict=True)
+        )
+
+
+def take_tokens(taking: Taking, index: Index, source: str, wanted: set[bytes] | None) -> None:
+    """Bring the tokens of a source, all or those of some proteins; raises `CorruptStoreError`."""
+    mine = _identities(taking, index, "tokens", source, wanted)
+    with taking.progress.stage(f"tokens of {source}", mine.total, "records") as bar:
+        for records in mine.fetch(taking):
+            _add_tokens(taking, records, source, mine.makers)
+            bar.advance(len(records))
+
+
+def _add_tokens(
+    taking: Taking, records: list[Record], source: str, makers: dict[str, dict[str, Any]]
+) -> None:
+    by_maker: dict[str, list[StructureTokens]] = {}
+    known = taking.lengths(record.digest for record in records)
+    new: set[bytes] = set()
+    for record, length in zip(records, known, strict=True):
+        for maker, tokens in read_tokens(record, source, makers).parts.items():
+            if length not in (-1, len(tokens)):
+                raise names.refused("tokens have another length than their sequence")
+            by_maker.setdefault(maker, []).append(tokens)
+    before = {}
+    if source in taking.store.sources():
+        there = taking.store.tokens(source).get_all([record.digest for record in records])
+        before = {tokens.digest: tokens for tokens in there if tokens is not None}
+    for maker, items in by_maker.items():
+        written = taking.store.add_tokens(items, makers[maker]["circumstances"])
+        if written:
+            new.update(item.digest for item in items if item.digest not in before)
+        for item in items:
+            if item.digest in before and _differ(before[item.digest], item):
+                taking.report.conflicts.append(f"tokens {source}/{item.digest.hex()[:12]}")
+    taking.report.tokens += len(new)
+
+
+def _identities(
+    taking: Taking, index: Index, kind: str, name: str, wanted: set[bytes] | None
+) -> _Records:
+    """Records of one kind that are not here yet: the last of a protein counts for tokens."""
+    bundles = [(sha, b) for sha, b in index.of_kind(kind) if b.name == name]
+    found = _Records()
+    taken: set[bytes] = set()
+    here = _here(taking, kind, name)
+    for sha, bundle in reversed(bundles):
+        footer = taking.reader.footer(sha, bundle)
+        rows = np.arange(len(footer)) if wanted is None else rows_of(footer, wanted)
+        keep = []
+        for row in rows.tolist():
+            digest = footer.digests[row].tobytes()
+            if (digest + footer.sums[row].tobytes()) in here:
+                continue
+            if kind == "tokens" and digest in taken:
+                continue
+            taken.add(digest)
+            keep.append(row)
+        found.makers |= footer.makers
+        found.parts.append((sha, index, np.asarray(keep, np.int64)))
+    found.parts.reverse()
+    return found
+
+
+def _here(taking: Taking, kind: str, name: str) -> set[bytes]:
+    """What this store would publish of that kind: no need to fetch it."""
+    if kind == "tokens" and name in taking.store.sources():
+        return {identity(record) for record in token_records(taking.store.tokens(name))}
+    if kind == "proteins":
+        return {identity(record) for record in protein_records(taking.store)}
+    if kind == "ids":
+        return {identity(record) for record in id_records(taking.store)}
+    return set()
+
+
+@dataclass
+class _Records:
+    """Records to fetch, by bundle."""
+
+    parts: list[tuple[str, Index, NDArray[np.int64]]] = field(default_factory=list)
+    makers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(len(rows) for _, _, rows in self.parts)
+
+    def fetch(self, taking: Taking) -> Iterator[list[Record]]:
+        """Yield records many at a time: each batch becomes one transaction."""
+        records = (
+            record
+            for sha, index, rows in self.parts
+            for some in taking.reader.records(sha, index.bundles[sha], rows, taking.pool)
+            for record in some
+        )
+        yield from in_batches(records, _TRANSACTION)
+
+
+def _differ(mine: StructureTokens, theirs: StructureTokens) -> bool:
+    """Whether two tokens of a protein differ in a part that both have."""
+    pairs = [(mine.codes[a], theirs.codes[a]) for a in mine.codes.keys() & theirs.codes.keys()]
+    if mine.plddt is not None and theirs.plddt is not None:
+        pairs.append((mine.plddt, theirs.plddt))
+    return not all(np.array_equal(a, b) for a, b in pairs)
