@@ -52,7 +52,7 @@ def _structure(word: str) -> tuple[str, ...]:
 @click.option("--width", callback=_several(int), help="Widths to project embeddings to.")
 @click.option("--dropout", callback=_several(float), help="In the head.")
 @source_option
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 _SHOWN = 10
 """Failures shown in full; the list has all."""
 
-_FORMATS = ("foldseek-db", "foldseek-tsv", "dssp", "saprot", "3di-fasta", "dssp-fasta")
+_FORMATS = (
+    "foldseek-db",
+    "foldseek-tsv",
+    "dssp",
+    "saprot",
+    "3di-fasta",
+    "dssp-fasta",
+    "ss3-fasta",
+)
 
 
 @click.command("tokens")

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     help="Share of proteins that lose their tokens in a step.",
 )
 @click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
 @click.option(
     "--patience", type=click.IntRange(1), default=5, show_default=True, help="For early stopping."
 )
@@ -66,12 +66,18 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--schedule",
-    type=click.Choice(["constant", "cosine"]),
-    default="constant",
+    type=click.Choice(["cosine", "constant"]),
+    default="cosine",
     show_default=True,
     help="Of the learning rate.",
 )
-@click.option("--warmup", type=float, default=0.0, help="Share of training the rate rises over.")
+@click.option(
+    "--warmup",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Share of training the rate rises over.",
+)
 @click.option("--clip", type=float, default=0.0, help="Largest norm of the gradient; 0: any.")
 @click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
 @click.option("--focal", type=float, default=0.0, help="Exponent of focal loss; 0: none.")

@@ -122,10 +122,13 @@ FOLDSEEK = Alphabet("foldseek", "ACDEFGHIKLMNPQRSTVWY", {"X": MASK_LETTER})
 DSSP = Alphabet("dssp", "HBEGITSL", {"P": "L", " ": "L", "-": "L", "C": "L", "X": MASK_LETTER})
 """The 8 states of DSSP (Kabsch & Sander 1983); DSSP 4's P (kappa helix) and blanks become L."""
 
+SS3 = Alphabet("ss3", "HEC", {"L": "C", "-": "C", " ": "C", "X": MASK_LETTER})
+"""Secondary structure in 3 states: helix, strand, coil. Imported; DSSP's 8 are what we assign."""
+
 AMINO_ACIDS = Alphabet("amino_acids", "ACDEFGHIKLMNPQRSTVWYXUZOBJ")
 """The 20 amino acids and the letters X U Z O B J of sequence databases."""
 
-ALPHABETS = {alphabet.name: alphabet for alphabet in (FOLDSEEK, DSSP)}
+ALPHABETS = {alphabet.name: alphabet for alphabet in (FOLDSEEK, DSSP, SS3)}
 """The structure alphabets, by name."""
 
 

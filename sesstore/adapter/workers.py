@@ -34,11 +34,31 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor | None) -> None:
         self._pool = pool
 
-    def map(self, function: Callable[[Item], Result], items: list[Item]) -> list[Result]:
-        """Return the function's results, in the order of the items."""
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: list[Item],
+        cost: Callable[[Item], float] | None = None,
+    ) -> list[Result]:
+        """Return the function's results, in the order of the items.
+
+        Parameters
+        ----------
+        function : callable
+            Called once an item, in any order and any thread.
+        items : list
+            What to work on.
+        cost : callable, optional
+            About how long an item takes; the longest begin first, so that no core is left with one
+            at the end.
+        """
         if self._pool is None or len(items) < 2:
             return [function(item) for item in items]
-        return list(self._pool.map(function, items))
+        order = range(len(items))
+        if cost is not None:
+            order = sorted(order, key=lambda place: -cost(items[place]))  # type: ignore[assignment]
+        futures = {place: self._pool.submit(function, items[place]) for place in order}
+        return [futures[place].result() for place in range(len(items))]
 
 
 @contextmanager

@@ -64,6 +64,9 @@ FORMATS = {
     "dssp-fasta": TokenFormat(
         "FASTA of DSSP states", partial(read_token_fasta, name="dssp"), _FASTA
     ),
+    "ss3-fasta": TokenFormat(
+        "FASTA of helix, strand and coil", partial(read_token_fasta, name="ss3"), _FASTA
+    ),
 }
 """Formats by name."""
 

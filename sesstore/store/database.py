@@ -17,7 +17,7 @@ import resource
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -122,6 +122,13 @@ class Database:
                 if _is_full(problem, self.path):
                     raise full(self.path) from problem
                 raise unreadable(self.path, problem) from problem
+
+    def add_tables(self, names: Iterable[str]) -> None:
+        """Make the named databases of these names that a file of an earlier version lacks."""
+        for name in names:
+            if name not in self.tables:
+                with self._using():
+                    self.tables[name] = self._env.open_db(name.encode())
 
     def seal(self) -> None:
         """Write the seal, while no other process can write."""

@@ -124,7 +124,8 @@ def _check_proteins(database: Database, txn: Txn, found: RecordCheck) -> None:
 
 
 def _check_tokens(database: Database, txn: Txn, found: RecordCheck) -> None:
-    tables, counts = database.tables, dict.fromkeys((*ALPHABETS, PLDDT), 0)
+    tables = database.tables
+    counts = {name: 0 for name in (*ALPHABETS, PLDDT) if name in tables}
     makers = set()
     for key, value in txn.cursor(tables["provenance"]):
         if _broken(key, value, database.path):

@@ -101,13 +101,15 @@ class Tokens:
         return [digest for batch in self._batches() for digest in batch]
 
     def counts(self) -> dict[str, int]:
-        """Proteins with tokens in each alphabet, and with pLDDT."""
+        """Proteins with tokens in each alphabet, and with pLDDT, where there are any."""
         database = open_database(self.path)
         if database is None:
             return {}
         with database.read() as txn:
-            tables = {name: database.tables[name] for name in (*ALPHABETS, PLDDT)}
-            return {name: int(txn.stat(table)["entries"]) for name, table in tables.items()}
+            known = [name for name in (*ALPHABETS, PLDDT) if name in database.tables]
+            tables = {name: database.tables[name] for name in known}
+            counts = {name: int(txn.stat(table)["entries"]) for name, table in tables.items()}
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def tool(self) -> str:
@@ -166,6 +168,7 @@ class Tokens:
 
     def _put(self, wanted: list[_Parts], circumstances: Mapping[str, Any]) -> int:
         database = create_database(self.path, TABLES)
+        database.add_tables({name for _, parts in wanted for name in parts})
         return database.write(lambda txn: _write(database, txn, wanted, circumstances))
 
     def _new_parts(self, batch: list[StructureTokens], replace: bool) -> list[_Parts]:

@@ -32,12 +32,16 @@ from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..tasks import Task
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
-from .learner import FitConfig, Learner
+from .learner import FitConfig, Job, Learner
 from .ranks import Ranks
 from .runs import Run, task_record
 
 SAVE_EVERY = 60.0
 """Seconds between two saves within an epoch."""
+
+
+TOGETHER = 4
+"""Adapters whose gradients are computed together: what they hold meanwhile is memory."""
 
 
 class Stream:
@@ -214,17 +218,21 @@ class Trainer:
                 self._save_in_time(stop)
 
     def _step(self, batch: Batch | None, plan: EpochPlan) -> None:
+        """Feed a batch to the learners, some at a time, so that no core waits for another."""
+        place, of = (self.epoch, self.next_batch), len(plan.batches)
         rows = len(plan.batches[self.next_batch])
-        for i, learner in enumerate(self.learners):
-            if not learner.finished:
-                loss = learner.step(
-                    batch,
-                    self.epoch,
-                    self.next_batch,
-                    len(plan.batches),
-                    self.workers,
-                    self.ranks,
-                )
+        active = [i for i, learner in enumerate(self.learners) if not learner.finished]
+        for first in range(0, len(active), TOGETHER):
+            asked = {
+                i: self.learners[i].jobs(batch, *place, self.ranks)
+                for i in active[first : first + TOGETHER]
+            }
+            jobs = {i: own for i, own in asked.items() if own is not None}
+            every = [job for own in jobs.values() for job in own]
+            found = iter(self.workers.map(Job.run, every, Job.cost))
+            for i, own in jobs.items():
+                mine = [next(found) for _ in own]
+                loss = self.learners[i].finish(mine, *place, of, self.ranks)
                 self.losses[i] += (loss * rows, rows)
         self.next_batch += 1
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.alphabets import DSSP, FOLDSEEK
+from sesstore.alphabets import DSSP, FOLDSEEK, SS3
 from sesstore.errors import MissingFileError, UnknownNameError
 from sesstore.jobs.importtokens import FORMATS, import_tokens
 from sesstore.proteins import Protein
@@ -95,6 +95,29 @@ def test_a_classic_dssp_file_with_holes_is_aligned_by_its_numbers(
     report = import_tokens(store, [tmp_path], "s", "dssp", sequences=[protein])
     assert report.failed == {}
     assert states(store, protein, "dssp") == "#HH##HH##"
+
+
+def test_three_states_join_a_source_that_was_made_without_them(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sesstore.store import tokens as room
+    from sesstore.store.integrity import verify
+
+    protein = Protein("P1", "MKVLA")
+    store.add_proteins([protein])
+    (tmp_path / "dssp.fa").write_text(">P1\nEEEEE\n")
+    (tmp_path / "ss3.fa").write_text(">P1\nHE-LC\n")
+    older = {name: several for name, several in room.TABLES.items() if name != "ss3"}
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "TABLES", older)
+        import_tokens(store, [tmp_path / "dssp.fa"], "s", "dssp-fasta")
+    assert "ss3" not in store.tokens("s").counts()
+    assert verify(store.path).bad == []
+    import_tokens(store, [tmp_path / "ss3.fa"], "s", "ss3-fasta")
+    assert store.tokens("s").counts() == {"dssp": 1, "ss3": 1}
+    found = store.tokens("s").get(protein.digest)
+    assert SS3.decode(found.codes["ss3"][0]) == "HECCC"
+    assert verify(store.path).bad == []
 
 
 def test_a_broken_file_does_not_stop_the_others(store: Store, tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_cosine_rises_then_falls_to_zero() -> None:
     assert config.rate(0.2) == pytest.approx(1.0)
     assert config.rate(0.6) == pytest.approx(0.5)
     assert config.rate(1.0) == pytest.approx(0.0)
-    assert FitConfig(lr=0.3).rate(0.99) == 0.3
+    assert FitConfig(lr=0.3, schedule="constant").rate(0.99) == 0.3
 
 
 def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
