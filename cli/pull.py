@@ -22,7 +22,7 @@ _SHOWN = 5
 @click.option(
     "--ids",
     type=click.Path(path_type=Path),
-    help="Only the proteins in this list: one id (or digest) a line.",
+    help="Only the proteins in this list: one id (or digest) a line, or FASTA.",
 )
 @click.option("--plm", "plms", callback=comma_list, help="Only these encoders, or none.")
 @click.option("--source", "sources", callback=comma_list, help="Only these tokens, or none.")
@@ -49,10 +49,11 @@ def command(
       sesstore pull https://lab.example.org/store --task ec --plm esm2_t33
       sesstore pull s3://our-lab/embeddings --ids wanted.txt
     """
+    from sesstore.exchange.selection import read_ids
     from sesstore.sharing.pull import pull
-    from sesstore.sharing.wanted import Selection, read_list
+    from sesstore.sharing.wanted import Selection
 
-    listed = read_list(ids) if ids else ()
+    listed = tuple(read_ids(ids)) if ids else ()
     report = pull(store_path, where, Selection(tasks, listed, plms, sources), progress=output)
     say_pull(report, output)
     output.result(report.to_json())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,19 +82,28 @@ def _identities(
     taking: Taking, index: Index, kind: str, name: str, wanted: set[bytes] | None
 ) -> _Records:
     """Records of one kind that are not here yet: the last of a protein counts for tokens."""
-    bundles = [(sha, b) for sha, b in index.of_kind(kind) if b.name == name]
-    found = _Records()
-    taken: set[bytes] = set()
-    here = _here(taking, kind, name)
-    for sha, bundle in reversed(bundles):
-        footer = taking.reader.footer(sha, bundle)
-        rows = np.arange(len(footer)) if wanted is None else rows_of(footer, wanted)
+    footers = [
+        (sha, taking.reader.footer(sha, bundle))
+        for sha, bundle in index.of_kind(kind)
+        if bundle.name == name
+    ]
+    rows = [
+        np.arange(len(footer)) if wanted is None else rows_of(footer, wanted)
+        for _, footer in footers
+    ]
+    asked = [
+        footer.digests[row].tobytes()
+        for (_, footer), some in zip(footers, rows, strict=True)
+        for row in some
+    ]
+    here = _here(taking, kind, name, asked)
+    found, taken = _Records(), set[bytes]()
+    for (sha, footer), some in zip(reversed(footers), reversed(rows), strict=True):
         keep = []
-        for row in rows.tolist():
+        for row in some.tolist():
             digest = footer.digests[row].tobytes()
-            if (digest + footer.sums[row].tobytes()) in here:
-                continue
-            if kind == "tokens" and digest in taken:
+            known = digest + footer.sums[row].tobytes() in here
+            if known or (kind == "tokens" and digest in taken):
                 continue
             taken.add(digest)
             keep.append(row)
@@ -104,15 +113,19 @@ def _identities(
     return found
 
 
-def _here(taking: Taking, kind: str, name: str) -> set[bytes]:
-    """What this store would publish of that kind: no need to fetch it."""
-    if kind == "tokens" and name in taking.store.sources():
-        return {identity(record) for record in token_records(taking.store.tokens(name))}
-    if kind == "proteins":
-        return {identity(record) for record in protein_records(taking.store)}
-    if kind == "ids":
-        return {identity(record) for record in id_records(taking.store)}
-    return set()
+def _here(taking: Taking, kind: str, name: str, digests: list[bytes]) -> set[bytes]:
+    """What this store would publish of some proteins: no need to fetch it."""
+    store = taking.store
+    records: Iterable[Record] = ()
+    if kind == "tokens" and digests and name in store.sources():
+        records = token_records(store.tokens(name), digests)
+    elif kind == "proteins":
+        lengths = taking.lengths(digests)
+        known = [digest for digest, length in zip(digests, lengths, strict=True) if length >= 0]
+        records = protein_records(store, known)
+    elif kind == "ids" and digests:
+        records = id_records(store)
+    return {identity(record) for record in records}
 
 
 @dataclass

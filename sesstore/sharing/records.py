@@ -7,10 +7,11 @@ of the alphabets, one code a residue.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,9 @@ def id_number(name: str) -> int:
     return int.from_bytes(sha256(name.encode("utf-8", "replace")).digest()[:8], "little")
 
 
-def protein_records(store: Store) -> Iterator[Record]:
-    """Yield every sequence with its first id."""
-    for protein in store.proteins():
+def protein_records(store: Store, digests: Iterable[bytes] | None = None) -> Iterator[Record]:
+    """Yield sequences with their first ids: of some digests the store knows, or all."""
+    for protein in store.proteins(digests):
         data = canonical_json({"id": protein.id, "sequence": protein.sequence}).encode()
         yield Record(protein.digest, data, id_number(protein.id))
 
@@ -78,16 +79,22 @@ def id_records(store: Store) -> Iterator[Record]:
         yield Record(digest, data, id_number(name))
 
 
-def token_records(tokens: Tokens) -> Iterator[Record]:
-    """Yield the tokens of every protein of a source, saying by key what made each part."""
+def token_records(tokens: Tokens, digests: Iterable[bytes] | None = None) -> Iterator[Record]:
+    """Yield the tokens of some proteins, or of all, saying by key what made each part."""
     database = open_database(tokens.path)
     if database is None:
         return
-    for item in tokens:
+    for item in tokens if digests is None else _some(tokens, digests):
         with database.read() as txn:
             meta = read_meta(database, txn, item.digest)
         if meta is not None:
             yield Record(item.digest, _token_data(item, meta["by"]))
+
+
+def _some(tokens: Tokens, digests: Iterable[bytes]) -> Iterator[StructureTokens]:
+    remaining = iter(digests)
+    while batch := list(islice(remaining, 1024)):
+        yield from (item for item in tokens.get_all(batch) if item is not None)
 
 
 def _token_data(item: StructureTokens, made: dict[str, str]) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, NotStoredError, UnknownNameError
+from ..errors import NotStoredError, UnknownNameError
 from ..proteins import DIGEST_BYTES
 from ..tasks import Task
 from .index import EncoderEntry, Index
@@ -124,23 +123,6 @@ def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Execu
             f"out of the list"
         )
     return there
-
-
-def read_list(path: Path) -> tuple[str, ...]:
-    """Read ids or digests, one a line.
-
-    Raises
-    ------
-    InputError
-        There is no such file, or nothing in it.
-    """
-    if not path.is_file():
-        raise InputError(f"there is no file '{path}'")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    found = [line.split()[0] for line in lines if line.strip() and line[0] != "#"]
-    if not found:
-        raise InputError(f"'{path}' names no protein. Write one id a line")
-    return tuple(dict.fromkeys(found))
 
 
 def _digest(text: str) -> bytes | None:

@@ -39,7 +39,9 @@ def serve():
 
     def start(*stores: Store, tokens: tuple[str, ...] = ()) -> str:
         served = Served(stores)
-        listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(256)
         config = uvicorn.Config(application(served, tokens), log_level="error", lifespan="off")
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None
