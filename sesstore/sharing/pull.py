@@ -19,7 +19,7 @@ from ..store import Store, layout
 from ..store.tasks import read_task, write_task
 from ..tasks import Task
 from . import names
-from .index import Index
+from .index import EncoderEntry, Index
 from .overlay import Overlay
 from .reading import Reader
 from .recordpull import take_proteins, take_tokens
@@ -77,9 +77,11 @@ def pull(
     with opened(where, progress=progress) as remote, ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         reader = Reader(remote)
         index = reader.index()
+        chosen = selection or Selection()
+        _check_names(index, chosen)
         store = into if isinstance(into, Store) else Store.open(into, create=True)
         taking = Taking(store, reader, pool, progress, PullReport(remote.url))
-        return _run(taking, index, selection or Selection())
+        return _run(taking, index, chosen)
 
 
 def merge(into: Store | Path, other: Store, *, progress: Progress = SILENT) -> PullReport:
@@ -115,11 +117,19 @@ def opened(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
         yield FolderRemote(folder)
 
 
-def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
-    """Choose, plan, take."""
+def _check_names(
+    index: Index, chosen: Selection
+) -> tuple[dict[str, EncoderEntry], list[str], list[str]]:
+    """Encoders, sources and tasks that are meant; raises `UnknownNameError`."""
     encoders = chosen_encoders(index, chosen.plms)
     sources = chosen_names("source of tokens", index.sources(), chosen.sources)
     tasks = chosen_names("task", index.tasks, None if chosen.everything else chosen.tasks)
+    return encoders, sources, tasks
+
+
+def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
+    """Choose, plan, take."""
+    encoders, sources, tasks = _check_names(index, chosen)
     found = {name: _task(taking, index, name) for name in tasks}
     wanted: set[bytes] | None = None
     if not chosen.everything:

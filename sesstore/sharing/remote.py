@@ -321,7 +321,7 @@ class UrlRemote:
                 f"(http), or give the cloud's credentials in the environment"
             ) from None
         except problems.BaseError as problem:
-            said = str(problem).splitlines()[0][:300]
+            said = str(problem).splitlines()[0].rsplit(" - ", 1)[-1][:300]
             raise StoreError(
                 f"{self.url}/{path} cannot be used: {said}. Check the address and try again; what "
                 f"arrived already is kept"
