@@ -22,7 +22,7 @@ store_option = click.option(
     default=Path("store"),
     show_default="./store",
     show_envvar=True,
-    help="The store's folder.",
+    help="The store's folder; train, sweep and evaluate also take a URL.",
 )
 
 plm_option = click.option("--plm", help="Encoder, such as esm2_t33 or near (see `sesstore plms`).")
