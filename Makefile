@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-EXTRAS := near,hf,track,test
+EXTRAS := near,hf,track,cluster,docs,parquet,report,sweep,test
 
 .PHONY: help demo test lint soak bench clean
 help:  ## Say what there is to make
