@@ -98,7 +98,7 @@ def plan_embedding(
     if dtype not in STORAGE_TYPES:
         raise InputError(f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}")
     asked = {p.digest: p for p in (store.proteins() if proteins is None else proteins)}
-    stored = _stored(store, encoder, list(asked))
+    stored = store.has_embeddings(encoder.fingerprint, asked)
     todo = [p for p, known in zip(asked.values(), stored, strict=True) if not known]
     residue_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
     return EmbedPlan(
@@ -146,6 +146,7 @@ def embed(
     if proteins is not None:
         proteins = list(proteins)
         store.add_proteins(proteins)
+        store.flush()
     plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
     report = EmbedReport(
         encoder=encoder.full_name,
@@ -226,13 +227,6 @@ class _Background:
                     self._writer.add(to_storage(embedding, self._dtype))
                 except BaseException as problem:
                     self._error = problem
-
-
-def _stored(store: Store, encoder: Encoder, digests: list[bytes]) -> list[bool]:
-    if not digests or encoder.fingerprint not in [p.fingerprint for p in store.encoders()]:
-        return [False] * len(digests)
-    wanted = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
-    return list(store.embeddings(encoder.fingerprint).find(wanted) >= 0)
 
 
 def _failures(encoder: Encoder, todo: list[Protein], done: set[bytes]) -> dict[str, str]:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import (
     InputError,
     MissingFileError,
@@ -25,6 +28,7 @@ from . import layout
 from .catalogue import one_encoder, stored_encoders
 from .embeddings import Embeddings
 from .files import replace_file
+from .index import as_rows
 from .proteins import ProteinTable
 from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
 from .tasks import read_task, write_task
@@ -105,6 +109,9 @@ class Store:
         layout.check_format(attributes, path)
         return cls(path, attributes)
 
+    def flush(self) -> None:
+        """Make visible to other readers what was added; on disk it is already."""
+
     # Proteins
 
     def add_proteins(self, proteins: Iterable[Protein]) -> int:
@@ -151,6 +158,15 @@ class Store:
         """
         folder, provenance = one_encoder(self.path, which)
         return Embeddings(folder, provenance)
+
+    def has_embeddings(
+        self, fingerprint: Fingerprint, digests: Iterable[bytes]
+    ) -> NDArray[np.bool_]:
+        """Whether each protein is embedded by an encoder, shape=(B,); False if there is none."""
+        wanted = as_rows(digests)
+        if fingerprint not in [known.fingerprint for known in self.encoders()]:
+            return np.zeros(len(wanted), bool)
+        return self.embeddings(fingerprint).find(wanted) >= 0
 
     def writer(
         self,
