@@ -23,7 +23,7 @@ from ..provenance import Fingerprint
 from ..store import Embeddings, Store, Tokens
 from ..structures.files import is_structure_path
 from ..tasks import Problem
-from ..training.evaluate import predict
+from ..training.predictor import Predictor
 from ..training.runs import Run
 from .add import proteins_named
 from .embed import embed
@@ -180,9 +180,10 @@ def _rows(
     progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
-    has = tokens.has(digests) if tokens is not None else np.zeros(len(proteins), bool)
-    scores = predict(run, digests, view, tokens, progress=progress)
-    for protein, structure, score in zip(proteins, has.tolist(), scores, strict=True):
+    found = Predictor([run])(digests, view, tokens)
+    for protein, structure, score in zip(
+        proteins, found.structure.tolist(), found.scores, strict=True
+    ):
         row = {"id": protein.id, "length": len(protein), "structure": structure}
         yield {**row, **_prediction(score, run)}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,10 +17,40 @@ from torch import Tensor
 
 from ..alphabets import alphabet
 from ..errors import InputError, NotStoredError
+from ..provenance import Provenance
 from ..residues import StructureTokens
-from ..store import Embeddings, Tokens
+from ..store import Tokens
 from ..tasks import IGNORED, Problem
 from .batch import Batch
+
+
+class EmbeddingRows(Protocol):
+    """What rows are read from: a store's `Embeddings`, or the embeddings of a few proteins at hand.
+
+    Methods and arrays are those of `Embeddings`.
+    """
+
+    provenance: Provenance
+    lengths: NDArray[np.int64]
+
+    @property
+    def dim(self) -> int:
+        """Width d."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Storage type."""
+
+    def find(self, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Row of each digest, -1 where there is none."""
+
+    def locate(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Array, first residue and one past the last of each row."""
+
+    def gather(self, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
+        """Copy the residues of some rows back to back."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +84,8 @@ class SplitData:
 
     Parameters
     ----------
-    embeddings : Embeddings
-        The store's view under one encoder.
+    embeddings : EmbeddingRows
+        The store's view under one encoder, or embeddings at hand.
     tokens : Tokens or None
         Structure tokens of one source; None trains without.
     digests : ndarray, shape=(N, 32), dtype=uint8
@@ -81,7 +111,7 @@ class SplitData:
 
     def __init__(
         self,
-        embeddings: Embeddings,
+        embeddings: EmbeddingRows,
         tokens: Tokens | None,
         digests: NDArray[np.uint8],
         *,
@@ -113,7 +143,9 @@ class SplitData:
             ]
             for name in self.alphabets
         }
-        self.coverage = self._count(found)
+        self.with_tokens = np.array([item is not None for item in found], bool)
+        """Whether each row has structure tokens, shape=(N,)."""
+        self.coverage = self._count()
         self._held: _Held | None = None
 
     def __len__(self) -> int:
@@ -182,19 +214,30 @@ class SplitData:
         packed: Tensor = self._labels[torch.from_numpy(index)]  # type: ignore[call-overload]
         return packed
 
-    def _count(self, found: Iterable[StructureTokens | None]) -> Coverage:
+    def unmasked(self) -> NDArray[np.float64]:
+        """Share of each row's residues that have a token in every alphabet, shape=(N,).
+
+        0 where no alphabet is read.
+        """
+        shares = np.zeros(len(self))
+        for row in range(len(self) if self.alphabets else 0):
+            known = [_unmasked(self._codes[name][row], name) for name in self.alphabets]
+            shares[row] = np.logical_and.reduce(known).mean()
+        return shares
+
+    def _count(self) -> Coverage:
         unmasked = {
-            name: sum(int((codes != alphabet(name).mask).any(0).sum()) for codes in rows)
+            name: sum(int(_unmasked(codes, name).sum()) for codes in rows)
             for name, rows in self._codes.items()
         }
-        with_tokens = sum(item is not None for item in found)
+        with_tokens = int(self.with_tokens.sum())
         return Coverage(len(self), with_tokens, int(self.lengths.sum()), unmasked)
 
 
 class _Held:
     """Embeddings of some rows in one tensor."""
 
-    def __init__(self, view: Embeddings, rows: NDArray[np.int64], device: torch.device) -> None:
+    def __init__(self, view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device) -> None:
         self.rows = np.unique(rows)
         self.lengths = view.lengths[self.rows]
         self.starts = np.cumsum(self.lengths) - self.lengths
@@ -207,12 +250,12 @@ class _Held:
         return torch.cat([self.values[start : start + length] for start, length in pieces])
 
 
-def read_type(view: Embeddings) -> np.dtype[Any]:
+def read_type(view: EmbeddingRows) -> np.dtype[Any]:
     """Type embeddings are read as: as stored, int8 decoded to float32."""
     return np.dtype(np.float32) if view.dtype == np.int8 else view.dtype
 
 
-def gathered(view: Embeddings, rows: NDArray[np.int64]) -> Tensor:
+def gathered(view: EmbeddingRows, rows: NDArray[np.int64]) -> Tensor:
     """Residues of some rows of a store back to back, shape=(T, d)."""
     values = np.empty((int(view.lengths[rows].sum()), view.dim), read_type(view))
     view.gather(rows, values)
@@ -230,6 +273,12 @@ def _codes(
     if min_plddt and item.plddt is not None:
         codes = np.where(item.plddt < min_plddt, np.uint8(mask), codes)
     return codes
+
+
+def _unmasked(codes: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
+    """Which residues have a token in some conformer, shape=(L,)."""
+    known: NDArray[np.bool_] = (codes != alphabet(name).mask).any(0)
+    return known
 
 
 def _pack(codes: list[NDArray[np.uint8]], size: int) -> Tensor:

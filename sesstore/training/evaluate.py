@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -19,7 +17,7 @@ from ..store import Embeddings, Tokens
 from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import plan_in_order
-from ..streaming.reader import SplitData, is_labelled
+from ..streaming.reader import EmbeddingRows, SplitData, is_labelled
 from ..tasks import Problem, Split, Task
 from .checkpoint import load_adapter
 from .intervals import Predicted
@@ -197,51 +195,6 @@ def evaluate(
         return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
 
 
-def predict(
-    run: Run,
-    digests: NDArray[np.uint8],
-    embeddings: Embeddings,
-    tokens: Tokens | None,
-    *,
-    progress: Progress = SILENT,
-) -> list[Tensor]:
-    """Predict for proteins without labels.
-
-    Parameters
-    ----------
-    run : Run
-        Trained on embeddings by the same encoder.
-    digests : ndarray, shape=(N, 32), dtype=uint8
-        The proteins; those without structure tokens are predicted with masked ones.
-    embeddings, tokens
-        As in `evaluate`.
-
-    Returns
-    -------
-    list of Tensor, length N
-        For each protein probabilities [C] or a value [], for residue problems [L, C] or [L].
-
-    Raises
-    ------
-    FingerprintMismatchError
-        The embeddings are another encoder's.
-    NotStoredError
-        Proteins have no embedding.
-    """
-    check_encoder(run, embeddings)
-    adapter = load_adapter(run)
-    data = SplitData(
-        embeddings,
-        tokens,
-        digests,
-        alphabets=adapter.config.alphabets,
-        min_plddt=run.config["fit"]["min_plddt"],
-    )
-    with workers(torch.device("cpu")) as hands:
-        problem = Problem(run.task["problem"])
-        return predict_scores(adapter, data, problem, run.scale, hands, progress)
-
-
 def save_predictions(run: Run, split: str, evaluation: Evaluation) -> None:
     """Write what was predicted on a split beside the run's record, for intervals and figures."""
     found = {name: getattr(evaluation, name).contiguous() for name in ("scores", "labels", "rows")}
@@ -263,7 +216,7 @@ def load_predictions(run: Run, split: str) -> Predicted:
     return Predicted(found["scores"], found["labels"], found["rows"])
 
 
-def check_encoder(run: Run, embeddings: Embeddings) -> None:
+def check_encoder(run: Run, embeddings: EmbeddingRows) -> None:
     """Raise `FingerprintMismatchError` unless a run was trained on this encoder's embeddings."""
     try:
         run.fingerprint.check_same(embeddings.provenance.fingerprint)

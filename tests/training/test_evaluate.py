@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem, Split
-from sesstore.training.evaluate import evaluate, load_predictions, predict
+from sesstore.training.evaluate import evaluate, load_predictions
 from sesstore.training.fit import FitConfig, fit
 
 QUICK = FitConfig(epochs=3, batch_tokens=200, lr=3e-3)
@@ -48,40 +47,11 @@ def test_metrics_do_not_depend_on_the_order_of_rows(taught, trained) -> None:
     assert found.metrics == pytest.approx(run.metrics["test"])
 
 
-def test_predictions_need_no_labels(taught, trained) -> None:
-    run, task = trained[Problem.SINGLE_LABEL], taught.task()
-    digests = task.splits["test"].digests
-    rows = predict(run, digests, taught.embeddings, taught.tokens)
-    expected = evaluate(run, task, "test", taught.embeddings, taught.tokens).scores
-    torch.testing.assert_close(torch.stack(rows), expected)
-    torch.testing.assert_close(torch.stack(rows).sum(1), torch.ones(len(rows)))
-    without = predict(run, digests, taught.embeddings, None)
-    assert len(without) == len(digests)
-
-
-def test_residue_predictions_have_a_row_a_residue(taught, trained) -> None:
-    run = trained[Problem.RESIDUE_SINGLE_LABEL]
-    digests = taught.task().splits["test"].digests
-    rows = predict(run, digests, taught.embeddings, taught.tokens)
-    lengths = taught.embeddings.lengths[taught.embeddings.find(digests)]
-    assert [tuple(row.shape) for row in rows] == [(n, 3) for n in lengths]
-
-
-def test_regression_predicts_in_original_units(taught, trained) -> None:
-    run = trained[Problem.REGRESSION]
-    digests = taught.task().splits["test"].digests
-    values = torch.stack(predict(run, digests, taught.embeddings, taught.tokens))
-    assert values.shape == (12,)
-    assert 40 < float(values.mean()) < 80
-
-
 def test_another_encoder_is_refused(taught, trained, other_encoder) -> None:
     view = other_encoder(taught.embeddings)
     run = trained[Problem.SINGLE_LABEL]
     with pytest.raises(FingerprintMismatchError, match="weights_sha256"):
         evaluate(run, taught.task(), "test", view, taught.tokens)
-    with pytest.raises(FingerprintMismatchError):
-        predict(run, np.zeros((1, 32), np.uint8), view, None)
 
 
 def test_another_kind_of_task_is_refused(taught, trained) -> None:

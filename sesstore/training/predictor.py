@@ -1,0 +1,141 @@
+"""A run at work: what its adapter says of proteins without labels, piece after piece.
+
+Weights are read once; memory is that of the piece in hand. Of a training by several seeds all
+adapters are asked and the mean of what they say is given, which is steadier than any one of them.
+Predictions of a protein do not depend on the piece it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..adapter.workers import workers
+from ..errors import InputError
+from ..store import Tokens
+from ..streaming.reader import EmbeddingRows, SplitData
+from ..tasks import Problem
+from .checkpoint import load_adapter
+from .evaluate import check_encoder, predict_scores
+from .runs import RECORD, Run
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a run says of some proteins.
+
+    Parameters
+    ----------
+    scores : list of Tensor, length N
+        For each protein probabilities [C] or a value [], for residue problems [L, C] or [L].
+    structure : ndarray, shape=(N,), dtype=bool
+        Whether structure tokens of the protein were used.
+    unmasked : ndarray, shape=(N,), dtype=float64
+        Share of its residues with a token in every alphabet the run uses.
+    """
+
+    scores: list[Tensor]
+    structure: NDArray[np.bool_]
+    unmasked: NDArray[np.float64]
+
+
+class Predictor:
+    """The adapters of a training.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One, or those of several seeds, see `runs_at`.
+
+    Raises
+    ------
+    MissingFileError, InputError
+        Weights are absent or broken.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.run = runs[0]
+        self._scales = [run.scale for run in runs]
+        self._adapters = [load_adapter(run) for run in runs]
+
+    def __call__(
+        self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: Tokens | None
+    ) -> Predictions:
+        """Predict for some proteins.
+
+        Parameters
+        ----------
+        digests : ndarray, shape=(N, 32), dtype=uint8
+            The proteins, in the order wanted; repeats are fine. Those without structure tokens are
+            predicted with masked ones.
+        embeddings : EmbeddingRows
+            That hold them, by the run's encoder.
+        tokens : Tokens or None
+            Of the structures.
+
+        Raises
+        ------
+        FingerprintMismatchError
+            The embeddings are another encoder's.
+        NotStoredError
+            Proteins have no embedding.
+        """
+        check_encoder(self.run, embeddings)
+        problem = Problem(self.run.task["problem"])
+        data = SplitData(
+            embeddings,
+            tokens,
+            digests,
+            alphabets=self._adapters[0].config.alphabets,
+            min_plddt=self.run.config["fit"]["min_plddt"],
+        )
+        with workers(torch.device("cpu")) as hands:
+            said = [
+                predict_scores(adapter, data, problem, scale, hands)
+                for adapter, scale in zip(self._adapters, self._scales, strict=True)
+            ]
+        scores = said[0]
+        if len(said) > 1:
+            scores = [torch.stack(rows).mean(0) for rows in zip(*said, strict=True)]
+        return Predictions(scores, data.with_tokens, data.unmasked())
+
+
+def runs_at(path: Path | str) -> list[Run]:
+    """Read the run in a folder, or those of all seeds of a training.
+
+    Parameters
+    ----------
+    path : path
+        What `sesstore train` printed.
+
+    Raises
+    ------
+    MissingFileError
+        There is no run.
+    InputError
+        A record is broken, or the seeds were not trained on the same.
+    """
+    path = Path(path)
+    seeds = sorted(path.glob(f"seed-*/{RECORD}"), key=_number)
+    if (path / RECORD).is_file() or not seeds:
+        return [Run.load(path)]
+    runs = [Run.load(record.parent) for record in seeds]
+    first = runs[0]
+    for run in runs[1:]:
+        if (run.task, run.fingerprint, run.source) != (first.task, first.fingerprint, first.source):
+            raise InputError(
+                f"'{run.path}' and '{first.path}' are of different trainings. Name one of them"
+            )
+    return runs
+
+
+def _number(record: Path) -> tuple[int, str]:
+    name = record.parent.name
+    digits = name.removeprefix("seed-")
+    return (int(digits) if digits.isdecimal() else 0, name)
