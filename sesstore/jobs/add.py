@@ -121,13 +121,18 @@ def proteins_named(store: Store, names: Iterable[str]) -> list[Protein]:
     """
     found: dict[bytes, Protein] = {}
     for name in names:
-        for protein in _named(store, name):
+        for protein in proteins_of(store, name):
             found.setdefault(protein.digest, protein)
     return list(found.values())
 
 
-def _named(store: Store, name: str) -> Iterator[Protein]:
-    if name in store.tasks():
+def proteins_of(store: Store | None, name: str) -> Iterator[Protein]:
+    """Yield the proteins of one task or file, record by record; arguments as in `proteins_named`.
+
+    Without a store there are no tasks. Memory is that of a record: the file may be of any size.
+    """
+    tasks = [] if store is None else store.tasks()
+    if store is not None and name in tasks:
         yield from task_proteins(store, store.task(name))
     elif is_fasta(Path(name)):
         yield from read_fasta(_existing(Path(name)))
@@ -137,7 +142,7 @@ def _named(store: Store, name: str) -> Iterator[Protein]:
         raise MissingFileError(f"there is no file '{name}'")
     else:
         raise UnknownNameError(
-            "task of this store", name, store.tasks(), "Add it with `sesstore add`, or name a file."
+            "task of this store", name, tasks, "Add it with `sesstore add`, or name a file."
         )
 
 
