@@ -1,1 +1,1 @@
-"""Runs to pages."""
+"""Runs to pages: one self-contained HTML file each, and figures as SVG and PNG."""

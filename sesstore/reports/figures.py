@@ -1,0 +1,146 @@
+"""Charts as files and for pages: one look, light and dark, drawn by Vega-Lite.
+
+Charts are altair objects; vl-convert turns them into SVG and PNG without a browser, and brings the
+Vega scripts that pages inline. Both come with the extra ``[report]`` and are imported on use.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingExtraError
+from ..training.runs import write_atomically
+
+if TYPE_CHECKING:
+    import altair as alt
+
+WIDTH, SCALE = 640, 2
+"""Of a figure in a file: width of the plot in pixels, and PNG pixels to each of these."""
+
+PALETTES = {
+    False: ("#0b6e8f", "#d1495b", "#3a7d44", "#8e5ea2", "#c77700", "#5b6675", "#00798c", "#a23b72"),
+    True: ("#52b8d8", "#ff8a80", "#7fcf8f", "#c9a4e0", "#f2b04b", "#a9b4c2", "#4fd0c4", "#f08cc0"),
+}
+"""Colours of categories, on light and on dark ground."""
+
+_INK = {
+    False: {"ink": "#1c2430", "soft": "#5b6675", "line": "#dde2e9"},
+    True: {"ink": "#e7ebf0", "soft": "#9aa6b5", "line": "#303a47"},
+}
+
+
+def charting() -> ModuleType:
+    """Import and return altair.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    """
+    return _extra("altair")
+
+
+def _extra(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise MissingExtraError("a report", "report") from None
+
+
+def available() -> bool:
+    """Whether the extra ``[report]`` is installed."""
+    try:
+        _extra("altair")
+        _extra("vl_convert")
+    except MissingExtraError:
+        return False
+    return True
+
+
+def theme(dark: bool = False) -> dict[str, Any]:
+    """Vega-Lite configuration of all charts.
+
+    Parameters
+    ----------
+    dark : bool
+        For dark ground.
+    """
+    ink, palette = _INK[dark], PALETTES[dark]
+    heat = ("#1a212b", "#2b6d86", "#8fdcf5") if dark else ("#f2f6f8", "#6aaec6", "#0b4f68")
+    return {
+        "background": "transparent" if dark else "white",
+        "font": "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
+        "view": {"stroke": None, "continuousWidth": WIDTH, "continuousHeight": 260},
+        "axis": {
+            "labelColor": ink["soft"],
+            "titleColor": ink["ink"],
+            "gridColor": ink["line"],
+            "domainColor": ink["line"],
+            "tickColor": ink["line"],
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "titleFontWeight": 500,
+            "labelLimit": 220,
+        },
+        "legend": {
+            "labelColor": ink["soft"],
+            "titleColor": ink["ink"],
+            "labelFontSize": 12,
+            "titleFontSize": 12,
+            "orient": "top",
+            "columns": 3,
+            "labelLimit": 320,
+        },
+        "title": {"color": ink["ink"], "fontSize": 14, "anchor": "start"},
+        "header": {"labelColor": ink["ink"], "titleColor": ink["ink"]},
+        "text": {"color": ink["ink"], "fontSize": 12},
+        "rule": {"color": ink["soft"]},
+        "range": {"category": list(palette), "heatmap": list(heat), "ramp": list(heat)},
+        **{mark: {"color": palette[0]} for mark in ("bar", "line", "point", "circle", "area")},
+    }
+
+
+def save_figure(chart: alt.TopLevelMixin, stem: Path) -> tuple[Path, Path]:
+    """Write a chart as SVG and PNG, light, for papers and talks.
+
+    Parameters
+    ----------
+    chart : altair chart
+        Any.
+    stem : path
+        Where, without suffix; its folder is made if absent.
+
+    Returns
+    -------
+    svg, png : path
+
+    Raises
+    ------
+    MissingExtraError
+        vl-convert is not installed.
+    """
+    convert = _extra("vl_convert")
+    spec = {**chart.to_dict(), "config": theme()}
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
+    drawn = convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    write_atomically(svg, drawn.encode())
+    write_atomically(png, convert.svg_to_png(drawn, scale=SCALE))
+    return svg, png
+
+
+@cache
+def vega_script() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script that defines ``vegaEmbed``.
+
+    Raises
+    ------
+    MissingExtraError
+        vl-convert is not installed.
+    """
+    script: str = _extra("vl_convert").javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return script
