@@ -85,6 +85,7 @@ def theme(dark: bool = False) -> dict[str, Any]:
             "titleFontSize": 12,
             "titleFontWeight": 500,
             "labelLimit": 220,
+            "labelSeparation": 8,
         },
         "legend": {
             "labelColor": ink["soft"],

@@ -123,6 +123,7 @@ class Page:
         spec.pop("config", None)
         if not {"hconcat", "vconcat", "concat", "facet", "repeat"} & spec.keys():
             spec.setdefault("width", "container")
+            spec.setdefault("autosize", {"type": "fit-x", "contains": "padding"})
         self._charts.append(spec)
         self.html(
             f'<figure><div class="chart" data-chart="{len(self._charts) - 1}" role="img" '

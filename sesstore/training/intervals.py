@@ -7,18 +7,21 @@ draw is the same for all and their mean counts, so the interval is of what the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import UnknownNameError
 from ..tasks import Problem
-from .metrics import compute
+from .metrics import METRICS
+from .resampled import Rows, prepare
 
 DRAWS = 1000
+AT_ONCE = 4_000_000
+"""Numbers in an array of resamples; more are computed in turns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,51 @@ class Predicted:
     rows: Tensor
 
 
+def intervals(
+    metrics: Iterable[str],
+    problem: Problem,
+    runs: Sequence[Predicted],
+    *,
+    draws: int = DRAWS,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Confidence interval of each metric's mean over runs.
+
+    Parameters
+    ----------
+    metrics : iterable of str
+        Names, see `metrics.METRICS`.
+    problem : Problem
+        What was predicted.
+    runs : sequence of Predicted
+        Of the same rows, one a seed.
+    draws : int
+        Number of resamples, the same for all metrics.
+    level : float
+        Share of the resamples within the interval.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    dict of str to (low, high)
+        NaN if the metric is not defined on any draw.
+
+    Raises
+    ------
+    UnknownNameError
+        The problem has no metric of that name.
+    """
+    found = {}
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    for metric, means in resample(metrics, problem, runs, draws=draws, seed=seed).items():
+        defined = means[~np.isnan(means)]
+        low, high = np.quantile(defined, tails) if len(defined) else (np.nan, np.nan)
+        found[metric] = (float(low), float(high))
+    return found
+
+
 def bootstrap(
     metric: str,
     problem: Problem,
@@ -47,47 +95,43 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Confidence interval of a metric's mean over runs.
+    """Confidence interval of one metric's mean over runs; see `intervals`."""
+    return intervals([metric], problem, runs, draws=draws, level=level, seed=seed)[metric]
 
-    Parameters
-    ----------
-    metric : str
-        Name, see `metrics.METRICS`.
-    problem : Problem
-        What was predicted.
-    runs : sequence of Predicted
-        Of the same rows, one a seed.
-    draws : int
-        Number of resamples.
-    level : float
-        Share of the resamples within the interval.
-    seed : int
-        Of the draws.
 
-    Returns
-    -------
-    low, high : float
-        NaN if the metric is not defined on any draw.
+def resample(
+    metrics: Iterable[str],
+    problem: Problem,
+    runs: Sequence[Predicted],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[str, NDArray[np.float64]]:
+    """Mean over runs of each metric on each resample, shape=(draws,); arguments as of `intervals`.
+
+    Runs on the same rows are resampled alike under the same seed, so that differences are paired.
     """
-    rng = np.random.default_rng(seed)
-    members = _members(runs[0].rows.numpy())
-    means = []
-    for _ in range(draws):
-        drawn = rng.integers(0, len(members), len(members))
-        index = torch.from_numpy(np.concatenate([members[i] for i in drawn]))
-        values = [
-            compute([metric], problem, run.scores[index], run.labels[index])[metric] for run in runs
-        ]
-        means.append(float(np.mean(values)))
-    defined = np.array(means)[~np.isnan(means)]
-    if not len(defined):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    names = list(metrics)
+    for name in names:
+        if name not in METRICS[problem]:
+            raise UnknownNameError(f"metric for {problem} tasks", name, METRICS[problem])
+    data = [_rows(run) for run in runs]
+    ready = {name: [prepare(name, problem, each) for each in data] for name in names}
+    means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    rng, step = np.random.default_rng(seed), max(1, AT_ONCE // max(len(data[0].rows), 1))
+    for start in range(0, draws, step):
+        drawn = _drawn(rng, data[0].count, min(step, draws - start))
+        for name in names:
+            means[name].append(np.mean([metric(drawn) for metric in ready[name]], axis=0))
+    return {name: np.concatenate(parts) for name, parts in means.items()}
 
 
-def _members(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Places of each protein's scores."""
-    order = np.argsort(rows, kind="stable")
-    cuts = np.flatnonzero(np.diff(rows[order])) + 1
-    return np.split(order, cuts)
+def _drawn(rng: np.random.Generator, count: int, draws: int) -> NDArray[np.float64]:
+    """How often each protein was drawn in each resample, shape=(draws, count)."""
+    picks = (rng.integers(0, count, count) for _ in range(draws))
+    return np.stack([np.bincount(pick, minlength=count) for pick in picks]).astype(np.float64)
+
+
+def _rows(run: Predicted) -> Rows:
+    _, rows = np.unique(run.rows.numpy(), return_inverse=True)
+    return Rows(run.scores.double().numpy(), run.labels.double().numpy(), rows)

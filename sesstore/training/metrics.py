@@ -1,8 +1,9 @@
 """Metrics of each problem, over a whole split at once: no number depends on batches.
 
-All come from torchmetrics but two: F1max, which it lacks, and balanced accuracy, which it averages
-over other classes than scikit-learn. Classes are scored by probabilities, regression by values in
-original units.
+All come from torchmetrics but F1max, which it lacks, and balanced accuracy. Where a class does not
+occur in a split, torchmetrics counts its AUROC as 0 and takes some correlations as perfect; here,
+as in scikit-learn, means are over the classes that occur. Classes are scored by probabilities,
+regression by values in original units.
 """
 
 from __future__ import annotations
@@ -74,39 +75,71 @@ def _multiclass(function: Callable[..., Tensor], **settings: object) -> Metric:
     return metric
 
 
-def _auroc(scores: Tensor, labels: Tensor) -> Tensor:
-    if scores.shape[1] == 2:
-        return tm.classification.binary_auroc(scores[:, 1], labels)
-    return tm.classification.multiclass_auroc(scores, labels, num_classes=scores.shape[1])
-
-
-def _auprc(scores: Tensor, labels: Tensor) -> Tensor:
-    if scores.shape[1] == 2:
-        return tm.classification.binary_average_precision(scores[:, 1], labels)
-    return tm.classification.multiclass_average_precision(
+def _mcc(scores: Tensor, labels: Tensor) -> Tensor:
+    """Zero, as in scikit-learn, where all is one class: nothing correlates."""
+    said = scores.argmax(1)
+    if (labels == labels[0]).all() or (said == said[0]).all():
+        return torch.tensor(0.0)
+    return tm.classification.multiclass_matthews_corrcoef(
         scores, labels, num_classes=scores.shape[1]
     )
+
+
+def _roc_area(scores: Tensor, labels: Tensor) -> Tensor:
+    if labels.min() == labels.max():
+        return torch.tensor(torch.nan)
+    return tm.classification.binary_auroc(scores, labels)
+
+
+def _average_precision(scores: Tensor, labels: Tensor) -> Tensor:
+    if not labels.any():
+        return torch.tensor(torch.nan)
+    return tm.classification.binary_average_precision(scores, labels)
+
+
+def _of_classes(area: Metric) -> Metric:
+    """Of class 1 if there are two; else of each class against the rest, the mean over classes."""
+
+    def metric(scores: Tensor, labels: Tensor) -> Tensor:
+        which = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+        return torch.stack([area(scores[:, k], (labels == k).long()) for k in which]).nanmean()
+
+    return metric
+
+
+def _pairs(function: Metric) -> Metric:
+    """Over all (protein, label) pairs, as the field reports it."""
+    return lambda scores, labels: function(scores.flatten(), labels.flatten())
+
+
+def _label_f1(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean F1 over the labels that occur or are predicted."""
+    each = tm.classification.multilabel_f1_score(
+        scores, labels, num_labels=scores.shape[1], average="none"
+    )
+    return each[((scores > 0.5) | (labels > 0)).any(0)].mean()
 
 
 _SINGLE: dict[str, Metric] = {
     "accuracy": _multiclass(tm.classification.multiclass_accuracy, average="micro"),
     "balanced_accuracy": _balanced_accuracy,
-    "mcc": _multiclass(tm.classification.multiclass_matthews_corrcoef),
+    "mcc": _mcc,
     "f1": _multiclass(tm.classification.multiclass_f1_score, average="macro"),
     "f1_micro": _multiclass(tm.classification.multiclass_f1_score, average="micro"),
     "precision": _multiclass(tm.classification.multiclass_precision, average="macro"),
     "recall": _multiclass(tm.classification.multiclass_recall, average="macro"),
-    "auroc": _auroc,
-    "auprc": _auprc,
+    "auroc": _of_classes(_roc_area),
+    "auprc": _of_classes(_average_precision),
 }
 
 _MULTI: dict[str, Metric] = {
     "f1max": f1max,
-    # Over all (protein, label) pairs, as the field reports it.
-    "auprc": lambda s, y: tm.classification.binary_average_precision(s.flatten(), y.flatten()),
-    "f1_micro": lambda s, y: tm.classification.binary_f1_score(s.flatten(), y.flatten()),
-    "precision": lambda s, y: tm.classification.binary_precision(s.flatten(), y.flatten()),
-    "recall": lambda s, y: tm.classification.binary_recall(s.flatten(), y.flatten()),
+    "auprc": _pairs(_average_precision),
+    "auroc": _pairs(_roc_area),
+    "f1": _label_f1,
+    "f1_micro": _pairs(tm.classification.binary_f1_score),
+    "precision": _pairs(tm.classification.binary_precision),
+    "recall": _pairs(tm.classification.binary_recall),
 }
 
 _REGRESSION: dict[str, Metric] = {

@@ -5,9 +5,11 @@ A protein's class is written into its embeddings (weakly) and its structure toke
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -111,6 +113,18 @@ def other_encoder() -> Callable[[Embeddings], Embeddings]:
         return Embeddings(view.folder, Provenance(fingerprint, view.dim, "float16"))
 
     return claim
+
+
+@pytest.fixture(scope="session")
+def by_definition() -> ModuleType:
+    """F1max, slow and by its definition."""
+    path = Path(__file__).parents[1] / "reference" / "f1max.py"
+    spec = importlib.util.spec_from_file_location("reference_f1max", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

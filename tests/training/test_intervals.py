@@ -5,8 +5,10 @@ import pytest
 import torch
 from scipy.stats import bootstrap as scipy_bootstrap
 
+from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
-from sesstore.training.intervals import Predicted, bootstrap
+from sesstore.training.intervals import Predicted, bootstrap, intervals
+from sesstore.training.metrics import METRICS, compute
 
 
 def predicted(hits: np.ndarray) -> Predicted:
@@ -50,3 +52,20 @@ def test_the_mean_of_seeds_counts() -> None:
 def test_what_is_not_defined_has_no_interval() -> None:
     one = Predicted(torch.ones(1), torch.ones(1), torch.zeros(1, dtype=torch.int64))
     assert np.isnan(bootstrap("spearman", Problem.REGRESSION, [one], draws=3)).all()
+
+
+def test_every_metric_has_an_interval_around_its_value() -> None:
+    rng = np.random.default_rng(4)
+    scores, labels = torch.from_numpy(rng.dirichlet((1, 1, 1), 150)), torch.arange(150) % 3
+    run = Predicted(scores, labels, torch.arange(150))
+    names = METRICS[Problem.SINGLE_LABEL]
+    found = intervals(names, Problem.SINGLE_LABEL, [run], draws=400)
+    values = compute(names, Problem.SINGLE_LABEL, scores, labels)
+    assert set(found) == set(names)
+    assert all(low < values[name] < high for name, (low, high) in found.items())
+    assert found["mcc"] == bootstrap("mcc", Problem.SINGLE_LABEL, [run], draws=400)
+
+
+def test_unknown_metrics_are_named() -> None:
+    with pytest.raises(UnknownNameError, match="accuracy"):
+        intervals(["acuracy"], Problem.SINGLE_LABEL, [predicted(np.ones(3) > 0)])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -84,26 +85,8 @@ def test_regression_agrees_with_scipy_and_scikit_learn() -> None:
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def slow_f1max(scores: np.ndarray, labels: np.ndarray) -> float:
-    """By the definition: every threshold, protein by protein."""
-    best = 0.0
-    labelled = labels.sum(1) > 0
-    for threshold in np.unique(scores):
-        said = scores >= threshold
-        precisions, recalls = [], []
-        for row, truth, known in zip(said, labels, labelled, strict=True):
-            if row.any():
-                precisions.append((row & truth).sum() / row.sum())
-            if known:
-                recalls.append((row & truth).sum() / truth.sum())
-        p, r = np.mean(precisions), np.mean(recalls)
-        if p + r:
-            best = max(best, 2 * p * r / (p + r))
-    return best
-
-
 @given(st.integers(0, 1000), st.integers(1, 12), st.integers(1, 6), st.booleans())
-def test_f1max_is_the_definition(seed, n, count, ties) -> None:
+def test_f1max_is_the_definition(by_definition, seed, n, count, ties) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.random((n, count))
     if ties:
@@ -111,22 +94,74 @@ def test_f1max_is_the_definition(seed, n, count, ties) -> None:
     labels = rng.random((n, count)) > 0.6
     labels[0, 0] = True
     found = float(f1max(torch.from_numpy(scores), torch.from_numpy(labels.astype(np.int64))))
-    assert found == pytest.approx(slow_f1max(scores, labels), abs=1e-9)
+    assert found == pytest.approx(by_definition.f1max(scores, labels), abs=1e-9)
 
 
-def test_multi_label_pairs() -> None:
-    rng = np.random.default_rng(0)
-    scores, labels = rng.random((50, 7)), (rng.random((50, 7)) > 0.7).astype(np.int64)
+@pytest.fixture(scope="session")
+def ec_labels(shared_data) -> np.ndarray:
+    """Labels of the first 120 test proteins of EC: 585 classes, one or two each."""
+    rows = (shared_data / "ec" / "alphafold2" / "test.jsonl").read_text().splitlines()[:120]
+    labels = np.zeros((len(rows), 585), bool)
+    for i, row in enumerate(rows):
+        labels[i, json.loads(row)["label"]] = True
+    return labels
+
+
+def ranked(labels: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Probabilities as a sigmoid gives them: most near zero, true ones often higher."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-5, 1.5, labels.shape) + labels * rng.normal(5, 2.5, labels.shape)
+    return (1 / (1 + np.exp(-logits))).round(3)
+
+
+def test_f1max_of_real_labels(by_definition, ec_labels) -> None:
+    scores = ranked(ec_labels)
+    found = float(f1max(torch.from_numpy(scores), torch.from_numpy(ec_labels.astype(np.int64))))
+    assert 0.3 < found < 1
+    assert found == pytest.approx(by_definition.f1max(scores, ec_labels), abs=1e-9)
+
+
+def test_multi_label_agrees_with_scikit_learn(ec_labels) -> None:
+    scores, labels = ranked(ec_labels), ec_labels.astype(np.int64)
+    said = (scores > 0.5).astype(np.int64)
+    expected = {
+        "auprc": sk.average_precision_score(labels.ravel(), scores.ravel()),
+        "auroc": sk.roc_auc_score(labels.ravel(), scores.ravel()),
+        "f1": sk.f1_score(labels, said, average="macro", zero_division=np.nan),
+        "f1_micro": sk.f1_score(labels, said, average="micro"),
+        "precision": sk.precision_score(labels, said, average="micro"),
+        "recall": sk.recall_score(labels, said, average="micro"),
+    }
     found = compute(
-        ["auprc", "f1_micro"],
-        Problem.MULTI_LABEL,
-        torch.from_numpy(scores),
-        torch.from_numpy(labels),
+        expected, Problem.MULTI_LABEL, torch.from_numpy(scores), torch.from_numpy(labels)
     )
-    assert found["auprc"] == pytest.approx(
-        sk.average_precision_score(labels.ravel(), scores.ravel()), abs=1e-6
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert set(expected) | {"f1max"} == set(METRICS[Problem.MULTI_LABEL])
+
+
+def test_classes_that_do_not_occur_count_neither_as_right_nor_as_wrong() -> None:
+    scores, labels = classes(4)
+    kept = labels != 2
+    found = compute(
+        ["auroc", "auprc"],
+        Problem.SINGLE_LABEL,
+        torch.from_numpy(scores[kept]),
+        torch.from_numpy(labels[kept]),
     )
-    assert found["f1_micro"] == pytest.approx(sk.f1_score(labels, scores > 0.5, average="micro"))
+    each = [
+        (f(labels[kept] == k, scores[kept, k]))
+        for f in (sk.roc_auc_score, sk.average_precision_score)
+        for k in (0, 1, 3)
+    ]
+    assert found["auroc"] == pytest.approx(np.mean(each[:3]), abs=1e-6)
+    assert found["auprc"] == pytest.approx(np.mean(each[3:]), abs=1e-6)
+
+
+def test_one_class_alone_is_no_success() -> None:
+    scores, labels = torch.tensor([[0.9, 0.1]] * 5), torch.zeros(5)
+    found = compute(["accuracy", "mcc", "auroc"], Problem.SINGLE_LABEL, scores, labels)
+    assert (found["accuracy"], found["mcc"]) == (1, 0)
+    assert math.isnan(found["auroc"])
 
 
 def test_correlation_of_one_value_is_not_a_number() -> None:

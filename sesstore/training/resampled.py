@@ -1,0 +1,333 @@
+"""Metrics of many resamples of a split at once, for intervals.
+
+A resample says how often each protein was drawn. Each metric here is first prepared from what was
+predicted, then computed for any number of resamples by a few products and running sums, equal to
+scoring the drawn rows anew (`metrics.compute`) and hundreds of times as fast.
+
+Only for ranking metrics with over `THRESHOLDS` different scores of positives (thousands of proteins
+with many labels) are every few of these taken together; the error is below their share.
+
+Shapes: D resamples, R proteins, N scores (one a protein, or one a labelled residue), C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from ..tasks import Problem
+
+Values = NDArray[np.float64]
+Resampled = Callable[[Values], Values]
+"""From how often each protein was drawn [D, R] to the metric [D]; NaN where it is not defined."""
+
+THRESHOLDS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What was predicted, by protein.
+
+    Parameters
+    ----------
+    scores : ndarray, shape=(N, C) or (N,), dtype=float64
+        Probabilities, or values.
+    labels : ndarray, shape=(N,) or (N, C)
+        What is true.
+    rows : ndarray, shape=(N,), dtype=int64
+        Protein of each, from 0 to R - 1.
+    """
+
+    scores: Values
+    labels: NDArray[Any]
+    rows: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """Number R of proteins."""
+        return int(self.rows.max()) + 1
+
+    def table(
+        self, columns: NDArray[np.int64], width: int, rows: NDArray[np.int64] | None = None
+    ) -> coo_array:
+        """Count pairs of a protein and a column; sparse, shape=(width, R)."""
+        rows = self.rows if rows is None else rows
+        return coo_array((np.ones(len(rows)), (columns, rows)), (width, self.count)).tocsr()
+
+
+def _ratio(above: Values, below: Values, otherwise: float = 0.0) -> Values:
+    """``above / below``, and `otherwise` where that is zero."""
+    out = np.full(above.shape, otherwise)
+    np.divide(above, below, out=out, where=below != 0)
+    return out
+
+
+def _mean_where(values: Values, counts: NDArray[np.bool_]) -> Values:
+    """Mean over the classes that count."""
+    return _ratio((values * counts).sum(-1), counts.sum(-1).astype(float), np.nan)
+
+
+# -- classes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """Of each class: rightly said, said, and true; shape=(D, C)."""
+
+    hits: Values
+    said: Values
+    true: Values
+
+    @property
+    def occurs(self) -> NDArray[np.bool_]:
+        return self.said + self.true > 0
+
+    @property
+    def f1(self) -> Values:
+        return _ratio(2 * self.hits, self.said + self.true)
+
+    @property
+    def micro(self) -> _Counts:
+        return _Counts(*(part.sum(-1) for part in (self.hits, self.said, self.true)))
+
+
+def _mcc(c: _Counts) -> Values:
+    """Matthews correlation of several classes (Gorodkin 2004), from the margins."""
+    total, right = c.true.sum(1), c.hits.sum(1)
+    above = right * total - (c.said * c.true).sum(1)
+    spread = [total**2 - (part**2).sum(1) for part in (c.said, c.true)]
+    return _ratio(above, np.sqrt(spread[0] * spread[1]))
+
+
+_OF_COUNTS: dict[str, Callable[[_Counts], Values]] = {
+    "accuracy": lambda c: _ratio(c.hits.sum(1), c.true.sum(1)),
+    "balanced_accuracy": lambda c: _mean_where(_ratio(c.hits, c.true), c.true > 0),
+    "mcc": _mcc,
+    "f1": lambda c: _mean_where(c.f1, c.occurs),
+    "f1_micro": lambda c: c.micro.f1,
+    "precision": lambda c: _mean_where(_ratio(c.hits, c.said), c.occurs),
+    "recall": lambda c: _mean_where(_ratio(c.hits, c.true), c.occurs),
+}
+
+_OF_PAIRS = {
+    "f1": _OF_COUNTS["f1"],
+    "f1_micro": _OF_COUNTS["f1_micro"],
+    "precision": lambda c: _ratio(c.micro.hits, c.micro.said),
+    "recall": lambda c: _ratio(c.micro.hits, c.micro.true),
+}
+
+
+def _counted(
+    tables: tuple[coo_array, coo_array, coo_array], metric: Callable[[_Counts], Values]
+) -> Resampled:
+    return lambda drawn: metric(_Counts(*((table @ drawn.T).T for table in tables)))
+
+
+def _classes(data: Rows, metric: Callable[[_Counts], Values]) -> Resampled:
+    said, width = data.scores.argmax(1), data.scores.shape[1]
+    hit = said == data.labels
+    hits = data.table(said[hit], width, data.rows[hit])
+    tables = (hits, data.table(said, width), data.table(data.labels.astype(np.int64), width))
+    return _counted(tables, metric)
+
+
+def _pairs(data: Rows, metric: Callable[[_Counts], Values]) -> Resampled:
+    said, true = data.scores > 0.5, data.labels > 0
+    width = said.shape[1]
+
+    def table(where: NDArray[np.bool_]) -> coo_array:
+        row, column = np.nonzero(where)
+        return data.table(column, width, data.rows[row])
+
+    return _counted((table(said & true), table(said), table(true)), metric)
+
+
+# -- rankings ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Curve:
+    """At thresholds, falling: positives and negatives at or above, and negatives above; (D, T)."""
+
+    hits: Values
+    false: Values
+    above: Values
+    negatives: Values
+
+    @property
+    def precision_recall(self) -> Values:
+        """Area as scikit-learn's ``average_precision_score`` defines it."""
+        steps = np.diff(self.hits, axis=1, prepend=0)
+        area = (steps * _ratio(self.hits, self.hits + self.false)).sum(1)
+        return _ratio(area, self.hits[:, -1], np.nan)
+
+    @property
+    def roc(self) -> Values:
+        """Share of pairs of a positive and a negative in the right order; ties count half."""
+        steps = np.diff(self.hits, axis=1, prepend=0)
+        below = self.negatives[:, None] - (self.false + self.above) / 2
+        return _ratio((steps * below).sum(1), self.hits[:, -1] * self.negatives, np.nan)
+
+
+def _thresholds(positive: Values) -> Values:
+    """Scores of positives, each once, falling; thinned out beyond `THRESHOLDS`."""
+    distinct: Values = np.unique(positive)[::-1]
+    if len(distinct) <= THRESHOLDS:
+        return distinct
+    return distinct[np.linspace(0, len(distinct) - 1, THRESHOLDS).round().astype(int)]
+
+
+def _curve(data: Rows, scores: Values, truth: NDArray[np.bool_]) -> Callable[[Values], _Curve]:
+    """Curve of one class against the rest; recall changes at scores of positives alone."""
+    falling = _thresholds(scores[truth])
+    width, rising = len(falling), -falling
+    at = np.searchsorted(rising, -scores, "left")  # the first threshold that takes it in
+    over = np.searchsorted(rising, -scores, "right")  # the first below it
+
+    def table(place: NDArray[np.int64], which: NDArray[np.bool_]) -> coo_array:
+        kept = which & (place < width)
+        return data.table(place[kept], width, data.rows[kept])
+
+    tables = table(at, truth), table(at, ~truth), table(over, ~truth)
+    negatives = np.bincount(data.rows[~truth], minlength=data.count).astype(float)
+
+    def of(drawn: Values) -> _Curve:
+        hits, false, above = ((part @ drawn.T).T.cumsum(1) for part in tables)
+        return _Curve(hits, false, above, drawn @ negatives)
+
+    return of
+
+
+def _area(data: Rows, kind: str) -> Resampled:
+    """Area under a curve: of class 1 if there are two, else the mean over classes that have one."""
+    width = data.scores.shape[1]
+    which = [1] if width == 2 else range(width)
+    truths = [(k, data.labels == k) for k in which]
+    curves = [_curve(data, data.scores[:, k], truth) for k, truth in truths if truth.any()]
+
+    def metric(drawn: Values) -> Values:
+        areas = np.array([getattr(curve(drawn), kind) for curve in curves])
+        areas = areas.reshape(len(curves), len(drawn)).T
+        return _mean_where(np.nan_to_num(areas), ~np.isnan(areas))
+
+    return metric
+
+
+def _area_of_pairs(data: Rows, kind: str) -> Resampled:
+    truth = (data.labels > 0).ravel()
+    if not truth.any():
+        return lambda drawn: np.full(len(drawn), np.nan)
+    flat = Rows(data.scores.ravel(), truth, np.repeat(data.rows, data.scores.shape[1]))
+    curve = _curve(flat, flat.scores, truth)
+    return lambda drawn: np.asarray(getattr(curve(drawn), kind), np.float64)
+
+
+def _f1max(data: Rows) -> Resampled:
+    """See `metrics.f1max`; between scores of positives F1 only falls as the threshold does."""
+    truth = data.labels > 0
+    if not truth.any():
+        return lambda drawn: np.zeros(len(drawn))
+    falling = _thresholds(data.scores[truth])
+    shape = (data.count, len(falling) + 1)
+    places = np.searchsorted(-falling, -data.scores, "left") + data.rows[:, None] * shape[1]
+    said, hits = (
+        np.bincount(which, minlength=shape[0] * shape[1]).reshape(shape)[:, :-1].cumsum(1)
+        for which in (places.ravel(), places[truth])
+    )
+    positives = np.zeros(data.count)
+    positives[data.rows] = truth.sum(1)
+    precision = _ratio(hits.astype(float), said.astype(float))
+    recall = _ratio(hits.astype(float), np.broadcast_to(positives[:, None], hits.shape))
+    started, labelled = (said > 0).astype(float), (positives > 0).astype(float)
+
+    def metric(drawn: Values) -> Values:
+        p = _ratio(drawn @ precision, drawn @ started)
+        r = _ratio(drawn @ recall, (drawn @ labelled)[:, None].repeat(p.shape[1], 1))
+        best: Values = _ratio(2 * p * r, p + r).max(1)
+        return best
+
+    return metric
+
+
+# -- numbers ----------------------------------------------------------------------------------
+
+
+def _moments(data: Rows, metric: Callable[[dict[str, Values]], Values]) -> Resampled:
+    """A metric of sums over what was drawn; centred first, for the sake of precision."""
+    said, true = data.scores - data.labels.mean(), data.labels - data.labels.mean()
+    error = said - true
+    columns = {
+        "n": np.ones(len(said)), "x": said, "y": true, "xx": said**2, "yy": true**2,
+        "xy": said * true, "ee": error**2, "e": np.abs(error),
+    }  # fmt: skip
+    sums = {
+        k: np.bincount(data.rows, column, minlength=data.count) for k, column in columns.items()
+    }
+    return lambda drawn: metric({k: drawn @ each for k, each in sums.items()})
+
+
+def _correlation(s: dict[str, Values]) -> Values:
+    above = s["n"] * s["xy"] - s["x"] * s["y"]
+    spread = (s["n"] * s["xx"] - s["x"] ** 2) * (s["n"] * s["yy"] - s["y"] ** 2)
+    # Rounding leaves a trace where all drawn values are equal.
+    there = spread > 1e-12 * (s["n"] ** 2 * s["xx"] * s["yy"])
+    return np.where(there, above / np.sqrt(np.where(there, spread, 1)), np.nan).clip(-1, 1)
+
+
+def _r2(s: dict[str, Values]) -> Values:
+    spread = s["yy"] - s["y"] ** 2 / s["n"]
+    return 1 - _ratio(s["ee"], np.where(spread > 1e-12 * s["yy"], spread, 0), np.nan)
+
+
+def _spearman(data: Rows) -> Resampled:
+    """Correlation of ranks, which are drawn anew with each resample; equal values share theirs."""
+    sides = []
+    for values in (data.scores, data.labels):
+        distinct, place = np.unique(values, return_inverse=True)
+        sides.append((data.table(place, len(distinct)), place))
+
+    def metric(drawn: Values) -> Values:
+        weights, ranks = drawn[:, data.rows], []
+        for table, place in sides:
+            drawn_each = (table @ drawn.T).T
+            rank = drawn_each.cumsum(1) - (drawn_each - 1) / 2
+            ranks.append(rank[:, place])
+        middle = (weights.sum(1, keepdims=True) + 1) / 2
+        x, y = (rank - middle for rank in ranks)
+        spread = [(weights * part**2).sum(1) for part in (x, y)]
+        return _ratio((weights * x * y).sum(1), np.sqrt(spread[0] * spread[1]), np.nan)
+
+    return metric
+
+
+_SINGLE: dict[str, Callable[[Rows], Resampled]] = {
+    **{name: partial(_classes, metric=metric) for name, metric in _OF_COUNTS.items()},
+    "auroc": partial(_area, kind="roc"),
+    "auprc": partial(_area, kind="precision_recall"),
+}
+_MULTI: dict[str, Callable[[Rows], Resampled]] = {
+    **{name: partial(_pairs, metric=metric) for name, metric in _OF_PAIRS.items()},
+    "f1max": _f1max,
+    "auroc": partial(_area_of_pairs, kind="roc"),
+    "auprc": partial(_area_of_pairs, kind="precision_recall"),
+}
+_REGRESSION: dict[str, Callable[[Rows], Resampled]] = {
+    "spearman": _spearman,
+    "pearson": partial(_moments, metric=_correlation),
+    "rmse": partial(_moments, metric=lambda s: np.sqrt(s["ee"] / s["n"])),
+    "mae": partial(_moments, metric=lambda s: s["e"] / s["n"]),
+    "r2": partial(_moments, metric=_r2),
+}
+
+
+def prepare(metric: str, problem: Problem, data: Rows) -> Resampled:
+    """Make ready to compute a metric, one of `metrics.METRICS`, of any resamples."""
+    if problem.is_regression:
+        return _REGRESSION[metric](data)
+    return (_MULTI if problem is Problem.MULTI_LABEL else _SINGLE)[metric](data)
