@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .opening import store_with
 from .options import output_options, source_option, store_option
 from .output import Output
+
+if TYPE_CHECKING:
+    from sesstore.jobs.evaluate import EvaluateReport
+    from sesstore.training.perclass import ClassScore
+
+SHOWN = 15
+"""Classes in a table on the terminal."""
 
 
 @click.command("evaluate")
@@ -28,7 +36,9 @@ def command(
 ) -> None:
     """Measure RUN, the folder `sesstore train` printed, on TASK (its own by default).
 
-    With --source the structures may be another's than it was trained on.
+    Prints every metric of the problem with its 95 % interval, then each class, and for single
+    labels the confusion matrix. With --source the structures may be another's than it was trained
+    on.
 
     \b
     Example:
@@ -41,6 +51,38 @@ def command(
     trained = Run.load(run)
     store = store_with(store_path, task or trained.task["name"], trained.fingerprint.digest, output)
     report = evaluate_run(store, run, task, split, source=source, progress=output)
-    rows = [[name, f"{value:.4f}"] for name, value in report.metrics.items()]
-    output.table(["metric", "value"], rows, title=f"{report.task}, {report.split}: {report.rows:,}")
-    output.result(vars(report))
+    say_report(report, output)
+    output.result(report.to_json())
+
+
+def say_report(report: EvaluateReport, output: Output) -> None:
+    """Say how good a run is: metrics, then classes."""
+    rows = [
+        [name, f"{value:.4f}", "{:.4f} to {:.4f}".format(*report.intervals[name])]
+        for name, value in report.metrics.items()
+    ]
+    title = f"{report.task}, {report.split}: {report.rows:,} proteins"
+    output.table(["metric", "value", "95 % interval"], rows, title=title)
+    output.line("Intervals by bootstrap over proteins.")
+    classes = [c for c in report.per_class if c.true or c.said]
+    classes.sort(key=lambda c: -c.true)
+    if classes:
+        output.table(
+            ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"],
+            [_row(c) for c in classes[:SHOWN]],
+            title="By class, the most frequent first",
+        )
+    if left := len(report.per_class) - len(classes[:SHOWN]):
+        never = len(report.per_class) - len(classes)
+        output.line(
+            f"{left:,} more classes are in --json ({never:,} of them neither true nor predicted)"
+        )
+    if 0 < len(report.confusion) <= SHOWN:
+        names = [c.name for c in report.per_class]
+        matrix = [[name, *row] for name, row in zip(names, report.confusion, strict=True)]
+        output.table(["true \\ predicted", *names], matrix, title="Confusion matrix")
+
+
+def _row(c: ClassScore) -> list[object]:
+    shares = (c.precision, c.recall, c.f1, c.auprc)
+    return [c.name, c.true, c.said, *(None if share != share else share for share in shares)]

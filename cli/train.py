@@ -207,19 +207,14 @@ def command(
 def say_report(report: TrainReport, output: Output) -> None:
     """Say how good the adapter is, and how fast it learned."""
     rows = [
-        [split, metric, _with_spread(report, split, metric)]
+        [split, metric, _with_spread(report, split, metric), _between(report, split, metric)]
         for split, metrics in report.metrics.items()
         for metric in metrics
     ]
     seeds = f", mean ± deviation over {len(report.runs)} seeds" if len(report.runs) > 1 else ""
     title = f"{report.task}: the best epoch on valid{seeds}"
-    output.table(["split", "metric", "value"], rows, title=title)
-    low, high = report.interval
-    split = "test" if "test" in report.metrics else "valid"
-    output.line(
-        f"95 % interval of {split} {report.monitor}: {low:.4f} to {high:.4f} "
-        f"(bootstrap over proteins)"
-    )
+    output.table(["split", "metric", "value", "95 % interval"], rows, title=title)
+    output.line("Intervals by bootstrap over proteins.")
     train = report.coverage["train"]
     unmasked = ", ".join(
         f"{count / train['residues']:.1%} {name}" for name, count in train["unmasked"].items()
@@ -237,6 +232,12 @@ def say_report(report: TrainReport, output: Output) -> None:
             f"With {cost.encoder} in the loop an epoch would take {duration(cost.epoch)}, "
             f"{cost.ratio:.1f} times as long (measured on {cost.measured_residues:,} residues)"
         )
+
+
+def _between(report: TrainReport, split: str, metric: str) -> str:
+    if split != ("test" if "test" in report.metrics else "valid"):
+        return ""
+    return "{:.4f} to {:.4f}".format(*report.intervals[metric])
 
 
 def _with_spread(report: TrainReport, split: str, metric: str) -> str:

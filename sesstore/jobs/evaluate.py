@@ -1,20 +1,42 @@
-"""Measure a trained run on a task of a store."""
+"""Measure a trained run on a task of a store: metrics, how sure they are, and class by class."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..progress import SILENT, Progress
 from ..store import Store
+from ..tasks import Problem
 from ..training.evaluate import evaluate
+from ..training.intervals import Predicted, intervals
+from ..training.metrics import METRICS, compute
+from ..training.perclass import ClassScore, class_scores, confusion
 from ..training.runs import Run
 from .inputs import chosen_source
 
 
 @dataclass
 class EvaluateReport:
-    """How good a run is; the keys of ``evaluate --json``."""
+    """How good a run is; the keys of ``evaluate --json``.
+
+    Parameters
+    ----------
+    run, task, split : str
+    source : str or None
+        Of the structures.
+    rows : int
+        Labelled rows of the split.
+    metrics : dict of str to float
+        Every metric of the problem.
+    intervals : dict of str to (float, float)
+        95 % interval of each, by bootstrap over proteins.
+    per_class : list of ClassScore
+        Empty for regression.
+    confusion : list of list of int
+        True (row) against predicted (column), for single labels; else empty.
+    """
 
     run: str
     task: str
@@ -22,6 +44,17 @@ class EvaluateReport:
     source: str | None
     rows: int
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    per_class: list[ClassScore] = field(default_factory=list)
+    confusion: list[list[int]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; what is not defined is None."""
+        classes = [
+            {**asdict(c), "precision": c.precision, "recall": c.recall, "f1": c.f1}
+            for c in self.per_class
+        ]
+        return dict(_defined({**vars(self), "per_class": classes}))
 
 
 def evaluate_run(
@@ -61,4 +94,31 @@ def evaluate_run(
     tokens = store.tokens(source) if source else None
     view = store.embeddings(run.fingerprint)
     found = evaluate(run, task, split, view, tokens, progress=progress)
-    return EvaluateReport(str(run_path), task.name, split, source, len(found.ids), found.metrics)
+    predicted = Predicted(found.scores, found.labels, found.rows)
+    names = ordered_metrics(task.problem, task.metrics)
+    single = not task.problem.is_regression and task.problem is not Problem.MULTI_LABEL
+    return EvaluateReport(
+        run=str(run_path),
+        task=task.name,
+        split=split,
+        source=source,
+        rows=len(found.ids),
+        metrics=compute(names, task.problem, found.scores, found.labels),
+        intervals=intervals(names, task.problem, [predicted]),
+        per_class=class_scores(task.classes, task.problem, [predicted]),
+        confusion=confusion(len(task.classes), [predicted]).tolist() if single else [],
+    )
+
+
+def ordered_metrics(problem: Problem, first: tuple[str, ...]) -> list[str]:
+    """Every metric of a problem, beginning with some."""
+    return list(dict.fromkeys((*first, *METRICS[problem])))
+
+
+def _defined(value: Any) -> Any:
+    """Plain values with None for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _defined(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(one) for one in value]
+    return None if isinstance(value, float) and value != value else value

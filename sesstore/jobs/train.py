@@ -23,7 +23,7 @@ from ..store import Store
 from ..tasks import Problem
 from ..training.evaluate import load_predictions
 from ..training.fit import Member, fit_many
-from ..training.intervals import DRAWS, bootstrap
+from ..training.intervals import Predicted, bootstrap, intervals
 from ..training.learner import FitConfig, with_seeds
 from ..training.ranks import ranks, started_by_torchrun
 from ..training.runs import Run
@@ -57,6 +57,8 @@ class TrainReport:
     interval : list of float
         95 % interval of the mean monitor on test (valid, if there is no test), by bootstrap over
         proteins.
+    intervals : dict of str to (float, float)
+        The same of every metric.
     runs : list of str
         Folder of each seed.
     plm_in_the_loop : PlmCost, optional
@@ -72,6 +74,7 @@ class TrainReport:
     monitor: str
     std: dict[str, dict[str, float]] = field(default_factory=dict)
     interval: list[float] = field(default_factory=list)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     plm_in_the_loop: PlmCost | None = None
 
@@ -224,18 +227,27 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         report.metrics[split] = {name: statistics.fmean(v) for name, v in values.items()}
         if len(runs) > 1:
             report.std[split] = {name: statistics.stdev(v) for name, v in values.items()}
-    report.interval = list(interval(runs))
+    report.intervals = _intervals(runs)
+    report.interval = list(report.intervals[report.monitor])
     return report
 
 
 def interval(runs: Sequence[Run]) -> tuple[float, float]:
     """95 % interval of the runs' mean monitor, by bootstrap over the proteins of test."""
     task = runs[0].task
+    return bootstrap(task["monitor"], Problem(task["problem"]), _predicted(runs))
+
+
+def _intervals(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
+    task = runs[0].task
+    names = dict.fromkeys((*task["metrics"], task["monitor"]))
+    return intervals(names, Problem(task["problem"]), _predicted(runs))
+
+
+def _predicted(runs: Sequence[Run]) -> list[Predicted]:
+    """What each run predicted on test, or on valid if there is no test."""
     split = "test" if "test" in runs[0].metrics else "valid"
-    found = [load_predictions(run, split) for run in runs]
-    # Scoring thousands of labels takes long, and their interval needs no third digit.
-    draws = DRAWS if found[0].scores.numel() < 100_000 else DRAWS // 5
-    return bootstrap(task["monitor"], Problem(task["problem"]), found, draws=draws)
+    return [load_predictions(run, split) for run in runs]
 
 
 def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:

@@ -20,6 +20,8 @@ from .metrics import METRICS
 from .resampled import Rows, prepare
 
 DRAWS = 1000
+MANY = 2_000_000
+"""Scores that are resampled less often."""
 AT_ONCE = 4_000_000
 """Numbers in an array of resamples; more are computed in turns."""
 
@@ -46,7 +48,7 @@ def intervals(
     problem: Problem,
     runs: Sequence[Predicted],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
@@ -60,8 +62,9 @@ def intervals(
         What was predicted.
     runs : sequence of Predicted
         Of the same rows, one a seed.
-    draws : int
-        Number of resamples, the same for all metrics.
+    draws : int, optional
+        Number of resamples, the same for all metrics; `DRAWS`, and a fifth of that for millions of
+        scores, which take long and whose interval needs no third digit.
     level : float
         Share of the resamples within the interval.
     seed : int
@@ -91,7 +94,7 @@ def bootstrap(
     problem: Problem,
     runs: Sequence[Predicted],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
@@ -104,7 +107,7 @@ def resample(
     problem: Problem,
     runs: Sequence[Predicted],
     *,
-    draws: int = DRAWS,
+    draws: int | None = None,
     seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
     """Mean over runs of each metric on each resample, shape=(draws,); arguments as of `intervals`.
@@ -118,6 +121,8 @@ def resample(
     data = [_rows(run) for run in runs]
     ready = {name: [prepare(name, problem, each) for each in data] for name in names}
     means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    if draws is None:
+        draws = DRAWS if data[0].scores.size < MANY else DRAWS // 5
     rng, step = np.random.default_rng(seed), max(1, AT_ONCE // max(len(data[0].rows), 1))
     for start in range(0, draws, step):
         drawn = _drawn(rng, data[0].count, min(step, draws - start))

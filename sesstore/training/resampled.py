@@ -180,7 +180,8 @@ def _thresholds(positive: Values) -> Values:
     distinct: Values = np.unique(positive)[::-1]
     if len(distinct) <= THRESHOLDS:
         return distinct
-    return distinct[np.linspace(0, len(distinct) - 1, THRESHOLDS).round().astype(int)]
+    kept: Values = distinct[np.linspace(0, len(distinct) - 1, THRESHOLDS).round().astype(int)]
+    return kept
 
 
 def _curve(data: Rows, scores: Values, truth: NDArray[np.bool_]) -> Callable[[Values], _Curve]:

@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
+
 from .conftest import rows, write_jsonl
 
 
@@ -15,8 +17,14 @@ def test_the_whole_way(cli, data: Path, trained: Path) -> None:
     assert record["metrics"]["test"]["accuracy"] > 0.7
 
     measured = cli("evaluate", trained, "--json").json
-    assert measured["metrics"] == record["metrics"]["test"]
+    assert measured["metrics"].items() >= record["metrics"]["test"].items()
     assert measured["rows"] == 8
+    assert set(measured["intervals"]) == set(measured["metrics"])
+    assert [c["name"] for c in measured["per_class"]] == ["membrane", "soluble"]
+    assert np.sum(measured["confusion"]) == 8
+    said = cli("evaluate", trained).out
+    assert "95 % interval" in said
+    assert "Confusion matrix" in said
 
     predicted = cli("predict", trained, data / "test.jsonl", "--out", "new.csv")
     assert predicted.status == 0
