@@ -8,7 +8,7 @@ rounding (1e-5 relative in float32).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -22,11 +22,16 @@ from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
 from .catalogue import EncoderSpec, Options
-from .devices import PRECISIONS, choose_device, choose_precision
+from .devices import PRECISIONS, choose_device, choose_precision, free_memory
+from .fetching import fetched, one_ahead
 from .folders import weight_files
+from .gate import Gate
 from .parallel import mapped
 from .weights import sha256_of_all
 from .windows import Encoded, LostPieceError, Piece, cut, merged, policy
+
+DEVICE_BUDGET = 65536
+"""Residues of a batch that keep a large GPU busy."""
 
 
 class Encoder(Protocol):
@@ -86,7 +91,7 @@ class PackedEncoder(ABC):
     """
 
     budget = 1024
-    """Most residues of a batch; halved when memory runs out."""
+    """Most residues of a batch: fewer where little memory is free, halved when it runs out."""
 
     def __init__(
         self,
@@ -102,8 +107,9 @@ class PackedEncoder(ABC):
         self.fingerprint, self.device, self.path = fingerprint, device, path
         self.spec, self._long = spec, long
         self.failures: dict[bytes, str] = {}
+        self._gate = Gate()
         if device.type != "cpu":
-            self.budget = _device_budget(device, self.bytes_per_residue())
+            self.budget = DEVICE_BUDGET
 
     @property
     def dtype(self) -> torch.dtype:
@@ -150,7 +156,8 @@ class PackedEncoder(ABC):
         by_length = sorted(proteins, key=len, reverse=True)
         pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
         if by_length:
-            _ = self.model  # built here, before any thread asks for it
+            _ = self.model  # built before any thread asks for it, and before memory is measured
+            self.budget = self._fitting()
         encoded = self._encode_pieces(pieces, sum(map(len, by_length)) // self.budget + 1)
         for protein in by_length:
             try:
@@ -162,38 +169,56 @@ class PackedEncoder(ABC):
             else:
                 yield Embedding(protein.digest, values)
 
+    def _fitting(self) -> int:
+        """The budget, or as many residues as fill half of the memory that is free."""
+        free = free_memory(self.device)
+        at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
+        return max(min(self.budget, free // 2 // (self.bytes_per_residue() * at_once)), 1)
+
     def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
-        if self.device.type != "cpu":
-            count = 1
-        for batch, packed in mapped(self._run, self._batches(pieces), count):
+        batches = self._batches(pieces)
+        if self.device.type == "cpu":
+            results = mapped(self._run, batches, count)
+        else:
+            results = one_ahead(self._launch, batches)
+        for batch, packed in results:
             yield from self._handed_out(batch, packed)
 
     def _handed_out(
         self, batch: list[Piece], packed: NDArray[np.float32] | None
     ) -> Iterator[Encoded]:
-        if packed is None and len(batch) == 1:
-            yield batch[0], None
-        elif packed is None:
+        if packed is not None:
+            ends = np.cumsum([len(piece) for piece in batch])
+            yield from zip(batch, np.split(packed, ends[:-1]), strict=True)
+        elif len(batch) == 1:
+            yield batch[0], self._run_alone(batch)
+        else:
             self.budget = max(sum(map(len, batch)) // 2, 1)
             half = len(batch) // 2
             for part in (batch[:half], batch[half:]):
-                yield from self._handed_out(part, self._run(part))
-        else:
-            ends = np.cumsum([len(piece) for piece in batch])
-            yield from zip(batch, np.split(packed, ends[:-1]), strict=True)
+                yield from self._handed_out(part, self._run_alone(part))
+
+    def _run_alone(self, batch: list[Piece]) -> NDArray[np.float32] | None:
+        """As `_run`, while no other thread takes memory for its batch."""
+        with self._gate.alone():
+            return self._run(batch)
 
     def _run(self, batch: list[Piece]) -> NDArray[np.float32] | None:
         """Values of a batch, back to back; None if memory ran out."""
+        with self._gate.among_others():
+            return self._launch(batch)()
+
+    def _launch(self, batch: list[Piece]) -> Callable[[], NDArray[np.float32] | None]:
+        """Begin a batch; what is returned waits for its values."""
         try:
             with torch.inference_mode():
-                packed = self.forward([piece.sequence for piece in batch])
-                return packed.float().cpu().numpy()
+                return fetched(self.forward([piece.sequence for piece in batch]))
         except (RuntimeError, MemoryError) as problem:
             if not out_of_memory(problem):
                 raise
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        return None
+        return lambda: None
 
     def _batches(self, pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         batch: list[Piece] = []
@@ -211,9 +236,7 @@ class PackedEncoder(ABC):
 Made = TypeVar("Made", bound=PackedEncoder)
 
 
-def prepared(
-    kind: type[Made], spec: EncoderSpec, options: Options, path: Path, mapping: str
-) -> Made:
+def prepared(kind: type[Made], spec: EncoderSpec, options: Options, path: Path) -> Made:
     """Make an encoder of a family: its device, precision and identity, but no weights yet.
 
     Raises
@@ -226,24 +249,25 @@ def prepared(
         encoder=spec.full_name,
         weights_sha256=sha256_of_all(weight_files(path) if path.is_dir() else [path]),
         layer=spec.layers,
-        residue_mapping=mapping,
+        residue_mapping=spec.reading.mapping,
         long_policy=policy(spec.window, options.long),
         precision=choose_precision(options.precision, device, spec.precisions),
     )
     return kind(spec, fingerprint, device, path, options.long)
 
 
-def _device_budget(device: torch.device, bytes_per_residue: int) -> int:
-    """Residues that fill half of a GPU's free memory, and no more than keep it busy."""
-    if device.type != "cuda":
-        return 8192
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1024, min(65536, free // 2 // bytes_per_residue))
+_SIGNS = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "could not create a primitive",  # oneDNN has no better word for it
+    "could not create a memory",
+    "bad_alloc",
+)
+"""What torch and oneDNN say on a CPU when memory is full."""
 
 
 def out_of_memory(problem: BaseException) -> bool:
     """Whether an error says that a GPU's or the machine's memory is full."""
     said = str(problem)
-    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
-        "DefaultCPUAllocator" in said and "memory" in said
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or any(
+        sign in said for sign in _SIGNS
     )

@@ -48,7 +48,7 @@ class TableEncoder:
             encoder=spec.full_name,
             weights_sha256=sha256_json(table.tolist()),
             layer=0,
-            residue_mapping=AMINO_ACIDS.letters if spec.name == "onehot" else "UOJ->X",
+            residue_mapping=spec.reading.mapping,
             long_policy="whole",
             precision="fp32",
         )

@@ -21,12 +21,10 @@ from .folders import Folder, read_folder
 from .kernels import LayerNorm, Linear, attend
 from .letters import Letters
 
-MAPPING = "UZOBJ->X"
-
 
 def load(spec: EncoderSpec, options: Options) -> Bert:
     """Make a BERT encoder ready; see `registry.load`."""
-    return prepared(Bert, spec, options, files.find(spec, options.weights), MAPPING)
+    return prepared(Bert, spec, options, files.find(spec, options.weights))
 
 
 class Bert(PackedEncoder):
@@ -42,7 +40,7 @@ class Bert(PackedEncoder):
                 f"{self.name} has {self.spec.layers} and {self.spec.dim}. Name the right folder "
                 f"with --weights"
             )
-        self._letters = Letters(self.path, ("[CLS]",), ("[SEP]",), "UZOBJ")
+        self._letters = Letters(self.path, self.spec.reading)
         try:
             return _Trunk(folder, self.device, self.dtype)
         except KeyError as missing:

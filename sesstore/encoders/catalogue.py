@@ -6,6 +6,41 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..alphabets import AMINO_ACIDS
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an encoder reads a normalised sequence (upper case, no white space), a token a residue.
+
+    Parameters
+    ----------
+    mapping : str
+        As fingerprints write it: the letters that are read as another, and any prefix.
+    as_x : str
+        Letters that become X as the authors prescribe; letters a vocabulary lacks do in any case.
+    before, after : tuple of str
+        Tokens around every sequence; their rows are never stored.
+    """
+
+    mapping: str
+    as_x: str = ""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+ESM = Reading("esm1b, J->X", "J", ("<cls>",), ("<eos>",))
+_BERT = Reading("UZOBJ->X", "UZOBJ", ("[CLS]",), ("[SEP]",))
+_PROTT5 = Reading("UZOBJ->X", "UZOBJ", (), ("</s>",))
+_READING_OF = {
+    "protbert": _BERT,
+    "prott5": _PROTT5,
+    "prostt5": Reading("<AA2fold>, UZOBJ->X", "UZOBJ", ("<AA2fold>",), ("</s>",)),
+    "ankh": Reading("J->X", "J", (), ("</s>",)),
+    "ankh3": Reading("[NLU], J->X", "J", ("[NLU]",), ("</s>",)),
+}
+"""By the part of the encoder's name before the underscore."""
+
 
 @dataclass(frozen=True)
 class EncoderSpec:
@@ -33,6 +68,8 @@ class EncoderSpec:
         Arithmetics it can run in.
     extra : str
         The extra of sesstore that brings it; empty if none is needed.
+    reading : Reading
+        How it reads a sequence.
     """
 
     name: str
@@ -49,6 +86,7 @@ class EncoderSpec:
     repository: str = ""
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     extra: str = ""
+    reading: Reading = ESM
 
     @property
     def bytes_per_residue(self) -> int:
@@ -137,8 +175,14 @@ def _folder(
     precisions = ("fp32", "bf16") if family == "t5" else ("fp32", "bf16", "fp16")
     return EncoderSpec(
         name, full, family, dim, layers, heads, parameters, window, licence, citation, files,
-        repository, precisions,
+        repository, precisions, reading=_READING_OF.get(name.partition("_")[0], ESM),
     )  # fmt: skip
+
+
+def _table(name: str, full: str, dim: int, citation: str, reading: Reading) -> EncoderSpec:
+    return EncoderSpec(
+        name, full, "baselines", dim, 0, 0, 0, None, "none needed", citation, reading=reading
+    )
 
 
 _OF_T5 = ("pytorch_model.bin", "config.json", "spiece.model")
@@ -229,10 +273,9 @@ SPECS = {
             ("weights.npz",),
             precisions=("fp32",),
             extra="near",
+            reading=Reading("UZOBJ->X", "UZOBJ"),
         ),
-        EncoderSpec("onehot", "onehot", "baselines", 26, 0, 0, 0, None, "none needed", ""),
-        EncoderSpec(
-            "blosum62", "BLOSUM62", "baselines", 24, 0, 0, 0, None, "none needed", _HENIKOFF
-        ),
+        _table("onehot", "onehot", 26, "", Reading(AMINO_ACIDS.letters)),
+        _table("blosum62", "BLOSUM62", 24, _HENIKOFF, Reading("UOJ->X", "UOJ")),
     )
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ..errors import InputError
+from ..memory import available_memory
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -47,6 +48,13 @@ def choose_precision(
     if name not in known:
         raise InputError(f"precision '{name}' is none of this encoder's: {', '.join(known)}")
     return name
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where an encoder runs, as measured now."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return available_memory()
 
 
 def use_threads(count: int) -> None:

@@ -27,7 +27,6 @@ _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4
 _TOKEN_OF = np.full(128, _FIRST + _LETTERS.index("X"), np.int64)  # J, which ESM lacks, becomes X
 _TOKEN_OF[[ord(c) for c in _LETTERS]] = np.arange(_FIRST, _FIRST + len(_LETTERS))
-MAPPING = "esm1b, J->X"
 _KEPT = 1 - 0.15 * 0.8
 """Token dropout: ESM scales its input by the share of tokens that training left unmasked."""
 _PADDING = 1
@@ -36,7 +35,7 @@ _PADDING = 1
 
 def load(spec: EncoderSpec, options: Options) -> Esm:
     """Make an ESM ready; see `registry.load`."""
-    return prepared(Esm, spec, options, files.find(spec, options.weights), MAPPING)
+    return prepared(Esm, spec, options, files.find(spec, options.weights))
 
 
 class Esm(PackedEncoder):

@@ -26,13 +26,12 @@ from .esm import tokenise
 from .folders import UNREADABLE, read_folder
 from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
 
-MAPPING = "esm1b, J->X"  # the first 33 tokens are those of ESM-1b
 _DEPTH = 36
 
 
 def load(spec: EncoderSpec, options: Options) -> Esmc:
     """Make an ESM C ready; see `registry.load`."""
-    return prepared(Esmc, spec, options, files.find(spec, options.weights), MAPPING)
+    return prepared(Esmc, spec, options, files.find(spec, options.weights))
 
 
 class Esmc(PackedEncoder):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WeightsError
+from .catalogue import Reading
 from .folders import vocabulary
 
 
@@ -19,11 +19,8 @@ class Letters:
     ----------
     path : path
         Model folder with the vocabulary.
-    before, after : sequence of str
-        Tokens around every sequence.
-    as_x : str
-        Letters that become X, as the model's authors prescribe; letters the vocabulary lacks do in
-        any case.
+    reading : Reading
+        Tokens around every sequence, and letters that become X.
 
     Raises
     ------
@@ -31,10 +28,8 @@ class Letters:
         The vocabulary lacks a token this needs.
     """
 
-    def __init__(
-        self, path: Path, before: Sequence[str], after: Sequence[str], as_x: str = ""
-    ) -> None:
-        known = vocabulary(path)
+    def __init__(self, path: Path, reading: Reading) -> None:
+        known, before, after = vocabulary(path), reading.before, reading.after
         needed = [*before, *after, "X", "A"]
         if missing := [token for token in needed if token not in known]:
             raise WeightsError(
@@ -45,7 +40,7 @@ class Letters:
         self._after = [known[token] for token in after]
         self._ids = np.full(128, known["X"], np.int64)
         for letter in map(chr, range(ord("A"), ord("Z") + 1)):
-            if letter in known and letter not in as_x:
+            if letter in known and letter not in reading.as_x:
                 self._ids[ord(letter)] = known[letter]
 
     def __call__(self, sequence: str) -> NDArray[np.int64]:

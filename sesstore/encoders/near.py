@@ -27,7 +27,6 @@ from .catalogue import EncoderSpec, Options
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
 _INDEX_OF = np.zeros(128, np.int64)  # X U Z O B J are the unknown residue, symbol 0
 _INDEX_OF[[ord(c) for c in _SYMBOLS]] = np.arange(len(_SYMBOLS))
-MAPPING = "UZOBJ->X"
 _BLOCKS, _KERNEL = 8, 7
 _GAP = _KERNEL // 2
 
@@ -37,7 +36,7 @@ def load(spec: EncoderSpec, options: Options) -> Near:
     path = files.present(spec, options.weights) if options.weights else packaged_weights()
     if path is None or not path.is_file():
         raise MissingExtraError("encoder 'near'", "near")
-    return prepared(Near, spec, options, path, MAPPING)
+    return prepared(Near, spec, options, path)
 
 
 def packaged_weights() -> Path | None:

@@ -26,28 +26,9 @@ from .kernels import Linear
 from .letters import Letters
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a family of T5 encoders reads sequences."""
-
-    before: tuple[str, ...]
-    as_x: str
-    mapping: str
-
-
-STYLES = {
-    "prott5": Style((), "UZOBJ", "UZOBJ->X"),
-    "prostt5": Style(("<AA2fold>",), "UZOBJ", "<AA2fold>, UZOBJ->X"),
-    "ankh": Style((), "J", "J->X"),
-    "ankh3": Style(("[NLU]",), "J", "[NLU], J->X"),
-}
-"""By the part of the encoder's name before the underscore."""
-
-
 def load(spec: EncoderSpec, options: Options) -> T5:
     """Make a T5 encoder ready; see `registry.load`."""
-    style = STYLES[spec.name.split("_")[0]]
-    return prepared(T5, spec, options, files.find(spec, options.weights), style.mapping)
+    return prepared(T5, spec, options, files.find(spec, options.weights))
 
 
 class T5(PackedEncoder):
@@ -64,8 +45,7 @@ class T5(PackedEncoder):
                 f"{self.name} has {self.spec.layers} and {self.spec.dim}. Name the right folder "
                 f"with --weights"
             )
-        style = STYLES[self.name.split("_")[0]]
-        self._letters = Letters(self.path, style.before, ("</s>",), style.as_x)
+        self._letters = Letters(self.path, self.spec.reading)
         try:
             return _Trunk(folder, self.device, self.dtype)
         except KeyError as missing:

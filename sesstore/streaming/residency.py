@@ -1,15 +1,16 @@
 """Where embeddings are held while an adapter trains: on the GPU, in memory, or in the store.
 
-``device`` when the needed rows fit in the GPU's free memory, ``ram`` when they fit in what the
-machine has free, else ``disk``, where a thread reads ahead from the store's mapped files.
+``device`` when the needed rows fit in the GPU's free memory, ``ram`` when they fit in what this
+process may take (see `memory`), else ``disk``, where a thread reads ahead from the store's mapped
+files.
 """
 
 from __future__ import annotations
 
-import psutil
 import torch
 
 from ..errors import InputError
+from ..memory import available_memory
 
 RESIDENCIES = ("device", "ram", "disk")
 SHARE = 0.5
@@ -17,8 +18,8 @@ SHARE = 0.5
 
 
 def free_memory(device: torch.device) -> dict[str, int]:
-    """Free bytes of the machine and, for a GPU, of the device, as measured now."""
-    free = {"ram": int(psutil.virtual_memory().available)}
+    """Free bytes for this process and, for a GPU, of the device, as measured now."""
+    free = {"ram": available_memory()}
     if device.type == "cuda":
         free["device"] = int(torch.cuda.mem_get_info(device)[0])
     return free

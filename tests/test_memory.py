@@ -1,0 +1,66 @@
+"""What control groups leave, from files as the kernel writes them, and a real limit."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sesstore.memory import available_memory, group_free
+
+MB = 1 << 20
+
+
+def group(folder: Path, limit: str, used: int, cached: int, version: int) -> None:
+    """Write a control group's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {
+        1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        2: ("memory.max", "memory.current", "inactive_file"),
+    }
+    limit_file, use_file, cache = names[version]
+    (folder / limit_file).write_text(f"{limit}\n")
+    (folder / use_file).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon {used - cached}\n{cache} {cached}\n")
+
+
+def test_a_slurm_job_of_version_2(tmp_path: Path) -> None:
+    groups = tmp_path / "cgroup"
+    groups.write_text("0::/system.slice/slurmstepd.scope/job_7/step_0\n")
+    job = tmp_path / "fs" / "system.slice" / "slurmstepd.scope" / "job_7"
+    group(job, str(1000 * MB), 600 * MB, 100 * MB, 2)
+    group(job / "step_0", "max", 600 * MB, 100 * MB, 2)
+    assert group_free(tmp_path / "fs", groups) == [500 * MB]
+
+
+def test_a_container_of_version_1_that_sees_itself_as_the_root(tmp_path: Path) -> None:
+    groups = tmp_path / "cgroup"
+    groups.write_text("9:name=systemd:/\n4:memory:/docker/ab12\n1:cpu,cpuacct:/docker/ab12\n0::/\n")
+    group(tmp_path / "fs" / "memory", str(300 * MB), 50 * MB, 20 * MB, 1)
+    assert group_free(tmp_path / "fs", groups) == [270 * MB]
+
+
+def test_without_control_groups(tmp_path: Path) -> None:
+    assert group_free(tmp_path, tmp_path / "absent") == []
+
+
+def test_no_more_than_the_machine_has() -> None:
+    assert 0 < available_memory() <= psutil.virtual_memory().total
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
+def test_a_limit_of_the_process_itself() -> None:
+    code = "from sesstore.memory import available_memory as free; print(free())"
+    room = 400 * MB
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], preexec_fn=limited, capture_output=True, text=True, check=True
+    )
+    assert 0 < int(said.stdout) < room
