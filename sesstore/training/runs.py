@@ -67,7 +67,8 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The epoch, from 1, whose weights were kept."""
-        return int(next(e["epoch"] for e in self.history if e.get("best")))
+        # An epoch is marked when it was the best so far, so the last one marked was kept.
+        return int(max(e["epoch"] for e in self.history if e.get("best")))
 
     def save(self) -> None:
         """Write ``run.json`` in one step."""
