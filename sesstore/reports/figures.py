@@ -10,13 +10,16 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import MissingExtraError
 from ..training.runs import write_atomically
 
 if TYPE_CHECKING:
     import altair as alt
+
+Chart: TypeAlias = "alt.TopLevelMixin"
+"""What is drawn: any altair chart."""
 
 WIDTH, SCALE = 640, 2
 """Of a figure in a file: width of the plot in pixels, and PNG pixels to each of these."""
@@ -101,11 +104,18 @@ def theme(dark: bool = False) -> dict[str, Any]:
         "text": {"color": ink["ink"], "fontSize": 12},
         "rule": {"color": ink["soft"]},
         "range": {"category": list(palette), "heatmap": list(heat), "ramp": list(heat)},
+        "style": {
+            "on-weak": {"fill": ink["ink"]},
+            "on-strong": {"fill": "#0c1a22" if dark else "#ffffff"},
+            "aside": {"stroke": ink["soft"], "strokeDash": [4, 4]},
+            "soft": {"fill": ink["soft"]},
+            "mark": {"fill": palette[1], "color": palette[1]},
+        },
         **{mark: {"color": palette[0]} for mark in ("bar", "line", "point", "circle", "area")},
     }
 
 
-def save_figure(chart: alt.TopLevelMixin, stem: Path) -> tuple[Path, Path]:
+def save_figure(chart: Chart, stem: Path) -> tuple[Path, Path]:
     """Write a chart as SVG and PNG, light, for papers and talks.
 
     Parameters

@@ -20,13 +20,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..training.runs import write_atomically
-from .figures import theme, vega_script
-
-if TYPE_CHECKING:
-    import altair as alt
+from .figures import Chart, theme, vega_script
 
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
@@ -110,7 +107,7 @@ class Page:
         if note:
             self.note(note)
 
-    def chart(self, chart: alt.TopLevelMixin, caption: str = "") -> None:
+    def chart(self, chart: Chart, caption: str = "") -> None:
         """Add a chart; a single or layered one is as wide as the page.
 
         Parameters

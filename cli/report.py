@@ -1,0 +1,70 @@
+"""``sesstore report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import output_options, store_option
+from .output import Output
+
+
+@click.command("report")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--protein",
+    "proteins",
+    multiple=True,
+    help="Id of a protein to draw residue by residue; may be repeated "
+    "[default: those with the smallest, median and largest loss].",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to write into [default: the run's; of several runs ./comparison].",
+)
+@store_option
+@output_options
+def command(
+    runs: tuple[Path, ...],
+    proteins: tuple[str, ...],
+    out: Path | None,
+    store_path: Path,
+    output: Output,
+) -> None:
+    """Write a page on RUN, the folder `sesstore train` printed, or one that compares several RUNs.
+
+    The page is one file that needs no network; each figure also becomes an SVG and a PNG. The store
+    is read for what is drawn protein by protein. Needs: pip install 'sesstore[report]'
+
+    \b
+    Example:
+      sesstore report runs/deeploc_binary/... --protein Q9GKE8
+      sesstore report runs/deeploc_binary/with runs/deeploc_binary/without --out compared
+    """
+    from sesstore.jobs.report import gather, store_of
+    from sesstore.reports.comparison import write_comparison
+    from sesstore.reports.runreport import write_report
+
+    if len(runs) > 1 and proteins:
+        raise click.UsageError(
+            "--protein is for the report of one run", click.get_current_context()
+        )
+    if len(runs) == 1:
+        found = gather(runs[0], store_of(store_path), proteins)
+        files, notes = write_report(found, out or runs[0]), found.notes
+    else:
+        several = [gather(run, None) for run in runs]
+        files, notes = write_comparison(several, out or Path("comparison")), ()
+    for note in notes:
+        output.note(note)
+    output.line(f"{files[0]} ({files[0].stat().st_size / 1e6:.1f} MB), {len(files) - 1} figures")
+    output.result(
+        {
+            "runs": [str(run) for run in runs],
+            "report": str(files[0]),
+            "figures": [str(file) for file in files[1:]],
+            "notes": list(notes),
+        }
+    )

@@ -1,0 +1,155 @@
+"""Several trainings of one task on one page: a table, metrics with intervals, learning curves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..training.findings import Findings
+from .charts import NAMES, curves, dots
+from .methods import commands
+from .page import Page
+from .runreport import Report
+
+COMPARISON = "comparison.html"
+
+
+def write_comparison(found: Sequence[Findings], folder: Path) -> list[Path]:
+    """Write a page that compares trainings.
+
+    Parameters
+    ----------
+    found : sequence of Findings
+        Of one task, on the same rows.
+    folder : path
+        Takes ``comparison.html`` and ``figures/``.
+
+    Returns
+    -------
+    list of path
+        The page first, then the figures.
+
+    Raises
+    ------
+    InputError
+        They are of different tasks, or of different versions of one.
+    MissingExtraError
+        The extra ``[report]`` is not installed.
+    """
+    _check_same(found)
+    found = _told_apart(found)
+    task = found[0].run.task
+    report = Report(Page(f"{task['name']}: {len(found)} trainings", _subtitle(found)), folder)
+    _scores(report, found)
+    report.page.section("Learning")
+    report.chart(
+        curves(found, "monitor"),
+        "comparison-learning",
+        "What chose the epoch; rings mark the ones that were kept. Each line is a seed.",
+    )
+    report.chart(curves(found, "loss"), "comparison-loss", "Loss on train, mean of each epoch.")
+    _settings(report.page, found)
+    report.page.section("Repeat")
+    for each in found:
+        report.page.heading(each.name)
+        for command in commands(each):
+            report.page.code(command)
+    report.page.section("Please cite")
+    report.page.code("\n".join(dict.fromkeys(c for each in found for c in each.citations)))
+    return report.write(COMPARISON)
+
+
+def _check_same(found: Sequence[Findings]) -> None:
+    for each in found[1:]:
+        for key in ("name", "data_digest"):
+            mine, theirs = found[0].run.task[key], each.run.task[key]
+            if mine != theirs:
+                what = "tasks" if key == "name" else "versions of the task's data"
+                raise InputError(
+                    f"'{found[0].run.path}' and '{each.run.path}' are of different {what} "
+                    f"({str(mine)[:12]} and {str(theirs)[:12]}), and cannot be compared"
+                )
+        if each.split != found[0].split:
+            raise InputError(f"'{each.run.path}' has no predictions on {found[0].split} to compare")
+
+
+def _told_apart(found: Sequence[Findings]) -> list[Findings]:
+    """Names that differ: with the folder's parent where they do not."""
+    counts = Counter(each.name for each in found)
+    named, seen = [], Counter[str]()
+    for each in found:
+        name = each.name
+        if counts[name] > 1:
+            seen[name] += 1
+            name = f"{name} ({seen[name]})"
+        named.append(replace(each, name=name))
+    return named
+
+
+def _subtitle(found: Sequence[Findings]) -> str:
+    split = found[0].split
+    rows = found[0].run.coverage[split]["proteins"]
+    return f"{rows:,} {split} proteins; intervals of 95 % by bootstrap over them"
+
+
+def _scores(report: Report, found: Sequence[Findings]) -> None:
+    first = found[0]
+    report.page.section("Scores")
+    report.chart(
+        dots(found), "comparison-metrics", f"Metrics on {first.split} with 95 % intervals."
+    )
+    reported = dict.fromkeys((first.monitor, *first.run.task["metrics"]))
+    columns = ["training", "encoder", "structure", "seeds", *(NAMES.get(n, n) for n in reported)]
+    rows = [
+        [
+            each.name,
+            each.run.fingerprint.encoder,
+            "+".join(each.run.config["adapter"]["alphabets"]) or "none",
+            len(each.runs),
+            *(_with_interval(each, name) for name in reported),
+        ]
+        for each in found
+    ]
+    report.page.table(
+        columns, rows, "Mean over seeds ± deviation, then the 95 % interval of the mean."
+    )
+
+
+def _with_interval(each: Findings, name: str) -> str:
+    low, high = each.intervals[name]
+    deviation = each.deviation(name)
+    spread = "" if deviation is None else f" ± {deviation:.3f}"
+    return f"{each.mean(name):.3f}{spread} ({low:.3f} to {high:.3f})"
+
+
+def _settings(page: Page, found: Sequence[Findings]) -> None:
+    """What differs between the trainings."""
+    each = [_flat(one) for one in found]
+    names = list(dict.fromkeys(key for row in each for key in row))
+    differ = [name for name in names if len({str(row.get(name)) for row in each}) > 1]
+    page.section("What differs")
+    if not differ:
+        page.text("Nothing in their settings.")
+        return
+    rows = [[name, *(str(row.get(name)) for row in each)] for name in differ]
+    page.table(["setting", *(one.name for one in found)], rows)
+
+
+def _flat(one: Findings) -> dict[str, Any]:
+    run = one.run
+    fit = {k: v for k, v in run.config["fit"].items() if k != "seed"}
+    adapter = {
+        k: ", ".join(v) or "none" if isinstance(v, list | tuple) else v
+        for k, v in run.config["adapter"].items()
+    }
+    return {
+        "encoder": run.fingerprint.encoder,
+        "encoder's fingerprint": run.fingerprint.short,
+        "structures": run.source or "none",
+        **adapter,
+        **fit,
+    }

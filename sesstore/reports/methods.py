@@ -1,0 +1,111 @@
+"""Words for a paper: what was done, with what, and what to cite; from the run's record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..tasks import Problem
+from ..training.findings import Findings
+from .charts import NAMES
+
+_PROBLEMS = {
+    Problem.SINGLE_LABEL: "single-label classification with {n} classes",
+    Problem.MULTI_LABEL: "multi-label classification with {n} labels",
+    Problem.REGRESSION: "regression",
+    Problem.RESIDUE_SINGLE_LABEL: "per-residue classification with {n} classes",
+    Problem.RESIDUE_REGRESSION: "per-residue regression",
+}
+TOKENS = {"foldseek": "FoldSeek 3Di", "dssp": "DSSP secondary structure"}
+POOLINGS = {
+    "attention1d": "attention pooling",
+    "mean": "mean pooling",
+    "light_attention": "light attention",
+    "residue": "no pooling",
+}
+
+
+def methods(found: Findings) -> str:
+    """Return a paragraph for the methods section of a paper."""
+    return " ".join(_sentences(found))
+
+
+def _sentences(found: Findings) -> Iterator[str]:
+    run = found.run
+    adapter, fit, print_ = run.config["adapter"], run.config["fit"], run.fingerprint
+    kind = _PROBLEMS[found.problem].format(n=len(run.task["classes"]))
+    sizes = ", ".join(f"{c['proteins']:,} {split}" for split, c in run.coverage.items())
+    yield (
+        f"We trained structure-aware adapters (Tan et al. 2024) on {run.task['name']} ({kind}; "
+        f"{sizes} proteins) with sesstore {run.circumstances.get('versions', {}).get('sesstore')}."
+    )
+    yield (
+        f"Residue embeddings of width {adapter['dim']} came from the frozen encoder "
+        f"{print_.encoder} (layer {print_.layer}, {print_.precision})."
+    )
+    yield _structure(found)
+    width = f", projected to width {adapter['width']}" if adapter["width"] else ""
+    yield (
+        f"The adapter used {adapter['heads']} attention heads{width}, "
+        f"{POOLINGS[adapter['pooling']]} and dropout {adapter['dropout']:g} in its head."
+    )
+    yield (
+        f"We optimised with AdamW (learning rate {fit['lr']:g}, weight decay "
+        f"{fit['weight_decay']:g}, {fit['schedule']} schedule, warm-up over {fit['warmup']:.0%}), "
+        f"batches of at most {fit['batch_tokens']:,} residues, for at most {fit['epochs']} epochs "
+        f"(patience {fit['patience']}), and kept the epoch with the best "
+        f"{NAMES.get(found.monitor, found.monitor)} on the validation split."
+    )
+    if found.split == "test":
+        yield "The test split was scored once, by that epoch."
+    yield _numbers(found)
+
+
+def _structure(found: Findings) -> str:
+    run = found.run
+    alphabets = run.config["adapter"]["alphabets"]
+    if not alphabets:
+        return "No structure was used."
+    train = run.coverage["train"]
+    named = " and ".join(TOKENS.get(name, name) for name in alphabets)
+    share = train["with_tokens"] / max(train["proteins"], 1)
+    masked = run.config["fit"]["min_plddt"]
+    text = (
+        f"Structure tokens ({named}) came from {run.source} structures, at hand for {share:.1%} "
+        f"of training proteins; the others were masked, not left out."
+    )
+    return text + (f" Residues with pLDDT below {masked} were masked." if masked else "")
+
+
+def _numbers(found: Findings) -> str:
+    low, high = found.intervals[found.monitor]
+    seeds = len(found.runs)
+    mean = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
+    name = NAMES.get(found.monitor, found.monitor)
+    return (
+        f"On {found.split}, {name} was {found.mean(found.monitor):.3f} ({mean}; 95 % interval "
+        f"{low:.3f} to {high:.3f}, bootstrap over proteins)."
+    )
+
+
+def commands(found: Findings) -> list[str]:
+    """Commands that repeat the training, each once."""
+    given = [str(run.circumstances.get("command", "")) for run in found.runs]
+    return [text for text in dict.fromkeys(given) if text]
+
+
+def provenance(found: Findings) -> list[tuple[str, str]]:
+    """Everything that identifies what was trained on what: name and value."""
+    run = found.run
+    made: dict[str, Any] = dict(run.circumstances)
+    versions = ", ".join(f"{name} {v}" for name, v in made.get("versions", {}).items())
+    rows = [
+        ("encoder", run.fingerprint.encoder),
+        ("encoder's fingerprint", run.fingerprint.digest),
+        ("weights (SHA-256)", run.fingerprint.weights_sha256),
+        ("data (SHA-256 of rows and labels)", run.task["data_digest"]),
+        ("structures", run.source or "none"),
+        ("date", str(made.get("date", ""))),
+        ("versions", versions),
+    ]
+    return [(name, value) for name, value in rows if value]

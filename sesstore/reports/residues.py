@@ -1,0 +1,125 @@
+"""A protein drawn residue by residue: what counted, over its sequence and structure tokens.
+
+On a page, blocks of ten residues flow with the width of the screen; the figure for papers has rows
+of sixty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..training.findings import Along
+from .figures import Chart, charting
+
+BLOCK, ROW = 10, 60
+NAMES = {"foldseek": "3Di", "dssp": "DSSP"}
+
+
+def strengths(one: Along, relative: bool) -> NDArray[np.float64]:
+    """Values as drawn: of weights how often the mean weight each is; others as they are."""
+    values: NDArray[np.float64] = one.values * len(one.values) if relative else one.values
+    return values
+
+
+def line_chart(one: Along, drawn: str, relative: bool) -> Chart:
+    """Values along the sequence, coloured by secondary structure where it is known."""
+    alt = charting()
+    states = [_state(letter) for letter in one.tokens.get("dssp", "")]
+    rows = [
+        {"residue": i + 1, "value": float(value), "letter": one.sequence[i], "structure": state}
+        for i, (value, state) in enumerate(
+            zip(strengths(one, relative), states or [""] * len(one.sequence), strict=True)
+        )
+    ]
+    title = f"{drawn} (mean = 1)" if relative else drawn
+    colour = {}
+    if states:
+        order = ["helix", "strand", "other", "masked"]
+        colour["color"] = alt.Color("structure:N", title=None, sort=order)
+    last = len(one.sequence)
+    made: Chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rule(strokeWidth=max(1.0, min(8.0, 520 / last)))
+        .encode(
+            x=alt.X(
+                "residue:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)
+            ),
+            y=alt.Y("value:Q", title=title),
+            y2=alt.datum(0),
+            tooltip=["residue:Q", "letter:N", alt.Tooltip("value:Q", format=".3f"), "structure:N"],
+            **colour,
+        )
+        .properties(height=150)
+    )
+    return made
+
+
+def letters_chart(one: Along, drawn: str, relative: bool) -> Chart:
+    """Sequence, 3Di and DSSP letters in rows of sixty, each residue's value behind its letter."""
+    alt = charting()
+    lines = {"": one.sequence, **{NAMES.get(n, n): text for n, text in one.tokens.items()}}
+    values = strengths(one, relative)
+    rows: list[dict[str, Any]] = []
+    for i in range(len(one.sequence)):
+        for k, text in enumerate(lines.values()):
+            y = i // ROW * (len(lines) + 1) + k
+            rows.append({"x": i % ROW, "y": y, "letter": text[i], "value": float(values[i])})
+    heads = [
+        {"x": -0.8, "y": row * (len(lines) + 1) + k, "letter": name or f"{row * ROW + 1}"}
+        for row in range(-(-len(one.sequence) // ROW))
+        for k, name in enumerate(lines)
+    ]
+    height = (max(row["y"] for row in rows) + 1) * 15
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-1, ROW], nice=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height / 15 - 0.5, -0.5], nice=False))
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y)
+    title = f"{drawn} (mean = 1)" if relative else drawn
+    colour = alt.Color("value:Q", title=title, scale=alt.Scale(domainMin=0))
+    cells = base.mark_square(size=165, opacity=1).encode(color=colour)
+    first = cells.transform_filter(f"datum.y % {len(lines) + 1} == 0")
+    text = base.mark_text(font="monospace", fontSize=11).encode(text="letter:N")
+    named = (
+        alt.Chart(alt.Data(values=heads))
+        .mark_text(align="right", fontSize=10, style="soft")
+        .encode(x=x, y=y, text="letter:N")
+    )
+    made: Chart = (first + text + named).properties(width=ROW * 12, height=height)
+    return made
+
+
+def blocks(one: Along, relative: bool) -> str:
+    """HTML of a protein in blocks of ten residues, shaded by its values; everything is escaped."""
+    values = strengths(one, relative)
+    # The strongest residue has the full colour, so that shades use the whole range.
+    shares = values / max(float(np.nanmax(values)), 1e-12)
+    lines = [one.sequence, *one.tokens.values()]
+    legend = ", ".join(["sequence", *(NAMES.get(name, name) for name in one.tokens)])
+    body = "".join(_block(lines, shares, start) for start in range(0, len(one.sequence), BLOCK))
+    return (
+        f'<div class="residues" role="group" aria-label="{escape(one.id)}: {escape(legend)}">'
+        f"{body}</div>"
+    )
+
+
+def _block(lines: list[str], shares: NDArray[np.float64], start: int) -> str:
+    stop = min(start + BLOCK, len(lines[0]))
+    return f"<div><i>{start + 1}</i><p>{''.join(_shaded(lines[0], shares, start, stop))}</p>" + (
+        "".join(f"<p>{escape(line[start:stop])}</p>" for line in lines[1:]) + "</div>"
+    )
+
+
+def _shaded(text: str, shares: NDArray[np.float64], start: int, stop: int) -> Iterator[str]:
+    for i in range(start, stop):
+        share = 0.0 if np.isnan(shares[i]) else float(shares[i])
+        yield f'<b style="--a:{share:.2f}">{escape(text[i])}</b>'
+
+
+def _state(letter: str) -> str:
+    """Secondary structure in words."""
+    known = {"H": "helix", "G": "helix", "I": "helix", "E": "strand", "B": "strand", "#": "masked"}
+    return known.get(letter, "other")
