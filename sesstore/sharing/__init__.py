@@ -4,6 +4,8 @@ What is shared is a *published* store, a set of files that never change once the
 
     share/index.json                      what there is: names, sizes and hashes (the only file that
                                           is replaced; found without listing anything)
+    share/commits/<name>                  what was added since, each a small index written once by
+                                          a writer of its own; `commits.fold` takes them in
     share/bundles/<sha256>                proteins, ids and tokens, see `bundles`
     share/tasks/<sha256>                  task files
     share/sums/<segment>                  a hash of each protein's rows, for range reads

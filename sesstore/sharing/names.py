@@ -9,6 +9,7 @@ from ..errors import CorruptStoreError, InputError
 from ..store import layout
 
 INDEX = "share/index.json"
+COMMITS = "share/commits"
 
 _SEGMENT = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{16}")
 _SHA = re.compile(r"[0-9a-f]{64}")
@@ -74,6 +75,16 @@ def segment_path(folder: str, segment: str, file: str) -> str:
     return f"{layout.EMBEDDINGS}/{folder}/{segment}/{file}"
 
 
+def commit_path(name: str) -> str:
+    """Where a commit record lies."""
+    return f"{COMMITS}/{commit_name(name)}"
+
+
+def commit_name(name: Any) -> str:
+    """Return the name of a commit record if it is one; they are named as segments are."""
+    return _checked(_SEGMENT, name, "commit record")
+
+
 def is_public(path: str) -> bool:
     """Whether a path is one a published store can have: what a server may hand out."""
     parts = path.split("/")
@@ -81,8 +92,13 @@ def is_public(path: str) -> bool:
         return True
     try:
         if parts[0] == "share" and len(parts) == 3:
-            check = {"bundles": sha256_name, "tasks": sha256_name, "sums": segment_id}[parts[1]]
-            return bool(check(parts[2]))
+            checks = {
+                "bundles": sha256_name,
+                "tasks": sha256_name,
+                "sums": segment_id,
+                "commits": commit_name,
+            }
+            return bool(checks[parts[1]](parts[2]))
         if parts[0] == layout.EMBEDDINGS and len(parts) >= 3:
             encoder_folder(parts[1])
             if len(parts) == 3:

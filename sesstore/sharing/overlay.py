@@ -65,7 +65,7 @@ class Overlay:
                 self.store, self._index, self._footer, self._folder, progress=self._progress
             )
             index = Index(bundles={**self._index.bundles, **made.index.bundles})
-            index.tasks = made.index.tasks
+            index.tasks, index.alphabets = made.index.tasks, made.index.alphabets
             index.encoders = new_segments(self.store, Index()).encoders
             self._files |= made.files
             self._index, self.state = index, state
@@ -112,6 +112,10 @@ class Overlay:
             raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
         return data
 
+    def commits(self) -> list[str]:
+        """No commit records: the index has all."""
+        return []
+
     def _sums(self, segment: str) -> Path:
         place = self._folder / f"{segment}.sums"
         with self._lock:
@@ -132,7 +136,7 @@ class Overlay:
 def _state(root: Path) -> dict[str, Any]:
     """What changes when something is added to a store."""
     files = [root / layout.PROTEINS]
-    for name in (layout.TOKENS, layout.TASKS):
+    for name in (layout.TOKENS, layout.TASKS, layout.ALPHABETS):
         files += layout.committed(root / name, folders=False)
     stamps = {
         str(f): (f.stat().st_mtime_ns, f.stat().st_size)

@@ -23,9 +23,10 @@ from .index import EncoderEntry, Index
 from .overlay import Overlay
 from .reading import Reader
 from .recordpull import take_proteins, take_tokens
-from .remote import FolderRemote, Remote, UrlRemote, as_folder, is_url
+from .remote import FolderRemote, Remote, as_folder, is_url
 from .segmentpull import Plan, check_room, plan_encoder, take_segments
 from .taking import PullReport, Taking
+from .urls import UrlRemote
 from .wanted import (
     Selection,
     chosen_encoders,

@@ -18,11 +18,13 @@ from ..errors import StoreError
 from ..progress import SILENT, Progress, Stage
 from ..store import Store, layout
 from . import names
+from .commits import published
 from .index import Index
 from .publish import check_segment, new_segments, publish_records, sums_of_segment
 from .pull import pull
 from .reading import Reader
-from .remote import FolderRemote, Target, UrlRemote, as_folder, is_url
+from .remote import FolderRemote, Target, as_folder, is_url
+from .urls import UrlRemote
 
 _AT_ONCE = 8
 _ATTEMPTS = 10
@@ -99,7 +101,8 @@ def push(store: Store, where: str, *, progress: Progress = SILENT) -> PushReport
 def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> PushReport:
     """Send what a published store lacks, and name it in its index."""
     reader, report = Reader(target), PushReport(target.url)
-    known = _known(target)
+    target.version()  # raises before any work where nothing can be written
+    known = published(target)
     _drop_what_is_gone(known, target)
     with tempfile.TemporaryDirectory(prefix="sesstore-push-") as made:
         records = publish_records(
@@ -111,6 +114,7 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
         )
         new = new_segments(store, known, lambda folder, name: reader.digests(known, folder, name))
         new.bundles, new.tasks = records.index.bundles, records.index.tasks
+        new.alphabets = records.index.alphabets
         _union(known, new)
         files = [*records.files.items(), *_segment_files(store, new, Path(made))]
         files += _group_files(store, new)
@@ -124,13 +128,6 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
     report.tasks = len(new.tasks.keys() - known.tasks.keys())
     report.conflicts = _commit(target, new)
     return report
-
-
-def _known(target: Target) -> Index:
-    raw, _ = target.version()
-    if raw is None:
-        return Index()
-    return Reader(target).index()
 
 
 def _union(known: Index, new: Index) -> None:
@@ -203,7 +200,7 @@ def _commit(target: Target, new: Index) -> list[str]:
     """Add to the index what is new, again if somebody else was faster."""
     for _ in range(_ATTEMPTS):
         raw, version = target.version()
-        index = Index() if raw is None else Reader(target).index()
+        index = published(target)
         _drop_what_is_gone(index, target)
         conflicts = index.add(new)
         made = index.to_bytes()

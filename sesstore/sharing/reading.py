@@ -1,15 +1,15 @@
-"""Read a published store: its index, footers and records, every one checked."""
+"""Read a published store: index and commit records, footers, records, every one checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NotStoredError
+from ..errors import FingerprintMismatchError, NotStoredError
 from . import names
 from .bundles import Footer, parse_footer
 from .index import BundleEntry, Index, parse_index
@@ -17,6 +17,7 @@ from .records import Record
 from .remote import Remote
 
 _INDEX_BYTES = 1 << 30
+_RECORDS_AT_ONCE = 16
 
 
 class Reader:
@@ -34,7 +35,7 @@ class Reader:
         self._footers: dict[str, Footer] = {}
 
     def index(self) -> Index:
-        """Fetch the index.
+        """Fetch the index, and take in the commit records (see `commits` for why in that order).
 
         Raises
         ------
@@ -43,14 +44,40 @@ class Reader:
         CorruptStoreError
             It is not as it must be.
         """
+        records = self._commits()
         try:
-            raw = self.whole(names.INDEX, _INDEX_BYTES)
+            index = parse_index(self.whole(names.INDEX, _INDEX_BYTES), self._place(names.INDEX))
         except NotStoredError:
-            raise NotStoredError(
-                f"{self.remote.url} is no shared store (there is no {names.INDEX}). Push one there "
-                f"with `sesstore push`, or check the address"
-            ) from None
-        return parse_index(raw, f"{self.remote.url}/{names.INDEX}")
+            if not records:
+                raise NotStoredError(
+                    f"{self.remote.url} is no shared store (there is no {names.INDEX}). Push one "
+                    f"there with `sesstore push`, or check the address"
+                ) from None
+            index = Index()
+        for place, record in records.items():
+            try:
+                index.add(record)
+            except FingerprintMismatchError as problem:
+                raise names.refused(f"{place} does not fit the rest: {problem}") from None
+        return index
+
+    def _commits(self) -> dict[str, Index]:
+        """Commit records by where they lie, in the order of their names."""
+        paths = [names.commit_path(name) for name in sorted(self.remote.commits())]
+        with ThreadPoolExecutor(_RECORDS_AT_ONCE) as pool:
+            raws = pool.map(self._if_there, paths)
+            found = zip(map(self._place, paths), raws, strict=True)
+            return {place: parse_index(raw, place) for place, raw in found if raw is not None}
+
+    def _if_there(self, path: str) -> bytes | None:
+        """Fetch a commit record; None if it was taken into the index meanwhile."""
+        try:
+            return self.whole(path, _INDEX_BYTES)
+        except NotStoredError:
+            return None
+
+    def _place(self, path: str) -> str:
+        return f"{self.remote.url}/{path}"
 
     def whole(self, path: str, most: int, sha: str | None = None) -> bytes:
         """Fetch a small file, of at most `most` bytes and with that SHA-256."""

@@ -1,9 +1,6 @@
-"""Where a published store lies: a folder, or anything obstore reaches by a URL.
+"""Where a published store lies: what all such places can do, and those that are folders.
 
-``s3://``, ``gs://`` and ``az://`` take their credentials from the environment as the clouds' own
-tools do; ``http(s)://`` can only be read, needs no listing, and does without range requests
-(slowly) where a server does not know them. A bearer token for it comes from the file that
-``SESSTORE_TOKEN_FILE`` names.
+The others are reached by a URL, see `urls`.
 """
 
 from __future__ import annotations
@@ -11,28 +8,27 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import (
-    InputError,
-    MissingExtraError,
-    MissingFileError,
-    NotStoredError,
-    StoreError,
-)
+from ..errors import NotStoredError
 from ..store.files import replace_file, saying_when_full
 from . import names
 
-TOKEN_FILE = "SESSTORE_TOKEN_FILE"  # noqa: S105 - the name of a variable
 PIECE = 4 << 20
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/")
-_SCHEMES = ("s3", "gs", "az", "http", "https")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file that was listed: its path, its size, and when it was written (seconds, UTC)."""
+
+    path: str
+    bytes: int
+    modified: float
 
 
 class Remote(Protocol):
@@ -46,6 +42,9 @@ class Remote(Protocol):
     def read(self, path: str, start: int, stop: int) -> bytes:
         """Return some bytes of a file; raises `NotStoredError` if it has not so many."""
 
+    def commits(self) -> list[str]:
+        """Names of the commit records that lie there; none where nothing can be listed."""
+
 
 class Target(Remote, Protocol):
     """A published store to write to."""
@@ -55,6 +54,15 @@ class Target(Remote, Protocol):
 
     def put(self, path: str, file: Path) -> None:
         """Store a file under a path, whole or not at all."""
+
+    def create(self, path: str, raw: bytes) -> bool:
+        """Store a small file, whole or not at all; False if something is there (it stays)."""
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """Yield all files whose path starts with that of a folder."""
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files; fine if one is gone already."""
 
     def version(self) -> tuple[bytes | None, Any]:
         """Return the index, None if there is none, and which version it is."""
@@ -123,6 +131,31 @@ class FolderRemote:
         with saying_when_full(place):
             replace_file(place, file.read_bytes())
 
+    def create(self, path: str, raw: bytes) -> bool:
+        """Store a small file unless there is one."""
+        place = self.place(path)
+        if place.exists():
+            return False
+        place.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(place, raw)
+        return True
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """Yield the files in a folder."""
+        for file in sorted((self.folder / prefix).rglob("*")):
+            if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
+                path, stat = file.relative_to(self.folder).as_posix(), file.stat()
+                yield Listed(path, stat.st_size, stat.st_mtime)
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files."""
+        for path in paths:
+            self.place(path).unlink(missing_ok=True)
+
+    def commits(self) -> list[str]:
+        """Names of the commit records."""
+        return [file.path.rsplit("/", 1)[1] for file in self.listing(names.COMMITS)]
+
     def version(self) -> tuple[bytes | None, Any]:
         """Return the index and its version."""
         try:
@@ -152,213 +185,3 @@ class FolderRemote:
                 yield file
         except (FileNotFoundError, IsADirectoryError):
             raise NotStoredError(f"{self.url} has no {path}") from None
-
-
-class UrlRemote:
-    """A published store that obstore reaches.
-
-    Parameters
-    ----------
-    url : str
-        Without credentials in it.
-
-    Raises
-    ------
-    InputError
-        The URL is none we can read.
-    MissingExtraError
-        obstore is not installed.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self.scheme = url.split(":")[0]
-        if self.scheme not in _SCHEMES:
-            raise InputError(
-                f"'{url}': {self.scheme}:// is not known. Known are a folder, s3://, gs://, az://, "
-                f"https:// and http://"
-            )
-        if "@" in url.split("/")[2]:
-            raise InputError(
-                "no credentials in a URL, where everybody sees them. Put a token into a file and "
-                f"name it in {TOKEN_FILE}"
-            )
-        self._store = _connected(self.url, self.scheme)
-        self._ranges = True
-        self._whole: dict[str, Path] = {}
-        self._lock = threading.Lock()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """Yield a file's bytes."""
-        import obstore
-
-        with self._explained(path):
-            if start and not self._ranges:
-                yield from self._after(path, start)
-                return
-            options: Any = {"range": {"offset": start}} if start else {}
-            try:
-                got = obstore.get(self._store, path, options=options)
-            except obstore.exceptions.NotSupportedError:
-                self._ranges = False
-                yield from self._after(path, start)
-                return
-            for piece in got.stream(min_chunk_size=PIECE):
-                yield bytes(piece)
-
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        """Return some bytes of a file."""
-        import obstore
-
-        if stop <= start:
-            return b""
-        with self._explained(path):
-            if self._ranges:
-                try:
-                    data = bytes(obstore.get_range(self._store, path, start=start, end=stop))
-                    return self._all_of(data, path, start, stop)
-                except obstore.exceptions.NotSupportedError:
-                    self._ranges = False
-            with self._fetched(path).open("rb") as file:
-                file.seek(start)
-                return self._all_of(file.read(stop - start), path, start, stop)
-
-    def size(self, path: str) -> int | None:
-        """Size of a file."""
-        import obstore
-
-        with self._explained(path):
-            try:
-                return int(obstore.head(self._store, path)["size"])
-            except (obstore.exceptions.NotFoundError, FileNotFoundError):
-                return None
-
-    def put(self, path: str, file: Path) -> None:
-        """Store a file under a path."""
-        import obstore
-
-        self._writable()
-        with self._explained(path), file.open("rb") as content:
-            obstore.put(self._store, path, content)
-        if self.size(path) != file.stat().st_size:
-            raise StoreError(f"{self.url}/{path} did not arrive whole. Run the command again")
-
-    def version(self) -> tuple[bytes | None, Any]:
-        """Return the index and its version."""
-        import obstore
-
-        self._writable()
-        with self._explained(names.INDEX):
-            try:
-                got = obstore.get(self._store, names.INDEX)
-            except (obstore.exceptions.NotFoundError, FileNotFoundError):
-                return None, None
-            seen = {key: got.meta.get(key) for key in ("e_tag", "version")}
-            return bytes(got.bytes()), {key: value for key, value in seen.items() if value}
-
-    def replace_index(self, raw: bytes, version: Any) -> bool:
-        """Replace the index, if it is still that version."""
-        import obstore
-
-        with self._explained(names.INDEX):
-            try:
-                mode: Any = "create" if version is None else version
-                obstore.put(self._store, names.INDEX, raw, mode=mode, use_multipart=False)
-            except (
-                obstore.exceptions.PreconditionError,
-                obstore.exceptions.AlreadyExistsError,
-                FileExistsError,
-            ):
-                return False
-        return True
-
-    def _writable(self) -> None:
-        if self.scheme in ("http", "https"):
-            raise InputError(
-                f"{self.url} can only be read. Push to a folder, s3:// or gs:// instead"
-            )
-
-    def _all_of(self, data: bytes, path: str, start: int, stop: int) -> bytes:
-        if len(data) != stop - start:
-            raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
-        return data
-
-    def _after(self, path: str, start: int) -> Iterator[bytes]:
-        """Yield a whole file but for its first bytes, from a server without ranges."""
-        skip = start
-        for piece in self.stream(path):
-            if skip < len(piece):
-                yield piece[skip:]
-            skip = max(0, skip - len(piece))
-
-    def _fetched(self, path: str) -> Path:
-        """Whole file in a temporary folder, fetched once: for servers without range requests."""
-        with self._lock:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="sesstore-")
-            if path not in self._whole:
-                place = Path(self._folder.name) / str(len(self._whole))
-                with saying_when_full(place), place.open("wb") as file:
-                    for piece in self.stream(path):
-                        file.write(piece)
-                self._whole[path] = place
-        return self._whole[path]
-
-    @contextmanager
-    def _explained(self, path: str) -> Iterator[None]:
-        """Turn obstore's errors into ours."""
-        import obstore
-
-        problems = obstore.exceptions
-        try:
-            yield
-        except (problems.NotFoundError, FileNotFoundError):
-            raise NotStoredError(f"{self.url} has no {path}") from None
-        except (problems.UnauthenticatedError, problems.PermissionDeniedError, PermissionError):
-            raise InputError(
-                f"{self.url} does not let you in. Name a file with your token in {TOKEN_FILE} "
-                f"(http), or give the cloud's credentials in the environment"
-            ) from None
-        except problems.BaseError as problem:
-            said = str(problem).splitlines()[0].rsplit(" - ", 1)[-1][:300]
-            raise StoreError(
-                f"{self.url}/{path} cannot be used: {said}. Check the address and try again; what "
-                f"arrived already is kept"
-            ) from None
-
-
-def _connected(url: str, scheme: str) -> Any:
-    try:
-        import obstore
-    except ImportError:
-        raise MissingExtraError(f"sharing over {scheme}://", "share") from None
-    client: dict[str, Any] = {
-        "connect_timeout": timedelta(seconds=10),
-        "read_timeout": timedelta(seconds=60),
-        "timeout": timedelta(hours=12),
-        "allow_http": scheme == "http" or os.environ.get("AWS_ALLOW_HTTP") == "true",
-    }
-    if scheme in ("http", "https") and (token := bearer_token()):
-        client["default_headers"] = {"authorization": f"Bearer {token}"}
-    retry: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
-    try:
-        connect: Any = obstore.store.from_url
-        return connect(url, client_options=client, retry_config=retry)
-    except (obstore.exceptions.BaseError, ValueError) as problem:
-        said = str(problem).splitlines()[0][:300]
-        raise InputError(f"'{url}' cannot be used: {said}") from None
-
-
-def bearer_token() -> str | None:
-    """Token for HTTP from the file `TOKEN_FILE` names, if it names one."""
-    name = os.environ.get(TOKEN_FILE)
-    if not name:
-        return None
-    path = Path(name)
-    if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}', which {TOKEN_FILE} names")
-    words = path.read_text(encoding="utf-8", errors="replace").split()
-    if not words or not all(33 <= ord(c) < 127 for c in words[0]):
-        raise InputError(f"'{path}' holds no token. Write it on the first line")
-    return words[0]

@@ -7,6 +7,7 @@
       proteins.lmdb                          sequences by digest, ids
       embeddings/<encoder>-<fingerprint12>/<segment id>/{values,offsets,digests[,scales]}
       tokens/<source>.lmdb
+      alphabets/<name>.toml                  alphabets of tokens that were declared
       tasks/<name>.jsonl
       set-aside/                             what `repair` took out of use
       share/                                 index and bundles, once it was pushed (see `sharing`)
@@ -36,6 +37,7 @@ CHECKSUMS = "checksums.json"
 EMBEDDINGS = "embeddings"
 TOKENS = "tokens"
 TASKS = "tasks"
+ALPHABETS = "alphabets"
 PROTEINS = "proteins.lmdb"
 SET_ASIDE = "set-aside"
 SHARE = "share"
@@ -130,14 +132,18 @@ def read_group(path: Path) -> dict[str, Any]:
     FileNotFoundError
         There is no such file.
     """
-    raw = path.read_bytes()
+    return parse_group(path.read_bytes(), str(path))
+
+
+def parse_group(raw: bytes, where: str) -> dict[str, Any]:
+    """Attributes from the bytes of a group's ``zarr.json``; raises `CorruptStoreError`."""
     try:
         attributes = parse(raw)["attributes"]["sesstore"]
         intact = group_metadata(attributes) == raw
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
     if not intact:
-        raise CorruptStoreError(f"{path} is not what was written. Run `sesstore verify`")
+        raise CorruptStoreError(f"{where} is not what was written. Run `sesstore verify`")
     return {key: value for key, value in attributes.items() if key != "sha256"}
 
 

@@ -115,16 +115,22 @@ class SegmentWriter:
         self._seen.add(embedding.digest)
         size, seconds = self._limits
         if self._open.values.bytes >= size or self._open.age >= seconds:
-            self.commit()
+            self.roll()
 
     def commit(self) -> str | None:
         """Make what is in hand a segment; its id, or None if there was nothing.
+
+        When this returns, all that was added is there for every reader.
 
         Raises
         ------
         StorageFullError
             No space left; the segment in hand is gone, all before it stay.
         """
+        return self.roll()
+
+    def roll(self) -> str | None:
+        """End the segment in hand without waiting until others see it (on disk they do at once)."""
         if self._open is None:
             return None
         try:

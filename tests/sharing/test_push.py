@@ -9,7 +9,7 @@ import zarr
 from sesstore.errors import CorruptStoreError, InputError, StoreError
 from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
-from sesstore.sharing.remote import UrlRemote
+from sesstore.sharing.urls import UrlRemote
 from sesstore.sharing.wanted import Selection
 from sesstore.store import Store
 from sesstore.store.compaction import compact

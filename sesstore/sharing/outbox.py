@@ -1,0 +1,210 @@
+"""Send segments to object storage as they are committed, and records; drop the local copies.
+
+A segment's files go up under the segment's final, unique name, its ``zarr.json`` last, and then the
+commit record that makes it exist for readers of a store. At most `_WAITING` segments wait, so the
+scratch folder stays a few segments small however much is embedded.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ..errors import InputError
+from ..progress import SILENT, Progress
+from ..provenance import Provenance
+from ..store import Store, layout
+from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
+from ..store.unfinished import check_same_storage
+from . import names
+from .commits import commit, fold, published
+from .index import EncoderEntry, Index
+from .publish import publish_records, segment_entry, sums_of_segment
+from .reading import Reader
+from .remote import Target
+
+_AT_ONCE = 8
+_WAITING = 2
+_FOLD_AFTER = 64
+"""Commit records a writer adds before it takes all there are into the index."""
+
+
+def claim_encoder(target: Target, provenance: Provenance) -> None:
+    """Say once, in its ``zarr.json``, how an encoder's embeddings are stored there.
+
+    Raises
+    ------
+    FingerprintMismatchError
+        They are stored there in another type or width.
+    """
+    folder = layout.encoder_folder(provenance)
+    groups: dict[str, dict[str, Any]] = {
+        "": {"format": layout.FORMAT, "kind": "store"},
+        f"{layout.EMBEDDINGS}/": {"kind": "embeddings"},
+        f"{layout.EMBEDDINGS}/{folder}/": {"kind": "encoder", "provenance": provenance.to_json()},
+    }
+    for place, attributes in groups.items():
+        target.create(f"{place}{layout.METADATA}", layout.group_metadata(attributes))
+    path = f"{layout.EMBEDDINGS}/{folder}/{layout.METADATA}"
+    raw = b"".join(target.stream(path))
+    known = layout.parse_group(raw, f"{target.url}/{path}")["provenance"]
+    check_same_storage(Provenance.from_json(known), provenance)
+
+
+def send_segment(target: Target, folder: str, path: Path) -> None:
+    """Send a segment of this machine and make it exist there.
+
+    Parameters
+    ----------
+    target : Target
+        Where to.
+    folder : str
+        Name of its encoder's folder.
+    path : path
+        The segment's folder here.
+
+    Raises
+    ------
+    CorruptStoreError
+        It is not as it was written.
+    StoreError
+        The target cannot be reached, or something did not arrive whole.
+    """
+    entry = segment_entry(path)
+    provenance = Provenance.from_json(layout.read_group(path / layout.METADATA)["provenance"])
+    files = [file for file in entry.files if file != layout.METADATA]
+    with tempfile.TemporaryDirectory(prefix="sesstore-sums-") as made:
+        sums = Path(made) / path.name
+        sums.write_bytes(sums_of_segment(path))
+        sent = [(names.segment_path(folder, path.name, file), path / file) for file in files]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda pair: target.put(*pair), sent))
+        target.put(names.sums_path(path.name), sums)
+    target.put(names.segment_path(folder, path.name, layout.METADATA), path / layout.METADATA)
+    commit(target, Index(encoders={folder: EncoderEntry(provenance, {path.name: entry})}))
+
+
+def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -> Index:
+    """Send the sequences, ids, tokens and tasks of a store that are new; return what is there then.
+
+    Raises
+    ------
+    InputError
+        There is another task of the name of a new one, which stays.
+    """
+    known, reader = published(target), Reader(target)
+    with tempfile.TemporaryDirectory(prefix="sesstore-send-") as made:
+        found = publish_records(
+            store,
+            known,
+            lambda sha: reader.footer(sha, known.bundles[sha]),
+            Path(made),
+            progress=progress,
+        )
+        new = found.index
+        new.tasks = {name: task for name, task in new.tasks.items() if name not in known.tasks}
+        if not new.bundles and not new.tasks:
+            return known
+        for path, file in found.files.items():
+            target.put(path, file)
+        commit(target, new)
+    known = published(target)
+    for name, task in new.tasks.items():
+        if known.tasks[name] != task:
+            raise InputError(
+                f"somebody else added another task '{name}' to {target.url} meanwhile, which "
+                f"stays. Add yours to a store of its own"
+            )
+    return known
+
+
+class UploadingWriter(SegmentWriter):
+    """A `SegmentWriter` whose segments go to a published store.
+
+    `commit`, and leaving the ``with`` block, return when everything added is there for all readers.
+
+    Parameters
+    ----------
+    target : Target
+        Where to.
+    folder, provenance, circumstances, segment_bytes, segment_seconds
+        As for `SegmentWriter`; the folder is the scratch.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        folder: Path,
+        provenance: Provenance,
+        circumstances: Mapping[str, Any],
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
+        super().__init__(
+            folder,
+            provenance,
+            circumstances,
+            segment_bytes=segment_bytes,
+            segment_seconds=segment_seconds,
+        )
+        self._target = target
+        self._pool = ThreadPoolExecutor(1, "sesstore-upload")
+        self._room = threading.Semaphore(_WAITING)
+        self._sending: list[Future[None]] = []
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._pool.shutdown()  # what was committed is sent, whatever ended the block
+        if kind is None:
+            self._raise_failed()
+
+    def commit(self) -> str | None:
+        """Make what is in hand a segment; when this returns all that was added is there."""
+        name = self.roll()
+        for future in self._sending:
+            future.result()
+        return name
+
+    def roll(self) -> str | None:
+        """End the segment in hand and hand it to the sending thread; waits while it is behind.
+
+        Raises
+        ------
+        StoreError
+            An earlier segment could not be sent. It stays in the scratch folder.
+        """
+        self._raise_failed()
+        name = super().roll()
+        if name is not None:
+            self._room.acquire()
+            self._sending.append(self._pool.submit(self._send, self.folder / name))
+        return name
+
+    def _raise_failed(self) -> None:
+        for future in self._sending:
+            if future.done():
+                future.result()
+        self._sending = [future for future in self._sending if not future.done()]
+
+    def _send(self, path: Path) -> None:
+        try:
+            send_segment(self._target, self.folder.name, path)
+            shutil.rmtree(path, ignore_errors=True)
+            if len(self.committed) % _FOLD_AFTER == 0:
+                fold(self._target)
+        finally:
+            self._room.release()
