@@ -9,6 +9,8 @@ import click
 from .options import output_options, store_option
 from .output import Output, size
 
+_HOUR = 3600.0
+
 
 @click.command("gc")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
@@ -16,30 +18,39 @@ from .output import Output, size
 @click.option(
     "--older-than",
     type=click.FloatRange(0),
-    default=60.0,
-    show_default=True,
+    show_default="60; a day where the store is a URL",
     help="Leave alone what changed within this many minutes.",
 )
 @store_option
 @output_options
 def command(
-    dry_run: bool, set_aside: bool, older_than: float, store_path: Path, output: Output
+    dry_run: bool, set_aside: bool, older_than: float | None, store_path: Path, output: Output
 ) -> None:
     """Remove what killed writers left behind.
 
-    What a living writer on this machine has in hand is left alone.
+    What a living writer on this machine has in hand is left alone. In object storage that cannot be
+    told, so there only what is old goes: give it longer than a writer takes to send a segment.
 
     \b
     Example:
       sesstore gc --dry-run
       sesstore gc --set-aside
+      sesstore gc --store s3://our-lab/embeddings --dry-run
     """
+    from sesstore.sharing.cache import url_of
+    from sesstore.sharing.leftovers import DAY, remote_gc
     from sesstore.store import Store
     from sesstore.store.compaction import gc
 
-    report = gc(
-        Store.open(store_path), older_than=60 * older_than, set_aside=set_aside, dry_run=dry_run
-    )
+    url = url_of(store_path)
+    seconds = (DAY if url else _HOUR) if older_than is None else 60 * older_than
+    if url and set_aside:
+        raise click.UsageError("nothing is set aside in object storage")
+    if url:
+        report = remote_gc(url, older_than=seconds, dry_run=dry_run)
+    else:
+        store = Store.open(store_path)
+        report = gc(store, older_than=seconds, set_aside=set_aside, dry_run=dry_run)
     for name in report.removed:
         output.line(f"{'would remove' if dry_run else 'removed'} {name}")
     verb = "would be freed" if dry_run else "freed"

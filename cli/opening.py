@@ -1,9 +1,11 @@
-"""Open the store a command works on: a folder, or the copy of a remote one."""
+"""Open the store a command works on: a folder, a copy of a remote one, or a remote one itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from .output import Output
 
@@ -28,3 +30,20 @@ def store_with(store_path: Path, task: str, plm: str | None, output: Output) -> 
 
     url = url_of(store_path)
     return remote_store(url, task, plm, progress=output) if url else Store.open(store_path)
+
+
+def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> Store:
+    """Open a store for writing, a folder or a URL, until the command ends.
+
+    Parameters
+    ----------
+    store_path : path
+        What ``--store`` says.
+    create : bool
+        Make it if there is none.
+    """
+    from sesstore.sharing.cache import url_of
+    from sesstore.sharing.home import opened_store
+
+    opened = opened_store(url_of(store_path) or store_path, create=create, progress=output)
+    return click.get_current_context().with_resource(opened)

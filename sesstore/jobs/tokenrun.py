@@ -153,6 +153,7 @@ class TokenRun:
             yield
         finally:
             self._commit()
+            self._store.flush()
         resolved = sum(found for found, _ in self._lengths)
         report.coverage = resolved / report.residues if report.residues else 0.0
         report.table = coverage_table(self._lengths)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..progress import Progress
-from ..proteins import Protein
+from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import Fingerprint, Provenance
 from ..residues import StructureTokens
-from ..store import SegmentWriter, Store, Tokens, layout
+from ..store import Embeddings, SegmentWriter, Store, Tokens, layout
 from ..store.index import DigestIndex, as_rows
 from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS
 from ..store.unfinished import check_same_storage
@@ -47,6 +47,7 @@ class RemoteStore(Store):
         self._target, self._progress = target, progress
         self._index = published(target)
         self._taken: set[str] = set()
+        self._digests: dict[tuple[str, str], NDArray[np.uint8]] = {}
         self._changed = False
 
     def __repr__(self) -> str:
@@ -125,25 +126,32 @@ class RemoteStore(Store):
         """Provenance of every encoder there."""
         return [encoder.provenance for encoder in self._index.encoders.values()]
 
+    def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
+        """Refuse: values in object storage are read through a copy."""
+        raise InputError(
+            f"embeddings in {self._target.url} are read from a copy of what is needed: give the URL "
+            f"to `sesstore train`, or take them with `sesstore pull`"
+        )
+
     def has_embeddings(
         self, fingerprint: Fingerprint, digests: Iterable[bytes]
     ) -> NDArray[np.bool_]:
         """Whether each protein is embedded there now; fetches the digests, not the values."""
         wanted = as_rows(digests)
-        self._index = published(self._target)
-        reader, index = Reader(self._target), self._index
+        reader, index = Reader(self._target), published(self._target)
         places = [
             (folder, name)
             for folder, encoder in index.encoders.items()
             if encoder.provenance.fingerprint == fingerprint
             for name in encoder.segments
         ]
-        found = np.zeros(len(wanted), bool)
+        new = [place for place in places if place not in self._digests]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            parts = list(pool.map(lambda place: reader.digests(index, *place), places))
-        if parts:
-            found = DigestIndex(np.concatenate(parts)).find(wanted) >= 0
-        return found
+            fetched = pool.map(lambda place: reader.digests(index, *place), new)
+            self._digests.update(zip(new, fetched, strict=True))
+        parts = [self._digests[place] for place in places]
+        stored = np.concatenate(parts) if parts else np.empty((0, DIGEST_BYTES), np.uint8)
+        return DigestIndex(stored).find(wanted) >= 0
 
     def writer(
         self,
