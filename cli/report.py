@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .options import output_options, store_option
 from .output import Output
+
+if TYPE_CHECKING:
+    from sesstore.store import Store
 
 
 @click.command("report")
@@ -68,3 +73,18 @@ def command(
             "notes": list(notes),
         }
     )
+
+
+def after_training(run: str, store: Store, output: Output) -> str | None:
+    """Write the report of a training just done, where the extra is installed; return its path."""
+    from sesstore.reports.figures import available
+
+    # Of the processes that torchrun starts, the first writes.
+    if not available() or os.environ.get("RANK", "0") != "0":
+        return None
+    from sesstore.jobs.report import gather
+    from sesstore.reports.runreport import write_report
+
+    page = write_report(gather(Path(run), store), Path(run))[0]
+    output.line(f"report: {page}")
+    return str(page)

@@ -17,6 +17,7 @@ from .options import (
     weights_option,
 )
 from .output import Output, duration
+from .report import after_training
 
 if TYPE_CHECKING:
     from sesstore.jobs.train import TrainReport
@@ -103,6 +104,13 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
 @click.option("--device", help="cpu, cuda, ...; the best there is by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option(
+    "--report/--no-report",
+    default=True,
+    envvar="SESSTORE_REPORT",
+    show_envvar=True,
+    help="Write report.html and figures at the end, where [report] is installed.",
+)
 @store_option
 @output_options
 def command(
@@ -134,6 +142,7 @@ def command(
     seeds: int,
     device: str | None,
     out: Path | None,
+    report: bool,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -186,7 +195,7 @@ def command(
         "dropout": dropout,
         "modality_dropout": modality_dropout,
     }
-    report = train(
+    done = train(
         inputs,
         adapter,
         config,
@@ -197,11 +206,12 @@ def command(
         progress=output,
     )
     if measure_plm:
-        report.plm_in_the_loop = measure(
-            store, inputs, report.seconds_per_epoch, config, weights=weights, device=device
+        done.plm_in_the_loop = measure(
+            store, inputs, done.seconds_per_epoch, config, weights=weights, device=device
         )
-    say_report(report, output)
-    output.result(report.to_json())
+    say_report(done, output)
+    page = after_training(done.run, store, output) if report else None
+    output.result({**done.to_json(), "report": page})
 
 
 def say_report(report: TrainReport, output: Output) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ settings.register_profile(
     "sesstore", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("sesstore")
+
+# Every `sesstore train` would draw a dozen figures; the test of reports asks for them.
+os.environ.setdefault("SESSTORE_REPORT", "0")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

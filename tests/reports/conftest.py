@@ -1,0 +1,183 @@
+"""Findings of every problem, made up but of the real kinds, and a browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.provenance import Fingerprint
+from sesstore.tasks import Problem
+from sesstore.training.findings import Along, Findings, RowFacts, row_errors
+from sesstore.training.intervals import Predicted, intervals
+from sesstore.training.metrics import METRICS, compute
+from sesstore.training.perclass import class_scores, confusion
+from sesstore.training.runs import Run
+
+COUNT = 40
+MONITORS = {
+    Problem.SINGLE_LABEL: "accuracy",
+    Problem.MULTI_LABEL: "f1max",
+    Problem.REGRESSION: "spearman",
+    Problem.RESIDUE_SINGLE_LABEL: "f1",
+    Problem.RESIDUE_REGRESSION: "mae",
+}
+
+
+def predicted(problem: Problem, seed: int) -> Predicted:
+    """Of 40 proteins, of ten residues each where residues have labels."""
+    truth, chance = np.random.default_rng(0), np.random.default_rng(seed)
+    rows = np.repeat(np.arange(COUNT), 10 if problem.per_residue else 1)
+    if problem.is_regression:
+        labels = truth.normal(50, 8, len(rows))
+        scores = labels + chance.normal(0, 5, len(rows))
+    elif problem is Problem.MULTI_LABEL:
+        labels = (truth.random((COUNT, 6)) > 0.7).astype(int)
+        scores = (0.6 * labels + 0.4 * chance.random(labels.shape)).clip(0, 1)
+    else:
+        labels = truth.integers(0, 3, len(rows))
+        scores = chance.dirichlet((1, 1, 1), len(rows)) * 0.6 + 0.4 * np.eye(3)[labels]
+    return Predicted(torch.from_numpy(scores), torch.from_numpy(labels), torch.from_numpy(rows))
+
+
+def a_run(problem: Problem, seed: int, alphabets: tuple[str, ...]) -> Run:
+    classes = ["Tm (degrees C)"] if problem.is_regression else ["membrane", "soluble", "<other>"]
+    classes = [f"EC {k}" for k in range(6)] if problem is Problem.MULTI_LABEL else classes
+    monitor = MONITORS[problem]
+    coverage = {
+        split: {"proteins": n, "with_tokens": n - 1, "residues": n * 10,
+                "unmasked": dict.fromkeys(alphabets, n * 9)}
+        for split, n in (("train", 90), ("valid", COUNT), ("test", COUNT))
+    }  # fmt: skip
+    history = [
+        {"epoch": e, "loss": 1 / e, "valid": {monitor: 0.5 + e / 10}, "best": e != 3}
+        for e in (1, 2, 3)
+    ]
+    return Run(
+        path=Path(f"runs/toy/seed-{seed}"),
+        task={"name": "toy", "problem": str(problem), "classes": classes, "monitor": monitor,
+              "metrics": [monitor], "data_digest": "ab" * 32, "citation": "Someone 2020"},
+        config={
+            "adapter": {"dim": 16, "n_outputs": 3, "alphabets": list(alphabets), "heads": 4,
+                        "pooling": "residue" if problem.per_residue else "attention1d",
+                        "width": None, "dropout": 0.1, "modality_dropout": 0.0},
+            "fit": {"lr": 5e-4, "weight_decay": 0.01, "epochs": 3, "patience": 5, "seed": seed,
+                    "batch_tokens": 8192, "min_plddt": 0, "schedule": "cosine", "warmup": 0.1},
+        },
+        fingerprint=Fingerprint("enc", "cd" * 32, 6, "esm1b", "whole", "fp32"),
+        source="alphafold2" if alphabets else None,
+        coverage=coverage,
+        metrics={"valid": {monitor: 0.7}, "test": {monitor: 0.7}},
+        history=history,
+        timings={"total": 3.0, "seconds_per_epoch": 1.0, "wait_share": 0.1},
+        circumstances={"date": "2026-01-01", "command": "sesstore train toy --seeds 2",
+                       "versions": {"sesstore": "0.1", "python": "3.12"}},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def findings() -> Callable[..., Findings]:
+    """Make findings of a problem."""
+
+    def make(
+        problem: Problem = Problem.SINGLE_LABEL,
+        name: str = "both",
+        seeds: int = 2,
+        alphabets: tuple[str, ...] = ("foldseek", "dssp"),
+    ) -> Findings:
+        said = tuple(predicted(problem, seed + 1) for seed in range(seeds))
+        runs = tuple(a_run(problem, seed, alphabets) for seed in range(seeds))
+        names = METRICS[problem]
+        each = [compute(names, problem, one.scores, one.labels) for one in said]
+        values = {metric: tuple(v[metric] for v in each) for metric in names}
+        single = not problem.is_regression and problem is not Problem.MULTI_LABEL
+        rng = np.random.default_rng(0)
+        letters = {"foldseek": "DVPLAQ#", "dssp": "HEGTSL#"}
+        along = Along(
+            "P<1>", "largest loss", "ACDEFGHIKL" * 7 + "MNP",
+            {n: "".join(rng.choice(list(letters[n]), 73)) for n in alphabets},
+            rng.dirichlet(np.ones(73)), "membrane", "<other> (p 0.61)",
+        )  # fmt: skip
+        rows = RowFacts(
+            tuple(f"P{i}" for i in range(COUNT)), rng.integers(30, 900, COUNT),
+            rng.uniform(30, 99, COUNT), row_errors(problem, said, COUNT),
+        )  # fmt: skip
+        return Findings(
+            name=name, runs=runs, split="test", predicted=said,
+            values={"valid": values, "test": values},
+            intervals=intervals(names, problem, said, draws=200),
+            classes=tuple(class_scores(runs[0].task["classes"], problem, said)),
+            confusion=confusion(3, said) if single else None,
+            rows=rows, along=(along,),
+            drawn="probability of the true class" if problem.per_residue else "attention",
+            citations=("Someone 2020", "Tan et al. 2024"), notes=("A note.",),
+        )  # fmt: skip
+
+    return make
+
+
+class _Addresses(HTMLParser):
+    """Everything a page would fetch by itself, and what it links to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.text: list[str] = []
+        self._in: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._in.append(tag)
+        for name, value in attrs:
+            asked = name in ("src", "srcset", "data", "poster", "action", "background")
+            if value and (asked or (tag == "link" and name == "href")):
+                self.fetched.append(value)
+            if name == "style" and value:
+                self.fetched += re.findall(r"url\(([^)]*)\)", value)
+
+    def handle_data(self, data: str) -> None:
+        if self._in and self._in[-1] == "style":
+            self.fetched += re.findall(r"url\(([^)]*)\)|@import\s+([^;]*)", data)
+        elif not self._in or self._in[-1] != "script":
+            self.text.append(data)
+
+
+@pytest.fixture(scope="session")
+def parsed() -> Callable[[str], tuple[list[str], str]]:
+    """What a page fetches from elsewhere, and its text."""
+
+    def parse(html: str) -> tuple[list[str], str]:
+        reader = _Addresses()
+        reader.feed(html)
+        outside = [address for address in reader.fetched if not str(address).startswith("data:")]
+        return outside, " ".join(reader.text)
+
+    return parse
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[str, str]]:
+    """Open a page in headless Chromium: its document when all is drawn, and the console."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no chromium is installed to open pages in")
+
+    def opened(page: Path) -> tuple[str, str]:
+        profile = tmp_path_factory.mktemp("profile")
+        words = [
+            program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-quic", f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0",
+            "--virtual-time-budget=10000", "--dump-dom", page.resolve().as_uri(),
+        ]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=True)
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return done.stdout, "\n".join(console)
+
+    return opened
