@@ -23,6 +23,7 @@ COMMANDS = {
     "add": ("add", "Put a task, or the proteins of a FASTA file, into the store."),
     "embed": ("embed", "Run a PLM once over what the store knows and lacks."),
     "tokens": ("tokens", "Turn structures into 3Di, DSSP and pLDDT tokens."),
+    "alphabets": ("alphabets", "List the alphabets of tokens, or declare one of your own."),
     "train": ("train", "Train a structure-aware adapter from the store."),
     "sweep": ("sweep", "Train a grid of adapters on one stream of batches."),
     "evaluate": ("evaluate", "Measure a trained run on a task's split."),

@@ -24,6 +24,8 @@ _FORMATS = (
     "3di-fasta",
     "dssp-fasta",
     "ss3-fasta",
+    "fasta",
+    "codes",
 )
 
 
@@ -67,6 +69,7 @@ _FORMATS = (
     type=click.Choice(_FORMATS),
     help="PATHS are ready tokens of another tool, in this format.",
 )
+@click.option("--alphabet", help="Of the tokens, with --import fasta or codes: esm3, ...")
 @click.option(
     "--only-known",
     is_flag=True,
@@ -93,6 +96,7 @@ def command(
     topology: Path | None,
     stride: int,
     format_: str | None,
+    alphabet: str | None,
     only_known: bool,
     head: Path | None,
     weights: Path | None,
@@ -113,6 +117,7 @@ def command(
       sesstore tokens 1aki.cif.gz --source pdb --chain A
       sesstore tokens --trajectory run.xtc --topology top.pdb --source md
       sesstore tokens DB --import foldseek-db --source alphafold2 --only-known
+      sesstore tokens esm3/ --import codes --alphabet esm3 --source alphafold2
       sesstore tokens deeploc_binary --prostt5 model.pt --source prostt5
     """
     from sesstore.datasets.fasta import read_fasta
@@ -128,6 +133,8 @@ def command(
         return
     if only_known and format_ is None:
         raise click.UsageError("--only-known belongs to --import")
+    if alphabet is not None and format_ is None:
+        raise click.UsageError("--alphabet belongs to --import")
     given = list(read_fasta(sequences)) if sequences else []
     files = structure_files(paths) if format_ is None else []
     store = Store.open(store_path, create=True)
@@ -147,6 +154,7 @@ def command(
             paths,
             source,
             format_,
+            alphabet=alphabet,
             sequences=given,
             only_known=only_known,
             progress=output,
@@ -209,9 +217,10 @@ def _check(
 def _say(report: TokenReport, unit: str, output: Output) -> None:
     before = f" ({report.already_stored:,} stored before)" if report.already_stored else ""
     new = f" ({report.new_sequences:,} new to the store)" if report.new_sequences else ""
+    models = f", up to {report.conformers:,} conformers" if report.conformers > 1 else ""
     output.line(
         f"{report.source}: {report.chains:,} chains of {report.structures:,} {unit}{before}, "
-        f"{report.sequences:,} sequences{new}, {report.residues:,} residues "
+        f"{report.sequences:,} sequences{new}{models}, {report.residues:,} residues "
         f"({report.coverage:.1%} resolved), {len(report.failed):,} failed in "
         f"{duration(report.seconds)}"
     )

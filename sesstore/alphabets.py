@@ -1,14 +1,18 @@
-"""Letters to uint8 codes and back: the only place of sesstore that knows letters.
+"""States of residues to codes and back: the only place of sesstore that knows letters and codes.
 
-An alphabet numbers its letters 0, 1, 2, ... in their order; the number after the last letter is the
-*mask*, the code of a residue that is unresolved or has no structure. Codes are sesstore's own and
-never the ids of some PLM's tokenizer.
+An alphabet numbers its states 0, 1, 2, ...: letters in their order, or plain numbers where there
+are too many for letters. The number after the last state is the *mask*, the code of a residue that
+is unresolved or has no structure. Codes are sesstore's own and never the ids of some PLM's
+tokenizer. `ALPHABETS` has those sesstore knows and those a store or a run declared (`declare`).
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,44 +22,88 @@ from .errors import InputError, UnknownNameError
 MASK_LETTER = "#"
 """How a masked residue is written in text (as SaProt writes it)."""
 
+Codes = NDArray[np.unsignedinteger[Any]]
+"""Codes of an alphabet: uint8, or uint16 where it has so many."""
+
 _UNKNOWN = 255
+_MOST = 65535
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_RESERVED = ("plddt", "meta", "provenance", "state", "none", "both")
+ASSIGNED = ("foldseek", "dssp")
+"""The alphabets whose tokens sesstore makes from coordinates; others can follow from them."""
+
+_PRINTABLE = re.compile(r"[!-~]")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How the tokens of one alphabet follow from those of another.
+
+    Parameters
+    ----------
+    alphabet : str
+        Name of the other, one of `ASSIGNED`.
+    groups : dict of str to str
+        For each letter of ours the letters of the other that become it; what is named nowhere
+        becomes the mask.
+    """
+
+    alphabet: str
+    groups: Mapping[str, str] = field(hash=False)
 
 
 @dataclass(frozen=True)
 class Alphabet:
-    """An ordered set of one-letter states.
+    """An ordered set of states.
 
     Parameters
     ----------
     name : str
         Name in stores and on the command line, such as ``"foldseek"``.
     letters : str
-        The states; the code of a letter is its place.
+        The states; the code of a letter is its place. Empty if they are plain numbers.
     aliases : dict of str to str, optional
-        Letters other tools write, with the letter of ours each becomes.
+        Letters (or numbers) other tools write, with the one of ours, or the mask, each becomes.
+    codes : int
+        How many states, where they are plain numbers from 0.
+    ends : tuple of int, optional
+        Numbers other tools put before the first and after the last residue; `from_numbers` drops
+        them.
+    of : Reduction, optional
+        How these tokens follow from others that are stored.
+
+    Raises
+    ------
+    InputError
+        That makes no alphabet; says why.
     """
 
     name: str
-    letters: str
-    aliases: dict[str, str] = field(default_factory=dict, hash=False)
+    letters: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+    codes: int = 0
+    ends: tuple[int, int] | None = None
+    of: Reduction | None = None
 
     def __post_init__(self) -> None:
-        if len(set(self.letters)) != len(self.letters) or MASK_LETTER in self.letters:
-            raise InputError(
-                f"alphabet '{self.name}': letters must differ, and '{MASK_LETTER}' is the mask"
-            )
-        if not 1 <= len(self.letters) < _UNKNOWN:
-            raise InputError(f"alphabet '{self.name}': 1 to {_UNKNOWN - 1} letters are possible")
+        for problem in _problems(self):
+            raise InputError(f"alphabet '{self.name}': {problem}")
 
     @property
     def mask(self) -> int:
-        """Code of a masked residue: one past the last letter."""
-        return len(self.letters)
+        """Code of a masked residue: one past the last state."""
+        return len(self.letters) or self.codes
 
     @property
     def size(self) -> int:
         """Number of codes, the mask among them: rows of an embedding table."""
-        return len(self.letters) + 1
+        return self.mask + 1
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of codes: a byte if they fit, else two, the lower first."""
+        return np.dtype("u1" if self.mask < _UNKNOWN else "<u2")
 
     @cached_property
     def _to_code(self) -> NDArray[np.uint8]:
@@ -85,8 +133,10 @@ class Alphabet:
         Raises
         ------
         InputError
-            A letter is not of this alphabet; names the letter and its place, counted from 1.
+            A letter is not of this alphabet; names the letter and its place, counted from 1. Or it
+            has none.
         """
+        self._check_letters()
         raw = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
         codes = self._to_code[raw]
         wrong = np.flatnonzero(codes == _UNKNOWN)
@@ -108,13 +158,165 @@ class Alphabet:
         Raises
         ------
         InputError
-            A code is larger than the mask.
+            A code is larger than the mask, or the alphabet has no letters.
         """
-        codes = np.asarray(codes, np.uint8)
-        if codes.size and int(codes.max()) > self.mask:
-            raise InputError(f"code {int(codes.max())} is not in the {self.name} alphabet")
-        return self._to_letter[codes].tobytes().decode("ascii")
+        self._check_letters()
+        return self._to_letter[self.checked(codes)].tobytes().decode("ascii")
 
+    def from_numbers(self, numbers: NDArray[np.integer[Any]]) -> Codes:
+        """Codes of the numbers another tool wrote.
+
+        Parameters
+        ----------
+        numbers : ndarray, shape=(..., L), dtype=int
+            One a residue, as places among the states; `ends` may stand around each row.
+
+        Returns
+        -------
+        ndarray, shape=(..., L), dtype=`dtype`
+
+        Raises
+        ------
+        InputError
+            A number is none of a state; names it and its place, counted from 1.
+        """
+        values = np.asarray(numbers)
+        if self.ends is not None and values.shape[-1] > 1:
+            ended = (values[..., [0, -1]] == self.ends).all()
+            values = values[..., 1:-1] if ended else values
+        if not self.letters:
+            for alias, number in self.aliases.items():
+                code = self.mask if number == MASK_LETTER else int(number)
+                values = np.where(values == int(alias), code, values)
+        return self.checked(values)
+
+    def checked(self, codes: Any) -> Codes:
+        """Codes in the type they are stored in, if all are codes of this alphabet.
+
+        Raises
+        ------
+        InputError
+            One is not; names it and its place, counted from 1.
+        """
+        values = np.asarray(codes)
+        wrong = np.argwhere((values < 0) | (values > self.mask))
+        if len(wrong):
+            found, place = values[tuple(wrong[0])], int(wrong[0][-1]) + 1
+            raise InputError(
+                f"code {int(found)} at position {place} is not in the {self.name} alphabet "
+                f"(0 to {self.mask - 1}, {self.mask} for masked)"
+            )
+        typed: Codes = values.astype(self.dtype, copy=False)
+        return typed
+
+    def reduced(self, codes: Codes) -> Codes:
+        """Codes of this alphabet from those of the one it follows from, of any shape."""
+        if self.of is None:
+            raise InputError(f"alphabet '{self.name}' does not follow from another")
+        other = alphabet(self.of.alphabet)
+        table = np.full(other.size, self.mask, self.dtype)
+        for letter, group in self.of.groups.items():
+            table[other.encode(group)] = self.letters.index(letter)
+        reduced: Codes = table[codes]
+        return reduced
+
+    def same_codes(self, other: Alphabet) -> bool:
+        """Whether tokens of both mean the same; what other tools write may differ."""
+        mine, theirs = self.to_json(), other.to_json()
+        return all(mine[key] == theirs[key] for key in ("name", "letters", "codes", "of"))
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, the inverse of `from_json`."""
+        of = self.of
+        return {
+            "name": self.name,
+            "letters": self.letters,
+            "codes": self.codes,
+            "ends": list(self.ends) if self.ends else None,
+            "aliases": dict(self.aliases),
+            "of": {"alphabet": of.alphabet, "groups": dict(of.groups)} if of else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Alphabet:
+        """Alphabet from plain values, as `to_json` or a TOML file has them.
+
+        Raises
+        ------
+        InputError
+            They make none.
+        """
+        try:
+            known = dict(value)
+            of, ends = known.pop("of", None), known.pop("ends", None)
+            if of is not None:
+                of = Reduction(**of)
+            return cls(**known, of=of, ends=None if ends is None else tuple(ends))
+        except (TypeError, ValueError, AttributeError) as problem:
+            if isinstance(problem, InputError):
+                raise
+            raise InputError(
+                f"that declares no alphabet ({problem}). It has a name, letters or a number of "
+                f"codes, and if need be aliases, ends, of"
+            ) from None
+
+    def _check_letters(self) -> None:
+        if not self.letters:
+            raise InputError(f"alphabet {self.name} has numbers from 0 to {self.mask}, no letters")
+
+
+def _problems(one: Alphabet) -> Iterable[str]:
+    """What is wrong with the parts of an alphabet."""
+    texts = (one.name, one.letters, *one.aliases, *one.aliases.values())
+    if not all(isinstance(text, str) for text in texts) or type(one.codes) is not int:
+        yield "name, letters and aliases are text, codes is a number"
+    elif not _NAME.fullmatch(one.name) or one.name.lower() in _RESERVED:
+        yield f"its name has letters, digits, _ and - (32 at most), and is none of {_RESERVED}"
+    elif bool(one.letters) == bool(one.codes):
+        yield "it needs letters, or else a number of codes"
+    elif one.codes and not 1 <= one.codes < _MOST:
+        yield f"1 to {_MOST - 1:,} codes are possible"
+    elif len(set(one.letters)) != len(one.letters) or MASK_LETTER in one.letters:
+        yield f"letters must differ, and '{MASK_LETTER}' is the mask"
+    elif not all(map(_PRINTABLE.fullmatch, one.letters)):
+        yield "letters are printable ASCII"
+    else:
+        yield from _problems_beside(one)
+
+
+def _problems_beside(one: Alphabet) -> Iterable[str]:
+    """What is wrong with aliases, ends and what it follows from."""
+    for alias, meant in one.aliases.items():
+        if one.letters:
+            fits = len(alias) == 1 and ord(alias) < 256 and alias not in one.letters + MASK_LETTER
+            fits &= len(meant) == 1 and meant in one.letters + MASK_LETTER
+        else:
+            fits = all(_NUMBER.fullmatch(text) for text in (alias, meant.replace("#", "0")))
+            fits = fits and (meant == MASK_LETTER or int(meant) <= one.mask)
+        if not fits:
+            yield f"'{alias}' cannot stand for '{meant}'"
+    if one.ends is not None and (
+        len(one.ends) != 2 or not all(type(end) is int and end > one.mask for end in one.ends)
+    ):
+        yield f"ends are two numbers beyond the mask, {one.mask}"
+    if one.of is not None:
+        yield from _problems_of_reduction(one, one.of)
+
+
+def _problems_of_reduction(one: Alphabet, of: Reduction) -> Iterable[str]:
+    if of.alphabet not in ASSIGNED:
+        yield f"it can follow from {' or '.join(ASSIGNED)} only"
+        return
+    other = ALPHABETS[of.alphabet]
+    named = "".join(of.groups.values())
+    if len(set(named)) != len(named) or not set(named) <= set(other.letters):
+        yield f"its groups name other letters than those of {other.name}, or one twice"
+    if not one.letters or set(of.groups) != set(one.letters):
+        yield "there must be one group for each of its letters"
+
+
+ALPHABETS: dict[str, Alphabet] = {}
+"""The structure alphabets that are known, by name."""
 
 FOLDSEEK = Alphabet("foldseek", "ACDEFGHIKLMNPQRSTVWY", {"X": MASK_LETTER})
 """The 20 3Di states of FoldSeek (van Kempen et al. 2024, doi:10.1038/s41587-023-01773-0)."""
@@ -122,14 +324,27 @@ FOLDSEEK = Alphabet("foldseek", "ACDEFGHIKLMNPQRSTVWY", {"X": MASK_LETTER})
 DSSP = Alphabet("dssp", "HBEGITSL", {"P": "L", " ": "L", "-": "L", "C": "L", "X": MASK_LETTER})
 """The 8 states of DSSP (Kabsch & Sander 1983); DSSP 4's P (kappa helix) and blanks become L."""
 
-SS3 = Alphabet("ss3", "HEC", {"L": "C", "-": "C", " ": "C", "X": MASK_LETTER})
-"""Secondary structure in 3 states: helix, strand, coil. Imported; DSSP's 8 are what we assign."""
+ALPHABETS |= {one.name: one for one in (FOLDSEEK, DSSP)}
+
+SS3 = Alphabet(
+    "ss3",
+    "HEC",
+    {"L": "C", "-": "C", " ": "C", "X": MASK_LETTER},
+    of=Reduction("dssp", {"H": "HGI", "E": "EB", "C": "TSL"}),
+)
+"""Secondary structure in 3 states: helix, strand, coil. Imported, or from DSSP's 8 as is usual
+(Rost & Eyrich 2001, doi:10.1002/prot.10051): H, G, I are helix, E and B strand."""
+
+ESM3 = Alphabet("esm3", codes=4096, ends=(4098, 4097))
+"""Structure tokens of ESM-3 (Hayes et al. 2025, doi:10.1126/science.ads0018): 4,096 codes. Its own
+number of a masked residue is ours, too; BOS and EOS stand around a protein."""
+
+ALPHABETS |= {one.name: one for one in (SS3, ESM3)}
+BUILT_IN = tuple(ALPHABETS)
+"""Names of those that need not be declared, in the order adapters attend to them."""
 
 AMINO_ACIDS = Alphabet("amino_acids", "ACDEFGHIKLMNPQRSTVWYXUZOBJ")
 """The 20 amino acids and the letters X U Z O B J of sequence databases."""
-
-ALPHABETS = {alphabet.name: alphabet for alphabet in (FOLDSEEK, DSSP, SS3)}
-"""The structure alphabets, by name."""
 
 
 def alphabet(name: str) -> Alphabet:
@@ -143,4 +358,41 @@ def alphabet(name: str) -> Alphabet:
     try:
         return ALPHABETS[name]
     except KeyError:
-        raise UnknownNameError("structure alphabet", name, ALPHABETS) from None
+        raise UnknownNameError(
+            "structure alphabet", name, ALPHABETS, "Declare one with `sesstore alphabets FILE`."
+        ) from None
+
+
+def declare(one: Alphabet, where: str) -> None:
+    """Make an alphabet known to this process under its name.
+
+    Parameters
+    ----------
+    one : Alphabet
+    where : str
+        What declares it, for the error.
+
+    Raises
+    ------
+    InputError
+        Another one is known under that name: its tokens would be read as something else.
+    """
+    known = ALPHABETS.get(one.name)
+    if known is not None and not known.same_codes(one):
+        raise InputError(
+            f"{where} declares an alphabet '{one.name}' with other states than the one known by "
+            f"that name ({_states(one)}; known: {_states(known)}). Give it another name"
+        )
+    if one.name not in BUILT_IN:
+        ALPHABETS[one.name] = one
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Names in the order adapters attend to them: the built-in ones first, then by name."""
+    wanted = set(names)
+    return tuple(n for n in BUILT_IN if n in wanted) + tuple(sorted(wanted - set(BUILT_IN)))
+
+
+def _states(one: Alphabet) -> str:
+    of = f" from {one.of.alphabet}" if one.of else ""
+    return (one.letters or f"{one.codes:,} codes") + of

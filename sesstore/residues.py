@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabets import alphabet
+from .alphabets import Codes, alphabet
 from .errors import InputError
 from .proteins import DIGEST_BYTES, Protein
 
@@ -63,8 +63,9 @@ class StructureTokens:
         Digest of the protein.
     source : str
         Where the structure came from, such as ``"alphafold2"``.
-    codes : mapping of str to ndarray, shape=(M, L), dtype=uint8
-        For each alphabet the codes of M conformers (usually 1; a [L] array is taken as one).
+    codes : mapping of str to ndarray, shape=(M, L), dtype=uint8 | uint16
+        For each alphabet the codes of M conformers (usually 1; a [L] array is taken as one), two
+        bytes wide if the alphabet has so many.
     plddt : ndarray, shape=(L,), dtype=uint8, optional
         Predicted LDDT of each residue, 0 to 100.
     tool : str
@@ -73,22 +74,31 @@ class StructureTokens:
 
     digest: bytes
     source: str
-    codes: Mapping[str, NDArray[np.uint8]]
+    codes: Mapping[str, Codes]
     plddt: NDArray[np.uint8] | None = None
     tool: str = ""
 
     def __post_init__(self) -> None:
         _check_digest(self.digest)
-        shaped = {name: np.atleast_2d(np.asarray(c, np.uint8)) for name, c in self.codes.items()}
+        shaped = {name: np.atleast_2d(alphabet(name).checked(c)) for name, c in self.codes.items()}
         object.__setattr__(self, "codes", shaped)
         lengths = {c.shape[1] for c in shaped.values()}
         if self.plddt is not None:
             lengths.add(len(self.plddt))
         if len(lengths) != 1 or 0 in lengths:
             raise InputError(f"tokens of one protein must have one length, got {sorted(lengths)}")
-        for name, codes in shaped.items():
-            if int(codes.max()) > alphabet(name).mask:
-                raise InputError(f"code {int(codes.max())} is not in the {name} alphabet")
+
+    def in_alphabet(self, name: str) -> Codes | None:
+        """Codes [M, L] in an alphabet: as stored, else as they follow from others that are.
+
+        None if neither is there.
+        """
+        if name in self.codes:
+            return self.codes[name]
+        of = alphabet(name).of
+        if of is None or of.alphabet not in self.codes:
+            return None
+        return alphabet(name).reduced(self.codes[of.alphabet])
 
     def __len__(self) -> int:
         return next(iter(self.codes.values())).shape[1] if self.codes else len(self.plddt or ())

@@ -11,16 +11,17 @@ no gradient flows to it. An optional projection narrows d first, for small, fast
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..alphabets import ALPHABETS, alphabet
+from ..alphabets import BUILT_IN, Alphabet, alphabet, declare, in_order
 from ..errors import InputError, UnknownNameError
 from ..streaming.batch import Batch
-from .attention import TokenAttention, rotation
+from .attention import Rotation, TokenAttention
 from .pooling import POOLINGS
 
 RESIDUE = "residue"
@@ -49,6 +50,9 @@ class AdapterConfig:
     modality_dropout : float
         Share of proteins whose tokens are all masked in a training step, so that one adapter serves
         proteins with and without structure.
+    declared : dict of str to dict
+        What its declared alphabets are (see `Alphabet.to_json`), so that a run can be loaded where
+        no store declares them; filled in from those that are known.
     """
 
     dim: int
@@ -59,13 +63,21 @@ class AdapterConfig:
     width: int | None = None
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    declared: Mapping[str, dict[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        for value in self.declared.values():
+            declare(Alphabet.from_json(value), "the adapter's record")
         # In the order of the paper, whatever the order they are named in.
-        for name in self.alphabets:
-            alphabet(name)
-        ordered = tuple(name for name in ALPHABETS if name in self.alphabets)
-        object.__setattr__(self, "alphabets", ordered)
+        object.__setattr__(self, "alphabets", in_order(self.alphabets))
+        known = {name: alphabet(name) for name in self.alphabets}
+        declared = {n: known[n].to_json() for n in self.alphabets if n not in BUILT_IN}
+        object.__setattr__(self, "declared", declared)
+        if taken := [name for name in declared if hasattr(nn.ModuleDict, name)]:
+            raise InputError(
+                f"an adapter cannot have a part called '{taken[0]}', as the alphabet is. Declare "
+                f"it under another name"
+            )
         if self.pooling not in (*POOLINGS, RESIDUE):
             raise UnknownNameError("pooling", self.pooling, [*POOLINGS, RESIDUE])
         if self.alphabets and self.inner % (2 * self.heads):
@@ -137,7 +149,8 @@ class Adapter(nn.Module):
         if not self.attentions:
             normed: Tensor = self.norm(x)
             return normed
-        turn = rotation(batch.positions, self.config.inner // self.config.heads, x.dtype)
+        heads = self.config.heads
+        turn = Rotation(batch.positions, heads, self.config.inner // heads, x.dtype)
         hidden = self._hidden(batch, chance)
         for name, attention in self.attentions.items():
             tokens = batch.tokens[name]

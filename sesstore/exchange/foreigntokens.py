@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alphabets import Codes
 from ..structures.chains import SUFFIXES, Chain
 from ..structures.naming import alphafold_fragment, protein_id, stem
 
@@ -30,7 +31,7 @@ class ForeignTokens:
         Ids its protein may have, the best first.
     where : str
         File and entry, for errors.
-    codes : mapping of str to ndarray, shape=(M, L), dtype=uint8
+    codes : mapping of str to ndarray, shape=(M, L), dtype=uint8 | uint16
         Codes of each alphabet, one a residue.
     chain : Chain, optional
         The residues they belong to, to be aligned to a sequence; without coordinates. None where
@@ -39,7 +40,7 @@ class ForeignTokens:
 
     labels: tuple[str, ...]
     where: str
-    codes: Mapping[str, NDArray[np.uint8]]
+    codes: Mapping[str, Codes]
     chain: Chain | None = None
 
 

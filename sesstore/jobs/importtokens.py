@@ -8,14 +8,16 @@ length. Where no sequence is known, an entry brings its own, or is listed as fai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from ..alphabets import alphabet
+from ..alphabets import ALPHABETS
+from ..alphabets import alphabet as named
 from ..errors import InputError, MissingFileError, UnknownNameError
+from ..exchange.codearrays import SUFFIXES, read_codes
 from ..exchange.dsspfile import read_dssp
 from ..exchange.foldseekdb import read_foldseek_db, read_foldseek_table
 from ..exchange.foreigntokens import ForeignTokens
@@ -43,11 +45,14 @@ class TokenFormat:
         Yields the entries of a file, and for those that are wrong why.
     suffixes : tuple of str
         What files of it end in when a folder is named.
+    of_any : bool
+        Whether it can hold tokens of any alphabet; then `read` is told which, as ``name``.
     """
 
     summary: str
-    read: Callable[[Path], Iterator[ForeignTokens | Failure]]
+    read: Callable[..., Iterator[ForeignTokens | Failure]]
     suffixes: tuple[str, ...]
+    of_any: bool = False
 
 
 _FASTA = (".fasta", ".fa", ".faa", ".fas")
@@ -67,6 +72,8 @@ FORMATS = {
     "ss3-fasta": TokenFormat(
         "FASTA of helix, strand and coil", partial(read_token_fasta, name="ss3"), _FASTA
     ),
+    "fasta": TokenFormat("FASTA of letters of an alphabet", read_token_fasta, _FASTA, True),
+    "codes": TokenFormat("arrays or tables of numbers", read_codes, SUFFIXES, True),
 }
 """Formats by name."""
 
@@ -77,6 +84,7 @@ def import_tokens(
     source: str,
     format: str,
     *,
+    alphabet: str | None = None,
     sequences: Iterable[Protein] = (),
     only_known: bool = False,
     progress: Progress = SILENT,
@@ -93,6 +101,8 @@ def import_tokens(
         Where the structures came from, such as ``"alphafold2"``.
     format : str
         One of `FORMATS`.
+    alphabet : str, optional
+        Of the tokens, for the formats that can hold any: ``"esm3"``, or a declared one.
     sequences : iterable of Protein
         Sequences by id, looked up before those of the store.
     only_known : bool
@@ -108,13 +118,15 @@ def import_tokens(
     Raises
     ------
     UnknownNameError
-        There is no such format.
+        There is no such format, or alphabet.
+    InputError
+        An alphabet is needed and not named, or named and not needed.
     MissingFileError
         A path does not exist, or a folder has no file of the format.
     """
     if format not in FORMATS:
         raise UnknownNameError("format of tokens", format, FORMATS)
-    chosen = FORMATS[format]
+    chosen = _of_alphabet(FORMATS[format], format, alphabet)
     run = TokenRun(store, source, None, sequences)
     left_out = 0
     with run.measured(), progress.stage("importing", None, "entries") as bar:
@@ -132,6 +144,20 @@ def import_tokens(
     if left_out:
         progress.note(f"{left_out:,} entries are of proteins neither given nor stored: left out")
     return run.report
+
+
+def _of_alphabet(chosen: TokenFormat, format: str, name: str | None) -> TokenFormat:
+    if not chosen.of_any:
+        if name is not None:
+            raise InputError(f"{format} says which alphabet its tokens are of. Name none")
+        return chosen
+    if name is None:
+        raise InputError(
+            f"which alphabet are the tokens of? Name one for {format}: {', '.join(ALPHABETS)}, or "
+            f"one you declare with `sesstore alphabets FILE`"
+        )
+    named(name)
+    return replace(chosen, read=partial(chosen.read, name=name))
 
 
 def _files(paths: Sequence[Path], chosen: TokenFormat) -> Iterator[Path]:
@@ -199,9 +225,9 @@ def _aligned(
                 f"{len(protein)} residues. Are they of the same structure?"
             )
     codes = {
-        name: np.stack([spread(index, row, alphabet(name).mask) for row in rows])
+        name: np.stack([spread(index, row, named(name).mask) for row in rows])
         for name, rows in record.codes.items()
     }
-    covered = np.mean([(rows < alphabet(name).mask).any(0) for name, rows in codes.items()])
+    covered = np.mean([(rows < named(name).mask).any(0) for name, rows in codes.items()])
     tokens = StructureTokens(protein.digest, source, codes, None, made_by)
     return TokenisedChain(protein, tokens, float(covered), record.where, own)

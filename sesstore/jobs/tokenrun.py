@@ -47,6 +47,8 @@ class TokenReport:
         File, or file and chain, to reason.
     failed_list : str or None
         Where the list of failures was written, see `write_failures`.
+    conformers : int
+        Most models (NMR, frames of a trajectory) of a chain tokenised now.
     coverage : float
         Share of residues that are resolved.
     table : list of dict
@@ -64,6 +66,7 @@ class TokenReport:
     new_sequences: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     failed_list: str | None = None
+    conformers: int = 0
     coverage: float = 0.0
     table: list[dict[str, str | int]] = field(default_factory=list)
     seconds: float = 0.0
@@ -74,8 +77,12 @@ class TokenReport:
         return {key: value for key, value in vars(self).items() if key != "proteins"}
 
     def write_failures(self, path: Path) -> None:
-        """Write file (and chain) and reason of each failure, a line each, if there are any."""
+        """Write file (and chain) and reason of each failure, a line each.
+
+        Where there are none, the list of an earlier run is removed.
+        """
         if not self.failed:
+            path.unlink(missing_ok=True)
             return
         path.parent.mkdir(exist_ok=True)
         lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.failed.items()]
@@ -178,6 +185,8 @@ class TokenRun:
         self.report.structures += structures
         self.report.failed |= {failure.name: failure.reason for failure in model.failures}
         for chain in model.chains:
+            models = max(len(rows) for rows in chain.tokens.codes.values())
+            self.report.conformers = max(self.report.conformers, models)
             self._count(chain.protein, round(chain.coverage * len(chain.protein)))
         self._waiting.append(model)
         if sum(len(waiting.chains) for waiting in self._waiting) >= _COMMIT_CHAINS:

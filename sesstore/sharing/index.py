@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorruptStoreError, SesstoreError
+from ..alphabets import Alphabet
+from ..errors import CorruptStoreError, InputError, SesstoreError
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import STORAGE_TYPES
@@ -110,11 +111,14 @@ class Index:
         By SHA-256, in the order they were published: of two token records the later counts.
     tasks : dict of str to TaskEntry
         By name.
+    alphabets : dict of str to Alphabet
+        The declared ones of its tokens, by name.
     """
 
     encoders: dict[str, EncoderEntry] = field(default_factory=dict)
     bundles: dict[str, BundleEntry] = field(default_factory=dict)
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
+    alphabets: dict[str, Alphabet] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """Document to be stored."""
@@ -127,9 +131,11 @@ class Index:
         }
         bundles = [{"sha256": sha, **asdict(bundle)} for sha, bundle in self.bundles.items()]
         tasks = {name: asdict(task) for name, task in self.tasks.items()}
-        return sealed(
-            {"sesstore_share": FORMAT, "encoders": encoders, "bundles": bundles, "tasks": tasks}
-        )
+        document = {"sesstore_share": FORMAT, "encoders": encoders, "bundles": bundles}
+        document["tasks"] = tasks
+        if self.alphabets:
+            document["alphabets"] = [one.to_json() for one in self.alphabets.values()]
+        return sealed(document)
 
     def add(self, other: Index) -> list[str]:
         """Take in what another index has; return tasks that differ and stay as they are.
@@ -138,7 +144,15 @@ class Index:
         ------
         FingerprintMismatchError
             An encoder is stored in another type or width.
+        InputError
+            An alphabet has other states.
         """
+        for name, one in other.alphabets.items():
+            if not self.alphabets.setdefault(name, one).same_codes(one):
+                raise InputError(
+                    f"an alphabet '{name}' is shared there with other states. Declare yours under "
+                    f"another name, and import its tokens again"
+                )
         for folder, encoder in other.encoders.items():
             known = self.encoders.setdefault(folder, EncoderEntry(encoder.provenance))
             check_same_storage(known.provenance, encoder.provenance)
@@ -189,6 +203,9 @@ def parse_index(raw: bytes, where: str) -> Index:
             index.bundles[sha] = _bundle(value)
         for name, value in document["tasks"].items():
             index.tasks[names.plain_name(name, "task")] = _task(value)
+        for value in document.get("alphabets", []):
+            one = Alphabet.from_json(value)
+            index.alphabets[one.name] = one
     except CorruptStoreError as problem:
         raise CorruptStoreError(f"{where}: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError, SesstoreError) as problem:

@@ -91,6 +91,7 @@ def publish_records(
             for sha, bundle, path in write_bundles(folder, kind, name, new, makers):
                 found.index.bundles[sha] = bundle
                 found.files[names.bundle_path(sha)] = path
+    found.index.alphabets = store.alphabets()
     for name in store.tasks():
         path = store.path / layout.TASKS / f"{name}.jsonl"
         task, raw = store.task(name), path.read_bytes()

@@ -45,7 +45,17 @@ def take_proteins(taking: Taking, index: Index, wanted: set[bytes] | None) -> No
 
 
 def take_tokens(taking: Taking, index: Index, source: str, wanted: set[bytes] | None) -> None:
-    """Bring the tokens of a source, all or those of some proteins; raises `CorruptStoreError`."""
+    """Bring the tokens of a source, all or those of some proteins, and what alphabets they need.
+
+    Raises
+    ------
+    CorruptStoreError
+        Some are not what they say.
+    InputError
+        An alphabet of that name has other states here.
+    """
+    for one in index.alphabets.values():
+        taking.store.declare(one)
     mine = _identities(taking, index, "tokens", source, wanted)
     with taking.progress.stage(f"tokens of {source}", mine.total, "records") as bar:
         for records in mine.fetch(taking):

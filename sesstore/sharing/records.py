@@ -169,10 +169,11 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
             conformers, maker = head["parts"][name]
             if name not in (*ALPHABETS, PLDDT) or maker not in makers:
                 raise names.refused(f"tokens of {name!r} made by nobody known")
+            dtype = np.dtype(np.uint8) if name == PLDDT else ALPHABETS[name].dtype
             if not (type(conformers) is int and type(length) is int) or min(conformers, length) < 1:
                 raise names.refused("tokens of no size")
-            stop = done + conformers * length
-            codes = np.frombuffer(body[done:stop], np.uint8).reshape(conformers, length)
+            stop = done + conformers * length * dtype.itemsize
+            codes = np.frombuffer(body[done:stop], dtype).reshape(conformers, length)
             by_maker.setdefault(maker, {})[name] = codes
             done = stop
         if done != len(body) or not by_maker:

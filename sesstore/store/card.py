@@ -54,7 +54,7 @@ def _lines(summary: Summary, title: str) -> Iterator[str]:
     if summary.sources:
         yield from _table(
             "Structure tokens",
-            "| source | proteins | foldseek | dssp | pLDDT | made by |",
+            "| source | proteins | foldseek | dssp | pLDDT | others | made by |",
             map(_source_row, summary.sources),
         )
     if summary.tasks:
@@ -81,8 +81,11 @@ def _encoder_row(encoder: EncoderSummary) -> str:
 
 
 def _source_row(source: TokenSummary) -> str:
-    counts = " | ".join(f"{source.counts.get(n, 0):,}" for n in ("foldseek", "dssp", "plddt"))
-    return f"| {source.source} | {source.proteins:,} | {counts} | {source.tool or 'not stated'} |"
+    usual = ("foldseek", "dssp", "plddt")
+    counts = " | ".join(f"{source.counts.get(n, 0):,}" for n in usual)
+    others = ", ".join(f"{n} {c:,}" for n, c in source.counts.items() if n not in usual) or "-"
+    made = source.tool or "not stated"
+    return f"| {source.source} | {source.proteins:,} | {counts} | {others} | {made} |"
 
 
 def _task_row(task: TaskSummary) -> str:

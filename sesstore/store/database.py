@@ -30,6 +30,7 @@ from .files import fsync_folder, full, replace_file, saying_when_full
 from .seals import seal_of, seal_path
 
 FIRST_MAP = 1 << 30
+MOST_TABLES = 64
 STATE = "state"
 """Named database of every file; holds the id of the transaction that wrote last."""
 
@@ -123,6 +124,12 @@ class Database:
                     raise full(self.path) from problem
                 raise unreadable(self.path, problem) from problem
 
+    def table(self, name: str, txn: Txn) -> Any:
+        """Named database, also one another process made after this one opened the file."""
+        if name not in self.tables:
+            self.tables[name] = self._env.open_db(name.encode(), txn=txn, create=False)
+        return self.tables[name]
+
     def add_tables(self, names: Iterable[str]) -> None:
         """Make the named databases of these names that a file of an earlier version lacks."""
         for name in names:
@@ -181,7 +188,12 @@ class Database:
 
     def _opened(self) -> lmdb.Environment:
         size = max(FIRST_MAP, 2 * self.path.stat().st_size)
-        shared: dict[str, Any] = {"subdir": False, "max_dbs": 16, "map_size": size, "create": False}
+        shared: dict[str, Any] = {
+            "subdir": False,
+            "max_dbs": MOST_TABLES,
+            "map_size": size,
+            "create": False,
+        }
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             with suppress(lmdb.Error, OSError):
                 return lmdb.open(str(self.path), max_readers=1024, **shared)
@@ -251,7 +263,7 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
 
 def _make(path: Path, tables: dict[str, bool]) -> None:
     try:
-        env = lmdb.open(str(path), subdir=False, max_dbs=16, map_size=FIRST_MAP)
+        env = lmdb.open(str(path), subdir=False, max_dbs=MOST_TABLES, map_size=FIRST_MAP)
         try:
             for name, several in {**tables, STATE: False}.items():
                 env.open_db(name.encode(), dupsort=several)

@@ -20,6 +20,7 @@ from ..errors import CorruptStoreError, MissingFileError, SesstoreError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from . import layout
+from .alphabets import read_stored, stored_files
 from .proteins import ProteinTable
 from .recordcheck import RecordCheck, check_apart, check_records, entries
 from .seals import seal_fits
@@ -31,6 +32,7 @@ _ROOT = {
     layout.METADATA,
     layout.EMBEDDINGS,
     layout.TOKENS,
+    layout.ALPHABETS,
     layout.TASKS,
     layout.SET_ASIDE,
     layout.SHARE,
@@ -60,7 +62,8 @@ class VerifyReport:
     Parameters
     ----------
     checked : dict of str to int
-        Numbers of ``segments``, ``embeddings``, ``residues``, ``proteins``, ``tokens``, ``tasks``.
+        Numbers of ``segments``, ``embeddings``, ``residues``, ``proteins``, ``tokens``, ``tasks``,
+        and of ``alphabets`` where any are declared.
     bad : list of Fault
         What is wrong.
     notes : list of str
@@ -141,6 +144,8 @@ class _Check:
             provenance = self._encoder(folder)
             for path in layout.committed(folder):
                 yield partial(self._segment, path, provenance)
+        for path in stored_files(self.root):
+            yield partial(self._alphabet, path)
         for path in layout.committed(self.root / layout.TOKENS, folders=False):
             if path.suffix == ".lmdb":
                 yield partial(self._tokens, path)
@@ -215,6 +220,13 @@ class _Check:
             if not found.problems:
                 self._proteins = ProteinTable(path)
 
+    def _alphabet(self, path: Path) -> None:
+        self.report.checked["alphabets"] = self.report.checked.get("alphabets", 0) + 1
+        try:
+            read_stored(path)
+        except CorruptStoreError as problem:
+            self._blame(path, problem)
+
     def _tokens(self, path: Path) -> None:
         found = self._database(path)
         if found is None:
@@ -266,6 +278,7 @@ class _Check:
 def leftovers(root: Path) -> Iterator[Path]:
     """Yield everything under a dot-name: unfinished, or on its way out."""
     places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
+    places.append(root / layout.ALPHABETS)
     places += layout.committed(root / layout.EMBEDDINGS)
     for place in places:
         if place.is_dir():

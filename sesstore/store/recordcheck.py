@@ -13,7 +13,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +27,7 @@ import numpy as np
 from ..alphabets import ALPHABETS
 from ..errors import CorruptStoreError
 from . import layout
+from .alphabets import declare_stored
 from .database import STATE, Database, last_transaction, open_database, unchecked
 from .tokens import PLDDT, read_meta
 
@@ -64,6 +67,8 @@ class RecordCheck:
 def check_records(path: Path) -> RecordCheck:
     """Walk a file in this process."""
     found = RecordCheck()
+    with suppress(CorruptStoreError):  # broken declarations are found by themselves
+        declare_stored(path.parent.parent)
     try:
         database = open_database(path)
         if database is None:
@@ -125,7 +130,7 @@ def _check_proteins(database: Database, txn: Txn, found: RecordCheck) -> None:
 
 def _check_tokens(database: Database, txn: Txn, found: RecordCheck) -> None:
     tables = database.tables
-    counts = {name: 0 for name in (*ALPHABETS, PLDDT) if name in tables}
+    counts = Counter(dict.fromkeys(tables.keys() - {"meta", "provenance", STATE}, 0))
     makers = set()
     for key, value in txn.cursor(tables["provenance"]):
         if _broken(key, value, database.path):
@@ -144,7 +149,7 @@ def _check_tokens(database: Database, txn: Txn, found: RecordCheck) -> None:
         for name in meta["crc"]:
             counts[name] += 1
     for name, count in counts.items():
-        if txn.stat(tables[name])["entries"] != count:
+        if txn.stat(database.table(name, txn))["entries"] != count:
             found.problems.append(f"table {name} holds records that belong to no protein")
 
 
@@ -153,16 +158,26 @@ def _token_problems(
 ) -> Iterator[str]:
     length = meta["length"]
     for name, crc in meta["crc"].items():
-        raw = txn.get(digest, db=database.tables[name])
-        most = _PLDDT_MOST if name == PLDDT else ALPHABETS[name].mask
+        raw = txn.get(digest, db=database.table(name, txn))
         if raw is None or google_crc32c.value(raw) != crc:
             yield f"the {name} record is not what was written"
-        elif not raw or len(raw) % length or (name == PLDDT and len(raw) != length):
-            yield f"the {name} record has {len(raw)} codes for {length} residues"
-        elif int(np.frombuffer(raw, np.uint8).max()) > most:
-            yield f"the {name} record holds a code that does not exist"
+        else:
+            yield from _code_problems(name, raw, length)
         if meta["by"][name] not in makers:
             yield f"nothing says what made its {name} record"
+
+
+def _code_problems(name: str, raw: bytes, length: int) -> Iterator[str]:
+    most, dtype = _PLDDT_MOST, np.dtype(np.uint8)
+    if name != PLDDT:
+        if name not in ALPHABETS:  # said of its declaration, which is what is wrong
+            return
+        most, dtype = ALPHABETS[name].mask, ALPHABETS[name].dtype
+    row = dtype.itemsize * length
+    if not raw or len(raw) % row or (name == PLDDT and len(raw) != length):
+        yield f"the {name} record has {len(raw)} bytes for {length} residues"
+    elif int(np.frombuffer(raw, dtype).max()) > most:
+        yield f"the {name} record holds a code that does not exist"
 
 
 def _broken(key: bytes, value: bytes, path: Path) -> bool:

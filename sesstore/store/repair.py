@@ -48,6 +48,8 @@ class RepairReport:
         Digests whose tokens (by source) or sequences have to be added again.
     tasks_lost : list of str
         Tasks to be added again.
+    alphabets_lost : list of str
+        Alphabets to be declared again; the tokens in them are there.
     """
 
     set_aside: list[str] = field(default_factory=list)
@@ -57,6 +59,7 @@ class RepairReport:
     tokens_lost: dict[str, list[str]] = field(default_factory=dict)
     sequences_lost: list[str] = field(default_factory=list)
     tasks_lost: list[str] = field(default_factory=list)
+    alphabets_lost: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -116,6 +119,9 @@ class _Repair:
             self._rebuild_metadata(place)
         elif place.suffix == ".lmdb":
             self._rebuild_database(place)
+        elif place.parent.name == layout.ALPHABETS:
+            self.report.alphabets_lost.append(place.stem)
+            self._set_aside(place)
         elif place.suffix == ".jsonl":
             self.report.tasks_lost.append(place.stem)
             self._set_aside(place)

@@ -24,6 +24,7 @@ from ..errors import SesstoreError
 from ..proteins import Protein
 from ..residues import StructureTokens
 from . import layout
+from .alphabets import declare_stored
 from .database import Database, open_database, unchecked
 from .proteins import ProteinTable
 from .tokens import Tokens, read_meta
@@ -89,6 +90,8 @@ def _other_ids(database: Database, txn: Txn, found: dict[bytes, Protein]) -> Ite
 
 
 def _salvage_tokens(database: Database, new: Path) -> dict[str, Any]:
+    with suppress(SesstoreError):  # tokens in what is not declared any more are lost
+        declare_stored(database.path.parent.parent)
     old, target = Tokens(database.path), Tokens(new)
     makers = old.provenance()
     kept, lost = 0, []

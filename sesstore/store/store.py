@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alphabets import Alphabet
 from ..errors import (
     InputError,
     MissingFileError,
@@ -25,6 +26,7 @@ from ..provenance import Fingerprint, Provenance, circumstances
 from ..residues import StructureTokens
 from ..tasks import Task
 from . import layout
+from .alphabets import declare_stored, store_alphabet, stored_alphabets
 from .catalogue import one_encoder, stored_encoders
 from .embeddings import Embeddings
 from .files import replace_file
@@ -50,6 +52,7 @@ class Store:
     def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
         self.path, self.attributes = path, attributes
         self._proteins = ProteinTable(path / layout.PROTEINS)
+        declare_stored(path)
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -259,6 +262,22 @@ class Store:
 
     def _tokens_path(self, source: str) -> Path:
         return self.path / layout.TOKENS / f"{layout.check_name('source', source)}.lmdb"
+
+    # Alphabets
+
+    def declare(self, one: Alphabet) -> None:
+        """Declare an alphabet of tokens, here and to this process.
+
+        Raises
+        ------
+        InputError
+            The store, or this process, knows another one by that name.
+        """
+        store_alphabet(self.path, one)
+
+    def alphabets(self) -> dict[str, Alphabet]:
+        """Return the alphabets that were declared here, by name."""
+        return stored_alphabets(self.path)
 
     # Tasks
 

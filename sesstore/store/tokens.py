@@ -1,8 +1,9 @@
 """Structure tokens of one source, in one LMDB file.
 
-Named databases: each alphabet and ``plddt`` (digest -> uint8 codes [M, L], or [L]), ``meta``
-(digest -> JSON: length, a CRC-32C of each record, and which provenance made it) and ``provenance``
-(what it refers to: tool, date, command, versions; stored once a run). Every read checks its sums.
+Named databases: each alphabet and ``plddt`` (digest -> codes [M, L], or [L]; one byte each, or two
+where the alphabet needs them), ``meta`` (digest -> JSON: length, a CRC-32C of each record, and
+which provenance made it) and ``provenance`` (what it refers to: tool, date, command, versions;
+stored once a run). Every read checks its sums.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alphabets import ALPHABETS
+from ..alphabets import ALPHABETS, BUILT_IN, Alphabet, alphabet
 from ..errors import CorruptStoreError, NotStoredError
 from ..provenance import canonical_json
 from ..residues import StructureTokens
-from .database import Database, checked, create_database, open_database, unchecked
+from .alphabets import declare_stored
+from .database import STATE, Database, checked, create_database, open_database, unchecked
 from .index import as_rows
 
 if TYPE_CHECKING:
     from .database import Txn
 
 PLDDT = "plddt"
-TABLES = {**dict.fromkeys(ALPHABETS, False), PLDDT: False, "meta": False, "provenance": False}
+TABLES = {**dict.fromkeys(BUILT_IN, False), PLDDT: False, "meta": False, "provenance": False}
 _BATCH = 1024
 
 
@@ -106,7 +108,7 @@ class Tokens:
         if database is None:
             return {}
         with database.read() as txn:
-            known = [name for name in (*ALPHABETS, PLDDT) if name in database.tables]
+            known = sorted(database.tables.keys() - {"meta", "provenance", STATE}, key=_place)
             tables = {name: database.tables[name] for name in known}
             counts = {name: int(txn.stat(table)["entries"]) for name, table in tables.items()}
         return {name: count for name, count in counts.items() if count}
@@ -198,17 +200,24 @@ class Tokens:
             return None
         parts = {}
         for name, crc in meta["crc"].items():
-            raw = txn.get(digest, db=database.tables[name])
+            raw = txn.get(digest, db=database.table(name, txn))
             if raw is None or _crc(raw) != crc:
                 raise CorruptStoreError(
                     f"{self.path}: the {name} tokens of {digest.hex()[:12]} are not what was "
                     f"written. Run `sesstore verify`, then `sesstore repair`"
                 )
-            parts[name] = np.frombuffer(raw, np.uint8)
+            dtype = np.uint8 if name == PLDDT else self._alphabet(name).dtype
+            parts[name] = np.frombuffer(raw, dtype)
         plddt = parts.pop(PLDDT, None)
         codes = {name: raw.reshape(-1, meta["length"]) for name, raw in parts.items()}
         made = sorted({_tool(database, txn, key, tools) for key in meta["by"].values()})
         return StructureTokens(digest, self.source, codes, plddt, "; ".join(filter(None, made)))
+
+    def _alphabet(self, name: str) -> Alphabet:
+        """An alphabet, which may have been declared after this store was opened."""
+        if name not in ALPHABETS:
+            declare_stored(self.path.parent.parent)
+        return alphabet(name)
 
     def _batches(self) -> Iterator[list[bytes]]:
         database, after = open_database(self.path), b""
@@ -222,6 +231,12 @@ class Tokens:
                 return
             yield batch
             after = batch[-1]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Order of tables: the alphabets sesstore knows, others by name, pLDDT."""
+    known = (*BUILT_IN, "", PLDDT)
+    return known.index(name) if name in known else len(BUILT_IN), name
 
 
 _Parts = tuple[StructureTokens, dict[str, bytes]]
@@ -255,7 +270,7 @@ def _write(
             makers[item.tool] = _put_provenance(database, txn, item.tool, circumstances)
         meta = read_meta(database, txn, item.digest) or {"crc": {}, "by": {}, "length": len(item)}
         for name, raw in parts.items():
-            txn.put(item.digest, raw, db=database.tables[name])
+            txn.put(item.digest, raw, db=database.table(name, txn))
             meta["crc"][name] = _crc(raw)
             meta["by"][name] = makers[item.tool]
         record = checked(item.digest, canonical_json(meta).encode())

@@ -1,7 +1,7 @@
 """Rows of a split as packed batches: embeddings gathered from the store, tokens from memory.
 
-Tokens are a byte a residue and alphabet, so all of a split's are held in memory; embeddings stay in
-the store (or in one array, see `loader`) and are copied protein by protein into each batch.
+Tokens are a byte or two a residue and alphabet, so all of a split's are held in memory; embeddings
+stay in the store (or in one array, see `loader`) and are copied protein by protein into each batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..alphabets import alphabet
+from ..alphabets import Codes, alphabet
 from ..errors import InputError, NotStoredError
 from ..provenance import Provenance
 from ..residues import StructureTokens
@@ -262,31 +262,37 @@ def gathered(view: EmbeddingRows, rows: NDArray[np.int64]) -> Tensor:
     return torch.from_numpy(values)
 
 
-def _codes(
-    item: StructureTokens | None, name: str, length: int, min_plddt: int
-) -> NDArray[np.uint8]:
+def _codes(item: StructureTokens | None, name: str, length: int, min_plddt: int) -> Codes:
     """Codes [M, L] of one protein; all masked where there is no structure."""
-    mask = alphabet(name).mask
-    if item is None or name not in item.codes:
-        return np.full((1, length), mask, np.uint8)
-    codes = item.codes[name]
+    known = alphabet(name)
+    codes = None if item is None else item.in_alphabet(name)
+    if item is None or codes is None:
+        return np.full((1, length), known.mask, known.dtype)
     if min_plddt and item.plddt is not None:
-        codes = np.where(item.plddt < min_plddt, np.uint8(mask), codes)
+        codes = np.where(item.plddt < min_plddt, known.dtype.type(known.mask), codes)
     return codes
 
 
-def _unmasked(codes: NDArray[np.uint8], name: str) -> NDArray[np.bool_]:
+def _unmasked(codes: Codes, name: str) -> NDArray[np.bool_]:
     """Which residues have a token in some conformer, shape=(L,)."""
     known: NDArray[np.bool_] = (codes != alphabet(name).mask).any(0)
     return known
 
 
-def _pack(codes: list[NDArray[np.uint8]], size: int) -> Tensor:
+def _pack(codes: list[Codes], size: int) -> Tensor:
     """Codes [T], or shares of codes [T, size] if any protein has several conformers."""
     if all(len(one) == 1 for one in codes):
         return torch.from_numpy(np.concatenate([one[0] for one in codes]).astype(np.int64))
-    shares = [np.eye(size, dtype=np.float32)[one].mean(0) for one in codes]
-    return torch.from_numpy(np.concatenate(shares))
+    return torch.from_numpy(np.concatenate([_shares(one, size) for one in codes]))
+
+
+def _shares(codes: Codes, size: int) -> NDArray[np.float32]:
+    """Share of conformers [M, L] with each code, [L, size]."""
+    counts = np.zeros((codes.shape[1], size), np.float32)
+    places = np.arange(codes.shape[1])
+    for row in codes:
+        counts[places, row] += 1
+    return counts / np.float32(len(codes))
 
 
 def _check_one_a_residue(labels: Sequence[Any], lengths: NDArray[np.int64]) -> None:

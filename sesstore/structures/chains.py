@@ -1,14 +1,15 @@
 """Protein chains of coordinate files: PDB, mmCIF, BinaryCIF and Foldcomp, plain or gzipped.
 
 One parse a file. Of alternate locations (and of residues modelled as two amino acids) the one with
-the highest occupancy counts; models become conformers; nucleic acids, ligands and waters are left
-out. Shapes: M models, L residues with a C-alpha; atoms that are missing are NaN.
+the highest occupancy counts, but for 3Di, where Foldseek's rule does: the last one of the file.
+Models become conformers; nucleic acids, ligands and waters are left out. Shapes: M models, L
+residues with a C-alpha; atoms that are missing are NaN.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError, StructureError
-from .atoms import AtomTable, Parsed, read_pdb
+from .atoms import AtomTable, Bytes, Parsed, read_pdb
 from .damage import check_geometry, checked_text, unpacked
 from .letters import is_amino_acid, one_letter
 
@@ -52,6 +53,8 @@ class Chain:
         Place of each residue in `sequence`, where the file states it.
     begin : int or None
         Place in the database's sequence where `sequence` begins, where the file states it.
+    last : ndarray, shape=(M, L, 5, 3), dtype=float32, or None
+        As `backbone`, with the last of alternate locations; None where there are none.
     """
 
     id: str
@@ -63,6 +66,7 @@ class Chain:
     sequence: str | None
     positions: NDArray[np.int64] | None = None
     begin: int | None = None
+    last: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.residues)
@@ -204,7 +208,9 @@ def _reason(problem: Exception) -> str:
 
 def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
     """Chains of all models, and the protein atoms of the first."""
-    atoms, residue = _protein(parsed.atoms)
+    every, residue_of_every = _protein(parsed.atoms)
+    located = _best_location(every, residue_of_every)
+    atoms, residue = every[located], residue_of_every[located]
     if not len(atoms):
         raise StructureError(
             "holds no protein residue with a C-alpha (nucleic acids, ligands and waters are not "
@@ -221,19 +227,25 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
     bfactors = np.zeros(len(starts), np.float32)
     alphas = atoms.atom_name == b"CA"
     bfactors[residue[alphas]] = atoms.bfactor[alphas]
-    return _split(heads[rows], backbone, bfactors[rows], parsed), atoms[first_model]
+    chains = _split(heads[rows], backbone, bfactors[rows], parsed)
+    if not located.all():
+        of_last = _stacked(_backbone(every, residue_of_every, len(starts)), heads, len(rows))
+        chains = _with_last(chains, of_last, heads.chain[rows])
+    return chains, atoms[first_model]
+
+
+def _with_last(chains: list[Chain], last: NDArray[np.float32], names: Bytes) -> list[Chain]:
+    return [replace(one, last=last[:, names == one.id.encode("latin-1")]) for one in chains]
 
 
 def _protein(atoms: AtomTable) -> tuple[AtomTable, NDArray[np.int64]]:
-    """Atoms of amino acids with a C-alpha, one location each, and each atom's residue from 0."""
+    """Atoms of amino acids with a C-alpha, and each atom's residue from 0."""
     alpha = (atoms.atom_name == b"CA") & (atoms.element != b"CA") & atoms.polymer
     residue = _residues(atoms)
     with_alpha = np.zeros(int(residue[-1]) + 1 if len(residue) else 0, bool)
     with_alpha[residue[alpha]] = True
     kept = with_alpha[residue] & _is_amino_acid(atoms, residue)
-    atoms, residue = atoms[kept], residue[kept]
-    located = _best_location(atoms, residue)
-    atoms = atoms[located]
+    atoms = atoms[kept]
     return atoms, _residues(atoms)
 
 
@@ -269,7 +281,7 @@ def _best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.b
     occupancy = np.full((int(residue[-1]) + 1, len(letters)), -1.0)
     np.maximum.at(occupancy, (residue[alternate], which), 0.0)
     np.add.at(occupancy, (residue[alternate], which), atoms.occupancy[alternate])
-    # Of equals the last, which is what Foldseek takes.
+    # Of equals the last.
     best = len(letters) - 1 - occupancy[:, ::-1].argmax(1)
     chosen = np.ones(len(atoms), bool)
     chosen[alternate] = which == best[residue[alternate]]

@@ -1,8 +1,8 @@
 """3Di states (van Kempen et al. 2024, doi:10.1038/s41587-023-01773-0), through mini3di.
 
-Like Foldseek, residues that were observed count as neighbours whatever lies between them, and
-residues without a defined state (the ends of a chain among them) get D; unlike it, a residue that
-lacks N, CA or C is masked.
+Like Foldseek, residues that were observed count as neighbours whatever lies between them, of an
+atom's alternate locations the last one counts, and residues without a defined state (the ends of a
+chain among them) get D; unlike it, a residue that lacks N, CA or C is masked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def tokens_3di(chain: Chain) -> NDArray[np.uint8]:
     ndarray, shape=(M, L), dtype=uint8
         For each model, one code a resolved residue.
     """
-    return np.stack([_one_model(model) for model in chain.backbone])
+    backbone = chain.backbone if chain.last is None else chain.last
+    return np.stack([_one_model(model) for model in backbone])
 
 
 def _one_model(model: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -145,7 +145,7 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
         found.append(
             ObservedChain(
                 # Coordinates have served; sending them back would cost more than the tokens.
-                chain=replace(chain, backbone=chain.backbone[:0]),
+                chain=replace(chain, backbone=chain.backbone[:0], last=None),
                 id=protein_id(path, chain.id, len(chains)),
                 name=name,
                 codes=codes,

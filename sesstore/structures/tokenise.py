@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alphabets import alphabet
+from ..alphabets import Codes, alphabet
 from ..errors import InputError, StructureError
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
@@ -232,19 +232,19 @@ def _placed(
     return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own)
 
 
-def spread(index: NDArray[np.int64], values: NDArray[np.uint8], absent: int) -> NDArray[np.uint8]:
+def spread(index: NDArray[np.int64], values: Codes, absent: int) -> Codes:
     """Put values of observed residues at their places in a sequence.
 
     Parameters
     ----------
     index : ndarray, shape=(L,), dtype=int64
         Observed residue of each residue of the sequence, -1 where there is none (see `place`).
-    values : ndarray, dtype=uint8
+    values : ndarray, dtype=uint8 | uint16
         One an observed residue.
     absent : int
         What the others get.
     """
-    found = np.full(len(index), absent, np.uint8)
+    found: Codes = np.full(len(index), absent, values.dtype)
     resolved = index >= 0
     found[resolved] = values[index[resolved]]
     return found

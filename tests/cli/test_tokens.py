@@ -69,6 +69,7 @@ def test_ready_tokens_are_imported(cli) -> None:
         ("tokens --trajectory b --import dssp --source x", "--import takes PATHS"),
         ("tokens a --topology b --source x", "--topology belongs to a --trajectory"),
         ("tokens a --only-known --source x", "--only-known belongs to --import"),
+        ("tokens a --alphabet esm3 --source x", "--alphabet belongs to --import"),
         ("tokens a --import dsspp --source x", "is not one of"),
     ],
 )
@@ -77,3 +78,32 @@ def test_what_does_not_go_together_is_said(cli, words: str, said: str) -> None:
     assert done.status == 2
     assert said in done.err
     assert not Path("store").exists()
+
+
+def test_models_are_counted_and_a_clean_run_removes_the_list(cli, shared_structures: Path) -> None:
+    Path("bad.pdb").write_text("nothing\n")
+    entry = shared_structures / "1l2y.cif"
+    assert cli("tokens", "bad.pdb", entry, "--source", "pdb").status == 1
+    Path("store/tokens/pdb.files.jsonl").unlink()
+    done = cli("tokens", entry, "--source", "pdb")
+    assert "1 sequences, up to 38 conformers, 20 residues" in done.out
+    assert not Path("store/tokens/pdb.failed.tsv").exists()
+
+
+def test_alphabets_are_declared_listed_and_imported(cli) -> None:
+    Path("contact.toml").write_text('name = "contact"\nletters = "LMH"\n[aliases]\n"-" = "#"\n')
+    Path("known.fasta").write_text(">P1\nMKVLA\n")
+    Path("t.fasta").write_text(">P1\nLMH-L\n")
+    assert "4,096 codes" in cli("alphabets").out
+    done = cli("alphabets", "contact.toml", "--json").json
+    assert [one["name"] for one in done["alphabets"]][:2] == ["foldseek", "dssp"]
+    assert "contact" in [one["name"] for one in done["alphabets"]]
+    words = ("--import", "fasta", "--alphabet", "contact", "--sequences", "known.fasta")
+    found = cli("tokens", "t.fasta", "--source", "x", *words, "--json").json
+    assert (found["chains"], found["residues"], found["coverage"]) == (1, 5, 0.8)
+    assert "contact 1" in cli("info").out
+    assert cli("verify", "--json").json["checked"]["alphabets"] == 1
+    Path("contact.toml").write_text('name = "contact"\nletters = "ABC"\n')
+    again = cli("alphabets", "contact.toml")
+    assert again.status == 2
+    assert "an alphabet 'contact' with other states" in again.err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK, SS3
-from sesstore.errors import MissingFileError, UnknownNameError
+from sesstore.errors import InputError, MissingFileError, UnknownNameError
 from sesstore.jobs.importtokens import FORMATS, import_tokens
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
@@ -42,6 +42,25 @@ def test_entries_land_on_the_sequence_of_their_name(store: Store, table: Path) -
     assert states(store, Protein("other", "W" * 10)) == "D" * 10
     assert store.tokens("s").get(stored.digest).tool == "imported from foldseek-tsv"
     assert report.coverage == pytest.approx(29 / 31)
+
+
+def test_numbers_land_on_their_sequences(store: Store, tmp_path: Path) -> None:
+    store.add_proteins([Protein("P1", "MKVL"), Protein("P2", "MKV")])
+    np.savez(tmp_path / "t.npz", P1=[4098, 1, 2, 3, 4000, 4097], P2=[1, 2], P3=[1])
+    report = import_tokens(store, [tmp_path], "s", "codes", alphabet="esm3")
+    assert (report.structures, report.chains, len(report.failed)) == (3, 1, 2)
+    (found,) = store.tokens("s")
+    assert found.codes["esm3"].tolist() == [[1, 2, 3, 4000]]
+    assert any("2 tokens, the sequence of 'P2' 3 residues" in r for r in report.failed.values())
+
+
+def test_the_alphabet_is_named_where_it_is_needed_and_only_there(store: Store, table: Path) -> None:
+    with pytest.raises(InputError, match="which alphabet are the tokens of"):
+        import_tokens(store, [table], "s", "codes")
+    with pytest.raises(InputError, match="Name none"):
+        import_tokens(store, [table], "s", "foldseek-tsv", alphabet="dssp")
+    with pytest.raises(UnknownNameError, match="Did you mean 'esm3'"):
+        import_tokens(store, [table], "s", "codes", alphabet="esm33")
 
 
 def test_only_known_proteins_on_request(store: Store, table: Path) -> None:

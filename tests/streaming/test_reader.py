@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.alphabets import DSSP, FOLDSEEK
+from sesstore.alphabets import DSSP, ESM3, FOLDSEEK, SS3
 from sesstore.errors import InputError, NotStoredError
+from sesstore.provenance import circumstances
+from sesstore.residues import StructureTokens
 from sesstore.streaming.reader import SplitData, is_labelled
 from sesstore.tasks import IGNORED, Problem
 
@@ -46,6 +48,33 @@ def test_a_protein_without_structure_is_masked_not_dropped(stored) -> None:
     assert set(batch.tokens["dssp"].tolist()) == {DSSP.mask}
     assert split.coverage.proteins == 24
     assert split.coverage.with_tokens == 20
+
+
+def test_three_states_are_read_from_stored_eight(stored) -> None:
+    view, tokens = stored.store.embeddings(), stored.store.tokens("alphafold2")
+    split = SplitData(view, tokens, stored.digests, alphabets=("ss3",), min_plddt=70)
+    item = stored.tokens[stored.proteins[5].digest]
+    expected = np.where(item.plddt < 70, SS3.mask, SS3.reduced(item.codes["dssp"][0]))
+    assert split.read(np.array([5])).tokens["ss3"].tolist() == expected.tolist()
+    assert split.read(np.array([23])).tokens["ss3"].unique().tolist() == [SS3.mask]
+
+
+def test_wide_codes_are_read_masked_and_shared(stored) -> None:
+    rng = np.random.default_rng(1)
+    wide = []
+    for i, protein in enumerate(stored.proteins[:3]):
+        codes = rng.integers(0, 4096, (3 if i == 0 else 1, len(protein)))
+        plddt = np.full(len(protein), 20 if i == 2 else 90, np.uint8)
+        wide.append(StructureTokens(protein.digest, "wide", {"esm3": codes}, plddt))
+    stored.store.add_tokens(wide, circumstances())
+    view, tokens = stored.store.embeddings(), stored.store.tokens("wide")
+    split = SplitData(view, tokens, stored.digests, alphabets=("esm3",), min_plddt=70)
+    assert split.read(np.array([1])).tokens["esm3"].tolist() == wide[1].codes["esm3"][0].tolist()
+    assert split.read(np.array([2])).tokens["esm3"].unique().tolist() == [ESM3.mask]
+    shares = split.read(np.array([0])).tokens["esm3"]
+    assert shares.shape == (len(wide[0]), ESM3.size)
+    one = np.eye(ESM3.size, dtype=np.float32)[wide[0].codes["esm3"]].mean(0)
+    np.testing.assert_allclose(shares.numpy(), one)
 
 
 def test_conformers_become_shares_of_codes(stored) -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sesstore.adapter.model import AdapterConfig
+from sesstore.alphabets import ALPHABETS, Alphabet, Reduction, alphabet
 from sesstore.errors import InputError, MissingFileError
 from sesstore.training.checkpoint import load_adapter, load_state, save_state
 from sesstore.training.fit import FitConfig, fit
@@ -21,6 +22,29 @@ def test_a_loaded_adapter_is_ready_to_predict(run) -> None:
     adapter = load_adapter(Run.load(run.path))
     assert not adapter.training
     assert adapter.config == AdapterConfig(16, 3, ("dssp",), heads=4)
+
+
+def test_a_run_brings_its_declared_alphabets_along(taught, out) -> None:
+    bends = Alphabet("bends", "SO", of=Reduction("dssp", {"S": "ST", "O": "HBEGIL"}))
+    taught.store.declare(bends)
+    shape, config = AdapterConfig(16, 3, ("bends", "dssp"), heads=4), FitConfig(epochs=1)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, shape, config, out)
+    weights = load_adapter(run).attentions["bends"].embedding.weight
+    assert weights.shape[0] == bends.size
+    del ALPHABETS["bends"]  # as another process, where no store declares it
+    assert load_adapter(Run.load(run.path)).config.alphabets == ("dssp", "bends")
+    assert alphabet("bends") == bends
+    ALPHABETS["bends"] = Alphabet("bends", "XYZ")
+    with pytest.raises(InputError, match="record declares an alphabet 'bends' with other states"):
+        load_adapter(Run.load(run.path))
+    del ALPHABETS["bends"]
+
+
+def test_an_alphabet_cannot_be_called_as_a_part_of_torch() -> None:
+    ALPHABETS["keys"] = Alphabet("keys", "AB")
+    with pytest.raises(InputError, match="Declare it under another name"):
+        AdapterConfig(16, 3, ("keys",))
+    del ALPHABETS["keys"]
 
 
 def test_the_last_epoch_is_kept_beside_the_best(taught, out) -> None:

@@ -1,0 +1,54 @@
+"""``sesstore alphabets``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from .options import output_options, store_option
+from .output import Output
+
+
+@click.command("alphabets")
+@click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(path_type=Path))
+@store_option
+@output_options
+def command(files: tuple[Path, ...], store_path: Path, output: Output) -> None:
+    """List the alphabets of structure tokens, or declare those of some files in the store.
+
+    A FILE is TOML: a name, and letters (or a number of codes); aliases for what other tools write;
+    and where its tokens follow from those of another, how. It travels with the store.
+
+    \b
+    Example:
+      sesstore alphabets
+      sesstore alphabets bends.toml        # name = "bends", letters = "STB"
+      sesstore tokens bends.fasta --import fasta --alphabet bends --source pdb
+    """
+    from sesstore.alphabets import ALPHABETS
+    from sesstore.store import Store
+    from sesstore.store.alphabets import read_toml
+
+    if files or store_path.exists():
+        declared = [read_toml(file) for file in files]
+        store = Store.open(store_path, create=bool(files))
+        for one in declared:
+            store.declare(one)
+    output.table(
+        ["alphabet", "states", "follows from"],
+        [
+            [
+                one.name,
+                one.letters or f"{one.codes:,} codes",
+                f"{one.of.alphabet}: {_groups(one.of.groups)}" if one.of else "",
+            ]
+            for one in ALPHABETS.values()
+        ],
+    )
+    output.result({"alphabets": [one.to_json() for one in ALPHABETS.values()]})
+
+
+def _groups(groups: Mapping[str, str]) -> str:
+    return ", ".join(f"{letter} = {group}" for letter, group in groups.items())

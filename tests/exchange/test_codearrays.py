@@ -1,0 +1,102 @@
+"""Numbers as tokens: every kind of file, and what is none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.errors import InputError, MissingFileError
+from sesstore.exchange.codearrays import read_codes
+from sesstore.exchange.foreigntokens import ForeignTokens
+from sesstore.structures.failure import Failure
+
+ROWS = {"AF-P12345-F1-model_v4": [5, 4095, 4096], "1abc_A": [0, 1]}
+
+
+def written(folder: Path, kind: str) -> Path:
+    """The rows as a file of a kind that holds many."""
+    path = folder / f"tokens.{kind}"
+    if kind == "npz":
+        np.savez(path, **{name: np.array(row) for name, row in ROWS.items()})
+    elif kind == "pt":
+        torch.save({name: torch.tensor(row) for name, row in ROWS.items()}, path)
+    elif kind == "json":
+        path.write_text(json.dumps(ROWS))
+    elif kind == "json.gz":
+        path.write_bytes(gzip.compress(json.dumps(ROWS).encode()))
+    elif kind == "csv":
+        path.write_text("id,codes\n" + "".join(f'{n},"{r}"\n' for n, r in ROWS.items()))
+    else:
+        path.write_text("".join("\t".join(map(str, (n, *r))) + "\n" for n, r in ROWS.items()))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["npz", "pt", "json", "json.gz", "csv", "tsv"])
+def test_files_of_many(kind: str, tmp_path: Path) -> None:
+    found = list(read_codes(written(tmp_path, kind), "esm3"))
+    assert all(isinstance(one, ForeignTokens) for one in found)
+    assert [one.labels[0] for one in found] == ["P12345", "1abc_A"]
+    assert [one.codes["esm3"].tolist() for one in found] == [[row] for row in ROWS.values()]
+    assert {one.codes["esm3"].dtype for one in found} == {np.dtype(np.uint16)}
+
+
+def test_a_file_of_one_is_called_as_its_protein(tmp_path: Path) -> None:
+    np.save(tmp_path / "P1.npy", np.array([[4098, 3, 4, 4097], [4098, 5, 6, 4097]], np.int32))
+    torch.save(torch.tensor([1, 2], dtype=torch.int16), tmp_path / "P2.pt")
+    (tmp_path / "P3.json").write_text("[7]")
+    (one,), (two,), (three,) = (
+        list(read_codes(tmp_path / name, "esm3")) for name in ("P1.npy", "P2.pt", "P3.json")
+    )
+    assert (one.labels, one.codes["esm3"].tolist()) == (("P1",), [[3, 4], [5, 6]])
+    assert (two.labels, two.codes["esm3"].tolist()) == (("P2",), [[1, 2]])
+    assert (three.labels, three.codes["esm3"].tolist()) == (("P3",), [[7]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", b'{"p": [1, 5000], "q": [1]}'),
+        ("a.json", b'{"p": [1, 2.5], "q": [1]}'),
+        ("a.json", b'{"p": [[1, 2], [3]], "q": [1]}'),
+        ("a.json", b'{"p": [], "q": [1]}'),
+        ("a.json", b'{"p": {"x": 1}, "q": [1]}'),
+        ("a.csv", b"id,codes\np,1 x 2\nq,1\n"),
+        ("a.csv", b"id,codes\np,\nq,1\n"),
+        ("a.csv", b"p,99999999999999999999\nq,1\n"),
+    ],
+)
+def test_a_wrong_entry_is_said_and_stops_no_other(name: str, content: bytes, tmp_path: Path):
+    (tmp_path / name).write_bytes(content)
+    one, two = read_codes(tmp_path / name, "esm3")
+    assert isinstance(one, Failure)
+    assert name in one.reason
+    assert isinstance(two, ForeignTokens)
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.pt", "a.json"])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04", b"[1, 2", b"\xff" * 99])
+def test_broken_files_are_said(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        list(read_codes(tmp_path / name, "esm3"))
+
+
+def test_no_pickle_runs(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "a.pt").write_bytes(pickle.dumps(Path("x")))
+    for name in ("a.npy", "a.pt"):
+        with pytest.raises(InputError, match=name):
+            list(read_codes(tmp_path / name, "esm3"))
+
+
+def test_other_and_absent_files_are_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none of \.npy"):
+        list(read_codes(tmp_path / "a.txt", "esm3"))
+    with pytest.raises(MissingFileError, match="no file"):
+        list(read_codes(tmp_path / "a.npy", "esm3"))

@@ -1,0 +1,138 @@
+"""Alphabets a store declares: written once, checked, shared, and used like the built-in ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.alphabets import ALPHABETS, DSSP, ESM3, Alphabet, Reduction
+from sesstore.errors import CorruptStoreError, InputError, MissingFileError, UnknownNameError
+from sesstore.proteins import Protein
+from sesstore.residues import StructureTokens
+from sesstore.sharing.pull import merge, pull
+from sesstore.sharing.push import push
+from sesstore.store import Store
+from sesstore.store.alphabets import read_toml
+from sesstore.store.integrity import verify
+from sesstore.store.repair import repair
+
+PROTEIN = Protein("p", "MKTAYIAKQR")
+MOTIFS = Alphabet("motifs", codes=700, aliases={"999": "#"})
+BENDS = Alphabet("bends", "SO", of=Reduction("dssp", {"S": "ST", "O": "HBEGIL"}))
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    """Declarations last as long as the process: a test's are taken back."""
+    before = dict(ALPHABETS)
+    yield
+    ALPHABETS.clear()
+    ALPHABETS.update(before)
+
+
+def forget(name: str) -> None:
+    """As another process, which has not heard of it."""
+    ALPHABETS.pop(name, None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store.create(tmp_path / "store")
+    store.declare(MOTIFS)
+    store.declare(BENDS)
+    store.add_proteins([PROTEIN])
+    codes = {
+        "motifs": np.arange(691, 701).reshape(1, -1),
+        "esm3": np.arange(4087, 4097).reshape(1, -1),
+        "dssp": DSSP.encode("HHSTTLEEB#"),
+    }
+    store.add_tokens([StructureTokens(PROTEIN.digest, "pdb", codes)], {})
+    return store
+
+
+def test_wide_codes_come_back_in_another_process(store: Store) -> None:
+    forget("motifs")
+    (found,) = Store.open(store.path).tokens("pdb")
+    assert found.codes["motifs"].dtype == MOTIFS.dtype == np.uint16
+    assert found.codes["motifs"].tolist() == [list(range(691, 701))]
+    assert found.codes["esm3"][0, -1] == ESM3.mask
+    assert store.tokens("pdb").counts() == {"dssp": 1, "esm3": 1, "motifs": 1}
+
+
+def test_tokens_that_follow_from_others_need_not_be_stored(store: Store) -> None:
+    (found,) = store.tokens("pdb")
+    bends = found.in_alphabet("bends")
+    assert bends is not None
+    assert BENDS.decode(bends[0]) == "OOSSSOOOO#"
+    assert found.in_alphabet("ss3") is not None
+    assert found.in_alphabet("foldseek") is None
+
+
+def test_a_declaration_made_later_is_found(store: Store, tmp_path: Path) -> None:
+    forget("motifs")
+    assert store.tokens("pdb").get(PROTEIN.digest) is not None
+    assert "motifs" in ALPHABETS
+
+
+def test_states_never_change_under_a_name_and_aliases_may(store: Store) -> None:
+    with pytest.raises(InputError, match="'motifs' with other states"):
+        store.declare(Alphabet("motifs", codes=701))
+    store.declare(Alphabet("motifs", codes=700, aliases={"998": "#"}))
+    assert store.alphabets()["motifs"].aliases == {"998": "#"}
+    with pytest.raises(InputError, match="'dssp' is an alphabet sesstore knows"):
+        store.declare(DSSP)
+
+
+def test_every_changed_byte_is_found_and_no_token_is_lost(store: Store) -> None:
+    path = store.path / "alphabets" / "motifs.toml"
+    sound = path.read_bytes()
+    for place in range(len(sound)):
+        broken = bytearray(sound)
+        broken[place] ^= 4
+        path.write_bytes(bytes(broken))
+        (fault,) = verify(store.path).bad
+        assert fault.where == "alphabets/motifs.toml"
+    with pytest.raises(CorruptStoreError, match=r"motifs\.toml is not what was written"):
+        Store.open(store.path)
+    assert repair(store.path).alphabets_lost == ["motifs"]
+    forget("motifs")
+    with pytest.raises(UnknownNameError, match="sesstore alphabets"):
+        list(Store.open(store.path).tokens("pdb"))
+    Store.open(store.path).declare(MOTIFS)
+    (found,) = Store.open(store.path).tokens("pdb")
+    assert found.codes["motifs"][0, 0] == 691
+    assert verify(store.path).ok
+
+
+def test_they_travel_with_the_tokens(store: Store, tmp_path: Path) -> None:
+    push(store, str(tmp_path / "shared"))
+    for name, take in (("pulled", pull), ("merged", merge)):
+        forget("motifs")
+        other = Store.create(tmp_path / name)
+        take(other, str(tmp_path / "shared") if take is pull else Store.open(store.path))
+        assert other.alphabets().keys() == {"motifs", "bends"}
+        (found,) = other.tokens("pdb")
+        assert found.codes["motifs"].tolist() == [list(range(691, 701))]
+        assert verify(other.path).ok
+
+
+def test_another_meaning_elsewhere_is_refused(store: Store, tmp_path: Path) -> None:
+    forget("motifs")
+    other = Store.create(tmp_path / "other")
+    other.declare(Alphabet("motifs", codes=12))
+    with pytest.raises(InputError, match="'motifs' with other states"):
+        pull(other, str(store.path))
+    assert other.sources() == []
+
+
+def test_a_users_file_is_read_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\nletters = "ab-"\n[aliases]\n" " = "#"\n')
+    assert read_toml(file) == Alphabet("mine", "ab-", {" ": "#"})
+    file.write_text("name = mine")
+    with pytest.raises(InputError, match=r"mine.toml': it is no TOML"):
+        read_toml(file)
+    with pytest.raises(MissingFileError, match="no file"):
+        read_toml(tmp_path / "none.toml")
