@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import output_options, store_option, weights_option
+from .opening import store_to_write
+from .options import engine_options, output_options, store_option, weights_option
 from .output import Output, duration, size
 
 if TYPE_CHECKING:
@@ -35,6 +40,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Proteins beyond the window: overlapping windows, or the first window only.",
 )
+@click.option(
+    "--partition",
+    metavar="I/N",
+    help="Do only the I-th of N equal parts; 'slurm': that of this task of a job array.",
+)
+@engine_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="With --engine ray: how many; one a GPU, or one a CPU, by default.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="CPU threads: all cores by default; 1 a Ray worker."
+)
 @store_option
 @output_options
 def command(
@@ -44,6 +63,11 @@ def command(
     device: str | None,
     dtype: str,
     long_policy: str,
+    partition: str | None,
+    engine: str,
+    address: str | None,
+    workers: int | None,
+    threads: int | None,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -56,19 +80,47 @@ def command(
     Example:
       sesstore embed --plm esm2_t33
       sesstore embed --plm near proteome.fasta.gz
+      sesstore embed --plm esm2_t36 --engine ray --address auto
+      sesstore embed --plm esm2_t36 --partition 3/10
     """
     from sesstore.encoders import registry
     from sesstore.jobs.add import proteins_named
     from sesstore.jobs.embed import embed, plan_embedding
-    from sesstore.store import Store
+    from sesstore.jobs.engines.cluster import Cluster, connected
+    from sesstore.jobs.engines.partition import Partition, select
+    from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+    from sesstore.sharing.cache import url_of
 
-    spec = registry.spec(plm)
-    store = Store.open(store_path, create=bool(what))
+    if workers is not None and engine == "local":
+        raise click.UsageError("--workers belongs to --engine ray")
+    name = registry.spec(plm).name
+    part = None if partition is None else Partition.parse(partition, os.environ)
+    store = store_to_write(store_path, output, create=bool(what) and part is None)
     proteins = proteins_named(store, what) if what else None
-    encoder = registry.load(spec.name, weights=weights, device=device, long=long_policy)
-    plan = plan_embedding(store, encoder, proteins, dtype=dtype)
-    say_plan(plan, spec.name, output)
-    report = embed(store, encoder, proteins, dtype=dtype, plan=plan, progress=output)
+    if part is not None:
+        proteins = select(store, proteins, part)
+        output.note(f"partition {part}: {len(proteins):,} sequences")
+    elif "SLURM_ARRAY_TASK_ID" in os.environ:
+        output.note("this task of a Slurm job array does all; its part only: --partition slurm")
+    cluster = Cluster(address, workers, threads or 1)
+    with connected(cluster) if engine == "ray" else nullcontext() as ray:
+        run: Callable[..., EmbedReport]
+        if ray is None:
+            encoder = registry.load(
+                name, weights=weights, device=device, threads=threads, long=long_policy
+            )
+            run = partial(embed, store, encoder)
+        else:
+            encoder, make_encoder, gpus = encoder_for_workers(
+                ray, name, cluster, device=device, weights=weights, long=long_policy
+            )
+            run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
+            run = partial(run, where=url_of(store_path))  # a folder's workers take its own path
+        plan = plan_embedding(store, encoder, proteins, dtype=dtype)
+        say_plan(plan, name, output)
+        # Proteins of a partition are known to the store, and must not be written by many machines.
+        new = proteins if part is None else None
+        report = run(new, dtype=dtype, plan=plan, progress=output)
     say_report(report, output)
     output.result(asdict(report))
     if report.failed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from .output import Output
 
@@ -22,7 +23,7 @@ store_option = click.option(
     default=Path("store"),
     show_default="./store",
     show_envvar=True,
-    help="The store's folder; train, sweep and evaluate also take a URL.",
+    help="The store's folder; add, embed, tokens, train, sweep, evaluate, gc: or a URL (s3://...).",
 )
 
 plm_option = click.option("--plm", help="Encoder, such as esm2_t33 or near (see `sesstore plms`).")
@@ -34,6 +35,31 @@ weights_option = click.option(
 source_option = click.option(
     "--source", help="Where the structures come from: alphafold2, esmfold, pdb, ..."
 )
+
+
+def engine_options(command: Command) -> Command:
+    """Add ``--engine`` and ``--address``, and check that they go together."""
+
+    @click.option(
+        "--engine",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Where the work is done: in this process, or by workers on a Ray cluster.",
+    )
+    @click.option(
+        "--address",
+        envvar="RAY_ADDRESS",
+        help="With --engine ray: a running cluster (auto, host:6379); this machine by default.",
+    )
+    @wraps(command)
+    def with_engine(*args: Any, engine: str, address: str | None, **kwargs: Any) -> Any:
+        given = click.get_current_context().get_parameter_source("address")
+        if engine == "local" and given is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--address belongs to --engine ray")
+        return command(*args, engine=engine, address=address, **kwargs)
+
+    return with_engine  # type: ignore[return-value]
 
 
 def output_options(command: Command) -> Command:
@@ -56,3 +82,19 @@ def comma_list(_: click.Context, __: click.Parameter, value: str | None) -> tupl
         return None
     words = tuple(word.strip() for word in value.split(",") if word.strip())
     return () if words == ("none",) else words
+
+
+def several(
+    read: Callable[[str], Any],
+) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]:
+    """Make a click callback that reads ``"a,b"`` value by value."""
+
+    def callback(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+        if text is None:
+            return None
+        try:
+            return tuple(read(word.strip()) for word in text.split(",") if word.strip())
+        except ValueError:
+            raise click.BadParameter(f"'{text}' is no list of values", param=parameter) from None
+
+    return callback

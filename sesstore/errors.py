@@ -16,6 +16,7 @@
     │   └── StorageFullError (OSError)      no space left; nothing half-written
     ├── WeightsError (FileNotFoundError)    weights that are absent or not what they say
     ├── MissingExtraError (ImportError)     an optional dependency is not installed
+    ├── ClusterError (RuntimeError)         a cluster that is not there, or loses all its workers
     ├── TrainingError (RuntimeError)        training cannot go on (a loss that is not finite, ...)
     └── StoppedError (RuntimeError)         stopped by a signal after everything done was committed
 
@@ -164,6 +165,10 @@ class MissingExtraError(SesstoreError, ImportError):
             f"pip install 'sesstore[{extra}]'"
         )
         self.extra = extra
+
+
+class ClusterError(SesstoreError, RuntimeError):
+    """A cluster cannot be reached or started, or loses its workers as fast as it gets them."""
 
 
 class TrainingError(SesstoreError, RuntimeError):

@@ -8,27 +8,24 @@ ends the run, a signal among them, what was finished is committed.
 
 from __future__ import annotations
 
-import queue
 import shutil
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import torch
 
 from ..encoders.base import Encoder
 from ..errors import InputError, StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, circumstances
-from ..residues import STORAGE_TYPES, Embedding, to_storage
+from ..residues import STORAGE_TYPES
 from ..store import Store
-from ..store.segments import SegmentWriter
 from .signals import stop_requests
-
-_QUEUED = 64
-"""Embeddings that may wait for the writer: bounds memory, hides its jitter."""
+from .writing import BackgroundWriter
 
 
 @dataclass(frozen=True)
@@ -164,22 +161,37 @@ def embed(
     return report
 
 
-def _encode_all(
-    store: Store, encoder: Encoder, plan: EmbedPlan, dtype: str, progress: Progress
-) -> set[bytes]:
-    provenance = Provenance(
+def provenance_of(encoder: Encoder, dtype: str) -> Provenance:
+    """Return what is stored with embeddings by an encoder in some type."""
+    return Provenance(
         fingerprint=encoder.fingerprint,
         dim=encoder.dim,
         dtype=dtype,
         licence=encoder.licence,
         citation=encoder.citation,
     )
+
+
+def made_on(encoder: Encoder) -> dict[str, Any]:
+    """Circumstances of a run, with what it runs on: what `plan` tells throughputs apart by."""
+    device = getattr(encoder, "device", torch.device("cpu"))
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{device.type}, {torch.get_num_threads()} threads"
+    return {**circumstances("torch", "numpy", "zarr"), "device": name}
+
+
+def _encode_all(
+    store: Store, encoder: Encoder, plan: EmbedPlan, dtype: str, progress: Progress
+) -> set[bytes]:
+    provenance = provenance_of(encoder, dtype)
     done: set[bytes] = set()
     with (
         stop_requests() as stop,
         progress.stage(f"embedding with {encoder.name}", plan.residues, "residues") as bar,
-        store.writer(provenance, circumstances("torch", "numpy", "zarr")) as writer,
-        _Background(writer, dtype) as background,
+        store.writer(provenance, made_on(encoder)) as writer,
+        BackgroundWriter(writer, dtype) as background,
     ):
         for embedding in encoder.encode(plan.todo):
             background.put(embedding)
@@ -193,40 +205,6 @@ def _encode_all(
             f"and committed. Run the same command again to go on from there"
         )
     return done
-
-
-class _Background:
-    """Casts and writes embeddings in a thread of its own; errors surface in `put` or at exit."""
-
-    def __init__(self, writer: SegmentWriter, dtype: str) -> None:
-        self._writer, self._dtype = writer, dtype
-        self._queue: queue.Queue[Embedding | None] = queue.Queue(_QUEUED)
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="sesstore-writer", daemon=True)
-
-    def __enter__(self) -> _Background:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
-
-    def put(self, embedding: Embedding) -> None:
-        """Hand over one embedding; waits while the writer is behind."""
-        if self._error is not None:
-            raise self._error
-        self._queue.put(embedding)
-
-    def _run(self) -> None:
-        while (embedding := self._queue.get()) is not None:
-            if self._error is None:  # after an error, only drain, so that `put` never blocks
-                try:
-                    self._writer.add(to_storage(embedding, self._dtype))
-                except BaseException as problem:
-                    self._error = problem
 
 
 def _failures(encoder: Encoder, todo: list[Protein], done: set[bytes]) -> dict[str, str]:

@@ -1,0 +1,174 @@
+"""Get hold of a Ray cluster, quietly: one of this machine's own for the while, or a running one.
+
+Ray is imported here and nowhere else, on first use. What was started is shut down and its files are
+removed; nothing of Ray's own goes to the terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ...errors import ClusterError, MissingExtraError
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ray would say on the driver's standard output what happens to workers; the driver says it.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
+    "RAY_SCHEDULER_EVENTS": "0",
+}
+_OBJECT_STORE_BYTES = 100 << 20
+"""Ray's least is 75 MiB. Portions and their results fit into calls; embeddings never travel."""
+
+_LONGEST_FOLDER = 40
+"""Ray's sockets have names of at most 107 bytes, below the folder it is given."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where workers run, and how many.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a running cluster, as ``ray.init`` takes it (``auto``, ``host:6379``); without one, and
+        without ``RAY_ADDRESS``, this machine alone is used.
+    workers : int, optional
+        How many; by default one a GPU, or one a `threads` CPUs, of all that the cluster has at any
+        time.
+    threads : int
+        CPU threads of a worker.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    threads: int = 1
+
+
+def imported() -> Any:
+    """Return the package ray.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        return import_module("ray")
+    except ImportError:
+        raise MissingExtraError("the Ray engine", "cluster") from None
+
+
+@contextmanager
+def connected(cluster: Cluster) -> Iterator[Any]:
+    """Connect to a cluster for the while; a connection that exists already is used and left.
+
+    Yields
+    ------
+    module
+        The package ray, connected.
+
+    Raises
+    ------
+    MissingExtraError
+        Ray is not installed.
+    ClusterError
+        There is no cluster at the address, or none could be started.
+    """
+    ray = imported()
+    if ray.is_initialized():
+        yield ray
+        return
+    folder = None
+    with _handlers_kept():
+        try:
+            address = cluster.address or os.environ.get("RAY_ADDRESS")
+            if address is None:
+                folder = _folder()
+                _start(ray, cluster, folder)
+            else:
+                _connect(ray, address)
+            yield ray
+        finally:
+            ray.shutdown()
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def slots(ray: Any, cluster: Cluster, *, gpus: bool) -> int:
+    """How many workers there should be now."""
+    if cluster.workers is not None:
+        return cluster.workers
+    there = ray.cluster_resources()
+    return int(there.get("GPU", 0) if gpus else there.get("CPU", 0) // cluster.threads)
+
+
+def has_gpus(ray: Any) -> bool:
+    """Whether the cluster has GPUs."""
+    return bool(ray.cluster_resources().get("GPU", 0) >= 1)
+
+
+def _start(ray: Any, cluster: Cluster, folder: str) -> None:
+    cpus = max(len(os.sched_getaffinity(0)), (cluster.workers or 1) * cluster.threads)
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=folder,
+        )
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as problem:
+        raise ClusterError(
+            f"Ray could not be started on this machine: {_first_line(problem)}. Run without "
+            f"--engine ray, or start a cluster with `ray start --head` and name its --address"
+        ) from None
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
+    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as problem:
+        raise ClusterError(
+            f"there is no Ray cluster to be used at '{address}': {_first_line(problem)}. Start one "
+            f"with `ray start --head`, or leave --address out to use this machine"
+        ) from None
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).strip().splitlines()[0].rstrip(".") if str(problem).strip() else "no reason"
+
+
+def _folder() -> str:
+    """A folder for Ray's files that is this run's own: others' runs cannot be in the way."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= _LONGEST_FOLDER else "/tmp"  # noqa: S108 - mkdtemp makes it safe
+    return tempfile.mkdtemp(prefix="sesstore-ray-", dir=short)
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Undo what Ray does to signal handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

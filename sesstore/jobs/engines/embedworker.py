@@ -1,0 +1,154 @@
+"""What one worker of an embedding run does, wherever it runs: encode portions, commit segments.
+
+It loads its encoder once and keeps one segment open over portions, which it commits every three
+quarters of a minute and when it is told to. `EmbedWorker.stop` and `EmbedWorker.progress` are
+called from another thread while `EmbedWorker.work` runs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...proteins import Protein
+from ...provenance import Provenance
+from ...sharing.home import opened_store
+from ..writing import BackgroundWriter
+
+if TYPE_CHECKING:
+    from ...encoders.base import Encoder  # imports torch, which not every encoder needs
+
+_COMMIT_SECONDS = 45.0
+"""Less than `SEGMENT_SECONDS`, so that segments end with portions where portions are short."""
+
+
+@dataclass(frozen=True)
+class EmbedOrder:
+    """What all workers of a run have in common.
+
+    Parameters
+    ----------
+    where : str
+        The store: a folder that is there on every machine, or a URL.
+    make_encoder : callable
+        Makes the encoder ready.
+    provenance : Provenance
+        What the encoder must turn out to be, and how embeddings are stored.
+    circumstances : mapping
+        Of the run.
+    """
+
+    where: str
+    make_encoder: Callable[[], Encoder]
+    provenance: Provenance
+    circumstances: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a portion.
+
+    Parameters
+    ----------
+    complete : bool
+        Whether it was done to its end.
+    committed : list of int
+        Numbers of portions that are in the store now, this one or earlier ones.
+    failures : dict of bytes to str
+        Why a protein of this portion was not encoded, by digest.
+    """
+
+    complete: bool
+    committed: list[int]
+    failures: dict[bytes, str] = field(default_factory=dict)
+
+
+class EmbedWorker:
+    """Encodes portions and writes segments of its own.
+
+    Parameters
+    ----------
+    order : EmbedOrder
+    """
+
+    def __init__(self, order: EmbedOrder) -> None:
+        self._order = order
+        self._stop = threading.Event()
+        self._residues = 0
+        self._pending: list[int] = []
+        self._since = 0.0
+        self._open = ExitStack()
+
+    def prepare(self) -> None:
+        """Open the store and load the encoder.
+
+        Raises
+        ------
+        MissingFileError
+            The store is not there on this machine.
+        FingerprintMismatchError
+            The encoder here is not the driver's; says in what it differs.
+        """
+        order, enter = self._order, self._open.enter_context
+        store = enter(opened_store(order.where, create=False))
+        self._encoder = order.make_encoder()
+        order.provenance.fingerprint.check_same(self._encoder.fingerprint)
+        self._writer = enter(store.writer(order.provenance, order.circumstances))
+        self._background = enter(BackgroundWriter(self._writer, order.provenance.dtype))
+
+    def work(self, number: int, sequences: Sequence[str]) -> Done:
+        """Encode a portion; ends early once `stop` was called.
+
+        Raises
+        ------
+        StorageFullError
+            No space left; all segments committed before stay.
+        """
+        self._residues = 0
+        self._since = self._since if self._pending else time.monotonic()
+        proteins = [Protein("", sequence) for sequence in sequences]
+        encoded: set[bytes] = set()
+        for embedding in self._encoder.encode(proteins):
+            self._background.put(embedding)
+            encoded.add(embedding.digest)
+            self._residues += len(embedding)
+            if self._stop.is_set():
+                break
+        self._background.flush()
+        if self._stop.is_set() and len(encoded) < len(proteins):
+            return Done(False, [])
+        self._pending.append(number)
+        due = time.monotonic() - self._since >= _COMMIT_SECONDS
+        return Done(True, self.commit() if due else [], self._reasons(proteins, encoded))
+
+    def commit(self) -> list[int]:
+        """Commit what is in hand; return the portions that are in the store by that."""
+        self._writer.commit()
+        settled, self._pending = self._pending, []
+        return settled
+
+    def close(self) -> None:
+        """Drop what is in hand, and end."""
+        self._background.flush()
+        self._writer.abort()
+        self._open.close()
+
+    def stop(self) -> None:
+        """Let `work` end after the protein in hand."""
+        self._stop.set()
+
+    def progress(self) -> int:
+        """Residues of the portion in hand that are encoded."""
+        return self._residues
+
+    def _reasons(self, proteins: list[Protein], encoded: set[bytes]) -> dict[bytes, str]:
+        known = self._encoder.failures
+        return {
+            protein.digest: known.get(protein.digest, "the encoder returned nothing for it")
+            for protein in proteins
+            if protein.digest not in encoded
+        }

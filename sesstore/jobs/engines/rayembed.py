@@ -1,0 +1,222 @@
+"""Embed with many workers on a Ray cluster: this machine's cores and GPUs, or a cluster's.
+
+The driver (this process) stores the proteins, cuts what is missing into portions and hands them
+out; each worker writes its own segments, so embeddings never travel. What is committed is known
+from the workers, and after a worker's death from the store, so only uncommitted proteins are done
+again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...encoders import registry
+from ...encoders.base import Encoder
+from ...encoders.devices import choose_precision
+from ...errors import ClusterError, InputError, StoppedError
+from ...progress import SILENT, Progress
+from ...proteins import Protein
+from ...provenance import circumstances
+from ...store import Store
+from ..embed import EmbedPlan, EmbedReport, plan_embedding, provenance_of
+from ..signals import stop_requests
+from .cluster import Cluster, connected, has_gpus, slots
+from .crew import Crew
+from .driver import Driver
+from .embedworker import EmbedOrder, EmbedWorker
+from .ledger import Ledger
+from .portions import Portion, cut
+
+
+def embed_on_ray(
+    store: Store,
+    encoder: Encoder,
+    make_encoder: Callable[[], Encoder],
+    proteins: Iterable[Protein] | None = None,
+    *,
+    where: Path | str | None = None,
+    dtype: str = "float16",
+    plan: EmbedPlan | None = None,
+    cluster: Cluster | None = None,
+    gpus: bool | None = None,
+    progress: Progress = SILENT,
+) -> EmbedReport:
+    """Encode what is missing with many workers, which commit it to the store.
+
+    Parameters
+    ----------
+    store, encoder, proteins, dtype, plan
+        As in `embed.embed`. The encoder is asked what it is and what proteins cost; it encodes
+        nothing here.
+    make_encoder : callable
+        Makes the same encoder in a worker, such as ``functools.partial(registry.load, "near")``.
+    where : path or str, optional
+        What workers open the store by: a folder that is there on every machine, or a URL; the
+        store's own folder by default.
+    cluster : Cluster, optional
+        Where; this machine by default.
+    gpus : bool, optional
+        Whether each worker takes a GPU; where there are any, by default.
+    progress : Progress
+        Told about residues as they are encoded, by all workers together.
+
+    Returns
+    -------
+    EmbedReport
+        ``failed`` maps ids to reasons; nothing is skipped without one.
+
+    Raises
+    ------
+    MissingExtraError
+        Ray is not installed.
+    ClusterError
+        There is no such cluster, or its workers die one after the other.
+    StoppedError
+        A signal came; all that was finished is in the store.
+    StorageFullError
+        No space left; all segments committed before stay.
+    """
+    started = time.perf_counter()
+    if proteins is not None:
+        proteins = list(proteins)
+        store.add_proteins(proteins)
+        store.flush()
+    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
+    failed: dict[str, str] = {}
+    if plan.todo:
+        order = EmbedOrder(
+            where=str(Path(store.path).resolve() if where is None else where),
+            make_encoder=make_encoder,
+            provenance=provenance_of(encoder, dtype),
+            circumstances=circumstances("torch", "numpy", "zarr", "ray"),
+        )
+        with connected(cluster or Cluster()) as ray:
+            failed = _Embedding(ray, store, encoder, plan, order).run(
+                cluster or Cluster(), gpus, progress
+            )
+    return EmbedReport(
+        encoder=encoder.full_name,
+        fingerprint=encoder.fingerprint.short,
+        proteins=plan.proteins,
+        residues=plan.residues,
+        encoded=len(plan.todo) - len(failed),
+        already_stored=plan.already_stored,
+        failed=failed,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def encoder_for_workers(
+    ray: Any, plm: str, cluster: Cluster, *, device: str | None = None, **options: Any
+) -> tuple[Encoder, Callable[[], Encoder], bool]:
+    """Make an encoder as the workers of a cluster will run it: on GPUs where there are any.
+
+    Parameters
+    ----------
+    ray : module
+        Connected, see `cluster.connected`.
+    plm : str
+        See `registry.load`.
+    cluster : Cluster
+        Its threads are each worker's.
+    device : str, optional
+        ``"cpu"`` or ``"cuda"``.
+    options
+        ``weights`` and ``long`` of `registry.load`.
+
+    Returns
+    -------
+    encoder : Encoder
+        With the fingerprint that the workers' have; not to encode with.
+    make_encoder : callable
+        Makes it in a worker.
+    gpus : bool
+        Whether each takes a GPU.
+
+    Raises
+    ------
+    InputError
+        The device is another one.
+    """
+    if device not in (None, "cpu", "cuda"):
+        raise InputError(
+            f"on a cluster each worker takes the GPU it is given: --device cuda or cpu, not "
+            f"'{device}'"
+        )
+    gpus = device == "cuda" or (device is None and has_gpus(ray))
+    spec = registry.spec(plm)
+    precision = choose_precision(None, torch.device("cuda" if gpus else "cpu"), spec.precisions)
+    load = partial(registry.load, spec.name, precision=precision, **options)
+    worker = partial(load, device="cuda" if gpus else "cpu", threads=cluster.threads)
+    return load(device="cpu"), worker, gpus
+
+
+class _Embedding:
+    """One run, connected."""
+
+    def __init__(
+        self, ray: Any, store: Store, encoder: Encoder, plan: EmbedPlan, order: EmbedOrder
+    ) -> None:
+        self._ray, self._store, self._encoder = ray, store, encoder
+        self._plan, self._order = plan, order
+
+    def run(self, cluster: Cluster, gpus: bool | None, progress: Progress) -> dict[str, str]:
+        """Do all portions; return the ids that failed, with reasons."""
+        gpus = has_gpus(self._ray) if gpus is None else gpus
+        count = slots(self._ray, cluster, gpus=gpus)
+        if not count:
+            raise ClusterError(
+                f"the cluster has no {'GPU' if gpus else 'CPU'} to give to a worker. Add machines "
+                f"to it, or say with --workers how many to wait for"
+            )
+        progress.note(
+            f"{count} workers with {'a GPU' if gpus else f'{cluster.threads} CPU threads'} each"
+        )
+        ledger = Ledger(cut(self._plan.todo, self._encoder.flops, count))
+        crew = Crew(
+            self._ray,
+            EmbedWorker,
+            self._order,
+            {"num_gpus": 1} if gpus else {"num_cpus": cluster.threads},
+            lambda: slots(self._ray, cluster, gpus=gpus),
+        )
+        name = f"embedding with {self._encoder.name}"
+        with stop_requests() as stop, progress.stage(name, self._plan.residues, "residues") as bar:
+            driver = Driver(crew, ledger, _sequences, self._left, bar)
+            driver.run(stop)
+        if not ledger.finished:
+            raise self._stopped(stop.signal)
+        reasons = {k: why for done in driver.results for k, why in done.failures.items()}
+        reasons |= {p.digest: "workers died whenever they encoded it" for p in ledger.given_up}
+        return {p.id: reasons[p.digest] for p in self._plan.todo if p.digest in reasons}
+
+    def _left(self, portion: Portion[Protein]) -> Portion[Protein] | None:
+        """What of a portion is not in the store."""
+        there = self._stored(portion.items)
+        items = [p for p, known in zip(portion.items, there, strict=True) if not known]
+        if len(items) == len(portion.items):
+            return portion
+        size = sum(map(len, items))
+        cost = portion.cost * size / portion.size
+        return Portion(items, size, cost, portion.losses) if items else None
+
+    def _stored(self, proteins: Iterable[Protein]) -> list[bool]:
+        digests = [protein.digest for protein in proteins]
+        return list(self._store.has_embeddings(self._encoder.fingerprint, digests))
+
+    def _stopped(self, signal: str | None) -> StoppedError:
+        done = sum(self._stored(self._plan.todo))
+        return StoppedError(
+            f"stopped by {signal}: {done:,} of {len(self._plan.todo):,} proteins are encoded "
+            f"and committed. Run the same command again to go on from there"
+        )
+
+
+def _sequences(portion: Portion[Protein]) -> list[object]:
+    return [[protein.sequence for protein in portion.items]]
