@@ -7,6 +7,7 @@ errors) to standard error, so that ``sesstore ... --json > file`` holds exactly 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,35 +15,11 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
+from sesstore.progress import Stage
 
-class BarStage:
-    """One bar on a terminal; elsewhere a line at the start and one at the end."""
-
-    def __init__(self, bars: Progress, task: TaskID, unit: str) -> None:
-        self._bars, self._task, self._unit = bars, task, unit
-
-    def advance(self, amount: int = 1) -> None:
-        """Move the bar, and say the rate."""
-        self._bars.advance(self._task, amount)
-        speed = self._bars.tasks[self._bars.task_ids.index(self._task)].speed
-        if speed:
-            self._bars.update(self._task, rate=f"{speed:,.0f} {self._unit}/s")
-
-    def show(self, **figures: str) -> None:
-        """Show the figures of the moment behind the bar."""
-        text = "  ".join(f"{name} {value}" for name, value in figures.items())
-        self._bars.update(self._task, figures=text)
+from .stages import WrittenStage, drawn
 
 
 class Output:
@@ -67,28 +44,17 @@ class Output:
     # -- the library's Progress protocol ------------------------------------------------------
 
     @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[BarStage]:
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Stage]:
         """Draw a stage of the library's work."""
-        live = self.err.is_terminal and not self.quiet
-        bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=self.err,
-            disable=not live,
-        )
-        task = bars.add_task(name, total=total, rate="", figures="")
-        with bars:
-            yield BarStage(bars, task, unit)
-        if not live and not self.quiet:
-            done = bars.tasks[0]
-            took = f" in {done.finished_time or done.elapsed or 0:.1f} s"
-            figures = f"  {done.fields['figures']}" if done.fields["figures"] else ""
-            self.note(f"{name}: {int(done.completed):,} {unit}{took}{figures}")
+        if self.err.is_terminal and not self.quiet:
+            with drawn(self.err, name, total, unit) as stage:
+                yield stage
+            return
+        began, written = time.perf_counter(), WrittenStage(self.note)
+        yield written
+        took = time.perf_counter() - began
+        figures = f"  {written.figures}" if written.figures else ""
+        self.note(f"{name}: {written.done:,} {unit} in {took:.1f} s{figures}")
 
     def note(self, text: str) -> None:
         """Say a line people should read, on standard error."""

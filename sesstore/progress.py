@@ -19,6 +19,9 @@ class Stage(Protocol):
     def show(self, **figures: str) -> None:
         """Say the figures of the moment, such as ``loss="0.41"``; the latest count."""
 
+    def row(self, **figures: str) -> None:
+        """Say the figures of a part that is finished, such as an epoch: a row of a table."""
+
 
 class Progress(Protocol):
     """What the library reports to."""
@@ -35,6 +38,9 @@ class _SilentStage:
         pass
 
     def show(self, **figures: str) -> None:
+        pass
+
+    def row(self, **figures: str) -> None:
         pass
 
 

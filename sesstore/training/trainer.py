@@ -141,7 +141,7 @@ class Trainer:
         self.epochs = max(config.epochs for _, config in shapes)
         self.epoch, self.next_batch = 1, 0
         self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: of the epoch in hand
-        self.clock = {"seconds": 0.0, "waited": 0.0, "before": 0.0}
+        self.clock = {"seconds": 0.0, "waited": 0.0, "residues": 0.0, "before": 0.0}
         self.started = self.saved = time.perf_counter()
 
     def run(self, stop: Callable[[], object]) -> None:
@@ -196,7 +196,7 @@ class Trainer:
             learner.restore(own, facts["learners"][i])
         self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
         self.stream.blockwise = facts["blockwise"]
-        self.losses, self.clock = np.array(facts["losses"]), facts["clock"]
+        self.losses, self.clock = np.array(facts["losses"]), {**self.clock, **facts["clock"]}
         self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
 
     def _active(self) -> list[Learner]:
@@ -211,7 +211,9 @@ class Trainer:
         with closing(iter(loader)) as batches:
             while self.next_batch < len(plan.batches):
                 self._step(next(batches) if len(mine[self.next_batch]) else None, plan)
-                bar.advance(int(data.lengths[plan.batches[self.next_batch - 1]].sum()))
+                residues = int(data.lengths[plan.batches[self.next_batch - 1]].sum())
+                bar.advance(residues)
+                self.clock["residues"] += residues
                 self.clock["seconds"] = earlier["seconds"] + time.perf_counter() - began
                 self.clock["waited"] = earlier["waited"] + loader.waited
                 self._show(bar)
@@ -268,26 +270,41 @@ class Trainer:
             }
             learner.end_epoch(entry)
             self.on_epoch(place, entry)
-        self._say_epoch()
+        self._say_epoch(bar)
         self.epoch, self.next_batch = self.epoch + 1, 0
         self.losses = np.zeros_like(self.losses)
-        self.clock.update(seconds=0.0, waited=0.0)
-        self._show(bar)
+        self.clock.update(seconds=0.0, waited=0.0, residues=0.0)
 
-    def _say_epoch(self) -> None:
-        """Say in a line what the learners of this epoch came to."""
+    def _say_epoch(self, bar: Stage) -> None:
+        """Say what the learners of this epoch came to."""
         monitor = self.stream.task.monitor
         last = [learner.history[-1] for learner in self.learners if learner.history]
         entries = [entry for entry in last if entry["epoch"] == self.epoch]
         values = [entry["valid"][monitor] for entry in entries]
-        between = f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+        value = f"{sum(values) / len(values):.4f}"
+        if len(values) > 1:
+            value += f" ({min(values):.4f} to {max(values):.4f})"
+        elif entries[0]["best"]:
+            value += " best"
         loss = sum(entry["loss"] for entry in entries) / len(entries)
-        self.progress.note(
-            f"epoch {self.epoch:3d}  loss {loss:.4f}  valid {monitor} "
-            f"{sum(values) / len(values):.4f}{between}  {entries[0]['seconds']:.1f} s, "
-            f"{entries[0]['tokens_per_second']:,.0f} residues/s, "
-            f"{entries[0]['wait_share']:.1%} waited for data"
-        )
+        bar.row(**self._figures(loss), **{f"valid {monitor}": value})
+
+    def _show(self, bar: Stage) -> None:
+        """Say how the epoch in hand is getting on."""
+        total, rows = self.losses.sum(0)
+        if rows:
+            bar.show(**self._figures(total / rows))
+
+    def _figures(self, loss: float) -> dict[str, str]:
+        """Figures of an epoch, finished or in hand."""
+        seconds = self.clock["seconds"]
+        return {
+            "epoch": f"{self.epoch}/{self.epochs}",
+            "seconds": f"{seconds:.1f}",
+            "residues/s": f"{self.clock['residues'] / seconds:,.0f}",
+            "wait": f"{self.clock['waited'] / seconds:.1%}",
+            "loss": f"{loss:.4f}",
+        }
 
     def _score(self, learner: Learner, split: str) -> Evaluation:
         rows, data = self.stream.task.split(split), self.stream.data[split]
@@ -300,18 +317,6 @@ class Trainer:
             self.workers,
             ranks=self.ranks,
         )
-
-    def _show(self, bar: Stage) -> None:
-        shown = {"epoch": f"{min(self.epoch, self.epochs)}/{self.epochs}"}
-        total, rows = self.losses.sum(0)
-        if rows:
-            shown["loss"] = f"{total / rows:.4f}"
-        best = [learner.best for learner in self.learners if learner.best is not None]
-        if best:
-            shown[f"best {self.stream.task.monitor}"] = f"{max(best):.4f}"
-        if seconds := self.clock["seconds"]:
-            shown["wait"] = f"{self.clock['waited'] / seconds:.1%}"
-        bar.show(**shown)
 
     def _write(self, learner: Learner, shape: tuple[AdapterConfig, FitConfig], folder: Path) -> Run:
         if not learner.best_weights:
