@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 from rich import box
 from rich.console import Console
@@ -67,6 +67,15 @@ class Output:
         """Say a line of the result to people; silent with ``--json``."""
         if not self.as_json:
             self.out.print(escape(text))
+
+    @contextmanager
+    def rows(self) -> Iterator[IO[str]]:
+        """Open what takes a table of any length, row by row; nothing does with ``--json``."""
+        if not self.as_json and not self.out.quiet:
+            yield self.out.file
+            return
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            yield nowhere
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
         """Show a table of the result to people; numbers stand right; silent with ``--json``."""
