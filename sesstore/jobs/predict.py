@@ -1,35 +1,62 @@
-"""Predict for new sequences or structures: embed and tokenise what is missing, then run an adapter.
+"""Predict for new sequences or structures, a million as well as one.
 
-What is computed on the way stays in the store, so predicting again, or by another run, is quick.
+Proteins go through in chunks of constant size: embeddings are read from the store or computed, the
+adapter predicts, rows go out, the next chunk comes. Rows stand in the order of the input, one a
+record, so a sequence under two ids has two. What is computed on the way stays in the store, so that
+predicting again, or by another run, is quick; with ``keep=False`` nothing is stored, and no store
+is needed.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO
 
 import numpy as np
-from torch import Tensor
 
 from ..encoders import registry
-from ..errors import InputError
+from ..encoders.base import Encoder
+from ..errors import InputError, StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
-from ..provenance import Fingerprint
-from ..store import Embeddings, Store, Tokens
-from ..structures.files import is_structure_path
-from ..tasks import Problem
+from ..store import Store, Tokens
 from ..training.predictor import Predictor
 from ..training.runs import Run
-from .add import proteins_named
-from .embed import embed
-from .tokenize import tokenize
+from ..training.seeds import runs_at
+from .asked import Asked, Given, Part, asked, chunked
+from .ondemand import OnDemand
+from .predictions import Row, columns, rows
+from .signals import stop_requests
+from .tables import CsvTable, open_table
 
-FORMATS = (".csv", ".tsv", ".jsonl")
+CHUNK_RESIDUES, CHUNK_PROTEINS = 65536, 4096
+"""Most residues and proteins of a chunk: what memory must hold, and the largest batch of an encoder
+on a GPU."""
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to predict.
+
+    Parameters
+    ----------
+    source : str, optional
+        Where the structures come from; the source the run was trained on by default.
+    weights : path, optional
+        The encoder's weights, see `registry.load`.
+    device : str, optional
+        Where the encoder runs.
+    keep : bool
+        Store embeddings and tokens that are computed on the way.
+    """
+
+    source: str | None = None
+    weights: Path | None = None
+    device: str | None = None
+    keep: bool = True
 
 
 @dataclass
@@ -38,12 +65,18 @@ class PredictReport:
 
     Parameters
     ----------
-    run : str
-    task : str
-    encoder : str
+    run, task : str
+        The run's folder, and the task it was trained for.
+    encoder, fingerprint : str
         The run's.
+    adapters : int
+        Adapters whose mean is given: one, or one a seed.
     proteins, with_structure : int
-        Predicted, and those of them with structure tokens.
+        Rows, and those of them whose protein has structure tokens.
+    embedded : int
+        Sequences the encoder was run on; the others' embeddings were stored.
+    kept : bool
+        Whether what was computed is in the store now.
     failed : dict of str to str
         Id or file to reason.
     out : str or None
@@ -53,154 +86,213 @@ class PredictReport:
     run: str
     task: str
     encoder: str
-    proteins: int
-    with_structure: int
+    fingerprint: str
+    adapters: int
+    kept: bool
+    proteins: int = 0
+    with_structure: int = 0
+    embedded: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     out: str | None = None
 
 
-def predict_files(
-    store: Store,
-    run_path: Path,
-    paths: Sequence[str],
-    *,
-    source: str | None = None,
-    weights: Path | None = None,
-    device: str | None = None,
-    progress: Progress = SILENT,
-) -> tuple[PredictReport, list[dict[str, Any]]]:
-    """Predict for the proteins of sequence files, structure files, or tasks of the store.
+class Prediction:
+    """A run about to predict for what was asked. Get one by `prediction`.
 
     Parameters
     ----------
-    store : Store
-        Where embeddings and tokens are kept.
+    runs : sequence of Run
+        One, or those of several seeds.
+    wanted : Asked
+        The proteins.
+    vectors : OnDemand
+        Gives their embeddings.
+    options : PredictOptions
+    folder : path
+        Of the run.
+    progress : Progress
+        Told about proteins.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        wanted: Asked,
+        vectors: OnDemand,
+        options: PredictOptions,
+        folder: Path,
+        progress: Progress = SILENT,
+    ) -> None:
+        self._predictor, self._run = Predictor(runs), runs[0]
+        self._asked, self._vectors, self._progress = wanted, vectors, progress
+        self._source = options.source or self._run.source
+        self.columns = columns(self._run)
+        """Columns of the rows: name to kind."""
+        self.report = PredictReport(
+            run=str(folder),
+            task=self._run.task["name"],
+            encoder=self._run.fingerprint.encoder,
+            fingerprint=self._run.fingerprint.short,
+            adapters=len(runs),
+            kept=options.keep,
+        )
+        """What was done; complete once all chunks are read."""
+
+    def chunks(self, stop: Callable[[], object] = lambda: False) -> Iterator[list[Row]]:
+        """Yield the rows, chunk by chunk.
+
+        Parameters
+        ----------
+        stop : callable
+            Asked after each chunk; when it says yes, no other is begun.
+
+        Raises
+        ------
+        StoppedError
+            It was stopped before the end; what was computed is kept.
+        InputError
+            There is nothing to predict for.
+        """
+        report, total = self.report, self._asked.proteins if self._asked.counted else None
+        with self._vectors, self._progress.stage("predicting", total, "proteins") as bar:
+            for part in self._asked.parts():
+                for chunk in chunked(part.proteins, CHUNK_RESIDUES, CHUNK_PROTEINS):
+                    yield self._predict(chunk, part)
+                    bar.advance(len(chunk))
+                    if stop():
+                        break
+                if stop():
+                    break
+        report.failed |= self._asked.failed
+        done = report.proteins + len(report.failed)
+        if stop() and not (self._asked.counted and done >= self._asked.proteins):
+            raise StoppedError(f"stopped after {report.proteins:,} predictions")
+        if not report.proteins:
+            raise InputError(f"nothing to predict for: {report.failed or 'name some files'}")
+
+    def _predict(self, chunk: list[Protein], part: Part) -> list[Row]:
+        embeddings, failed = self._vectors.chunk(chunk)
+        found = [protein for protein in chunk if protein.digest in embeddings]
+        for protein in chunk:
+            if protein.digest in failed:
+                name = self._unused(protein.id)
+                self.report.failed[name] = failed[protein.digest]
+        self.report.embedded = self._vectors.computed
+        if not found:
+            return []
+        digests = np.frombuffer(b"".join(p.digest for p in found), np.uint8).reshape(-1, 32)
+        said = self._predictor(digests, embeddings, self._tokens(part.tokens))
+        self.report.proteins += len(found)
+        self.report.with_structure += int(said.structure.sum())
+        return list(rows(self._run, found, said))
+
+    def _unused(self, id: str) -> str:
+        """An id to list a failure under: several records may have the same."""
+        taken = self.report.failed
+        name, number = id, 2
+        while name in taken:
+            name, number = f"{id} ({number})", number + 1
+        return name
+
+    def _tokens(self, store: Store | None) -> Tokens | None:
+        if store is None or self._source is None or self._run.source is None:
+            return None
+        return store.tokens(self._source) if self._source in store.sources() else None
+
+
+@contextmanager
+def prediction(
+    run_path: Path | str,
+    given: Given,
+    store: Store | None = None,
+    options: PredictOptions | None = None,
+    *,
+    progress: Progress = SILENT,
+) -> Iterator[Prediction]:
+    """Make ready to predict: read the run, and check everything that was named.
+
+    Parameters
+    ----------
     run_path : path
-        Folder of the run.
-    paths : sequence of str
-        FASTA, JSON lines or CSV; structures or folders of them; tasks.
-    source : str, optional
-        Where the structures come from; the source the run was trained on by default.
-    weights, device
-        Of the encoder, see `registry.load`.
-
-    Returns
-    -------
-    PredictReport, list of dict
-        A row a protein: ``id``, ``length``, ``structure`` (whether it has tokens), then ``label``
-        and a probability a class, or ``value``; for residue problems a list a protein of these.
+        Folder of a run, or of a training by several seeds.
+    given : Given
+        What to predict for. Its `source` is taken from the run where it is None.
+    store : Store, optional
+        Where embeddings and tokens are; needed to keep any.
+    options : PredictOptions, optional
 
     Raises
     ------
-    InputError
-        A file is wrong, or nothing was named.
-    FingerprintMismatchError
-        The encoder at hand is not the one the run was trained on.
+    MissingFileError, UnknownNameError, RecordError, InputError
+        The run or an input is wrong; nothing was stored.
     """
-    run = Run.load(run_path)
-    source = source or run.source
-    structures = [Path(p) for p in paths if is_structure_path(Path(p))]
-    proteins = proteins_named(store, [p for p in paths if Path(p) not in structures])
-    failed: dict[str, str] = {}
-    if structures:
-        if source is None:
-            raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
-        report = tokenize(store, structures, source, progress=progress)
-        failed |= report.failed
-        proteins += report.proteins
-    view, missing = embeddings_for(store, run.fingerprint, proteins, weights, device, progress)
-    failed |= missing
-    found = [p for p in {p.digest: p for p in proteins}.values() if p.digest in view]
-    if not found:
-        raise InputError(f"nothing to predict for: {failed or 'name sequence or structure files'}")
-    tokens = store.tokens(source) if source in store.sources() and run.source else None
-    rows = list(_rows(run, found, view, tokens, progress))
-    with_structure = sum(row["structure"] for row in rows)
-    return PredictReport(
-        str(run_path), run.task["name"], run.fingerprint.encoder, len(rows), with_structure, failed
-    ), rows
+    options = options or PredictOptions()
+    if options.keep and store is None:
+        raise InputError("give a store to keep what is computed, or keep nothing")
+    runs = runs_at(run_path)
+    first, dim = runs[0], runs[0].config["adapter"]["dim"]
+    given = Given(given.names, given.proteins, given.stdin, options.source or first.source)
+
+    def load() -> Encoder:
+        return _encoder(first, options)
+
+    with ExitStack() as stack:
+        wanted = stack.enter_context(asked(given, store, keep=options.keep, progress=progress))
+        vectors = OnDemand(store, first.fingerprint, dim, load, options.keep, progress)
+        if wanted.proteins:
+            progress.note(f"{wanted.proteins:,} proteins, {wanted.residues:,} residues to predict")
+        yield Prediction(runs, wanted, vectors, options, Path(run_path), progress)
 
 
-def embeddings_for(
-    store: Store,
-    fingerprint: Fingerprint,
-    proteins: Sequence[Protein],
-    weights: Path | None,
-    device: str | None,
-    progress: Progress,
-) -> tuple[Embeddings, dict[str, str]]:
-    """Open the view of an encoder, after embedding what it lacks; and what could not be."""
-    if fingerprint in [known.fingerprint for known in store.encoders()]:
-        view = store.embeddings(fingerprint)
-        if all(protein.digest in view for protein in proteins):
-            return view, {}
-    encoder = registry.load(fingerprint.encoder, weights=weights, device=device)
-    fingerprint.check_same(encoder.fingerprint)
-    report = embed(store, encoder, proteins, progress=progress)
-    return store.embeddings(fingerprint), report.failed
+def write_predictions(predicted: Prediction, out: Path | IO[str]) -> PredictReport:
+    """Predict, and write the rows as they come.
 
-
-def write_rows(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    """Write predictions as ``.csv``, ``.tsv`` or ``.jsonl``, by the file's suffix.
+    Parameters
+    ----------
+    predicted : Prediction
+    out : path or text stream
+        A file (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) that is there when it is complete, or
+        an open stream, which takes CSV.
 
     Raises
     ------
-    InputError
-        The suffix is none of these.
+    StoppedError
+        Ctrl-C or SIGTERM came; says where the rows so far are.
     """
-    check_format(out)
-    with out.open("w", encoding="utf-8", newline="") as file:
-        if out.suffix == ".jsonl":
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        else:
-            write_csv(rows, file, "\t" if out.suffix == ".tsv" else ",")
+    with stop_requests() as stop:
+        chunks = predicted.chunks(lambda: bool(stop))
+        if not isinstance(out, Path):
+            stream = CsvTable(out, predicted.columns)
+            for found in chunks:
+                stream.write(found)
+            return predicted.report
+        about = {k: getattr(predicted.report, k) for k in ("run", "task", "encoder", "fingerprint")}
+        with open_table(out, predicted.columns, about) as table:
+            for found in chunks:
+                table.write(found)
+    predicted.report.out = str(out)
+    return predicted.report
 
 
-def write_csv(rows: Sequence[dict[str, Any]], file: TextIO, delimiter: str = ",") -> None:
-    """Write predictions as a table with a header; lists are JSON in their cell."""
-    table = csv.DictWriter(file, list(rows[0]), delimiter=delimiter, lineterminator="\n")
-    table.writeheader()
-    for row in rows:
-        table.writerow({k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()})
+def store_for(path: Path, *, keep: bool) -> Store | None:
+    """Open the store to predict with: made if it is to keep something, else only if it is there."""
+    if not keep and not path.is_dir():
+        return None
+    return Store.open(path, create=keep)
 
 
-def check_format(out: Path) -> None:
-    """Raise `InputError` unless predictions can be written to a file of that name."""
-    if out.suffix not in FORMATS:
-        raise InputError(f"predictions are written as {', '.join(FORMATS)}, not '{out.suffix}'")
-    if not out.parent.is_dir():
-        raise InputError(f"there is no folder '{out.parent}' to write '{out.name}' into")
+def predict_rows(predicted: Prediction) -> list[Row]:
+    """Predict, and return all rows; for as many as fit memory."""
+    return [row for found in predicted.chunks() for row in found]
 
 
-def _rows(
-    run: Run,
-    proteins: Sequence[Protein],
-    view: Embeddings,
-    tokens: Tokens | None,
-    progress: Progress,
-) -> Iterator[dict[str, Any]]:
-    digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
-    found = Predictor([run])(digests, view, tokens)
-    for protein, structure, score in zip(
-        proteins, found.structure.tolist(), found.scores, strict=True
-    ):
-        row = {"id": protein.id, "length": len(protein), "structure": structure}
-        yield {**row, **_prediction(score, run)}
-
-
-def _prediction(score: Tensor, run: Run) -> dict[str, Any]:
-    problem, classes = Problem(run.task["problem"]), run.task["classes"]
-    if problem.is_regression:
-        values = [round(v, 4) for v in score.reshape(-1).tolist()]
-        return {"value": values if problem.per_residue else values[0]}
-    if problem is Problem.MULTI_LABEL:
-        over = [name for name, p in zip(classes, score.tolist(), strict=True) if p >= 0.5]
-        return {"label": over} | {
-            n: round(p, 4) for n, p in zip(classes, score.tolist(), strict=True)
-        }
-    best = score.argmax(-1).tolist()
-    if problem.per_residue:
-        chance = [round(p, 4) for p in score.amax(-1).tolist()]
-        return {"label": [classes[place] for place in best], "probability": chance}
-    probabilities = {f"p_{n}": round(p, 4) for n, p in zip(classes, score.tolist(), strict=True)}
-    return {"label": classes[best]} | probabilities
+def _encoder(run: Run, options: PredictOptions) -> Encoder:
+    """The run's encoder, with the settings its fingerprint tells."""
+    wanted = run.fingerprint
+    return registry.load(
+        wanted.encoder,
+        weights=options.weights,
+        device=options.device,
+        long="nterm" if wanted.long_policy.startswith("nterm") else "windows",
+        precision=wanted.precision if wanted.precision != "not known" else None,
+    )

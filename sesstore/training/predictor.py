@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adapter.workers import workers
-from ..errors import InputError
 from ..store import Tokens
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..tasks import Problem
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
-from .runs import RECORD, Run
+from .runs import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +49,7 @@ class Predictor:
     Parameters
     ----------
     runs : sequence of Run
-        One, or those of several seeds, see `runs_at`.
+        One, or those of several seeds, see `seeds.runs_at`.
 
     Raises
     ------
@@ -104,38 +102,3 @@ class Predictor:
         if len(said) > 1:
             scores = [torch.stack(rows).mean(0) for rows in zip(*said, strict=True)]
         return Predictions(scores, data.with_tokens, data.unmasked())
-
-
-def runs_at(path: Path | str) -> list[Run]:
-    """Read the run in a folder, or those of all seeds of a training.
-
-    Parameters
-    ----------
-    path : path
-        What `sesstore train` printed.
-
-    Raises
-    ------
-    MissingFileError
-        There is no run.
-    InputError
-        A record is broken, or the seeds were not trained on the same.
-    """
-    path = Path(path)
-    seeds = sorted(path.glob(f"seed-*/{RECORD}"), key=_number)
-    if (path / RECORD).is_file() or not seeds:
-        return [Run.load(path)]
-    runs = [Run.load(record.parent) for record in seeds]
-    first = runs[0]
-    for run in runs[1:]:
-        if (run.task, run.fingerprint, run.source) != (first.task, first.fingerprint, first.source):
-            raise InputError(
-                f"'{run.path}' and '{first.path}' are of different trainings. Name one of them"
-            )
-    return runs
-
-
-def _number(record: Path) -> tuple[int, str]:
-    name = record.parent.name
-    digits = name.removeprefix("seed-")
-    return (int(digits) if digits.isdecimal() else 0, name)

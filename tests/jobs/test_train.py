@@ -8,10 +8,11 @@ import pytest
 from sesstore.datasets.load import LoadedTask
 from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError
 from sesstore.jobs.add import add, load
+from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
 from sesstore.jobs.evaluate import evaluate_run
 from sesstore.jobs.plmcost import measure_plm
-from sesstore.jobs.predict import predict_files, write_rows
+from sesstore.jobs.predict import predict_rows, prediction
 from sesstore.jobs.train import prepare, train
 from sesstore.store import Store
 from sesstore.training.learner import FitConfig
@@ -62,16 +63,14 @@ def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -
     inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
     train(inputs, ADAPTER, CONFIG, out=tmp_path / "run")
     measured = evaluate_run(filled, tmp_path / "run")
-    report, rows = predict_files(filled, tmp_path / "run", [str(real / "test.jsonl")])
+    with prediction(tmp_path / "run", Given([str(real / "test.jsonl")]), filled) as predicted:
+        rows = predict_rows(predicted)
     test = filled.task("deeploc_binary").splits["test"]
     names = filled.task("deeploc_binary").classes
     said = {row["id"]: names.index(row["label"]) for row in rows}
     right = sum(said[name] == label for name, label in zip(test.ids, test.labels, strict=True))
     assert right / len(test) == pytest.approx(measured.metrics["accuracy"])
-    assert report.with_structure == report.proteins == 16
-    for suffix in (".csv", ".tsv", ".jsonl"):
-        write_rows(rows, tmp_path / f"out{suffix}")
-        assert len((tmp_path / f"out{suffix}").read_text().splitlines()) >= 16
+    assert predicted.report.with_structure == predicted.report.proteins == 16
 
 
 def test_a_choice_is_never_guessed(filled: Store) -> None:

@@ -12,7 +12,8 @@ from sesstore.tasks import Problem
 from sesstore.training.evaluate import evaluate
 from sesstore.training.fit import FitConfig, Member, fit, fit_many
 from sesstore.training.learner import with_seeds
-from sesstore.training.predictor import Predictor, runs_at
+from sesstore.training.predictor import Predictor
+from sesstore.training.seeds import runs_at
 
 QUICK = FitConfig(epochs=2, batch_tokens=200, lr=3e-3)
 

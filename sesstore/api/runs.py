@@ -1,0 +1,217 @@
+"""A trained run, from a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, UnknownNameError
+from ..progress import SILENT
+from .sequences import Sequences, given
+from .stores import OpenStore
+from .tables import Rows, html_table
+
+if TYPE_CHECKING:
+    from ..jobs.evaluate import EvaluateReport
+    from ..training.runs import Run
+
+
+class TrainedRun:
+    """A trained adapter, or those of several seeds, ready to predict.
+
+    Get one by `sesstore.train` or `sesstore.load_run`.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder.
+    store : OpenStore or None
+        Where `predict` looks for embeddings and keeps new ones; without it keeps nothing.
+    """
+
+    def __init__(self, path: Path, store: OpenStore | None = None) -> None:
+        from ..training.seeds import runs_at
+
+        self.path, self.store = path, store
+        self.runs: Sequence[Run] = runs_at(path)
+        """The run of each seed."""
+
+    def __repr__(self) -> str:
+        return f"sesstore.load_run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        first = self.runs[0]
+        title = f"{first.task['name']} by {first.fingerprint.encoder}"
+        rows = [
+            [split, metric, f"{value:.4f}"]
+            for split, found in self.metrics.items()
+            for metric, value in found.items()
+        ]
+        return html_table([title, "metric", "value"], rows)
+
+    @cached_property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Each split's metrics, mean over the seeds."""
+        first, count = self.runs[0], len(self.runs)
+        return {
+            split: {name: sum(run.metrics[split][name] for run in self.runs) / count for name in of}
+            for split, of in first.metrics.items()
+        }
+
+    def predict(
+        self,
+        what: Sequences,
+        *,
+        source: str | None = None,
+        weights: Path | str | None = None,
+        device: str | None = None,
+    ) -> Rows:
+        """Predict for new proteins; embeddings that are missing are computed.
+
+        Parameters
+        ----------
+        what : str, path, mapping or iterable
+            A file of sequences or structures, a task of the store, or proteins as in `Sequences`.
+        source : str, optional
+            Where structures come from; the source the run was trained on by default.
+        weights, device
+            Of the encoder.
+
+        Returns
+        -------
+        Rows
+            A dict a protein, in the order given, see `jobs.predictions.columns`. For more than fit
+            memory use `jobs.predict.write_predictions`, or the command line.
+
+        Raises
+        ------
+        InputError
+            An input is wrong, or some protein could not be predicted; says which and why.
+        """
+        from ..jobs.predict import PredictOptions, predict_rows, prediction
+
+        store = self.store.store if self.store else None
+        progress = self.store.progress if self.store else SILENT
+        options = PredictOptions(source, _path(weights), device, keep=store is not None)
+        with prediction(self.path, given(what), store, options, progress=progress) as predicted:
+            rows = Rows(predict_rows(predicted))
+        if predicted.report.failed:
+            raise InputError(f"could not be predicted: {predicted.report.failed}")
+        return rows
+
+    def evaluate(
+        self, task: str | None = None, split: str = "test", *, source: str | None = None
+    ) -> list[EvaluateReport]:
+        """Score each seed on a split of a task of its store.
+
+        Parameters
+        ----------
+        task : str, optional
+            Its own by default.
+        split : str
+        source : str, optional
+            Of the structures; the one it was trained on by default.
+        """
+        from ..jobs.evaluate import evaluate_run
+
+        if self.store is None:
+            raise InputError("which store? Give one: sesstore.load_run(path, store)")
+        return [
+            evaluate_run(
+                self.store.store, run.path, task, split, source=source, progress=self.store.progress
+            )
+            for run in self.runs
+        ]
+
+
+def load_run(path: Path | str, store: OpenStore | None = None) -> TrainedRun:
+    """Load what `train` or ``sesstore train`` made.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder.
+    store : OpenStore, optional
+        Where predictions look for embeddings and keep new ones.
+
+    Raises
+    ------
+    MissingFileError
+        There is no run.
+    """
+    return TrainedRun(Path(path), store)
+
+
+def train(
+    store: OpenStore,
+    task: str,
+    *,
+    plm: str | None = None,
+    structure: Sequence[str] = ("foldseek", "dssp"),
+    source: str | None = None,
+    seeds: int = 1,
+    out: Path | str | None = None,
+    **settings: Any,
+) -> TrainedRun:
+    """Train a structure-aware adapter on a task; what is not embedded yet is embedded first.
+
+    Parameters
+    ----------
+    store : OpenStore
+    task : str
+        A task of the store.
+    plm : str, optional
+        The encoder; the store's only one by default.
+    structure : sequence of str
+        Structure tokens to use; ``()`` for none.
+    source : str, optional
+        Where the structures come from; the store's only source by default.
+    seeds : int
+        How many adapters to train on one stream.
+    out : path, optional
+        Folder for the run; a new one under ``runs/`` by default.
+    **settings
+        Of `AdapterConfig` (``heads``, ``width``, ``pooling``, ``dropout``, ...) and `FitConfig`
+        (``epochs``, ``lr``, ``batch_tokens``, ``seed``, ...).
+
+    Returns
+    -------
+    TrainedRun
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such task, or setting.
+    InputError
+        There is a choice of encoders or sources and none was named.
+    """
+    from ..adapter.model import AdapterConfig
+    from ..jobs.train import prepare, train
+    from ..training.learner import FitConfig
+
+    decided = {"dim", "n_outputs", "alphabets", "declared"}  # by the data, and by `structure`
+    shape = {f.name for f in fields(AdapterConfig)} - decided
+    fit = {f.name for f in fields(FitConfig)}
+    for name in settings.keys() - shape - fit:
+        raise UnknownNameError("setting of training", name, shape | fit)
+    config = FitConfig(**{name: value for name, value in settings.items() if name in fit})
+    adapter = {name: value for name, value in settings.items() if name in shape}
+    inputs = prepare(
+        store.store, task, plm=plm, alphabets=structure, source=source, progress=store.progress
+    )
+    report = train(
+        inputs,
+        {**adapter, "alphabets": tuple(structure)},
+        config,
+        seeds=seeds,
+        out=_path(out),
+        progress=store.progress,
+    )
+    return TrainedRun(Path(report.run), store)
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)

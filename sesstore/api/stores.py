@@ -1,0 +1,202 @@
+"""A store, from a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..progress import SILENT, Progress
+from .sequences import Sequences, proteins
+from .tables import html_table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..jobs.add import AddReport
+    from ..jobs.embed import EmbedReport
+    from ..jobs.tokenrun import TokenReport
+    from ..proteins import Protein
+    from ..store import Store
+    from ..store.summary import Summary
+    from ..tasks import Task
+
+
+class OpenStore:
+    """A store at work. Get one by `sesstore.open`.
+
+    Parameters
+    ----------
+    store : Store
+        The store itself, for everything that is not a method here.
+    progress : Progress
+        Told about long work; silent by default.
+    """
+
+    def __init__(self, store: Store, progress: Progress = SILENT) -> None:
+        self.store, self.progress = store, progress
+
+    def __repr__(self) -> str:
+        return f"sesstore.open({str(self.store.path)!r})"
+
+    def _repr_html_(self) -> str:
+        held = self.info()
+        rows: list[list[Any]] = [["sequences", "", held.proteins]]
+        rows += [
+            ["embeddings", e.provenance.fingerprint.encoder, e.proteins] for e in held.encoders
+        ]
+        rows += [["tokens", one.source, one.proteins] for one in held.sources]
+        rows += [["task", one.name, sum(one.splits.values())] for one in held.tasks]
+        return html_table([str(self.store.path), "", "proteins"], rows)
+
+    def add(
+        self,
+        what: Sequences | Task,
+        *,
+        data: Path | str | None = None,
+        source: str | None = None,
+        **reading: Any,
+    ) -> AddReport:
+        """Put a task, or plain proteins, into the store.
+
+        Parameters
+        ----------
+        what : str, path, mapping, iterable or Task
+            A task by name, a FASTA file, proteins as in `Sequences`, or a task made in Python,
+            whose proteins the store must know.
+        data : path, optional
+            Where the task's files are.
+        source : str, optional
+            Where the structures behind tokens in the data come from.
+        **reading
+            Further arguments of `jobs.add.load`.
+
+        Raises
+        ------
+        InputError
+            A record is wrong; then nothing was stored.
+        NotStoredError
+            The store does not know a protein of a task made in Python.
+        """
+        from ..jobs.add import AddReport, add, load
+        from ..tasks import Task
+
+        if isinstance(what, Task):
+            list(
+                self.store.proteins({d.tobytes() for s in what.splits.values() for d in s.digests})
+            )
+            self.store.add_task(what)
+            rows = {name: len(split) for name, split in what.splits.items()}
+            return AddReport(what.name, sum(rows.values()), 0, 0, splits=rows)
+        if not isinstance(what, str | Path):
+            return add(self.store, proteins(what), progress=self.progress)
+        folder = None if data is None else Path(data)
+        loaded = load(str(what), data=folder, source=source, **reading)
+        return add(self.store, loaded, progress=self.progress)
+
+    def tokenize(
+        self, structures: Path | str | Iterable[Path | str], source: str, *, dssp: str = "mdtraj"
+    ) -> TokenReport:
+        """Turn structures into 3Di, DSSP and pLDDT tokens.
+
+        Parameters
+        ----------
+        structures : path or iterable of path
+            Files, folders, tar files.
+        source : str
+            Where they come from: ``"alphafold2"``, ``"pdb"``, ...
+        dssp : str
+            ``"mdtraj"``, or ``"mkdssp"`` if that is installed.
+        """
+        from ..jobs.tokenize import tokenize
+
+        given = [structures] if isinstance(structures, str | Path) else structures
+        paths = [Path(path) for path in given]
+        return tokenize(self.store, paths, source, dssp=dssp, progress=self.progress)
+
+    def embed(
+        self,
+        plm: str,
+        what: Sequences | None = None,
+        *,
+        weights: Path | str | None = None,
+        device: str | None = None,
+    ) -> EmbedReport:
+        """Run a protein language model once over what the store knows and lacks.
+
+        Parameters
+        ----------
+        plm : str
+            Such as ``"esm2_t33"`` or ``"near"``.
+        what : str, path, mapping or iterable, optional
+            Only these: a file, a task, or proteins as in `Sequences`.
+        weights, device
+            See `encoders.registry.load`.
+        """
+        from ..encoders import registry
+        from ..jobs.add import proteins_named
+        from ..jobs.embed import embed
+
+        encoder = registry.load(
+            plm, weights=None if weights is None else Path(weights), device=device
+        )
+        asked = None
+        if isinstance(what, str | Path):
+            asked = proteins_named(self.store, [str(what)])
+        elif what is not None:
+            asked = proteins(what)
+        return embed(self.store, encoder, asked, progress=self.progress)
+
+    def embedding(self, sequence: str | Protein, plm: str | None = None) -> NDArray[Any]:
+        """Return the stored embedding of a sequence.
+
+        Parameters
+        ----------
+        sequence : str or Protein
+        plm : str, optional
+            The store's only encoder by default.
+
+        Returns
+        -------
+        ndarray, shape=(L, d)
+            Read-only, mapped from disk.
+
+        Raises
+        ------
+        NotStoredError
+            It is not embedded yet.
+        """
+        (protein,) = proteins([sequence])
+        return self.store.embeddings(plm).get(protein.digest)
+
+    def info(self) -> Summary:
+        """Count what the store holds."""
+        from ..store.summary import summarise
+
+        return summarise(self.store)
+
+
+def open(  # noqa: A001 - reads as sesstore.open(...)
+    path: Path | str = "store", *, create: bool = True, progress: Progress = SILENT
+) -> OpenStore:
+    """Open a store, or make one.
+
+    Parameters
+    ----------
+    path : path
+        Its folder.
+    create : bool
+        Make it if there is none.
+    progress : Progress
+        Told about long work.
+
+    Raises
+    ------
+    MissingFileError
+        There is none, and none is to be made.
+    StoreFormatError
+        The folder holds something else.
+    """
+    from ..store import Store
+
+    return OpenStore(Store.open(path, create=create), progress)

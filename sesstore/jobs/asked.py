@@ -1,0 +1,232 @@
+"""The proteins a prediction is asked for, in the order they were named, however many.
+
+Sequence files are read twice: once through, to check every record before anything is done, then
+record by record as they are needed. What comes on standard input is spooled to disk first, so that
+the same holds for it. Structures are tokenised a group at a time; without a store to keep them in,
+their tokens live in a scratch store that is gone in the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from ..datasets.fasta import parse_fasta
+from ..errors import InputError
+from ..progress import SILENT, Progress
+from ..proteins import Protein
+from ..store import Store
+from ..structures.files import StructureFile, is_structure_path, models, structure_files
+from .add import proteins_of
+from .tokenize import tokenize
+
+STDIN = "-"
+"""The name of standard input."""
+
+_GROUP = 2048
+"""Structure models that are tokenised together: enough to keep all cores busy."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the proteins, whose tokens are in one place.
+
+    Parameters
+    ----------
+    proteins : iterable of Protein
+        Read as they are asked for; the same sequence may come under several ids.
+    tokens : Store or None
+        Where their structure tokens are, if there are any.
+    """
+
+    proteins: Iterable[Protein]
+    tokens: Store | None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was named, beside the store.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Files of sequences (FASTA, JSON lines, CSV), structures and folders of them, tasks of the
+        store, or ``"-"``.
+    proteins : sequence of Protein
+        Proteins at hand; they come first.
+    stdin : BinaryIO, optional
+        What ``"-"`` stands for: FASTA.
+    source : str, optional
+        Where structures come from.
+    """
+
+    names: Sequence[str] = ()
+    proteins: Sequence[Protein] = ()
+    stdin: BinaryIO | None = None
+    source: str | None = None
+
+
+class Asked:
+    """The proteins asked for. Get one by `asked`, in a ``with`` block.
+
+    Parameters
+    ----------
+    given : Given
+    store : Store or None
+        Whose tasks may be named, and that knows tokens.
+    keep : Store or None
+        Takes the tokens of structures.
+    spool : path, optional
+        What came on standard input.
+    progress : Progress
+        Told about structures as they are tokenised.
+    """
+
+    def __init__(
+        self,
+        given: Given,
+        store: Store | None,
+        keep: Store | None,
+        spool: Path | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        self._given, self._store, self._keep = given, store, keep
+        self._spool, self._progress = spool, progress
+        self._structures = {
+            name: structure_files([Path(name)]) for name in given.names if _is_structure(name)
+        }
+        self.failed: dict[str, str] = {}
+        """Structures that could not be used, file to reason; complete once all parts are read."""
+        self.residues, self.proteins = 0, 0
+        """Of sequences; those of structures show when they are tokenised."""
+        if self._structures and given.source is None:
+            raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
+        sequences = self._sequences([n for n in given.names if n not in self._structures])
+        for protein in chain(given.proteins, sequences):
+            self.proteins += 1
+            self.residues += len(protein)
+
+    @property
+    def counted(self) -> bool:
+        """Whether `proteins` is all there is."""
+        return not self._structures
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the proteins, part by part; each part is to be read before the next."""
+        if self._given.proteins:
+            yield Part(self._given.proteins, self._store)
+        for structures, names in groupby(self._given.names, self._structures.__contains__):
+            if structures:
+                yield Part(self._tokenised(list(names)), self._keep)
+            else:
+                yield Part(self._sequences(list(names)), self._store)
+
+    def _sequences(self, names: Sequence[str]) -> Iterator[Protein]:
+        for name in names:
+            if self._spool is not None and name == STDIN:
+                yield from _spooled_fasta(self._spool)
+            elif self._store is not None and name in self._store.tasks():
+                yield from _rows(self._store, name)
+            else:
+                yield from proteins_of(self._store, name)
+
+    def _tokenised(self, names: Sequence[str]) -> Iterator[Protein]:
+        store, source = self._keep, self._given.source
+        if store is None or source is None:
+            return
+        left = iter(models(file for name in names for file in self._structures[name]))
+        while group := list(islice(left, _GROUP)):
+            members: list[StructureFile] = [file for model in group for file in model]
+            report = tokenize(store, members, source, progress=self._progress)
+            self.failed |= report.failed
+            yield from report.proteins
+
+
+@contextmanager
+def asked(
+    given: Given, store: Store | None, *, keep: bool, progress: Progress = SILENT
+) -> Iterator[Asked]:
+    """Read through what was named, and check every record.
+
+    Parameters
+    ----------
+    given : Given
+    store : Store or None
+        The store; read only unless `keep`.
+    keep : bool
+        Keep the tokens of structures in the store.
+
+    Raises
+    ------
+    MissingFileError, UnknownNameError
+        There is no such file, or task of the store.
+    RecordError
+        A record is wrong; says where.
+    InputError
+        Structures without a source; or standard input twice.
+    """
+    with ExitStack() as stack:
+        spool = None
+        if STDIN in given.names:
+            spool = stack.enter_context(_spooled(given))
+        into = store if keep else None
+        if into is None and any(map(_is_structure, given.names)):
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sesstore-"))
+            into = Store.create(Path(scratch) / "store")
+        yield Asked(given, store, into, spool, progress)
+
+
+def chunked(proteins: Iterable[Protein], residues: int, count: int) -> Iterator[list[Protein]]:
+    """Cut proteins, in order, into chunks of at most so many residues and proteins.
+
+    A protein longer than that stands alone.
+    """
+    chunk: list[Protein] = []
+    size = 0
+    for protein in proteins:
+        if chunk and (size + len(protein) > residues or len(chunk) >= count):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(protein)
+        size += len(protein)
+    if chunk:
+        yield chunk
+
+
+def _is_structure(name: str) -> bool:
+    return name != STDIN and is_structure_path(Path(name))
+
+
+def _rows(store: Store, name: str) -> Iterator[Protein]:
+    """The rows of a task, under the ids its files gave them."""
+    for split in store.task(name).splits.values():
+        known = store.proteins(digest.tobytes() for digest in split.digests)
+        for name_in_file, protein in zip(split.ids, known, strict=True):
+            yield Protein(name_in_file, protein.sequence)
+
+
+@contextmanager
+def _spooled(given: Given) -> Iterator[Path]:
+    if given.stdin is None or list(given.names).count(STDIN) > 1:
+        raise InputError("standard input ('-') can be read once, from the command line")
+    with tempfile.NamedTemporaryFile(prefix="sesstore-", suffix=".fasta") as file:
+        shutil.copyfileobj(given.stdin, file)
+        file.flush()
+        yield Path(file.name)
+
+
+def _spooled_fasta(spool: Path) -> Iterator[Protein]:
+    try:
+        with spool.open(encoding="utf-8-sig", newline="") as lines:
+            yield from parse_fasta(lines, Path("standard input"))
+    except UnicodeDecodeError as problem:
+        raise InputError(
+            f"standard input is not UTF-8 text: {problem.reason}. Unpack it first: "
+            f"zcat new.fasta.gz | sesstore predict RUN -"
+        ) from None

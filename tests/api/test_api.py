@@ -1,0 +1,122 @@
+"""The notebook's functions on the bundled demonstration's real chains."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sesstore
+from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
+from sesstore.jobs.demo import SOURCE, burial_task, demo_files
+from sesstore.proteins import Protein
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory) -> tuple[sesstore.OpenStore, sesstore.TrainedRun]:
+    folder = tmp_path_factory.mktemp("api")
+    store = sesstore.open(folder / "store")
+    store.tokenize([path for path, _ in demo_files().values()], SOURCE)
+    assert store.add(burial_task()).proteins == 50
+    store.embed("onehot")
+    run = sesstore.train(
+        store,
+        "burial",
+        structure=("dssp",),
+        seeds=2,
+        out=folder / "run",
+        epochs=1,
+        heads=2,
+        width=8,
+    )
+    return store, run
+
+
+def test_importing_is_light(tmp_path: Path) -> None:
+    code = (
+        "import sys, sesstore\n"
+        "assert not {'numpy', 'torch', 'zarr', 'lmdb'} & set(sys.modules)\n"
+        f"store = sesstore.open({str(tmp_path / 'store')!r})\n"
+        "store.add({'a': 'MKV'})\n"
+        "store.info()\n"
+        "store._repr_html_()\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_predicts_for_whatever_is_given(taught, tmp_path: Path) -> None:
+    store, run = taught
+    assert 0 < run.metrics["test"]["accuracy"] <= 1
+    assert [one.path.name for one in run.runs] == ["seed-0", "seed-1"]
+    fasta = tmp_path / "new.fasta"
+    fasta.write_text(">seq1\nMKVLAAGIVGL\n")
+    listed = run.predict(["mkvla agivgl*"])
+    assert listed == run.predict(fasta) == run.predict(str(fasta)) == run.predict([fasta])
+    assert listed == run.predict({"seq1": "MKVLAAGIVGL"})
+    assert listed == run.predict([Protein("seq1", "MKVLAAGIVGL")])
+    assert len(listed[0]["label"]) == listed[0]["length"] == 11
+    assert not listed[0]["structure"]
+    assert run.predict("burial")[0]["structure"]
+    assert store.embedding("MKVLAAGIVGL").shape == (11, 26)
+    path, _ = next(iter(demo_files().values()))
+    assert run.predict(path)[0]["structure"]
+
+
+def test_a_loaded_run_needs_no_store(taught, tmp_path: Path, monkeypatch) -> None:
+    _, run = taught
+    monkeypatch.chdir(tmp_path)
+    alone = sesstore.load_run(run.path)
+    assert alone.metrics == run.metrics
+    assert alone.predict(["MKV"]) == run.predict(["MKV"])
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="which store"):
+        alone.evaluate()
+    measured = run.evaluate(split="test")
+    mean = sum(report.metrics["auroc"] for report in measured) / 2
+    assert mean == pytest.approx(run.metrics["test"]["auroc"])
+
+
+def test_notebooks_show_tables(taught) -> None:
+    store, run = taught
+    assert "<td>burial</td><td>50</td>" in store._repr_html_()
+    assert "accuracy" in run._repr_html_()
+    rows = run.predict({f"<b>{i}": "MKVLA" for i in range(25)})
+    shown = rows._repr_html_()
+    assert shown.count("&lt;b&gt;") == 20
+    assert "and 5 more" in shown
+    assert sesstore.Rows()._repr_html_()
+    assert repr(run).startswith("sesstore.load_run(")
+
+
+def test_what_is_wrong_is_said(taught, tmp_path: Path) -> None:
+    store, run = taught
+    with pytest.raises(InputError, match=r"sequence 'seq2': letter '\?' at position 2"):
+        run.predict(["MKV", "M?V"])
+    with pytest.raises(InputError, match="'seq1' is int"):
+        store.add([3])
+    with pytest.raises(UnknownNameError, match="Did you mean 'epochs'"):
+        sesstore.train(store, "burial", epoch=3)
+    with pytest.raises(UnknownNameError, match="Did you mean 'burial'"):
+        sesstore.train(store, "buried")
+    with pytest.raises(NotStoredError, match="sesstore embed"):
+        store.embedding("WWWWWWWWWW")
+    with pytest.raises(NotStoredError, match="does not know the protein"):
+        sesstore.open(tmp_path / "empty").add(burial_task())
+    with pytest.raises(MissingFileError, match="no store"):
+        sesstore.open(tmp_path / "none", create=False)
+    with pytest.raises(MissingFileError, match="no run"):
+        sesstore.load_run(tmp_path)
+
+
+def test_only_what_is_named_is_embedded(tmp_path: Path) -> None:
+    store = sesstore.open(tmp_path / "store")
+    assert store.add(["MKV", "MKL"]).sequences == 2
+    fasta = tmp_path / "new.fasta"
+    fasta.write_text(">a\nMKVLAAG\n")
+    assert store.embed("onehot", ["MKV"]).encoded == 1
+    assert store.embed("onehot", fasta).encoded == 1
+    assert store.embed("onehot").encoded == 1
