@@ -1,0 +1,199 @@
+"""What is embedded of what is asked for, over all runs, partitions and machines; never loads torch.
+
+The store itself says it: whatever runs now, crashed, or ran on another machine, a protein counts
+when a committed segment has it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..proteins import Protein
+from ..provenance import Provenance
+from ..store import Embeddings, Store, layout
+from .engines.partition import partition_of
+
+_WINDOW_SECONDS = 1800.0
+"""Commits of so long before the last one tell the rate."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A segment that is being written, or was when its writer died.
+
+    Parameters
+    ----------
+    path : str
+        Its folder.
+    bytes : int
+    idle_seconds : float
+        Since something was written to it.
+    """
+
+    path: str
+    bytes: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True)
+class PartitionStatus:
+    """How far one partition is: proteins and residues, and those of them that are stored."""
+
+    partition: int
+    proteins: int
+    done: int
+    residues: int
+    residues_done: int
+
+
+@dataclass(frozen=True)
+class EncoderStatus:
+    """How far one encoder is.
+
+    Parameters
+    ----------
+    encoder, fingerprint : str
+    proteins, residues : int
+        Asked for.
+    done, residues_done : int
+        Stored.
+    segments, duplicates : int
+        Segments of the encoder, and embeddings in them that stand there a second time.
+    last_commit : str or None
+        When the latest segment was committed (ISO 8601, UTC).
+    residues_per_s : float or None
+        Committed by all writers in the half hour before that.
+    unfinished : list of Unfinished
+    partitions : list of PartitionStatus
+        Where partitions were asked for.
+    """
+
+    encoder: str
+    fingerprint: str
+    proteins: int
+    residues: int
+    done: int
+    residues_done: int
+    segments: int
+    duplicates: int
+    last_commit: str | None
+    residues_per_s: float | None
+    unfinished: list[Unfinished]
+    partitions: list[PartitionStatus]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What the rest takes at that rate; None where there is none."""
+        if not self.residues_per_s:
+            return None
+        return (self.residues - self.residues_done) / self.residues_per_s
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, what remains among them."""
+        return {
+            **asdict(self),
+            "remaining": self.proteins - self.done,
+            "residues_remaining": self.residues - self.residues_done,
+            "seconds_left": self.seconds_left,
+        }
+
+
+def status(
+    store: Store,
+    encoders: Iterable[Provenance],
+    proteins: Iterable[Protein] | None = None,
+    *,
+    partitions: int | None = None,
+) -> list[EncoderStatus]:
+    """Say how far encoders are.
+
+    Parameters
+    ----------
+    store : Store
+    encoders : iterable of Provenance
+        Of `Store.encoders`.
+    proteins : iterable of Protein, optional
+        What is asked for; every protein the store knows by default.
+    partitions : int, optional
+        Say it for each of so many partitions, too.
+    """
+    asked, part = partition_of(store.proteins() if proteins is None else proteins, partitions or 1)
+    digests = b"".join(protein.digest for protein in asked)
+    rows = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+    lengths = np.array([len(protein) for protein in asked], np.int64)
+    found = []
+    for provenance in encoders:
+        view = store.embeddings(provenance.fingerprint)
+        done = view.find(rows) >= 0
+        found.append(_status(view, lengths, done, _by_partition(part, lengths, done, partitions)))
+    return found
+
+
+def _status(
+    view: Embeddings,
+    lengths: NDArray[np.int64],
+    done: NDArray[np.bool_],
+    partitions: list[PartitionStatus],
+) -> EncoderStatus:
+    fingerprint = view.provenance.fingerprint
+    committed = np.array([(s.path / layout.METADATA).stat().st_mtime for s in view.segments])
+    last = committed.max() if len(committed) else None
+    return EncoderStatus(
+        encoder=fingerprint.encoder,
+        fingerprint=fingerprint.short,
+        proteins=len(lengths),
+        residues=int(lengths.sum()),
+        done=int(done.sum()),
+        residues_done=int(lengths[done].sum()),
+        segments=len(view.segments),
+        duplicates=sum(len(s.digests) for s in view.segments) - len(view),
+        last_commit=last and datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
+        residues_per_s=_rate(view, committed),
+        unfinished=[_unfinished(path) for path in sorted(view.folder.glob(".*-*"))],
+        partitions=partitions,
+    )
+
+
+def _by_partition(
+    part: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    done: NDArray[np.bool_],
+    count: int | None,
+) -> list[PartitionStatus]:
+    if count is None:
+        return []
+    columns = [np.ones_like(lengths), done, lengths, lengths * done]
+    sums = [np.bincount(part, column, count + 1).astype(int).tolist() for column in columns]
+    return [PartitionStatus(i, *(column[i] for column in sums)) for i in range(1, count + 1)]
+
+
+def _rate(view: Embeddings, committed: NDArray[np.float64]) -> float | None:
+    """Residues a second in the latest segments, from when the first of them was begun."""
+    recent = np.flatnonzero(committed >= committed.max(initial=0) - _WINDOW_SECONDS)
+    if not len(recent):
+        return None
+    segments = [view.segments[place] for place in recent]
+    begun = min(_begun(segment.id) for segment in segments)
+    residues = sum(int(segment.offsets[-1]) for segment in segments)
+    return float(residues / max(committed.max() - begun, 1e-3))
+
+
+def _begun(segment: str) -> float:
+    """When a segment was begun, from its id."""
+    stamp = datetime.strptime(segment.split("-")[0], "%Y%m%dT%H%M%S%f")
+    return stamp.replace(tzinfo=UTC).timestamp()
+
+
+def _unfinished(folder: Path) -> Unfinished:
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    written = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
+    size = sum(file.st_size for file in files)
+    return Unfinished(str(folder), size, max(time.time() - written, 0.0))
