@@ -28,6 +28,7 @@ COMMANDS = {
     "sweep": ("sweep", "Train a grid of adapters on one stream of batches."),
     "evaluate": ("evaluate", "Measure a trained run on a task's split."),
     "predict": ("predict", "Predict for new sequences or structures."),
+    "status": ("status", "Say how much is embedded, over all runs and machines."),
     "ls": ("ls", "List what a store holds, a line each."),
     "info": ("info", "Say in full what a store holds and what made it."),
     "plms": ("plms", "List the encoders, and whether their weights are here."),
