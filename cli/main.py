@@ -27,6 +27,7 @@ COMMANDS = {
     "train": ("train", "Train a structure-aware adapter from the store."),
     "sweep": ("sweep", "Train a grid of adapters on one stream of batches."),
     "evaluate": ("evaluate", "Measure a trained run on a task's split."),
+    "report": ("report", "Write a page and figures on a run, or compare runs."),
     "predict": ("predict", "Predict for new sequences or structures."),
     "status": ("status", "Say how much is embedded, over all runs and machines."),
     "ls": ("ls", "List what a store holds, a line each."),
