@@ -214,7 +214,7 @@ def _along(
         letters = {
             name: alphabet(name).decode(codes[name][0])
             for name in run.config["adapter"]["alphabets"]
-            if name in codes
+            if name in codes and alphabet(name).letters
         }
         true, said = _words(found, row)
         made.append(Along(split.ids[row], why, protein.sequence, letters, each, true, said))
