@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
+from ..encoders.varlen import attend_varlen, takes
+
 ROPE_BASE = 10000.0
 
 
@@ -100,13 +102,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]) ->
     -------
     Tensor, shape=(T, H * head_dim)
     """
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
-        from torch.nn.attention.varlen import varlen_attn
-
-        ends = torch.tensor((0, *lengths), device=query.device).cumsum(0).to(torch.int32)
-        longest = max(lengths)
-        packed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest)  # type: ignore[assignment]
-        return packed.flatten(1)
+    if takes(query):
+        return attend_varlen(query, key, value, lengths)
     # Splitting, unlike slicing, has a gradient that is one concatenation.
     sizes = list(lengths)
     parts = [

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from .varlen import attend_varlen, takes
+
 _ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _FUSED_GELU = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
@@ -153,8 +155,9 @@ def attend(qkv: Tensor, lengths: Sequence[int], heads: int) -> Tensor:
     Tensor, shape=(T, d)
     """
     qkv = qkv.view(*qkv.shape[:-1], heads, -1)
-    if qkv.is_cuda:
-        return _attend_varlen(qkv, lengths)
+    queries, keys, values = qkv.unbind(1)
+    if takes(queries):
+        return attend_varlen(queries, keys, values, lengths, scale=1.0)
     parts = [
         F.scaled_dot_product_attention(query, key, value, scale=1.0)[0]
         for query, key, value in (
@@ -162,13 +165,3 @@ def attend(qkv: Tensor, lengths: Sequence[int], heads: int) -> Tensor:
         )
     ]
     return torch.cat([part.transpose(0, 1) for part in parts]).flatten(1)
-
-
-def _attend_varlen(qkv: Tensor, lengths: Sequence[int]) -> Tensor:
-    from torch.nn.attention.varlen import varlen_attn
-
-    ends = torch.tensor([0, *lengths], device=qkv.device).cumsum(0).to(torch.int32)
-    longest = max(lengths)
-    query, key, value = qkv.unbind(1)
-    packed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest, scale=1.0)  # type: ignore[assignment]
-    return packed.flatten(1)

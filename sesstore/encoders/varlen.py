@@ -1,0 +1,73 @@
+"""Attention within each sequence of a packed batch, on a GPU by torch's variable-length kernel.
+
+The kernel (FlashAttention behind `torch.nn.attention.varlen`) takes half precision and heads of up
+to 256 columns in steps of 8. Heads between the steps get columns of zeros, which change no score;
+wider heads, float32 and a torch without the kernel are for
+`torch.nn.functional.scaled_dot_product_attention`, sequence by sequence.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+_WIDEST, _STEP = 256, 8
+
+
+def takes(query: Tensor) -> bool:
+    """Whether the kernel can be had for queries [T, H, head_dim]."""
+    half = query.dtype in (torch.bfloat16, torch.float16)
+    return query.is_cuda and half and query.shape[-1] <= _WIDEST and _known()
+
+
+@cache
+def _known() -> bool:
+    return importlib.util.find_spec("torch.nn.attention.varlen") is not None
+
+
+def attend_varlen(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Sequence[int],
+    scale: float | None = None,
+) -> Tensor:
+    """Softmax attention within each sequence, differentiable.
+
+    Parameters
+    ----------
+    query, key, value : Tensor, shape=(T, H, head_dim)
+        Packed rows; the last axis contiguous.
+    lengths : sequence of int
+        Rows of each sequence; they sum to T.
+    scale : float, optional
+        Of the scores; ``head_dim ** -0.5`` by default.
+
+    Returns
+    -------
+    Tensor, shape=(T, H * head_dim)
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    width = query.shape[-1]
+    if spare := -width % _STEP:
+        query, key, value = (F.pad(part, (0, spare)) for part in (query, key, value))
+    ends, longest = _ends(tuple(lengths), query.device), max(lengths)
+    packed: Tensor = varlen_attn(  # type: ignore[assignment]
+        query, key, value, ends, ends, longest, longest,
+        scale=width**-0.5 if scale is None else scale,
+    )  # fmt: skip
+    return packed[..., :width].flatten(1)
+
+
+@lru_cache(maxsize=16)
+def _ends(lengths: tuple[int, ...], device: torch.device) -> Tensor:
+    """Where sequences begin, and the end, int32 [B + 1]: one copy a batch and not one a layer."""
+    with torch.inference_mode(False):  # kept beyond the call, and saved for gradients
+        ends = torch.tensor((0, *lengths)).cumsum(0).to(torch.int32)
+        return ends.to(device)
