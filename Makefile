@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTRAS := near,hf,track,cluster,docs,parquet,report,sweep,test
 
-.PHONY: help demo test lint soak bench clean
+.PHONY: help demo test lint docs soak bench clean
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -25,6 +25,9 @@ lint: $(READY)  ## Lint, format check, types, import contracts
 	$(BIN)/mypy sesstore cli
 	$(BIN)/lint-imports
 
+docs: $(READY)  ## Build the documentation site into site/: strict, without any request
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 soak: $(READY)  ## Kill, fill and corrupt stores 200 times (minutes)
 	$(BIN)/python -m tests.soak
 
@@ -33,4 +36,4 @@ bench: $(READY)  ## Run every benchmark at full size (quiet machine, many minute
 		$(BIN)/python -m benchmarks.$$question || exit 1; done
 
 clean:  ## Remove the environment and all caches
-	rm -rf .venv build *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
