@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTRAS := near,hf,track,cluster,docs,parquet,report,sweep,test
 
-.PHONY: help demo test lint docs soak bench clean
+.PHONY: help demo studies test lint docs soak bench clean
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -15,6 +15,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 
 demo: $(READY)  ## The whole way on bundled real structures: tokenise, embed, train, compare
 	$(BIN)/sesstore demo
+
+studies: $(READY)  ## The paper's questions on ../shared/data: ablation, sources, EC, Tm
+	$(BIN)/python -m benchmarks.studies --out studies
 
 test: $(READY)  ## Run the whole suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8

@@ -26,6 +26,7 @@ COMMANDS = {
     "alphabets": ("alphabets", "List the alphabets of tokens, or declare one of your own."),
     "train": ("train", "Train a structure-aware adapter from the store."),
     "sweep": ("sweep", "Train a grid of adapters on one stream of batches."),
+    "study": ("study", "Ask a question: ablation, quality, size, cost, ..."),
     "evaluate": ("evaluate", "Measure a trained run on a task's split."),
     "report": ("report", "Write a page and figures on a run, or compare runs."),
     "predict": ("predict", "Predict for new sequences or structures."),

@@ -36,6 +36,14 @@ source_option = click.option(
     "--source", help="Where the structures come from: alphafold2, esmfold, pdb, ..."
 )
 
+residency_option = click.option(
+    "--residency",
+    type=click.Choice(["auto", "device", "ram", "disk"]),
+    default="auto",
+    show_default=True,
+    help="Where embeddings are held.",
+)
+
 
 def engine_options(command: Command) -> Command:
     """Add ``--engine`` and ``--address``, and check that they go together."""

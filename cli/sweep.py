@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .opening import store_with
-from .options import output_options, plm_option, source_option, store_option, weights_option
+from .options import (
+    output_options,
+    plm_option,
+    residency_option,
+    several,
+    source_option,
+    store_option,
+    weights_option,
+)
 from .output import Output, duration
 
 if TYPE_CHECKING:
-    from sesstore.jobs.sweep import SweepReport
-
-
-def _several(
-    read: Callable[[str], Any],
-) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...] | None]:
-    """Make a callback that reads ``"a,b"`` value by value."""
-
-    def callback(_: click.Context, parameter: click.Parameter, text: str | None) -> Any:
-        if text is None:
-            return None
-        try:
-            return tuple(read(word.strip()) for word in text.split(",") if word.strip())
-        except ValueError:
-            raise click.BadParameter(f"'{text}' is no list of values", param=parameter) from None
-
-    return callback
+    from sesstore.jobs.sweep import Range, SweepReport
 
 
 def _structure(word: str) -> tuple[str, ...]:
@@ -37,24 +29,49 @@ def _structure(word: str) -> tuple[str, ...]:
     return named[word] if word in named else tuple(word.split("+"))
 
 
+def _number(word: str) -> float | Range:
+    """Read ``0.1``, or ``0.1..0.5`` for a search."""
+    from sesstore.jobs.sweep import Range
+
+    low, dots, high = word.partition("..")
+    return Range(float(low), float(high)) if dots else float(low)
+
+
 @click.command("sweep")
 @click.argument("task")
 @plm_option
 @weights_option
-@click.option("--lr", callback=_several(float), help="Learning rates, such as 1e-4,5e-4.")
+@click.option("--lr", callback=several(_number), help="Learning rates, such as 1e-4,5e-4.")
 @click.option(
     "--structure",
-    callback=_several(_structure),
+    "alphabets",
+    callback=several(_structure),
     help="Such as none,foldseek,dssp,both; tokens together with a plus: foldseek+dssp.",
 )
-@click.option("--pooling", callback=_several(str), help="Of attention1d, mean, light_attention.")
-@click.option("--heads", callback=_several(int), help="Numbers of attention heads.")
-@click.option("--width", callback=_several(int), help="Widths to project embeddings to.")
-@click.option("--dropout", callback=_several(float), help="In the head.")
+@click.option("--pooling", callback=several(str), help="Of attention1d, mean, light_attention.")
+@click.option("--heads", callback=several(int), help="Numbers of attention heads.")
+@click.option("--width", callback=several(int), help="Widths to project embeddings to.")
+@click.option("--dropout", callback=several(_number), help="In the head.")
+@click.option(
+    "--modality-dropout",
+    callback=several(_number),
+    help="Share of proteins that lose their tokens.",
+)
+@click.option("--weight-decay", callback=several(_number), help="Of AdamW.")
+@click.option("--schedule", callback=several(str), help="Of cosine, constant.")
+@click.option("--clip", callback=several(_number), help="Largest norms of the gradient.")
+@click.option("--focal", callback=several(_number), help="Exponents of focal loss.")
+@click.option(
+    "--search",
+    type=click.IntRange(1),
+    help="Try so many settings, chosen by Optuna among the values and ranges given [sweep].",
+)
 @source_option
 @click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
+@click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
+@residency_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Of each.")
 @click.option("--device", help="cpu, cuda, ...; the best there is by default.")
@@ -66,16 +83,13 @@ def command(
     task: str,
     plm: str | None,
     weights: Path | None,
-    lr: tuple[float, ...] | None,
-    structure: tuple[tuple[str, ...], ...] | None,
-    pooling: tuple[str, ...] | None,
-    heads: tuple[int, ...] | None,
-    width: tuple[int, ...] | None,
-    dropout: tuple[float, ...] | None,
+    search: int | None,
     source: str | None,
     epochs: int,
     patience: int,
     batch_tokens: int,
+    balanced: bool,
+    residency: str,
     seed: int,
     seeds: int,
     device: str | None,
@@ -83,41 +97,48 @@ def command(
     resume: bool,
     store_path: Path,
     output: Output,
+    **varied: tuple[Any, ...] | None,
 ) -> None:
     """Train every combination of the values given on TASK, all on one stream of batches.
+
+    With --search, settings are chosen among the values by what did well on valid before; numbers
+    may then be ranges.
 
     \b
     Example:
       sesstore sweep deeploc_binary --structure none,foldseek,dssp,both --seeds 5
       sesstore sweep deeploc_binary --lr 1e-4,5e-4 --pooling mean,attention1d
+      sesstore sweep deeploc_binary --search 30 --lr 1e-5..1e-2 --dropout 0..0.5 --seeds 1
     """
+    from sesstore.jobs.search import search as search_among
     from sesstore.jobs.sweep import sweep
     from sesstore.jobs.train import prepare
     from sesstore.training.learner import FitConfig
 
-    given = {
-        "lr": lr,
-        "alphabets": structure,
-        "pooling": pooling,
-        "heads": heads,
-        "width": width,
-        "dropout": dropout,
-    }
-    grid = {name: values for name, values in given.items() if values is not None}
+    grid = {name: values for name, values in varied.items() if values is not None}
     inputs = prepare(
         store_with(store_path, task, plm, output),
         task,
         plm=plm,
         weights=weights,
-        alphabets=[name for names in structure or (("foldseek", "dssp"),) for name in names],
+        alphabets=[
+            name for names in varied["alphabets"] or (("foldseek", "dssp"),) for name in names
+        ],
         source=source,
         device=device,
         progress=output,
     )
     config = FitConfig(
-        epochs=epochs, patience=patience, batch_tokens=batch_tokens, seed=seed, device=device
+        epochs=epochs,
+        patience=patience,
+        batch_tokens=batch_tokens,
+        class_weights="balanced" if balanced else None,
+        residency=residency,
+        seed=seed,
+        device=device,
     )
-    report = sweep(inputs, grid, {}, config, seeds=seeds, out=out, resume=resume, progress=output)
+    run = sweep if search is None else partial(search_among, trials=search)
+    report = run(inputs, grid, {}, config, seeds=seeds, out=out, resume=resume, progress=output)
     say_report(report, output)
     output.result(vars(report))
 
@@ -142,6 +163,6 @@ def say_report(report: SweepReport, output: Output) -> None:
         title=f"{report.task}: {report.monitor}, mean ± deviation over {seeds} seeds",
     )
     output.line(
-        f"{report.adapters} adapters on one stream, {duration(report.seconds_per_epoch)} an epoch; "
+        f"{report.adapters} adapters, {duration(report.seconds_per_epoch)} an epoch; "
         f"record: {report.run}/sweep.json"
     )

@@ -1,0 +1,229 @@
+"""``sesstore study``: a command for each question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .opening import store_with
+from .options import output_options, plm_option, several, store_option
+from .output import Output, duration
+
+if TYPE_CHECKING:
+    from sesstore.studies.record import StudyReport
+
+
+@click.group("study")
+def command() -> None:
+    """Ask a question of a task: one table, one figure, many seeds on one stream.
+
+    A study writes study.json, table.csv, figure.svg and .png and study.html into its folder. An
+    interrupted one goes on with --resume --out DIR. With --json it prints its record.
+
+    \b
+    Example:
+      sesstore study ablation deeploc_binary --seeds 5
+      sesstore study quality deeploc_binary --source alphafold2,esmfold
+    """
+
+
+def _study(run: Callable[..., StudyReport]) -> click.Command:
+    """Add the options all studies have; hand `run` store, settings, place and its own options."""
+
+    @click.argument("task")
+    @plm_option
+    @click.option(
+        "--source",
+        callback=several(str),
+        help="Sources of structures, the one to degrade first [default: all of the task].",
+    )
+    @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Of each.")
+    @click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
+    @click.option("--patience", type=click.IntRange(1), default=5, show_default=True)
+    @click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
+    @click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
+    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
+    @click.option("--device", help="cpu, cuda, ...; the best there is by default.")
+    @click.option("--out", type=click.Path(path_type=Path), help="Folder for the study.")
+    @click.option("--resume", is_flag=True, help="Go on with an interrupted study in --out.")
+    @store_option
+    @output_options
+    @wraps(run)
+    def with_all(
+        task: str,
+        plm: str | None,
+        source: tuple[str, ...] | None,
+        seeds: int,
+        out: Path | None,
+        resume: bool,
+        store_path: Path,
+        output: Output,
+        **own: Any,
+    ) -> None:
+        from sesstore.studies.study import Place, StudySettings
+        from sesstore.training.learner import FitConfig
+
+        learning = ("epochs", "patience", "lr", "batch_tokens", "seed", "device")
+        fit = FitConfig(**{name: own.pop(name) for name in learning})
+        shape = {name: own.pop(name) for name in ("heads", "width", "pooling") if name in own}
+        chosen = {name: value for name, value in shape.items() if value is not None}
+        settings = StudySettings(task, plm, source or (), seeds, chosen, fit)
+        store = store_with(store_path, task, plm, output)
+        given = {name: value for name, value in own.items() if value is not None}
+        say(run(store, settings, Place(out, resume, output), **given), output)
+
+    return command.command(run.__name__)(with_all)
+
+
+def _shape(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the adapter that all arms share."""
+    heads = click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
+    width = click.option("--width", type=click.IntRange(1), help="Project embeddings to it first.")
+    return heads(width(run))
+
+
+def say(report: StudyReport, output: Output) -> None:
+    """Say the table, what was found, what could not be, and where the files are."""
+    columns, rows = report.table()
+    seeds = report.settings["seeds"]
+    output.table(columns, [_cells(row) for row in rows], f"{report.task}: {seeds} seeds")
+    for sentence in report.findings:
+        output.line(sentence)
+    for sentence in report.missing:
+        output.line(f"not answered: {sentence}")
+    output.line(f"{duration(report.seconds)}; table, figure and page: {report.run}")
+    output.result(report.to_json())
+
+
+def _cells(row: list[Any]) -> list[Any]:
+    return [f"{v:.4f}" if isinstance(v, float) and abs(v) < 100 else v for v in row]
+
+
+@_study
+@_shape
+@click.option(
+    "--pooling", "poolings", callback=several(str), help="Of attention1d, mean, light_attention."
+)
+def ablation(*given: Any, **own: Any) -> StudyReport:
+    """Does structure help, and which? None, foldseek, dssp, both; per source and pooling.
+
+    \b
+    Example:
+      sesstore study ablation deeploc_binary --pooling attention1d,mean
+    """
+    from sesstore.studies import ablation as study
+
+    return study.run(*given, **own)
+
+
+@_study
+@click.option("--heads", "heads_tried", callback=several(int), help="Such as 1,4,8.")
+@click.option("--widths", callback=several(int), help="Such as 16,32,64,128,256.")
+def size(*given: Any, **own: Any) -> StudyReport:
+    """How small may the adapter be? The smallest within 0.5 % of the best.
+
+    \b
+    Example:
+      sesstore study size deeploc_binary --heads 1,4,8 --widths 32,64,128
+    """
+    from sesstore.studies import size as study
+
+    heads = own.pop("heads_tried", None)
+    return study.run(*given, **own, **({"heads": heads} if heads else {}))
+
+
+@_study
+@_shape
+@click.option("--noise", callback=several(float), help="Shares of tokens replaced, such as 0.1,1.")
+@click.option("--when", callback=several(str), help="Degrade at test, train, or both: test,train.")
+@click.option(
+    "--structures",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Files or folder of the first source's structures, for noise on coordinates.",
+)
+@click.option(
+    "--angstrom", callback=several(float), help="Deviations of that noise, such as 0.5,1."
+)
+@click.option("--min-plddt", callback=several(int), help="Thresholds to mask under, such as 50,70.")
+def quality(*given: Any, noise: Any = None, min_plddt: Any = None, **own: Any) -> StudyReport:
+    """How good must a structure be? Sources against each other, and tokens made worse.
+
+    \b
+    Example:
+      sesstore study quality deeploc_binary --source alphafold2,esmfold --noise 0.1,0.5,1
+    """
+    from sesstore.studies import quality as study
+
+    asked = {"rates": noise, "plddt": min_plddt, **own}
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    return study.run(*given, degrading=study.Degrading(**chosen))
+
+
+@_study
+@_shape
+def ensemble(*given: Any, **own: Any) -> StudyReport:
+    """Do several conformers of a protein help more than one?
+
+    \b
+    Example:
+      sesstore study ensemble mytask --source md
+    """
+    from sesstore.studies import ensemble as study
+
+    return study.run(*given, **own)
+
+
+@_study
+@_shape
+@click.option("--plms", callback=several(str), help="Encoders; all of the store by default.")
+@click.option("--widths", callback=several(int), help="Such as 32,128.")
+def scaling(*given: Any, **own: Any) -> StudyReport:
+    """What buys more, a larger PLM or a wider adapter? Score, time and bytes.
+
+    \b
+    Example:
+      sesstore study scaling deeploc_binary --plms esm2_t12,esm2_t33 --widths 64,256
+    """
+    from sesstore.studies import scaling as study
+
+    return study.run(*given, **own)
+
+
+@_study
+@_shape
+def convergence(*given: Any, **own: Any) -> StudyReport:
+    """How many epochs does structure save? Constant learning rate, no early stopping.
+
+    \b
+    Example:
+      sesstore study convergence deeploc_binary --epochs 20
+    """
+    from sesstore.studies import convergence as study
+
+    return study.run(*given, **own)
+
+
+@_study
+@_shape
+@click.option(
+    "--structures",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Structure files to time; bundled ones by default.",
+)
+@click.option("--sample", type=click.IntRange(3), help="Proteins to time embedding on.")
+def cost(*given: Any, **own: Any) -> StudyReport:
+    """What does each stage cost, and when has the cache paid for itself?
+
+    \b
+    Example:
+      sesstore study cost deeploc_binary --seeds 1 --epochs 2
+    """
+    from sesstore.studies import cost as study
+
+    return study.run(*given, **own)

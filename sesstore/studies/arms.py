@@ -1,0 +1,129 @@
+"""Arms of a study: settings to be compared, each trained by several seeds, many on one stream.
+
+A *trial* is what learns from one stream of batches: its arms share embeddings, tokens and batches.
+A trial's folder holds ``<arm>/seed-<n>/`` for each run. A trial whose runs are all there is not
+trained again; one that was interrupted goes on from its last batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..jobs.inputs import Inputs
+from ..jobs.signals import stop_requests
+from ..jobs.train import adapter_shape
+from ..progress import SILENT, Progress
+from ..training.fit import Member, fit_many
+from ..training.learner import FitConfig, with_seeds
+from ..training.runs import RECORD, Run
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One setting.
+
+    Parameters
+    ----------
+    name : str
+        Names it in sentences and figures, and its folder.
+    factors : mapping
+        What tells it from the other arms: its first columns in the table.
+    adapter : mapping
+        Settings of `AdapterConfig` beside those that the data decide.
+    """
+
+    name: str
+    factors: Mapping[str, Any]
+    adapter: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Arms on one stream.
+
+    Parameters
+    ----------
+    name : str
+        Of its folder.
+    inputs : Inputs
+        What they learn from.
+    arms : sequence of Arm
+    fit : FitConfig
+        How they learn; its seed is the first.
+    seeds : int
+        Runs of each arm.
+    """
+
+    name: str
+    inputs: Inputs
+    arms: Sequence[Arm]
+    fit: FitConfig
+    seeds: int
+
+
+Runs = dict[str, list[Run]]
+"""Runs of each arm by its name, a run a seed."""
+
+
+def train_trial(trial: Trial, folder: Path, *, progress: Progress = SILENT) -> Runs:
+    """Train a trial, or what is left of it.
+
+    Parameters
+    ----------
+    trial : Trial
+    folder : path
+        Of the study; the trial has a folder of its own in it.
+    progress : Progress
+        Told about residues trained on.
+
+    Raises
+    ------
+    InputError
+        Two arms have one name, or an interrupted trial was begun with other settings.
+    StoppedError
+        A signal came; progress is saved.
+    """
+    names = [arm.name for arm in trial.arms]
+    if len(set(names)) < len(names):
+        raise InputError(f"two arms of '{trial.name}' have one name: {', '.join(names)}")
+    out = folder / file_name(trial.name)
+    members = {arm.name: _members(trial, arm, out) for arm in trial.arms}
+    every = [member for group in members.values() for member in group]
+    if not all((member.out / RECORD).is_file() for member in every):
+        _train(trial, every, out, progress)
+    return {name: [Run.load(m.out) for m in group] for name, group in members.items()}
+
+
+def _train(trial: Trial, members: Sequence[Member], out: Path, progress: Progress) -> None:
+    for member in members:  # written just before an interruption; they are written again
+        (member.out / RECORD).unlink(missing_ok=True)
+    progress.note(f"{trial.name}: {len(members)} adapters on one stream")
+    tokens = trial.inputs.tokens if any(m.adapter.alphabets for m in members) else None
+    with stop_requests() as stop:
+        fit_many(
+            trial.inputs.task,
+            trial.inputs.embeddings,
+            tokens,
+            members,
+            out,
+            resume=True,
+            stop=lambda: bool(stop),
+            progress=progress,
+        )
+
+
+def _members(trial: Trial, arm: Arm, out: Path) -> list[Member]:
+    shape = adapter_shape(trial.inputs, arm.adapter)
+    return [
+        Member(shape, one, out / file_name(arm.name) / f"seed-{one.seed}")
+        for one in with_seeds(trial.fit, trial.seeds)
+    ]
+
+
+def file_name(name: str) -> str:
+    """A name as a folder may have it: spaces and slashes become dashes."""
+    return "".join("-" if letter in " /\\:" else letter for letter in name.replace(", ", ","))

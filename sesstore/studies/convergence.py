@@ -1,0 +1,129 @@
+"""Does structure make training converge in fewer epochs? The paper claims about twice as fast.
+
+With a constant learning rate and no early stopping (the paper's schedule; a falling one would say
+when its end comes, not when the adapter has learned), adapters with and without structure learn
+from one stream. For each seed: the epoch at which the plain adapter reached its best on valid, and
+the first at which the one with structure was as good.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from scipy.stats import wilcoxon
+
+from ..store import Store
+from ..training.metrics import HIGHER_IS_WORSE
+from ..training.runs import Run
+from .figures import convergence_chart
+from .record import StudyReport
+from .study import Place, Study, StudySettings
+
+QUESTION = "How many epochs does structure save?"
+PLAIN = "no structure"
+
+
+def run(
+    store: Store,
+    settings: StudySettings,
+    place: Place = Place(),  # noqa: B008 - frozen
+) -> StudyReport:
+    """Run the study.
+
+    Parameters
+    ----------
+    store, settings, place
+        See `StudySettings` and `Place`; all epochs are trained, at a constant rate.
+
+    Returns
+    -------
+    StudyReport
+        A row for the plain adapter and one for each source: epochs to the plain one's best.
+
+    Raises
+    ------
+    InputError, StoppedError
+        See `study.Study` and `arms.train_trial`.
+    """
+    fit = settings.fit
+    fit = replace(fit, patience=fit.epochs, schedule="constant", warmup=0.0)
+    settings = replace(settings, fit=fit)
+    study = Study("convergence", QUESTION, store, settings, place, {})
+    plain: list[Run] = []
+    for source in study.sources():
+        arms = [study.arm(f"with {source}", study.alphabets(source))]
+        if not plain:
+            arms.insert(0, study.arm(PLAIN, ()))
+        runs = study.train(source, study.inputs(source), arms)
+        plain = plain or runs[PLAIN]
+        for arm in arms:
+            _add(study, arm.name, runs[arm.name], plain)
+    shown = {
+        "structure": "adapter",
+        "reached": "seeds that reached the plain best",
+        "epochs": "epochs to it (median)",
+        "speedup": "times as fast (median)",
+    }
+    return study.finish(shown, convergence_chart)
+
+
+def _add(study: Study, name: str, runs: Sequence[Run], plain: Sequence[Run]) -> None:
+    monitor = study.task.monitor
+    needed = [
+        epochs_to(run, monitor, best_of(base, monitor))
+        for run, base in zip(runs, plain, strict=True)
+    ]
+    own = [base.best_epoch for base in plain]
+    # A seed that never got there is slower than any that did: it counts as 0 times as fast.
+    ratios = [b / n if n is not None else 0.0 for b, n in zip(own, needed, strict=True)]
+    row = study.row(name, {"structure": name}, runs)
+    row |= {
+        "reached": f"{sum(n is not None for n in needed)} of {len(runs)}",
+        "plain_best_epoch": statistics.median(own),
+        "epochs": float(statistics.median(math.inf if n is None else n for n in needed)),
+        "speedup": statistics.median(ratios),
+        "curve": [
+            statistics.fmean(run.history[epoch]["valid"][monitor] for run in runs)
+            for epoch in range(len(runs[0].history))
+        ],
+    }
+    if math.isinf(row["epochs"]):
+        row["epochs"] = None
+    if name == PLAIN:
+        study.find(f"Without structure the best on valid came at epochs {', '.join(map(str, own))}")
+        return
+    study.find(f"{name} as good on valid as the plain adapter's best: {_said(needed, own, ratios)}")
+    study.compare((name, runs), (PLAIN, plain))
+
+
+def _said(needed: Sequence[int | None], own: Sequence[int], ratios: Sequence[float]) -> str:
+    never = sum(n is None for n in needed)
+    said = (
+        f"{statistics.median(ratios):.2f} times as fast (median over {len(ratios)} seeds; "
+        f"{min(ratios):.2f} to {max(ratios):.2f})"
+    )
+    if never:
+        said += f"; {never} of {len(needed)} seeds never were and count as 0 times as fast"
+    differing = [r - 1 for r in ratios if r != 1]
+    if len(differing) > 1:
+        said += f"; signed-rank p = {wilcoxon(differing).pvalue:.3g} for a ratio of 1"
+    return said
+
+
+def best_of(run: Run, monitor: str) -> float:
+    """Best value of a metric on valid over a run's epochs."""
+    values: list[Any] = [entry["valid"][monitor] for entry in run.history]
+    return float(min(values) if monitor in HIGHER_IS_WORSE else max(values))
+
+
+def epochs_to(run: Run, monitor: str, goal: float) -> int | None:
+    """First epoch, from 1, at which a run was as good on valid as a goal; None if it never was."""
+    for entry in run.history:
+        value = entry["valid"][monitor]
+        if value <= goal if monitor in HIGHER_IS_WORSE else value >= goal:
+            return int(entry["epoch"])
+    return None

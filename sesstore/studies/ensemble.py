@@ -1,0 +1,122 @@
+"""One structure of a protein, or several? The paper's second open question.
+
+Where the store has several conformers of a protein (NMR models, frames of a trajectory), its
+residues ask with the expectation of their tokens. The study compares that with the first conformer
+alone and with no structure, over all proteins and over those that have several conformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..jobs.inputs import Inputs
+from ..store import Store, Tokens
+from ..training.evaluate import load_predictions
+from ..training.intervals import Predicted
+from ..training.runs import Run
+from .changed import first_conformer
+from .figures import interval_chart
+from .record import StudyReport
+from .study import Place, Study, StudySettings
+
+QUESTION = "Do several conformers of a protein help more than one?"
+FEWEST = 10
+"""Proteins of test with several conformers, from which they are compared by themselves."""
+
+
+def run(
+    store: Store,
+    settings: StudySettings,
+    place: Place = Place(),  # noqa: B008 - frozen
+) -> StudyReport:
+    """Run the study.
+
+    Parameters
+    ----------
+    store, settings, place
+        See `StudySettings` and `Place`; of several sources the first with conformers is used.
+
+    Returns
+    -------
+    StudyReport
+        Three rows: no structure, one conformer, all conformers.
+
+    Raises
+    ------
+    InputError
+        No protein of the task has several conformers; or see `study.Study`.
+    StoppedError
+        A signal came; progress is saved.
+    """
+    source = _source(store, settings)
+    study = Study("ensemble", QUESTION, store, settings, place, {"source": source})
+    inputs, alphabets = study.inputs(source), study.alphabets(source)
+    tokens = store.tokens(source)
+    several = {
+        name: conformers(tokens, split.digests) > 1 for name, split in study.task.splits.items()
+    }
+    one = Inputs(inputs.task, inputs.embeddings, first_conformer(tokens))
+    runs = study.train("one", one, [study.arm("none", ()), study.arm("one conformer", alphabets)])
+    runs |= study.train("all", inputs, [study.arm("all conformers", alphabets)])
+    for name, found in runs.items():
+        study.row(name, {"conformers": name}, found)
+    study.compare(*((name, runs[name]) for name in ("all conformers", "one conformer")))
+    for name in ("one conformer", "all conformers"):
+        study.compare((name, runs[name]), ("none", runs["none"]))
+    study.find(
+        "Rows with several conformers: "
+        + ", ".join(
+            f"{int(has.sum()):,} of {len(has):,} in {name}" for name, has in several.items()
+        )
+    )
+    _compare_those(study, runs, several[study.report.split])
+    return study.finish({"conformers": "structure"}, interval_chart)
+
+
+def conformers(tokens: Tokens, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many conformers each protein has tokens of, shape=(N,)."""
+    found = tokens.get_all(row.tobytes() for row in digests)
+    counts = [
+        max((len(c) for c in item.codes.values()), default=0) if item else 0 for item in found
+    ]
+    return np.array(counts, np.int64)
+
+
+def _source(store: Store, settings: StudySettings) -> str:
+    train = store.task(settings.task).split("train").digests
+    for name in settings.sources or store.sources():
+        if (conformers(store.tokens(name), train) > 1).any():
+            return name
+    raise InputError(
+        f"no protein of '{settings.task}' has tokens of several conformers, which this study "
+        f"compares. Tokenise NMR entries, or trajectories with `sesstore tokens TRAJECTORY "
+        f"--trajectory --topology FILE --source md`"
+    )
+
+
+def _compare_those(study: Study, runs: dict[str, list[Run]], several: NDArray[np.bool_]) -> None:
+    """Compare over the proteins that have several conformers, if there are enough."""
+    split = study.report.split
+    if several.sum() < FEWEST:
+        study.miss(
+            f"only {int(several.sum())} rows of {split} have several conformers: too few to "
+            f"compare by themselves"
+        )
+        return
+    chosen = torch.from_numpy(np.flatnonzero(several))
+
+    def those(found: Sequence[Run]) -> list[Predicted]:
+        every = [load_predictions(run, split) for run in found]
+        kept = [torch.isin(p.rows, chosen) for p in every]
+        return [
+            Predicted(p.scores[k], p.labels[k], p.rows[k]) for p, k in zip(every, kept, strict=True)
+        ]
+
+    one, all_ = those(runs["one conformer"]), those(runs["all conformers"])
+    note = "(rows with several)"
+    study.compare((f"all conformers {note}", all_), (f"one conformer {note}", one))

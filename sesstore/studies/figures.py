@@ -1,0 +1,182 @@
+"""One figure a study, drawn by altair from the rows of its table.
+
+Nothing is computed here: a figure shows what the record holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..reports.figures import charting
+from .record import StudyReport
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+def interval_chart(
+    report: StudyReport,
+    colour: str | None = None,
+    rows: Sequence[dict[str, Any]] | None = None,
+) -> alt.LayerChart:
+    """Score of each arm with its 95 % interval, in the table's order.
+
+    Parameters
+    ----------
+    report : StudyReport
+    colour : str, optional
+        Column whose values are told apart by colour.
+    rows : sequence of dict, optional
+        Of the table; all by default.
+    """
+    alt = charting()
+    shown = [{**row, "colour": str(row.get(colour or "") or "none")} for row in rows or report.rows]
+    base = alt.Chart(alt.Data(values=[_flat(row) for row in shown])).encode(
+        y=alt.Y("arm:N", sort=None, title=None, axis=alt.Axis(labelLimit=320))
+    )
+    if colour:
+        base = base.encode(color=alt.Color("colour:N", title=colour))
+    bars = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", scale=alt.Scale(zero=False), title=_title(report)), x2="high:Q"
+    )
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x="score:Q")
+    chart: alt.LayerChart = (bars + points).properties(width=480, height={"step": 26})
+    return chart
+
+
+def size_chart(report: StudyReport) -> alt.LayerChart:
+    """Score against parameters, a colour for each number of heads."""
+    return _against(report, "parameters", "parameters of the adapter", "heads", "heads")
+
+
+def scaling_chart(report: StudyReport) -> alt.LayerChart:
+    """Score against seconds an epoch, a colour for each encoder."""
+    return _against(report, "seconds_per_epoch", "seconds an epoch", "encoder", "encoder")
+
+
+def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
+    """Sources with their intervals; under them score by degree of each way of degrading."""
+    degraded = [row for row in report.rows if row.get("degree") is not None]
+    sources = [row for row in report.rows if row.get("degree") is None]
+    upper = interval_chart(report, rows=sources)
+    if not degraded:
+        return upper
+    alt = charting()
+    plain, clean = sources[0]["score"], sources[1]
+    units = {"noise": "share of tokens replaced", "coordinates": "Angstrom", "plddt": "threshold"}
+    panels = []
+    for kind, unit in units.items():
+        rows = [_flat(row) for row in degraded if row["tokens"] == kind]
+        if not rows:
+            continue
+        if kind == "noise":
+            begins = {"degree": 0, **{key: clean[key] for key in ("arm", "score", "low", "high")}}
+            rows += [{**begins, "when": when} for when in {row["when"]: None for row in rows}]
+        base = alt.Chart(alt.Data(values=rows)).encode(
+            x=alt.X("degree:Q", title=f"{kind}: {unit}"),
+            color=alt.Color("when:N", title="degraded at"),
+        )
+        score = alt.Y("score:Q", scale=alt.Scale(zero=False), title=_title(report))
+        level = alt.Chart(alt.Data(values=[{"plain": plain, "said": "no structure"}])).encode(
+            y="plain:Q"
+        )
+        panels.append(
+            (
+                base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
+                + base.mark_line(point=True).encode(y=score)
+                + level.mark_rule(strokeDash=[4, 4])
+                + level.mark_text(align="right", dy=-7).encode(x=alt.value(480), text="said:N")
+            ).properties(width=480, height=220)
+        )
+    chart: alt.TopLevelMixin = alt.vconcat(upper, *panels)
+    return chart
+
+
+def convergence_chart(report: StudyReport) -> alt.LayerChart:
+    """Mean of the monitor on valid after each epoch; the line is the plain adapter's best."""
+    alt = charting()
+    points = [
+        {"adapter": row["arm"], "epoch": place, "score": value}
+        for row in report.rows
+        for place, value in enumerate(row["curve"], 1)
+    ]
+    values = [point["score"] for point in points if point["adapter"] == report.rows[0]["arm"]]
+    best = min(values) if report.monitor in ("rmse", "mae") else max(values)
+    lines = (
+        alt.Chart(alt.Data(values=points))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("score:Q", scale=alt.Scale(zero=False), title=f"valid {report.monitor}"),
+            color=alt.Color("adapter:N", sort=None, title=None),
+        )
+    )
+    level = alt.Chart(alt.Data(values=[{"best": best}])).mark_rule(strokeDash=[4, 4])
+    chart: alt.LayerChart = (lines + level.encode(y="best:Q")).properties(width=560, height=300)
+    return chart
+
+
+def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
+    """Seconds spent after each epoch, from the store and with the PLM in the loop."""
+    alt = charting()
+    last = report.rows[-1]
+    if "epoch" not in last:
+        bars: alt.Chart = (
+            alt.Chart(alt.Data(values=report.rows))
+            .mark_bar()
+            .encode(x=alt.X("seconds:Q"), y=alt.Y("stage:N", sort=None, title=None))
+        )
+        return bars
+    names = {"store": "from the store", "loop": "PLM in the loop"}
+    points = [
+        {
+            "way": names[way],
+            "epoch": epoch,
+            "seconds": last["start"][way] + epoch * last["epoch"][way],
+        }
+        for way in names
+        for epoch in range(int(report.settings["fit"]["epochs"]) + 1)
+    ]
+    chart: alt.Chart = (
+        alt.Chart(alt.Data(values=points))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("epoch:Q", title="epochs trained", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("seconds:Q", title="seconds in all"),
+            color=alt.Color("way:N", sort=None, title=None),
+        )
+        .properties(width=560, height=300)
+    )
+    return chart
+
+
+def _against(
+    report: StudyReport, key: str, title: str, colour: str, heading: str
+) -> alt.LayerChart:
+    alt = charting()
+    base = alt.Chart(alt.Data(values=[_flat(row) for row in report.rows])).encode(
+        x=alt.X(f"{key}:Q", scale=alt.Scale(type="log", nice=False, padding=20), title=title),
+        color=alt.Color(f"{colour}:N", title=heading),
+    )
+    y = alt.Y("score:Q", scale=alt.Scale(zero=False), title=_title(report))
+    chart: alt.LayerChart = (
+        base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
+        + base.mark_point(filled=True, size=90, opacity=1).encode(
+            y=y, tooltip=["arm:N", f"{key}:Q", "score:Q"]
+        )
+    ).properties(width=560, height=300)
+    return chart
+
+
+def _title(report: StudyReport) -> str:
+    return f"{report.split} {report.monitor}"
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as Vega takes it: no lists, None where there is no number."""
+    return {
+        key: None if isinstance(value, float) and value != value else value
+        for key, value in row.items()
+        if not isinstance(value, list | dict)
+    }

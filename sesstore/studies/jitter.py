@@ -1,0 +1,129 @@
+"""Tokens of structures whose coordinates were shaken: what a worse structure would have given.
+
+Every backbone coordinate gets Gaussian noise of some Angstrom, then 3Di and DSSP are assigned anew
+by the same code that tokenises files. The tokens are held in memory and never enter the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..progress import SILENT, Progress
+from ..proteins import Protein
+from ..residues import StructureTokens
+from ..store import Tokens
+from ..structures.chains import Chain, Structure, parse_structure
+from ..structures.failure import Failure
+from ..structures.files import StructureFile, structure_files
+from ..structures.observed import Settings, observed_chains
+from ..structures.tokenise import on_protein, tool
+
+
+class HeldTokens(Tokens):
+    """Tokens in memory, where the store's would stand.
+
+    Parameters
+    ----------
+    source : str
+        What they are called.
+    found : mapping of bytes to StructureTokens
+        By digest of the protein.
+    """
+
+    def __init__(self, source: str, found: Mapping[bytes, StructureTokens]) -> None:
+        super().__init__(Path("held.lmdb"))
+        self.source, self._found = source, found
+
+    def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
+        """Return the tokens of several proteins."""
+        return [self._found.get(digest) for digest in digests]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def shaken_tokens(
+    paths: Sequence[Path],
+    proteins: Sequence[Protein],
+    source: str,
+    angstrom: float,
+    *,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> tuple[HeldTokens, list[str]]:
+    """Tokenise structure files with noise on their coordinates.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files, folders, or tar files.
+    proteins : sequence of Protein
+        Whose structures are wanted, known by id or by sequence.
+    source : str
+        Where the structures come from.
+    angstrom : float
+        Standard deviation of the noise on each coordinate; 0 only tokenises.
+    seed : int
+        Of the noise; what a file gets does not depend on the others.
+    progress : Progress
+        Told about files.
+
+    Returns
+    -------
+    tokens : HeldTokens
+    failed : list of str
+        What could not be used, and why.
+
+    Raises
+    ------
+    MissingFileError
+        A path does not exist, or a folder holds no structure.
+    InputError
+        The noise is negative.
+    """
+    if angstrom < 0:
+        raise InputError(f"noise has a deviation of 0 Angstrom or more, not {angstrom}")
+    known, wanted = {p.id: p for p in proteins}, {p.digest for p in proteins}
+    files = structure_files(paths)
+    found: dict[bytes, StructureTokens] = {}
+    failed: list[str] = []
+    with progress.stage(
+        f"tokenising with {angstrom:g} Angstrom of noise", len(files), "files"
+    ) as b:
+        for file in files:
+            made, problems = _of_file(file, known, source, angstrom, seed)
+            failed += problems
+            found.update((t.digest, t) for t in made if t.digest in wanted)
+            b.advance()
+    return HeldTokens(f"{source}, coordinates ± {angstrom:g} Angstrom", found), failed
+
+
+def _of_file(
+    file: StructureFile, known: Mapping[str, Protein], source: str, angstrom: float, seed: int
+) -> tuple[list[StructureTokens], list[str]]:
+    try:
+        structure = shaken(parse_structure(file.path, file.read()), angstrom, seed)
+        observed = observed_chains(structure, Settings(source))
+    except InputError as problem:
+        return [], [str(problem)]
+    done = [on_protein(one, source, known, tool()) for one in observed]
+    failed = [f"{one.name}: {one.reason}" for one in done if isinstance(one, Failure)]
+    return [one.tokens for one in done if not isinstance(one, Failure)], failed
+
+
+def shaken(structure: Structure, angstrom: float, seed: int) -> Structure:
+    """Add Gaussian noise of a standard deviation in Angstrom to every backbone coordinate."""
+    key = int.from_bytes(sha256(structure.path.name.encode()).digest()[:8], "little")
+    rng = np.random.default_rng([seed, key])
+    return replace(structure, chains=[_shaken(chain, angstrom, rng) for chain in structure.chains])
+
+
+def _shaken(chain: Chain, angstrom: float, rng: np.random.Generator) -> Chain:
+    noise = rng.standard_normal(chain.backbone.shape).astype(np.float32)
+    return replace(chain, backbone=chain.backbone + np.float32(angstrom) * noise)

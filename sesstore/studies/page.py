@@ -1,0 +1,135 @@
+"""A study as files people look at: ``figure.svg``, ``figure.png`` and ``study.html``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..progress import Progress
+from ..reports.figures import available, save_figure
+from ..reports.page import Page
+from .record import StudyReport
+
+if TYPE_CHECKING:
+    import altair as alt
+
+PAGE, FIGURE = "study.html", "figure"
+CITATION = "Tan et al. 2024, doi:10.1021/acs.jcim.4c00689 (SES-Adapter)"
+
+
+def write_page(
+    report: StudyReport,
+    chart: Callable[[StudyReport], alt.TopLevelMixin],
+    progress: Progress,
+) -> None:
+    """Write figure and page; where the extra is not installed, say so.
+
+    Parameters
+    ----------
+    report : StudyReport
+        Complete.
+    chart : callable
+        Draws its figure.
+    progress : Progress
+        Told if there is nothing to draw with.
+    """
+    if not available():
+        progress.note(
+            "no figure and no page were written, the table is there. For them: "
+            "pip install 'sesstore[report]', then the same command with --resume"
+        )
+        return
+    drawn, folder = chart(report), Path(report.run)
+    save_figure(drawn, folder / FIGURE)
+    page = Page(f"{report.study}: {report.question}", _subtitle(report))
+    page.section("What was found")
+    for sentence in report.findings:
+        page.text(sentence)
+    page.chart(drawn, caption(report))
+    page.section("Table")
+    columns, rows = report.table()
+    page.table(columns, rows, _table_note(report))
+    _comparisons(page, report)
+    _missing(page, report)
+    _method(page, report)
+    page.write(folder / PAGE)
+
+
+def caption(report: StudyReport) -> str:
+    """What the figure shows."""
+    if any("low" in row for row in report.rows):
+        return (
+            f"{report.split} {report.monitor}, mean over {report.settings['seeds']} seeds; lines "
+            f"are 95 % intervals by bootstrap over proteins."
+        )
+    return "Seconds on the machine named below."
+
+
+def methods(report: StudyReport) -> str:
+    """Return a paragraph for a paper: what was done, in words."""
+    fit, task = report.settings["fit"], report.provenance["task"]
+    encoders = [report.encoder] if isinstance(report.encoder, str) else report.encoder
+    return (
+        f"Adapters (SES-Adapter, Tan et al. 2024) were trained on frozen per-residue embeddings of "
+        f"{', '.join(encoders)} for {task['name']} ({task['problem']}), with AdamW at a learning "
+        f"rate of {fit['lr']:g} ({fit['schedule']}), at most {fit['epochs']} epochs and "
+        f"{fit['batch_tokens']:,} residues a batch; the best epoch was chosen by "
+        f"{report.monitor} on valid. Each setting was trained with {report.settings['seeds']} "
+        f"seeds. Intervals are 95 % percentile intervals by bootstrap over proteins; differences "
+        f"were tested by paired permutation over proteins, with intervals by bootstrap over "
+        f"proteins and seeds, and adjusted for all comparisons by Benjamini and Hochberg."
+    )
+
+
+def _subtitle(report: StudyReport) -> str:
+    encoders = report.encoder if isinstance(report.encoder, str) else ", ".join(report.encoder)
+    return f"{report.task}, {encoders}, {report.settings['seeds']} seeds"
+
+
+def _table_note(report: StudyReport) -> str:
+    if "score" not in report.columns:
+        return ""
+    return f"low and high: 95 % interval of {report.split} {report.monitor} over proteins."
+
+
+def _comparisons(page: Page, report: StudyReport) -> None:
+    if not report.comparisons:
+        return
+    page.section("Paired comparisons")
+    rows: list[list[Any]] = [
+        [
+            one["one"],
+            one["other"],
+            one["difference"],
+            one["low"],
+            one["high"],
+            one["p"],
+            one["q"],
+            f"{one['better_seeds']} of {one['seeds']}",
+        ]
+        for one in report.comparisons
+    ]
+    heads = ["arm", "against", "difference", "low", "high", "p", "q", "better seeds"]
+    page.table(heads, rows, "low and high: 95 % over proteins and seeds; q: false discovery rate.")
+
+
+def _missing(page: Page, report: StudyReport) -> None:
+    if report.missing:
+        page.section("What this study could not answer here")
+        for sentence in report.missing:
+            page.text(sentence)
+
+
+def _method(page: Page, report: StudyReport) -> None:
+    page.section("To repeat and to cite")
+    page.code(report.provenance["command"])
+    page.code(methods(report))
+    cited = [report.provenance["task"]["citation"]]
+    cited += [made["citation"] for made in report.provenance["encoders"].values()]
+    for source in dict.fromkeys([CITATION, *filter(None, cited)]):
+        page.text(source)
+    page.heading("Settings and provenance")
+    page.code(json.dumps(report.to_json()["settings"], indent=1))
+    page.code(json.dumps(report.provenance, indent=1))

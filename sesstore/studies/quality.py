@@ -1,0 +1,267 @@
+"""How good must a structure be? Sources against each other, and tokens made worse step by step.
+
+The paper's third experiment (AlphaFold2 against ESMFold) and its first open question: where
+structure stops helping. Adapters trained on one source are also read with another's tokens; random
+noise on tokens, noise on coordinates (where structure files are given) and pLDDT thresholds (where
+pLDDT is stored) degrade the first source, at reading time or from training on. Each is compared
+with no structure at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..jobs.inputs import Inputs, task_proteins
+from ..store import Store, Tokens
+from ..tasks import Problem
+from ..training.evaluate import evaluate
+from ..training.intervals import Predicted, bootstrap
+from ..training.runs import Run
+from .changed import noisy
+from .figures import quality_chart
+from .jitter import shaken_tokens
+from .record import StudyReport
+from .study import Place, Study, StudySettings
+
+QUESTION = "How good must a structure be, and where does it stop helping?"
+WHEN = ("test", "train")
+
+
+@dataclass(frozen=True)
+class Degrading:
+    """How to make structures worse.
+
+    Parameters
+    ----------
+    rates : tuple of float
+        Shares of tokens replaced at random.
+    when : tuple of str
+        ``"test"``: adapters trained on good tokens read bad ones; ``"train"``: they also learned
+        from bad ones.
+    structures : tuple of path
+        Files of the first source's structures, for noise on coordinates.
+    angstrom : tuple of float
+        Deviations of that noise.
+    plddt : tuple of int
+        Thresholds below which residues are masked.
+    """
+
+    rates: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
+    when: tuple[str, ...] = WHEN
+    structures: tuple[Path, ...] = ()
+    angstrom: tuple[float, ...] = (0.5, 1.0, 2.0)
+    plddt: tuple[int, ...] = (50, 70, 90)
+
+    def __post_init__(self) -> None:
+        for name in self.when:
+            if name not in WHEN:
+                raise InputError(f"tokens are degraded at test or train time, not '{name}'")
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {**vars(self), "structures": [str(path) for path in self.structures]}
+
+
+def run(
+    store: Store,
+    settings: StudySettings,
+    place: Place = Place(),  # noqa: B008 - frozen
+    *,
+    degrading: Degrading = Degrading(),
+) -> StudyReport:
+    """Run the study.
+
+    Parameters
+    ----------
+    store, settings, place
+        See `StudySettings` and `Place`; the first source is the one that is degraded.
+    degrading : Degrading
+        How.
+
+    Returns
+    -------
+    StudyReport
+        A row for each source and each way and degree of making it worse.
+
+    Raises
+    ------
+    InputError, StoppedError
+        See `study.Study` and `arms.train_trial`.
+    """
+    study = Study("quality", QUESTION, store, settings, place, degrading.to_json())
+    work = _Quality(study, degrading)
+    work.sources()
+    work.cross()
+    work.noise()
+    work.coordinates()
+    work.thresholds()
+    work.say_where_it_ends()
+    shown = {"tokens": "tokens", "when": "degraded at", "degree": "degree"}
+    return study.finish(shown, quality_chart)
+
+
+@dataclass
+class _Quality:
+    """The study in its steps."""
+
+    study: Study
+    degrading: Degrading
+    names: list[str] = field(default_factory=list)
+    inputs: dict[str, Inputs] = field(default_factory=dict)
+    clean: dict[str, list[Run]] = field(default_factory=dict)
+    plain: list[Run] = field(default_factory=list)
+
+    def sources(self) -> None:
+        """Train on each source, and without structure."""
+        study = self.study
+        self.names = study.sources()
+        for source in self.names:
+            self.inputs[source] = study.inputs(source)
+            arms = [study.arm(source, study.alphabets(source))]
+            if not self.plain:
+                arms.insert(0, study.arm("no structure", ()))
+            runs = study.train(source, self.inputs[source], arms)
+            self.plain = self.plain or runs["no structure"]
+            self.clean[source] = runs[source]
+        self._row("no structure", "none", None, None, self.plain)
+        for source, runs_ in self.clean.items():
+            row = self._row(source, source, None, None, runs_)
+            row["coverage"] = study.covered(source)
+            self._against_plain(source, runs_)
+        first, *others = self.names
+        for other in others:
+            study.compare((first, self.clean[first]), (other, self.clean[other]))
+        if not others:
+            study.miss(
+                f"only {first} has tokens of this task, so sources cannot be compared. Add another "
+                f"with `sesstore add {study.task.name} --data DIR --source NAME`"
+            )
+
+    def cross(self) -> None:
+        """Read adapters trained on the first source with the others' tokens, and the reverse."""
+        for source in self.names:
+            for other in self.names:
+                if other != source:
+                    tokens = self._tokens(other)
+                    self._read(f"{source}, read with {other}", source, tokens, other, None)
+
+    def noise(self) -> None:
+        """Replace tokens at random."""
+        for rate in self.degrading.rates:
+            self._degraded("noise", rate, noisy(self._tokens(self.names[0]), rate))
+
+    def coordinates(self) -> None:
+        """Shake coordinates and tokenise anew; without noise too, to see what that alone does."""
+        study, source = self.study, self.names[0]
+        if not self.degrading.structures:
+            study.miss(
+                "no structure files were given, so there is no noise on coordinates. Name those of "
+                f"{source} with --structures DIR"
+            )
+            return
+        proteins = task_proteins(study.store, study.task)
+        for angstrom in (0.0, *self.degrading.angstrom):
+            tokens, failed = shaken_tokens(
+                self.degrading.structures, proteins, source, angstrom, progress=study.progress
+            )
+            if not len(tokens):
+                study.miss(
+                    f"none of the structures given is of a protein of '{study.task.name}', so "
+                    f"there is no noise on coordinates. Files are matched by id or sequence"
+                )
+                return
+            if failed:
+                study.miss(f"{len(failed)} structures could not be used; the first: {failed[0]}")
+            if len(tokens) < len(proteins):
+                study.miss(
+                    f"the structures given are of {len(tokens):,} of {len(proteins):,} proteins; "
+                    f"the others have no tokens in the rows with noise on coordinates"
+                )
+            self._degraded("coordinates", angstrom, tokens)
+
+    def thresholds(self) -> None:
+        """Mask residues of low pLDDT."""
+        study, source = self.study, self.names[0]
+        if not self._tokens(source).counts().get("plddt"):
+            study.miss(
+                f"{source} has no pLDDT stored, so there are no thresholds. Tokenise its structure "
+                f"files with `sesstore tokens DIR --source {source}`"
+            )
+            return
+        for threshold in self.degrading.plddt:
+            name = f"{source}, pLDDT from {threshold}"
+            arm = study.arm(name, study.alphabets(source))
+            runs = study.train(name, self.inputs[source], [arm], min_plddt=threshold)[name]
+            row = self._row(name, "plddt", "train", float(threshold), runs)
+            train = runs[0].coverage["train"]
+            row["coverage"] = max(train["unmasked"].values()) / train["residues"]
+            self._against_plain(name, runs)
+
+    def say_where_it_ends(self) -> None:
+        """Say for each way of degrading up to where structure helps."""
+        for kind, when in self._series():
+            rows = [r for r in self.study.report.rows if (r["tokens"], r["when"]) == (kind, when)]
+            helps = [row["degree"] for row in rows if row["helps"]]
+            ends = [row["degree"] for row in rows if not row["helps"]]
+            where = f"with {kind} at {when} time"
+            if not ends:
+                self.study.find(f"Structure helps up to the last degree {where}: {max(helps):g}")
+            else:
+                self.study.find(
+                    f"Structure no longer helps for sure {where} from {min(ends):g} on "
+                    f"(the interval against no structure reaches zero)"
+                )
+
+    def _series(self) -> Iterator[tuple[str, str]]:
+        kinds = {
+            (row["tokens"], row["when"]): None
+            for row in self.study.report.rows
+            if row["tokens"] in ("noise", "coordinates")
+        }
+        yield from kinds
+
+    def _degraded(self, kind: str, degree: float, tokens: Tokens) -> None:
+        source = self.names[0]
+        for when in self.degrading.when:
+            name = f"{source}, {kind} {degree:g} at {when}"
+            if when == "test":
+                self._read(name, source, tokens, kind, degree)
+                continue
+            known = self.inputs[source]
+            inputs = Inputs(known.task, known.embeddings, tokens)
+            arm = self.study.arm(name, self.study.alphabets(source))
+            runs = self.study.train(name, inputs, [arm])[name]
+            self._row(name, kind, when, degree, runs)
+            self._against_plain(name, runs)
+
+    def _read(
+        self, name: str, source: str, tokens: Tokens, kind: str, degree: float | None
+    ) -> None:
+        """Score a source's runs on other tokens than they learned from."""
+        study, runs = self.study, self.clean[source]
+        task, split, monitor = study.task, study.report.split, study.task.monitor
+        view = self.inputs[source].embeddings
+        found = [evaluate(run, task, split, view, tokens) for run in runs]
+        predicted = [Predicted(f.scores, f.labels, f.rows) for f in found]
+        bounds = bootstrap(monitor, Problem(task.problem), predicted, draws=200)
+        scores = [f.metrics[monitor] for f in found]
+        factors = {"tokens": kind, "when": "test", "degree": degree}
+        study.add_row(name, factors, runs, scores, bounds)
+        self._against_plain(name, predicted)
+
+    def _row(
+        self, name: str, kind: str, when: str | None, degree: float | None, runs: Sequence[Run]
+    ) -> dict[str, Any]:
+        return self.study.row(name, {"tokens": kind, "when": when, "degree": degree}, runs)
+
+    def _against_plain(self, name: str, runs: Sequence[Run | Predicted]) -> None:
+        found = self.study.compare((name, runs), ("no structure", self.plain))
+        worse = found.high if self.study.lower_is_better else -found.low
+        self.study.report.rows[-1]["helps"] = worse < 0
+
+    def _tokens(self, source: str) -> Tokens:
+        return self.study.store.tokens(source)

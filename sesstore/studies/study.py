@@ -1,0 +1,310 @@
+"""A study at work: what it reads, where it writes, how its arms become rows of a table.
+
+Every study is a function ``run(store, settings, ...)`` in a file of its own. It opens a `Study`,
+trains `Trial`s of arms, adds rows, comparisons and findings, and finishes: record, table, figure,
+page. Rows show a metric's mean over seeds with its 95 % interval by bootstrap over proteins.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from ..jobs.inputs import Inputs, chosen_source
+from ..jobs.train import interval, prepare
+from ..progress import SILENT, Progress
+from ..provenance import Provenance, circumstances
+from ..store import Store
+from ..tasks import Problem
+from ..training.evaluate import load_predictions
+from ..training.intervals import Predicted
+from ..training.learner import FitConfig
+from ..training.metrics import HIGHER_IS_WORSE
+from ..training.runs import Run, task_record
+from .arms import Arm, Runs, Trial, train_trial
+from .pairs import Comparison, adjusted, compare
+from .record import StudyReport, begin
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Chart = Callable[[StudyReport], "alt.TopLevelMixin"]
+BOTH = ("foldseek", "dssp")
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What all studies take.
+
+    Parameters
+    ----------
+    task : str
+        A task of the store.
+    plm : str, optional
+        The encoder; the store's only one by default.
+    sources : tuple of str
+        Sources of structures; those of the store that have tokens of the task's proteins by
+        default.
+    seeds : int
+        Runs of each arm.
+    adapter : mapping
+        Settings of `AdapterConfig` that all arms share, such as ``heads``.
+    fit : FitConfig
+        How arms learn.
+    """
+
+    task: str
+    plm: str | None = None
+    sources: tuple[str, ...] = ()
+    seeds: int = 5
+    adapter: Mapping[str, Any] = field(default_factory=dict)
+    fit: FitConfig = field(default_factory=FitConfig)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a study writes, and whom it tells.
+
+    Parameters
+    ----------
+    out : path, optional
+        Folder of the study; a new one under ``runs/<task>`` by default.
+    resume : bool
+        Go on with an interrupted study in `out`; what is finished is not done again.
+    progress : Progress
+        Told about the work.
+    """
+
+    out: Path | None = None
+    resume: bool = False
+    progress: Progress = SILENT
+
+
+class Study:
+    """A study at work.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"ablation"``.
+    question : str
+        What it asks.
+    store : Store
+    settings : StudySettings
+    place : Place
+    options : mapping
+        The study's own settings, for its record.
+
+    Raises
+    ------
+    InputError
+        The folder holds another study, or this one with other settings.
+    UnknownNameError
+        The store has no such task.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        question: str,
+        store: Store,
+        settings: StudySettings,
+        place: Place,
+        options: Mapping[str, Any],
+    ) -> None:
+        if settings.seeds < 1:
+            raise InputError(f"a study needs at least one seed, not {settings.seeds}")
+        if place.resume and place.out is None:
+            raise InputError("which study shall go on? Name its folder with --out")
+        self.began = time.perf_counter()
+        self.store, self.settings, self.progress = store, settings, place.progress
+        self.task = store.task(settings.task)
+        self.encoders: dict[str, dict[str, Any]] = {}
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{stamp}"
+        chosen = {"study": name, **asdict(settings), **options}
+        begin(self.folder, {**chosen, "data": self.task.data_digest}, resume=place.resume)
+        self.report = StudyReport(
+            study=name,
+            task=self.task.name,
+            question=question,
+            run=str(self.folder),
+            encoder=[],
+            monitor=self.task.monitor,
+            split="test" if len(self.task.splits.get("test", ())) else "valid",
+            settings=chosen,
+        )
+        self._comparisons: list[Comparison] = []
+
+    # What is read
+
+    def inputs(self, source: str | None = None, plm: str | None = None) -> Inputs:
+        """Open embeddings, and tokens of a source; what is not embedded yet is embedded first."""
+        inputs = prepare(
+            self.store,
+            self.task.name,
+            plm=plm or self.settings.plm,
+            alphabets=BOTH if source else (),
+            source=source,
+            device=self.settings.fit.device,
+            progress=self.progress,
+        )
+        return self._noted(inputs)
+
+    def stored(self, encoder: Provenance, source: str | None) -> Inputs:
+        """Open the embeddings of one very encoder of the store, and tokens of a source."""
+        view = self.store.embeddings(encoder.fingerprint)
+        tokens = self.store.tokens(source) if source else None
+        return self._noted(Inputs(self.task, view, tokens))
+
+    def sources(self) -> list[str]:
+        """Sources of structures to study.
+
+        Raises
+        ------
+        InputError
+            None was named and none has tokens of the task's proteins, or one is not stored.
+        """
+        if self.settings.sources:
+            return [chosen_source(self.store, name) for name in self.settings.sources]
+        found = [name for name in self.store.sources() if self.covered(name)]
+        if not found:
+            raise InputError(
+                f"no proteins of '{self.task.name}' have structure tokens, and this study is about "
+                f"structure. Add some with `sesstore tokens DIR --source NAME`"
+            )
+        return found
+
+    def covered(self, source: str) -> float:
+        """Share of the rows of train that have tokens of a source."""
+        return self.store.tokens(source).coverage(self.task.split("train").digests)
+
+    def alphabets(self, source: str) -> tuple[str, ...]:
+        """Alphabets of the paper that a source has tokens of; says what is missing."""
+        counts = self.store.tokens(source).counts()
+        for name in BOTH:
+            if not counts.get(name):
+                self.miss(
+                    f"{source} has no {name} tokens, so there is no arm with them. Tokenise the "
+                    f"structures with `sesstore tokens DIR --source {source}`"
+                )
+        return tuple(name for name in BOTH if counts.get(name))
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of the monitor is better."""
+        return self.task.monitor in HIGHER_IS_WORSE
+
+    # What is trained
+
+    def arm(self, name: str, alphabets: Sequence[str], **settings: Any) -> Arm:
+        """Make an arm; further settings are its own factors and of its adapter."""
+        shown = {"structure": "+".join(alphabets) or "none", **settings}
+        return Arm(
+            name, shown, {**self.settings.adapter, "alphabets": tuple(alphabets), **settings}
+        )
+
+    def train(self, name: str, inputs: Inputs, arms: Sequence[Arm], **fit: Any) -> Runs:
+        """Train arms on one stream, or load them where they are done; see `arms.train_trial`."""
+        config = replace(self.settings.fit, **fit)
+        trial = Trial(name, inputs, arms, config, self.settings.seeds)
+        return train_trial(trial, self.folder, progress=self.progress)
+
+    # What is found
+
+    def row(self, name: str, factors: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
+        """Add a row of the table for an arm that was trained."""
+        low, high = interval(runs)
+        return self.add_row(name, factors, runs, self._scores(runs), (low, high))
+
+    def add_row(
+        self,
+        name: str,
+        factors: Mapping[str, Any],
+        runs: Sequence[Run],
+        scores: Sequence[float],
+        bounds: tuple[float, float],
+    ) -> dict[str, Any]:
+        """Add a row with scores measured otherwise than by the runs themselves."""
+        monitor = self.task.monitor
+        found = {
+            "arm": name,
+            **factors,
+            "valid": statistics.fmean(run.metrics["valid"][monitor] for run in runs),
+            "score": statistics.fmean(scores),
+            "std": statistics.stdev(scores) if len(scores) > 1 else None,
+            "low": bounds[0],
+            "high": bounds[1],
+            "seeds": len(runs),
+            "best_epoch": statistics.fmean(run.best_epoch for run in runs),
+        }
+        self.report.rows.append(found)
+        return found
+
+    def compare(
+        self,
+        one: tuple[str, Sequence[Run | Predicted]],
+        other: tuple[str, Sequence[Run | Predicted]],
+    ) -> Comparison:
+        """Add a paired comparison of two arms."""
+        split, problem = self.report.split, Problem(self.task.problem)
+        pair = [
+            (name, [load_predictions(r, split) if isinstance(r, Run) else r for r in runs])
+            for name, runs in (one, other)
+        ]
+        found = compare(self.task.monitor, problem, pair[0], pair[1])
+        self._comparisons.append(found)
+        return found
+
+    def find(self, sentence: str) -> None:
+        """Add a finding."""
+        self.report.findings.append(sentence)
+
+    def miss(self, sentence: str) -> None:
+        """Add, once, what cannot be answered here and what to do."""
+        if sentence not in self.report.missing:
+            self.report.missing.append(sentence)
+
+    def finish(self, columns: Mapping[str, str], chart: Chart) -> StudyReport:
+        """Write record, table, figure and page; `columns` come before the scores' own."""
+        from .page import write_page
+
+        report, monitor = self.report, self.task.monitor
+        scores = {
+            "score": f"{report.split} {monitor}",
+            "std": "deviation",
+            "low": "low",
+            "high": "high",
+        }
+        plain = {key: head for key, head in scores.items() if key not in columns}
+        shown = {**columns, **plain} if any("score" in row for row in report.rows) else columns
+        report.columns = dict(shown)
+        tested = adjusted(self._comparisons)
+        report.comparisons = [one.to_json() for one in tested]
+        report.findings += [one.sentence(monitor) for one in tested]
+        names = list(self.encoders)
+        report.encoder = names[0] if len(names) == 1 else names
+        report.provenance = {
+            "encoders": self.encoders,
+            "task": task_record(self.task),
+            "sources": {name: self.store.tokens(name).tool for name in self.store.sources()},
+            **circumstances("torch", "numpy", "scipy", "zarr"),
+        }
+        report.seconds = time.perf_counter() - self.began
+        report.write()
+        write_page(report, chart, self.progress)
+        return report
+
+    def _noted(self, inputs: Inputs) -> Inputs:
+        made = inputs.embeddings.provenance
+        self.encoders[made.fingerprint.encoder] = made.to_json()
+        return inputs
+
+    def _scores(self, runs: Sequence[Run]) -> list[float]:
+        return [run.metrics[self.report.split][self.task.monitor] for run in runs]

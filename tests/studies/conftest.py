@@ -1,0 +1,93 @@
+"""A store of few proteins whose class shows in their DSSP, under two encoders and two sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.encoders import registry
+from sesstore.jobs.embed import embed
+from sesstore.proteins import Protein
+from sesstore.provenance import circumstances
+from sesstore.residues import StructureTokens
+from sesstore.store import Store
+from sesstore.studies import study as study_module
+from sesstore.studies.study import StudySettings
+from sesstore.tasks import Problem, Split, Task
+from sesstore.training.evaluate import load_predictions
+from sesstore.training.intervals import bootstrap
+from sesstore.training.learner import FitConfig
+from sesstore.training.runs import Run
+
+BOUNDS = {"train": (0, 32), "valid": (32, 48), "test": (48, 72)}
+FIT = FitConfig(epochs=2, batch_tokens=512, lr=5e-3, device="cpu")
+ADAPTER = {"heads": 2, "width": 8}
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw fewer resamples than studies do; all else is as it is."""
+
+    def interval(runs: Sequence[Run]) -> tuple[float, float]:
+        found = [load_predictions(run, "test") for run in runs]
+        return bootstrap("accuracy", Problem.SINGLE_LABEL, found, draws=40)
+
+    monkeypatch.setattr(study_module, "interval", interval)
+    monkeypatch.setattr(study_module, "compare", partial(study_module.compare, draws=60))
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    rng = np.random.default_rng(11)
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    count = BOUNDS["test"][1]
+    proteins = [
+        Protein(f"p{i}", "".join(rng.choice(letters, int(rng.integers(6, 20)))))
+        for i in range(count)
+    ]
+    made = Store.create(tmp_path_factory.mktemp("studies") / "store")
+    made.add_proteins(proteins)
+    for name in ("blosum62", "onehot"):
+        embed(made, registry.load(name))
+    for source, models in (("alphafold2", 1), ("esmfold", 1), ("md", 3)):
+        made.add_tokens(
+            [_tokens(p, i % 2, source, models, rng) for i, p in enumerate(proteins)],
+            circumstances(),
+        )
+    splits = {}
+    for name, (start, stop) in BOUNDS.items():
+        rows = proteins[start:stop]
+        digests = np.frombuffer(b"".join(p.digest for p in rows), np.uint8).reshape(-1, 32)
+        splits[name] = Split(
+            tuple(p.id for p in rows), digests, [i % 2 for i in range(start, stop)]
+        )
+    made.add_task(
+        Task("toy", Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy", "auroc"), "accuracy")
+    )
+    return made
+
+
+def _tokens(
+    protein: Protein, kind: int, source: str, models: int, rng: np.random.Generator
+) -> StructureTokens:
+    shape = (models, len(protein))
+    codes = {
+        "foldseek": rng.integers(0, 20, shape).astype(np.uint8),
+        "dssp": np.where(rng.random(shape) < 0.8, kind, 7).astype(np.uint8),
+    }
+    plddt = rng.integers(30, 100, len(protein)).astype(np.uint8)
+    return StructureTokens(protein.digest, source, codes, plddt if source == "alphafold2" else None)
+
+
+@pytest.fixture
+def settings() -> StudySettings:
+    return StudySettings("toy", "blosum62", ("alphafold2", "esmfold"), 2, ADAPTER, FIT)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "study"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesstore.errors import InputError
+from sesstore.proteins import digest_of
+from sesstore.provenance import circumstances
+from sesstore.residues import StructureTokens
+from sesstore.store import Tokens
+from sesstore.studies.changed import first_conformer, noisy
+
+DIGESTS = [digest_of(text * 400) for text in ("AC", "DE")]
+
+
+@pytest.fixture(scope="module")
+def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
+    rng = np.random.default_rng(2)
+    made = Tokens(tmp_path_factory.mktemp("tokens") / "pdb.lmdb")
+    foldseek = rng.integers(0, 21, (3, 800)).astype(np.uint8)
+    dssp = rng.integers(0, 9, (1, 800)).astype(np.uint8)
+    codes = [{"foldseek": foldseek, "dssp": dssp}, {"dssp": dssp}]
+    items = [StructureTokens(d, "pdb", c) for d, c in zip(DIGESTS, codes, strict=True)]
+    made.add(items, circumstances())
+    return made
+
+
+@settings(max_examples=10)
+@given(rate=st.floats(0, 1), seed=st.integers(0, 9))
+def test_noise_hits_its_share_and_nothing_masked(tokens: Tokens, rate: float, seed: int) -> None:
+    view = noisy(tokens, rate, seed)
+    for digest in DIGESTS:
+        before, after = tokens.get(digest), view.get(digest)
+        assert before is not None
+        assert after is not None
+        for name, codes in before.codes.items():
+            mask = {"foldseek": 20, "dssp": 8}[name]
+            changed, open_ = after.codes[name] != codes, codes != mask
+            assert not (changed & ~open_).any()
+            assert (after.codes[name][open_] != mask).all()
+            # A letter is drawn again with chance 1 / letters.
+            share, count = rate * (1 - 1 / mask), int(open_.sum())
+            wide = 5 * np.sqrt(share * (1 - share) / count) + 1e-9
+            assert abs(changed[open_].mean() - share) <= wide
+
+
+def test_noise_depends_on_seed_and_protein_only(tokens: Tokens) -> None:
+    both = noisy(tokens, 0.5).get_all(DIGESTS)
+    alone = noisy(tokens, 0.5).get(DIGESTS[1])
+    other = noisy(tokens, 0.5, seed=1).get(DIGESTS[1])
+    assert both[1] is not None
+    assert alone is not None
+    assert other is not None
+    np.testing.assert_array_equal(both[1].codes["dssp"], alone.codes["dssp"])
+    assert (other.codes["dssp"] != alone.codes["dssp"]).any()
+
+
+def test_views_are_named_and_leave_the_store_alone(tokens: Tokens) -> None:
+    before = tokens.get(DIGESTS[0])
+    assert noisy(tokens, 0.25).source == "pdb, noise 0.25"
+    one = first_conformer(tokens)
+    assert one.source == "pdb, first conformer"
+    found = one.get(DIGESTS[0])
+    assert found is not None
+    assert before is not None
+    assert found.codes["foldseek"].shape == (1, 800)
+    np.testing.assert_array_equal(found.codes["foldseek"][0], before.codes["foldseek"][0])
+    assert one.get(bytes(32)) is None
+    with pytest.raises(InputError, match="share from 0 to 1"):
+        noisy(tokens, 1.5)
+
+
+def test_views_are_made_of_any_path(tmp_path: Path) -> None:
+    assert noisy(Tokens(tmp_path / "none.lmdb"), 0.5).get_all(DIGESTS) == [None, None]

@@ -1,0 +1,216 @@
+"""Every study on a few proteins: its rows, what it says, and what it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.store import Store
+from sesstore.studies import (
+    ablation,
+    convergence,
+    cost,
+    ensemble,
+    quality,
+    scaling,
+    size,
+)
+from sesstore.studies.record import RECORD, TABLE, StudyReport
+from sesstore.studies.study import Place, StudySettings
+from sesstore.training.runs import Run
+
+
+def written(report: StudyReport, out: Path) -> None:
+    """Check what every study leaves behind."""
+    again = StudyReport.load(out)
+    assert again.to_json() == report.to_json()
+    with (out / TABLE).open() as file:
+        assert len(list(csv.DictReader(file))) == len(report.rows) > 0
+    columns, rows = report.table()
+    assert all(len(row) == len(columns) for row in rows)
+    if pytest.importorskip("altair"):
+        page = (out / "study.html").read_text()
+        assert report.question in page
+        assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+        assert (out / "figure.svg").read_text().startswith("<svg")
+
+
+def test_ablation_has_every_kind_of_every_source(store, settings, out) -> None:
+    report = ablation.run(store, settings, Place(out))
+    shown = {(row["source"], row["structure"]) for row in report.rows}
+    kinds = ("foldseek", "dssp", "foldseek+dssp")
+    assert shown == {
+        (None, "none"),
+        *((source, kind) for source in settings.sources for kind in kinds),
+    }
+    # Three against none and two against parts, for each source; then the sources.
+    assert len(report.comparisons) == 11
+    for row in report.rows:
+        assert row["low"] <= row["score"] <= row["high"]
+    runs = sorted(out.glob("*/*/seed-*/run.json"))
+    assert len(runs) == len(report.rows) * 2
+    assert {Run.load(file.parent).source for file in runs} == {None, *settings.sources}
+    written(report, out)
+
+
+def test_ablation_with_poolings_and_less_tokens(store: Store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    report = ablation.run(store, settings, Place(out), poolings=("mean", "attention1d"))
+    assert len(report.rows) == 8
+    assert {row["pooling"] for row in report.rows} == {"mean", "attention1d"}
+    assert len(report.comparisons) == 10
+    assert report.rows[0]["std"] is None
+
+
+def test_size_finds_the_smallest_that_is_good_enough(store, settings, out) -> None:
+    report = size.run(store, settings, Place(out), heads=(1, 3), widths=(4, 12))
+    assert [row["parameters"] for row in report.rows] == sorted(
+        row["parameters"] for row in report.rows
+    )
+    assert any("3 heads do not divide width 4" in said for said in report.missing)
+    assert report.findings[0].startswith("The smallest adapter within 0.5%")
+    written(report, out)
+
+
+def test_the_choice_of_a_size() -> None:
+    rows = [
+        {"arm": "small", "valid": 0.9945, "parameters": 10},
+        {"arm": "middle", "valid": 0.996, "parameters": 20},
+        {"arm": "large", "valid": 1.0, "parameters": 30},
+    ]
+    assert [row["arm"] for row in size.choose(rows, "accuracy")] == ["large", "middle"]
+    assert [row["arm"] for row in size.choose(rows, "rmse")] == ["small", "small"]
+
+
+def test_quality_degrades_step_by_step(store, settings, out) -> None:
+    degrading = quality.Degrading(rates=(0.5, 1.0), plddt=(70,))
+    report = quality.run(store, settings, Place(out), degrading=degrading)
+    found = [(row["tokens"], row["when"], row["degree"]) for row in report.rows]
+    assert found == [
+        ("none", None, None),
+        ("alphafold2", None, None),
+        ("esmfold", None, None),
+        ("esmfold", "test", None),
+        ("alphafold2", "test", None),
+        *(("noise", when, rate) for rate in (0.5, 1.0) for when in ("test", "train")),
+        ("plddt", "train", 70.0),
+    ]
+    assert any("--structures" in said for said in report.missing)
+    assert sum("with noise" in said for said in report.findings) == 2
+    plddt = report.rows[-1]
+    assert 0.2 < plddt["coverage"] < 0.7
+    written(report, out)
+
+
+def test_quality_says_what_it_lacks(store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    report = quality.run(store, settings, Place(out), degrading=quality.Degrading(rates=()))
+    assert [row["tokens"] for row in report.rows] == ["none", "esmfold"]
+    assert any("no pLDDT" in said for said in report.missing)
+    assert any("only esmfold" in said for said in report.missing)
+
+
+def test_quality_shakes_the_structures_it_is_given(store, settings, out, shared_structures) -> None:
+    settings = replace(settings, sources=("alphafold2",), seeds=1)
+    degrading = quality.Degrading(rates=(), structures=(shared_structures / "1aki.pdb",))
+    report = quality.run(store, settings, Place(out), degrading=degrading)
+    assert any("none of the structures given is of a protein" in said for said in report.missing)
+
+
+def test_ensemble_compares_one_conformer_with_all(store, settings, out) -> None:
+    report = ensemble.run(store, replace(settings, sources=("md",)), Place(out))
+    assert [row["conformers"] for row in report.rows] == ["none", "one conformer", "all conformers"]
+    assert len(report.comparisons) == 4
+    assert "24 of 24 in test" in report.findings[0]
+    sources = {Run.load(f.parent).source for f in out.glob("*/*/seed-0/run.json")}
+    assert sources == {None, "md", "md, first conformer"}
+    written(report, out)
+    with pytest.raises(InputError, match=r"several conformers.*--trajectory"):
+        ensemble.run(store, replace(settings, sources=("esmfold",)), Place(out.parent / "b"))
+    assert not (out.parent / "b").exists()
+
+
+def test_scaling_goes_over_the_encoders_of_the_store(store, settings, out) -> None:
+    settings = replace(settings, plm=None, seeds=1)
+    report = scaling.run(store, settings, Place(out), widths=(8,))
+    shown = {(row["encoder"], row["width"], row["projected"]) for row in report.rows}
+    assert {(e, w) for e, w, projected in shown if projected} == {("BLOSUM62", 8), ("onehot", 8)}
+    residues = sum(len(p) for p in store.proteins())
+    assert {row["bytes"] for row in report.rows} == {
+        residues * row["dim"] * 2 for row in report.rows
+    }
+    assert set(report.encoder) == {"BLOSUM62", "onehot"}
+    written(report, out)
+
+
+def test_scaling_with_one_encoder_says_so(store, settings, out) -> None:
+    report = scaling.run(
+        store, replace(settings, seeds=1), Place(out), plms=("onehot",), widths=(8,)
+    )
+    assert any("one encoder only" in said for said in report.missing)
+
+
+def test_convergence_counts_epochs(store, settings, out) -> None:
+    report = convergence.run(store, settings, Place(out))
+    assert [row["arm"] for row in report.rows] == [
+        "no structure",
+        "with alphafold2",
+        "with esmfold",
+    ]
+    assert report.rows[0]["speedup"] == 1.0
+    assert all(len(row["curve"]) == 2 for row in report.rows)
+    assert report.settings["fit"]["schedule"] == "constant"
+    written(report, out)
+
+
+def test_epochs_to_a_goal(tmp_path: Path) -> None:
+    history = [{"epoch": i, "valid": {"accuracy": v, "rmse": -v}} for i, v in ((1, 0.5), (2, 0.8))]
+    run = Run(tmp_path, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
+    assert convergence.epochs_to(run, "accuracy", 0.5) == 1
+    assert convergence.epochs_to(run, "accuracy", 0.6) == 2
+    assert convergence.epochs_to(run, "accuracy", 0.9) is None
+    assert convergence.epochs_to(run, "rmse", -0.6) == 2
+    assert convergence.best_of(run, "rmse") == -0.8
+
+
+def test_cost_times_each_stage(store, settings, out, shared_structures) -> None:
+    structures = (shared_structures / "1aki.pdb",)
+    report = cost.run(store, settings, Place(out), structures=structures, sample=5)
+    assert [row["stage"].split(",")[0] for row in report.rows] == [
+        "tokenising structures",
+        "embedding into the store",
+        "the PLM's pass",
+        "an epoch from the store",
+        "an epoch from the store",
+    ]
+    assert "has paid for itself after" in report.findings[0]
+    written(report, out)
+
+
+def test_when_a_cache_has_paid() -> None:
+    assert cost.Passes(once=10, each=9, last=1, residues=1).pays_after() == 1
+    assert cost.Passes(once=10.1, each=9, last=1, residues=1).pays_after() == 2
+
+
+def test_a_finished_study_goes_on_for_nothing(store, settings, out, monkeypatch) -> None:
+    settings = replace(settings, sources=("alphafold2",), seeds=1)
+    first = ablation.run(store, settings, Place(out))
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("run.json")}
+    again = ablation.run(store, settings, Place(out, resume=True))
+    assert again.rows == first.rows
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("run.json")} == before
+    assert json.loads((out / RECORD).read_text())["rows"] == again.to_json()["rows"]
+
+
+def test_no_structure_and_no_seeds_are_said(store, settings, out) -> None:
+    with pytest.raises(InputError, match="at least one seed"):
+        ablation.run(store, replace(settings, seeds=0), Place(out))
+    with pytest.raises(InputError, match="only: alphafold2"):
+        ablation.run(store, StudySettings("toy", "blosum62", ("pdb",)), Place(out))
+    with pytest.raises(InputError, match="at test or train time, not 'never'"):
+        quality.Degrading(when=("never",))
