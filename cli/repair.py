@@ -54,12 +54,14 @@ def _say_lost(report: RepairReport, output: Output) -> bool:
         _list(output, f"tokens lost of {source} (`sesstore tokens`)", digests)
     _list(output, "sequences lost (`sesstore add`)", report.sequences_lost)
     _list(output, "tasks lost (`sesstore add`)", report.tasks_lost)
+    _list(output, "alphabets to declare again (`sesstore alphabets`)", report.alphabets_lost)
     _list(output, "segments that no longer say what they held", report.unlisted)
     return bool(
         report.embed_again
         or report.tokens_lost
         or report.sequences_lost
         or report.tasks_lost
+        or report.alphabets_lost
         or report.unlisted
     )
 

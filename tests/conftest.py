@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sesstore.alphabets import ALPHABETS
 
 settings.register_profile(
     "sesstore", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -36,3 +39,12 @@ def shared_data() -> Path:
 def shared_structures() -> Path:
     """Folder of real PDB and mmCIF files."""
     return _shared("structures")
+
+
+@pytest.fixture(autouse=True)
+def _declared_alphabets() -> Iterator[None]:
+    """Alphabets are declared for as long as a process lives: those of a test are forgotten."""
+    before = dict(ALPHABETS)
+    yield
+    ALPHABETS.clear()
+    ALPHABETS.update(before)

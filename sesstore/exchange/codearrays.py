@@ -91,7 +91,7 @@ def _integers(numbers: Any) -> NDArray[np.int64]:
 def _npy(path: Path) -> Iterator[_Entry]:
     try:
         yield str(path), _stem(path), np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as problem:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as problem:
         raise _broken(path, problem) from None
 
 

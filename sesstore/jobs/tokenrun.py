@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-from ..proteins import Protein
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store, layout
@@ -53,7 +57,7 @@ class TokenReport:
         Share of residues that are resolved.
     table : list of dict
         By how much of a chain is resolved: ``resolved``, ``chains``, ``residues``, ``masked``.
-    proteins : list of Protein
+    proteins : sequence of Protein
         Of the chains.
     """
 
@@ -70,7 +74,7 @@ class TokenReport:
     coverage: float = 0.0
     table: list[dict[str, str | int]] = field(default_factory=list)
     seconds: float = 0.0
-    proteins: list[Protein] = field(default_factory=list)
+    proteins: Sequence[Protein] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; the proteins stay out."""
@@ -88,6 +92,40 @@ class TokenReport:
         lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.failed.items()]
         path.write_text("structure\treason\n" + "".join(lines), encoding="utf-8")
         self.failed_list = str(path)
+
+
+class StoredProteins(Sequence[Protein]):
+    """Proteins of a run, whose sequences are read from the store when they are asked for.
+
+    Parameters
+    ----------
+    store : Store
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ids: list[str] = []
+        self._digests = bytearray()
+
+    def add(self, protein: Protein) -> None:
+        """Take note of one."""
+        self._ids.append(protein.id)
+        self._digests += protein.digest
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Protein: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Protein]: ...
+    def __getitem__(self, place: int | slice) -> Protein | list[Protein]:
+        """Protein of a place, or those of some."""
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        start = range(len(self))[place] * DIGEST_BYTES
+        digest = bytes(self._digests[start : start + DIGEST_BYTES])
+        return Protein(self._ids[place], self._store.protein(digest).sequence)
 
 
 class KnownSequences(Mapping[str, Protein]):
@@ -150,7 +188,9 @@ class TokenRun:
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
         self._waiting: list[TokenisedModel] = []
         self._seen: set[bytes] = set()
-        self._lengths: list[tuple[int, int]] = []
+        # A run may have millions of chains: numbers and digests of them are kept, no sequences.
+        self._proteins = self.report.proteins = StoredProteins(store)
+        self._resolved, self._sizes = array("q"), array("q")
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -161,10 +201,9 @@ class TokenRun:
         finally:
             self._commit()
             self._store.flush()
-        resolved = sum(found for found, _ in self._lengths)
-        report.coverage = resolved / report.residues if report.residues else 0.0
-        report.table = coverage_table(self._lengths)
-        report.sequences = len({protein.digest for protein in report.proteins})
+        report.coverage = sum(self._resolved) / report.residues if report.residues else 0.0
+        report.table = coverage_table(np.column_stack([self._resolved, self._sizes]))
+        report.sequences = len(self._seen)
         report.seconds = time.perf_counter() - started
 
     def has(self, model: tuple[StructureFile, ...]) -> bool:
@@ -193,10 +232,11 @@ class TokenRun:
             self._commit()
 
     def _count(self, protein: Protein, resolved: int) -> None:
-        self.report.proteins.append(protein)
+        self._proteins.add(protein)
         self.report.chains += 1
         self.report.residues += len(protein)
-        self._lengths.append((resolved, len(protein)))
+        self._resolved.append(resolved)
+        self._sizes.append(len(protein))
 
     def _commit(self) -> None:
         """Store what waits: proteins, then their tokens, then that these files are done."""
@@ -232,21 +272,22 @@ class TokenRun:
         yield [one for digest, one in first.items() if digest in ours], True
 
 
-def coverage_table(lengths: Iterable[tuple[int, int]]) -> list[dict[str, str | int]]:
+def coverage_table(lengths: ArrayLike) -> list[dict[str, str | int]]:
     """Chains by how much of them is resolved.
 
     Parameters
     ----------
-    lengths : iterable of (int, int)
+    lengths : array_like of int, shape=(n, 2)
         Resolved residues and all residues of each chain.
     """
     rows: list[dict[str, str | int]] = []
-    pairs = list(lengths)
+    found, sizes = np.asarray(lengths, np.int64).reshape(-1, 2).T
+    share = found / np.maximum(sizes, 1)
     for name, least, below in _SHARES:
-        inside = [(found, size) for found, size in pairs if least <= found / size < below]
-        residues = sum(size for _, size in inside)
-        masked = residues - sum(found for found, _ in inside)
+        inside = (least <= share) & (share < below)
+        residues = int(sizes[inside].sum())
+        masked = residues - int(found[inside].sum())
         rows.append(
-            {"resolved": name, "chains": len(inside), "residues": residues, "masked": masked}
+            {"resolved": name, "chains": int(inside.sum()), "residues": residues, "masked": masked}
         )
     return rows

@@ -46,8 +46,9 @@ def test_entries_land_on_the_sequence_of_their_name(store: Store, table: Path) -
 
 def test_numbers_land_on_their_sequences(store: Store, tmp_path: Path) -> None:
     store.add_proteins([Protein("P1", "MKVL"), Protein("P2", "MKV")])
-    np.savez(tmp_path / "t.npz", P1=[4098, 1, 2, 3, 4000, 4097], P2=[1, 2], P3=[1])
-    report = import_tokens(store, [tmp_path], "s", "codes", alphabet="esm3")
+    (tmp_path / "codes").mkdir()
+    np.savez(tmp_path / "codes" / "t.npz", P1=[4098, 1, 2, 3, 4000, 4097], P2=[1, 2], P3=[1])
+    report = import_tokens(store, [tmp_path / "codes"], "s", "codes", alphabet="esm3")
     assert (report.structures, report.chains, len(report.failed)) == (3, 1, 2)
     (found,) = store.tokens("s")
     assert found.codes["esm3"].tolist() == [[1, 2, 3, 4000]]
@@ -150,9 +151,11 @@ def test_a_broken_file_does_not_stop_the_others(store: Store, tmp_path: Path) ->
 def test_unknown_formats_and_empty_folders_are_said(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'foldseek-db'"):
         import_tokens(store, [tmp_path], "s", "foldseekdb")
-    for name in FORMATS:
+    (tmp_path / "empty").mkdir()
+    for name, form in FORMATS.items():
+        of = "dssp" if form.of_any else None
         with pytest.raises(MissingFileError, match="in folder"):
-            import_tokens(store, [tmp_path], "s", name)
+            import_tokens(store, [tmp_path / "empty"], "s", name, alphabet=of)
 
 
 def test_our_tokens_are_what_an_import_of_them_gives(

@@ -83,7 +83,8 @@ def test_a_second_run_does_nothing_and_reports_the_same(store: Store, folder: Pa
     assert second.already_stored == 3
     assert (second.chains, second.residues) == (first.chains, first.residues)
     assert (second.coverage, second.table) == (first.coverage, first.table)
-    assert second.proteins == first.proteins
+    assert list(second.proteins) == list(first.proteins)
+    assert second.proteins[:2] == [first.proteins[0], first.proteins[1]]
 
 
 def test_what_changed_is_done_again(store: Store, folder: Path) -> None:

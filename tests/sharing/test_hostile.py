@@ -104,6 +104,24 @@ BAD_NAMES = [
 ]
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        7,
+        [None],
+        [{"name": "../evil", "letters": "AB"}],
+        [{"name": "foldseek", "letters": "AB"}],
+        [{"name": "x", "codes": 10**9}],
+        [{"name": f"a{i}", "letters": "AB"} for i in range(200)],
+    ],
+)
+def test_alphabets_that_are_none(remote, tmp_path, bad):
+    document = index_of(remote)
+    document["alphabets"] = bad
+    replace_index(remote, document)
+    refused(remote, tmp_path)
+
+
 @pytest.mark.parametrize("bad", BAD_NAMES)
 @pytest.mark.parametrize("where", ["encoder", "segment", "file", "bundle", "task", "source"])
 def test_names_that_lead_elsewhere(remote, tmp_path, where, bad):

@@ -23,15 +23,6 @@ MOTIFS = Alphabet("motifs", codes=700, aliases={"999": "#"})
 BENDS = Alphabet("bends", "SO", of=Reduction("dssp", {"S": "ST", "O": "HBEGIL"}))
 
 
-@pytest.fixture(autouse=True)
-def _forgotten():
-    """Declarations last as long as the process: a test's are taken back."""
-    before = dict(ALPHABETS)
-    yield
-    ALPHABETS.clear()
-    ALPHABETS.update(before)
-
-
 def forget(name: str) -> None:
     """As another process, which has not heard of it."""
     ALPHABETS.pop(name, None)

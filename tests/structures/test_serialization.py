@@ -23,6 +23,7 @@ def test_the_benchmark_runs_small() -> None:
         "tokens_vs_mkdssp_biopython",
         "dssp_agreement_with_mkdssp",
         "tokens_two_processes_vs_one",
+        "two_apart_vs_one",
     }
     assert found["ratios"]["dssp_agreement_with_mkdssp"] >= 0.985
 

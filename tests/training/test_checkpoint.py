@@ -37,14 +37,12 @@ def test_a_run_brings_its_declared_alphabets_along(taught, out) -> None:
     ALPHABETS["bends"] = Alphabet("bends", "XYZ")
     with pytest.raises(InputError, match="record declares an alphabet 'bends' with other states"):
         load_adapter(Run.load(run.path))
-    del ALPHABETS["bends"]
 
 
 def test_an_alphabet_cannot_be_called_as_a_part_of_torch() -> None:
     ALPHABETS["keys"] = Alphabet("keys", "AB")
     with pytest.raises(InputError, match="Declare it under another name"):
         AdapterConfig(16, 3, ("keys",))
-    del ALPHABETS["keys"]
 
 
 def test_the_last_epoch_is_kept_beside_the_best(taught, out) -> None:

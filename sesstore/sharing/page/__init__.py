@@ -132,15 +132,14 @@ def _sources(shown: dict[str, Any]) -> Iterator[str]:
     if not shown["sources"]:
         return
     yield "<h3>Structure tokens</h3>"
-    yield _head(("source", "proteins", "3Di", "DSSP", "pLDDT", "made by"))
+    yield _head(("source", "proteins", "3Di", "DSSP", "pLDDT", "others", "made by"))
+    usual = ("foldseek", "dssp", "plddt")
     for s in shown["sources"]:
-        counts = "".join(
-            f"<td class=n>{s['counts'].get(kind, 0):,}</td>"
-            for kind in ("foldseek", "dssp", "plddt")
-        )
+        counts = "".join(f"<td class=n>{s['counts'].get(kind, 0):,}</td>" for kind in usual)
+        others = ", ".join(f"{n} {c:,}" for n, c in s["counts"].items() if n not in usual)
         yield (
             f"<tr><td>{escape(s['source'])}</td><td class=n>{s['proteins']:,}</td>{counts}"
-            f"<td>{escape(s['tool'] or 'not stated')}</td></tr>"
+            f"<td>{escape(others) or '-'}</td><td>{escape(s['tool'] or 'not stated')}</td></tr>"
         )
     yield "</tbody></table></div>"
 
