@@ -12,6 +12,7 @@ from .options import (
     comma_list,
     output_options,
     plm_option,
+    residency_option,
     source_option,
     store_option,
     weights_option,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="Share of proteins that lose their tokens in a step.",
 )
 @click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
+@click.option("--weight-decay", type=float, default=0.01, show_default=True, help="Of AdamW.")
 @click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
 @click.option(
     "--patience", type=click.IntRange(1), default=5, show_default=True, help="For early stopping."
@@ -82,13 +84,7 @@ if TYPE_CHECKING:
 @click.option("--clip", type=float, default=0.0, help="Largest norm of the gradient; 0: any.")
 @click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
 @click.option("--focal", type=float, default=0.0, help="Exponent of focal loss; 0: none.")
-@click.option(
-    "--residency",
-    type=click.Choice(["auto", "device", "ram", "disk"]),
-    default="auto",
-    show_default=True,
-    help="Where embeddings are held.",
-)
+@residency_option
 @click.option(
     "--measure-plm",
     is_flag=True,
@@ -125,6 +121,7 @@ def command(
     dropout: float,
     modality_dropout: float,
     lr: float,
+    weight_decay: float,
     epochs: int,
     patience: int,
     batch_tokens: int,
@@ -158,6 +155,7 @@ def command(
       sesstore train deeploc_binary --plm esm2_t33 --structure none
     """
     from sesstore.jobs.plmcost import measure_plm as measure
+    from sesstore.jobs.plmcost import own_encoder
     from sesstore.jobs.train import prepare, train
     from sesstore.training.learner import FitConfig
 
@@ -172,8 +170,11 @@ def command(
         device=device,
         progress=output,
     )
+    # Whether it can be had is known before hours of training.
+    encoder = own_encoder(inputs, weights=weights, device=device) if measure_plm else None
     config = FitConfig(
         lr=lr,
+        weight_decay=weight_decay,
         epochs=epochs,
         patience=patience,
         batch_tokens=batch_tokens,
@@ -205,10 +206,8 @@ def command(
         track=track,
         progress=output,
     )
-    if measure_plm:
-        done.plm_in_the_loop = measure(
-            store, inputs, done.seconds_per_epoch, config, weights=weights, device=device
-        )
+    if encoder is not None:
+        done.plm_in_the_loop = measure(store, inputs, encoder, done.seconds_per_epoch, config)
     say_report(done, output)
     page = after_training(done.run, store, output) if report else None
     output.result({**done.to_json(), "report": page})

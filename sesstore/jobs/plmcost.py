@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..encoders import registry
+from ..encoders.base import Encoder
 from ..store import Store
 from ..streaming.plan import plan_epoch
 from ..training.learner import FitConfig
@@ -39,14 +40,29 @@ class PlmCost:
     measured_residues: int
 
 
+def own_encoder(
+    inputs: Inputs, *, weights: Path | None = None, device: str | None = None
+) -> Encoder:
+    """Make ready the encoder that made the embeddings; weights and device as in `registry.load`.
+
+    Raises
+    ------
+    InputError
+        It is none of ours (imported embeddings have such), or not the one of the embeddings.
+    WeightsError
+        Its weights are not at hand.
+    """
+    fingerprint = inputs.embeddings.provenance.fingerprint
+    return registry.load(fingerprint.encoder, weights=weights, device=device)
+
+
 def measure_plm(
     store: Store,
     inputs: Inputs,
+    encoder: Encoder,
     seconds_per_epoch: float,
     config: FitConfig,
     *,
-    weights: Path | None = None,
-    device: str | None = None,
     batches: int = 3,
 ) -> PlmCost:
     """Estimate what an epoch would cost with the PLM in the loop, from a few batches.
@@ -55,22 +71,15 @@ def measure_plm(
     ----------
     store, inputs
         What was trained on.
+    encoder : Encoder
+        From `own_encoder`.
     seconds_per_epoch : float
         From the store, see `TrainReport`.
     config : FitConfig
         Whose batches would be encoded.
-    weights, device
-        Of the encoder, see `registry.load`.
     batches : int
         How many to measure, after one that is not counted.
-
-    Raises
-    ------
-    WeightsError
-        The encoder's weights are not at hand.
     """
-    fingerprint = inputs.embeddings.provenance.fingerprint
-    encoder = registry.load(fingerprint.encoder, weights=weights, device=device)
     digests = inputs.task.split("train").digests
     lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
     plan = plan_epoch(lengths, config.batch_tokens, seed=config.seed, epoch=1).batches

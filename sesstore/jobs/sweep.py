@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..adapter.model import AdapterConfig
 from ..errors import InputError, UnknownNameError
@@ -20,7 +20,9 @@ from ..progress import SILENT, Progress
 from ..training.fit import Member, fit_many
 from ..training.learner import FitConfig, with_seeds
 from ..training.metrics import HIGHER_IS_WORSE
+from ..training.ranks import ranks
 from ..training.runs import Run, write_atomically
+from ..training.tracking import tracker
 from .inputs import Inputs
 from .signals import stop_requests
 from .train import TrainReport, adapter_shape, summary
@@ -28,6 +30,26 @@ from .train import TrainReport, adapter_shape, summary
 RECORD = "sweep.json"
 OF_ADAPTER = ("alphabets", "pooling", "heads", "width", "dropout", "modality_dropout")
 OF_LEARNING = ("lr", "weight_decay", "schedule", "warmup", "clip", "focal")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers between two, for a search; a grid takes lists only."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise InputError(f"a range goes from less to more, not from {self.low} to {self.high}")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is varied, with its values, and the folder of its runs."""
+
+    values: Mapping[str, Any]
+    folder: Path
 
 
 @dataclass
@@ -70,6 +92,7 @@ def sweep(
     seeds: int = 1,
     out: Path | None = None,
     resume: bool = False,
+    track: str | None = None,
     progress: Progress = SILENT,
 ) -> SweepReport:
     """Train every combination of a grid, each by several seeds.
@@ -88,6 +111,8 @@ def sweep(
         Folder for the sweep; a new one under ``runs/<task>`` by default.
     resume : bool
         Go on with an interrupted sweep in `out`.
+    track : str, optional
+        As in `train.train`.
 
     Raises
     ------
@@ -98,26 +123,40 @@ def sweep(
     StoppedError
         A signal came; progress is saved in the sweep's folder.
     """
-    combinations = _combinations(grid)
+    tried = combinations(grid)
+    with ranks() as group, stop_requests() as stop:
+        folder = group.same(sweep_folder(inputs, out))
+        settings = [Setting(values, folder / named(values)) for values in tried]
+        members = [members_of(inputs, one, adapter, config, seeds) for one in settings]
+        with tracker(
+            track if group.rank == 0 else None, inputs.task.name, folder / "tracked"
+        ) as to:
+            runs = fit_many(
+                inputs.task,
+                inputs.embeddings,
+                inputs.tokens,
+                [member for own in members for member in own],
+                folder,
+                resume=resume,
+                stop=lambda: bool(stop),
+                progress=progress,
+                ranks=group,
+                tracker=to,
+            )
+        report = None
+        if group.rank == 0:
+            of_each = [runs[start : start + seeds] for start in range(0, len(runs), seeds)]
+            report = written(folder, inputs, settings, of_each)
+        return cast(SweepReport, group.same(report))
+
+
+def sweep_folder(inputs: Inputs, out: Path | None) -> Path:
+    """Folder of a sweep, a new one by default; raises `InputError` if it holds one already."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / inputs.task.name / f"sweep-{stamp}"
     if (folder / RECORD).exists():
         raise InputError(f"'{folder}' holds a sweep already. Name another folder with --out")
-    members = [_members(inputs, one, adapter, config, seeds, folder) for one in combinations]
-    with stop_requests() as stop:
-        runs = fit_many(
-            inputs.task,
-            inputs.embeddings,
-            inputs.tokens,
-            [member for group in members for member in group],
-            folder,
-            resume=resume,
-            stop=lambda: bool(stop),
-            progress=progress,
-        )
-    report = _report(folder, inputs, combinations, runs, seeds)
-    write_atomically(folder / RECORD, json.dumps(asdict(report), indent=1).encode() + b"\n")
-    return report
+    return folder
 
 
 def named(setting: Mapping[str, Any]) -> str:
@@ -131,55 +170,79 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    for name, values in grid.items():
+def check_names(varied: Mapping[str, Sequence[Any]]) -> None:
+    """Raise for a setting that cannot be varied, or has no value."""
+    for name, values in varied.items():
         if name not in (*OF_ADAPTER, *OF_LEARNING):
             raise UnknownNameError("setting to sweep", name, (*OF_ADAPTER, *OF_LEARNING))
         if not values:
             raise InputError(f"no value of {name} to try")
+
+
+def combinations(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Return every combination of a grid's values; raises `InputError` for what cannot be."""
+    check_names(grid)
+    for name, values in grid.items():
+        if any(isinstance(value, Range) for value in values):
+            raise InputError(
+                f"{name} is given a range, which a grid cannot try out. List values, such as "
+                f"1e-4,5e-4, or search with --search 30"
+            )
     return [
         dict(zip(grid, values, strict=True))
         for values in itertools.product(*(dict.fromkeys(values) for values in grid.values()))
     ]
 
 
-def _members(
+def members_of(
     inputs: Inputs,
-    setting: Mapping[str, Any],
+    setting: Setting,
     adapter: Mapping[str, Any],
     config: FitConfig,
     seeds: int,
-    folder: Path,
 ) -> list[Member]:
-    of_adapter = {name: value for name, value in setting.items() if name in OF_ADAPTER}
-    of_learning = {name: value for name, value in setting.items() if name in OF_LEARNING}
+    """Adapters of one setting, by several seeds; raises `InputError` if it is not possible."""
+    of_adapter = {name: value for name, value in setting.values.items() if name in OF_ADAPTER}
+    of_learning = {name: value for name, value in setting.values.items() if name in OF_LEARNING}
     shape: AdapterConfig = adapter_shape(inputs, {**adapter, **of_adapter})
     learning = replace(config, **of_learning)
     return [
-        Member(shape, one, folder / named(setting) / f"seed-{one.seed}")
+        Member(shape, one, setting.folder / f"seed-{one.seed}")
         for one in with_seeds(learning, seeds)
     ]
 
 
-def _report(
-    folder: Path,
-    inputs: Inputs,
-    combinations: Sequence[Mapping[str, Any]],
-    runs: Sequence[Run],
-    seeds: int,
+def written(
+    folder: Path, inputs: Inputs, settings: Sequence[Setting], runs: Sequence[Sequence[Run]]
 ) -> SweepReport:
+    """Report of a sweep, saved in its folder.
+
+    Parameters
+    ----------
+    folder : path
+        Of the sweep.
+    inputs : Inputs
+        What was trained on.
+    settings : sequence of Setting
+        What was tried.
+    runs : sequence of sequence of Run
+        The runs of each, one a seed.
+    """
     monitor = inputs.task.monitor
     report = SweepReport(
-        str(folder), inputs.task.name, monitor, list(combinations[0]), adapters=len(runs)
+        run=str(folder),
+        task=inputs.task.name,
+        monitor=monitor,
+        swept=list(settings[0].values),
+        seconds_per_epoch=max(run.timings["seconds_per_epoch"] for own in runs for run in own),
+        adapters=sum(map(len, runs)),
     )
-    report.seconds_per_epoch = max(run.timings["seconds_per_epoch"] for run in runs)
     found: list[tuple[float, dict[str, Any]]] = []
-    for place, setting in enumerate(combinations):
-        group: TrainReport = summary(
-            folder / named(setting), runs[place * seeds : (place + 1) * seeds]
-        )
+    for setting, own in zip(settings, runs, strict=True):
+        group: TrainReport = summary(setting.folder, own)
         entry = {f.name: getattr(group, f.name) for f in fields(group)}
-        found.append((group.metrics["valid"][monitor], {"setting": dict(setting), **entry}))
+        found.append((group.metrics["valid"][monitor], {"setting": dict(setting.values), **entry}))
     found.sort(key=lambda pair: pair[0], reverse=monitor not in HIGHER_IS_WORSE)
     report.settings = [entry for _, entry in found]
+    write_atomically(folder / RECORD, json.dumps(asdict(report), indent=1).encode() + b"\n")
     return report

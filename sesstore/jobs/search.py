@@ -1,0 +1,176 @@
+"""Search settings by Optuna's tree-structured Parzen estimator, some adapters a stream at a time.
+
+Trials are asked for in groups; a group learns from one stream, as a sweep does, and is told what it
+reached on valid. The same seed asks for the same trials, so an interrupted search goes on by asking
+again: groups that are finished are read, not trained.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import InputError, MissingExtraError
+from ..progress import SILENT, Progress
+from ..training.fit import Member, fit_many
+from ..training.learner import FitConfig
+from ..training.metrics import HIGHER_IS_WORSE
+from ..training.ranks import started_by_torchrun
+from ..training.runs import RECORD, Run
+from .inputs import Inputs
+from .signals import stop_requests
+from .sweep import Range, Setting, SweepReport, check_names, members_of, sweep_folder, written
+
+TOGETHER = 6
+"""Trials of a group: what is learned from one of them serves only the groups after it."""
+_BY_FACTORS = ("lr", "weight_decay")
+
+
+def search(
+    inputs: Inputs,
+    space: Mapping[str, Sequence[Any]],
+    adapter: Mapping[str, Any],
+    config: FitConfig,
+    *,
+    trials: int = 30,
+    seeds: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> SweepReport:
+    """Try out settings, each where those before did well on valid.
+
+    Parameters
+    ----------
+    inputs, adapter, config, seeds, out, resume
+        As in `sweep.sweep`.
+    space : mapping of str to sequence
+        For each setting its values to choose from, or one `Range`.
+    trials : int
+        How many settings to try.
+
+    Returns
+    -------
+    SweepReport
+        As of a sweep, the best on valid first.
+
+    Raises
+    ------
+    MissingExtraError
+        Optuna is not installed.
+    UnknownNameError, InputError
+        A setting cannot be varied, has no value, or nothing that was tried is possible.
+    StoppedError
+        A signal came; what is finished stays, progress of the rest is saved.
+    """
+    check_names(space)
+    if not space:
+        raise InputError("there is nothing to search. Give values or ranges: --lr 1e-5..1e-2")
+    if started_by_torchrun():
+        raise InputError("a search runs in one process. Start it without torchrun")
+    study = _study(inputs.task.monitor, config.seed)
+    run = _Search(inputs, space, adapter, config, seeds, sweep_folder(inputs, out), study)
+    with stop_requests() as stop:
+        for first in range(0, trials, TOGETHER):
+            count = min(TOGETHER, trials - first)
+            progress.note(f"trials {first + 1} to {first + count} of {trials}")
+            run.group(count, resume, lambda: bool(stop), progress)
+    if not run.runs:
+        raise InputError("no setting that was tried is possible. Give other values")
+    if run.impossible:
+        progress.note(
+            f"{len(run.impossible)} of {trials} settings are not possible and were left out, "
+            f"such as: {run.impossible[0]}"
+        )
+    return written(run.folder, inputs, run.settings, run.runs)
+
+
+@dataclass
+class _Search:
+    """A search under way."""
+
+    inputs: Inputs
+    space: Mapping[str, Sequence[Any]]
+    adapter: Mapping[str, Any]
+    config: FitConfig
+    seeds: int
+    folder: Path
+    study: Any
+    settings: list[Setting] = field(default_factory=list)
+    runs: list[Sequence[Run]] = field(default_factory=list)
+    impossible: list[str] = field(default_factory=list)
+
+    def group(self, count: int, resume: bool, stop: Callable[[], bool], progress: Progress) -> None:
+        """Ask for some trials, train them on one stream, and tell what they reached."""
+        asked = [self.study.ask() for _ in range(count)]
+        chosen = [(trial, self._setting(trial)) for trial in asked]
+        possible = [(*pair, own) for pair in chosen if (own := self._members(*pair))]
+        members = [member for _, _, own in possible for member in own]
+        runs = iter(self._trained(members, resume, stop, progress))
+        for trial, setting, own in possible:
+            found = [next(runs) for _ in own]
+            values = [run.metrics["valid"][self.inputs.task.monitor] for run in found]
+            self.study.tell(trial, statistics.fmean(values))
+            self.settings.append(setting)
+            self.runs.append(found)
+
+    def _setting(self, trial: Any) -> Setting:
+        values = {name: _drawn(trial, name, given) for name, given in self.space.items()}
+        return Setting(values, self.folder / f"trial-{trial.number:03d}")
+
+    def _members(self, trial: Any, setting: Setting) -> list[Member]:
+        """The trial's adapters; none, and told so, if its setting is not possible."""
+        from optuna.trial import TrialState
+
+        try:
+            return members_of(self.inputs, setting, self.adapter, self.config, self.seeds)
+        except InputError as problem:
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.impossible.append(str(problem))
+            return []
+
+    def _trained(
+        self, members: list[Member], resume: bool, stop: Callable[[], bool], progress: Progress
+    ) -> list[Run]:
+        if not members:
+            return []
+        if resume and all((member.out / RECORD).exists() for member in members):
+            return [Run.load(member.out) for member in members]
+        inputs = self.inputs
+        return fit_many(
+            inputs.task,
+            inputs.embeddings,
+            inputs.tokens,
+            members,
+            self.folder,
+            resume=resume,
+            stop=stop,
+            progress=progress,
+        )
+
+
+def _study(monitor: str, seed: int) -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("a search", "sweep") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    direction: Literal["minimize", "maximize"] = (
+        "minimize" if monitor in HIGHER_IS_WORSE else "maximize"
+    )
+    return optuna.create_study(direction=direction, sampler=sampler)
+
+
+def _drawn(trial: Any, name: str, given: Sequence[Any]) -> Any:
+    """The trial's value of a setting."""
+    if not any(isinstance(value, Range) for value in given):
+        return given[trial.suggest_categorical(name, list(range(len(given))))]
+    if len(given) > 1:
+        raise InputError(f"give {name} either one range or values, not both")
+    (between,) = given
+    by_factors = name in _BY_FACTORS and between.low > 0
+    return trial.suggest_float(name, between.low, between.high, log=by_factors)
