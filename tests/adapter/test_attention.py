@@ -26,7 +26,7 @@ def test_rotation_is_the_half_rotation_whatever_the_layout(dtype: torch.dtype) -
     x = torch.randn(6, HEADS * HEAD_DIM, dtype=dtype, requires_grad=True)
     rotate = Rotation(positions, HEADS, HEAD_DIM, dtype)
     assert rotate.side_by_side == (dtype == torch.float32)
-    turned = rotate(rotate.arranged(x.T).T)
+    turned = rotate(rotate.arranged(x.T).T.contiguous())
     expected = rotate.arranged(by_definition(x, positions).T).T
     torch.testing.assert_close(turned.double(), expected, atol=1e-6, rtol=1e-6)
     toward = torch.randn_like(turned)
