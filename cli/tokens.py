@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import output_options, store_option, weights_option
+from .opening import store_to_write
+from .options import engine_options, output_options, store_option, weights_option
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -83,6 +86,7 @@ _FORMATS = (
     "tasks or sequence files.",
 )
 @weights_option
+@engine_options
 @store_option
 @output_options
 def command(
@@ -100,6 +104,8 @@ def command(
     only_known: bool,
     head: Path | None,
     weights: Path | None,
+    engine: str,
+    address: str | None,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -114,6 +120,7 @@ def command(
     Example:
       sesstore tokens models/ --source alphafold2
       sesstore tokens UP000005640_9606_HUMAN_v4.tar --source alphafold2
+      sesstore tokens models/ --source alphafold2 --engine ray --address auto
       sesstore tokens 1aki.cif.gz --source pdb --chain A
       sesstore tokens --trajectory run.xtc --topology top.pdb --source md
       sesstore tokens DB --import foldseek-db --source alphafold2 --only-known
@@ -121,13 +128,17 @@ def command(
       sesstore tokens deeploc_binary --prostt5 model.pt --source prostt5
     """
     from sesstore.datasets.fasta import read_fasta
+    from sesstore.jobs.engines.cluster import Cluster, connected
+    from sesstore.jobs.engines.rayorder import ordered_on_ray
     from sesstore.jobs.importtokens import import_tokens
     from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
-    from sesstore.store import Store
+    from sesstore.sharing.cache import url_of
     from sesstore.structures.files import structure_files
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)
+    if head is not None and engine == "ray":
+        raise click.UsageError("--engine ray is for structure files; embed with it, then predict")
     if head is not None:
         _predict(paths, head, weights, source, store_path, output)
         return
@@ -137,7 +148,11 @@ def command(
         raise click.UsageError("--alphabet belongs to --import")
     given = list(read_fasta(sequences)) if sequences else []
     files = structure_files(paths) if format_ is None else []
-    store = Store.open(store_path, create=True)
+    if engine == "ray" and not files:
+        raise click.UsageError("--engine ray is for structure files")
+    if engine == "ray":
+        files = [file.absolute() for file in files]  # workers may stand elsewhere
+    store = store_to_write(store_path, output)
     if trajectory is not None:
         report = tokenize_trajectory(
             store,
@@ -160,17 +175,21 @@ def command(
             progress=output,
         )
     else:
-        report = tokenize(
-            store,
-            files,
-            source,
-            chain=chain,
-            sequences=given,
-            dssp=dssp,
-            workers=workers,
-            progress=output,
-        )
-    report.write_failures(store.path / "tokens" / f"{source}.failed.tsv")
+        cluster = Cluster(address, workers)
+        with connected(cluster) if engine == "ray" else nullcontext() as ray:
+            report = tokenize(
+                store,
+                files,
+                source,
+                chain=chain,
+                sequences=given,
+                dssp=dssp,
+                workers=workers,
+                over=None if ray is None else partial(ordered_on_ray, ray, cluster),
+                progress=output,
+            )
+    folder = Path() if url_of(store_path) else store.path / "tokens"
+    report.write_failures(folder / f"{source}.failed.tsv")
     _say(report, "structures" if format_ is None else "entries", output)
     output.result(report.to_json())
     if report.failed:
@@ -189,8 +208,11 @@ def _predict(
     from sesstore.encoders import registry
     from sesstore.jobs.add import proteins_named
     from sesstore.jobs.predict3di import ENCODER, predict_3di
+    from sesstore.sharing.cache import url_of
     from sesstore.store import Store
 
+    if url_of(store_path):
+        raise click.UsageError("--prostt5 reads embeddings: run it on a folder, and push that")
     store = Store.open(store_path, create=True)
     proteins = proteins_named(store, map(str, paths))
     encoder = registry.load(ENCODER, weights=weights)

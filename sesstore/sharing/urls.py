@@ -239,6 +239,10 @@ class UrlRemote:
                 f"(http), or give the cloud's credentials in the environment"
             ) from None
         except problems.BaseError as problem:
+            if "NoSuchBucket" in str(problem):
+                raise InputError(
+                    f"{self.url}: there is no such bucket. Make it, or check the name"
+                ) from None
             said = str(problem).splitlines()[0].rsplit(" - ", 1)[-1][:300]
             raise StoreError(
                 f"{self.url}/{path} cannot be used: {said}. Check the address and try again; what "

@@ -100,7 +100,8 @@ class UnfinishedSegment:
             self._write_array("scales", np.concatenate(self._scale_parts), files)
         fsync_folder(self.values.folder)
         counts = {"proteins": len(digests), "residues": int(offsets[-1])}
-        metadata = layout.group_metadata({**self._attributes, **counts})
+        took = {"seconds": round(self.age, 3)}  # from the first embedding on
+        metadata = layout.group_metadata({**self._attributes, **counts, **took})
         write_file(self.path / layout.METADATA, metadata)
         files[layout.METADATA] = checksums_of(metadata)
         write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))

@@ -1,0 +1,125 @@
+"""``sesstore plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import output_options, store_option, weights_option
+from .output import Output, duration, size
+
+if TYPE_CHECKING:
+    from sesstore.encoders.registry import EncoderSpec
+    from sesstore.jobs.plan import Throughput, WorkPlan
+    from sesstore.jobs.plansets import ProteinSet
+    from sesstore.store import Store
+
+
+@click.command("plan")
+@click.option("--plm", required=True, help="Encoder, such as esm2_t36 (see `sesstore plms`).")
+@click.option(
+    "--proteins",
+    "what",
+    required=True,
+    help="swissprot, human, proteomes10m, uniref50 or uniref90; a file; or a task of the store.",
+)
+@click.option(
+    "--price-per-gb",
+    type=click.FloatRange(0),
+    help="What moving a gigabyte costs you, in any currency.",
+)
+@click.option(
+    "--measure", is_flag=True, help="Run the encoder for some seconds here, for CPU-hours."
+)
+@weights_option
+@store_option
+@output_options
+def command(
+    plm: str,
+    what: str,
+    price_per_gb: float | None,
+    measure: bool,
+    weights: Path | None,
+    store_path: Path,
+    output: Output,
+) -> None:
+    """Reckon what embedding takes: work, GPU-hours, bytes, segments, transfer.
+
+    Figures of named sets are rounded; those of a file or task are exact. GPU-hours are reckoned
+    from peak figures and an assumed utilisation, and from what the store's own segments took where
+    it has some by that encoder. Nothing is embedded.
+
+    \b
+    Example:
+      sesstore plan --plm esm2_t36 --proteins uniref50
+      sesstore plan --plm near --proteins proteome.fasta.gz --measure
+    """
+    from sesstore.encoders import registry
+    from sesstore.jobs.plan import plan_work
+    from sesstore.jobs.plansets import chosen_set
+    from sesstore.store import Store
+
+    spec = registry.spec(plm)
+    store = Store.open(store_path) if (store_path / "zarr.json").is_file() else None
+    proteins = chosen_set(what, store)
+    measured = _measured(spec, proteins, store, weights, output, probe=measure)
+    plan = plan_work(spec, proteins, measured, price_per_gb=price_per_gb)
+    say(plan, output)
+    output.result(plan.to_json())
+
+
+def _measured(
+    spec: EncoderSpec,
+    proteins: ProteinSet,
+    store: Store | None,
+    weights: Path | None,
+    output: Output,
+    *,
+    probe: bool,
+) -> list[Throughput]:
+    """What the store's segments took, and what a probe does."""
+    from sesstore.jobs.plan import measured_in
+
+    found = [] if store is None else measured_in(store, spec)
+    if probe:
+        from sesstore.jobs.probe import probed
+
+        output.note(f"running {spec.name} for some seconds")
+        found.append(probed(spec, proteins, weights=weights))
+    return found
+
+
+def say(plan: WorkPlan, output: Output) -> None:
+    """Print a plan."""
+    about = "" if plan.exact else "about "
+    output.line(f"{plan.encoder} over {plan.proteins_of} ({plan.source})")
+    output.line(
+        f"{about}{plan.proteins:,} proteins, {plan.residues:,} residues, {plan.tokens:,} tokens, "
+        f"{plan.flops:.2e} operations"
+    )
+    if plan.devices:
+        rows = [
+            [one.title, f"{one.hours:,.1f}", f"{one.segments:,}", one.basis] for one in plan.devices
+        ]
+        output.table(["device", "hours of one", "segments it writes", "basis"], rows)
+    else:
+        output.line("a lookup: it takes as long as writing the store")
+    rows = [
+        [
+            dtype,
+            size(held),
+            f"{plan.segments[dtype]:,}",
+            duration(3600 * plan.transfer_hours[dtype]["1_gbit"]),
+            duration(3600 * plan.transfer_hours[dtype]["10_gbit"]),
+            *([f"{plan.transfer_price[dtype]:,.2f}"] if plan.transfer_price else []),
+        ]
+        for dtype, held in plan.bytes.items()
+    ]
+    price = ["price of transfer"] if plan.transfer_price else []
+    output.table(["stored as", "size", "full segments", "1 Gbit/s", "10 Gbit/s", *price], rows)
+    output.line(
+        f"opened store: {size(plan.index_bytes)} of memory; sequences: "
+        f"{size(plan.sequence_bytes)} on disk"
+    )
