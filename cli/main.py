@@ -33,6 +33,7 @@ COMMANDS = {
     "status": ("status", "Say how much is embedded, over all runs and machines."),
     "ls": ("ls", "List what a store holds, a line each."),
     "info": ("info", "Say in full what a store holds and what made it."),
+    "plan": ("plan", "Reckon what embedding takes: GPU-hours, bytes, transfer."),
     "plms": ("plms", "List the encoders, and whether their weights are here."),
     "verify": ("verify", "Check that every stored byte is what was written."),
     "repair": ("repair", "Set right what is wrong; say what has to be made again."),
