@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from .opening import store_to_write
 from .options import output_options, source_option, store_option
 from .output import Output
+from .owndata import own_data_options
+
+if TYPE_CHECKING:
+    from sesstore.datasets.own import OwnData
 
 
 @click.command("add")
@@ -16,9 +22,11 @@ from .output import Output
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder with train, valid and test files, or one file with a split column.",
+    help="A published task's files: a folder with train, valid and test files, or one file with a "
+    "split column. Without, they are fetched from the Hugging Face hub.",
 )
 @source_option
+@own_data_options
 @click.option(
     "--allow-partial",
     is_flag=True,
@@ -30,27 +38,36 @@ def command(
     what: str,
     data: Path | None,
     source: str | None,
+    own: OwnData,
     allow_partial: bool,
     store_path: Path,
     output: Output,
 ) -> None:
-    """Put WHAT into the store: a task by name, or the proteins of a FASTA file.
+    """Put WHAT into the store: a published task by name, or your own file.
 
-    Everything is checked before anything is stored. Tokens that come with the data go into the
-    token store under --source.
+    A file is a table with a label for each sequence (CSV, TSV, JSON lines; FLIP's too), FASTA with
+    labels in its headers (biotrainer) or in a second file (FLIP), a folder of these, or plain FASTA
+    to embed. Columns and kind of labels are guessed and said; where the file has no splits they are
+    made by clusters of similar sequences. Everything is checked before anything is stored.
 
     \b
     Example:
+      sesstore add deeploc_binary --source alphafold2
       sesstore add deeploc_binary --data DIR --source alphafold2
+      sesstore add mydata.csv --task-type regression --label Tm
+      sesstore add sequences.fasta --targets sampled.fasta --mask mask.fasta
       sesstore add proteome.fasta.gz
     """
     from sesstore.jobs.add import add, load
-    from sesstore.store import Store
 
-    loaded = load(what, data=data, source=source, allow_partial=allow_partial)
-    report = add(Store.open(store_path, create=True), loaded, progress=output)
+    loaded = load(what, data=data, source=source, allow_partial=allow_partial, own=own)
+    report = add(store_to_write(store_path, output), loaded, progress=output)
+    for note in report.notes:
+        output.note(note)
     for warning in report.warnings:
         output.note(f"warning: {warning}")
+    if report.warnings:
+        output.note(f"`sesstore doctor {report.task}` says which, why it matters and what to do")
     label = f"task {report.task}: " if report.task else ""
     output.line(
         f"{label}{report.proteins:,} rows, {report.sequences:,} sequences new to the store, "

@@ -20,7 +20,8 @@ from sesstore.errors import InputError, SesstoreError
 
 COMMANDS = {
     "demo": ("demo", "The whole way on bundled real structures."),
-    "add": ("add", "Put a task, or the proteins of a FASTA file, into the store."),
+    "add": ("add", "Put a published task, or your own data, into the store."),
+    "doctor": ("doctor", "Say what of a data set would bias a result; clean a copy."),
     "embed": ("embed", "Run a PLM once over what the store knows and lacks."),
     "tokens": ("tokens", "Turn structures into 3Di, DSSP and pLDDT tokens."),
     "alphabets": ("alphabets", "List the alphabets of tokens, or declare one of your own."),

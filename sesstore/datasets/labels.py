@@ -1,46 +1,159 @@
-"""Labels as files write them (int, float, list, ``"18,117"``) to labels as tasks hold them."""
+"""Labels as files write them to labels as tasks hold them.
+
+Files write a class by its number or its name (``1``, ``"1.0"``, ``"membrane"``), several as a list
+or as ``"18,117"``; labels of residues as a string of one letter each (``"HHEC"``), a list, or as
+``"0.5;0.3"``. Residues a mask leaves out, None and NaN have no label.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InputError
-from ..tasks import Problem
+from ..tasks import IGNORED, Problem
+
+_SEPARATORS = re.compile(r"[;,]")
 
 
-def parse_label(raw: Any, problem: Problem, n_classes: int) -> int | float | tuple[int, ...]:
-    """Read one protein's label.
+class LabelReader:
+    """Reads the labels of one task.
 
     Parameters
     ----------
-    raw : object
-        As read from the file.
     problem : Problem
-        A whole-protein problem.
-    n_classes : int
-        Labels run from 0 to one less.
+        What is predicted.
+    classes : sequence of str
+        Class names in the order of the label numbers. A label that is a name counts as that; else
+        it is a number from 0 on.
+    """
 
-    Returns
-    -------
-    int, float or tuple of int
-        For single label, regression and multi label.
+    def __init__(self, problem: Problem, classes: Sequence[str]) -> None:
+        self.problem, self._number_of = problem, {name: i for i, name in enumerate(classes)}
+
+    def read(self, raw: Any, length: int = 0, mask: Any = None) -> Any:
+        """Read one protein's label.
+
+        Parameters
+        ----------
+        raw : object
+            As read from the file.
+        length : int
+            Residues of the protein; for residue problems.
+        mask : object
+            Which residues have a label, as in the file; for residue problems.
+
+        Returns
+        -------
+        int, float, tuple of int, or ndarray, shape=(L,)
+            For single label, regression, multi label; for residue problems int64 with -100 or
+            float32 with NaN where there is no label.
+
+        Raises
+        ------
+        InputError
+            It is missing, of the wrong kind, of the wrong length or out of range.
+        """
+        if self.problem.per_residue:
+            return self._residues(raw, length, parse_mask(mask, length))
+        if self.problem is Problem.REGRESSION:
+            return _number(raw)
+        if self.problem is Problem.MULTI_LABEL:
+            return tuple(sorted({self._class(word) for word in label_words(raw)}))
+        return self._class(raw)
+
+    def _residues(self, raw: Any, length: int, mask: NDArray[np.bool_] | None) -> NDArray[Any]:
+        words = residue_words(raw)
+        if len(words) != length:
+            raise InputError(f"{len(words)} labels for {length} residues. Each residue needs one")
+        known = [not _missing(word) for word in words] if mask is None else mask.tolist()
+        if self.problem is Problem.RESIDUE_REGRESSION:
+            values = [_number(w) if k else math.nan for w, k in zip(words, known, strict=True)]
+            return np.asarray(values, np.float32)
+        numbers = [self._class(w) if k else IGNORED for w, k in zip(words, known, strict=True)]
+        return np.asarray(numbers, np.int64)
+
+    def _class(self, raw: Any) -> int:
+        if isinstance(raw, str) and raw in self._number_of:
+            return self._number_of[raw]
+        if _missing(raw):
+            raise InputError("no label. Give each record one, or remove it")
+        name = class_name(raw)
+        if name in self._number_of:
+            return self._number_of[name]
+        count = len(self._number_of)
+        try:
+            value = _number(raw)
+        except InputError as problem:
+            shown = ", ".join(list(self._number_of)[:8]) + (", ..." if count > 8 else "")
+            raise InputError(f"{problem}, and no class name (classes: {shown})") from None
+        if value != int(value):
+            raise InputError(f"label {raw!r} is no whole number, and classes are numbered")
+        if not 0 <= value < count:
+            raise InputError(f"label {int(value)} is out of range: this task has 0 to {count - 1}")
+        return int(value)
+
+
+def class_name(raw: Any) -> str:
+    """Name of a class as a file writes it; whole numbers in any spelling have one name."""
+    text = str(raw).strip()
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return str(int(value)) if math.isfinite(value) and value == int(value) else text
+
+
+def label_words(raw: Any) -> list[Any]:
+    """Take several labels apart: a list, or text with commas or semicolons between."""
+    if _missing(raw) and raw != "":
+        raise InputError("no label. Give each record one, or remove it (an empty list is one)")
+    words = _SEPARATORS.split(raw.strip("[] ")) if isinstance(raw, str) else raw
+    words = words if isinstance(words, list | tuple) else [words]
+    stripped = [word.strip(" '\"") if isinstance(word, str) else word for word in words]
+    return [word for word in stripped if word != ""]
+
+
+def residue_words(raw: Any) -> list[Any]:
+    """Take the labels of residues apart: a list, ``"0.5;0.3"``, or one letter a residue."""
+    if isinstance(raw, str):
+        return _SEPARATORS.split(raw.strip("[] ")) if _SEPARATORS.search(raw) else list(raw)
+    if isinstance(raw, list | tuple):
+        return list(raw)
+    raise InputError("no labels of residues. Give a list, or a string of one letter a residue")
+
+
+def parse_mask(raw: Any, length: int) -> NDArray[np.bool_] | None:
+    """Read which residues have a label, from ``"0110"`` or a list of 0 and 1; None for all.
 
     Raises
     ------
     InputError
-        It is missing, of the wrong kind or out of range.
+        It has another length, or something else in it.
     """
-    if problem is Problem.REGRESSION:
-        return _number(raw)
-    if problem is Problem.MULTI_LABEL:
-        words = raw.strip("[] ").split(",") if isinstance(raw, str) else raw
-        words = words if isinstance(words, list | tuple) else [words]
-        return tuple(sorted({_class(word, n_classes) for word in words if word != ""}))
-    return _class(raw, n_classes)
+    if raw is None:
+        return None
+    values = list(raw) if isinstance(raw, str | list) else [raw]
+    if len(values) != length:
+        raise InputError(f"the mask has {len(values)} places, the sequence {length} residues")
+    kept = [{"0": False, "1": True}.get(class_name(value)) for value in values]
+    if None in kept:
+        raise InputError("the mask holds something else than 0 and 1")
+    return np.asarray(kept, bool)
+
+
+def _missing(raw: Any) -> bool:
+    return raw is None or raw == "" or (isinstance(raw, float) and math.isnan(raw))
 
 
 def _number(raw: Any) -> float:
+    if _missing(raw):
+        raise InputError("no label. Give each record one, or remove it")
     try:
         value = float(raw)
     except (TypeError, ValueError):
@@ -48,14 +161,3 @@ def _number(raw: Any) -> float:
     if isinstance(raw, bool) or not math.isfinite(value):
         raise InputError(f"label {raw!r} is no finite number")
     return value
-
-
-def _class(raw: Any, n_classes: int) -> int:
-    if raw is None or raw == "":
-        raise InputError("no label. Give each record one, or remove it")
-    value = _number(raw)
-    if value != int(value):
-        raise InputError(f"label {raw!r} is no whole number, and classes are numbered")
-    if not 0 <= value < n_classes:
-        raise InputError(f"label {int(value)} is out of range: this task has 0 to {n_classes - 1}")
-    return int(value)

@@ -1,36 +1,32 @@
-"""From files to a task: find the splits, check every record, and say what looks odd.
+"""From files to a task: find columns, kind and splits, and check every record.
 
-Nothing is returned unless everything is right, so a caller that stores what `load_task` returns
-never stores half a data set. Rows are kept as published; what looks odd is counted in `warnings`.
+Nothing is returned unless everything is right, so a caller that stores what `load_task` or
+`load_own` returns never stores half a data set. Rows are kept as published; what looks odd is
+counted in `warnings`, what was decided is said in `notes`.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, MissingFileError, RecordError
+from ..errors import InputError, MissingFileError
 from ..proteins import Protein
 from ..residues import StructureTokens
-from ..tasks import SPLITS, Split, Task, plain_label
-from .labels import parse_label
-from .readers import SUFFIXES, data_suffix, read_records
+from ..tasks import Split, Task
+from .annotated import FastaFiles, flip_files, read_annotated
+from .checkrows import check_rows
+from .columns import Columns, find_columns, label_column
+from .fasta import is_fasta
+from .labels import LabelReader
+from .own import OwnData, own_recipe, task_name
+from .readers import read_header, read_records
 from .recipes import Recipe
 from .records import Record
-
-SPLIT_NAMES = {
-    **{name: name for name in SPLITS},
-    "training": "train",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "testing": "test",
-}
-"""What files and split columns call the splits."""
+from .splits import Rows, by_split, completed, split_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,30 +43,40 @@ class LoadedTask:
         Tokens that came with the data, one a sequence.
     warnings : list of str
         What looked odd and was kept.
+    notes : list of str
+        What was found out or decided: columns, kind, splits.
     """
 
     task: Task
     proteins: list[Protein]
     tokens: list[StructureTokens]
     warnings: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
 def load_task(
-    recipe: Recipe, data: Path | None, source: str | None = None, *, allow_partial: bool = False
+    recipe: Recipe,
+    data: Path | None,
+    source: str | None = None,
+    *,
+    allow_partial: bool = False,
+    seed: int = 0,
 ) -> LoadedTask:
-    """Read a task from local files.
+    """Read a published task from local files.
 
     Parameters
     ----------
     recipe : Recipe
         Which task.
     data : path
-        A folder with train, valid (validation, val, dev) and test files, or one file with a
-        ``split`` column.
+        A folder with train, valid (validation, val, dev) and test files, or one file, with a
+        ``split`` column or without.
     source : str, optional
         Where the structures behind the tokens in the files come from; needed if there are any.
     allow_partial : bool
         Mask tokens of the wrong length instead of refusing the record.
+    seed : int
+        Of splits that have to be made.
 
     Raises
     ------
@@ -79,103 +85,117 @@ def load_task(
     RecordError
         A record is wrong; names file, line and record.
     InputError
-        Tokens without a source, or no train or valid rows.
+        Tokens without a source, or no splits can be made.
     """
     if data is None:
         raise InputError(
             f"where are the files of '{recipe.name}'? Give a folder with train, valid and test "
             f"files, or one file with a split column: --data PATH"
         )
-    rows = _rows_by_split(data, allow_partial)
-    task = _task(recipe, rows)
-    records = [record for split in rows.values() for record in split]
-    proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
-    tokens, odd = _tokens(records, source, recipe.name)
-    return LoadedTask(task, proteins, tokens, [*_oddities(rows, task), *odd])
+    rows, left = _table_rows(data, Columns(), allow_partial)
+    rows, made = completed(_with_labels(recipe, rows), seed)
+    return _loaded(recipe, rows, source, made, [*left, *made])
 
 
-def split_files(folder: Path) -> dict[str, Path]:
-    """Find the files of a folder by split name.
+def load_own(
+    path: Path,
+    own: OwnData,
+    source: str | None = None,
+    *,
+    allow_partial: bool = False,
+) -> LoadedTask:
+    """Read the user's own data.
+
+    Parameters
+    ----------
+    path : path
+        A table (JSON lines, CSV, TSV), a folder of tables by split, a FASTA file with labels in
+        its headers (biotrainer), or FLIP's FASTA files of sequences and labels, or their folder.
+    own : OwnData
+        What the user says about it.
+    source, allow_partial
+        As for `load_task`.
 
     Raises
     ------
-    MissingFileError
-        There is no such folder, or no train file in it.
-    InputError
-        Two files are of one split.
+    MissingFileError, RecordError, InputError
+        As `load_task`; and where columns or kind cannot be told.
     """
-    if not folder.is_dir():
-        raise MissingFileError(f"there is no file or folder '{folder}'")
-    found: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        split = SPLIT_NAMES.get(file.name.split(".")[0].lower())
-        if split is None or data_suffix(file) not in SUFFIXES:
-            continue
-        if split in found:
-            raise InputError(f"both {found[split].name} and {file.name} are '{split}' in {folder}")
-        found[split] = file
-    if "train" not in found:
-        seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
-        raise MissingFileError(
-            f"there is no train file ({' '.join(SUFFIXES)}) in '{folder}'. Found: {seen}"
-        )
-    return {name: found[name] for name in SPLITS if name in found}
+    if not path.exists():
+        raise MissingFileError(f"there is no file or folder '{path}'")
+    name = task_name(path, own.name)
+    rows, label, found = _own_rows(path, own, allow_partial)
+    recipe, kind = own_recipe(name, [r for split in rows.values() for r in split], own, label)
+    rows, made = completed(_with_labels(recipe, rows), own.seed)
+    return _loaded(recipe, rows, source, made, [*found, kind, *made])
 
 
-def _rows_by_split(data: Path, allow_partial: bool) -> dict[str, list[Record]]:
+def _own_rows(path: Path, own: OwnData, allow_partial: bool) -> tuple[Rows, str, list[str]]:
+    """Rows by split, what is predicted, and what was found out."""
+    files = FastaFiles(path, own.targets, own.mask) if is_fasta(path) else flip_files(path)
+    if files is not None:
+        records, notes = read_annotated(files)
+        rows, left = by_split(records)
+        return rows, (files.targets or path).name.split(".")[0], [*notes, *left]
+    first = path if path.is_file() else split_files(path)["train"]
+    header = read_header(first)
+    columns = find_columns(header, own.columns)
+    columns = replace(columns, label=label_column(columns, header))
+    rows, left = _table_rows(path, replace(own.columns, label=columns.label), allow_partial)
+    return rows, columns.label or "", [f"columns of {first.name}: {columns.said(header)}", *left]
+
+
+def _table_rows(data: Path, named: Columns, allow_partial: bool) -> tuple[Rows, list[str]]:
+    def records(file: Path) -> list[Record]:
+        return list(read_records(file, allow_partial=allow_partial, named=named))
+
     if data.is_file():
-        rows: dict[str, list[Record]] = {name: [] for name in SPLITS}
-        for record in read_records(data, allow_partial=allow_partial):
-            rows[_split_of(record)].append(record)
-        rows = {name: split for name, split in rows.items() if split}
-    else:
-        rows = {
-            name: list(read_records(file, allow_partial=allow_partial))
-            for name, file in split_files(data).items()
-        }
-    missing = [name for name in ("train", "valid") if name not in rows]
-    if missing:
-        raise InputError(
-            f"'{data}' has no {' and no '.join(missing)} rows. Training needs both, and rows of "
-            f"one split are never used as another: make a split and name it"
-        )
-    return rows
+        return by_split(records(data))
+    return {name: records(file) for name, file in split_files(data).items()}, []
 
 
-def _split_of(record: Record) -> str:
-    split = SPLIT_NAMES.get((record.split or "").strip().lower())
-    if split is None:
-        said = f"split '{record.split}' is unknown" if record.split else "no split"
-        raise RecordError(
-            f"{said}. A single file needs a split column with train, valid and test",
-            record.path,
-            record.line,
-            record.protein.id,
-        )
-    return split
+def _loaded(
+    recipe: Recipe, rows: Rows, source: str | None, kept: Sequence[str], notes: list[str]
+) -> LoadedTask:
+    task = _task(recipe, rows, kept)
+    records = [record for split in rows.values() for record in split]
+    proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
+    tokens, odd = _tokens(records, source, recipe.name)
+    said = [finding.line for finding in check_rows(task)]
+    return LoadedTask(task, proteins, tokens, [*said, *odd], notes)
 
 
-def _task(recipe: Recipe, rows: dict[str, list[Record]]) -> Task:
+def _task(recipe: Recipe, rows: Rows, notes: Sequence[str]) -> Task:
     return Task(
         name=recipe.name,
         problem=recipe.problem,
         classes=recipe.classes,
-        splits={name: _split(records, recipe) for name, records in rows.items()},
+        splits={name: _split(records) for name, records in rows.items()},
         metrics=recipe.metrics,
         monitor=recipe.monitor,
         citation=recipe.citation,
+        notes=tuple(notes),
     )
 
 
-def _split(records: list[Record], recipe: Recipe) -> Split:
-    labels = []
-    for record in records:
-        try:
-            labels.append(parse_label(record.label, recipe.problem, len(recipe.classes)))
-        except InputError as problem:
-            raise RecordError(str(problem), record.path, record.line, record.protein.id) from None
+def _with_labels(recipe: Recipe, rows: Rows) -> Rows:
+    """Return the records with the labels as the task holds them."""
+    reader = LabelReader(recipe.problem, recipe.classes)
+    return {name: [_labelled(record, reader) for record in split] for name, split in rows.items()}
+
+
+def _labelled(record: Record, reader: LabelReader) -> Record:
+    try:
+        label = reader.read(record.label, len(record.protein), record.mask)
+    except InputError as problem:
+        raise record.error(problem) from None
+    return replace(record, label=label)
+
+
+def _split(records: list[Record]) -> Split:
     digests = np.frombuffer(b"".join(r.protein.digest for r in records), np.uint8)
-    return Split(tuple(r.protein.id for r in records), digests.reshape(-1, 32), labels)
+    ids = tuple(record.protein.id for record in records)
+    return Split(ids, digests.reshape(-1, 32), [record.label for record in records])
 
 
 def _tokens(
@@ -207,39 +227,3 @@ def _differ(one: StructureTokens, other: StructureTokens) -> bool:
     return one.codes.keys() != other.codes.keys() or any(
         not np.array_equal(one.codes[name], other.codes[name]) for name in one.codes
     )
-
-
-def _oddities(rows: dict[str, list[Record]], task: Task) -> list[str]:
-    """Count what biases results; ``doctor`` names the rows."""
-    said = []
-    if "test" not in rows:
-        said.append("there are no test rows: results will be on valid, which chose the epoch")
-    members = {name: {r.protein.digest for r in split} for name, split in rows.items()}
-    for name, split in rows.items():
-        if repeated := len(split) - len(members[name]):
-            said.append(f"{name}: {_count(repeated, 'row repeats', 'rows repeat')} a sequence")
-    for name, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
-        if shared := len(members.get(name, set()) & members.get(other, set())):
-            said.append(f"{_count(shared, 'sequence is', 'sequences are')} in {name} and {other}")
-    if conflicting := _conflicting(task):
-        said.append(f"{_count(conflicting, 'sequence has', 'sequences have')} differing labels")
-    named = [(r.protein.id, r.protein.digest) for split in rows.values() for r in split]
-    if shared := _shared_names(named):
-        said.append(f"{_count(shared, 'name stands', 'names stand')} for several sequences")
-    return said
-
-
-def _conflicting(task: Task) -> int:
-    labels: dict[bytes, set[str]] = {}
-    for split in task.splits.values():
-        for digest, label in zip(split.digests, split.labels, strict=True):
-            labels.setdefault(digest.tobytes(), set()).add(str(plain_label(label)))
-    return sum(len(found) > 1 for found in labels.values())
-
-
-def _shared_names(named: Iterable[tuple[str, bytes]]) -> int:
-    return sum(count > 1 for count in Counter(name for name, _ in set(named)).values())
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

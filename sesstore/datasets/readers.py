@@ -1,8 +1,8 @@
 """Read labelled records, one at a time, from JSON lines, CSV or TSV, plain or gzipped.
 
-Columns are those of the SES-Adapter data sets: ``aa_seq``, and any of ``name``, ``foldseek_seq``,
-``ss8_seq``, ``label`` and ``split``. Everything that is wrong with a record is a `RecordError` that
-names file, line and record.
+Columns are found by the names people use (`columns`): those of the SES-Adapter data sets
+(``aa_seq``, ``name``, ``foldseek_seq``, ``ss8_seq``, ``label``, ``split``) and of FLIP among them.
+Everything that is wrong with a record is a `RecordError` that names file, line and record.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import InputError, MissingFileError, RecordError
+from .columns import Columns, find_columns
 from .records import Record, record_from
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
@@ -28,7 +29,9 @@ def data_suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def read_records(path: Path, *, allow_partial: bool = False) -> Iterator[Record]:
+def read_records(
+    path: Path, *, allow_partial: bool = False, named: Columns | None = None
+) -> Iterator[Record]:
     """Read the records of a labelled file.
 
     Parameters
@@ -38,6 +41,8 @@ def read_records(path: Path, *, allow_partial: bool = False) -> Iterator[Record]
         may follow.
     allow_partial : bool
         See `record_from`.
+    named : Columns, optional
+        Columns the user named; the others are found by their names.
 
     Yields
     ------
@@ -52,15 +57,33 @@ def read_records(path: Path, *, allow_partial: bool = False) -> Iterator[Record]
     InputError
         The file is of another kind, is not UTF-8, or holds no record.
     """
+    known: dict[tuple[str, ...], Columns] = {}
+    for line, row in read_rows(path):
+        header = tuple(map(str, row))
+        if header not in known:
+            try:
+                known[header] = find_columns(header, named)
+            except InputError as problem:
+                raise RecordError(str(problem), path, line) from None
+        yield record_from(row, known[header], path, line, allow_partial=allow_partial)
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a labelled file; raises as `read_records`."""
+    return next(tuple(map(str, row)) for _, row in read_rows(path))
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read the rows of a labelled file by column, with their lines; raises as `read_records`."""
     suffix = data_suffix(path)
     if suffix not in SUFFIXES:
         raise InputError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
     with open_text(path) as lines:
         rows = _csv_rows(lines, path) if suffix in (".csv", ".tsv") else _json_rows(lines, path)
         empty = True
-        for line, row in rows:
+        for row in rows:
             empty = False
-            yield record_from(row, path, line, allow_partial=allow_partial)
+            yield row
     if empty:
         raise InputError(f"'{path}' holds no record")
 
@@ -107,9 +130,9 @@ def _json_rows(lines: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]
 def _csv_rows(lines: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     table = csv.DictReader(lines, delimiter="\t" if data_suffix(path) == ".tsv" else ",")
     try:
-        if "aa_seq" not in (table.fieldnames or ()):
-            found = ", ".join(table.fieldnames or ()) or "nothing"
-            raise RecordError(f"the header has no column aa_seq. Found: {found}", path, 1)
+        header = list(table.fieldnames or ())
+        if len(set(header)) != len(header):
+            raise RecordError("two columns of the header have one name. Rename one", path, 1)
         for row in table:
             if None in row or None in row.values():
                 raise RecordError(

@@ -13,10 +13,22 @@ from numpy.typing import NDArray
 from ..alphabets import DSSP, FOLDSEEK
 from ..errors import InputError, RecordError
 from ..proteins import Protein
+from ..tasks import SPLITS
+from .columns import Columns, sequence_column, taken_as
 
 TOKEN_COLUMNS = {"foldseek_seq": FOLDSEEK, "ss8_seq": DSSP}
 """Columns of SES-Adapter files that hold structure tokens. ``ss3_seq`` follows from ``ss8_seq`` and
 is not read."""
+
+SPLIT_NAMES = {
+    **{name: name for name in SPLITS},
+    "training": "train",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "testing": "test",
+}
+"""What files and split columns call the splits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +46,11 @@ class Record:
     partial : tuple of str
         Alphabets whose tokens had the wrong length and are masked.
     split : str or None
-        What the file's ``split`` column says.
+        What the file says it belongs to, unchecked; a train row for validation is ``valid``.
     path, line : Path, int
         Where it stands.
+    mask : object
+        Which residues have a label, as the file has it; None for all.
     """
 
     protein: Protein
@@ -46,17 +60,29 @@ class Record:
     split: str | None
     path: Path
     line: int
+    mask: Any = None
+
+    def error(self, problem: object) -> RecordError:
+        """Return an error that says where the record stands."""
+        return RecordError(str(problem), self.path, self.line, self.protein.id)
 
 
 def record_from(
-    row: Mapping[str, Any], path: Path, line: int, *, allow_partial: bool = False
+    row: Mapping[str, Any],
+    columns: Columns,
+    path: Path,
+    line: int,
+    *,
+    allow_partial: bool = False,
 ) -> Record:
     """Check one row of a file.
 
     Parameters
     ----------
     row : mapping
-        ``aa_seq``, and any of ``name``, ``foldseek_seq``, ``ss8_seq``, ``label``, ``split``.
+        Values by column; besides those of `columns`, any of `TOKEN_COLUMNS`.
+    columns : Columns
+        Which column is what.
     path, line : Path, int
         Where it stands.
     allow_partial : bool
@@ -67,19 +93,35 @@ def record_from(
     RecordError
         The sequence is missing or holds another letter, or tokens do.
     """
-    name = str(row.get("name") or f"{path.name}:{line}")
-    sequence = row.get("aa_seq")
+    name = str(taken_as(row, columns.id) or f"{path.name}:{line}")
     try:
+        sequence = row.get(sequence_column(columns, map(str, row)))
         if not isinstance(sequence, str):
-            raise InputError(f"no aa_seq. Found: {', '.join(map(str, row)) or 'nothing'}")
+            raise InputError(f"{columns.sequence} is {type(sequence).__name__}, not text")
         protein = Protein.parse(name, sequence)
         tokens, partial = _tokens(row, protein, allow_partial)
+        split = split_said(taken_as(row, columns.split), taken_as(row, columns.validation))
     except InputError as problem:
         raise RecordError(str(problem), path, line, name) from None
-    split = row.get("split")
-    return Record(
-        protein, row.get("label"), tokens, partial, str(split) if split else None, path, line
-    )
+    label = row.get(columns.label) if columns.label else None
+    mask = taken_as(row, columns.mask)
+    return Record(protein, label, tokens, partial, split, path, line, mask)
+
+
+def split_said(split: object, validation: object = None) -> str | None:
+    """Return what a record says it belongs to; FLIP marks validation rows among the train rows.
+
+    Raises
+    ------
+    InputError
+        A row is for validation and for testing.
+    """
+    text = str(split).strip() if split is not None else None
+    if str(validation).strip().lower() not in ("true", "1", "1.0", "yes"):
+        return text
+    if text is not None and SPLIT_NAMES.get(text.lower()) == "test":
+        raise InputError("is for validation and for testing. A row can be only one of these")
+    return "valid"
 
 
 def _tokens(

@@ -1,17 +1,21 @@
 """Put labelled data, or plain proteins, into a store.
 
 Everything is read and checked first (`load`), then stored (`add`): bad input leaves the store as it
-was.
+was. A name is a published task, from the hub unless its files are given; a path is the user's own
+data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..datasets.annotated import is_annotated
 from ..datasets.fasta import is_fasta, read_fasta
-from ..datasets.load import LoadedTask, load_task
+from ..datasets.hub import chosen_source, download
+from ..datasets.load import LoadedTask, load_own, load_task
+from ..datasets.own import OwnData
 from ..datasets.readers import read_records
 from ..datasets.recipes import recipe, recipe_names
 from ..errors import InputError, MissingFileError, UnknownNameError
@@ -20,6 +24,7 @@ from ..proteins import Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store
+from ..store.layout import check_name
 from .inputs import task_proteins
 
 
@@ -41,6 +46,8 @@ class AddReport:
         What looked odd and was kept.
     splits : dict of str to int
         Rows of each split.
+    notes : list of str
+        What was found out or decided: columns, kind of labels, splits, what was replaced.
     """
 
     task: str | None
@@ -49,6 +56,7 @@ class AddReport:
     tokens: int
     warnings: list[str] = field(default_factory=list)
     splits: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def load(
@@ -57,34 +65,61 @@ def load(
     data: Path | None = None,
     source: str | None = None,
     allow_partial: bool = False,
+    own: OwnData | None = None,
 ) -> LoadedTask | list[Protein]:
     """Read and check what is to be added.
 
     Parameters
     ----------
     what : str
-        Name of a task, or path of a FASTA file.
+        Name of a published task; or path of the user's own data: FASTA without labels, or what
+        `load_own` reads.
     data : path, optional
-        Where the task's files are.
+        Where a published task's files are; fetched from the hub by default.
     source : str, optional
         Where the structures behind the tokens in the data come from.
     allow_partial : bool
         Mask tokens of the wrong length instead of refusing them.
+    own : OwnData, optional
+        What the user says about their own data.
 
     Raises
     ------
     InputError
         Any record is wrong, or there is no such task or file.
     """
-    if is_fasta(Path(what)):
-        return list(read_fasta(_existing(Path(what))))
-    if what not in recipe_names() and (Path(what).exists() or "/" in what):
-        _existing(Path(what))
+    own = own or OwnData()
+    if what in recipe_names():
+        return _published(what, data, source, allow_partial, own)
+    path = Path(what)
+    if not path.exists() and "/" not in what and not path.suffix:
+        raise UnknownNameError("task", what, recipe_names(), "Or name a file or folder.")
+    if data is not None:
+        raise InputError(f"--data goes with a published task. Give your own as it is: '{what}'")
+    if is_fasta(_existing(path)) and own.targets is None and not is_annotated(path):
+        return list(read_fasta(path))
+    loaded = load_own(path, own, source, allow_partial=allow_partial)
+    check_name("task", loaded.task.name)
+    return loaded
+
+
+def _published(
+    name: str, data: Path | None, source: str | None, allow_partial: bool, own: OwnData
+) -> LoadedTask:
+    """A published task from local files, else from the hub."""
+    if own != OwnData(seed=own.seed):
         raise InputError(
-            f"'{what}' is no FASTA file. For labelled data name a task and give the files with "
-            f"--data: {', '.join(recipe_names())}"
+            f"'{name}' is a published task, whose kind and columns are known. For other data give "
+            f"the file instead of the name, and --name"
         )
-    return load_task(recipe(what), data, source, allow_partial=allow_partial)
+    plan = recipe(name)
+    if data is not None:
+        return load_task(plan, data, source, allow_partial=allow_partial, seed=own.seed)
+    source = chosen_source(plan, source)
+    found = download(plan, source)
+    loaded = load_task(plan, found.folder, source, allow_partial=allow_partial, seed=own.seed)
+    task = replace(loaded.task, notes=(found.note, *loaded.task.notes))
+    return replace(loaded, task=task, notes=[found.note, *loaded.notes])
 
 
 def add(
@@ -92,14 +127,20 @@ def add(
 ) -> AddReport:
     """Store what `load` returned: proteins first, then tokens, then the task that needs both."""
     if isinstance(loaded, list):
-        return AddReport(None, len(loaded), store.add_proteins(loaded), 0)
-    task = loaded.task
+        report = AddReport(None, len(loaded), store.add_proteins(loaded), 0)
+        store.flush()
+        return report
+    task, notes = loaded.task, list(loaded.notes)
+    if task.name in store.tasks():
+        same = store.task(task.name).data_digest == task.data_digest
+        notes.append("it was here already, the same" if same else "it replaces one of that name")
     new = store.add_proteins(loaded.proteins)
     with progress.stage("storing tokens", len(loaded.tokens), "proteins") as bar:
         tokens = store.add_tokens(_counted(loaded.tokens, bar.advance), circumstances("lmdb"))
     store.add_task(task)
+    store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
-    return AddReport(task.name, sum(rows.values()), new, tokens, loaded.warnings, rows)
+    return AddReport(task.name, sum(rows.values()), new, tokens, loaded.warnings, rows, notes)
 
 
 def proteins_named(store: Store, names: Iterable[str]) -> list[Protein]:
@@ -147,7 +188,7 @@ def proteins_of(store: Store | None, name: str) -> Iterator[Protein]:
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
+    if not path.exists() or (is_fasta(path) and not path.is_file()):
         raise MissingFileError(f"there is no file '{path}'")
     return path
 

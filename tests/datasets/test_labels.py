@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.datasets.labels import parse_label
+from sesstore.datasets.labels import LabelReader, class_name, parse_mask
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
 
+BINARY = LabelReader(Problem.SINGLE_LABEL, ("membrane", "soluble"))
+MANY = LabelReader(Problem.MULTI_LABEL, tuple(map(str, range(585))))
+STATES = LabelReader(Problem.RESIDUE_SINGLE_LABEL, ("C", "E", "H"))
+VALUES = LabelReader(Problem.RESIDUE_REGRESSION, ("score",))
 
-@pytest.mark.parametrize("raw", [1, "1", 1.0, "1.0", " 1 "])
+
+@pytest.mark.parametrize("raw", [1, "1", 1.0, "1.0", " 1 ", "soluble", " soluble"])
 def test_a_class_in_any_spelling(raw: object) -> None:
-    assert parse_label(raw, Problem.SINGLE_LABEL, 2) == 1
+    assert BINARY.read(raw) == 1
 
 
 @pytest.mark.parametrize(
@@ -19,35 +27,92 @@ def test_a_class_in_any_spelling(raw: object) -> None:
     [
         (None, "no label"),
         ("", "no label"),
+        (float("nan"), "no label"),
         (2, "out of range: this task has 0 to 1"),
         (-1, "out of range"),
         (0.5, "no whole number"),
-        ("membrane", "no number"),
-        (float("nan"), "no finite number"),
+        ("cytosol", "no number, and no class name .*membrane, soluble"),
+        (float("inf"), "no finite number"),
         (True, "no finite number"),
     ],
 )
 def test_what_is_no_class(raw: object, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        parse_label(raw, Problem.SINGLE_LABEL, 2)
+        BINARY.read(raw)
 
 
-@pytest.mark.parametrize("raw", ["18,117", "117, 18", "[18, 117]", [18, 117], (117, 18, 18)])
+@pytest.mark.parametrize("raw", ["18,117", "117; 18", "[18, 117]", [18, 117], (117, 18, 18)])
 def test_several_labels_in_any_spelling(raw: object) -> None:
-    assert parse_label(raw, Problem.MULTI_LABEL, 585) == (18, 117)
+    assert MANY.read(raw) == (18, 117)
 
 
 @pytest.mark.parametrize("raw", ["", "[]", []])
 def test_no_label_is_a_set_too(raw: object) -> None:
-    assert parse_label(raw, Problem.MULTI_LABEL, 585) == ()
+    assert MANY.read(raw) == ()
+
+
+def test_an_absent_set_is_no_empty_set() -> None:
+    with pytest.raises(InputError, match="no label"):
+        MANY.read(None)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_come_back_exactly(value: float) -> None:
-    assert parse_label(repr(value), Problem.REGRESSION, 1) == value
+    assert LabelReader(Problem.REGRESSION, ("x",)).read(repr(value)) == value
 
 
 @given(st.sets(st.integers(0, 584)))
 def test_sets_come_back(labels: set[int]) -> None:
-    text = ",".join(map(str, labels))
-    assert parse_label(text, Problem.MULTI_LABEL, 585) == tuple(sorted(labels))
+    assert MANY.read(",".join(map(str, labels))) == tuple(sorted(labels))
+
+
+def test_a_name_counts_before_a_number() -> None:
+    assert LabelReader(Problem.SINGLE_LABEL, ("2", "0")).read(0) == 1
+
+
+@pytest.mark.parametrize("raw", ["HHEC", ["H", "H", "E", "C"], "H;H;E;C"])
+def test_a_class_a_residue_in_any_spelling(raw: object) -> None:
+    assert STATES.read(raw, 4).tolist() == [2, 2, 1, 0]
+    assert STATES.read(raw, 4).dtype == np.int64
+
+
+def test_a_mask_leaves_residues_without_label() -> None:
+    assert STATES.read("HHEC", 4, "0110").tolist() == [-100, 2, 1, -100]
+    assert STATES.read("H.EC", 4, [1, 0, 1, 1]).tolist() == [2, -100, 1, 0]
+    assert STATES.read(["H", None, "E", "C"], 4).tolist() == [2, -100, 1, 0]
+
+
+def test_a_number_a_residue() -> None:
+    found = VALUES.read("0.5;0.25;-1", 3, "110")
+    assert found.dtype == np.float32
+    assert found[:2].tolist() == [0.5, 0.25]
+    assert math.isnan(found[2])
+    assert math.isnan(VALUES.read([1.0, None, float("nan")], 3)[1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "length", "mask", "said"),
+    [
+        ("HHE", 4, None, "3 labels for 4 residues"),
+        ("HHEX", 4, None, "'X' is no number, and no class name"),
+        ("HHEC", 4, "011", "the mask has 3 places, the sequence 4"),
+        ("HHEC", 4, "0112", "something else than 0 and 1"),
+        (7, 1, None, "no labels of residues"),
+    ],
+)
+def test_what_is_no_label_of_residues(raw: object, length: int, mask: object, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        STATES.read(raw, length, mask)
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_masks_come_back(places: list[bool]) -> None:
+    text = "".join(str(int(place)) for place in places)
+    found = parse_mask(text, len(places))
+    assert found is not None
+    assert found.tolist() == places
+
+
+@pytest.mark.parametrize(("raw", "name"), [("1.0", "1"), (2, "2"), (" a b ", "a b"), (0.5, "0.5")])
+def test_names_of_classes(raw: object, name: str) -> None:
+    assert class_name(raw) == name

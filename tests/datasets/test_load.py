@@ -57,11 +57,12 @@ def test_rows_are_kept_as_published_and_oddities_counted(tmp_path: Path) -> None
     assert loaded.task.splits["train"].labels == [0, 1, 1]
     assert len(loaded.proteins) == 2
     assert loaded.warnings == [
-        "there are no test rows: results will be on valid, which chose the epoch",
-        "train: 1 row repeats a sequence",
-        "1 sequence is in train and valid",
-        "1 sequence has differing labels",
-        "1 name stands for several sequences",
+        "splits without rows, so that results are on valid, which chose the epoch: 1",
+        "sequences with differing labels: 1",
+        "sequences in train and valid: 1",
+        "rows that repeat a sequence in train: 1",
+        "names that stand for several sequences: 1",
+        "repeated names with differing labels: 1",
     ]
 
 
@@ -78,7 +79,7 @@ def test_one_file_with_a_split_column(tmp_path: Path) -> None:
 
 
 def test_train_is_never_used_as_another_split(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="has no valid rows"):
+    with pytest.raises(InputError, match=r"1 rows are 1 clusters .* apart from train"):
         load_task(RECIPE, write(tmp_path / "d", train=[row("MK")]))
 
 

@@ -1,0 +1,126 @@
+"""Rows that contradict or repeat each other: labels, sequences and names, compared exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+
+from ..tasks import SPLITS, Task
+from .findings import Finding, Row, first, rows_of
+
+_Groups = Mapping[object, Sequence[Row]]
+
+
+def check_rows(task: Task) -> list[Finding]:
+    """Find splits that are missing, and rows that contradict or repeat each other."""
+    rows = rows_of(task)
+    by_sequence = _grouped(rows, lambda row: row.digest)
+    by_name = _grouped(rows, lambda row: row.id)
+    found = [
+        *_no_test(task),
+        *_conflicting(by_sequence),
+        *_across(by_sequence),
+        *_repeated(by_sequence),
+        *_names(by_name),
+    ]
+    return [finding for finding in found if finding.count]
+
+
+def _no_test(task: Task) -> Iterator[Finding]:
+    if not len(task.splits.get("test", ())):
+        yield Finding(
+            "no_test_rows",
+            "splits without rows, so that results are on valid, which chose the epoch",
+            1,
+            ("test",),
+            "the best of many epochs on valid is better than the adapter is",
+            "keep some proteins apart as test",
+        )
+
+
+def _conflicting(by_sequence: _Groups) -> Iterator[Finding]:
+    odd = [group for group in by_sequence.values() if _differ(group)]
+    yield Finding(
+        "conflicting_labels",
+        "sequences with differing labels",
+        len(odd),
+        first([f"{_names_of(group)}: {_labels_of(group)}" for group in odd]),
+        "one of the labels is wrong: no model can learn both, and each test row of it counts",
+        "look up which is right; --fix drops all rows of these sequences",
+    )
+
+
+def _across(by_sequence: _Groups) -> Iterator[Finding]:
+    for one, other in combinations(SPLITS, 2):
+        odd = [group for group in by_sequence.values() if {one, other} <= _splits_of(group)]
+        yield Finding(
+            f"in_{one}_and_{other}",
+            f"sequences in {one} and {other}",
+            len(odd),
+            first([_names_of(group) for group in odd]),
+            "what was learned by heart looks like what was understood",
+            f"--fix keeps them in {other} only",
+        )
+
+
+def _repeated(by_sequence: _Groups) -> Iterator[Finding]:
+    for split in SPLITS:
+        inside = [[r for r in group if r.split == split] for group in by_sequence.values()]
+        odd = [group for group in inside if len(group) > 1]
+        yield Finding(
+            f"repeated_in_{split}",
+            f"rows that repeat a sequence in {split}",
+            sum(len(group) - 1 for group in odd),
+            first([_names_of(group) for group in odd]),
+            "these proteins count several times, and make intervals look narrower than they are",
+            "--fix keeps the first row of each",
+        )
+
+
+def _names(by_name: _Groups) -> Iterator[Finding]:
+    several = [g for g in by_name.values() if len({row.digest for row in g}) > 1]
+    yield Finding(
+        "names_of_several_sequences",
+        "names that stand for several sequences",
+        len(several),
+        first([_places_of(group) for group in several]),
+        "structures and predictions that are joined by name meet the wrong protein",
+        "--fix numbers the later ones (name, name~2, ...)",
+    )
+    differing = [group for group in by_name.values() if _differ(group)]
+    yield Finding(
+        "names_with_differing_labels",
+        "repeated names with differing labels",
+        len(differing),
+        first([f"{group[0].id}: {_labels_of(group)}" for group in differing]),
+        "tools that know proteins by name keep one of the labels, by chance",
+        "--fix drops the rows if the sequence is the same, else numbers the names",
+    )
+
+
+def _grouped(rows: Sequence[Row], key: Callable[[Row], object]) -> dict[object, list[Row]]:
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def _differ(group: Sequence[Row]) -> bool:
+    return len({row.label for row in group}) > 1
+
+
+def _splits_of(group: Sequence[Row]) -> set[str]:
+    return {row.split for row in group}
+
+
+def _names_of(group: Sequence[Row]) -> str:
+    return ", ".join(dict.fromkeys(row.id for row in group))
+
+
+def _places_of(group: Sequence[Row]) -> str:
+    return f"{group[0].id} ({', '.join(f'{row.split} row {row.place + 1}' for row in group)})"
+
+
+def _labels_of(group: Sequence[Row]) -> str:
+    labels = list(dict.fromkeys(row.label for row in group))
+    return " or ".join(label if len(label) < 40 else label[:37] + "..." for label in labels)

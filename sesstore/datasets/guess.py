@@ -1,0 +1,125 @@
+"""What kind of labels a file has, where the user does not say; and what its classes are called.
+
+A guess is one of `Problem`, with the reason in a sentence: it is said, and ``--task-type`` settles
+it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+from ..tasks import Problem
+from .labels import class_name, label_words, parse_mask, residue_words
+from .records import Record
+
+MOST_CLASSES = 20
+"""Whole numbers of at most so many kinds are taken for classes, of more for a quantity."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A kind of task, and why.
+
+    Parameters
+    ----------
+    problem : Problem
+    why : str
+        What of the labels speaks for it.
+    """
+
+    problem: Problem
+    why: str
+
+
+def guess_problem(records: Sequence[Record]) -> Guess:
+    """Guess what is predicted from the labels of all records.
+
+    Raises
+    ------
+    InputError
+        The labels fit nothing: text that differs in nearly every row.
+    """
+    labels = [record.label for record in records if record.label not in (None, "")]
+    if _one_a_residue(records):
+        words = [word for record in records[:100] for word in residue_words(record.label)]
+        if all(_is_number(word) or word is None for word in words) and not _whole(words):
+            return Guess(Problem.RESIDUE_REGRESSION, "there is a number for each residue")
+        return Guess(Problem.RESIDUE_SINGLE_LABEL, "there is a letter or class for each residue")
+    if any(isinstance(label, list) or _is_list(label) for label in labels):
+        return Guess(Problem.MULTI_LABEL, "labels are lists (commas or semicolons between)")
+    kinds = {class_name(label) for label in labels}
+    if all(_is_number(label) for label in labels):
+        if not _whole(labels):
+            return Guess(Problem.REGRESSION, "labels are numbers with fractions")
+        if len(kinds) > MOST_CLASSES:
+            return Guess(Problem.REGRESSION, f"labels are {len(kinds):,} different whole numbers")
+        return Guess(Problem.SINGLE_LABEL, f"labels are {len(kinds)} different whole numbers")
+    if len(kinds) > max(MOST_CLASSES, len(labels) // 2):
+        raise InputError(
+            f"labels are text that differs in {len(kinds):,} of {len(labels):,} rows. Is this the "
+            f"column of labels? Name another with --label, or say --task-type"
+        )
+    return Guess(Problem.SINGLE_LABEL, f"labels are {len(kinds)} different words")
+
+
+def class_names(records: Iterable[Record], problem: Problem) -> tuple[str, ...]:
+    """Names of the classes that occur, numbers in their order, then words in theirs.
+
+    Raises
+    ------
+    RecordError
+        A label cannot be taken apart.
+    """
+    names: set[str] = set()
+    for record in records:
+        try:
+            names.update(map(class_name, _classes_of(record, problem)))
+        except InputError as wrong:
+            raise record.error(wrong) from None
+    return tuple(sorted(names, key=lambda name: (not _is_number(name), _value(name), name)))
+
+
+def _classes_of(record: Record, problem: Problem) -> list[Any]:
+    if problem is Problem.MULTI_LABEL:
+        return label_words(record.label)
+    if problem is Problem.RESIDUE_SINGLE_LABEL:
+        words = residue_words(record.label)
+        mask = parse_mask(record.mask, len(record.protein))
+        known = [word is not None for word in words] if mask is None else mask.tolist()
+        return [word for word, keep in zip(words, known, strict=False) if keep]
+    return [record.label] if record.label not in (None, "") else []
+
+
+def _one_a_residue(records: Sequence[Record]) -> bool:
+    """Whether each label has one part a residue, and some protein is longer than one."""
+    for record in records:
+        if not isinstance(record.label, str | list):
+            return False
+        if len(residue_words(record.label)) != len(record.protein):
+            return False
+    return any(len(record.protein) > 1 for record in records)
+
+
+def _is_list(label: Any) -> bool:
+    return isinstance(label, str) and ("," in label or ";" in label or label.startswith("["))
+
+
+def _is_number(label: Any) -> bool:
+    if isinstance(label, bool):
+        return False
+    try:
+        return math.isfinite(float(label))
+    except (TypeError, ValueError):
+        return False
+
+
+def _whole(labels: Sequence[Any]) -> bool:
+    return all(float(label) == int(float(label)) for label in labels if label is not None)
+
+
+def _value(name: str) -> float:
+    return float(name) if _is_number(name) else 0.0

@@ -1,0 +1,140 @@
+"""The user's own data: what they say about it, and what a task of it is measured by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import InputError, UnknownNameError
+from ..tasks import Problem
+from .columns import Columns
+from .guess import Guess, class_names, guess_problem
+from .recipes import Recipe, recipe_names
+from .records import Record
+
+_CLASSES = ("accuracy", "balanced_accuracy", "mcc", "f1", "auroc")
+_VALUES = ("spearman", "pearson", "rmse", "mae", "r2")
+METRICS: dict[Problem, tuple[str, ...]] = {
+    Problem.SINGLE_LABEL: _CLASSES,
+    Problem.RESIDUE_SINGLE_LABEL: _CLASSES,
+    Problem.MULTI_LABEL: ("f1max", "auprc", "f1_micro"),
+    Problem.REGRESSION: _VALUES,
+    Problem.RESIDUE_REGRESSION: _VALUES,
+}
+"""What is reported; the published tasks report the same."""
+
+MONITOR = {
+    Problem.SINGLE_LABEL: "mcc",
+    Problem.RESIDUE_SINGLE_LABEL: "mcc",
+    Problem.MULTI_LABEL: "f1max",
+    Problem.REGRESSION: "spearman",
+    Problem.RESIDUE_REGRESSION: "spearman",
+}
+"""What chooses the best epoch; MCC is not fooled when nearly all rows are of one class."""
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """What the user says about their data; what they leave out is found out, and said.
+
+    Parameters
+    ----------
+    name : str, optional
+        Of the task; the file's name by default.
+    task_type : str, optional
+        One of `Problem`; guessed from the labels by default.
+    columns : Columns
+        Columns that have other names than the known ones.
+    targets, mask : Path, optional
+        FASTA files of the labels of residues, and of which of them count (FLIP).
+    seed : int
+        Of splits that have to be made.
+    """
+
+    name: str | None = None
+    task_type: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    targets: Path | None = None
+    mask: Path | None = None
+    seed: int = 0
+
+
+def task_name(path: Path, given: str | None) -> str:
+    """Return what to call the task of a file or folder.
+
+    Raises
+    ------
+    InputError
+        A published task is called so.
+    """
+    stem = path.resolve().name.removesuffix(".gz")
+    stem = stem if path.is_dir() else stem.partition(".")[0]
+    name = given or re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("_.-") or "mydata"
+    if name in recipe_names():
+        raise InputError(
+            f"'{name}' is a published task. Name your own otherwise with --name, or add the "
+            f"published one with `sesstore add {name} --data {path}`"
+        )
+    return name
+
+
+def own_recipe(
+    name: str, records: Sequence[Record], own: OwnData, label: str
+) -> tuple[Recipe, str]:
+    """Return the recipe of the user's own data, and how its kind was found.
+
+    Parameters
+    ----------
+    name : str
+        Of the task.
+    records : sequence of Record
+        All rows.
+    own : OwnData
+        What the user says.
+    label : str
+        What is predicted, such as the column's name.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no task type of that name.
+    InputError
+        The labels are of no kind, or of one class only.
+    """
+    guess = _problem(records, own)
+    problem = guess.problem
+    classes = (label,) if problem.is_regression else class_names(records, problem)
+    if not problem.is_regression and len(classes) < 2:
+        only = f"'{classes[0]}'" if classes else "nothing"
+        raise InputError(
+            f"all labels are {only}: there is nothing to tell apart. Is '{label}' the column of "
+            f"labels? Name another with --label, or say --task-type regression"
+        )
+    count = "" if problem.is_regression else f", {len(classes):,} classes ({_first(classes)})"
+    said = f"task type {problem} ({guess.why}){count}"
+    made = Recipe(
+        name=name,
+        title=label,
+        problem=problem,
+        classes=classes,
+        metrics=METRICS[problem],
+        monitor=MONITOR[problem],
+        citation="",
+        hub={},
+    )
+    return made, said
+
+
+def _problem(records: Sequence[Record], own: OwnData) -> Guess:
+    if own.task_type is None:
+        guess = guess_problem(records)
+        return Guess(guess.problem, f"guessed: {guess.why}; --task-type says otherwise")
+    if own.task_type not in list(Problem):
+        raise UnknownNameError("task type", own.task_type, list(Problem))
+    return Guess(Problem(own.task_type), "as given")
+
+
+def _first(names: Sequence[str], count: int = 6) -> str:
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")

@@ -1,0 +1,190 @@
+"""The user's own files: columns, kinds of labels, formats of FLIP and biotrainer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.datasets.columns import Columns
+from sesstore.datasets.load import load_own
+from sesstore.datasets.own import OwnData
+from sesstore.errors import InputError, MissingFileError, RecordError, UnknownNameError
+from sesstore.tasks import Problem
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+SPLITS = ["train"] * 8 + ["valid", "test"]
+
+
+def sequences(count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(LETTERS, int(rng.integers(20, 40)))) for _ in range(count)]
+
+
+def table(path: Path, header: str, rows: list[list[object]]) -> Path:
+    path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
+    return path
+
+
+def labelled(path: Path, labels: list[object]) -> Path:
+    """Write ten rows with splits, as JSON lines."""
+    rows = zip(sequences(len(labels)), labels, SPLITS, strict=True)
+    text = [json.dumps({"seq": s, "label": label, "split": p}) for s, label, p in rows]
+    path.write_text("\n".join(text) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "classes"),
+    [
+        ([0.5 * i for i in range(10)], Problem.REGRESSION, ("label",)),
+        (["no", "yes"] * 5, Problem.SINGLE_LABEL, ("no", "yes")),
+        ([10, "2.0"] * 5, Problem.SINGLE_LABEL, ("2", "10")),
+        ([[1, 3], [], [2]] * 3 + [[1]], Problem.MULTI_LABEL, ("1", "2", "3")),
+        (["GO:2;GO:1", "GO:1"] * 5, Problem.MULTI_LABEL, ("GO:1", "GO:2")),
+        ([False, True] * 5, Problem.SINGLE_LABEL, ("False", "True")),
+    ],
+)
+def test_the_kind_is_guessed_from_the_labels(
+    tmp_path: Path, labels: list[object], problem: Problem, classes: tuple[str, ...]
+) -> None:
+    loaded = load_own(labelled(tmp_path / "mine.jsonl", labels), OwnData())
+    assert (loaded.task.name, loaded.task.problem) == ("mine", problem)
+    assert loaded.task.classes == classes
+    assert f"task type {problem} (guessed:" in loaded.notes[1]
+    assert loaded.notes[0].startswith("columns of mine.jsonl: sequence = seq, label = label")
+
+
+def test_what_the_user_says_counts(tmp_path: Path) -> None:
+    rows = [[s, i, p, "x"] for i, (s, p) in enumerate(zip(sequences(10), SPLITS, strict=True))]
+    path = table(tmp_path / "my data.v2.csv", "Protein,Tm,Set,note", rows)
+    own = OwnData("melting", "regression", Columns(label="tm"))
+    task = load_own(path, own).task
+    assert (task.name, task.classes, task.monitor) == ("melting", ("Tm",), "spearman")
+    assert task.splits["train"].labels == [float(i) for i in range(8)]
+    assert load_own(path, OwnData(columns=own.columns)).task.name == "my_data"
+    with pytest.raises(UnknownNameError, match="Did you mean 'regression'"):
+        load_own(path, OwnData(task_type="regresion", columns=own.columns))
+
+
+def test_residues_with_classes_values_and_masks(tmp_path: Path) -> None:
+    texts = sequences(10)
+    rows = [[s, "H" * (len(s) - 1) + "E", "1" * (len(s) - 1) + "0", p]
+            for s, p in zip(texts, SPLITS, strict=True)]  # fmt: skip
+    rows[0][1] = "C" + str(rows[0][1])[1:]
+    path = table(tmp_path / "ss.csv", "sequence,target,resolved,set", rows)
+    task = load_own(path, OwnData()).task
+    assert (task.problem, task.classes) == (Problem.RESIDUE_SINGLE_LABEL, ("C", "H"))
+    assert task.splits["train"].labels[0].tolist()[-2:] == [1, -100]
+    values = [[0.1 * i for i in range(len(s))] for s in texts]
+    task = load_own(labelled(tmp_path / "v.jsonl", values), OwnData()).task  # type: ignore[arg-type]
+    assert task.problem is Problem.RESIDUE_REGRESSION
+    assert task.splits["train"].labels[0].dtype == np.float32
+
+
+def test_flip_csv(tmp_path: Path) -> None:
+    flags = [("train", "False")] * 6 + [("train", "True")] * 2 + [("test", "False")] * 2
+    rows = [[s, 40.5 + i, *f] for i, (s, f) in enumerate(zip(sequences(10), flags, strict=True))]
+    path = table(tmp_path / "mixed_split.csv", "sequence,target,set,validation", rows)
+    task = load_own(path, OwnData()).task
+    assert {n: len(s) for n, s in task.splits.items()} == {"train": 6, "valid": 2, "test": 2}
+    assert task.problem is Problem.REGRESSION
+    rows[-1][-1] = "True"
+    table(path, "sequence,target,set,validation", rows)
+    with pytest.raises(RecordError, match=r"line 11.*for validation and for testing"):
+        load_own(path, OwnData())
+
+
+def test_flip_residue_fasta(tmp_path: Path) -> None:
+    folder = tmp_path / "secondary_structure"
+    folder.mkdir()
+    (folder / "sequences.fasta").write_text(
+        ">Seq1\nSEQWENCE\n>Seq2\nPRTE\nIN\n>Seq3\nMKVL\n>S4\nMK\n"
+    )
+    (folder / "sampled.fasta").write_text(
+        ">Seq1 SET=train VALIDATION=False\nHHHHHEEE\n"
+        ">Seq2 SET=train VALIDATION=True\nCCHHHH\n>Seq3 SET=test VALIDATION=False\nHHEE\n"
+    )
+    (folder / "mask.fasta").write_text(">Seq1\n01111111\n>Seq2\n111111\n")
+    loaded = load_own(folder, OwnData())
+    task = loaded.task
+    assert (task.name, task.classes) == ("secondary_structure", ("C", "E", "H"))
+    assert {n: s.ids for n, s in task.splits.items()} == {
+        "train": ("Seq1",), "valid": ("Seq2",), "test": ("Seq3",),
+    }  # fmt: skip
+    assert task.splits["train"].labels[0].tolist() == [-100, 2, 2, 2, 2, 1, 1, 1]
+    assert "1 sequences have no labels in sampled.fasta" in loaded.notes[0]
+    named = OwnData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
+    again = load_own(folder / "sequences.fasta", named).task
+    assert again.data_digest == task.data_digest
+    (folder / "other.fasta").write_text(">Seq9 SET=train\nHH\n")
+    with pytest.raises(InputError, match=r"2 files of labels \(other.fasta, sampled.fasta\)"):
+        load_own(folder, OwnData())
+    with pytest.raises(RecordError, match=r"other\.fasta, line 1 \(Seq9\).*no sequence of that id"):
+        load_own(folder / "sequences.fasta", OwnData(targets=folder / "other.fasta", name="x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem", "first"),
+    [
+        (
+            ">a TARGET=Glob SET=train VALIDATION=False\nSEQWENCE\n"
+            ">b TARGET=TM SET=train VALIDATION=True\nPRTEIN\n>c TARGET=TM SET=test\nSEQPRT\n",
+            Problem.SINGLE_LABEL,
+            0,
+        ),
+        (
+            ">a TARGET=0.5;0.3;-1 SET=train MASK=110\nSEQ\n>b TARGET=1;2;3;4 SET=val\nPRTE\n"
+            ">c some words TARGET=1;2.5;3 SET=test\nMKV\n>d TARGET=1;1 SET=pred\nMK\n",
+            Problem.RESIDUE_REGRESSION,
+            [0.5, 0.30000001192092896, None],
+        ),
+        (
+            ">a TARGET=DVC SET=train MASK=011\nSEQ\n>b TARGET=DDVV SET=val\nPRTE\n",
+            Problem.RESIDUE_SINGLE_LABEL,
+            [-100, 2, 0],
+        ),
+    ],
+)
+def test_biotrainer_fasta(tmp_path: Path, text: str, problem: Problem, first: object) -> None:
+    path = tmp_path / "input.fasta"
+    path.write_text(text)
+    task = load_own(path, OwnData()).task
+    assert task.problem is problem
+    label = task.splits["train"].labels[0]
+    if isinstance(label, np.ndarray):
+        label = [None if v != v else v for v in label.tolist()]
+    assert label == first
+    assert [len(task.splits[n]) for n in ("train", "valid")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "said"),
+    [
+        ("seq,y\nMKV,1\nMKL,1\n", OwnData(), "all labels are '1'"),
+        ("seq,y,z\nMKV,1,2\n", OwnData(), "--label: y, z"),
+        ("seq,y\nMKV,1\nMKL,\n", OwnData(task_type="single_label"), "all labels are '1'"),
+        ("seq,y\nMKV,1.5\nMKL,\n", OwnData(), r"bad\.csv, line 3.*no label"),
+        ("seq,y\nMK7,1.5\n", OwnData(), r"bad\.csv, line 2.*'7'"),
+        ("seq,y\nMKV,1\n", OwnData("ec"), "'ec' is a published task"),
+        ("seq,y\nMKV,HHH\nMKL,HH\n", OwnData(task_type="residue_single_label"), "all labels"),
+        ("seq,y\nMKV,HEH\nMKL,HH\n", OwnData(task_type="residue_single_label"), "line 3.*2 labels"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, own: OwnData, said: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        load_own(path, own)
+
+
+def test_text_that_is_no_label(tmp_path: Path) -> None:
+    labels: list[object] = [f"protein number {i}" for i in range(30)]
+    rows = [[s, label] for s, label in zip(sequences(30), labels, strict=True)]
+    path = table(tmp_path / "t.csv", "seq,description", rows)
+    with pytest.raises(InputError, match="text that differs in 30 of 30 rows"):
+        load_own(path, OwnData())
+    with pytest.raises(MissingFileError, match="no file or folder"):
+        load_own(tmp_path / "none.csv", OwnData())

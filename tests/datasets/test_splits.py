@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.datasets import clusters
+from sesstore.datasets.clusters import cluster
+from sesstore.datasets.records import Record
+from sesstore.datasets.splits import by_split, completed
+from sesstore.errors import InputError, RecordError
+from sesstore.proteins import Protein
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+
+
+@pytest.fixture(autouse=True)
+def without_mmseqs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have clusters made by k-mers, whatever is installed."""
+    if "mmseqs" not in request.node.name:
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def record(sequence: str, split: str | None = None, line: int = 1) -> Record:
+    return Record(Protein(f"p{line}", sequence), 0, {}, (), split, Path("d.csv"), line)
+
+
+def families(count: int, size: int) -> list[Record]:
+    """Families of proteins that differ in one residue each."""
+    rng = np.random.default_rng(0)
+    made = []
+    for family in range(count):
+        parent = "".join(rng.choice(LETTERS, 120))
+        made += [
+            record(parent[:at] + "W" + parent[at + 1 :], line=family * size + at)
+            for at in range(size)
+        ]
+    return made
+
+
+def test_whole_clusters_go_to_one_split_and_it_is_said() -> None:
+    records = families(40, 3)
+    rows, notes = completed({"train": records}, seed=3)
+    assert {name: len(split) for name, split in rows.items()} == {
+        "train": 96,
+        "valid": 12,
+        "test": 12,
+    }
+    homes: dict[int, set[str]] = {}
+    for name, split in rows.items():
+        for one in split:
+            homes.setdefault(one.line // 3, set()).add(name)
+    assert all(len(found) == 1 for found in homes.values())
+    (note,) = notes
+    assert "no split was given" in note
+    assert "96 train, 12 valid, 12 test; 40 clusters; seed 3" in note
+
+
+def test_the_seed_decides() -> None:
+    records = families(30, 2)
+    lines = [[r.line for r in completed({"train": records}, seed)[0]["test"]] for seed in (0, 0, 1)]
+    assert lines[0] == lines[1]
+    assert lines[0] != lines[2]
+
+
+def test_valid_is_taken_from_train_where_test_is_given() -> None:
+    records = families(20, 2)
+    test = [record("MKV")]
+    rows, (note,) = completed({"train": records, "test": test})
+    assert rows["test"] == test
+    assert (len(rows["train"]), len(rows["valid"])) == (36, 4)
+    assert "no valid rows were given" in note
+
+
+def test_given_splits_stay() -> None:
+    rows = {"train": [record("MK")], "valid": [record("MV")]}
+    assert completed(rows) == (rows, [])
+
+
+def test_one_family_cannot_be_split() -> None:
+    with pytest.raises(InputError, match=r"50 rows are 1 clusters.*Give the splits in a column"):
+        completed({"train": families(1, 50)})
+
+
+def test_records_that_disagree_about_splits() -> None:
+    with pytest.raises(RecordError, match=r"line 2.*no split, while others have one"):
+        by_split([record("MK", "train"), record("MV", None, 2)])
+    with pytest.raises(RecordError, match=r"split 'fold3' is unknown"):
+        by_split([record("MK", "fold3")])
+    rows, (left,) = by_split([record("MK", "Train"), record("MV", "pred")])
+    assert list(rows) == ["train"]
+    assert left.startswith("1 rows of set 'pred'")
+
+
+def program(folder: Path, body: str) -> None:
+    file = folder / "mmseqs"
+    file.write_text(f"#!/bin/sh\n{body}\n")
+    file.chmod(0o755)
+
+
+def test_mmseqs_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path, "echo 'Error: cannot do this' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(InputError, match="mmseqs fails: Error: cannot do this"):
+        cluster(["MKV", "MKL"])
+
+
+@pytest.mark.skipif(clusters.shutil.which("mmseqs") is None, reason="MMseqs2 is not installed")
+def test_mmseqs_clusters_families() -> None:
+    found = cluster([one.protein.sequence for one in families(10, 3)])
+    assert len(found) == 10
+    assert (found.of.reshape(10, 3) == found.of.reshape(10, 3)[:, :1]).all()
+    assert "30%" in found.made_by
