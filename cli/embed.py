@@ -117,7 +117,7 @@ def command(
             run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
             run = partial(run, where=url_of(store_path))  # a folder's workers take its own path
         plan = plan_embedding(store, encoder, proteins, dtype=dtype)
-        say_plan(plan, name, output)
+        say_plan(plan, name, output, url_of(store_path))
         # Proteins of a partition are known to the store, and must not be written by many machines.
         new = proteins if part is None else None
         report = run(new, dtype=dtype, plan=plan, progress=output)
@@ -127,16 +127,17 @@ def command(
         raise click.exceptions.Exit(1)
 
 
-def say_plan(plan: EmbedPlan, plm: str, output: Output) -> None:
-    """Say what is about to be done."""
+def say_plan(plan: EmbedPlan, plm: str, output: Output, url: str | None = None) -> None:
+    """Say what is about to be done, to a folder or to a URL."""
     if not plan.todo:
         output.note(
             f"all {plan.already_stored:,} sequences are already embedded with {plm}: nothing to do"
         )
         return
+    place = f"in {url}" if url else f"on disk ({size(plan.free_bytes)} free)"
     output.note(
         f"{len(plan.todo):,} of {plan.proteins:,} sequences to embed with {plm}: "
-        f"{plan.residues:,} residues, {size(plan.bytes)} on disk ({size(plan.free_bytes)} free)"
+        f"{plan.residues:,} residues, {size(plan.bytes)} {place}"
     )
 
 
