@@ -54,10 +54,12 @@ def curves(found: Sequence[Findings], what: str) -> Chart:
         for run in each.runs
         for entry in run.history
     ]
+    last = max(row["epoch"] for row in rows)
+    ticks = list(range(1, last + 1, -(-last // 12)))
     monitor = NAMES.get(found[0].monitor, found[0].monitor)
     title = "training loss" if what == "loss" else f"{monitor} on valid"
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d")),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         detail="seed:N",
         tooltip=["seed:N", "epoch:Q", alt.Tooltip("value:Q", title=title, format=".4f")],
@@ -93,9 +95,9 @@ def dots(found: Sequence[Findings]) -> Chart:
     interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     scale = alt.Scale(zero=False, nice=True)
     x = alt.X("value:Q", title=f"{found[0].split}, 95 % interval", scale=scale)
-    made: Chart = (interval + base.mark_circle(size=70, opacity=1).encode(x=x)).properties(
-        height=alt.Step(max(26, 12 * len(found)), **({"for": "position"} if offset else {}))
-    )
+    height = max(26, 14 * len(found)) * len({row["metric"] for row in rows})
+    dot = base.mark_circle(size=70, opacity=1).encode(x=x)
+    made: Chart = (interval + dot).properties(height=height)
     return made
 
 
@@ -142,7 +144,7 @@ def confusion_chart(found: Findings) -> Chart:
         cells
         + text.transform_filter("datum.share <= 0.5")
         + strong.transform_filter("datum.share > 0.5")
-    ).properties(height=alt.Step(24 if small else 44))
+    ).properties(height=(24 if small else 44) * len(kept))
     return made
 
 
@@ -222,7 +224,7 @@ def class_bars(found: Findings) -> Chart:
     scale = alt.Scale(domain=[0, 1])
     bar = (
         alt.Chart(alt.Data(values=bars))
-        .mark_bar(opacity=0.55)
+        .mark_bar(style="soft-bar")
         .encode(
             x=alt.X("F1:Q", title="F1 (bar), precision and recall (marks)", scale=scale),
             y=y,
@@ -239,7 +241,7 @@ def class_bars(found: Findings) -> Chart:
             tooltip=["class:N", "of:N", alt.Tooltip("value:Q", format=".3f")],
         )
     )
-    made: Chart = (bar + point).properties(height=alt.Step(26))
+    made: Chart = (bar + point).properties(height=26 * len(names))
     return made
 
 

@@ -89,12 +89,15 @@ def theme(dark: bool = False) -> dict[str, Any]:
             "titleFontWeight": 500,
             "labelLimit": 220,
             "labelSeparation": 8,
+            "labelFlush": False,
         },
+        "axisQuantitative": {"tickCount": 6},
         "legend": {
             "labelColor": ink["soft"],
             "titleColor": ink["ink"],
             "labelFontSize": 12,
             "titleFontSize": 12,
+            "titleFontWeight": 500,
             "orient": "top",
             "columns": 3,
             "labelLimit": 320,
@@ -105,11 +108,12 @@ def theme(dark: bool = False) -> dict[str, Any]:
         "rule": {"color": ink["soft"]},
         "range": {"category": list(palette), "heatmap": list(heat), "ramp": list(heat)},
         "style": {
-            "on-weak": {"fill": ink["ink"]},
-            "on-strong": {"fill": "#0c1a22" if dark else "#ffffff"},
+            "on-weak": {"color": ink["ink"]},
+            "on-strong": {"color": "#0c1a22" if dark else "#ffffff"},
             "aside": {"stroke": ink["soft"], "strokeDash": [4, 4]},
-            "soft": {"fill": ink["soft"]},
-            "mark": {"fill": palette[1], "color": palette[1]},
+            "soft": {"color": ink["soft"]},
+            "mark": {"color": palette[1]},
+            "soft-bar": {"color": "#2d6478" if dark else "#9cc7d6"},
         },
         **{mark: {"color": palette[0]} for mark in ("bar", "line", "point", "circle", "area")},
     }
@@ -135,7 +139,7 @@ def save_figure(chart: Chart, stem: Path) -> tuple[Path, Path]:
         vl-convert is not installed.
     """
     convert = _extra("vl_convert")
-    spec = {**chart.to_dict(), "config": theme()}
+    spec = {"width": WIDTH, "padding": 12, **chart.to_dict(), "config": theme()}
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
     drawn = convert.vegalite_to_svg(spec, allowed_base_urls=[])

@@ -113,6 +113,7 @@ class Page:
         Parameters
         ----------
         chart : altair chart
+            Its height, if it has one, a number of pixels: with a step Vega-Lite warns.
         caption : str
             What it shows, with units.
         """

@@ -31,7 +31,14 @@ def line_chart(one: Along, drawn: str, relative: bool) -> Chart:
     alt = charting()
     states = [_state(letter) for letter in one.tokens.get("dssp", "")]
     rows = [
-        {"residue": i + 1, "value": float(value), "letter": one.sequence[i], "structure": state}
+        {
+            "from": i + 0.55,
+            "to": i + 1.45,
+            "residue": i + 1,
+            "value": float(value),
+            "letter": one.sequence[i],
+            "structure": state,
+        }
         for i, (value, state) in enumerate(
             zip(strengths(one, relative), states or [""] * len(one.sequence), strict=True)
         )
@@ -40,11 +47,12 @@ def line_chart(one: Along, drawn: str, relative: bool) -> Chart:
     colour = {}
     if states:
         order = ["helix", "strand", "other", "masked"]
-        colour["color"] = alt.Color("structure:N", title=None, sort=order)
+        legend = alt.Legend(columns=4, symbolType="square")
+        colour["color"] = alt.Color("structure:N", title=None, sort=order, legend=legend)
     last = len(one.sequence)
     made: Chart = (
         alt.Chart(alt.Data(values=rows))
-        .mark_rule(strokeWidth=max(1.0, min(8.0, 520 / last)))
+        .mark_bar()
         .encode(
             x=alt.X(
                 "residue:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)
@@ -79,7 +87,9 @@ def letters_chart(one: Along, drawn: str, relative: bool) -> Chart:
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height / 15 - 0.5, -0.5], nice=False))
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y)
     title = f"{drawn} (mean = 1)" if relative else drawn
-    colour = alt.Color("value:Q", title=title, scale=alt.Scale(domainMin=0))
+    # Letters stay readable on the strongest.
+    scale = alt.Scale(domainMin=0, range=["#ffffff", "#4aa3c0"])
+    colour = alt.Color("value:Q", title=title, scale=scale)
     cells = base.mark_square(size=165, opacity=1).encode(color=colour)
     first = cells.transform_filter(f"datum.y % {len(lines) + 1} == 0")
     text = base.mark_text(font="monospace", fontSize=11).encode(text="letter:N")

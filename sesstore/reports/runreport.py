@@ -183,7 +183,7 @@ def _class_table(page: Page, found: Findings) -> None:
     seeds = len(found.runs)
     occur = sorted((c for c in found.classes if c.true or c.said), key=lambda c: -c.true)
     rows = [
-        [c.name, c.true // seeds, c.said / seeds if seeds > 1 else c.said,
+        [c.name, c.true // seeds, round(c.said / seeds),
          c.precision, c.recall, c.f1, c.auprc]
         for c in occur[: 4 * CLASSES]
     ]  # fmt: skip
@@ -202,11 +202,12 @@ def _along(report: Report, found: Findings) -> None:
         return
     page, relative = report.page, found.drawn == "attention"
     text = "How much each residue counts in the pooled protein; 1 is the mean." if relative else ""
-    page.section(f"{found.drawn[0].upper()}{found.drawn[1:]} over residues", text)
+    title = found.drawn[0].upper() + found.drawn[1:]
+    page.section(f"{title} over residues", text)
     for one in found.along:
         page.heading(f"{one.id} · {one.why}")
         page.text(f"True: {one.true}. Predicted: {one.said}. {len(one.sequence):,} residues.")
-        page.chart(line_chart(one, found.drawn, relative), f"{found.drawn} along {one.id}.")
+        page.chart(line_chart(one, found.drawn, relative), f"{title} along {one.id}.")
         shown = ", ".join({"foldseek": "3Di", "dssp": "DSSP"}.get(n, n) for n in one.tokens)
         under = f" Under it {shown} (# is masked)." if shown else ""
         page.note(f"The sequence, shaded by {found.drawn}.{under}")
@@ -224,13 +225,13 @@ def _where(report: Report, found: Findings) -> None:
         "intervals.",
     )
     truth = "true value" if found.problem.is_regression else "true class"
-    titles = {"length": "residues", "confidence": "mean pLDDT", "truth": truth}
+    titles = {"length": "length (residues)", "confidence": "mean pLDDT", "truth": truth}
     groups = {
         "length": by_length(found), "confidence": by_confidence(found), "truth": by_truth(found)
     }  # fmt: skip
     for what, each in groups.items():
         if each:
-            caption = f"By {titles[what].replace('residues', 'length (residues)')}."
+            caption = f"By {titles[what]}."
             report.chart(where_chart(found, each, titles[what]), f"errors-{what}", caption)
     if not groups["confidence"]:
         report.page.note("No pLDDT is stored for these proteins.")

@@ -82,9 +82,11 @@ def where_chart(found: Findings, groups: list[Group], title: str) -> Chart:
     y = alt.Y("name:N", title=title, sort=[row["name"] for row in rows])
     tooltip = ["name:N", *(alt.Tooltip(f"{n}:Q", format=".3f") for n in ("error", "low", "high"))]
     base = alt.Chart(alt.Data(values=rows)).encode(y=y, tooltip=tooltip)
-    bars = base.mark_bar(opacity=0.55).encode(x=alt.X("error:Q", title=f"{ERRORS[found.problem]}"))
+    bars = base.mark_bar(style="soft-bar").encode(
+        x=alt.X("error:Q", title=f"{ERRORS[found.problem]}")
+    )
     rules = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    made: Chart = (bars + rules).properties(height=alt.Step(28))
+    made: Chart = (bars + rules).properties(height=28 * len(rows))
     return made
 
 
