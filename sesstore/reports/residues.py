@@ -54,11 +54,9 @@ def line_chart(one: Along, drawn: str, relative: bool) -> Chart:
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
-            x=alt.X(
-                "residue:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)
-            ),
+            x=alt.X("from:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)),
+            x2="to:Q",
             y=alt.Y("value:Q", title=title),
-            y2=alt.datum(0),
             tooltip=["residue:Q", "letter:N", alt.Tooltip("value:Q", format=".3f"), "structure:N"],
             **colour,
         )
