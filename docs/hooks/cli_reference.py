@@ -31,20 +31,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def page() -> str:
     """Return the page as Markdown."""
     parts = [_HEAD]
-    context = click.Context(group, info_name="sesstore")
+    context = click.Context(group, info_name="sesstore", **group.context_settings)
     for name, (_, summary) in COMMANDS.items():
         command = group.get_command(context, name)
         if command is not None:
-            parts += sections(command, f"sesstore {name}", summary, 2)
+            parts += sections(command, name, context, summary)
     return "\n".join(parts)
 
 
-def sections(command: click.Command, path: str, summary: str, level: int) -> Iterator[str]:
+def sections(
+    command: click.Command, name: str, parent: click.Context, summary: str
+) -> Iterator[str]:
     """Yield the section of a command, and those of its subcommands."""
-    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
-    yield f"{'#' * level} {path}\n\n{summary}\n\n```text\n{command.get_help(context)}\n```\n"
+    context = click.Context(
+        command, parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH
+    )
+    level = "#" * (2 if parent.parent is None else 3)
+    text = command.get_help(context)
+    yield f"{level} {context.command_path}\n\n{summary}\n\n```text\n{text}\n```\n"
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            below = command.get_command(context, name)
-            if below is not None:
-                yield from sections(below, f"{path} {name}", below.get_short_help_str(200), 3)
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            if found is not None:
+                yield from sections(found, below, context, found.get_short_help_str(200))
