@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ import click
 
 from .opening import store_with
 from .options import (
+    engine_options,
     output_options,
     plm_option,
     residency_option,
@@ -77,6 +80,12 @@ def _number(word: str) -> float | Range:
 @click.option("--device", help="cpu, cuda, ...; the best there is by default.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the sweep.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted sweep in --out.")
+@engine_options
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="With --engine ray: settings trained at once; one a GPU, or one a CPU, by default.",
+)
 @store_option
 @output_options
 def command(
@@ -95,6 +104,9 @@ def command(
     device: str | None,
     out: Path | None,
     resume: bool,
+    engine: str,
+    address: str | None,
+    workers: int | None,
     store_path: Path,
     output: Output,
     **varied: tuple[Any, ...] | None,
@@ -102,19 +114,26 @@ def command(
     """Train every combination of the values given on TASK, all on one stream of batches.
 
     With --search, settings are chosen among the values by what did well on valid before; numbers
-    may then be ranges.
+    may then be ranges. With --engine ray each setting is a worker's, with a stream of its own.
 
     \b
     Example:
       sesstore sweep deeploc_binary --structure none,foldseek,dssp,both --seeds 5
       sesstore sweep deeploc_binary --lr 1e-4,5e-4 --pooling mean,attention1d
+      sesstore sweep deeploc_binary --lr 1e-4,5e-4 --engine ray --address auto
       sesstore sweep deeploc_binary --search 30 --lr 1e-5..1e-2 --dropout 0..0.5 --seeds 1
     """
+    from sesstore.jobs.engines.cluster import Cluster, connected
+    from sesstore.jobs.engines.raysweep import sweep_on_ray
     from sesstore.jobs.search import search as search_among
     from sesstore.jobs.sweep import sweep
     from sesstore.jobs.train import prepare
     from sesstore.training.learner import FitConfig
 
+    if engine == "ray" and search is not None:
+        raise click.UsageError("--search tries one group after another: it takes no --engine ray")
+    if engine == "local" and workers is not None:
+        raise click.UsageError("--workers belongs to --engine ray")
     grid = {name: values for name, values in varied.items() if values is not None}
     inputs = prepare(
         store_with(store_path, task, plm, output),
@@ -137,8 +156,14 @@ def command(
         seed=seed,
         device=device,
     )
-    run = sweep if search is None else partial(search_among, trials=search)
-    report = run(inputs, grid, {}, config, seeds=seeds, out=out, resume=resume, progress=output)
+    cluster = Cluster(address, workers)
+    with connected(cluster) if engine == "ray" else nullcontext() as ray:
+        run: Callable[..., SweepReport] = sweep
+        if search is not None:
+            run = partial(search_among, trials=search)
+        elif ray is not None:
+            run = partial(sweep_on_ray, ray, cluster)
+        report = run(inputs, grid, {}, config, seeds=seeds, out=out, resume=resume, progress=output)
     say_report(report, output)
     output.result(vars(report))
 

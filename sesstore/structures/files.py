@@ -13,7 +13,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -56,6 +56,11 @@ class StructureFile:
     start: int = 0
     size: int = 0
     problem: str = ""
+
+    def absolute(self) -> StructureFile:
+        """The same file by paths that hold in any folder."""
+        archive = self.archive and self.archive.absolute()
+        return replace(self, path=self.path.absolute(), archive=archive)
 
     def read(self) -> bytes:
         """Return its bytes.

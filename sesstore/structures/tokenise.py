@@ -8,7 +8,7 @@ a worker.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -32,6 +32,14 @@ from .trajectory import Trajectory, observe_frames
 
 TOOL = "mini3di"
 """What the name of the tools begins with, in any version."""
+
+Work = tuple[tuple[StructureFile, ...], Settings]
+Observed = list[ObservedChain | Failure]
+Ordered = Callable[
+    [Callable[[Work], Observed], Iterable[Work], Callable[[Work], Observed]], Iterator[Observed]
+]
+"""Does a function on items, and gives the results in their order; the second function gives the
+result of an item whose process died."""
 
 _FEW = 12
 """Models that are done before other processes have started."""
@@ -128,6 +136,7 @@ def tokenise_many(
     sequences: Mapping[str, Protein] | None = None,
     dssp: str = "mdtraj",
     workers: int | None = None,
+    over: Ordered | None = None,
 ) -> Iterator[TokenisedModel]:
     """Tokenise many models over processes, in their order.
 
@@ -139,6 +148,8 @@ def tokenise_many(
         As in `tokenise`; `sequences` is looked up in this process only.
     workers : int, optional
         Processes; one a core by default. With one, this process does the work.
+    over : callable, optional
+        Does the work elsewhere, and gives results in order; see `Ordered`.
 
     Yields
     ------
@@ -153,11 +164,12 @@ def tokenise_many(
     if workers is None:
         workers = 1 if len(models) < _FEW else len(os.sched_getaffinity(0))
     work = ((model, settings) for model in models)
-    results = (
-        map(observe_or_fail, work)
-        if workers == 1 and not any(map(_may_end_the_process, models))
-        else pool.ordered(observe_or_fail, work, workers, _died)
-    )
+    if over is not None:
+        results = over(observe_or_fail, work, _died)
+    elif workers == 1 and not any(map(_may_end_the_process, models)):
+        results = map(observe_or_fail, work)
+    else:
+        results = pool.ordered(observe_or_fail, work, workers, _died)
     for model, observed in zip(models, results, strict=True):
         done = [
             on_protein(one, source, {} if sequences is None else sequences, made_by)
@@ -288,9 +300,7 @@ def _settings(source: str, chain: str | None, dssp: str) -> Settings:
     return Settings(source, chain, find_mkdssp() if dssp == "mkdssp" else None)
 
 
-def _died(
-    work: tuple[tuple[StructureFile, ...], Settings],
-) -> list[ObservedChain | Failure]:
+def _died(work: Work) -> Observed:
     path = work[0][0].path
     return [
         Failure(

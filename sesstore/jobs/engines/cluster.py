@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,8 @@ _QUIET = {
 }
 _OBJECT_STORE_BYTES = 100 << 20
 """Ray's least is 75 MiB. Portions and their results fit into calls; embeddings never travel."""
+
+_CONNECT_SECONDS = 10.0
 
 _LONGEST_FOLDER = 40
 """Ray's sockets have names of at most 107 bytes, below the folder it is given."""
@@ -91,20 +94,19 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    folder = None
-    with _handlers_kept():
-        try:
-            address = cluster.address or os.environ.get("RAY_ADDRESS")
-            if address is None:
-                folder = _folder()
-                _start(ray, cluster, folder)
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    folder = None if address else _folder()
+    try:
+        with _handlers_kept():
+            if folder is None:
+                _connect(ray, str(address))
             else:
-                _connect(ray, address)
-            yield ray
-        finally:
-            ray.shutdown()
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+                _start(ray, cluster, folder)
+        yield ray
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def slots(ray: Any, cluster: Cluster, *, gpus: bool) -> int:
@@ -121,7 +123,7 @@ def has_gpus(ray: Any) -> bool:
 
 
 def _start(ray: Any, cluster: Cluster, folder: str) -> None:
-    cpus = max(len(os.sched_getaffinity(0)), (cluster.workers or 1) * cluster.threads)
+    cpus = (cluster.workers or 0) * cluster.threads or len(os.sched_getaffinity(0))
     try:
         ray.init(
             address="local",
@@ -141,12 +143,20 @@ def _start(ray: Any, cluster: Cluster, folder: str) -> None:
 
 def _connect(ray: Any, address: str) -> None:
     try:
+        _check_reachable(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as problem:
         raise ClusterError(
             f"there is no Ray cluster to be used at '{address}': {_first_line(problem)}. Start one "
             f"with `ray start --head`, or leave --address out to use this machine"
         ) from None
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `OSError` where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
 def _first_line(problem: Exception) -> str:

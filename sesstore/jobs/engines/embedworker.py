@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...proteins import Protein
 from ...provenance import Provenance
 from ...sharing.home import opened_store
 from ..writing import BackgroundWriter
+from .portions import Done
 
 if TYPE_CHECKING:
     from ...encoders.base import Encoder  # imports torch, which not every encoder needs
@@ -46,25 +47,6 @@ class EmbedOrder:
     make_encoder: Callable[[], Encoder]
     provenance: Provenance
     circumstances: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of a portion.
-
-    Parameters
-    ----------
-    complete : bool
-        Whether it was done to its end.
-    committed : list of int
-        Numbers of portions that are in the store now, this one or earlier ones.
-    failures : dict of bytes to str
-        Why a protein of this portion was not encoded, by digest.
-    """
-
-    complete: bool
-    committed: list[int]
-    failures: dict[bytes, str] = field(default_factory=dict)
 
 
 class EmbedWorker:

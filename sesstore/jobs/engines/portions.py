@@ -9,7 +9,7 @@ fits a call without a copy in Ray's object store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Generic, TypeVar
 
@@ -52,6 +52,25 @@ class Portion(Generic[Item]):
             Portion(part, self.size * len(part) // len(self.items), self.cost / 2, 1)
             for part in (self.items[:middle], self.items[middle:])
         ]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a portion.
+
+    Parameters
+    ----------
+    complete : bool
+        Whether it was done to its end.
+    committed : list of int
+        Numbers of portions that will not be lost any more, this one or earlier ones.
+    failures : dict of bytes to str
+        Why a protein of this portion was not encoded, by digest.
+    """
+
+    complete: bool
+    committed: list[int]
+    failures: dict[bytes, str] = field(default_factory=dict)
 
 
 def cut(

@@ -1,0 +1,238 @@
+"""Train the settings of a sweep on a Ray cluster: a setting with its seeds is one worker's trial.
+
+Workers read the store themselves and write runs where this process reads them, so both must be on
+a disk that all machines share. A trial whose worker dies goes on from the state it saved.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import ClusterError, StoppedError
+from ...progress import SILENT, Progress
+from ...provenance import Provenance
+from ...store import Embeddings, Tokens
+from ...tasks import Task
+from ...training.fit import Member, check_fit, fit_many
+from ...training.learner import FitConfig
+from ...training.runs import RECORD, Run
+from ..inputs import Inputs
+from ..signals import stop_requests
+from ..sweep import Setting, SweepReport, combinations, members_of, named, sweep_folder, written
+from .cluster import Cluster, has_gpus, slots
+from .crew import Crew
+from .driver import Driver
+from .ledger import Ledger
+from .portions import Done, Portion
+
+
+@dataclass(frozen=True)
+class TrialOrder:
+    """What all trials have in common: the task, and where embeddings and tokens are."""
+
+    task: Task
+    embeddings: Path
+    provenance: Provenance
+    tokens: Path | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Adapters that one worker trains on one stream.
+
+    Parameters
+    ----------
+    members : list of Member
+    out : path
+        Folder for what an interruption leaves.
+    """
+
+    members: list[Member]
+    out: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether all its runs are there."""
+        return all((member.out / RECORD).exists() for member in self.members)
+
+    def absolute(self) -> Trial:
+        """The same by paths that hold in any folder."""
+        members = [replace(member, out=member.out.absolute()) for member in self.members]
+        return Trial(members, self.out.absolute())
+
+
+class TrialWorker:
+    """Trains trials; see `embedworker.EmbedWorker` for what a crew asks of a worker.
+
+    Parameters
+    ----------
+    order : TrialOrder
+    """
+
+    def __init__(self, order: TrialOrder) -> None:
+        self._order = order
+        self._stop = threading.Event()
+
+    def prepare(self) -> None:
+        """Open embeddings and tokens."""
+        order = self._order
+        self._embeddings = Embeddings(order.embeddings, order.provenance)
+        self._tokens = None if order.tokens is None else Tokens(order.tokens)
+
+    def work(self, number: int, trial: Trial, resume: bool) -> Done:
+        """Train a trial, unless it is trained already; once `stop` was called, save its state."""
+        if trial.finished:
+            return Done(True, [number])
+        for member in trial.members:  # of a worker that died while it wrote them
+            (member.out / RECORD).unlink(missing_ok=True)
+        try:
+            fit_many(
+                self._order.task,
+                self._embeddings,
+                self._tokens,
+                trial.members,
+                trial.out,
+                resume=resume,
+                stop=self._stop.is_set,
+            )
+        except StoppedError:
+            return Done(False, [])
+        return Done(True, [number])
+
+    def commit(self) -> list[int]:
+        """Nothing is kept back."""
+        return []
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def stop(self) -> None:
+        """Let `work` save its state and end."""
+        self._stop.set()
+
+    def progress(self) -> int:
+        """Nothing of a trial counts before it is done."""
+        return 0
+
+
+def fit_on_ray(
+    ray: Any,
+    cluster: Cluster,
+    inputs: Inputs,
+    trials: Sequence[Trial],
+    *,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> list[Run]:
+    """Train trials on a cluster.
+
+    Parameters
+    ----------
+    ray : module
+        Connected, see `cluster.connected`.
+    cluster : Cluster
+    inputs : Inputs
+        What all train on.
+    trials : sequence of Trial
+    resume : bool
+        Keep trials that are finished, and go on with interrupted ones.
+    progress : Progress
+        Told about trials as they are finished.
+
+    Returns
+    -------
+    list of Run
+        One a member of each trial, in their order.
+
+    Raises
+    ------
+    StoppedError
+        A signal came; every trial's progress is saved.
+    InputError, NotStoredError, TrainingError
+        As `training.fit.fit`.
+    """
+    if not resume:
+        for member in (member for trial in trials for member in trial.members):
+            check_fit(inputs.task, member.adapter, inputs.tokens, member.out)
+    gpus = has_gpus(ray) and trials[0].members[0].config.device in (None, "cuda")
+    crew = Crew(
+        ray,
+        TrialWorker,
+        _order(inputs),
+        {"num_gpus": 1} if gpus else {"num_cpus": cluster.threads},
+        lambda: min(slots(ray, cluster, gpus=gpus), len(trials)),
+    )
+    ledger = Ledger(Portion([trial.absolute()], 1, len(trial.members)) for trial in trials)
+    with stop_requests() as stop, progress.stage("training", len(trials), "settings") as bar:
+        Driver(
+            crew,
+            ledger,
+            lambda portion: [portion.items[0], resume or portion.losses > 0],
+            lambda portion: portion,
+            bar,
+        ).run(stop)
+    _check_done(ledger, stop.signal)
+    return [Run.load(member.out) for trial in trials for member in trial.members]
+
+
+def _order(inputs: Inputs) -> TrialOrder:
+    return TrialOrder(
+        task=inputs.task,
+        embeddings=inputs.embeddings.folder.absolute(),
+        provenance=inputs.embeddings.provenance,
+        tokens=None if inputs.tokens is None else inputs.tokens.path.absolute(),
+    )
+
+
+def _check_done(ledger: Ledger[Trial], signal: str | None) -> None:
+    if not ledger.finished:
+        raise StoppedError(
+            f"stopped by {signal}: {ledger.done} settings are trained, the progress of others is "
+            f"saved. Go on with --resume"
+        )
+    if ledger.given_up:
+        raise ClusterError(
+            f"workers died whenever they trained '{ledger.given_up[0].out.name}'. Most often "
+            f"memory is too small for so many: give fewer --workers, and go on with --resume"
+        )
+
+
+def sweep_on_ray(
+    ray: Any,
+    cluster: Cluster,
+    inputs: Inputs,
+    grid: Mapping[str, Sequence[Any]],
+    adapter: Mapping[str, Any],
+    config: FitConfig,
+    *,
+    seeds: int = 1,
+    out: Path | None = None,
+    resume: bool = False,
+    progress: Progress = SILENT,
+) -> SweepReport:
+    """Train every combination of a grid on a cluster, with the table of `sweep.sweep`.
+
+    Parameters
+    ----------
+    ray, cluster
+        As in `fit_on_ray`.
+    inputs, grid, adapter, config, seeds, out, resume, progress
+        As in `sweep.sweep`.
+
+    Raises
+    ------
+    InputError, StoppedError
+        As `sweep.sweep` and `fit_on_ray`.
+    """
+    folder = sweep_folder(inputs, out)
+    settings = [Setting(values, folder / named(values)) for values in combinations(grid)]
+    trials = [
+        Trial(members_of(inputs, one, adapter, config, seeds), one.folder) for one in settings
+    ]
+    runs = fit_on_ray(ray, cluster, inputs, trials, resume=resume, progress=progress)
+    of_each = [runs[start : start + seeds] for start in range(0, len(runs), seeds)]
+    return written(folder, inputs, settings, of_each)

@@ -1,0 +1,259 @@
+"""A real Ray cluster of two workers, some of which are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from operator import call
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from sesstore.encoders import registry
+from sesstore.errors import FingerprintMismatchError, InputError
+from sesstore.jobs.embed import embed
+from sesstore.jobs.engines.cluster import Cluster, connected
+from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+from sesstore.jobs.engines.rayorder import ordered_on_ray
+from sesstore.jobs.engines.raysweep import sweep_on_ray
+from sesstore.jobs.inputs import Inputs
+from sesstore.jobs.sweep import sweep
+from sesstore.jobs.tokenize import tokenize
+from sesstore.proteins import Protein
+from sesstore.store import Store
+from sesstore.store.comparison import compare_stores
+from sesstore.store.integrity import verify
+from sesstore.structures.files import StructureFile
+from sesstore.tasks import Problem, Split, Task
+from sesstore.training.learner import FitConfig
+
+TWO = Cluster(workers=2)
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[object]:
+    pytest.importorskip("ray", reason="ray is not installed")
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    with connected(TWO) as module:
+        yield module
+    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
+    psutil.wait_procs(left, timeout=10)
+    assert not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def many() -> list[Protein]:
+    rng = np.random.default_rng(5)
+    letters = list("ACDEFGHIKLMNPQRSTVWY")
+    return [
+        Protein(f"p{i}", "".join(rng.choice(letters, int(n))))
+        for i, n in enumerate(rng.integers(20, 200, 300))
+    ]
+
+
+def slowly(seconds: float, pids: Path, odd: bytes = b"") -> Callable[[], object]:
+    """Make an encoder that takes so long a protein, leaves one out, and says where it runs.
+
+    Its functions are local, because workers cannot import this module.
+    """
+
+    def make() -> object:
+        encoder = registry.load("blosum62")
+        quick = encoder.encode
+
+        def encode(proteins):
+            (pids / str(os.getpid())).touch()
+            for embedding in quick(proteins):
+                time.sleep(seconds)
+                if embedding.digest != odd:
+                    yield embedding
+
+        encoder.encode = encode
+        return encoder
+
+    return make
+
+
+def check_equal(store: Store, plain: Store, count: int) -> None:
+    """Nothing lost, nothing twice in the view, the same numbers, and every byte sound."""
+    view = store.embeddings()
+    assert len(view) == len({row.tobytes() for row in view.digests}) == count
+    assert compare_stores(plain, store).same
+    assert verify(store.path).ok
+
+
+def test_two_workers_equal_one_plain_run(ray, store: Store, encoder, many, tmp_path) -> None:
+    plain = Store.create(tmp_path / "plain")
+    once = embed(plain, encoder, many)
+    report = embed_on_ray(store, encoder, slowly(0.005, tmp_path), many, cluster=TWO)
+    assert (report.encoded, report.failed) == (once.encoded, {}) == (300, {})
+    assert report.fingerprint == once.fingerprint
+    check_equal(store, plain, 300)
+    segments = store.embeddings().segments
+    assert len(segments) == 2  # each worker wrote its own, over all its portions
+    assert sum(len(segment.digests) for segment in segments) == 300
+    again = embed_on_ray(store, encoder, partial(registry.load, "blosum62"), many, cluster=TWO)
+    assert (again.encoded, again.already_stored) == (0, 300)
+
+
+def test_workers_that_die_are_replaced(ray, store: Store, encoder, many, tmp_path) -> None:
+    """At random moments; what an encoder leaves out is said, and not mixed up with deaths."""
+    plain, killed, rng = Store.create(tmp_path / "plain"), [], random.Random(2)
+    plain.add_proteins(many)
+    embed(plain, encoder, [protein for protein in many if protein is not many[7]])
+
+    pids = tmp_path / "pids"
+    pids.mkdir()
+
+    def kill() -> None:
+        while len(killed) < 2:
+            time.sleep(rng.uniform(0.05, 0.4))
+            if working := {int(path.name) for path in pids.iterdir()} - set(killed):
+                killed.append(rng.choice(sorted(working)))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    make = slowly(0.01, pids, odd=many[7].digest)
+    report = embed_on_ray(store, encoder, make, many, cluster=TWO)
+    killer.join()
+    assert report.failed == {"p7": "the encoder returned nothing for it"}
+    assert (report.encoded, len(killed)) == (299, 2)
+    check_equal(store, plain, 299)
+
+
+DRIVER = """
+    import sys, time
+    from sesstore.encoders import registry
+    from sesstore.errors import StoppedError
+    from sesstore.jobs.engines.cluster import Cluster
+    from sesstore.jobs.engines.rayembed import embed_on_ray
+    from sesstore.store import Store
+
+    class Progress:
+        def stage(self, *_): return self
+        def __enter__(self): return self
+        def __exit__(self, *_): pass
+        def advance(self, amount=1): print(amount, flush=True)
+        def show(self, **_): pass
+        def note(self, text): pass
+
+    def make():
+        encoder = registry.load("blosum62")
+        quick = encoder.encode
+        def encode(proteins):
+            for embedding in quick(proteins):
+                time.sleep(0.02)
+                yield embedding
+        encoder.encode = encode
+        return encoder
+
+    cluster = Cluster(address=sys.argv[2], workers=2)
+    store = Store.open(sys.argv[1])
+    try:
+        embed_on_ray(store, make(), make, cluster=cluster, progress=Progress())
+    except StoppedError as stopped:
+        print(stopped)
+        sys.exit(1)
+"""
+
+
+def driven(ray, store: Store, number: int) -> tuple[int, str]:
+    """Run a driver of its own, and signal it after its first portions."""
+    address = ray.get_runtime_context().gcs_address
+    command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(store.path), address]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    time.sleep(random.Random(number).uniform(0, 0.3))
+    child.send_signal(number)
+    said, errors = child.communicate(timeout=120)
+    assert "Traceback" not in errors
+    return child.returncode, said
+
+
+def test_a_driver_that_is_killed_or_stopped_loses_nothing_committed(
+    ray, store: Store, encoder, many, tmp_path
+) -> None:
+    plain = Store.create(tmp_path / "plain")
+    embed(plain, encoder, many)
+    store.add_proteins(many)
+    assert driven(ray, store, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert verify(store.path).ok
+    status, said = driven(ray, store, signal.SIGTERM)
+    assert status == 1
+    assert "stopped by SIGTERM" in said
+    assert "Run the same command again" in said
+    done = len(store.embeddings())
+    assert 0 < done < 300
+    report = embed(store, encoder, many)
+    assert (report.already_stored, report.encoded) == (done, 300 - done)
+    check_equal(store, plain, 300)
+
+
+def test_what_a_worker_cannot_do_is_said_by_its_error(ray, store, encoder, proteins) -> None:
+    with pytest.raises(FingerprintMismatchError, match="two different encoders"):
+        embed_on_ray(store, encoder, partial(registry.load, "onehot"), proteins, cluster=TWO)
+    assert not store.encoders()
+
+
+def test_the_encoder_of_the_workers(ray) -> None:
+    encoder, make, gpus = encoder_for_workers(ray, "onehot", Cluster(threads=2), device="cpu")
+    assert make().fingerprint == encoder.fingerprint
+    assert gpus is False
+    with pytest.raises(InputError, match="--device cuda or cpu"):
+        encoder_for_workers(ray, "onehot", TWO, device="cuda:1")
+
+
+def test_tokens_equal_those_of_one_process(ray, store, shared_structures, tmp_path) -> None:
+    names = ("1aki.pdb", "5zng.cif", "1igy.cif")
+    files = [StructureFile(shared_structures / name) for name in names]
+    files.append(StructureFile(tmp_path / "none.pdb"))
+    plain = Store.create(tmp_path / "plain")
+    once = tokenize(plain, files, "pdb")
+    report = tokenize(store, files, "pdb", over=partial(ordered_on_ray, ray, TWO))
+    assert (report.chains, report.failed) == (once.chains, once.failed)
+    assert compare_stores(plain, store).same
+
+
+def test_results_come_in_order_and_only_the_deadly_item_is_lost(ray) -> None:
+    items = [partial(abs, -n) for n in range(40)]
+    items[7] = partial(os._exit, 3)
+    found = list(ordered_on_ray(ray, TWO, call, items, lambda item: item.args[0] * 1000))
+    assert found == [*range(7), 3000, *range(8, 40)]
+
+
+def test_a_sweep_has_the_table_of_one_process(ray, store, encoder, proteins, tmp_path) -> None:
+    embed(store, encoder, proteins)
+    rows = {"train": proteins[:20], "valid": proteins[20:30], "test": proteins[30:]}
+    splits = {
+        name: Split(
+            tuple(p.id for p in part),
+            np.frombuffer(b"".join(p.digest for p in part), np.uint8).reshape(-1, 32),
+            [i % 2 for i in range(len(part))],
+        )
+        for name, part in rows.items()
+    }
+    task = Task("toy", Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy",), "accuracy")
+    inputs = Inputs(task, store.embeddings(), None)
+    given = ({"lr": (1e-3, 1e-2)}, {"alphabets": (), "heads": 2}, FitConfig(epochs=2))
+    once = sweep(inputs, *given, seeds=2, out=tmp_path / "plain")
+    found = sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray")
+    assert [s["setting"] for s in found.settings] == [s["setting"] for s in once.settings]
+    assert [s["metrics"] for s in found.settings] == [s["metrics"] for s in once.settings]
+    record = tmp_path / "ray" / "sweep.json"
+    record.unlink()  # as if the driver had died before its last line: nothing is trained again
+    again = sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray", resume=True)
+    assert again.settings == found.settings
+    with pytest.raises(InputError, match="holds a sweep already"):
+        sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray")
