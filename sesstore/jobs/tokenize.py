@@ -15,7 +15,7 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store
 from ..structures.files import StructureFile, models, structure_files
-from ..structures.tokenise import TokenisedModel, tokenise_many, tokenise_trajectory, tool
+from ..structures.tokenise import Ordered, TokenisedModel, tokenise_many, tokenise_trajectory, tool
 from ..structures.trajectory import Trajectory
 from .filerecords import identity
 from .signals import stop_requests
@@ -31,6 +31,7 @@ def tokenize(
     sequences: Iterable[Protein] = (),
     dssp: str = "mdtraj",
     workers: int | None = None,
+    over: Ordered | None = None,
     progress: Progress = SILENT,
 ) -> TokenReport:
     """Tokenise structure files, folders and tar files into a store.
@@ -53,6 +54,8 @@ def tokenize(
         What assigns DSSP states: ``"mdtraj"`` or the installed program ``"mkdssp"``.
     workers : int, optional
         Processes; one a core by default.
+    over : callable, optional
+        Does the work elsewhere, such as on a cluster (`engines.rayorder`).
     progress : Progress
         Told about structures as they are done.
 
@@ -79,7 +82,13 @@ def tokenize(
             )
         if todo:
             results = tokenise_many(
-                todo, source=source, chain=chain, sequences=run.known, dssp=dssp, workers=workers
+                todo,
+                source=source,
+                chain=chain,
+                sequences=run.known,
+                dssp=dssp,
+                workers=workers,
+                over=over,
             )
             with progress.stage("tokenising", sum(map(len, todo)), "structures") as bar:
                 for model in results:
