@@ -178,8 +178,8 @@ class OnDemand:
         if self._encoder is None:
             self._encoder = self._load()
             self.provenance.fingerprint.check_same(self._encoder.fingerprint)
-            kept = "" if self._keep else "; nothing is stored"
-            self._progress.note(f"embedding with {self._encoder.name} what has no embedding{kept}")
+            kept = "" if self._keep else ", and not kept"
+            self._progress.note(f"embedding with {self._encoder.name} what is not stored{kept}")
         return self._encoder
 
     def _open_writer(self, encoder: Encoder) -> SegmentWriter | None:

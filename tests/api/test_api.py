@@ -105,7 +105,7 @@ def test_what_is_wrong_is_said(taught, tmp_path: Path) -> None:
     with pytest.raises(NotStoredError, match="sesstore embed"):
         store.embedding("WWWWWWWWWW")
     with pytest.raises(NotStoredError, match="does not know the protein"):
-        sesstore.open(tmp_path / "empty").add(burial_task())
+        sesstore.open(tmp_path / "empty").add(store.store.task("burial"))
     with pytest.raises(MissingFileError, match="no store"):
         sesstore.open(tmp_path / "none", create=False)
     with pytest.raises(MissingFileError, match="no run"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import os
@@ -240,3 +241,17 @@ def test_structures_without_a_store(trained: Path, shared_structures: Path, tmp_
     store = Store.create(tmp_path / "store")
     assert rows_of(trained, given, store) == [row]
     assert store.sources() == ["pdb"]
+
+
+def test_the_benchmark_runs_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    benchmark = importlib.import_module("benchmarks.predict")
+    benchmark.train(tmp_path, "onehot")
+    table = []
+    for count in (20, 80):
+        fasta = benchmark.write_fasta(tmp_path / f"{count}.fasta", count, 10)
+        table.append(benchmark.predict(tmp_path / "run", fasta, tmp_path / f"{count}.csv"))
+    assert [row["proteins"] for row in table] == [20, 80]
+    ratios = benchmark.ratios(table)
+    assert ratios["predict_peak_memory_4n_vs_n"] >= 1  # in one process the peak only grows
+    assert ratios["predict_proteins_per_second"] == table[1]["proteins_per_second"]

@@ -1,0 +1,75 @@
+"""``sesstore predict`` as people use it: pipes, seeds, tables, things that fail."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+
+
+def test_a_pipe_without_a_store(cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree("store")
+    piped(monkeypatch, b">a\nACDEFGHIKL\n>b\nKLMNPQRSTV\n>a\nACDEFGHIKL\n")
+    said = cli("predict", trained, "-", "--no-store")
+    assert said.status == 0, said.err
+    header, *rows = said.out.splitlines()
+    assert header.startswith("id,length,structure,unmasked,encoder,label,")
+    assert [row.split(",")[0] for row in rows] == ["a", "b", "a"]
+    assert rows[0] == rows[2]
+    assert "none of them stored" in said.err
+    assert not Path("store").exists()
+
+
+def test_a_wrong_pipe_leaves_nothing(cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped(monkeypatch, b">a\nACDEF\n>b\nAC?EF\n")
+    said = cli("predict", trained, "-", "--out", "new.csv")
+    assert said.status == 2
+    assert said.err.startswith("error: standard input, line 3 (b): letter '?' at position 3")
+    assert not list(Path().glob("new*"))
+
+
+def test_of_several_seeds_the_folder_is_enough(cli, trained: Path) -> None:
+    words = "train deeploc_binary --structure none --epochs 1 --heads 2 --seeds 2 --out two --quiet"
+    assert cli(*words.split()).status == 0
+    report = cli("predict", "two", "deeploc_binary", "--out", "all.jsonl", "--json").json
+    assert (report["adapters"], report["proteins"], report["out"]) == (2, 40, "all.jsonl")
+    rows = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
+    assert len(rows) == 40
+    assert not any(row["structure"] for row in rows)
+
+
+def test_a_broken_structure_is_listed_and_the_others_are_predicted(
+    cli, trained: Path, shared_structures: Path
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    files = [shared_structures / name for name in ("4gxy.pdb", "1aki.pdb")]
+    said = cli("predict", trained, *files, "--source", "pdb", "--out", "s.parquet", "--no-store")
+    assert said.status == 1
+    assert "failed: " in said.err
+    assert "4gxy.pdb" in said.err
+    (row,) = pq.read_table("s.parquet").to_pylist()
+    assert (row["id"], row["structure"], row["unmasked"]) == ("1aki", True, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("predict run deeploc_binary --out no/new.csv", "there is no folder 'no'"),
+        ("predict run deeploc_binary --out store", "not ''"),
+        ("predict run deeplok_binary --no-store", "Did you mean 'deeploc_binary'?"),
+    ],
+)
+def test_what_is_wrong_is_said_first(cli, trained: Path, words: str, said: str) -> None:
+    done = cli(*words.split())
+    assert (done.status, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith("error: ")
+    assert said in done.err
