@@ -7,6 +7,7 @@ of writers work side by side without a lock.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -184,17 +185,38 @@ class Segment:
     @cached_property
     def digests(self) -> NDArray[np.uint8]:
         """Digest of each protein, shape=(P, 32)."""
+        if self._as_written is not None:
+            return self._as_written[0]
         with _explained(self.path):
             return read_array(self.path / "digests").reshape(-1, DIGEST_BYTES)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """Protein i has the rows ``offsets[i]`` to ``offsets[i + 1]``, shape=(P + 1,)."""
+        if self._as_written is not None:
+            return self._as_written[1]
         with _explained(self.path):
             offsets: NDArray[np.int64] = read_array(self.path / "offsets")
         if len(offsets) != len(self.digests) + 1:
             raise CorruptStoreError(f"{self.path}: offsets and digests do not belong together")
         return offsets
+
+    @cached_property
+    def _as_written(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """Digests and offsets if they lie there as this package writes them, else None.
+
+        Sizes that fit together and offsets that grow from zero tell that as well as the metadata
+        would, which take most of the time of opening thousands of segments.
+        """
+        try:
+            digests = np.frombuffer(_content(f"{self.path}/digests/c.0.0"), np.uint8)
+            offsets = np.frombuffer(_content(f"{self.path}/offsets/c.0"), "<i8")
+        except (OSError, ValueError):
+            return None
+        whole = len(digests) == DIGEST_BYTES * (len(offsets) - 1)
+        if not whole or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():
+            return None
+        return digests.reshape(-1, DIGEST_BYTES), offsets
 
     @cached_property
     def values(self) -> Any:
@@ -226,6 +248,15 @@ class _explained:  # noqa: N801 - reads as a statement
                 f"segment {self._path} cannot be read ({error}). Run `sesstore verify`, then "
                 f"`sesstore repair`"
             ) from error
+
+
+def _content(path: str) -> bytes:
+    """Bytes of a small file."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, os.fstat(handle).st_size)
+    finally:
+        os.close(handle)
 
 
 def read_array(folder: Path) -> NDArray[Any]:

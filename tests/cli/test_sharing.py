@@ -106,3 +106,36 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def test_a_store_whose_home_is_object_storage(cli, data: Path, bucket: str) -> None:
+    """All the way without a folder: add, embed, train from the bucket; what is there is known."""
+    at = ("--store", bucket)
+    said = cli("embed", "--plm", "blosum62", *at)
+    assert (said.status, "no shared store" in said.err) == (1, True)
+    said = cli("add", "deeploc_binary", "--data", data, "--source", "alphafold2", *at, "--json")
+    assert (said.status, said.json["sequences"]) == (0, 40)
+    said = cli("embed", "--plm", "blosum62", "deeploc_binary", *at, "--json")
+    assert (said.status, said.json["encoded"]) == (0, 40)
+    said = cli("embed", "--plm", "blosum62", *at, "--json")
+    assert (said.status, said.json["encoded"], said.json["already_stored"]) == (0, 0, 40)
+    words = ("train", "deeploc_binary", "--epochs", "1", "--heads", "2", "--out", "run", "--json")
+    said = cli(*words, *at)
+    assert said.status == 0
+    assert "accuracy" in said.json["metrics"]["test"]
+    said = cli("gc", *at, "--dry-run", "--json")
+    assert (said.status, said.json["removed"]) == (0, [])
+    said = cli("embed", "--plm", "blosum62", "--store", "s3://no-such-bucket/x")
+    assert (said.status, "no such bucket" in said.err) == (2, True)
+
+
+def test_plan(cli) -> None:
+    said = cli("plan", "--plm", "esm2_t36", "--proteins", "uniref50", "--price-per-gb", "0.1")
+    assert said.status == 0
+    assert "60,000,000 proteins" in said.out
+    assert "H100" in said.out
+    Path("a.fasta").write_text(">a\nMKV\n>b\nMKVL\n")
+    said = cli("plan", "--plm", "near", "--proteins", "a.fasta", "--json")
+    assert (said.json["residues"], said.json["exact"]) == (7, True)
+    said = cli("plan", "--plm", "near", "--proteins", "swisprot")
+    assert (said.status, "Did you mean 'swissprot'" in said.err) == (2, True)
