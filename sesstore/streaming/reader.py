@@ -1,13 +1,11 @@
-"""Rows of a split as packed batches: embeddings gathered from the store, tokens from memory.
+"""Rows of a split as packed batches: embeddings and structure tokens, gathered protein by protein.
 
-Tokens are a byte or two a residue and alphabet, so all of a split's are held in memory; embeddings
-stay in the store (or in one array, see `loader`) and are copied protein by protein into each batch.
+Both stay in the store and are copied into each batch, or are held in memory (`SplitData.hold`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,13 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..alphabets import Codes, alphabet
 from ..errors import InputError, NotStoredError
 from ..provenance import Provenance
-from ..residues import StructureTokens
 from ..store import Tokens
 from ..tasks import IGNORED, Problem
 from .batch import Batch
+from .splittokens import SplitTokens
 
 
 class EmbeddingRows(Protocol):
@@ -51,32 +48,6 @@ class EmbeddingRows(Protocol):
 
     def gather(self, rows: NDArray[np.int64], out: NDArray[Any]) -> None:
         """Copy the residues of some rows back to back."""
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How much of a split has structure.
-
-    Parameters
-    ----------
-    proteins, with_tokens : int
-        Rows, and those whose protein has tokens.
-    residues : int
-        Residues of all rows.
-    unmasked : dict of str to int
-        For each alphabet the residues with a code that is not the mask.
-    """
-
-    proteins: int
-    with_tokens: int
-    residues: int
-    unmasked: dict[str, int]
-
-    def of(self, alphabets: Iterable[str]) -> dict[str, Any]:
-        """Everything as plain values, with these alphabets only."""
-        chosen = {name: self.unmasked[name] for name in alphabets}
-        with_tokens = self.with_tokens if chosen else 0
-        return {**asdict(self), "with_tokens": with_tokens, "unmasked": chosen}
 
 
 class SplitData:
@@ -133,19 +104,10 @@ class SplitData:
         self._per_residue = problem is not None and problem.per_residue
         if self._per_residue and labels is not None:
             _check_one_a_residue(labels, self.lengths)
-        found: list[StructureTokens | None] = [None] * len(digests)
-        if tokens is not None and alphabets:
-            found = tokens.get_all(row.tobytes() for row in digests)
-        self._codes = {
-            name: [
-                _codes(item, name, int(length), min_plddt)
-                for item, length in zip(found, self.lengths, strict=True)
-            ]
-            for name in self.alphabets
-        }
-        self.with_tokens = np.array([item is not None for item in found], bool)
+        self._structure = SplitTokens(tokens, digests, self.lengths, alphabets, min_plddt)
+        self.coverage = self._structure.coverage
+        self.with_tokens = self._structure.with_tokens
         """Whether each row has structure tokens, shape=(N,)."""
-        self.coverage = self._count()
         self._held: _Held | None = None
 
     def __len__(self) -> int:
@@ -182,16 +144,19 @@ class SplitData:
         return residues * self.embeddings.dim * read_type(self.embeddings).itemsize
 
     def hold(self, residency: str, device: torch.device) -> None:
-        """Copy the embeddings to where they are read from; ``"disk"`` leaves them in the store."""
+        """Copy embeddings and tokens to where they are read from.
+
+        ``"disk"`` leaves both in the store. Tokens are held in RAM otherwise, whatever the device.
+        """
+        if residency == "disk":
+            return
         place = device if residency == "device" else torch.device("cpu")
-        self._held = None if residency == "disk" else _Held(self.embeddings, self.rows, place)
+        self._held = _Held(self.embeddings, self.rows, place)
+        self._structure.hold()
 
     def tokens(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return the structure tokens of some rows, packed; see `Batch.tokens`."""
-        return {
-            name: _pack([self._codes[name][i] for i in index], alphabet(name).size)
-            for name in self.alphabets
-        }
+        return self._structure.packed(index)
 
     def all_labels(self) -> Tensor:
         """Return the labels of all rows, packed as a batch of all would have them.
@@ -219,19 +184,7 @@ class SplitData:
 
         0 where no alphabet is read.
         """
-        shares = np.zeros(len(self))
-        for row in range(len(self) if self.alphabets else 0):
-            known = [_unmasked(self._codes[name][row], name) for name in self.alphabets]
-            shares[row] = np.logical_and.reduce(known).mean()
-        return shares
-
-    def _count(self) -> Coverage:
-        unmasked = {
-            name: sum(int(_unmasked(codes, name).sum()) for codes in rows)
-            for name, rows in self._codes.items()
-        }
-        with_tokens = int(self.with_tokens.sum())
-        return Coverage(len(self), with_tokens, int(self.lengths.sum()), unmasked)
+        return self._structure.unmasked
 
 
 class _Held:
@@ -260,39 +213,6 @@ def gathered(view: EmbeddingRows, rows: NDArray[np.int64]) -> Tensor:
     values = np.empty((int(view.lengths[rows].sum()), view.dim), read_type(view))
     view.gather(rows, values)
     return torch.from_numpy(values)
-
-
-def _codes(item: StructureTokens | None, name: str, length: int, min_plddt: int) -> Codes:
-    """Codes [M, L] of one protein; all masked where there is no structure."""
-    known = alphabet(name)
-    codes = None if item is None else item.in_alphabet(name)
-    if item is None or codes is None:
-        return np.full((1, length), known.mask, known.dtype)
-    if min_plddt and item.plddt is not None:
-        codes = np.where(item.plddt < min_plddt, known.dtype.type(known.mask), codes)
-    return codes
-
-
-def _unmasked(codes: Codes, name: str) -> NDArray[np.bool_]:
-    """Which residues have a token in some conformer, shape=(L,)."""
-    known: NDArray[np.bool_] = (codes != alphabet(name).mask).any(0)
-    return known
-
-
-def _pack(codes: list[Codes], size: int) -> Tensor:
-    """Codes [T], or shares of codes [T, size] if any protein has several conformers."""
-    if all(len(one) == 1 for one in codes):
-        return torch.from_numpy(np.concatenate([one[0] for one in codes]).astype(np.int64))
-    return torch.from_numpy(np.concatenate([_shares(one, size) for one in codes]))
-
-
-def _shares(codes: Codes, size: int) -> NDArray[np.float32]:
-    """Share of conformers [M, L] with each code, [L, size]."""
-    counts = np.zeros((codes.shape[1], size), np.float32)
-    places = np.arange(codes.shape[1])
-    for row in codes:
-        counts[places, row] += 1
-    return counts / np.float32(len(codes))
 
 
 def _check_one_a_residue(labels: Sequence[Any], lengths: NDArray[np.int64]) -> None:

@@ -88,6 +88,17 @@ def test_conformers_become_shares_of_codes(stored) -> None:
     )
 
 
+def test_held_in_memory_or_not_rows_are_the_same(stored) -> None:
+    index = np.array([7, 23, 0, 7])
+    from_store, held = data(stored, min_plddt=70), data(stored, min_plddt=70)
+    held.hold("ram", torch.device("cpu"))
+    one, other = from_store.read(index), held.read(index)
+    assert torch.equal(one.values, other.values)
+    for name in BOTH:
+        assert torch.equal(one.tokens[name], other.tokens[name])
+    assert from_store.coverage == held.coverage
+
+
 def test_min_plddt_masks_when_reading(stored) -> None:
     protein = stored.proteins[3]
     tokens = stored.tokens[protein.digest]
