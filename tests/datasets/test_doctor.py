@@ -1,0 +1,192 @@
+"""What the doctor finds in the published sets, and in sets made ill on purpose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sesstore.datasets.cleaned import write_clean
+from sesstore.datasets.doctor import Diagnosis, data_set, examine
+from sesstore.datasets.load import load_own, load_task
+from sesstore.datasets.own import OwnData
+from sesstore.datasets.recipes import recipe
+from sesstore.errors import InputError
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+RNG = np.random.default_rng(5)
+
+
+def counts(found: Diagnosis) -> dict[str, int]:
+    return {finding.what: finding.count for finding in found.findings}
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Rows of the files, with the split each is of."""
+    return [
+        {**json.loads(line), "split": file.stem}
+        for file in sorted(folder.glob("*.jsonl"))
+        for line in file.read_text().splitlines()
+    ]
+
+
+def by(rows: Sequence[dict[str, Any]], key: str) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def conflicting(groups: dict[str, list[dict[str, Any]]]) -> int:
+    return sum(len({str(row["label"]) for row in rows}) > 1 for rows in groups.values())
+
+
+def test_names_with_differing_labels_in_thermostability(shared_data: Path) -> None:
+    folder = shared_data / "thermostability/alphafold2"
+    found = counts(
+        examine([data_set("af", load_task(recipe("thermostability"), folder, "alphafold2"))])
+    )
+    rows = lines(folder)
+    assert conflicting(by(rows, "name")) == found["names_with_differing_labels"] == 3
+    assert conflicting(by(rows, "aa_seq")) == found["conflicting_labels"] == 3
+    assert found["repeated_in_train"] == 3
+
+
+def test_equal_sequences_across_splits_in_ec(shared_data: Path) -> None:
+    folder = shared_data / "ec/alphafold2"
+    found = counts(examine([data_set("af", load_task(recipe("ec"), folder, "alphafold2"))]))
+    groups = by(lines(folder), "aa_seq").values()
+    across = sum({"train", "valid"} <= {row["split"] for row in rows} for rows in groups)
+    assert across == found["in_train_and_valid"] == 1
+    assert found["repeated_in_train"] == 1
+    # Counted once by all pairs of 4-mer sets, without MinHash.
+    near = {what: count for what, count in found.items() if what.startswith("nearly")}
+    assert near == {
+        "nearly_in_train_and_valid": 1,
+        "nearly_in_train_and_test": 3,
+        "nearly_in_valid_and_test": 1,
+    }
+
+
+def test_sequences_that_differ_between_sources(shared_data: Path) -> None:
+    folders = {
+        source: shared_data / "deeploc_binary" / source for source in ("alphafold2", "esmfold")
+    }
+    data = [
+        data_set(source, load_task(recipe("deeploc_binary"), folder, source))
+        for source, folder in folders.items()
+    ]
+    found = examine(data)
+    one, other = ({r["name"]: r["aa_seq"] for r in lines(folder)} for folder in folders.values())
+    differing = [name for name in one if one[name] != other[name]]
+    assert counts(found)["sequence_differs_between_sources"] == len(differing) == 32
+    (finding,) = (f for f in found.findings if f.what == "sequence_differs_between_sources")
+    assert set(finding.examples) <= set(differing)
+    assert not found.healthy
+    assert found.splits[0]["tokens"] == {
+        "alphafold2": {"proteins": 1.0, "residues": pytest.approx(1.0, abs=0.01)}
+    }
+
+
+def sequence(length: int = 80) -> str:
+    return "".join(RNG.choice(LETTERS, length))
+
+
+def write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    folder.mkdir()
+    for split, group in by(rows, "split").items():
+        text = [json.dumps({k: v for k, v in row.items() if k != "split"}) for row in group]
+        (folder / f"{split}.jsonl").write_text("\n".join(text) + "\n")
+    return folder
+
+
+def healthy_rows() -> list[dict[str, Any]]:
+    splits = ["train"] * 12 + ["valid"] * 4 + ["test"] * 4
+    return [
+        {"name": f"p{i}", "aa_seq": sequence(), "label": ("no", "yes")[i % 2], "split": split}
+        for i, split in enumerate(splits)
+    ]
+
+
+def ill_rows() -> list[dict[str, Any]]:
+    rows = healthy_rows()
+    text = rows[2]["aa_seq"]
+    return [
+        *rows,
+        {**rows[0], "label": "yes"},  # another label
+        {**rows[1], "name": "again"},  # repeated
+        {**rows[16], "name": "leak", "split": "train"},  # in test, too
+        {"name": "near", "aa_seq": text[:40] + "W" + text[41:], "label": "no", "split": "test"},
+        {"name": "p4", "aa_seq": sequence(), "label": "no", "split": "valid"},  # a name again
+        {"name": "odd", "aa_seq": "MKXXU", "label": "no", "split": "train"},
+    ]
+
+
+def test_a_healthy_set(tmp_path: Path) -> None:
+    found = examine([data_set("d", load_own(write(tmp_path / "d", healthy_rows()), OwnData()))])
+    assert found.healthy
+    assert found.findings == []
+    assert [facts["rows"] for facts in found.splits] == [12, 4, 4]
+
+
+def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) -> None:
+    loaded = load_own(write(tmp_path / "ill", ill_rows()), OwnData())
+    ill = data_set("ill", loaded)
+    assert counts(examine([ill])) == {
+        "conflicting_labels": 1,
+        "in_train_and_test": 1,
+        "repeated_in_train": 2,
+        "names_of_several_sequences": 1,
+        "names_with_differing_labels": 1,
+        "nearly_in_train_and_test": 1,
+        "short": 1,
+        "unusual_letters": 1,
+    }
+    done = write_clean(tmp_path / "clean", [ill], [{}])["ill"]
+    assert done["rows"] == {"train": 11, "valid": 5, "test": 5}
+    assert done["changes"] == {
+        "dropped: its sequence has differing labels": 2,
+        "dropped: its sequence is in a later split, too": 1,
+        "dropped: nearly equal to a protein of a later split": 1,
+        "dropped: repeats a row": 1,
+        "named anew": 1,
+    }
+    changes = [json.loads(line) for line in (tmp_path / "clean/changes.jsonl").open()]
+    assert {"split": "valid", "name": "p4", "done": "named p4~2"} in changes
+    again = load_own(tmp_path / "clean", OwnData())
+    assert again.task.classes == loaded.task.classes
+    assert examine([data_set("clean", again)]).healthy
+    with pytest.raises(InputError, match="is there already"):
+        write_clean(tmp_path / "clean", [ill], [{}])
+
+
+def test_labels_that_mislead(tmp_path: Path) -> None:
+    rows = healthy_rows()
+    for i, row in enumerate(rows):
+        row["label"] = "a" if i < 11 else "b" if i < 16 else "c"
+    found = counts(examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))]))
+    assert found == {
+        "classes_only_in_test": 1,
+        "one_class_in_valid": 1,
+        "one_class_in_test": 1,
+        "imbalance": 11,
+    }
+    for i, row in enumerate(rows):
+        row["label"] = 0.1 * i if i < 15 else 400.5 if i == 15 else 1.5
+    found = counts(examine([data_set("e", load_own(write(tmp_path / "e", rows), OwnData()))]))
+    assert found == {"far_values_in_valid": 1, "constant_in_test": 1}
+
+
+def test_tokens_that_follow_the_class(tmp_path: Path) -> None:
+    rows = healthy_rows()
+    for row in rows:
+        if row["label"] == "yes":
+            row["ss8_seq"] = "H" * 80
+    loaded = load_own(write(tmp_path / "d", rows), OwnData(), "pdb")
+    found = examine([data_set("d", loaded)])
+    assert counts(found) == {"uneven_tokens_by_class": 100, "without_tokens": 10}
+    assert found.findings[0].examples == ("no: 0%", "yes: 100%")
