@@ -94,3 +94,16 @@ def test_partitions_at_once_equal_one_run(store: Store, encoder, proteins, tmp_p
     assert len(view.segments) == 3
     assert sum(len(segment.digests) for segment in view.segments) == len(view) == 40
     assert compare_stores(plain, store).same
+
+
+def test_submitit_runs_the_command_as_an_array(store: Store, proteins, tmp_path) -> None:
+    """As docs/cluster.md shows it, here by submitit's executor for one machine."""
+    submitit = pytest.importorskip("submitit", reason="submitit is not installed")
+    store.add_proteins(proteins)
+    executor = submitit.AutoExecutor(folder=tmp_path / "logs", cluster="local")
+    command = [sys.executable, "-c", "from sesstore_cli.main import main; main()", "embed"]
+    command += ["--plm", "blosum62", "--store", str(store.path), "--json"]
+    embed = submitit.helpers.CommandFunction(command, verbose=False)
+    (job,) = executor.map_array(embed, ["--partition=2/2"])
+    assert '"encoded": 20' in job.result()
+    assert len(store.embeddings()) == 20
