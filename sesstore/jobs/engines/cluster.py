@@ -21,12 +21,14 @@ from typing import Any
 
 from ...errors import ClusterError, MissingExtraError
 
-_QUIET = {
+_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ray would say on the driver's standard output what happens to workers; the driver says it.
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",
     "RAY_SCHEDULER_EVENTS": "0",
+    # Otherwise workers get next to nothing of cores that others use, too.
+    "RAY_worker_niceness": "0",
 }
 _OBJECT_STORE_BYTES = 100 << 20
 """Ray's least is 75 MiB. Portions and their results fit into calls; embeddings never travel."""
@@ -66,7 +68,7 @@ def imported() -> Any:
     MissingExtraError
         It is not installed.
     """
-    for name, value in _QUIET.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         return import_module("ray")
@@ -124,21 +126,28 @@ def has_gpus(ray: Any) -> bool:
 
 def _start(ray: Any, cluster: Cluster, folder: str) -> None:
     cpus = (cluster.workers or 0) * cluster.threads or len(os.sched_getaffinity(0))
-    try:
-        ray.init(
-            address="local",
-            num_cpus=cpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            _temp_dir=folder,
-        )
-    except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as problem:
-        raise ClusterError(
-            f"Ray could not be started on this machine: {_first_line(problem)}. Run without "
-            f"--engine ray, or start a cluster with `ray start --head` and name its --address"
-        ) from None
+    for last in (False, True):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=cpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                _temp_dir=folder,
+            )
+        # Ray raises this very class where its parts have not found each other in half a minute, as
+        # on a busy machine; files are read by then, and the second start is quick.
+        except Exception as problem:
+            ray.shutdown()
+            if last:
+                raise ClusterError(
+                    f"Ray could not be started on this machine: {_first_line(problem)}. Run "
+                    f"without --engine ray, or name a running cluster with --address"
+                ) from None
+        else:
+            return
 
 
 def _connect(ray: Any, address: str) -> None:

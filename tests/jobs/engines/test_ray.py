@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import signal
@@ -42,7 +43,8 @@ TWO = Cluster(workers=2)
 
 @pytest.fixture(scope="module")
 def ray() -> Iterator[object]:
-    pytest.importorskip("ray", reason="ray is not installed")
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     with connected(TWO) as module:
         yield module
