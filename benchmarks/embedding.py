@@ -3,7 +3,7 @@
 Random ESM-2 weights of the true sizes, and the same proteins for all: real ones of up to 1,022
 residues from ``../shared/data/deeploc_binary``, or drawn lengths where that is absent.
 
-- *sesstore*: ``encode`` as `sesstore embed` calls it.
+- *sesstore*: ``encode`` as `sesstore embed` calls it; *into_store*: the whole of it, into a store.
 - *fair_esm*: its model driven as its bulk extraction script does: the whole set sorted by length
   and cut into padded batches of 4,096 tokens; a few of those batches, evenly spread, are timed.
 - *transformers*: EsmModel on padded batches of eight in random order.
@@ -33,7 +33,9 @@ import torch
 from sesstore.datasets.readers import read_records
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
+from sesstore.jobs.embed import embed
 from sesstore.proteins import Protein
+from sesstore.store import Store
 
 _DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "deeploc_binary" / "alphafold2"
 _LONGEST = 1022
@@ -68,6 +70,7 @@ def measure(
             speed = {name: value["tokens_per_second"] for name, value in made["tools"].items()}
             ratios[f"embed_t{count}_vs_fair_esm"] = speed["sesstore"] / speed["fair_esm"]
             ratios[f"embed_t{count}_vs_transformers"] = speed["sesstore"] / speed["transformers"]
+            ratios[f"embed_t{count}_store_cost"] = speed["sesstore"] / speed["into_store"] - 1
             ratios[f"embed_t{count}_share_of_matmul_peak"] = (
                 made["tools"]["sesstore"]["gflops"] / made["peak_gflops"]
             )
@@ -88,6 +91,7 @@ def _measure_one(
     peaks, tools = [_peak(device)], {}
     ways: dict[str, Callable[[], Callable[[], None]]] = {
         "sesstore": lambda: _sesstore(encoder, sample),
+        "into_store": lambda: _into_store(encoder, sample, folder / "store"),
         "packed_forward": lambda: _bare(encoder, sample),
         "fair_esm": lambda: _fair_esm(path, sample, device),
         "transformers": lambda: _transformers(spec, sample, device),
@@ -110,6 +114,15 @@ def _sesstore(encoder: Any, sample: list[Protein]) -> Callable[[], None]:
     def run() -> None:
         for _ in encoder.encode(sample):
             pass
+
+    return run
+
+
+def _into_store(encoder: Any, sample: list[Protein], path: Path) -> Callable[[], None]:
+    store = Store.create(path / encoder.name)
+
+    def run() -> None:
+        embed(store, encoder, sample)
 
     return run
 

@@ -8,9 +8,8 @@ settings and seed give the same weights on a CPU, bit by bit, interrupted or not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -164,19 +163,24 @@ def fit_many(
     with workers(device) as hands:
         shapes = [(member.adapter, member.config) for member in members]
         trainer = Trainer(stream, shapes, out, hands, progress, ranks)
-        trainer.on_epoch = _sender(members, out, tracker)
+        names = _names(members, out)
+        for name, member in zip(names, members, strict=True):
+            tracker.settings(name, {**asdict(member.adapter), **asdict(member.config)})
+        trainer.on_epoch = lambda place, entry: tracker.epoch(names[place], entry)
         if resume:
             trainer.resume()
         trainer.run(stop)
-        return trainer.finish([member.out for member in members])
+        runs = trainer.finish([member.out for member in members])
+        for name, run in zip(names, runs, strict=True):
+            tracker.scores(name, run)
+        return runs
 
 
-def _sender(
-    members: Sequence[Member], out: Path, tracker: Tracker
-) -> Callable[[int, dict[str, Any]], None]:
-    """What sends an epoch's record of a member, by its folder's name if there are several."""
-    names = [str(m.out.relative_to(out)) if m.out.is_relative_to(out) else "" for m in members]
-    return lambda i, entry: tracker.epoch("" if len(members) == 1 else names[i], entry)
+def _names(members: Sequence[Member], out: Path) -> list[str]:
+    """What a tracker calls the members: by their folders if there are several, else nothing."""
+    if len(members) == 1:
+        return [""]
+    return [str(m.out.relative_to(out)) if m.out.is_relative_to(out) else "" for m in members]
 
 
 def check_fit(task: Task, adapter: AdapterConfig, tokens: Tokens | None, out: Path) -> None:

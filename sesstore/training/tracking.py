@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, MissingExtraError
+from .runs import Run
 
 TRACKERS = ("tensorboard", "wandb", "trackio")
 
@@ -37,15 +38,38 @@ class Tracker:
         entry : mapping
             Loss, valid metrics and timings of the epoch.
         """
-        if self._to is None:
-            return
-        before = f"{name}/" if name else ""
         values = {key: entry[key] for key in ("loss", "tokens_per_second", "wait_share")}
         values |= {f"valid/{metric}": value for metric, value in entry["valid"].items()}
-        self._to.log({before + key: value for key, value in values.items()}, step=entry["epoch"])
+        self._log(name, values, entry["epoch"])
+
+    def settings(self, name: str, values: Mapping[str, Any]) -> None:
+        """Send an adapter's settings; what is no number or word is sent as text."""
+        if self._to is not None:
+            given = {key: value for key, value in values.items() if value is not None}
+            plain = {
+                k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()
+            }
+            self._to.store_init_configuration(_named(name, plain))
+
+    def scores(self, name: str, run: Run) -> None:
+        """Send what the best epoch of an adapter reached, at the last epoch's place."""
+        values = {
+            f"best/{split}/{metric}": value
+            for split, metrics in run.metrics.items()
+            for metric, value in metrics.items()
+        }
+        self._log(name, values, len(run.history))
+
+    def _log(self, name: str, values: Mapping[str, Any], epoch: int) -> None:
+        if self._to is not None:
+            self._to.log(_named(name, values), step=epoch)
 
 
 NO_TRACKER = Tracker()
+
+
+def _named(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{name}/{key}" if name else key: value for key, value in values.items()}
 
 
 @contextmanager
@@ -81,7 +105,11 @@ def tracker(name: str | None, project: str, folder: Path) -> Iterator[Tracker]:
             kind(project, logging_dir=folder) if kind.requires_logging_directory else kind(project)
         )
         made.start()
-    except ImportError:
+    except ImportError as problem:
+        if problem.name in ("wandb", "trackio"):  # one's own choice, so in no extra
+            raise InputError(
+                f"tracker '{name}' is not installed. Install it with: pip install {name}"
+            ) from None
         raise MissingExtraError(f"tracker '{name}'", "track") from None
     try:
         yield Tracker(made)

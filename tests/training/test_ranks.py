@@ -57,6 +57,9 @@ def _train(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(port),
     )  # fmt: skip
+    from accelerate import PartialState
+
+    PartialState._reset_state()  # made by a tracker, maybe, before this process was forked
     torch.set_num_threads(1)
     opened = Store.open(store)
     with ranks() as group:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import InputError, MissingExtraError
+from sesstore.training.fit import FitConfig, Member, fit_many
 from sesstore.training.tracking import NO_TRACKER, tracker
 
 ENTRY = {
@@ -44,7 +46,30 @@ def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "wandb", None)
     pytest.importorskip("accelerate")
     with (
-        pytest.raises(MissingExtraError, match=r"sesstore\[track\]"),
+        pytest.raises(InputError, match="pip install wandb"),
         tracker("wandb", "toy", tmp_path),
     ):
         pass
+    monkeypatch.setitem(sys.modules, "accelerate.tracking", None)
+    with (
+        pytest.raises(MissingExtraError, match=r"sesstore\[track\]"),
+        tracker("tensorboard", "toy", tmp_path),
+    ):
+        pass
+
+
+def test_a_training_sends_settings_epochs_and_scores(taught, out: Path) -> None:
+    pytest.importorskip("accelerate")
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    members = [Member(AdapterConfig(16, 3, heads=2), FitConfig(epochs=2), out)]
+    data = (taught.task(), taught.embeddings, taught.tokens)
+    with tracker("tensorboard", "toy", out / "tracked") as to:
+        (run,) = fit_many(*data, members, out, tracker=to)
+    (main,) = (out / "tracked" / "toy").glob("events*")
+    found = events.EventAccumulator(str(main))
+    found.Reload()
+    assert [e.step for e in found.Scalars("loss")] == [1, 2]
+    (last,) = found.Scalars("best/test/accuracy")
+    assert last.value == pytest.approx(run.metrics["test"]["accuracy"])
+    (settings,) = (out / "tracked").rglob("hparams.yml")
+    assert "lr: 0.0005" in settings.read_text()
