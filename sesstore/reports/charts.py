@@ -199,7 +199,8 @@ def protein_centric(found: Findings) -> Chart:
     )
     top = max(rows, key=lambda row: row["F1"])
     best = alt.Chart(alt.Data(values=[top])).encode(x="recall:Q", y="precision:Q", tooltip=tooltip)
-    label = best.mark_text(align="left", dx=10, dy=-8, text=f"F1 {top['F1']:.3f}")
+    # Below and to the left of the ring the curve leaves room wherever it runs.
+    label = best.mark_text(align="right", dx=-12, dy=16, text=f"F1 {top['F1']:.3f}")
     mark = best.mark_point(size=120, strokeWidth=2, filled=False)
     made: Chart = (base.mark_line(strokeWidth=2) + mark + label).properties(height=320)
     return made

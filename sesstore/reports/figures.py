@@ -110,7 +110,7 @@ def theme(dark: bool = False) -> dict[str, Any]:
         "style": {
             "on-weak": {"color": ink["ink"]},
             "on-strong": {"color": "#0c1a22" if dark else "#ffffff"},
-            "aside": {"stroke": ink["soft"], "strokeDash": [4, 4]},
+            "aside": {"color": ink["soft"], "strokeDash": [4, 4]},
             "soft": {"color": ink["soft"]},
             "mark": {"color": palette[1]},
             "soft-bar": {"color": "#2d6478" if dark else "#9cc7d6"},
