@@ -125,11 +125,12 @@ def _unlabelled(task: Task) -> Iterator[Finding]:
 def _any(label: Any) -> bool:
     if isinstance(label, np.ndarray):
         return bool(_known(label).any())
-    return label != ()
+    return not (isinstance(label, tuple) and not label)
 
 
 def _known(label: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.isfinite(label) if label.dtype.kind == "f" else label != IGNORED
+    known: NDArray[np.bool_] = np.isfinite(label) if label.dtype.kind == "f" else label != IGNORED
+    return known
 
 
 def _counts(split: Split) -> Counter[int]:

@@ -64,8 +64,8 @@ def cluster(sequences: Sequence[str]) -> Clusters:
     identity = identity_of(ALIKE)
     return Clusters(
         found,
-        f"shared 4-mers (MinHash; about {identity:.0%} identity and more; with MMseqs2 installed "
-        f"{MMSEQS_IDENTITY:.0%})",
+        f"shared 4-mers (MinHash), from about {identity:.0%} identity on; MMseqs2, once installed, "
+        f"clusters from {MMSEQS_IDENTITY:.0%} on",
     )
 
 

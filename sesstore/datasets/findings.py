@@ -94,7 +94,7 @@ def label_text(label: Any, task: Task) -> str:
         return f"{label:g}"
     if isinstance(label, tuple):
         return ", ".join(task.classes[number] for number in label) or "none"
-    return task.classes[label]
+    return task.classes[int(label)]
 
 
 def first(items: Sequence[str]) -> tuple[str, ...]:

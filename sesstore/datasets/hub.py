@@ -117,5 +117,6 @@ def _advice(recipe: Recipe, repository: str, reason: str) -> str:
     return (
         f"the data set {repository} of '{recipe.name}' is not here: {reason}. Get train.csv, "
         f"valid.csv and test.csv of https://huggingface.co/datasets/{repository} where there is a "
-        f"network, put them into one folder, and add it: sesstore add {recipe.name} --data FOLDER"
+        f"network, put them into one folder, and add it: sesstore add {recipe.name} --data FOLDER "
+        f"--source SOURCE"
     )

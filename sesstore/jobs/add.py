@@ -135,8 +135,10 @@ def add(
         same = store.task(task.name).data_digest == task.data_digest
         notes.append("it was here already, the same" if same else "it replaces one of that name")
     new = store.add_proteins(loaded.proteins)
-    with progress.stage("storing tokens", len(loaded.tokens), "proteins") as bar:
-        tokens = store.add_tokens(_counted(loaded.tokens, bar.advance), circumstances("lmdb"))
+    tokens = 0
+    if loaded.tokens:
+        with progress.stage("storing tokens", len(loaded.tokens), "proteins") as bar:
+            tokens = store.add_tokens(_counted(loaded.tokens, bar.advance), circumstances("lmdb"))
     store.add_task(task)
     store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
