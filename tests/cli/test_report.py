@@ -20,7 +20,7 @@ def test_train_reports_and_report_compares(cli, trained: Path, monkeypatch) -> N
     assert said.json["report"] == "two/report.html"
     text = Path("two/report.html").read_text()
     assert "smallest loss" in text
-    assert "--structure none" in text
+    assert "structure none, 2 seeds" in text
     compared = cli("report", trained, "two", "--out", "both", "--json").json
     assert compared["report"] == "both/comparison.html"
     assert all(Path(figure).is_file() for figure in compared["figures"])

@@ -1,0 +1,79 @@
+"""What a report shows is gathered from the run's folder and the store, for labels and values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.datasets.load import LoadedTask
+from sesstore.errors import InputError, UnknownNameError
+from sesstore.jobs.add import add, load
+from sesstore.jobs.report import gather
+from sesstore.jobs.train import prepare, train
+from sesstore.store import Store
+from sesstore.training.learner import FitConfig
+
+ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8}
+CONFIG = FitConfig(epochs=1, batch_tokens=4096, lr=5e-3)
+LABELS = {"ec": lambda rng: [3, int(rng.integers(0, 9))], "thermostability": lambda rng: 40.5}
+
+
+def trained(name: str, store: Store, folder: Path) -> Path:
+    """A run on a task with one file a split."""
+    rng = np.random.default_rng(7)
+    for split, count in (("train", 12), ("valid", 6), ("test", 6)):
+        rows = []
+        for i in range(count):
+            length = int(rng.integers(9, 30))
+            label = LABELS[name](rng)
+            rows.append(
+                {
+                    "name": f"{split}{i}",
+                    "aa_seq": "".join(rng.choice(list("ACDEFGHIKL"), length)),
+                    "foldseek_seq": "D" * (length - 1) + "#",
+                    "ss8_seq": "H" * length,
+                    "label": label + i if name == "thermostability" else label,
+                }
+            )
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    loaded = load(name, data=folder, source="alphafold2")
+    assert isinstance(loaded, LoadedTask)
+    add(store, loaded)
+    inputs = prepare(store, name, plm="blosum62", alphabets=("foldseek", "dssp"))
+    return Path(train(inputs, ADAPTER, CONFIG, out=folder / "run").run)
+
+
+@pytest.mark.parametrize("name", list(LABELS))
+def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: Path) -> None:
+    found = gather(trained(name, store, tmp_path), store, ["test2"])
+    (one,) = found.along
+    assert (one.id, one.why, found.drawn) == ("test2", "chosen", "attention")
+    assert one.values.sum() == pytest.approx(1)
+    assert len(one.values) == len(one.sequence) == len(one.tokens["foldseek"])
+    assert one.tokens["foldseek"].endswith("D#")
+    assert one.true.startswith("3" if name == "ec" else "42.5")
+    assert found.rows is not None
+    assert np.isnan(found.rows.plddt).all()
+    assert set(found.intervals) == set(found.values["test"]) == set(found.values["valid"])
+    assert any("BLOSUM" in text or "Henikoff" in text for text in found.citations)
+    assert found.confusion is None
+    assert bool(found.classes) == (name == "ec")
+
+
+def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
+    run = trained("thermostability", store, tmp_path)
+    whys = [one.why for one in gather(run, store).along]
+    assert whys == ["smallest loss", "median loss", "largest loss"]
+    with pytest.raises(UnknownNameError, match="test3"):
+        gather(run, store, ["test33"])
+    record = json.loads((run / "run.json").read_text())
+    record["task"]["data_digest"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    found = gather(run, store)
+    assert found.along == ()
+    assert "not the version" in found.notes[0]
+    with pytest.raises(InputError, match="not the version"):
+        gather(run, store, ["test3"])
