@@ -12,6 +12,8 @@ import torch
 
 from sesstore.encoders import esm as ours
 from sesstore.encoders import registry
+from sesstore.encoders.catalogue import Options
+from sesstore.encoders.windows import starts
 from sesstore.errors import InputError, WeightsError
 from sesstore.proteins import Protein
 
@@ -89,6 +91,27 @@ def test_windows_come_near_the_full_forward(t6):
         (full * windowed).sum(1) / np.linalg.norm(full, axis=1) / np.linalg.norm(windowed, axis=1)
     )
     assert cosine.min() > 0.95
+
+
+def test_titin_is_encoded_window_by_window(small_esm2, monkeypatch):
+    (titin,) = random_proteins([35_000], seed=10)
+    encoder = ours.load(small_esm2.spec, Options(small_esm2.path, "cpu"))
+    sizes, forward = [], type(encoder).forward
+
+    def counted(self, sequences):
+        sizes.append(sum(map(len, sequences)))
+        return forward(self, sequences)
+
+    monkeypatch.setattr(type(encoder), "forward", counted)
+    values = encoded(encoder, [titin])[titin.digest]
+    assert values.shape == (35_000, small_esm2.spec.dim)
+    assert max(sizes) <= max(encoder.budget, 1022)
+    places = starts(35_000, 1022, "windows")
+    for place, after in ((places[0], places[1]), (places[20], places[21])):
+        window = Protein("window", titin.sequence[place : place + 1022])
+        alone = encoded(encoder, [window])[window.digest]
+        own = slice(1022 - (after - place), after - place)  # what no other window covers
+        np.testing.assert_allclose(values[place:][own], alone[own], atol=1e-4)
 
 
 def test_another_size_is_refused(t6):
