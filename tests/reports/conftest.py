@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 import torch
 
 from sesstore.provenance import Fingerprint
+from sesstore.reports.comparison import write_comparison
+from sesstore.reports.runreport import write_report
 from sesstore.tasks import Problem
 from sesstore.training.findings import Along, Findings, RowFacts, row_errors
 from sesstore.training.intervals import Predicted, intervals
@@ -121,6 +124,23 @@ def findings() -> Callable[..., Findings]:
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture(scope="session")
+def report_of(
+    findings: Callable[..., Findings], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Problem], list[Path]]:
+    """Write the report of a problem, once for all tests."""
+    return cache(lambda problem: write_report(findings(problem), tmp_path_factory.mktemp("report")))
+
+
+@pytest.fixture(scope="session")
+def compared(
+    findings: Callable[..., Findings], tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """A comparison of two trainings whose folders have one name."""
+    both, none = findings(name="run"), findings(name="run", seeds=1, alphabets=())
+    return write_comparison([both, none], tmp_path_factory.mktemp("compared"))
 
 
 class _Addresses(HTMLParser):

@@ -12,9 +12,8 @@ pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
 
-def test_trainings_side_by_side(findings, tmp_path, parsed) -> None:
-    both, none = findings(name="run"), findings(name="run", seeds=1, alphabets=())
-    page, *figures = write_comparison([both, none], tmp_path)
+def test_trainings_side_by_side(findings, compared, parsed) -> None:
+    both, (page, *figures) = findings(name="run"), compared
     fetched, text = parsed(page.read_text())
     assert fetched == []
     assert "run (1)" in text

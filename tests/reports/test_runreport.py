@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from sesstore.reports.comparison import write_comparison
 from sesstore.reports.methods import methods
 from sesstore.reports.runreport import write_report
 from sesstore.tasks import Problem
@@ -21,10 +20,10 @@ ALWAYS = {"metrics", "learning", "loss", "errors-length", "errors-confidence", "
 
 
 @pytest.mark.parametrize("problem", Problem)
-def test_every_problem_has_its_report(problem, findings, tmp_path, parsed) -> None:
+def test_every_problem_has_its_report(problem, findings, report_of, parsed) -> None:
     found = findings(problem)
-    page, *figures = write_report(found, tmp_path)
-    assert page == tmp_path / "report.html"
+    page, *figures = report_of(problem)
+    assert page.name == "report.html"
     assert {f.stem for f in figures if f.suffix == ".svg"} == ALWAYS | FIGURES[problem]
     assert all(f.with_suffix(".png").is_file() for f in figures)
     fetched, text = parsed(page.read_text())
@@ -53,11 +52,9 @@ def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
     assert "Where errors concentrate" not in text
 
 
-def test_pages_open_without_errors(findings, tmp_path, browser) -> None:
+def test_pages_open_without_errors(report_of, compared, browser) -> None:
     """In a real browser, with the page's policy that forbids all requests."""
-    report = write_report(findings(), tmp_path)[0]
-    compared = write_comparison([findings(), findings(name="none", alphabets=())], tmp_path)[0]
-    for page, charts in ((report, 9), (compared, 3)):
+    for page, charts in ((report_of(Problem.SINGLE_LABEL)[0], 9), (compared[0], 3)):
         document, console = browser(page)
         assert console == ""
         assert document.count('<svg xmlns="http://www.w3.org/2000/svg"') >= charts
