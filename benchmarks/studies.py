@@ -35,7 +35,8 @@ from sesstore.store import Store
 from sesstore.studies import ablation, quality
 from sesstore.studies.arms import Arm, Trial, train_trial
 from sesstore.studies.record import StudyReport
-from sesstore.studies.study import BOTH, Place, StudySettings
+from sesstore.studies.settings import Place, StudySettings
+from sesstore.studies.study import BOTH
 from sesstore.training.learner import FitConfig
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

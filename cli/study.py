@@ -64,12 +64,12 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         output: Output,
         **own: Any,
     ) -> None:
-        from sesstore.studies.study import Place, StudySettings
+        from sesstore.studies.settings import Place, StudySettings
         from sesstore.training.learner import FitConfig
 
         learning = ("epochs", "patience", "lr", "batch_tokens", "seed", "device")
         fit = FitConfig(**{name: own.pop(name) for name in learning})
-        shape = {name: own.pop(name) for name in ("heads", "width", "pooling") if name in own}
+        shape = {str(name): own.pop(name) for name in ("heads", "width") if name in own}
         chosen = {name: value for name, value in shape.items() if value is not None}
         settings = StudySettings(task, plm, source or (), seeds, chosen, fit)
         store = store_with(store_path, task, plm, output)
@@ -132,8 +132,9 @@ def size(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import size as study
 
-    heads = own.pop("heads_tried", None)
-    return study.run(*given, **own, **({"heads": heads} if heads else {}))
+    if heads := own.pop("heads_tried", None):
+        own["heads"] = heads
+    return study.run(*given, **own)
 
 
 @_study

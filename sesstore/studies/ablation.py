@@ -14,7 +14,8 @@ from ..training.runs import Run
 from .arms import Arm, Runs
 from .figures import interval_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "Does structure help, and which kind of structure tokens?"
 
@@ -96,7 +97,9 @@ def _compare(study: Study, trained: dict[str, Runs], pooling: str | None) -> Non
     full = {source: study.alphabets(source) for source in trained}
     for source, alphabets in full.items():
         for kinds in _kinds(alphabets)[1:]:
-            study.compare(runs(kinds, source), runs((), source))
+            found = study.compare(runs(kinds, source), runs((), source))
+            if kinds == _kinds(alphabets)[-1]:
+                study.find(study.verdict(found))
         if len(alphabets) > 1:
             for name in alphabets:
                 study.compare(runs(alphabets, source), runs((name,), source))

@@ -21,7 +21,8 @@ from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run
 from .figures import convergence_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "How many epochs does structure save?"
 PLAIN = "no structure"

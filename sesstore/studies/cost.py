@@ -31,7 +31,8 @@ from ..structures.files import models, structure_files
 from ..structures.tokenise import tokenise_many
 from .figures import cost_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "What does each stage cost, and when has the cache paid for itself?"
 

@@ -22,7 +22,8 @@ from ..training.runs import Run
 from .changed import first_conformer
 from .figures import interval_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "Do several conformers of a protein help more than one?"
 FEWEST = 10

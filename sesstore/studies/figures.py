@@ -30,15 +30,15 @@ def interval_chart(
     rows : sequence of dict, optional
         Of the table; all by default.
     """
-    alt = charting()
+    vega = charting()
     shown = [{**row, "colour": str(row.get(colour or "") or "none")} for row in rows or report.rows]
-    base = alt.Chart(alt.Data(values=[_flat(row) for row in shown])).encode(
-        y=alt.Y("arm:N", sort=None, title=None, axis=alt.Axis(labelLimit=320))
+    base = vega.Chart(vega.Data(values=[_flat(row) for row in shown])).encode(
+        y=vega.Y("arm:N", sort=None, title=None, axis=vega.Axis(labelLimit=320))
     )
     if colour:
-        base = base.encode(color=alt.Color("colour:N", title=colour))
+        base = base.encode(color=vega.Color("colour:N", title=colour))
     bars = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", scale=alt.Scale(zero=False), title=_title(report)), x2="high:Q"
+        x=vega.X("low:Q", scale=vega.Scale(zero=False), title=_title(report)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x="score:Q")
     chart: alt.LayerChart = (bars + points).properties(width=480, height={"step": 26})
@@ -62,7 +62,7 @@ def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
     upper = interval_chart(report, rows=sources)
     if not degraded:
         return upper
-    alt = charting()
+    vega = charting()
     plain, clean = sources[0]["score"], sources[1]
     units = {"noise": "share of tokens replaced", "coordinates": "Angstrom", "plddt": "threshold"}
     panels = []
@@ -73,12 +73,12 @@ def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
         if kind == "noise":
             begins = {"degree": 0, **{key: clean[key] for key in ("arm", "score", "low", "high")}}
             rows += [{**begins, "when": when} for when in {row["when"]: None for row in rows}]
-        base = alt.Chart(alt.Data(values=rows)).encode(
-            x=alt.X("degree:Q", title=f"{kind}: {unit}"),
-            color=alt.Color("when:N", title="degraded at"),
+        base = vega.Chart(vega.Data(values=rows)).encode(
+            x=vega.X("degree:Q", title=f"{kind}: {unit}"),
+            color=vega.Color("when:N", title="degraded at"),
         )
-        score = alt.Y("score:Q", scale=alt.Scale(zero=False), title=_title(report))
-        level = alt.Chart(alt.Data(values=[{"plain": plain, "said": "no structure"}])).encode(
+        score = vega.Y("score:Q", scale=vega.Scale(zero=False), title=_title(report))
+        level = vega.Chart(vega.Data(values=[{"plain": plain, "said": "no structure"}])).encode(
             y="plain:Q"
         )
         panels.append(
@@ -86,16 +86,16 @@ def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
                 base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
                 + base.mark_line(point=True).encode(y=score)
                 + level.mark_rule(strokeDash=[4, 4])
-                + level.mark_text(align="right", dy=-7).encode(x=alt.value(480), text="said:N")
+                + level.mark_text(align="right", dy=-7).encode(x=vega.value(480), text="said:N")
             ).properties(width=480, height=220)
         )
-    chart: alt.TopLevelMixin = alt.vconcat(upper, *panels)
+    chart: alt.TopLevelMixin = vega.vconcat(upper, *panels)
     return chart
 
 
 def convergence_chart(report: StudyReport) -> alt.LayerChart:
     """Mean of the monitor on valid after each epoch; the line is the plain adapter's best."""
-    alt = charting()
+    vega = charting()
     points = [
         {"adapter": row["arm"], "epoch": place, "score": value}
         for row in report.rows
@@ -104,28 +104,28 @@ def convergence_chart(report: StudyReport) -> alt.LayerChart:
     values = [point["score"] for point in points if point["adapter"] == report.rows[0]["arm"]]
     best = min(values) if report.monitor in ("rmse", "mae") else max(values)
     lines = (
-        alt.Chart(alt.Data(values=points))
+        vega.Chart(vega.Data(values=points))
         .mark_line(point=True)
         .encode(
-            x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("score:Q", scale=alt.Scale(zero=False), title=f"valid {report.monitor}"),
-            color=alt.Color("adapter:N", sort=None, title=None),
+            x=vega.X("epoch:Q", title="epoch", axis=vega.Axis(tickMinStep=1)),
+            y=vega.Y("score:Q", scale=vega.Scale(zero=False), title=f"valid {report.monitor}"),
+            color=vega.Color("adapter:N", sort=None, title=None),
         )
     )
-    level = alt.Chart(alt.Data(values=[{"best": best}])).mark_rule(strokeDash=[4, 4])
+    level = vega.Chart(vega.Data(values=[{"best": best}])).mark_rule(strokeDash=[4, 4])
     chart: alt.LayerChart = (lines + level.encode(y="best:Q")).properties(width=560, height=300)
     return chart
 
 
 def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
     """Seconds spent after each epoch, from the store and with the PLM in the loop."""
-    alt = charting()
+    vega = charting()
     last = report.rows[-1]
     if "epoch" not in last:
         bars: alt.Chart = (
-            alt.Chart(alt.Data(values=report.rows))
+            vega.Chart(vega.Data(values=report.rows))
             .mark_bar()
-            .encode(x=alt.X("seconds:Q"), y=alt.Y("stage:N", sort=None, title=None))
+            .encode(x=vega.X("seconds:Q"), y=vega.Y("stage:N", sort=None, title=None))
         )
         return bars
     names = {"store": "from the store", "loop": "PLM in the loop"}
@@ -139,12 +139,12 @@ def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
         for epoch in range(int(report.settings["fit"]["epochs"]) + 1)
     ]
     chart: alt.Chart = (
-        alt.Chart(alt.Data(values=points))
+        vega.Chart(vega.Data(values=points))
         .mark_line(point=True)
         .encode(
-            x=alt.X("epoch:Q", title="epochs trained", axis=alt.Axis(tickMinStep=1)),
-            y=alt.Y("seconds:Q", title="seconds in all"),
-            color=alt.Color("way:N", sort=None, title=None),
+            x=vega.X("epoch:Q", title="epochs trained", axis=vega.Axis(tickMinStep=1)),
+            y=vega.Y("seconds:Q", title="seconds in all"),
+            color=vega.Color("way:N", sort=None, title=None),
         )
         .properties(width=560, height=300)
     )
@@ -154,12 +154,12 @@ def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
 def _against(
     report: StudyReport, key: str, title: str, colour: str, heading: str
 ) -> alt.LayerChart:
-    alt = charting()
-    base = alt.Chart(alt.Data(values=[_flat(row) for row in report.rows])).encode(
-        x=alt.X(f"{key}:Q", scale=alt.Scale(type="log", nice=False, padding=20), title=title),
-        color=alt.Color(f"{colour}:N", title=heading),
+    vega = charting()
+    base = vega.Chart(vega.Data(values=[_flat(row) for row in report.rows])).encode(
+        x=vega.X(f"{key}:Q", scale=vega.Scale(type="log", nice=False, padding=20), title=title),
+        color=vega.Color(f"{colour}:N", title=heading),
     )
-    y = alt.Y("score:Q", scale=alt.Scale(zero=False), title=_title(report))
+    y = vega.Y("score:Q", scale=vega.Scale(zero=False), title=_title(report))
     chart: alt.LayerChart = (
         base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
         + base.mark_point(filled=True, size=90, opacity=1).encode(

@@ -45,12 +45,13 @@ def write_page(
     save_figure(drawn, folder / FIGURE)
     page = Page(f"{report.study}: {report.question}", _subtitle(report))
     page.section("What was found")
-    for sentence in report.findings:
+    # The sentences of comparisons come last, and have a table of their own here.
+    for sentence in report.findings[: len(report.findings) - len(report.comparisons)]:
         page.text(sentence)
     page.chart(drawn, caption(report))
     page.section("Table")
     columns, rows = report.table()
-    page.table(columns, rows, _table_note(report))
+    page.table(columns, rows)
     _comparisons(page, report)
     _missing(page, report)
     _method(page, report)
@@ -86,12 +87,6 @@ def methods(report: StudyReport) -> str:
 def _subtitle(report: StudyReport) -> str:
     encoders = report.encoder if isinstance(report.encoder, str) else ", ".join(report.encoder)
     return f"{report.task}, {encoders}, {report.settings['seeds']} seeds"
-
-
-def _table_note(report: StudyReport) -> str:
-    if "score" not in report.columns:
-        return ""
-    return f"low and high: 95 % interval of {report.split} {report.monitor} over proteins."
 
 
 def _comparisons(page: Page, report: StudyReport) -> None:

@@ -25,7 +25,8 @@ from .changed import noisy
 from .figures import quality_chart
 from .jitter import shaken_tokens
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "How good must a structure be, and where does it stop helping?"
 WHEN = ("test", "train")
@@ -100,7 +101,7 @@ def run(
     work.coordinates()
     work.thresholds()
     work.say_where_it_ends()
-    shown = {"tokens": "tokens", "when": "degraded at", "degree": "degree"}
+    shown = {"arm": "structure", "when": "degraded at", "degree": "degree"}
     return study.finish(shown, quality_chart)
 
 
@@ -128,10 +129,10 @@ class _Quality:
             self.plain = self.plain or runs["no structure"]
             self.clean[source] = runs[source]
         self._row("no structure", "none", None, None, self.plain)
-        for source, runs_ in self.clean.items():
-            row = self._row(source, source, None, None, runs_)
+        for source, found in self.clean.items():
+            row = self._row(source, source, None, None, found)
             row["coverage"] = study.covered(source)
-            self._against_plain(source, runs_)
+            self._against_plain(source, found)
         first, *others = self.names
         for other in others:
             study.compare((first, self.clean[first]), (other, self.clean[other]))
@@ -203,18 +204,23 @@ class _Quality:
 
     def say_where_it_ends(self) -> None:
         """Say for each way of degrading up to where structure helps."""
+        study, source = self.study, self.names[0]
+        rows = study.report.rows
+        if not next(row for row in rows if row["arm"] == source)["helps"]:
+            study.find(f"Even as they are, tokens of {source} do not help for sure")
+            return
         for kind, when in self._series():
-            rows = [r for r in self.study.report.rows if (r["tokens"], r["when"]) == (kind, when)]
-            helps = [row["degree"] for row in rows if row["helps"]]
-            ends = [row["degree"] for row in rows if not row["helps"]]
-            where = f"with {kind} at {when} time"
-            if not ends:
-                self.study.find(f"Structure helps up to the last degree {where}: {max(helps):g}")
-            else:
-                self.study.find(
-                    f"Structure no longer helps for sure {where} from {min(ends):g} on "
-                    f"(the interval against no structure reaches zero)"
+            found = [row for row in rows if (row["tokens"], row["when"]) == (kind, when)]
+            ends = [row["degree"] for row in found if not row["helps"]]
+            where = f"with {kind} on tokens of {source} at {when} time"
+            if ends:
+                study.find(
+                    f"Structure no longer helps for sure {where} from {min(ends):g} on: the "
+                    f"interval of the difference to no structure reaches zero"
                 )
+            else:
+                last = max(row["degree"] for row in found)
+                study.find(f"Structure helps {where} up to the last degree, {last:g}")
 
     def _series(self) -> Iterator[tuple[str, str]]:
         kinds = {

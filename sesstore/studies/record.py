@@ -37,7 +37,7 @@ class StudyReport:
     monitor, split : str
         The metric of the table, and the split it was measured on.
     columns : dict of str to str
-        Columns of the table that people are shown: key of a row to heading.
+        Columns that people are shown before the score's: key of a row to heading.
     rows : list of dict
         The table, a dict a row.
     comparisons : list of dict
@@ -76,18 +76,35 @@ class StudyReport:
         return plain
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
-        """Headings and cells as people are shown them."""
-        cells = [[row.get(key) for key in self.columns] for row in self.rows]
-        return list(self.columns.values()), cells
+        """Headings and cells as people are shown them; columns without any value are left out."""
+        shown = {
+            key: head
+            for key, head in self.columns.items()
+            if any(row.get(key) is not None for row in self.rows)
+        }
+        heads, cells = list(shown.values()), [[row.get(key) for key in shown] for row in self.rows]
+        if any("score" in row for row in self.rows):
+            heads += [f"{self.split} {self.monitor}", "95 % interval"]
+            for row, shown_row in zip(self.rows, cells, strict=True):
+                spread = "" if row["std"] is None else f" ± {row['std']:.4f}"
+                shown_row += [
+                    f"{row['score']:.4f}{spread}",
+                    f"{row['low']:.4f} to {row['high']:.4f}",
+                ]
+        return heads, cells
 
     def write(self) -> None:
         """Write ``study.json`` and ``table.csv``, each in one step."""
         folder = Path(self.run)
         text = io.StringIO()
-        keys = [k for k in dict.fromkeys(k for row in self.rows for k in row) if k != "curve"]
-        table = csv.DictWriter(text, keys, extrasaction="ignore", lineterminator="\n")
+        plain = [
+            {key: value for key, value in row.items() if not isinstance(value, list | dict)}
+            for row in self.rows
+        ]
+        keys = list(dict.fromkeys(key for row in plain for key in row))
+        table = csv.DictWriter(text, keys, lineterminator="\n")
         table.writeheader()
-        table.writerows(self.rows)
+        table.writerows(plain)
         write_atomically(folder / TABLE, text.getvalue().encode())
         record = json.dumps({"format": FORMAT, **self.to_json()}, indent=1, ensure_ascii=False)
         write_atomically(folder / RECORD, record.encode() + b"\n")
@@ -111,15 +128,15 @@ class StudyReport:
             raise InputError(f"'{file}' is no record of a finished study: {problem}") from None
 
 
-def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
-    """Begin a study in a folder, or go on with the one that is there.
+def check(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
+    """Check that a study may begin in a folder, or go on there; writes nothing.
 
     Parameters
     ----------
     folder : path
-        Made if it is absent.
+        Absent or empty, or a study's.
     settings : mapping
-        Everything that decides the numbers, as plain values.
+        Everything that decides the numbers.
     resume : bool
         Go on with what is there, if anything.
 
@@ -129,12 +146,10 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
         There is a study already and `resume` was not asked for, or it has other settings; names
         those that differ.
     """
-    file, mine = folder / SETTINGS, json.loads(canonical_json(settings))
+    file = folder / SETTINGS
     if not file.exists():
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"'{folder}' holds other things than a study. Name another --out")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(mine, indent=1).encode() + b"\n")
         return
     if not resume:
         raise InputError(
@@ -142,8 +157,7 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
             f"--out"
         )
     try:
-        begun = json.loads(file.read_text("utf-8"))
-        differing = differences(begun, mine)
+        differing = differences(json.loads(file.read_text("utf-8")), _plain(settings))
     except (ValueError, AttributeError) as problem:
         raise InputError(f"'{file}' is broken: {problem}. Name another --out") from None
     if differing:
@@ -151,6 +165,14 @@ def begin(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
             f"the study in '{folder}' was begun with other settings: {'; '.join(differing)}. "
             f"Go on with the same, or name another folder with --out"
         )
+
+
+def begin(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Make a study's folder and write its settings there, if that was not done before."""
+    if not (folder / SETTINGS).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(_plain(settings), indent=1) + "\n"
+        write_atomically(folder / SETTINGS, text.encode())
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = "") -> list[str]:
@@ -163,6 +185,12 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = 
         elif a != b:
             found.append(f"{inside}{key} ({json.dumps(a)} then, {json.dumps(b)} now)")
     return found
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they come back from JSON."""
+    plain: dict[str, Any] = json.loads(canonical_json(settings))
+    return plain
 
 
 def _without_nan(value: Any) -> Any:

@@ -22,7 +22,8 @@ from ..streaming.reader import read_type
 from .arms import Arm
 from .figures import scaling_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "What buys more: a larger PLM, or a wider adapter?"
 

@@ -18,7 +18,8 @@ from ..training.metrics import HIGHER_IS_WORSE
 from .arms import Arm
 from .figures import size_chart
 from .record import StudyReport
-from .study import Place, Study, StudySettings
+from .settings import Place, StudySettings
+from .study import Study
 
 QUESTION = "How small may the adapter be?"
 WITHIN = 0.005

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,72 +18,23 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.train import interval, prepare
-from ..progress import SILENT, Progress
 from ..provenance import Provenance, circumstances
 from ..store import Store
 from ..tasks import Problem
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
-from ..training.learner import FitConfig
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run, task_record
 from .arms import Arm, Runs, Trial, train_trial
 from .pairs import Comparison, adjusted, compare
-from .record import StudyReport, begin
+from .record import StudyReport, begin, check
+from .settings import Place, StudySettings
 
 if TYPE_CHECKING:
     import altair as alt
 
 Chart = Callable[[StudyReport], "alt.TopLevelMixin"]
 BOTH = ("foldseek", "dssp")
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """What all studies take.
-
-    Parameters
-    ----------
-    task : str
-        A task of the store.
-    plm : str, optional
-        The encoder; the store's only one by default.
-    sources : tuple of str
-        Sources of structures; those of the store that have tokens of the task's proteins by
-        default.
-    seeds : int
-        Runs of each arm.
-    adapter : mapping
-        Settings of `AdapterConfig` that all arms share, such as ``heads``.
-    fit : FitConfig
-        How arms learn.
-    """
-
-    task: str
-    plm: str | None = None
-    sources: tuple[str, ...] = ()
-    seeds: int = 5
-    adapter: Mapping[str, Any] = field(default_factory=dict)
-    fit: FitConfig = field(default_factory=FitConfig)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a study writes, and whom it tells.
-
-    Parameters
-    ----------
-    out : path, optional
-        Folder of the study; a new one under ``runs/<task>`` by default.
-    resume : bool
-        Go on with an interrupted study in `out`; what is finished is not done again.
-    progress : Progress
-        Told about the work.
-    """
-
-    out: Path | None = None
-    resume: bool = False
-    progress: Progress = SILENT
 
 
 class Study:
@@ -129,7 +80,8 @@ class Study:
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{stamp}"
         chosen = {"study": name, **asdict(settings), **options}
-        begin(self.folder, {**chosen, "data": self.task.data_digest}, resume=place.resume)
+        self._begun = {**chosen, "data": self.task.data_digest}
+        check(self.folder, self._begun, resume=place.resume)
         self.report = StudyReport(
             study=name,
             task=self.task.name,
@@ -212,6 +164,7 @@ class Study:
 
     def train(self, name: str, inputs: Inputs, arms: Sequence[Arm], **fit: Any) -> Runs:
         """Train arms on one stream, or load them where they are done; see `arms.train_trial`."""
+        begin(self.folder, self._begun)
         config = replace(self.settings.fit, **fit)
         trial = Trial(name, inputs, arms, config, self.settings.seeds)
         return train_trial(trial, self.folder, progress=self.progress)
@@ -262,6 +215,19 @@ class Study:
         self._comparisons.append(found)
         return found
 
+    def verdict(self, found: Comparison) -> str:
+        """Say in words what a comparison comes to."""
+        if not found.certain:
+            return (
+                f"{found.one} and {found.other} are not told apart: the 95 % interval of their "
+                f"difference includes zero"
+            )
+        which = "worse" if (found.low > 0) is self.lower_is_better else "better"
+        return (
+            f"{found.one} is {which} than {found.other}: the 95 % interval of their difference "
+            f"leaves zero out"
+        )
+
     def find(self, sentence: str) -> None:
         """Add a finding."""
         self.report.findings.append(sentence)
@@ -276,15 +242,7 @@ class Study:
         from .page import write_page
 
         report, monitor = self.report, self.task.monitor
-        scores = {
-            "score": f"{report.split} {monitor}",
-            "std": "deviation",
-            "low": "low",
-            "high": "high",
-        }
-        plain = {key: head for key, head in scores.items() if key not in columns}
-        shown = {**columns, **plain} if any("score" in row for row in report.rows) else columns
-        report.columns = dict(shown)
+        report.columns = dict(columns)
         tested = adjusted(self._comparisons)
         report.comparisons = [one.to_json() for one in tested]
         report.findings += [one.sentence(monitor) for one in tested]

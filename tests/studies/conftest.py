@@ -16,7 +16,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.studies import study as study_module
-from sesstore.studies.study import StudySettings
+from sesstore.studies.settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.intervals import bootstrap
