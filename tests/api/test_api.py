@@ -6,31 +6,40 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sesstore
 from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
-from sesstore.jobs.demo import SOURCE, burial_task, demo_files
+from sesstore.jobs.demo import SOURCE, demo_files
 from sesstore.proteins import Protein
+from sesstore.tasks import Problem, Split, Task
+
+COUNT = 9
+
+
+def helices(store: sesstore.OpenStore) -> Task:
+    """Which residues DSSP calls a helix: labels without further computing."""
+    tokens = list(store.store.tokens(SOURCE))
+    splits = {}
+    for start, name in enumerate(("train", "valid", "test")):
+        part = tokens[start::3]
+        digests = np.frombuffer(b"".join(one.digest for one in part), np.uint8).reshape(-1, 32)
+        labels = [(one.codes["dssp"][0] == 0).astype(np.int64) for one in part]
+        splits[name] = Split(tuple(d.tobytes().hex()[:6] for d in digests), digests, labels)
+    problem, metrics = Problem.RESIDUE_SINGLE_LABEL, ("accuracy", "auroc")
+    return Task("helix", problem, ("other", "helix"), splits, metrics, "auroc")
 
 
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory) -> tuple[sesstore.OpenStore, sesstore.TrainedRun]:
     folder = tmp_path_factory.mktemp("api")
     store = sesstore.open(folder / "store")
-    store.tokenize([path for path, _ in demo_files().values()], SOURCE)
-    assert store.add(burial_task()).proteins == 50
+    store.tokenize([path for path, _ in list(demo_files().values())[:COUNT]], SOURCE)
+    assert store.add(helices(store)).proteins == COUNT
     store.embed("onehot")
-    run = sesstore.train(
-        store,
-        "burial",
-        structure=("dssp",),
-        seeds=2,
-        out=folder / "run",
-        epochs=1,
-        heads=2,
-        width=8,
-    )
+    settings = {"structure": ("dssp",), "seeds": 2, "epochs": 1, "heads": 2, "width": 8}
+    run = sesstore.train(store, "helix", out=folder / "run", **settings)
     return store, run
 
 
@@ -60,7 +69,7 @@ def test_a_run_predicts_for_whatever_is_given(taught, tmp_path: Path) -> None:
     assert listed == run.predict([Protein("seq1", "MKVLAAGIVGL")])
     assert len(listed[0]["label"]) == listed[0]["length"] == 11
     assert not listed[0]["structure"]
-    assert run.predict("burial")[0]["structure"]
+    assert run.predict("helix")[0]["structure"]
     assert store.embedding("MKVLAAGIVGL").shape == (11, 26)
     path, _ = next(iter(demo_files().values()))
     assert run.predict(path)[0]["structure"]
@@ -82,7 +91,7 @@ def test_a_loaded_run_needs_no_store(taught, tmp_path: Path, monkeypatch) -> Non
 
 def test_notebooks_show_tables(taught) -> None:
     store, run = taught
-    assert "<td>burial</td><td>50</td>" in store._repr_html_()
+    assert f"<td>helix</td><td>{COUNT}</td>" in store._repr_html_()
     assert "accuracy" in run._repr_html_()
     rows = run.predict({f"<b>{i}": "MKVLA" for i in range(25)})
     shown = rows._repr_html_()
@@ -99,13 +108,13 @@ def test_what_is_wrong_is_said(taught, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'seq1' is int"):
         store.add([3])
     with pytest.raises(UnknownNameError, match="Did you mean 'epochs'"):
-        sesstore.train(store, "burial", epoch=3)
-    with pytest.raises(UnknownNameError, match="Did you mean 'burial'"):
-        sesstore.train(store, "buried")
+        sesstore.train(store, "helix", epoch=3)
+    with pytest.raises(UnknownNameError, match="Did you mean 'helix'"):
+        sesstore.train(store, "helices")
     with pytest.raises(NotStoredError, match="sesstore embed"):
         store.embedding("WWWWWWWWWW")
     with pytest.raises(NotStoredError, match="does not know the protein"):
-        sesstore.open(tmp_path / "empty").add(store.store.task("burial"))
+        sesstore.open(tmp_path / "empty").add(store.store.task("helix"))
     with pytest.raises(MissingFileError, match="no store"):
         sesstore.open(tmp_path / "none", create=False)
     with pytest.raises(MissingFileError, match="no run"):

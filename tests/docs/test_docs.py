@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from sesstore_cli.main import COMMANDS, group
 
@@ -23,16 +24,22 @@ SEQUENCE = "MKVLAAGIVGLCAKAYLERA"
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store, a run and a FASTA file, as some examples take for granted."""
     import sesstore
-    from sesstore.jobs.demo import burial_task, demo_files
+    from sesstore.jobs.demo import demo_files
+    from sesstore.tasks import Problem, Split, Task
 
     folder = tmp_path_factory.mktemp("docs")
     store = sesstore.open(folder / "store")
-    store.tokenize([path for path, _ in demo_files().values()], "pdb")
-    store.add(burial_task())
+    chains = [path for path, _ in list(demo_files().values())[:12]]
+    digests = np.array([list(p.digest) for p in store.tokenize(chains, "pdb").proteins], np.uint8)
     store.add({"a": SEQUENCE})
-    sesstore.train(
-        store, "burial", plm="onehot", structure=(), epochs=1, heads=2, width=8, out=folder / "run"
-    )
+    splits = {
+        name: Split(tuple("wxyz"), digests[i::3], [0, 1, 0, 1])
+        for i, name in enumerate(("train", "valid", "test"))
+    }
+    problem, metrics = Problem.SINGLE_LABEL, ("accuracy", "auroc")
+    store.add(Task("toy", problem, ("no", "yes"), splits, metrics, "auroc"))
+    settings = {"structure": (), "epochs": 1, "heads": 2, "width": 8}
+    sesstore.train(store, "toy", plm="onehot", out=folder / "run", **settings)
     store.embed("onehot")
     (folder / "proteins.fasta").write_text(f">a\n{SEQUENCE}\n>b\nMKTAYIAKQR\n")
     return folder
