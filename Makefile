@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-EXTRAS := near,hf,track,cluster,docs,parquet,report,sweep,test
+EXTRAS := near,hf,track,cluster,docs,foldcomp,parquet,report,sweep,test
 
 .PHONY: help demo studies test lint docs soak bench clean
 help:  ## Say what there is to make
