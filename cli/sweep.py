@@ -34,10 +34,15 @@ def _structure(word: str) -> tuple[str, ...]:
 
 def _number(word: str) -> float | Range:
     """Read ``0.1``, or ``0.1..0.5`` for a search."""
+    from sesstore.errors import InputError
     from sesstore.jobs.sweep import Range
 
     low, dots, high = word.partition("..")
-    return Range(float(low), float(high)) if dots else float(low)
+    ends = [float(end) for end in ((low, high) if dots else (low,))]
+    try:
+        return Range(*ends) if dots else ends[0]
+    except InputError as problem:
+        raise click.BadParameter(str(problem)) from None
 
 
 @click.command("sweep")
