@@ -1,8 +1,8 @@
 """What one worker of an embedding run does, wherever it runs: encode portions, commit segments.
 
-It loads its encoder once and keeps one segment open over portions, which it commits every three
-quarters of a minute and when it is told to. `EmbedWorker.stop` and `EmbedWorker.progress` are
-called from another thread while `EmbedWorker.work` runs.
+It loads its encoder once and keeps one segment open over portions; it commits that now and then,
+and when told to. `EmbedWorker.stop` and `EmbedWorker.progress` are called from another thread
+while `EmbedWorker.work` runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .portions import Done
 if TYPE_CHECKING:
     from ...encoders.base import Encoder  # imports torch, which not every encoder needs
 
-_COMMIT_SECONDS = 45.0
+COMMIT_SECONDS = 45.0
 """Less than `SEGMENT_SECONDS`, so that segments end with portions where portions are short."""
 
 
@@ -41,12 +41,15 @@ class EmbedOrder:
         What the encoder must turn out to be, and how embeddings are stored.
     circumstances : mapping
         Of the run.
+    commit_seconds : float
+        How long what is encoded may wait to be committed.
     """
 
     where: str
     make_encoder: Callable[[], Encoder]
     provenance: Provenance
     circumstances: Mapping[str, Any]
+    commit_seconds: float = COMMIT_SECONDS
 
 
 class EmbedWorker:
@@ -104,7 +107,7 @@ class EmbedWorker:
         if self._stop.is_set() and len(encoded) < len(proteins):
             return Done(False, [])
         self._pending.append(number)
-        due = time.monotonic() - self._since >= _COMMIT_SECONDS
+        due = time.monotonic() - self._since >= self._order.commit_seconds
         return Done(True, self.commit() if due else [], self._reasons(proteins, encoded))
 
     def commit(self) -> list[int]:

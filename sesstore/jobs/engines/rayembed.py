@@ -29,7 +29,7 @@ from ..signals import stop_requests
 from .cluster import Cluster, connected, has_gpus, slots
 from .crew import Crew
 from .driver import Driver
-from .embedworker import EmbedOrder, EmbedWorker
+from .embedworker import COMMIT_SECONDS, EmbedOrder, EmbedWorker
 from .ledger import Ledger
 from .portions import Portion, cut
 
@@ -45,6 +45,7 @@ def embed_on_ray(
     plan: EmbedPlan | None = None,
     cluster: Cluster | None = None,
     gpus: bool | None = None,
+    commit_seconds: float = COMMIT_SECONDS,
     progress: Progress = SILENT,
 ) -> EmbedReport:
     """Encode what is missing with many workers, which commit it to the store.
@@ -63,6 +64,8 @@ def embed_on_ray(
         Where; this machine by default.
     gpus : bool, optional
         Whether each worker takes a GPU; where there are any, by default.
+    commit_seconds : float
+        How long what a worker has encoded may wait to be committed: what its death can cost.
     progress : Progress
         Told about residues as they are encoded, by all workers together.
 
@@ -95,6 +98,7 @@ def embed_on_ray(
             make_encoder=make_encoder,
             provenance=provenance_of(encoder, dtype),
             circumstances=circumstances("torch", "numpy", "zarr", "ray"),
+            commit_seconds=commit_seconds,
         )
         with connected(cluster or Cluster()) as ray:
             failed = _Embedding(ray, store, encoder, plan, order).run(

@@ -158,6 +158,20 @@ def fit_on_ray(
     if not resume:
         for member in (member for trial in trials for member in trial.members):
             check_fit(inputs.task, member.adapter, inputs.tokens, member.out)
+    todo = [trial for trial in trials if not (resume and trial.finished)]
+    if todo:
+        _train(ray, cluster, inputs, todo, resume, progress)
+    return [Run.load(member.out) for trial in trials for member in trial.members]
+
+
+def _train(
+    ray: Any,
+    cluster: Cluster,
+    inputs: Inputs,
+    trials: Sequence[Trial],
+    resume: bool,
+    progress: Progress,
+) -> None:
     gpus = has_gpus(ray) and trials[0].members[0].config.device in (None, "cuda")
     crew = Crew(
         ray,
@@ -176,7 +190,6 @@ def fit_on_ray(
             bar,
         ).run(stop)
     _check_done(ledger, stop.signal)
-    return [Run.load(member.out) for trial in trials for member in trial.members]
 
 
 def _order(inputs: Inputs) -> TrialOrder:
