@@ -205,11 +205,11 @@ def _timed(call: Any) -> tuple[float, Any]:
 
 
 def _workers(count: int, folder: Path) -> dict[str, dict[str, float]]:
-    """ESM-2 of 12 layers, random weights: a plain run, one Ray worker, two."""
+    """ESM-2 of 6 layers, random weights: a plain run, one Ray worker, two."""
     folder.mkdir()
-    weights = folder / "esm2_t12_35M_UR50D.pt"
-    write_random_esm2(weights, layers=12, dim=480)
-    load = partial(registry.load, "esm2_t12", weights=weights, device="cpu", threads=1)
+    weights = folder / "esm2_t6_8M_UR50D.pt"
+    write_random_esm2(weights, layers=6, dim=320)
+    load = partial(registry.load, "esm2_t6", weights=weights, device="cpu", threads=1)
     proteins, table = _proteins(count), {}
     clock = _Clock()
     embed(Store.create(folder / "plain"), load(), proteins, progress=clock)
@@ -262,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--proteins", type=int, default=1_000_000)
     parser.add_argument("--segments", type=int, default=10_000)
-    parser.add_argument("--embed", type=int, default=1200, help="proteins for the workers")
+    parser.add_argument("--embed", type=int, default=600, help="proteins for the workers")
     parser.add_argument("--folder", type=Path, help="where to write; a temporary one by default")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

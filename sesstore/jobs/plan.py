@@ -117,9 +117,9 @@ class Throughput:
 INDEX_BYTES = 32 + 8 + 8 + 8 + 8 + 4
 """Of one protein in memory: digest, sorted key and order, start, length, segment."""
 
-SEQUENCE_BYTES = 140
-"""Of one protein in ``proteins.lmdb`` beside its sequence, with an id of ten letters; measured by
-``benchmarks.scaling``."""
+SEQUENCE_BYTES = 950
+"""Of one protein in ``proteins.lmdb`` beside its letters: digest, id, half-filled pages; measured in
+``benchmarks.scaling`` (60,000 proteins)."""
 
 
 def tokens_and_flops(spec: EncoderSpec, length: int) -> tuple[int, int]:

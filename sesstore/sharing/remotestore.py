@@ -129,8 +129,8 @@ class RemoteStore(Store):
     def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
         """Refuse: values in object storage are read through a copy."""
         raise InputError(
-            f"embeddings in {self._target.url} are read from a copy of what is needed: give the URL "
-            f"to `sesstore train`, or take them with `sesstore pull`"
+            f"embeddings in {self._target.url} are read from a copy of what is needed: give the "
+            f"URL to `sesstore train`, or take them with `sesstore pull`"
         )
 
     def has_embeddings(
