@@ -118,8 +118,8 @@ INDEX_BYTES = 32 + 8 + 8 + 8 + 8 + 4
 """Of one protein in memory: digest, sorted key and order, start, length, segment."""
 
 SEQUENCE_BYTES = 950
-"""Of one protein in ``proteins.lmdb`` beside its letters: digest, id, half-filled pages; measured in
-``benchmarks.scaling`` (60,000 proteins)."""
+"""Of one protein in ``proteins.lmdb`` beside its letters (digest, id, half-filled pages), measured
+with 60,000 proteins; ``benchmarks.scaling`` prints it."""
 
 
 def tokens_and_flops(spec: EncoderSpec, length: int) -> tuple[int, int]:
