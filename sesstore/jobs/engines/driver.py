@@ -127,12 +127,12 @@ class Driver(Generic[Item]):
         self._crew.dismiss(unready=True)
         for worker in self._crew.ready:
             self._crew.call(worker, "stop")
-            if not finished:
-                self._crew.call(worker, "commit")
-            self._crew.call(worker, "close")
+            self._crew.call(worker, "close" if finished else "commit")
         while self._crew.waits and time.monotonic() < deadline:
             for answer in self._crew.answers(_TICK_SECONDS):
                 if answer.error is None:
                     self._take_in(answer)
+                if answer.method == "commit":  # only now: calls that wait may overtake each other
+                    self._crew.call(answer.worker, "close")
         self._show()
         self._crew.dismiss()
