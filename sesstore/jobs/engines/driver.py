@@ -132,7 +132,8 @@ class Driver(Generic[Item]):
             for answer in self._crew.answers(_TICK_SECONDS):
                 if answer.error is None:
                     self._take_in(answer)
-                if answer.method == "commit":  # only now: calls that wait may overtake each other
+                # Only now: calls that wait may overtake each other.
+                if answer.method == "commit" and answer.worker in self._crew.ready:
                     self._crew.call(answer.worker, "close")
         self._show()
         self._crew.dismiss()
