@@ -53,7 +53,8 @@ class Rotation:
         turns = _angles(rows, head_dim, positions.device)[positions]
         if self.side_by_side:
             turns = turns.to(torch.complex64).repeat(1, heads)
-            self._turn, self._back = (turns,), (turns.conj().resolve_conj(),)
+            self._turn: tuple[Tensor, ...] = (turns,)
+            self._back: tuple[Tensor, ...] = (turns.conj().resolve_conj(),)
         else:
             cos, sin = (part.to(dtype)[:, None] for part in (turns.real, turns.imag))
             self._turn, self._back = (cos, sin), (cos, -sin)
@@ -62,7 +63,8 @@ class Rotation:
         """Reorder the rows of a query or key projection, [d, ...], as `__call__` needs them."""
         if not self.side_by_side:
             return rows
-        return rows.unflatten(0, (self.heads, 2, -1)).transpose(1, 2).flatten(0, 2)
+        halves = rows.reshape(self.heads, 2, -1, *rows.shape[1:])
+        return halves.transpose(1, 2).reshape(rows.shape)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Turn queries or keys [T, d] of arranged projections."""
@@ -73,10 +75,10 @@ class Rotation:
         """Turn [T, d] forth, or back, without a gradient."""
         turn = self._back if back else self._turn
         if self.side_by_side:
-            pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+            pairs = torch.view_as_complex(x.view(len(x), -1, 2))
             return torch.view_as_real(pairs * turn[0]).flatten(-2)
         cos, sin = (part.to(x.dtype) for part in turn)
-        halves = x.unflatten(-1, (self.heads, -1))
+        halves = x.view(len(x), self.heads, -1)
         made = torch.empty_like(halves, memory_format=torch.contiguous_format)
         (one, two), (first, second) = halves.chunk(2, -1), made.chunk(2, -1)
         torch.mul(one, cos, out=first).addcmul_(two, sin, value=-1)
@@ -175,12 +177,9 @@ class TokenAttention(nn.Module):
         table = rotate.arranged(self.query(self.embedding.weight).T).T.contiguous()
         query = tokens.to(table.dtype) @ table if tokens.ndim == 2 else embedding(tokens, table)
         key, value = linear(x, *self._arranged_key_value(rotate)).chunk(2, -1)
-        heads = (self.heads, -1)
+        shape = (len(x), self.heads, -1)
         return attend(
-            rotate(query).unflatten(-1, heads),
-            rotate(key).unflatten(-1, heads),
-            value.unflatten(-1, heads),
-            lengths,
+            rotate(query).view(shape), rotate(key).view(shape), value.view(shape), lengths
         )
 
     def _arranged_key_value(self, rotate: Rotation) -> tuple[Tensor, Tensor]:
