@@ -181,14 +181,20 @@ def say_report(report: SweepReport, output: Output) -> None:
     rows = []
     for entry in report.settings:
         low, high = entry["interval"]
-        row = [named(entry["setting"])]
+        varied = entry["setting"].items()
+        row = [named({name: value}).partition("=")[2] for name, value in varied] or ["only"]
         for name in dict.fromkeys(("valid", split)):
             value, std = entry["metrics"][name][report.monitor], entry["std"].get(name, {})
             row.append(f"{value:.4f}" + (f" ± {std[report.monitor]:.4f}" if std else ""))
         rows.append([*row, f"{low:.4f} to {high:.4f}", entry["epochs"]])
     seeds = len(report.settings[0]["runs"])
     output.table(
-        ["setting", *dict.fromkeys(("valid", split)), f"95 % interval ({split})", "epochs"],
+        [
+            *(report.swept or ["setting"]),
+            *dict.fromkeys(("valid", split)),
+            f"95 % interval ({split})",
+            "epochs",
+        ],
         rows,
         title=f"{report.task}: {report.monitor}, mean ± deviation over {seeds} seeds",
     )
