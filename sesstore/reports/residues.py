@@ -86,7 +86,7 @@ def letters_chart(one: Along, drawn: str, relative: bool) -> Chart:
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y)
     title = f"{drawn} (mean = 1)" if relative else drawn
     # Letters stay readable on the strongest.
-    scale = alt.Scale(domainMin=0, range=["#ffffff", "#4aa3c0"])
+    scale = alt.Scale(domainMin=0, range=["#ffffff", "#4aa3c0"], interpolate="rgb")
     colour = alt.Color("value:Q", title=title, scale=scale)
     cells = base.mark_square(size=165, opacity=1).encode(color=colour)
     first = cells.transform_filter(f"datum.y % {len(lines) + 1} == 0")
