@@ -36,6 +36,7 @@ def command(
 ) -> None:
     """Measure RUN, the folder `sesstore train` printed, on TASK (its own by default).
 
+    Of a training by several seeds the mean is printed, and counts of classes are of all seeds.
     Prints every metric of the problem with its 95 % interval, then each class, and for single
     labels the confusion matrix. With --source the structures may be another's than it was trained
     on.
@@ -46,9 +47,9 @@ def command(
       sesstore evaluate runs/deeploc_binary/... deeploc_binary --source esmfold
     """
     from sesstore.jobs.evaluate import evaluate_run
-    from sesstore.training.runs import Run
+    from sesstore.training.seeds import runs_at
 
-    trained = Run.load(run)
+    trained = runs_at(run)[0]
     store = store_with(store_path, task or trained.task["name"], trained.fingerprint.digest, output)
     report = evaluate_run(store, run, task, split, source=source, progress=output)
     say_report(report, output)
@@ -62,6 +63,8 @@ def say_report(report: EvaluateReport, output: Output) -> None:
         for name, value in report.metrics.items()
     ]
     title = f"{report.task}, {report.split}: {report.rows:,} proteins"
+    if report.seeds > 1:
+        title += f", mean over {report.seeds} seeds"
     output.table(["metric", "value", "95 % interval"], rows, title=title)
     output.line("Intervals by bootstrap over proteins.")
     classes = [c for c in report.per_class if c.true or c.said]

@@ -7,6 +7,7 @@ errors) to standard error, so that ``sesstore ... --json > file`` holds exactly 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from ..progress import SILENT, Progress
@@ -13,7 +14,7 @@ from ..training.evaluate import evaluate
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import ClassScore, class_scores, confusion
-from ..training.runs import Run
+from ..training.seeds import runs_at
 from .inputs import chosen_source
 
 
@@ -26,10 +27,12 @@ class EvaluateReport:
     run, task, split : str
     source : str or None
         Of the structures.
+    seeds : int
+        Runs that were scored.
     rows : int
         Labelled rows of the split.
     metrics : dict of str to float
-        Every metric of the problem.
+        Every metric of the problem, the mean over seeds.
     intervals : dict of str to (float, float)
         95 % interval of each, by bootstrap over proteins.
     per_class : list of ClassScore
@@ -42,6 +45,7 @@ class EvaluateReport:
     task: str
     split: str
     source: str | None
+    seeds: int
     rows: int
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
@@ -73,7 +77,8 @@ def evaluate_run(
     store : Store
         With the task, and embeddings by the run's encoder.
     run_path : path
-        Folder of the run.
+        Folder of the run, or of a training by several seeds: metrics are their mean, counts of
+        classes their sum.
     task_name : str, optional
         The run's own task by default.
     split : str
@@ -88,25 +93,28 @@ def evaluate_run(
     UnknownNameError, NotStoredError
         The store lacks the task, or embeddings by the run's encoder.
     """
-    run = Run.load(run_path)
+    runs = runs_at(run_path)
+    run = runs[0]
     task = store.task(task_name or run.task["name"])
     source = chosen_source(store, source or run.source) if run.source else None
     tokens = store.tokens(source) if source else None
     view = store.embeddings(run.fingerprint)
-    found = evaluate(run, task, split, view, tokens, progress=progress)
-    predicted = Predicted(found.scores, found.labels, found.rows)
+    found = [evaluate(one, task, split, view, tokens, progress=progress) for one in runs]
+    predicted = [Predicted(one.scores, one.labels, one.rows) for one in found]
     names = ordered_metrics(task.problem, task.metrics)
+    scored = [compute(names, task.problem, one.scores, one.labels) for one in found]
     single = not task.problem.is_regression and task.problem is not Problem.MULTI_LABEL
     return EvaluateReport(
         run=str(run_path),
         task=task.name,
         split=split,
         source=source,
-        rows=len(found.ids),
-        metrics=compute(names, task.problem, found.scores, found.labels),
-        intervals=intervals(names, task.problem, [predicted]),
-        per_class=class_scores(task.classes, task.problem, [predicted]),
-        confusion=confusion(len(task.classes), [predicted]).tolist() if single else [],
+        seeds=len(runs),
+        rows=len(found[0].ids),
+        metrics={name: fmean(one[name] for one in scored) for name in names},
+        intervals=intervals(names, task.problem, predicted),
+        per_class=class_scores(task.classes, task.problem, predicted),
+        confusion=confusion(len(task.classes), predicted).tolist() if single else [],
     )
 
 

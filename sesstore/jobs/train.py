@@ -226,7 +226,11 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         values = {name: [run.metrics[split][name] for run in runs] for name in metrics}
         report.metrics[split] = {name: statistics.fmean(v) for name, v in values.items()}
         if len(runs) > 1:
-            report.std[split] = {name: statistics.stdev(v) for name, v in values.items()}
+            report.std[split] = {
+                # numpy's, which is NaN where a metric was not defined
+                name: float(np.std(v, ddof=1))
+                for name, v in values.items()
+            }
     report.intervals = _intervals(runs)
     report.interval = list(report.intervals[report.monitor])
     return report

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import InputError
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.train import interval, prepare
@@ -191,7 +193,7 @@ class Study:
             **factors,
             "valid": statistics.fmean(run.metrics["valid"][monitor] for run in runs),
             "score": statistics.fmean(scores),
-            "std": statistics.stdev(scores) if len(scores) > 1 else None,
+            "std": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
             "low": bounds[0],
             "high": bounds[1],
             "seeds": len(runs),

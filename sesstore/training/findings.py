@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class Findings:
     def deviation(self, metric: str, split: str | None = None) -> float | None:
         """Standard deviation over seeds; None of one."""
         values = self.values[split or self.split][metric]
-        return stdev(values) if len(values) > 1 else None
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
 
 ERRORS = {

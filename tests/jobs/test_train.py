@@ -47,6 +47,11 @@ def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) ->
     assert report.runs == [str(tmp_path / "run" / f"seed-{n}") for n in (0, 1)]
     assert report.std["test"].keys() == report.metrics["test"].keys()
     assert report.coverage["train"]["with_tokens"] == 16
+    measured = evaluate_run(filled, tmp_path / "run")
+    assert measured.seeds == 2
+    for name, value in report.metrics["test"].items():
+        assert measured.metrics[name] == pytest.approx(value, nan_ok=True)
+    assert sum(map(sum, measured.confusion)) == 2 * 16
 
 
 def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
