@@ -260,9 +260,9 @@ def _short(count: int) -> str:
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--proteins", type=int, default=1_000_000)
+    parser.add_argument("--proteins", type=int, default=400_000)
     parser.add_argument("--segments", type=int, default=10_000)
-    parser.add_argument("--embed", type=int, default=600, help="proteins for the workers")
+    parser.add_argument("--embed", type=int, default=300, help="proteins for the workers")
     parser.add_argument("--folder", type=Path, help="where to write; a temporary one by default")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

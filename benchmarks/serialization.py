@@ -269,7 +269,7 @@ def _machine(program: str) -> dict[str, Any]:
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--copies", type=int, default=60, help="of each file, for two processes")
+    parser.add_argument("--copies", type=int, default=150, help="of each file, for two processes")
     parser.add_argument("--quick", action="store_true", help="three files, no shares")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()

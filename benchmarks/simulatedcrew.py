@@ -6,6 +6,7 @@ threads of this process, or at once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -78,6 +79,8 @@ class SimulatedCrew:
 
     def __init__(self, workers: list[Any], threads: int, *, eager: bool = False) -> None:
         self._workers = dict(enumerate(workers))
+        # As an actor does: one call at a time, but `stop` and `progress` at any time.
+        self._turns = {worker: threading.Lock() for worker in self._workers}
         self._pool = ThreadPoolExecutor(threads) if threads else None
         self._eager = eager
         self._calls: dict[Future[Any], tuple[int, str]] = {}
@@ -114,11 +117,16 @@ class SimulatedCrew:
         self._calls[future] = worker, method
 
     def _asked(self, worker: int, method: str, *arguments: object) -> Any:
-        return getattr(self._workers[worker], method)(*arguments)
+        call = getattr(self._workers[worker], method)
+        if method in ("stop", "progress"):
+            return call(*arguments)
+        with self._turns[worker]:
+            return call(*arguments)
 
     def _committed(self, worker: int, method: str, *arguments: object) -> Done:
-        done: Done = self._asked(worker, method, *arguments)
-        return Done(done.complete, self._workers[worker].commit(), done.failures)
+        with self._turns[worker]:
+            done: Done = getattr(self._workers[worker], method)(*arguments)
+            return Done(done.complete, self._workers[worker].commit(), done.failures)
 
     def answers(self, seconds: float) -> list[Answer]:
         """Wait for answers."""
