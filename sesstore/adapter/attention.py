@@ -14,7 +14,7 @@ place; on a GPU in half precision one variable-length kernel takes them all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -50,14 +50,20 @@ class Rotation:
         self.heads = heads
         self.side_by_side = positions.device.type == "cpu" and dtype == torch.float32
         rows = 1 << int(positions.max()).bit_length()
-        turns = _angles(rows, head_dim, positions.device)[positions]
+        kept = torch.complex64 if self.side_by_side else torch.complex128
+        turns = _angles(rows, head_dim, kept, positions.device)[positions]
         if self.side_by_side:
-            turns = turns.to(torch.complex64).repeat(1, heads)
-            self._turn: tuple[Tensor, ...] = (turns,)
-            self._back: tuple[Tensor, ...] = (turns.conj().resolve_conj(),)
+            self._turn: tuple[Tensor, ...] = (turns.repeat(1, heads),)
         else:
-            cos, sin = (part.to(dtype)[:, None] for part in (turns.real, turns.imag))
-            self._turn, self._back = (cos, sin), (cos, -sin)
+            self._turn = tuple(part.to(dtype)[:, None] for part in (turns.real, turns.imag))
+
+    @cached_property
+    def _back(self) -> tuple[Tensor, ...]:
+        """The turns back, which only a gradient needs."""
+        if self.side_by_side:
+            return (self._turn[0].conj().resolve_conj(),)
+        cos, sin = self._turn
+        return cos, -sin
 
     def arranged(self, rows: Tensor) -> Tensor:
         """Reorder the rows of a query or key projection, [d, ...], as `__call__` needs them."""
@@ -87,13 +93,13 @@ class Rotation:
 
 
 @lru_cache(maxsize=16)
-def _angles(rows: int, head_dim: int, device: torch.device) -> Tensor:
+def _angles(rows: int, head_dim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Turns of the first places as complex numbers of length 1: [rows, head_dim / 2]."""
     with torch.inference_mode(False):  # kept beyond the call that first needs it
         steps = torch.arange(0, head_dim, 2, device=device, dtype=torch.float64)
         places = torch.arange(rows, device=device, dtype=torch.float64)
         angles = places[:, None] * ROPE_BASE ** (-steps / head_dim)
-        return torch.polar(torch.ones_like(angles), angles)
+        return torch.polar(torch.ones_like(angles), angles).to(dtype)
 
 
 class _Rotate(torch.autograd.Function):
