@@ -140,11 +140,7 @@ def embed(
         No space left; all segments committed before stay.
     """
     started = time.perf_counter()
-    if proteins is not None:
-        proteins = list(proteins)
-        store.add_proteins(proteins)
-        store.flush()
-    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
+    plan = begun(store, encoder, proteins, dtype, plan)
     report = EmbedReport(
         encoder=encoder.full_name,
         fingerprint=encoder.fingerprint.short,
@@ -159,6 +155,21 @@ def embed(
         report.failed = _failures(encoder, plan.todo, done)
     report.seconds = time.perf_counter() - started
     return report
+
+
+def begun(
+    store: Store,
+    encoder: Encoder,
+    proteins: Iterable[Protein] | None,
+    dtype: str,
+    plan: EmbedPlan | None,
+) -> EmbedPlan:
+    """Make the proteins known to the store and return the plan, made now if there is none yet."""
+    if proteins is not None:
+        proteins = list(proteins)
+        store.add_proteins(proteins)
+        store.flush()
+    return plan or plan_embedding(store, encoder, proteins, dtype=dtype)
 
 
 def provenance_of(encoder: Encoder, dtype: str) -> Provenance:

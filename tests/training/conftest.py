@@ -14,11 +14,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from sesstore.adapter.model import AdapterConfig
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Embeddings, Store, Tokens
 from sesstore.tasks import IGNORED, Problem, Split, Task
+from sesstore.training.fit import FitConfig, fit
+from sesstore.training.runs import Run
 
 COUNT, DIM, CLASSES = 60, 16, 3
 
@@ -130,3 +133,16 @@ def by_definition() -> ModuleType:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "run"
+
+
+@pytest.fixture(scope="session")
+def trained(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> dict[Problem, Run]:
+    """A run on a task of each of three problems."""
+    quick, runs = FitConfig(epochs=3, batch_tokens=200, lr=3e-3), {}
+    for problem in (Problem.SINGLE_LABEL, Problem.REGRESSION, Problem.RESIDUE_SINGLE_LABEL):
+        task = taught.task(problem)
+        pooling = "residue" if problem.per_residue else "mean"
+        shape = AdapterConfig(16, task.n_outputs, ("dssp",), heads=4, pooling=pooling)
+        out = tmp_path_factory.mktemp(problem) / "run"
+        runs[problem] = fit(task, taught.embeddings, taught.tokens, shape, quick, out)
+    return runs

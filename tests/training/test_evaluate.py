@@ -5,25 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem, Split
 from sesstore.training.evaluate import evaluate, load_predictions
-from sesstore.training.fit import FitConfig, fit
-
-QUICK = FitConfig(epochs=3, batch_tokens=200, lr=3e-3)
-
-
-@pytest.fixture(scope="module")
-def trained(taught, tmp_path_factory):
-    runs = {}
-    for problem in (Problem.SINGLE_LABEL, Problem.REGRESSION, Problem.RESIDUE_SINGLE_LABEL):
-        task = taught.task(problem)
-        pooling = "residue" if problem.per_residue else "mean"
-        shape = AdapterConfig(16, task.n_outputs, ("dssp",), heads=4, pooling=pooling)
-        out = tmp_path_factory.mktemp(problem) / "run"
-        runs[problem] = fit(task, taught.embeddings, taught.tokens, shape, QUICK, out)
-    return runs
 
 
 @pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.REGRESSION])

@@ -10,24 +10,12 @@ from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import evaluate
-from sesstore.training.fit import FitConfig, Member, fit, fit_many
+from sesstore.training.fit import FitConfig, Member, fit_many
 from sesstore.training.learner import with_seeds
 from sesstore.training.predictor import Predictor
 from sesstore.training.seeds import runs_at
 
 QUICK = FitConfig(epochs=2, batch_tokens=200, lr=3e-3)
-
-
-@pytest.fixture(scope="module")
-def trained(taught, tmp_path_factory):
-    runs = {}
-    for problem in (Problem.SINGLE_LABEL, Problem.REGRESSION, Problem.RESIDUE_SINGLE_LABEL):
-        task = taught.task(problem)
-        pooling = "residue" if problem.per_residue else "mean"
-        shape = AdapterConfig(16, task.n_outputs, ("dssp",), heads=4, pooling=pooling)
-        out = tmp_path_factory.mktemp(problem) / "run"
-        runs[problem] = fit(task, taught.embeddings, taught.tokens, shape, QUICK, out)
-    return runs
 
 
 def test_predictions_need_no_labels(taught, trained) -> None:

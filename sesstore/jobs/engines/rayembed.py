@@ -24,7 +24,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embed import EmbedPlan, EmbedReport, plan_embedding, provenance_of
+from ..embed import EmbedPlan, EmbedReport, begun, provenance_of
 from ..signals import stop_requests
 from .cluster import Cluster, connected, has_gpus, slots
 from .crew import Crew
@@ -86,11 +86,7 @@ def embed_on_ray(
         No space left; all segments committed before stay.
     """
     started = time.perf_counter()
-    if proteins is not None:
-        proteins = list(proteins)
-        store.add_proteins(proteins)
-        store.flush()
-    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
+    plan = begun(store, encoder, proteins, dtype, plan)
     failed: dict[str, str] = {}
     if plan.todo:
         order = EmbedOrder(
