@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..alphabets import BUILT_IN, Alphabet, alphabet, declare, in_order
 from ..errors import InputError, UnknownNameError
 from ..streaming.batch import Batch
-from .attention import Rotation, TokenAttention
+from .attention import TokenAttention, rotation
 from .pooling import POOLINGS
 
 RESIDUE = "residue"
@@ -150,7 +150,7 @@ class Adapter(nn.Module):
             normed: Tensor = self.norm(x)
             return normed
         heads = self.config.heads
-        turn = Rotation(batch.positions, heads, self.config.inner // heads, x.dtype)
+        turn = rotation(batch.lengths, self.config.inner // heads, x.device)
         hidden = self._hidden(batch, chance)
         for name, attention in self.attentions.items():
             tokens = batch.tokens[name]

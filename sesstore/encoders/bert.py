@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ..attention.packed import attend
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
 from .folders import Folder, read_folder
-from .kernels import LayerNorm, Linear, attend
+from .kernels import LayerNorm, Linear
 from .letters import Letters
 
 
@@ -94,8 +95,6 @@ class _Trunk:
             weights, biases = (
                 [weight(f"{part}.{kind}") for part in parts] for kind in ("weight", "bias")
             )
-            scale = (len(biases[0]) // self._heads) ** -0.5
-            weights[0], biases[0] = weights[0] * scale, biases[0] * scale
             self._layers.append(
                 (
                     Linear(torch.cat(weights), torch.cat(biases)),
@@ -112,6 +111,8 @@ class _Trunk:
         x += torch.cat([self._places[:length] for length in lengths])
         x = self._norm(x)
         for qkv, out, after_attention, into, back, after_hidden in self._layers:
-            x = after_attention(x + out(attend(qkv(x).view(len(x), 3, -1), lengths, self._heads)))
+            packed = qkv(x).view(len(x), 3, -1)
+            attended = attend(packed[:, 0], packed[:, 1:], lengths, self._heads)
+            x = after_attention(x + out(attended))
             x = after_hidden(x + back(into(x)))
         return x

@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ..attention.packed import attend
+from ..attention.rotation import Rotation
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
-from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
+from .kernels import LayerNorm, Linear
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4
@@ -116,9 +118,8 @@ class _Trunk:
         if "emb_layer_norm_before.weight" in weights:
             self._first_norm = weights.norm("emb_layer_norm_before")
         self._frequencies = _frequencies(weights, spec) if self._positions is None else None
-        rotary = self._frequencies is not None
         self._layers = [
-            _Layer(weights, f"layers.{layer}.", spec.heads, rotary) for layer in range(spec.layers)
+            _Layer(weights, f"layers.{layer}.", spec.heads) for layer in range(spec.layers)
         ]
         self._norm = weights.norm("emb_layer_norm_after")
 
@@ -126,7 +127,7 @@ class _Trunk:
         x = F.embedding(tokens, self._embedding)
         rotation = None
         if self._frequencies is not None:
-            rotation = Rotation(lengths, self._heads, self._frequencies, x)
+            rotation = Rotation(self._frequencies, lengths, x.device)
         if self._positions is not None:
             first = _PADDING + 1
             x += torch.cat([self._positions[first : first + length] for length in lengths])
@@ -140,17 +141,12 @@ class _Trunk:
 class _Layer:
     """A pre-norm transformer layer."""
 
-    def __init__(self, weights: _Weights, prefix: str, heads: int, rotary: bool) -> None:
+    def __init__(self, weights: _Weights, prefix: str, heads: int) -> None:
         self._heads = heads
         query, key, value = (
             tuple(weights[f"{prefix}self_attn.{part}_proj.{kind}"] for kind in ("weight", "bias"))
             for part in "qkv"
         )
-        # The scale of the scores goes into the queries once and for all.
-        scale = (len(query[1]) // heads) ** -0.5
-        query = tuple(rows * scale for rows in query)
-        if rotary:
-            query, key = (tuple(interleaved(rows, heads) for rows in both) for both in (query, key))
         weight, bias = (torch.cat(rows) for rows in zip(query, key, value, strict=True))
         self._qkv = Linear(weight, bias)
         self._out = weights.linear(f"{prefix}self_attn.out_proj")
@@ -162,9 +158,8 @@ class _Layer:
     def __call__(self, x: Tensor, lengths: list[int], rotation: Rotation | None) -> None:
         """Change rows [T, d] in place."""
         qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
-        if rotation is not None:
-            rotation(qkv[:, :2])
-        x += self._out(attend(qkv, lengths, self._heads))
+        attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self._heads, rotation=rotation)
+        x += self._out(attended)
         x += self._back(self._hidden(self._before_hidden(x)))
 
 

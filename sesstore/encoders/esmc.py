@@ -18,13 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ..attention.packed import attend
+from ..attention.rotation import Rotation
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
 from .esm import tokenise
 from .folders import UNREADABLE, read_folder
-from .kernels import LayerNorm, Linear, Rotation, attend, interleaved
+from .kernels import LayerNorm, Linear
 
 _DEPTH = 36
 
@@ -130,7 +132,7 @@ class _Trunk:
 
     def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
         x = F.embedding(tokens, self._embedding)
-        rotation = Rotation(lengths, self._heads, self._frequencies, x)
+        rotation = Rotation(self._frequencies, lengths, x.device)
         for layer in self._layers:
             layer(x, lengths, rotation)
         return self._norm(x)
@@ -156,12 +158,9 @@ class _Layer:
             return LayerNorm(weight(name), shift)
 
         self._heads = heads
-        query, key = (interleaved(weight(f"self_attn.{part}_proj"), heads) for part in ("q", "k"))
-        self._qkv = Linear(torch.cat([query, key, weight("self_attn.v_proj")]))
-        scale = (len(query) // heads) ** -0.5
-        # Normalised over all heads, so a permuted projection needs a permuted scale.
-        self._query_norm = LayerNorm(interleaved(weight("self_attn.q_norm"), heads) * scale, None)
-        self._key_norm = LayerNorm(interleaved(weight("self_attn.k_norm"), heads), None)
+        self._qkv = Linear(torch.cat([weight(f"self_attn.{part}_proj") for part in "qkv"]))
+        self._query_norm = LayerNorm(weight("self_attn.q_norm"), None)
+        self._key_norm = LayerNorm(weight("self_attn.k_norm"), None)
         self._out = Linear(weight("self_attn.o_proj") * shrink)
         self._before_attention = norm("input_layernorm")
         self._before_hidden = norm("post_attention_layernorm")
@@ -173,7 +172,6 @@ class _Layer:
         qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
         qkv[:, 0] = self._query_norm(qkv[:, 0])
         qkv[:, 1] = self._key_norm(qkv[:, 1])
-        rotation(qkv[:, :2])
-        x += self._out(attend(qkv, lengths, self._heads))
+        x += self._out(attend(qkv[:, 0], qkv[:, 1:], lengths, self._heads, rotation=rotation))
         rows = self._before_hidden(x)
         x += self._down(F.silu(self._gate(rows)).mul_(self._up(rows)))

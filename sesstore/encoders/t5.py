@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ..attention import native
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
@@ -114,10 +116,9 @@ class _Trunk:
 
     def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
         x = F.embedding(tokens, self._embedding)
-        by_offset = self._by_offset(max(lengths))
-        biases = {length: _toeplitz(by_offset, length) for length in set(lengths)}
+        bias = _Bias(self._by_offset(max(lengths)), lengths)
         for layer in self._layers:
-            layer(x, lengths, biases)
+            layer(x, lengths, bias)
         return F.rms_norm(x, x.shape[-1:], self._norm, self._eps)
 
     def _by_offset(self, longest: int) -> Tensor:
@@ -140,22 +141,39 @@ class _Layer:
     into: list[Linear]
     back: Linear
 
-    def __call__(self, x: Tensor, lengths: list[int], biases: dict[int, Tensor]) -> None:
+    def __call__(self, x: Tensor, lengths: list[int], bias: _Bias) -> None:
         """Change rows [T, d] in place."""
         qkv = self.qkv(F.rms_norm(x, x.shape[-1:], self.before_attention, self.eps))
-        x += self.out(self._attend(qkv.view(len(x), 3, self.heads, -1), lengths, biases))
+        x += self.out(bias.attend(qkv.view(len(x), 3, -1), self.heads))
         rows = F.rms_norm(x, x.shape[-1:], self.before_hidden, self.eps)
         hidden = self.into[0](rows)
         if len(self.into) == 2:
             hidden = F.gelu(hidden, approximate="tanh").mul_(self.into[1](rows))
         x += self.back(hidden)
 
-    def _attend(self, qkv: Tensor, lengths: list[int], biases: dict[int, Tensor]) -> Tensor:
+
+class _Bias:
+    """What is added to the scores of a batch, from the bias of every offset."""
+
+    def __init__(self, by_offset: Tensor, lengths: list[int]) -> None:
+        self._by_offset, self._lengths = by_offset.contiguous(), lengths
+
+    @cached_property
+    def _of_pairs(self) -> dict[int, Tensor]:
+        return {n: _toeplitz(self._by_offset, n) for n in set(self._lengths)}
+
+    def attend(self, qkv: Tensor, heads: int) -> Tensor:
+        """Attention within each sequence: [T, 3, H head_dim] to [T, H head_dim]."""
+        query, key_value = qkv[:, 0], qkv[:, 1:]
+        if native.takes(query, heads):
+            return native.attend(
+                query, key_value, self._lengths, heads, 1.0, None, self._by_offset
+            )
         parts = []
-        for part in torch.split(qkv, lengths):
+        for part in torch.split(qkv.unflatten(-1, (heads, -1)), self._lengths):
             query, key, value = part.permute(1, 2, 0, 3)[:, None]
             found = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=biases[len(part)], scale=1.0
+                query, key, value, attn_mask=self._of_pairs[len(part)], scale=1.0
             )
             parts.append(found[0].transpose(0, 1))
         return torch.cat(parts).flatten(1)

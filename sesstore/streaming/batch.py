@@ -44,12 +44,6 @@ class Batch:
         ends = torch.tensor((0, *self.lengths), device=self.values.device).cumsum(0)
         return ends.to(torch.int32)
 
-    @property
-    def positions(self) -> Tensor:
-        """Place of each residue in its protein, from 0: shape=(T,), dtype=int64."""
-        steps = [torch.arange(length, device=self.values.device) for length in self.lengths]
-        return torch.cat(steps)
-
     def parts(self, budget: int, per_residue: bool = False) -> list[Batch]:
         """Cut the batch, without copying, into parts of about `budget` residues each.
 

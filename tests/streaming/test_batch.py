@@ -35,5 +35,4 @@ def test_places_and_positions() -> None:
     batch = Batch(torch.zeros(6, 1), {}, (2, 1, 3), None, torch.arange(3))
     assert batch.cu_seqlens.tolist() == [0, 2, 3, 6]
     assert batch.cu_seqlens.dtype == torch.int32
-    assert batch.positions.tolist() == [0, 1, 0, 0, 1, 2]
     assert np.array_equal(batch.to(torch.device("cpu")).values, batch.values)

@@ -1,0 +1,81 @@
+"""Rotary position embedding (Su et al. 2021, arXiv 2104.09864) of packed batches.
+
+Each dimension i of a head is turned together with i + head_dim / 2, by the angle of its place and
+frequency. Our kernel does it while it reads; what is here makes its table, and turns where another
+kernel attends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+import torch
+from torch import Tensor
+
+
+class Rotation:
+    """The rotation of one packed batch.
+
+    Parameters
+    ----------
+    frequencies : Tensor, shape=(head_dim / 2,)
+        Angle a place. Angles are computed in its type.
+    lengths : sequence of int
+        Rows of each sequence; places count from 0 in each.
+    device : torch.device
+        The batch's.
+    """
+
+    def __init__(
+        self, frequencies: Tensor, lengths: Sequence[int], device: torch.device | None = None
+    ) -> None:
+        self._frequencies, self._lengths, self._device = frequencies, list(lengths), device
+
+    @cached_property
+    def table(self) -> Tensor:
+        """Cosines, then sines, of each place: float32 [at least longest, head_dim]."""
+        places = 1 << max(self._lengths, default=0).bit_length()
+        frequencies = tuple(self._frequencies.tolist())
+        return _table(frequencies, places, self._frequencies.dtype, self._device)
+
+    @cached_property
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of each row: two of [T, 1, head_dim / 2]."""
+        rows = torch.cat([self.table[:length] for length in self._lengths])
+        cos, sin = rows[:, None].chunk(2, -1)
+        return cos, sin
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Turn queries or keys [T, H, head_dim]; differentiable."""
+        turned: Tensor = _Turn.apply(x, *self._rows)  # type: ignore[no-untyped-call]
+        return turned
+
+
+@lru_cache(maxsize=16)
+def _table(
+    frequencies: tuple[float, ...], places: int, dtype: torch.dtype, device: torch.device | None
+) -> Tensor:
+    with torch.inference_mode(False):  # kept beyond the call that first needs it
+        place = torch.arange(places, dtype=dtype)[:, None]
+        angles = place * torch.tensor(frequencies, dtype=dtype)
+        return torch.cat([angles.cos(), angles.sin()], 1).float().to(device)
+
+
+class _Turn(torch.autograd.Function):
+    """The turn, whose gradient is the turn back: nothing of the batch is kept for it."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:  # type: ignore[no-untyped-def, override]
+        ctx.save_for_backward(cos, sin)
+        return _turned(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[no-untyped-def, override]
+        cos, sin = ctx.saved_tensors
+        return _turned(grad, cos, -sin), None, None
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    one, two = x.chunk(2, -1)
+    return torch.cat([one * cos - two * sin, two * cos + one * sin], -1).to(x.dtype)
