@@ -51,9 +51,7 @@ class TokenAttention(nn.Module):
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
 
-    def forward(
-        self, x: Tensor, tokens: Tensor, lengths: Sequence[int], turn: Rotation
-    ) -> Tensor:
+    def forward(self, x: Tensor, tokens: Tensor, lengths: Sequence[int], turn: Rotation) -> Tensor:
         """Return the attention's output, before residual and norm.
 
         Parameters

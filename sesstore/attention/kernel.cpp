@@ -327,31 +327,36 @@ bool forward(const Task& task) {
     const long longest = task.longest(), panels = up(longest, PANEL) * w.panel;
     const long natural = up(longest, 8) * w.step, each = 2 * natural + panels;
     const long together = group(task, each);
-    float* space = room(together * each + ROWS * (STEP + w.step));
+    float* space = room(together * (each + 8 * w.panel) + ROWS * (STEP + w.step));
     if (!space) return false;
     const Rows block{space + together * each, STEP}, sums{block.at + ROWS * STEP, w.step};
+    float* some = sums.at + ROWS * w.step;
     long first = 0;
     for (long b = 0; b < task.sequences; first += task.lengths[b++]) {
         const long L = task.lengths[b];
         for (long h = task.first_head; h < task.last_head; h += together) {
             const long count = least(together, task.last_head - h);
             for (long i = 0; i < up(L, PANEL); i += 8) {
+                const long n = least(8, L > i ? L - i : 0);
+                for (long r = 0; r < n; r++) {
+                    const long place = i + r, from = first + place;
+                    const float* turn = task.turn(place);
+                    const float *q = task.q + from * task.of_q, *k = task.k + from * task.of_kv,
+                                *v = task.v + from * task.of_kv;
+                    for (long g = 0; g < count; g++)
+                        row(q + (h + g) * w.columns, turn, w.columns, task.scale * LOG2_E, 1,
+                            space + g * each + place * w.step, w.step);
+                    for (long g = 0; g < count; g++)
+                        row(k + (h + g) * w.columns, turn, w.columns, 1, 1,
+                            some + (g * 8 + r) * w.panel, w.panel);
+                    for (long g = 0; g < count; g++)
+                        row(v + (h + g) * w.columns, nullptr, w.columns, 1, 1,
+                            space + g * each + natural + place * w.step, w.step);
+                }
                 for (long g = 0; g < count; g++) {
-                    float some[8 * WIDEST] __attribute__((aligned(64)));
-                    const long at = (h + g) * task.columns, n = least(8, L > i ? L - i : 0);
-                    float* q = space + g * each;
-                    for (long r = 0; r < n; r++) {
-                        const long place = i + r, from = first + place;
-                        const float* turn = task.turn(place);
-                        row(task.q + from * task.of_q + at, turn, w.columns, task.scale * LOG2_E, 1,
-                            q + place * w.step, w.step);
-                        row(task.k + from * task.of_kv + at, turn, w.columns, 1, 1,
-                            some + r * w.panel, w.panel);
-                        row(task.v + from * task.of_kv + at, nullptr, w.columns, 1, 1,
-                            q + natural + place * w.step, w.step);
-                    }
-                    memset(some + n * w.panel, 0, (8 - n) * w.panel * sizeof(float));
-                    panelled(some, w.panel, w.panel, i, q + 2 * natural);
+                    float* keys = some + g * 8 * w.panel;
+                    memset(keys + n * w.panel, 0, (8 - n) * w.panel * sizeof(float));
+                    panelled(keys, w.panel, w.panel, i, space + g * each + 2 * natural);
                 }
             }
             for (long g = 0; g < count; g++) {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -43,61 +44,49 @@ def attend(
     lengths: Sequence[int],
     heads: int,
     scale: float,
-    turns: Tensor | None,
+    turns: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """Attention within each sequence; arguments as of `packed.attend`, turns [longest, head_dim]."""
+    """Attention within each sequence, differentiable without a bias.
+
+    Parameters
+    ----------
+    query, key_value, lengths, heads, scale
+        As of `packed.attend`.
+    turns : Tensor, shape=(at least longest, head_dim), optional
+        Cosines, then sines, of the places; see `Rotation.table`.
+    bias : Tensor, shape=(H, 2 n + 1), optional
+        Added to the scores, by the key's place less the query's, from -n to n; n at least
+        the longest less 1.
+
+    Returns
+    -------
+    Tensor, shape=(T, d)
+    """
+    how = _Shape(tuple(lengths), heads, scale, turns, bias)
     if torch.is_grad_enabled() and (query.requires_grad or key_value.requires_grad):
         assert bias is None
-        made: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
-            query, key_value, tuple(lengths), heads, scale, turns
-        )
+        made: Tensor = _Attention.apply(query, key_value, how)  # type: ignore[no-untyped-call]
         return made
-    return _forward(query, key_value, lengths, heads, scale, turns, bias)[0]
+    return how.forward(_rows(query), _rows(key_value))
 
 
 class _Attention(torch.autograd.Function):
     """The kernel with its gradient; rotation included."""
 
     @staticmethod
-    def forward(ctx, query, key_value, lengths, heads, scale, turns):  # type: ignore[no-untyped-def, override]
+    def forward(ctx, query, key_value, how):  # type: ignore[no-untyped-def, override]
         query, key_value = _rows(query), _rows(key_value)
-        logs = query.new_empty(len(query), heads)
-        out, _ = _forward(query, key_value, lengths, heads, scale, turns, None, logs)
+        logs = torch.empty(len(query), how.heads)
+        out = how.forward(query, key_value, logs)
         ctx.save_for_backward(query, key_value, out, logs)
-        ctx.how = lengths, heads, scale, turns
+        ctx.how = how
         return out
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
         query, key_value, out, logs = ctx.saved_tensors
-        lengths, heads, scale, turns = ctx.how
-        grad = grad.contiguous()
-        of_query, of_key_value = torch.empty_like(out), torch.empty(key_value.shape)
-        _run(
-            "backward", query, key_value, lengths, heads, scale, turns, None,
-            (out, logs, grad, of_query, of_key_value[:, 0], of_key_value[:, 1]),
-        )  # fmt: skip
-        return of_query, of_key_value, None, None, None, None
-
-
-def _forward(
-    query: Tensor,
-    key_value: Tensor,
-    lengths: Sequence[int],
-    heads: int,
-    scale: float,
-    turns: Tensor | None,
-    bias: Tensor | None,
-    logs: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    query, key_value = _rows(query), _rows(key_value)
-    out = torch.empty(query.shape)
-    _run(
-        "forward", query, key_value, lengths, heads, scale, turns, bias,
-        (out, logs, None, None, None, None),
-    )  # fmt: skip
-    return out, logs
+        return *ctx.how.backward(query, key_value, out, logs, grad.contiguous()), None
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -106,42 +95,66 @@ def _rows(x: Tensor) -> Tensor:
     return x if list(x.stride()[1:]) == steps else x.contiguous()
 
 
-def _run(
-    name: str,
-    query: Tensor,
-    key_value: Tensor,
-    lengths: Sequence[int],
-    heads: int,
-    scale: float,
-    turns: Tensor | None,
-    bias: Tensor | None,
-    others: tuple[Tensor | None, ...],
-) -> None:
-    width = query.shape[-1]
-    sizes = np.array(lengths, np.int64)
-    assert sizes.sum() == len(query) == len(key_value)
-    assert sizes.min(initial=1) > 0
-    assert width % heads == 0
-    assert key_value.shape[1:] == (2, width)
-    assert turns is None or (turns.is_contiguous() and turns.shape[1] == width // heads)
-    assert turns is None or len(turns) >= sizes.max(initial=0)
-    reach = 0
-    if bias is not None:
-        assert bias.is_contiguous() and len(bias) == heads
-        reach = bias.shape[1] // 2
-        assert bias.shape[1] % 2 and reach >= sizes.max(initial=0) - 1
-    tensors = (query, key_value[:, 0], key_value[:, 1], turns, bias)
-    assert all(x is None or x.dtype == torch.float32 for x in (*tensors, *others))
-    addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, others))
-    function = getattr(kernel(), name)
+@dataclass(frozen=True, eq=False)
+class _Shape:
+    """What attention is asked for, beside queries, keys and values; see `attend`."""
 
-    def work(first: int, last: int) -> None:
-        function(
-            addresses, query.stride(0), key_value.stride(0), 2 * width, reach, len(sizes), heads,
-            width // heads, first, last, scale,
-        )  # fmt: skip
+    lengths: tuple[int, ...]
+    heads: int
+    scale: float
+    turns: Tensor | None
+    bias: Tensor | None
 
-    _over_heads(work, heads, torch.get_num_threads())
+    def forward(self, query: Tensor, key_value: Tensor, logs: Tensor | None = None) -> Tensor:
+        """Attend; `logs` [T, H] takes the logarithms of the sums that gradients need."""
+        out = torch.empty(query.shape)
+        self._run("forward", query, key_value, out, logs, None, None, None, None)
+        return out
+
+    def backward(
+        self, query: Tensor, key_value: Tensor, out: Tensor, logs: Tensor, grad: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradients of queries, and of keys and values."""
+        of_query, of_both = torch.empty(query.shape), torch.empty(key_value.shape)
+        gradients = of_query, of_both[:, 0], of_both[:, 1]
+        self._run("backward", query, key_value, out, logs, grad, *gradients)
+        return of_query, of_both
+
+    def _run(self, name: str, query: Tensor, key_value: Tensor, *others: Tensor | None) -> None:
+        width = query.shape[-1]
+        sizes = np.array(self.lengths, np.int64)
+        self._check(query, key_value, sizes)
+        tensors = (query, key_value[:, 0], key_value[:, 1], self.turns, self.bias)
+        assert all(x is None or x.dtype == torch.float32 for x in (*tensors, *others))
+        addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, others))
+        reach = 0 if self.bias is None else self.bias.shape[1] // 2
+        function = getattr(kernel(), name)
+
+        def work(first: int, last: int) -> None:
+            function(
+                addresses, query.stride(0), key_value.stride(0), 2 * width, reach, len(sizes),
+                self.heads, width // self.heads, first, last, self.scale,
+            )  # fmt: skip
+
+        _over_heads(work, self.heads, torch.get_num_threads())
+
+    def _check(self, query: Tensor, key_value: Tensor, sizes: np.ndarray[Any, Any]) -> None:
+        """The kernel believes what it is told."""
+        rows, width = query.shape
+        longest = sizes.max(initial=0)
+        assert sizes.sum() == rows
+        assert sizes.min(initial=1) > 0
+        assert width % self.heads == 0
+        assert key_value.shape == (rows, 2, width)
+        if self.turns is not None:
+            assert self.turns.is_contiguous()
+            assert len(self.turns) >= longest
+            assert self.turns.shape[1] == width // self.heads
+        if self.bias is not None:
+            assert self.bias.is_contiguous()
+            assert len(self.bias) == self.heads
+            assert self.bias.shape[1] % 2
+            assert self.bias.shape[1] >= 2 * longest - 1
 
 
 def _address(x: Tensor | None) -> int:

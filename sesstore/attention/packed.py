@@ -47,7 +47,7 @@ def attend(
     head_dim = query.shape[-1] // heads
     scale = head_dim**-0.5 if scale is None else scale
     if native.takes(query, heads):
-        turns = None if rotation is None else rotation.table
+        turns = None if rotation is None else rotation.table()
         return native.attend(query, key_value, lengths, heads, scale, turns)
     query, (key, value) = (
         query.unflatten(-1, (heads, head_dim)),

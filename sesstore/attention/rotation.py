@@ -8,7 +8,7 @@ kernel attends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -31,35 +31,36 @@ class Rotation:
         self, frequencies: Tensor, lengths: Sequence[int], device: torch.device | None = None
     ) -> None:
         self._frequencies, self._lengths, self._device = frequencies, list(lengths), device
+        self._rows: dict[torch.dtype, Tensor] = {}
 
-    @cached_property
-    def table(self) -> Tensor:
-        """Cosines, then sines, of each place: float32 [at least longest, head_dim]."""
+    def table(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Cosines, then sines, of each place: [at least longest, head_dim]."""
         places = 1 << max(self._lengths, default=0).bit_length()
         frequencies = tuple(self._frequencies.tolist())
-        return _table(frequencies, places, self._frequencies.dtype, self._device)
-
-    @cached_property
-    def _rows(self) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of each row: two of [T, 1, head_dim / 2]."""
-        rows = torch.cat([self.table[:length] for length in self._lengths])
-        cos, sin = rows[:, None].chunk(2, -1)
-        return cos, sin
+        return _table(frequencies, places, self._frequencies.dtype, dtype, self._device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Turn queries or keys [T, H, head_dim]; differentiable."""
-        turned: Tensor = _Turn.apply(x, *self._rows)  # type: ignore[no-untyped-call]
+        if x.dtype not in self._rows:
+            table = self.table(torch.float64 if x.dtype == torch.float64 else torch.float32)
+            self._rows[x.dtype] = torch.cat([table[:length] for length in self._lengths])[:, None]
+        cos, sin = self._rows[x.dtype].chunk(2, -1)
+        turned: Tensor = _Turn.apply(x, cos, sin)  # type: ignore[no-untyped-call]
         return turned
 
 
 @lru_cache(maxsize=16)
 def _table(
-    frequencies: tuple[float, ...], places: int, dtype: torch.dtype, device: torch.device | None
+    frequencies: tuple[float, ...],
+    places: int,
+    exact: torch.dtype,
+    dtype: torch.dtype,
+    device: torch.device | None,
 ) -> Tensor:
     with torch.inference_mode(False):  # kept beyond the call that first needs it
-        place = torch.arange(places, dtype=dtype)[:, None]
-        angles = place * torch.tensor(frequencies, dtype=dtype)
-        return torch.cat([angles.cos(), angles.sin()], 1).float().to(device)
+        place = torch.arange(places, dtype=exact)[:, None]
+        angles = place * torch.tensor(frequencies, dtype=exact)
+        return torch.cat([angles.cos(), angles.sin()], 1).to(device, dtype)
 
 
 class _Turn(torch.autograd.Function):

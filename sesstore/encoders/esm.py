@@ -159,8 +159,8 @@ class _Layer:
         """Change rows [T, d] in place."""
         qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
         attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self._heads, rotation=rotation)
-        x += self._out(attended)
-        x += self._back(self._hidden(self._before_hidden(x)))
+        self._out.add(attended, x)
+        self._back.add(self._hidden(self._before_hidden(x)), x)
 
 
 def _frequencies(weights: _Weights, spec: EncoderSpec) -> Tensor:

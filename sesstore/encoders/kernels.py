@@ -54,6 +54,15 @@ class Linear:
             return gelu
         return made.relu_() if self._activation == "relu" else made
 
+    def add(self, x: Tensor, to: Tensor) -> None:
+        """Add the map of x [T, k] to rows [T, m], in place: the end of a residual branch."""
+        if self._packed or self._activation != "none":
+            to += self(x)
+            return
+        to.addmm_(x, self._weight.T)
+        if self._bias is not None:
+            to += self._bias
+
 
 class LayerNorm:
     """Layer normalisation with frozen weights.

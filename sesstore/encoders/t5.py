@@ -71,7 +71,9 @@ class T5(PackedEncoder):
         return 2 * self.spec.parameters * rows + 4 * self.spec.layers * rows * rows * self.dim
 
     def bytes_per_residue(self) -> int:
-        """The bias of the scores grows with the square of the length; see `catalogue`'s window."""
+        """Torch's kernel needs the bias of every pair: the square of the length."""
+        if self.device.type == "cpu" and native.kernel() is not None:
+            return super().bytes_per_residue()
         longest = self.window or 2000
         return super().bytes_per_residue() + 2 * self.spec.heads * longest * self.dtype.itemsize
 
@@ -144,12 +146,12 @@ class _Layer:
     def __call__(self, x: Tensor, lengths: list[int], bias: _Bias) -> None:
         """Change rows [T, d] in place."""
         qkv = self.qkv(F.rms_norm(x, x.shape[-1:], self.before_attention, self.eps))
-        x += self.out(bias.attend(qkv.view(len(x), 3, -1), self.heads))
+        self.out.add(bias.attend(qkv.view(len(x), 3, -1), self.heads), x)
         rows = F.rms_norm(x, x.shape[-1:], self.before_hidden, self.eps)
         hidden = self.into[0](rows)
         if len(self.into) == 2:
             hidden = F.gelu(hidden, approximate="tanh").mul_(self.into[1](rows))
-        x += self.back(hidden)
+        self.back.add(hidden, x)
 
 
 class _Bias:
@@ -166,9 +168,7 @@ class _Bias:
         """Attention within each sequence: [T, 3, H head_dim] to [T, H head_dim]."""
         query, key_value = qkv[:, 0], qkv[:, 1:]
         if native.takes(query, heads):
-            return native.attend(
-                query, key_value, self._lengths, heads, 1.0, None, self._by_offset
-            )
+            return native.attend(query, key_value, self._lengths, heads, 1.0, bias=self._by_offset)
         parts = []
         for part in torch.split(qkv.unflatten(-1, (heads, -1)), self._lengths):
             query, key, value = part.permute(1, 2, 0, 3)[:, None]

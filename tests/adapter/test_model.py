@@ -58,7 +58,8 @@ def test_equals_the_padded_write_up(
     torch.testing.assert_close(logits, expected, rtol=close, atol=close)
     for name, gradient in gradients.items():
         assert gradient is not None, name
-        scale = max(float(wanted[name].abs().max()), 1e-3)
+        # A gradient that is zero but for rounding (a bias before a softmax) has no scale.
+        scale = max(float(wanted[name].abs().max()), 1e-2)
         difference = float((gradient - wanted[name]).abs().max()) / scale
         assert difference < close, name
 

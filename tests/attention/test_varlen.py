@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sesstore.encoders.varlen import attend_varlen, takes
+from sesstore.attention.varlen import attend_varlen, takes
 
 varlen = pytest.importorskip("torch.nn.attention.varlen")
 

