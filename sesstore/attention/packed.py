@@ -49,18 +49,16 @@ def attend(
     if native.takes(query, heads):
         turns = None if rotation is None else rotation.table()
         return native.attend(query, key_value, lengths, heads, scale, turns)
-    query, (key, value) = (
-        query.unflatten(-1, (heads, head_dim)),
-        key_value.unflatten(-1, (heads, head_dim)).unbind(1),
-    )
+    shape = (len(query), heads, head_dim)
+    query, key, value = (x.reshape(shape) for x in (query, *key_value.unbind(1)))
     if rotation is not None:
         query, key = rotation(query), rotation(key)
     if varlen.takes(query):
         return varlen.attend_varlen(query, key, value, lengths, scale)
     # Splitting, unlike slicing, has a gradient that is one concatenation.
     sizes = list(lengths)
-    parts = [
-        scaled_dot_product_attention(*(part.transpose(0, 1)[None] for part in one), scale=scale)
-        for one in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True)
-    ]
-    return torch.cat([part[0].transpose(0, 1) for part in parts]).flatten(1)
+    parts = []
+    for one in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True):
+        q, k, v = (part.transpose(0, 1)[None] for part in one)
+        parts.append(scaled_dot_product_attention(q, k, v, scale=scale)[0].transpose(0, 1))
+    return torch.cat(parts).flatten(1)

@@ -170,7 +170,7 @@ class _Bias:
         if native.takes(query, heads):
             return native.attend(query, key_value, self._lengths, heads, 1.0, bias=self._by_offset)
         parts = []
-        for part in torch.split(qkv.unflatten(-1, (heads, -1)), self._lengths):
+        for part in torch.split(qkv.view(len(qkv), 3, heads, -1), self._lengths):
             query, key, value = part.permute(1, 2, 0, 3)[:, None]
             found = F.scaled_dot_product_attention(
                 query, key, value, attn_mask=self._of_pairs[len(part)], scale=1.0

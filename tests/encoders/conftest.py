@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sesstore.attention import native
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.encoders.registry import EncoderSpec
 
@@ -19,6 +20,15 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("SESSTORE_ESM_HUB", "http://127.0.0.1:9/")
     monkeypatch.delenv("SESSTORE_WEIGHTS", raising=False)
+
+
+@pytest.fixture(params=["kernel", "torch"])
+def attending(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attention by our kernel, where it is built, and by torch's."""
+    if request.param == "torch":
+        monkeypatch.setattr(native, "kernel", lambda: None)
+    elif native.kernel() is None:
+        pytest.skip("installed without the kernel")
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def by_fair_esm(path: Path, proteins: list[Protein]) -> dict[bytes, np.ndarray]:
     return {p.digest: states[i, 1 : len(p) + 1] for i, p in enumerate(proteins)}
 
 
+@pytest.mark.usefixtures("attending")
 @pytest.mark.parametrize("lengths", [[1], [60, 3, 200, 61, 17], [400, 400, 2]])
 def test_equals_fair_esm_for_every_residue(t6, lengths):
     proteins = [*random_proteins(lengths), Protein("odd", "MKXXUZOBWX")]

@@ -146,6 +146,7 @@ class TestFamilies(EncoderConformance):
         return ours(self.made, long)
 
 
+@pytest.mark.usefixtures("attending")
 def test_equals_transformers_for_every_residue(made) -> None:
     _, _, model, ids = made
     proteins = [*random_proteins([1, 60, 3, 331, 61]), ODD]
