@@ -184,13 +184,16 @@ def provenance_of(encoder: Encoder, dtype: str) -> Provenance:
 
 
 def made_on(encoder: Encoder) -> dict[str, Any]:
-    """Circumstances of a run, with what it runs on: what `plan` tells throughputs apart by."""
+    """Circumstances of a run, with what it runs on."""
+    return {**circumstances("torch", "numpy", "zarr"), "device": device_of(encoder)}
+
+
+def device_of(encoder: Encoder) -> str:
+    """What an encoder runs on: what `plan` tells throughputs apart by."""
     device = getattr(encoder, "device", torch.device("cpu"))
     if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{device.type}, {torch.get_num_threads()} threads"
-    return {**circumstances("torch", "numpy", "zarr"), "device": name}
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"
 
 
 def _encode_all(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ...proteins import Protein
 from ...provenance import Provenance
 from ...sharing.home import opened_store
+from ..embed import device_of
 from ..writing import BackgroundWriter
 from .portions import Done
 
@@ -40,7 +41,7 @@ class EmbedOrder:
     provenance : Provenance
         What the encoder must turn out to be, and how embeddings are stored.
     circumstances : mapping
-        Of the run.
+        Of the run; each worker adds the device it has.
     commit_seconds : float
         How long what is encoded may wait to be committed.
     """
@@ -82,7 +83,8 @@ class EmbedWorker:
         store = enter(opened_store(order.where, create=False))
         self._encoder = order.make_encoder()
         order.provenance.fingerprint.check_same(self._encoder.fingerprint)
-        self._writer = enter(store.writer(order.provenance, order.circumstances))
+        made = {**order.circumstances, "device": device_of(self._encoder)}
+        self._writer = enter(store.writer(order.provenance, made))
         self._background = enter(BackgroundWriter(self._writer, order.provenance.dtype))
 
     def work(self, number: int, sequences: Sequence[str]) -> Done:

@@ -105,6 +105,9 @@ def test_two_workers_equal_one_plain_run(ray, store: Store, encoder, many, tmp_p
     segments = store.embeddings().segments
     assert len(segments) == 2  # each worker wrote its own, over all its portions
     assert sum(len(segment.digests) for segment in segments) == 300
+    for segment in segments:  # `plan` counts their throughput by what they ran on
+        assert segment.attributes["circumstances"]["device"].startswith("cpu, ")
+        assert "ray" in segment.attributes["circumstances"]["versions"]
     again = embed_on_ray(store, encoder, partial(registry.load, "blosum62"), many, cluster=TWO)
     assert (again.encoded, again.already_stored) == (0, 300)
 
