@@ -23,7 +23,7 @@ import torch
 from benchmarks.epoch import machine, matmul_peak, timed
 from sesstore.attention import native
 from sesstore.attention.packed import attend
-from sesstore.attention.rotation import Rotation
+from sesstore.attention.rotation import Rotation, frequencies
 
 HEADS = {24: 20, 32: 20, 64: 20, 60: 8, 80: 8, 160: 8}
 """Columns of a head and number of heads: ESM-2 t12, t30, t33; adapters on each."""
@@ -54,7 +54,7 @@ def _row(width: int, heads: int, length: int, rounds: int) -> dict[str, Any]:
     query = torch.randn(rows, d, requires_grad=True)
     key_value = torch.randn(rows, 2, d, requires_grad=True)
     toward = torch.randn(rows, d)
-    rotation = Rotation(10000.0 ** -(torch.arange(0, width, 2).double() / width), lengths)
+    rotation = Rotation(frequencies(width, torch.float64), lengths)
     flops = 4 * sum(n * n for n in lengths) * d
     kernel, best = native.kernel, dict.fromkeys(("", "torch_"), (0.0, 0.0))
     peak = 0.0

@@ -20,15 +20,12 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from ..attention.packed import attend
-from ..attention.rotation import Rotation
-
-ROPE_BASE = 10000.0
+from ..attention.rotation import Rotation, frequencies
 
 
 def rotation(lengths: Sequence[int], head_dim: int, device: torch.device) -> Rotation:
     """Rotary embedding of a packed batch of proteins of these lengths."""
-    steps = torch.arange(0, head_dim, 2, dtype=torch.float64)
-    return Rotation(ROPE_BASE ** (-steps / head_dim), lengths, device)
+    return Rotation(frequencies(head_dim, torch.float64), lengths, device)
 
 
 class TokenAttention(nn.Module):

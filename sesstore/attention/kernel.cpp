@@ -322,6 +322,62 @@ inline float* room(long numbers) {
     return static_cast<float*>(aligned_alloc(64, up(numbers * sizeof(float), 64)));
 }
 
+// Where a head's packed queries, values and panels of keys begin in the forward pass.
+struct Packed {
+    float *q, *v, *keys;
+    Packed(float* at, long natural) : q(at), v(at + natural), keys(at + 2 * natural) {}
+};
+
+// Read eight rows (fewer at the end) of some heads; `some` has room for their keys.
+void pack(const Task& task, const Widths& w, long first, long L, long i, long h, long count,
+          float* space, long natural, long each, float* some) {
+    const long n = least(8, L > i ? L - i : 0);
+    for (long r = 0; r < n; r++) {
+        const long place = i + r, from = first + place, at = h * w.columns;
+        const float* turn = task.turn(place);
+        const float *q = task.q + from * task.of_q + at, *k = task.k + from * task.of_kv + at,
+                    *v = task.v + from * task.of_kv + at;
+        for (long g = 0; g < count; g++)
+            row(q + g * w.columns, turn, w.columns, task.scale * LOG2_E, 1,
+                Packed(space + g * each, natural).q + place * w.step, w.step);
+        for (long g = 0; g < count; g++)
+            row(k + g * w.columns, turn, w.columns, 1, 1, some + (g * 8 + r) * w.panel, w.panel);
+        for (long g = 0; g < count; g++)
+            row(v + g * w.columns, nullptr, w.columns, 1, 1,
+                Packed(space + g * each, natural).v + place * w.step, w.step);
+    }
+    for (long g = 0; g < count; g++) {
+        float* keys = some + g * 8 * w.panel;
+        memset(keys + n * w.panel, 0, (8 - n) * w.panel * sizeof(float));
+        panelled(keys, w.panel, w.panel, i, Packed(space + g * each, natural).keys);
+    }
+}
+
+// Attend with one head of one sequence, whose rows begin at `first`.
+void attend(const Task& task, const Widths& w, long first, long L, long h, const Packed& head,
+            Rows block, Rows sums) {
+    const float* bias = nullptr;
+    if (task.bias) bias = task.bias + h * (2 * task.reach + 1) + task.reach;
+    for (long i = 0; i < L; i += ROWS) {
+        const long M = least(ROWS, L - i);
+        float top[ROWS], total[ROWS];
+        for (long r = 0; r < M; r++) top[r] = -INFINITY, total[r] = 0;
+        for (long j = 0; j < L; j += KEYS) {
+            const long N = least(KEYS, L - j);
+            scores(M, N, w, {head.q + i * w.step, w.step}, head.keys + j * w.panel, block);
+            softmax(M, N, j > 0, block, top, total, sums, w.vectors, bias ? bias + j - i : nullptr);
+            product(M, w.vectors, N, {block.at, STEP, 1}, {head.v + j * w.step, w.step}, sums,
+                    j > 0);
+        }
+        for (long r = 0; r < M; r++) {
+            const long at = first + i + r;
+            row(sums.below(r).at, nullptr, w.columns, 1 / total[r], 1,
+                task.out + at * task.width() + h * w.columns, w.columns);
+            if (task.logs) task.logs[at * task.heads + h] = top[r] + log2f(total[r]);
+        }
+    }
+}
+
 bool forward(const Task& task) {
     const Widths w(task.columns);
     const long longest = task.longest(), panels = up(longest, PANEL) * w.panel;
@@ -336,54 +392,10 @@ bool forward(const Task& task) {
         const long L = task.lengths[b];
         for (long h = task.first_head; h < task.last_head; h += together) {
             const long count = least(together, task.last_head - h);
-            for (long i = 0; i < up(L, PANEL); i += 8) {
-                const long n = least(8, L > i ? L - i : 0);
-                for (long r = 0; r < n; r++) {
-                    const long place = i + r, from = first + place;
-                    const float* turn = task.turn(place);
-                    const float *q = task.q + from * task.of_q, *k = task.k + from * task.of_kv,
-                                *v = task.v + from * task.of_kv;
-                    for (long g = 0; g < count; g++)
-                        row(q + (h + g) * w.columns, turn, w.columns, task.scale * LOG2_E, 1,
-                            space + g * each + place * w.step, w.step);
-                    for (long g = 0; g < count; g++)
-                        row(k + (h + g) * w.columns, turn, w.columns, 1, 1,
-                            some + (g * 8 + r) * w.panel, w.panel);
-                    for (long g = 0; g < count; g++)
-                        row(v + (h + g) * w.columns, nullptr, w.columns, 1, 1,
-                            space + g * each + natural + place * w.step, w.step);
-                }
-                for (long g = 0; g < count; g++) {
-                    float* keys = some + g * 8 * w.panel;
-                    memset(keys + n * w.panel, 0, (8 - n) * w.panel * sizeof(float));
-                    panelled(keys, w.panel, w.panel, i, space + g * each + 2 * natural);
-                }
-            }
-            for (long g = 0; g < count; g++) {
-                float *q = space + g * each, *v = q + natural, *k = v + natural;
-                const float* bias = nullptr;
-                if (task.bias) bias = task.bias + (h + g) * (2 * task.reach + 1) + task.reach;
-                for (long i = 0; i < L; i += ROWS) {
-                    const long M = least(ROWS, L - i);
-                    float top[ROWS], total[ROWS];
-                    for (long r = 0; r < M; r++) top[r] = -INFINITY, total[r] = 0;
-                    for (long j = 0; j < L; j += KEYS) {
-                        const long N = least(KEYS, L - j);
-                        scores(M, N, w, {q + i * w.step, w.step}, k + j * w.panel, block);
-                        softmax(M, N, j > 0, block, top, total, sums, w.vectors,
-                                bias ? bias + j - i : nullptr);
-                        product(M, w.vectors, N, {block.at, STEP, 1}, {v + j * w.step, w.step},
-                                sums, j > 0);
-                    }
-                    for (long r = 0; r < M; r++) {
-                        const long at = first + i + r;
-                        row(sums.below(r).at, nullptr, w.columns, 1 / total[r], 1,
-                            task.out + at * task.width() + (h + g) * w.columns, w.columns);
-                        if (task.logs)
-                            task.logs[at * task.heads + h + g] = top[r] + log2f(total[r]);
-                    }
-                }
-            }
+            for (long i = 0; i < up(L, PANEL); i += 8)
+                pack(task, w, first, L, i, h, count, space, natural, each, some);
+            for (long g = 0; g < count; g++)
+                attend(task, w, first, L, h + g, Packed(space + g * each, natural), block, sums);
         }
     }
     free(space);
@@ -532,4 +544,8 @@ PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, QUOTED(NAME), nullptr, -1, METHODS,
 
 #define JOINED(a, b) a##b
 #define INIT(name) JOINED(PyInit_, name)
-PyMODINIT_FUNC INIT(NAME)(void) { return PyModule_Create(&MODULE); }
+PyMODINIT_FUNC INIT(NAME)(void) {
+    PyObject* module = PyModule_Create(&MODULE);
+    if (module) PyModule_AddIntConstant(module, "WIDEST", WIDEST);
+    return module;
+}

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from . import native, varlen
+from .bias import OffsetBias
 from .rotation import Rotation
 
 
@@ -19,8 +20,9 @@ def attend(
     heads: int,
     scale: float | None = None,
     rotation: Rotation | None = None,
+    bias: OffsetBias | None = None,
 ) -> Tensor:
-    """Softmax attention within each sequence, differentiable.
+    """Softmax attention within each sequence, differentiable in queries, keys and values.
 
     On an x86-64 CPU in float32 our own kernel attends, on a GPU in half precision torch's kernel
     for sequences of any length, and elsewhere torch's plain one, sequence by sequence.
@@ -39,6 +41,8 @@ def attend(
         Of the scores; ``head_dim ** -0.5`` by default.
     rotation : Rotation, optional
         Of this batch; turns queries and keys.
+    bias : OffsetBias, optional
+        Of this batch; added to the scores, for inference only.
 
     Returns
     -------
@@ -48,17 +52,20 @@ def attend(
     scale = head_dim**-0.5 if scale is None else scale
     if native.takes(query, heads):
         turns = None if rotation is None else rotation.table()
-        return native.attend(query, key_value, lengths, heads, scale, turns)
+        table = None if bias is None else bias.table
+        return native.attend(query, key_value, lengths, heads, scale, turns, table)
     shape = (len(query), heads, head_dim)
     query, key, value = (x.reshape(shape) for x in (query, *key_value.unbind(1)))
     if rotation is not None:
         query, key = rotation(query), rotation(key)
-    if varlen.takes(query):
+    if bias is None and varlen.takes(query):
         return varlen.attend_varlen(query, key, value, lengths, scale)
     # Splitting, unlike slicing, has a gradient that is one concatenation.
     sizes = list(lengths)
     parts = []
     for one in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True):
         q, k, v = (part.transpose(0, 1)[None] for part in one)
-        parts.append(scaled_dot_product_attention(q, k, v, scale=scale)[0].transpose(0, 1))
+        mask = None if bias is None else bias.of_pairs(q.shape[2])
+        found = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        parts.append(found[0].transpose(0, 1))
     return torch.cat(parts).flatten(1)

@@ -13,6 +13,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+BASE = 10000.0
+
+
+def frequencies(head_dim: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Angle a place of each pair of a head, by the paper's formula: [head_dim / 2]."""
+    return BASE ** -(torch.arange(0, head_dim, 2, dtype=dtype) / head_dim)
+
 
 class Rotation:
     """The rotation of one packed batch.
@@ -30,14 +37,14 @@ class Rotation:
     def __init__(
         self, frequencies: Tensor, lengths: Sequence[int], device: torch.device | None = None
     ) -> None:
-        self._frequencies, self._lengths, self._device = frequencies, list(lengths), device
+        self._lengths, self._device = list(lengths), device
+        self._frequencies, self._exact = tuple(frequencies.tolist()), frequencies.dtype
         self._rows: dict[torch.dtype, Tensor] = {}
 
     def table(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """Cosines, then sines, of each place: [at least longest, head_dim]."""
         places = 1 << max(self._lengths, default=0).bit_length()
-        frequencies = tuple(self._frequencies.tolist())
-        return _table(frequencies, places, self._frequencies.dtype, dtype, self._device)
+        return _table(self._frequencies, places, self._exact, dtype, self._device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Turn queries or keys [T, H, head_dim]; differentiable."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..attention.packed import attend
-from ..attention.rotation import Rotation
+from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
@@ -168,5 +168,4 @@ def _frequencies(weights: _Weights, spec: EncoderSpec) -> Tensor:
     name = "layers.0.self_attn.rot_emb.inv_freq"
     if name in weights:
         return weights.raw(name).float()
-    head_dim = spec.dim // spec.heads
-    return 10000.0 ** -(torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
+    return frequencies(spec.dim // spec.heads)

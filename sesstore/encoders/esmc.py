@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..attention.packed import attend
-from ..attention.rotation import Rotation
+from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
@@ -121,8 +121,7 @@ class _Trunk:
 
         self._heads = spec.heads
         self._embedding = weight("embed_tokens.weight")
-        head = spec.dim // spec.heads
-        self._frequencies = 10000.0 ** -(torch.arange(0, head, 2, dtype=torch.float32) / head)
+        self._frequencies = frequencies(spec.dim // spec.heads)
         shrink = 1 / math.sqrt(spec.layers / _DEPTH)
         self._layers = [
             _Layer(state, f"layers.{layer}.", spec.heads, shrink, device, dtype)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..attention.rotation import frequencies
 from .catalogue import EncoderSpec
 
 _VOCABULARY = 33
@@ -46,8 +47,7 @@ def write_random_esm2(
         state |= _linear(f"{prefix}fc2", dim, 4 * dim, normal)
         for norm in ("self_attn_layer_norm", "final_layer_norm"):
             state |= _norm(f"{prefix}{norm}", dim, normal)
-        frequencies = 10000.0 ** -(torch.arange(0, dim // heads, 2).float() / (dim // heads))
-        state[f"{prefix}self_attn.rot_emb.inv_freq"] = frequencies
+        state[f"{prefix}self_attn.rot_emb.inv_freq"] = frequencies(dim // heads)
     state |= _norm("emb_layer_norm_after", dim, normal)
     state |= _norm("lm_head.layer_norm", dim, normal) | _linear("lm_head.dense", dim, dim, normal)
     state |= {"lm_head.bias": torch.zeros(_VOCABULARY)}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -19,6 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..attention import native
+from ..attention.bias import OffsetBias
+from ..attention.packed import attend
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
@@ -118,7 +119,7 @@ class _Trunk:
 
     def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
         x = F.embedding(tokens, self._embedding)
-        bias = _Bias(self._by_offset(max(lengths)), lengths)
+        bias = OffsetBias(self._by_offset(max(lengths)))
         for layer in self._layers:
             layer(x, lengths, bias)
         return F.rms_norm(x, x.shape[-1:], self._norm, self._eps)
@@ -143,40 +144,17 @@ class _Layer:
     into: list[Linear]
     back: Linear
 
-    def __call__(self, x: Tensor, lengths: list[int], bias: _Bias) -> None:
+    def __call__(self, x: Tensor, lengths: list[int], bias: OffsetBias) -> None:
         """Change rows [T, d] in place."""
         qkv = self.qkv(F.rms_norm(x, x.shape[-1:], self.before_attention, self.eps))
-        self.out.add(bias.attend(qkv.view(len(x), 3, -1), self.heads), x)
+        qkv = qkv.view(len(x), 3, -1)
+        attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self.heads, scale=1.0, bias=bias)
+        self.out.add(attended, x)
         rows = F.rms_norm(x, x.shape[-1:], self.before_hidden, self.eps)
         hidden = self.into[0](rows)
         if len(self.into) == 2:
             hidden = F.gelu(hidden, approximate="tanh").mul_(self.into[1](rows))
         self.back.add(hidden, x)
-
-
-class _Bias:
-    """What is added to the scores of a batch, from the bias of every offset."""
-
-    def __init__(self, by_offset: Tensor, lengths: list[int]) -> None:
-        self._by_offset, self._lengths = by_offset.contiguous(), lengths
-
-    @cached_property
-    def _of_pairs(self) -> dict[int, Tensor]:
-        return {n: _toeplitz(self._by_offset, n) for n in set(self._lengths)}
-
-    def attend(self, qkv: Tensor, heads: int) -> Tensor:
-        """Attention within each sequence: [T, 3, H head_dim] to [T, H head_dim]."""
-        query, key_value = qkv[:, 0], qkv[:, 1:]
-        if native.takes(query, heads):
-            return native.attend(query, key_value, self._lengths, heads, 1.0, bias=self._by_offset)
-        parts = []
-        for part in torch.split(qkv.view(len(qkv), 3, heads, -1), self._lengths):
-            query, key, value = part.permute(1, 2, 0, 3)[:, None]
-            found = F.scaled_dot_product_attention(
-                query, key, value, attn_mask=self._of_pairs[len(part)], scale=1.0
-            )
-            parts.append(found[0].transpose(0, 1))
-        return torch.cat(parts).flatten(1)
 
 
 def bucket(offset: Tensor, count: int, distance: int) -> Tensor:
@@ -197,10 +175,3 @@ def bucket(offset: Tensor, count: int, distance: int) -> Tensor:
     share = torch.log(far.clamp(min=1).float() / exact) / math.log(distance / exact)
     wide = (exact + (share * (half - exact)).long()).clamp(max=half - 1)
     return (offset > 0) * half + torch.where(far < exact, far, wide)
-
-
-def _toeplitz(by_offset: Tensor, length: int) -> Tensor:
-    """Bias of every pair, [1, heads, L, L], from the bias of every offset."""
-    middle = by_offset.shape[1] // 2
-    own = by_offset[:, middle - length + 1 : middle + length]
-    return own.unfold(1, length, 1).flip(1)[None].contiguous()
