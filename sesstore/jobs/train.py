@@ -27,6 +27,7 @@ from ..training.intervals import Predicted, bootstrap, intervals
 from ..training.learner import FitConfig, with_seeds
 from ..training.ranks import ranks, started_by_torchrun
 from ..training.runs import Run
+from ..training.seeds import deviation
 from ..training.tracking import tracker
 from .embed import embed
 from .inputs import Inputs, chosen_encoder, chosen_source, task_proteins
@@ -226,11 +227,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         values = {name: [run.metrics[split][name] for run in runs] for name in metrics}
         report.metrics[split] = {name: statistics.fmean(v) for name, v in values.items()}
         if len(runs) > 1:
-            report.std[split] = {
-                # numpy's, which is NaN where a metric was not defined
-                name: float(np.std(v, ddof=1))
-                for name, v in values.items()
-            }
+            report.std[split] = {name: deviation(v) for name, v in values.items()}
     report.intervals = _intervals(runs)
     report.interval = list(report.intervals[report.monitor])
     return report

@@ -15,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import InputError
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.train import interval, prepare
@@ -27,6 +25,7 @@ from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run, task_record
+from ..training.seeds import deviation
 from .arms import Arm, Runs, Trial, train_trial
 from .pairs import Comparison, adjusted, compare
 from .record import StudyReport, begin, check
@@ -193,7 +192,7 @@ class Study:
             **factors,
             "valid": statistics.fmean(run.metrics["valid"][monitor] for run in runs),
             "score": statistics.fmean(scores),
-            "std": float(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+            "std": deviation(scores) if len(scores) > 1 else None,
             "low": bounds[0],
             "high": bounds[1],
             "seeds": len(runs),

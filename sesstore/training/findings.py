@@ -17,6 +17,7 @@ from ..tasks import Problem
 from .intervals import Predicted
 from .perclass import ClassScore
 from .runs import Run
+from .seeds import deviation
 
 Numbers = NDArray[np.float64]
 
@@ -137,7 +138,7 @@ class Findings:
     def deviation(self, metric: str, split: str | None = None) -> float | None:
         """Standard deviation over seeds; None of one."""
         values = self.values[split or self.split][metric]
-        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return deviation(values) if len(values) > 1 else None
 
 
 ERRORS = {

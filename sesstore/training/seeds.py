@@ -1,14 +1,22 @@
-"""The runs of a training by several seeds, found by the folder that holds them.
+"""The runs of a training by several seeds, found by the folder that holds them; how they scatter.
 
 Reading records imports no torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from ..errors import InputError
 from .runs import RECORD, Run
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Standard deviation over two seeds or more; NaN where a metric was not defined."""
+    return float(np.std(values, ddof=1))
 
 
 def runs_at(path: Path | str) -> list[Run]:

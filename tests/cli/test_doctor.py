@@ -21,6 +21,17 @@ def mine(path: Path, count: int = 40) -> Path:
     return path
 
 
+def trained_on(cli, task: str):
+    """What training on residues of a task in the store comes to."""
+    cli("embed", "--plm", "onehot", "--quiet")
+    done = cli(
+        "train", task, "--structure", "none", "--lr", "0.02", "--epochs", "8", "--out", "run",
+        "--batch-tokens", "128", "--json",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    return done
+
+
 def test_a_table_of_ones_own_in_one_command(cli) -> None:
     mine(Path("mydata.csv"))
     said = cli("add", "mydata.csv", "--task-type", "regression", "--label", "Tm")
@@ -69,12 +80,7 @@ def test_residue_classes_from_flip_files_to_a_run(cli) -> None:
     report = cli(*words.split(), "--json")
     assert report.status == 0, report.err
     assert report.json["splits"] == {"train": 20, "valid": 5, "test": 5}
-    cli("embed", "--plm", "onehot", "--quiet")
-    done = cli(
-        "train", "ss", "--structure", "none", "--lr", "0.02", "--epochs", "8", "--out", "run",
-        "--batch-tokens", "128", "--json",
-    )  # fmt: skip
-    assert done.status == 0, done.err
+    done = trained_on(cli, "ss")
     assert done.json["metrics"]["test"]["accuracy"] > 0.9
     measured = cli("evaluate", "run", "--json").json
     assert measured["metrics"]["accuracy"] == done.json["metrics"]["test"]["accuracy"]
@@ -91,12 +97,7 @@ def test_residue_values_from_biotrainer_fasta_to_a_run(cli) -> None:
     report = cli("add", "values.fasta")
     assert report.status == 0, report.err
     assert "task type residue_regression (guessed: there is a number for each residue" in report.err
-    cli("embed", "--plm", "onehot", "--quiet")
-    done = cli(
-        "train", "values", "--structure", "none", "--lr", "0.02", "--epochs", "8", "--out", "run",
-        "--batch-tokens", "128", "--json",
-    )  # fmt: skip
-    assert done.status == 0, done.err
+    done = trained_on(cli, "values")
     assert done.json["metrics"]["test"]["spearman"] > 0.8
     assert cli("evaluate", "run", "--json").status == 0
 
