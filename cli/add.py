@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Mask a protein's tokens where their number is not that of its residues.",
 )
+@click.option(
+    "--replace",
+    "replacing",
+    is_flag=True,
+    help="Replace a task of that name although it predicts something else.",
+)
 @store_option
 @output_options
 def command(
@@ -40,6 +46,7 @@ def command(
     source: str | None,
     own: OwnData,
     allow_partial: bool,
+    replacing: bool,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -61,7 +68,8 @@ def command(
     from sesstore.jobs.add import add, load
 
     loaded = load(what, data=data, source=source, allow_partial=allow_partial, own=own)
-    report = add(store_to_write(store_path, output), loaded, progress=output)
+    store = store_to_write(store_path, output)
+    report = add(store, loaded, replacing=replacing, progress=output)
     for note in report.notes:
         output.note(note)
     for warning in report.warnings:

@@ -94,6 +94,11 @@ class Task:
         The metric that chooses the best epoch, on ``valid``.
     citation : str
         What to cite for the data.
+    notes : tuple of str
+        What was decided when the data were read, such as how splits were made.
+    source : str, optional
+        Whose structure tokens the task is trained on unless another source is named; what
+        ``sesstore add --source`` said.
     """
 
     name: str
@@ -104,6 +109,7 @@ class Task:
     monitor: str
     citation: str = ""
     notes: tuple[str, ...] = field(default=())
+    source: str | None = None
 
     @property
     def n_outputs(self) -> int:

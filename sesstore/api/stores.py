@@ -55,6 +55,7 @@ class OpenStore:
         *,
         data: Path | str | None = None,
         source: str | None = None,
+        replacing: bool = False,
         **reading: Any,
     ) -> AddReport:
         """Put a task, or plain proteins, into the store.
@@ -67,7 +68,9 @@ class OpenStore:
         data : path, optional
             Where the task's files are.
         source : str, optional
-            Where the structures behind tokens in the data come from.
+            Where the structures behind tokens in the data come from; the task remembers it.
+        replacing : bool
+            Replace a task of that name although it predicts something else.
         **reading
             Further arguments of `jobs.add.load`.
 
@@ -78,21 +81,21 @@ class OpenStore:
         NotStoredError
             The store does not know a protein of a task made in Python.
         """
-        from ..jobs.add import AddReport, add, load
+        from ..datasets.load import LoadedTask
+        from ..jobs.add import add, load
         from ..tasks import Task
 
         if isinstance(what, Task):
             list(
                 self.store.proteins({d.tobytes() for s in what.splits.values() for d in s.digests})
             )
-            self.store.add_task(what)
-            rows = {name: len(split) for name, split in what.splits.items()}
-            return AddReport(what.name, sum(rows.values()), 0, 0, splits=rows)
+            loaded = LoadedTask(what, [], [], [])
+            return add(self.store, loaded, replacing=replacing, progress=self.progress)
         if not isinstance(what, str | Path):
             return add(self.store, proteins(what), progress=self.progress)
         folder = None if data is None else Path(data)
-        loaded = load(str(what), data=folder, source=source, **reading)
-        return add(self.store, loaded, progress=self.progress)
+        read = load(str(what), data=folder, source=source, **reading)
+        return add(self.store, read, replacing=replacing, progress=self.progress)
 
     def tokenize(
         self, structures: Path | str | Iterable[Path | str], source: str, *, dssp: str = "mdtraj"

@@ -157,7 +157,7 @@ def _table_rows(data: Path, named: Columns, allow_partial: bool) -> tuple[Rows, 
 def _loaded(
     recipe: Recipe, rows: Rows, source: str | None, kept: Sequence[str], notes: list[str]
 ) -> LoadedTask:
-    task = _task(recipe, rows, kept)
+    task = _task(recipe, rows, kept, source)
     records = [record for split in rows.values() for record in split]
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = _tokens(records, source, recipe.name)
@@ -165,7 +165,7 @@ def _loaded(
     return LoadedTask(task, proteins, tokens, [*said, *odd], notes)
 
 
-def _task(recipe: Recipe, rows: Rows, notes: Sequence[str]) -> Task:
+def _task(recipe: Recipe, rows: Rows, notes: Sequence[str], source: str | None) -> Task:
     return Task(
         name=recipe.name,
         problem=recipe.problem,
@@ -175,6 +175,7 @@ def _task(recipe: Recipe, rows: Rows, notes: Sequence[str]) -> Task:
         monitor=recipe.monitor,
         citation=recipe.citation,
         notes=tuple(notes),
+        source=source,
     )
 
 

@@ -25,6 +25,7 @@ from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store
 from ..store.layout import check_name
+from ..tasks import Task
 from .inputs import task_proteins
 
 
@@ -89,6 +90,8 @@ def load(
         Any record is wrong, or there is no such task or file.
     """
     own = own or OwnData()
+    if source is not None:
+        check_name("source", source)
     if what in recipe_names():
         return _published(what, data, source, allow_partial, own)
     path = Path(what)
@@ -123,17 +126,33 @@ def _published(
 
 
 def add(
-    store: Store, loaded: LoadedTask | list[Protein], *, progress: Progress = SILENT
+    store: Store,
+    loaded: LoadedTask | list[Protein],
+    *,
+    replacing: bool = False,
+    progress: Progress = SILENT,
 ) -> AddReport:
-    """Store what `load` returned: proteins first, then tokens, then the task that needs both."""
+    """Store what `load` returned: proteins first, then tokens, then the task that needs both.
+
+    Parameters
+    ----------
+    store : Store
+    loaded : LoadedTask or list of Protein
+    replacing : bool
+        Replace a task of that name although it predicts something else.
+    progress : Progress
+        Told about tokens as they are stored.
+
+    Raises
+    ------
+    InputError
+        The store has a task of that name with another type or other classes; nothing is stored.
+    """
     if isinstance(loaded, list):
         report = AddReport(None, len(loaded), store.add_proteins(loaded), 0)
         store.flush()
         return report
-    task, notes = loaded.task, list(loaded.notes)
-    if task.name in store.tasks():
-        same = store.task(task.name).data_digest == task.data_digest
-        notes.append("it was here already, the same" if same else "it replaces one of that name")
+    task, notes = _beside_stored(store, loaded.task, replacing)
     new = store.add_proteins(loaded.proteins)
     tokens = 0
     if loaded.tokens:
@@ -142,7 +161,37 @@ def add(
     store.add_task(task)
     store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
+    notes = [*loaded.notes, *notes]
     return AddReport(task.name, sum(rows.values()), new, tokens, loaded.warnings, rows, notes)
+
+
+def _beside_stored(store: Store, task: Task, replacing: bool) -> tuple[Task, list[str]]:
+    """Return the task as it will be stored, and what becomes of one of its name, in sentences.
+
+    A source that was remembered stays unless another is named.
+    """
+    if task.name not in store.tasks():
+        return task, []
+    before = store.task(task.name)
+    kind, kind_before = (task.problem, task.classes), (before.problem, before.classes)
+    if kind != kind_before and not replacing:
+        raise InputError(
+            f"the store has a task '{task.name}' that predicts something else: "
+            f"{_kind(before)}; this is {_kind(task)}. Store it under another name with --name, "
+            f"or say --replace"
+        )
+    if before.data_digest == task.data_digest:
+        notes = ["it was here already, the same"]
+    else:
+        rows = sum(map(len, before.splits.values()))
+        notes = [f"it replaces one of that name ({rows:,} rows of {_kind(before)})"]
+    return (replace(task, source=before.source) if task.source is None else task), notes
+
+
+def _kind(task: Task) -> str:
+    """What a task predicts, for people."""
+    first = ", ".join(task.classes[:4]) + (", ..." if len(task.classes) > 4 else "")
+    return f"{task.problem} of {first}" if first else str(task.problem)
 
 
 def proteins_named(store: Store, names: Iterable[str]) -> list[Protein]:

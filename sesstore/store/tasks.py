@@ -63,23 +63,27 @@ def _footer(body: bytes) -> bytes:
 
 
 def _lines(task: Task) -> Iterator[str]:
-    yield canonical_json(
-        {
-            "sesstore_task": _FORMAT,
-            "name": task.name,
-            "problem": str(task.problem),
-            "classes": list(task.classes),
-            "metrics": list(task.metrics),
-            "monitor": task.monitor,
-            "citation": task.citation,
-            "notes": list(task.notes),
-            "splits": {name: len(split) for name, split in task.splits.items()},
-        }
-    )
+    yield canonical_json(_head(task))
     for name, split in task.splits.items():
         for name_in_file, digest, label in zip(split.ids, split.digests, split.labels, strict=True):
             row = {"split": name, "id": name_in_file, "digest": digest.tobytes().hex()}
             yield canonical_json({**row, "label": plain_label(label)})
+
+
+def _head(task: Task) -> dict[str, Any]:
+    head: dict[str, Any] = {
+        "sesstore_task": _FORMAT,
+        "name": task.name,
+        "problem": str(task.problem),
+        "classes": list(task.classes),
+        "metrics": list(task.metrics),
+        "monitor": task.monitor,
+        "citation": task.citation,
+        "notes": list(task.notes),
+        "splits": {name: len(split) for name, split in task.splits.items()},
+    }
+    # Absent where there is none: files without a source stay as earlier versions wrote them.
+    return head if task.source is None else {**head, "source": task.source}
 
 
 def _task(head: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
@@ -96,6 +100,7 @@ def _task(head: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
         monitor=head["monitor"],
         citation=head["citation"],
         notes=tuple(head["notes"]),
+        source=head.get("source"),
     )
 
 

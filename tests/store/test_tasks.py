@@ -34,12 +34,16 @@ def test_tasks_come_back_row_by_row(tmp_path_factory, data):
             data.draw(st.binary(min_size=32 * len(ids), max_size=32 * len(ids))), np.uint8
         )
         splits[name] = Split(ids, digests.reshape(-1, 32), labels)
-    task = Task("toy", problem, ("a", "b", "c"), splits, ("accuracy",), "accuracy", "me", ("n",))
+    source = data.draw(st.sampled_from([None, "pdb"]))
+    task = Task(
+        "toy", problem, ("a", "b", "c"), splits, ("accuracy",), "accuracy", "me", ("n",), source
+    )
     store = Store.create(tmp_path_factory.mktemp("t") / "s")
     store.add_task(task)
     found = store.task("toy")
     assert found.splits.keys() == splits.keys()
     assert (found.problem, found.classes, found.notes) == (task.problem, task.classes, task.notes)
+    assert found.source == source
     for name, split in splits.items():
         back = found.split(name)
         assert back.ids == split.ids
