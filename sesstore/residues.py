@@ -101,7 +101,9 @@ class StructureTokens:
         return alphabet(name).reduced(self.codes[of.alphabet])
 
     def __len__(self) -> int:
-        return next(iter(self.codes.values())).shape[1] if self.codes else len(self.plddt or ())
+        for codes in self.codes.values():
+            return int(codes.shape[1])
+        return 0 if self.plddt is None else len(self.plddt)  # a truth value would be an error
 
 
 def to_storage(embedding: Embedding, dtype: str) -> Embedding:

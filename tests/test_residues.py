@@ -88,3 +88,9 @@ def test_what_the_type_cannot_hold_is_refused(dtype: str, value: float) -> None:
 def test_an_unknown_storage_type_is_refused() -> None:
     with pytest.raises(InputError, match="float8"):
         to_storage(Embedding(DIGEST, np.zeros((1, 1), np.float32)), "float8")
+
+
+@pytest.mark.parametrize("length", [1, 7])
+def test_tokens_of_plddt_alone_have_a_length(length: int) -> None:
+    plddt = np.full(length, 80, np.uint8)
+    assert len(StructureTokens(DIGEST, "pdb", {}, plddt)) == length

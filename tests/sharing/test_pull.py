@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,25 @@ def test_tokens_that_differ_stay_and_are_named(shared, kit, tmp_path):
     assert report.conflicts == [f"tokens alphafold2/{proteins[0].digest.hex()[:12]}"]
     after = mine.tokens("alphafold2").get(proteins[0].digest)
     assert np.array_equal(before.codes["dssp"], after.codes["dssp"])
+
+
+@pytest.mark.parametrize("way", ["merge", "pull", "push"])
+def test_parts_of_tokens_made_by_several_tools_travel(kit, tmp_path, way):
+    """As by the README: 3Di and DSSP from a table, then pLDDT from the models."""
+    proteins = kit.proteins(6)
+    store, there = Store.create(tmp_path / "store"), tmp_path / "there"
+    store.add_proteins(proteins)
+    whole = [kit.tokens(p) for p in proteins]
+    store.add_tokens([replace(t, plddt=None, tool="a table") for t in whole[:4]], {"run": 1})
+    store.add_tokens([replace(t, codes={}, tool="models") for t in whole[2:]], {"run": 2})
+    if way == "push":
+        push(store, str(there))
+    elif way == "merge":
+        merge(there, store)
+    else:
+        pull(there, str(store.path))
+    arrived = Store.open(there)
+    assert same(store, arrived)
+    for protein in proteins:
+        made = arrived.tokens("alphafold2").made_by(protein.digest)
+        assert made == store.tokens("alphafold2").made_by(protein.digest)
