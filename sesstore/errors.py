@@ -29,10 +29,30 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 class SesstoreError(Exception):
     """Base of all errors raised on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by message and attributes.
+
+        Python would call the class with the message, which classes that build their own do not
+        take; and errors have to come out of other processes and machines as they were raised.
+        """
+        return _unpickled, (type(self), self.args, dict(vars(self)))
+
+
+def _unpickled(kind: type[SesstoreError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    builtin: Any = kind  # the one that decides how the error lies in memory
+    while builtin.__module__ != "builtins":
+        builtin = builtin.__base__
+    error = builtin.__new__(kind, *args)
+    builtin.__init__(error, *args)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 class InputError(SesstoreError, ValueError):

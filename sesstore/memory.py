@@ -1,12 +1,13 @@
-"""How much memory this process may still take.
+"""How much memory this process may still take, and how many cores it may use.
 
-The least of what the machine has free, what its control group leaves (a Slurm job's or a
+Memory: the least of what the machine has free, what its control group leaves (a Slurm job's or a
 container's share, which the kernel enforces by killing) and what its own limit leaves (``ulimit
 -v``). Page cache counts as free: the kernel drops it when memory is asked for.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,6 +31,13 @@ def available_memory() -> int:
     if limit != resource.RLIM_INFINITY:
         free.append(limit - int(psutil.Process().memory_info().vms))
     return max(min(free), 0)
+
+
+def available_cores() -> int:
+    """Cores this process may run on: those it is bound to where the system says (not on macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def group_free(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sesstore.memory import available_memory, group_free
+from sesstore.memory import available_cores, available_memory, group_free
 
 MB = 1 << 20
 
@@ -64,3 +65,14 @@ def test_a_limit_of_the_process_itself() -> None:
         [sys.executable, "-c", code], preexec_fn=limited, capture_output=True, text=True, check=True
     )
     assert 0 < int(said.stdout) < room
+
+
+def test_cores_are_those_the_process_is_bound_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound = (
+        "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); "
+        "from sesstore.memory import available_cores; print(available_cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", bound], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
+    assert available_cores() == os.cpu_count()

@@ -21,7 +21,7 @@ def specs() -> list[EncoderSpec]:
 
 
 def spec(name: str) -> EncoderSpec:
-    """Return the encoder of a short or full name.
+    """Return the encoder of a short or full name, in upper or lower case.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def spec(name: str) -> EncoderSpec:
         There is none.
     """
     for one in SPECS.values():
-        if name in (one.name, one.full_name):
+        if name.casefold() in (one.name.casefold(), one.full_name.casefold()):
             return one
     raise UnknownNameError("encoder", name, SPECS, "`sesstore plms` lists them.")
 

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..alphabets import alphabet
+from ..encoders import registry
 from ..errors import InputError, NotStoredError, UnknownNameError
 from ..residues import StructureTokens
 from ..store import Embeddings, Store, Tokens
@@ -109,7 +110,7 @@ def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
         intervals=intervals(names, problem, last),
         classes=tuple(class_scores(task["classes"], problem, last)),
         confusion=confusion(n_classes, last) if single else None,
-        citations=_citations(runs[0]),
+        citations=_citations(runs[0], _published(runs[0].fingerprint.encoder)),
     )
 
 
@@ -124,6 +125,11 @@ def _citations(run: Run, encoder: str = "") -> tuple[str, ...]:
     named = [run.task.get("citation") or "", encoder]
     used = [TOKENS[name] for name in run.config["adapter"]["alphabets"] if name in TOKENS]
     return tuple(text for text in (METHOD, *named, *used) if text)
+
+
+def _published(encoder: str) -> str:
+    """What to cite for an encoder of the registry; empty for another one."""
+    return next((s.citation for s in registry.specs() if s.full_name == encoder), "")
 
 
 def _with_rows(found: Findings, store: Store, chosen: Sequence[str]) -> Findings:

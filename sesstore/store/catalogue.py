@@ -45,7 +45,11 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
     """
     known = stored_encoders(root)
     fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
-    exact = [pair for pair in fitting if pair[1].fingerprint.encoder == which]
+    exact = [
+        pair
+        for pair in fitting
+        if isinstance(which, str) and pair[1].fingerprint.encoder.lower() == which.lower()
+    ]
     fitting = exact or fitting
     if not known:
         raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")

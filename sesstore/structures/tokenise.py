@@ -7,7 +7,6 @@ a worker.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..alphabets import Codes, alphabet
 from ..errors import InputError, StructureError
+from ..memory import available_cores
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
 from . import foldcomp, pool
@@ -162,7 +162,7 @@ def tokenise_many(
     """
     settings, made_by = _settings(source, chain, dssp), tool(dssp)
     if workers is None:
-        workers = 1 if len(models) < _FEW else len(os.sched_getaffinity(0))
+        workers = 1 if len(models) < _FEW else available_cores()
     work = ((model, settings) for model in models)
     if over is not None:
         results = over(observe_or_fail, work, _died)

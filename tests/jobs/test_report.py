@@ -59,6 +59,8 @@ def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: P
     assert np.isnan(found.rows.plddt).all()
     assert set(found.intervals) == set(found.values["test"]) == set(found.values["valid"])
     assert any("BLOSUM" in text or "Henikoff" in text for text in found.citations)
+    without_store = gather(found.runs[0].path, None)  # as a comparison of runs is made
+    assert without_store.citations == found.citations
     assert found.confusion is None
     assert bool(found.classes) == (name == "ec")
 

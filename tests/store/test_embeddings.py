@@ -120,12 +120,21 @@ def test_an_empty_view_works(tmp_path, kit):
 def test_encoders_are_named_in_several_ways(filled):
     store = filled.store
     made = filled.provenances[0]
-    for name in (made.fingerprint, "enc_float16", "enc_f", made.fingerprint.short):
+    for name in (made.fingerprint, "enc_float16", "ENC_Float16", "enc_f", made.fingerprint.short):
         assert store.embeddings(name).provenance == made
     with pytest.raises(NotStoredError, match="enc_float16"):
         store.embeddings("esm2")
     with pytest.raises(FingerprintMismatchError, match="encoder"):
         store.embeddings("enc_")
+
+
+def test_a_whole_name_in_any_case_is_no_start_of_a_longer_one(tmp_path, kit):
+    store = Store.create(tmp_path / "s")
+    for name in ("esm2_T6", "esm2_T6_big"):
+        made = kit.provenance(name)
+        with store.writer(made, {}) as writer:
+            writer.add(kit.embedding(kit.proteins(1)[0], made))
+    assert store.embeddings("ESM2_t6").provenance.fingerprint.encoder == "esm2_T6"
 
 
 def test_two_settings_of_one_encoder_never_mix(tmp_path, kit):

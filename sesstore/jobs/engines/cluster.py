@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import Any
 
 from ...errors import ClusterError, MissingExtraError
+from ...memory import available_cores
 
 _SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -125,7 +126,7 @@ def has_gpus(ray: Any) -> bool:
 
 
 def _start(ray: Any, cluster: Cluster, folder: str) -> None:
-    cpus = (cluster.workers or 0) * cluster.threads or len(os.sched_getaffinity(0))
+    cpus = (cluster.workers or 0) * cluster.threads or available_cores()
     for last in (False, True):
         try:
             ray.init(
