@@ -1,15 +1,20 @@
-"""Fixtures every test may use: the shared real data, where they are at hand; an S3 API server."""
+"""Fixtures every test may use: the shared real data, where they are at hand; an S3 API server;
+other people."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -106,3 +111,59 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     request = urllib.request.Request(f"{s3_server}/{name}", method="PUT")
     urllib.request.urlopen(request).read()
     return f"s3://{name}/some/prefix"
+
+
+_MAY_READ = "-all,+dac_read_search"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody else on this machine, who shares a group with others.
+
+    May read everything, as a Python environment in root's home must be read, and write only what
+    the permission bits allow.
+
+    Parameters
+    ----------
+    uid, gid, umask : int
+    """
+
+    uid: int
+    gid: int = 54_000
+    umask: int = 0o002
+
+    def start(self, *command: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a program as this person."""
+        become = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        become += [f"--{name}={_MAY_READ}" for name in ("inh-caps", "ambient-caps", "bounding-set")]
+        environment = {**os.environ, "HOME": "/nonexistent", "SESSTORE_CACHE": "/nonexistent"}
+        options = {"env": environment, "umask": self.umask, "text": True, "cwd": "/", **options}
+        return subprocess.Popen([*become, *command], **options)
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a program as this person; its exit status, and what it wrote."""
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with self.start(*command, **both) as process:
+            text = process.communicate(timeout=120)[0]
+        return process.returncode, text
+
+
+@pytest.fixture(scope="session")
+def people() -> tuple[Person, Person]:
+    """Two people of one group, neither of them root."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("acting as other people needs root and setpriv")
+    first, second = Person(54_001), Person(54_002)
+    if first.run(sys.executable, "-c", "import sesstore")[0] != 0:
+        pytest.skip("other people cannot read this Python environment")
+    return first, second
+
+
+@pytest.fixture
+def lab(people: tuple[Person, Person]) -> Iterator[Path]:
+    """A folder that the group shares: setgid, and everybody may pass through it."""
+    folder = Path(tempfile.mkdtemp(prefix="sesstore-lab-", dir="/tmp"))
+    os.chown(folder, people[0].uid, people[0].gid)
+    folder.chmod(0o2775)
+    yield folder
+    shutil.rmtree(folder)

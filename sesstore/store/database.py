@@ -1,8 +1,8 @@
 """LMDB files that grow, are shared by many processes, and notice changed bytes.
 
 - One environment a file and process (LMDB demands it), found again by path; a forked child opens
-  its own. Where the file or file system cannot be written or locked, it is opened read-only and
-  without locks.
+  its own. Where the file or file system cannot be written, it is opened read-only and without
+  LMDB's locks; `readlock` then keeps writers off the pages that are being read.
 - The map starts at `FIRST_MAP` and doubles when full; maps other processes grew are adopted.
 - A write is a function run in one transaction over a bounded batch, so it can be run again after
   the map grew, and no lock is held for long.
@@ -26,11 +26,14 @@ import google_crc32c
 import lmdb
 
 from ..errors import CorruptStoreError, StoreError
-from .files import fsync_folder, full, replace_file, saying_when_full
+from .files import fsync_folder, full, how_to_share, replace_file, saying_when_full
+from .readlock import reader_lock, wait_for_readers
 from .seals import seal_of, seal_path
 
 FIRST_MAP = 1 << 30
 MOST_TABLES = 64
+MODE = 0o666
+"""Of files and lock files; the umask of who makes them takes away from it."""
 STATE = "state"
 """Named database of every file; holds the id of the transaction that wrote last."""
 
@@ -60,8 +63,9 @@ class Database:
         self._env = self._opened()
         self._users, self._resizing = 0, False
         self._change = threading.Condition()
+        self._locked = threading.local()
         try:
-            with self._env.begin() as txn:
+            with self._seen(), self._env.begin() as txn:
                 names = [bytes(name) for name in txn.cursor().iternext(values=False)]
             self.tables = {name.decode(): self._env.open_db(name, create=False) for name in names}
             if not self.read_only:
@@ -82,18 +86,26 @@ class Database:
         ------
         CorruptStoreError
             LMDB finds the file broken.
+        StoreError
+            It was read without LMDB's locks, for very long, and written meanwhile.
         """
-        with self._using():
+        with self._using(), self._seen():
             try:
                 txn: Txn | None = self._env.begin()
             except lmdb.MapResizedError:
                 txn = None
             if txn is not None:
+                snapshot = txn.id()
                 try:
                     with txn:
                         yield txn
+                except CorruptStoreError:
+                    self._check_not_overtaken(snapshot)
+                    raise
                 except lmdb.Error as problem:
+                    self._check_not_overtaken(snapshot)
                     raise unreadable(self.path, problem) from problem
+                self._check_not_overtaken(snapshot)
                 return
         self._resize(0)
         with self.read() as txn:
@@ -110,7 +122,7 @@ class Database:
             The file can only be read.
         """
         if self.read_only:
-            raise StoreError(f"{self.path} cannot be written. Check the permissions of its folder")
+            raise StoreError(f"{self.path} cannot be written. {how_to_share(self.path)}")
         while True:
             try:
                 with self._using():
@@ -132,10 +144,10 @@ class Database:
 
     def add_tables(self, names: Iterable[str]) -> None:
         """Make the named databases of these names that a file of an earlier version lacks."""
-        for name in names:
-            if name not in self.tables:
-                with self._using():
-                    self.tables[name] = self._env.open_db(name.encode())
+        lacking = [name for name in names if name not in self.tables]
+        if lacking:
+            handles = self.write(lambda txn: [self._env.open_db(n.encode(), txn) for n in lacking])
+            self.tables.update(zip(lacking, handles, strict=True))
 
     def seal(self) -> None:
         """Write the seal, while no other process can write."""
@@ -156,12 +168,34 @@ class Database:
 
     def _write_once(self, change: Callable[[Txn], _T]) -> _T:
         with self._env.begin(write=True) as txn:
+            wait_for_readers(self.path)
             with saying_when_full(self.path), suppress(FileNotFoundError):
                 seal_path(self.path).unlink()
                 fsync_folder(self.path.parent)
             result = change(txn)
             txn.put(_TXN, txn.id().to_bytes(8, "little"), db=self.tables[STATE])
         return result
+
+    @contextmanager
+    def _seen(self) -> Iterator[None]:
+        """Be known to writers while a transaction is open: by LMDB itself, or by our lock."""
+        if not self.read_only or self._locked.__dict__:
+            yield  # a second lock would wait for writers that wait for the first
+            return
+        with reader_lock(self.path):
+            self._locked.by_this_thread = True
+            try:
+                yield
+            finally:
+                del self._locked.by_this_thread
+
+    def _check_not_overtaken(self, snapshot: int) -> None:
+        """Raise if a writer that did not wait may have put new pages over those of a snapshot."""
+        if self.read_only and self._env.info()["last_txnid"] > snapshot + 1:
+            raise StoreError(
+                f"{self.path} was written over while it was read without locks. Run the command "
+                f"again when nobody writes, or as somebody who may write the store"
+            )
 
     @contextmanager
     def _using(self) -> Iterator[None]:
@@ -193,6 +227,7 @@ class Database:
             "max_dbs": MOST_TABLES,
             "map_size": size,
             "create": False,
+            "mode": MODE,
         }
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
             with suppress(lmdb.Error, OSError):
@@ -263,7 +298,7 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
 
 def _make(path: Path, tables: dict[str, bool]) -> None:
     try:
-        env = lmdb.open(str(path), subdir=False, max_dbs=MOST_TABLES, map_size=FIRST_MAP)
+        env = lmdb.open(str(path), subdir=False, max_dbs=MOST_TABLES, map_size=FIRST_MAP, mode=MODE)
         try:
             for name, several in {**tables, STATE: False}.items():
                 env.open_db(name.encode(), dupsort=several)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pwd
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -41,6 +43,19 @@ def full(where: Path) -> StorageFullError:
     return StorageFullError(
         f"no space left for {where}. All that was committed before is safe: free some space and "
         f"run the same command again to go on"
+    )
+
+
+def how_to_share(path: Path) -> str:
+    """Say whom a file belongs to and how others come to write it."""
+    status = path.stat()
+    try:
+        owner = pwd.getpwuid(status.st_uid).pw_name
+    except KeyError:
+        owner = str(status.st_uid)
+    return (
+        f"It belongs to {owner} ({stat.filemode(status.st_mode)}). For a store that several people "
+        f"write: chgrp -R GROUP, chmod -R g+rwX, chmod g+s on its folders, and umask 002"
     )
 
 

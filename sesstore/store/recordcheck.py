@@ -29,6 +29,7 @@ from ..errors import CorruptStoreError
 from . import layout
 from .alphabets import declare_stored
 from .database import STATE, Database, last_transaction, open_database, unchecked
+from .readlock import private_copy
 from .tokens import PLDDT, read_meta
 
 if TYPE_CHECKING:
@@ -73,16 +74,23 @@ def check_records(path: Path) -> RecordCheck:
         database = open_database(path)
         if database is None:
             found.problems.append("there is no such file")
-            return found
-        with database.read() as txn:
-            _check_structure(database, txn, found)
-            if "sequences" in database.tables:
-                _check_proteins(database, txn, found)
-            else:
-                _check_tokens(database, txn, found)
+        elif database.read_only:  # a walk takes long, and writers would wait for it
+            with private_copy(path) as copy:
+                _walk(Database(copy), found)
+        else:
+            _walk(database, found)
     except (CorruptStoreError, KeyError, ValueError, TypeError) as problem:
         found.problems.append(f"cannot be read to the end: {problem}")
     return found
+
+
+def _walk(database: Database, found: RecordCheck) -> None:
+    with database.read() as txn:
+        _check_structure(database, txn, found)
+        if "sequences" in database.tables:
+            _check_proteins(database, txn, found)
+        else:
+            _check_tokens(database, txn, found)
 
 
 def check_apart(path: Path) -> RecordCheck:
