@@ -6,8 +6,10 @@ when a committed segment has it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from numpy.typing import NDArray
 from ..proteins import Protein
 from ..provenance import Provenance
 from ..store import Embeddings, Store, layout
+from ..store.segments import Segment
 from .engines.partition import partition_of
 
 _WINDOW_SECONDS = 1800.0
@@ -144,7 +147,7 @@ def _status(
     partitions: list[PartitionStatus],
 ) -> EncoderStatus:
     fingerprint = view.provenance.fingerprint
-    committed = np.array([(s.path / layout.METADATA).stat().st_mtime for s in view.segments])
+    committed = np.array([_committed(segment) for segment in view.segments])
     last = committed.max() if len(committed) else None
     return EncoderStatus(
         encoder=fingerprint.encoder,
@@ -157,7 +160,7 @@ def _status(
         duplicates=sum(len(s.digests) for s in view.segments) - len(view),
         last_commit=last and datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
         residues_per_s=_rate(view, committed),
-        unfinished=[_unfinished(path) for path in sorted(view.folder.glob(".*-*"))],
+        unfinished=_all_unfinished(view.folder),
         partitions=partitions,
     )
 
@@ -181,19 +184,43 @@ def _rate(view: Embeddings, committed: NDArray[np.float64]) -> float | None:
     if not len(recent):
         return None
     segments = [view.segments[place] for place in recent]
-    begun = min(_begun(segment.id) for segment in segments)
+    stamps = filter(None, (_begun(segment.id) for segment in segments))
+    begun = min(stamps, default=committed[recent].min())
     residues = sum(int(segment.offsets[-1]) for segment in segments)
     return float(residues / max(committed.max() - begun, 1e-3))
 
 
+def _committed(segment: Segment) -> float:
+    """When a segment was committed; if compaction has removed it since, when it was begun."""
+    try:
+        return (segment.path / layout.METADATA).stat().st_mtime
+    except FileNotFoundError:
+        return _begun(segment.id)
+
+
 def _begun(segment: str) -> float:
-    """When a segment was begun, from its id."""
-    stamp = datetime.strptime(segment.split("-")[0], "%Y%m%dT%H%M%S%f")
+    """When a segment was begun, from its id; 0 where that is none of ours."""
+    try:
+        stamp = datetime.strptime(segment.split("-")[0], "%Y%m%dT%H%M%S%f")
+    except ValueError:
+        return 0.0
     return stamp.replace(tzinfo=UTC).timestamp()
 
 
+def _all_unfinished(folder: Path) -> list[Unfinished]:
+    """Segments of an encoder that are not committed; those that are by now left out."""
+    found = []
+    for path in sorted(folder.glob(".[0-9]*-*")):
+        with suppress(FileNotFoundError):
+            found.append(_unfinished(path))
+    return found
+
+
 def _unfinished(folder: Path) -> Unfinished:
-    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
-    written = max((file.st_mtime for file in files), default=folder.stat().st_mtime)
-    size = sum(file.st_size for file in files)
+    written, size = folder.stat().st_mtime, 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with suppress(FileNotFoundError):
+                file = os.stat(os.path.join(parent, name))
+                written, size = max(written, file.st_mtime), size + file.st_size
     return Unfinished(str(folder), size, max(time.time() - written, 0.0))

@@ -9,6 +9,8 @@ sharded by another tool) is read through zarr-python: slower, same numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import Provenance
 from . import layout, mapping
 from .index import DigestIndex, as_rows
+from .moved import MovedRows
 from .segments import Segment
 
 _ATTEMPTS = 20
 _MAP_AT_ONCE = 256
-"""Up to so many segments are mapped when a view is opened, so that compaction cannot take them away
-from it; more are mapped when they are first read."""
+"""Up to so many segments are mapped when a view is opened. More are mapped when they are first
+read, and those that compaction has removed by then are read where it put their proteins."""
 
 
 class Embeddings:
@@ -120,7 +123,10 @@ class Embeddings:
     def row_scales(self, row: int) -> NDArray[np.float16]:
         """Scales of one protein's residues, shape=(L,), for int8 values."""
         start = int(self._starts[row])
-        return self.scales(int(self._segment_of[row]))[start : start + int(self.lengths[row])]
+        scales: NDArray[np.float16] = self.scales(int(self._segment_of[row]))[
+            start : start + int(self.lengths[row])
+        ]
+        return scales
 
     def locate(
         self, rows: NDArray[np.int64]
@@ -140,15 +146,37 @@ class Embeddings:
         return self._segment_of[rows], starts, starts + self.lengths[rows]
 
     def values(self, array: int) -> Any:
-        """Return all values of segment number `array`, [N, d]: a mapped ndarray or a zarr array."""
-        return self.segments[array].values
+        """Return all values of segment number `array`, [N, d], to be sliced by rows.
 
-    def scales(self, array: int) -> NDArray[np.float16]:
-        """Return the scale of each residue of segment number `array`, shape=(N,)."""
-        scales = self.segments[array].scales
-        if scales is None:
+        A mapped ndarray, a zarr array, or what stands in for a segment that was compacted away.
+        """
+        segment = self.segments[array]
+        try:
+            return segment.values
+        except CorruptStoreError:
+            if segment.path.exists():
+                raise
+        return MovedRows(segment, self._reopened)
+
+    def scales(self, array: int) -> Any:
+        """Return the scale of each residue of segment number `array`, [N], to be sliced."""
+        segment = self.segments[array]
+        if self.dtype != np.int8:
             raise InputError(f"{self.provenance.dtype} values have no scales")
-        return scales
+        with suppress(CorruptStoreError):
+            if segment.scales is not None:
+                return segment.scales
+        if segment.path.exists():
+            raise CorruptStoreError(
+                f"the scales of segment {segment.path} cannot be read. Run `sesstore verify`, then "
+                f"`sesstore repair`"
+            )
+        return MovedRows(segment, self._reopened, scales=True)
+
+    @cached_property
+    def _reopened(self) -> Embeddings:
+        """The same encoder's embeddings as they lie now that a segment of this view is gone."""
+        return Embeddings(self.folder, self.provenance)
 
     def gather(
         self,
@@ -179,9 +207,9 @@ class Embeddings:
         done = 0
         for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
             into = out[done : done + stop - start]
-            values = self.segments[array].values[start:stop]
+            values = self.values(array)[start:stop]
             if decode:
-                factor = self.scales(array)[start:stop, None].astype(out.dtype)
+                factor = self.scales(array)[start:stop][:, None].astype(out.dtype)
                 np.multiply(values, factor, out=into, casting="unsafe")
             else:
                 into[...] = values
@@ -192,7 +220,7 @@ class Embeddings:
     def prefetch(self, rows: NDArray[np.int64]) -> None:
         """Ask the system to read the residues of some proteins ahead, without waiting."""
         for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
-            values = self.segments[array].values
+            values = self.values(array)
             if isinstance(values, np.ndarray):
                 mapping.prefetch(values[start:stop])
 

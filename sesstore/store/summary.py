@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import CorruptStoreError
 from ..provenance import Provenance
 from .embeddings import Embeddings
 from .store import Store
@@ -117,7 +118,12 @@ def _encoder(view: Embeddings) -> EncoderSummary:
     scales = 2 if view.dtype == "int8" else 0
     runs: list[dict[str, Any]] = []
     for segment in view.segments:
-        made = segment.attributes["circumstances"]
+        try:
+            made = segment.attributes["circumstances"]
+        except CorruptStoreError:
+            if segment.path.exists():
+                raise
+            return _encoder(Embeddings(view.folder, view.provenance))  # compacted meanwhile
         if made not in runs:
             runs.append(made)
     return EncoderSummary(

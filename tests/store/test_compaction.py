@@ -4,14 +4,17 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
 
 from sesstore.errors import CorruptStoreError, StoreError
-from sesstore.store import Store, compaction
+from sesstore.jobs.status import status
+from sesstore.store import Store, compaction, embeddings
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
+from sesstore.store.summary import summarise
 
 
 def content(store: Store, which: str) -> dict[bytes, bytes]:
@@ -114,6 +117,78 @@ def test_only_one_compaction_at_a_time(filled):
         with pytest.raises(StoreError, match="another compaction"):
             compact(filled.store, "enc_int8")
         other.kill()
+
+
+@pytest.mark.parametrize("which", ["enc_float16", "enc_int8"])
+def test_a_view_finds_again_what_was_compacted_before_it_was_read(filled, monkeypatch, which):
+    """As the views of more segments than are mapped at once."""
+    monkeypatch.setattr(embeddings, "_MAP_AT_ONCE", 1)
+    before = content(filled.store, which)
+    view, untouched = filled.store.embeddings(which), filled.store.embeddings(which)
+    assert len(view.segments) >= 2
+    first = view.get(view.digests[0].tobytes()).copy()
+    compact(filled.store, target_bytes=3 * 3000)
+    compact(filled.store)
+    assert [segment.path.exists() for segment in view.segments] == [False] * len(view.segments)
+    np.testing.assert_array_equal(view.get(view.digests[0].tobytes()), first)
+    assert {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests} == before
+    rows = np.random.default_rng(0).permutation(len(untouched))
+    out = np.empty((int(untouched.lengths.sum()), untouched.dim), np.float32)
+    untouched.prefetch(rows)
+    untouched.gather(rows, out)
+    again = filled.store.embeddings(which)
+    expected = [again.get(untouched.digests[row].tobytes()) for row in rows]
+    np.testing.assert_array_equal(out, np.concatenate(expected))
+    for array, segment in enumerate(untouched.segments):  # any slice, not a protein's alone
+        rows_of = again.find(segment.digests)
+        whole = np.concatenate([again.raw(row) for row in rows_of])
+        np.testing.assert_array_equal(untouched.values(array)[3:-2], whole[3:-2])
+
+
+def test_a_view_says_what_is_gone_and_nowhere_else(filled, monkeypatch):
+    monkeypatch.setattr(embeddings, "_MAP_AT_ONCE", 1)
+    view = filled.store.embeddings("enc_float16")
+    segment = view.segments[-1]
+    segment.path.rename(segment.path.with_name("." + segment.id))
+    with pytest.raises(CorruptStoreError, match="embed"):
+        view.get(segment.digests[0].tobytes())
+
+
+def test_readers_go_on_while_compact_and_gc_run(filled, kit, monkeypatch):
+    """Writers, compaction and gc in a process of their own, for as long as readers read."""
+    monkeypatch.setattr(embeddings, "_MAP_AT_ONCE", 1)
+    store, made = filled.store, filled.provenances[0]
+    known = {row.tobytes() for row in store.embeddings("enc_float16").digests}
+    ready, done = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(done[1])
+        os.set_blocking(done[0], False)
+        for number, protein in enumerate(kit.proteins(1000)):
+            with store.writer(made, {}) as writer:
+                writer.add(kit.embedding(protein, made))
+                writer.roll()
+            if number % 5 == 4:
+                compact(store)
+                gc(store, older_than=0)
+                os.write(ready[1], b".")
+            with suppress(BlockingIOError):
+                os.read(done[0], 1)
+                os._exit(0)
+        os._exit(1)
+    os.close(done[0])
+    os.read(ready[0], 1)
+    for _ in range(4):
+        view = store.embeddings("enc_float16")
+        assert known <= {row.tobytes() for row in view.digests}
+        os.read(ready[0], 1)
+        for protein in filled.proteins:
+            expected = kit.embedding(protein, made).values
+            np.testing.assert_array_equal(view.get(protein.digest), expected)
+        assert summarise(store).encoders[0].proteins >= len(known)
+        assert status(store, store.encoders())[0].done >= len(known)
+    os.close(done[1])
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_view_survives_compaction(filled):

@@ -1,0 +1,49 @@
+"""Rows of a segment that was merged into another one after a view had been opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptStoreError
+
+if TYPE_CHECKING:
+    from .embeddings import Embeddings
+    from .segments import Segment
+
+
+class MovedRows:
+    """Stands in for the values, or the scales, of a segment that is gone: slices by its rows.
+
+    Parameters
+    ----------
+    segment : Segment
+        The one that is gone; its digests and offsets have been read.
+    view : Embeddings
+        Opened after it had gone, so it holds the proteins elsewhere.
+    scales : bool
+        Stand in for the scales.
+    """
+
+    def __init__(self, segment: Segment, view: Embeddings, *, scales: bool = False) -> None:
+        self._segment, self._view = segment, view
+        self._read = view.row_scales if scales else view.raw
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Rows `start` to `stop` of the segment; not copied if they are one protein's."""
+        offsets = self._segment.offsets
+        start, stop, _ = rows.indices(int(offsets[-1]))
+        first = int(np.searchsorted(offsets, start, "right")) - 1
+        last = max(int(np.searchsorted(offsets, stop)), first + 1)
+        places = self._view.find(self._segment.digests[first:last])
+        if (places < 0).any():
+            raise CorruptStoreError(
+                f"segment {self._segment.path} was removed, and no other one holds its proteins. "
+                f"Embed them again with `sesstore embed`"
+            )
+        parts = [self._read(place) for place in places.tolist()]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        found: NDArray[Any] = whole[start - offsets[first] : stop - offsets[first]]
+        return found
