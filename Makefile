@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTRAS := near,hf,track,cluster,docs,foldcomp,parquet,report,sweep,test
 
-.PHONY: help demo studies test lint docs soak bench clean
+.PHONY: help demo studies thorough test lint docs soak bench clean
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -18,6 +18,9 @@ demo: $(READY)  ## The whole way on bundled real structures: tokenise, embed, tr
 
 studies: $(READY)  ## The paper's questions on ../shared/data: ablation, sources, EC, Tm
 	$(BIN)/python -m benchmarks.studies --out studies
+
+thorough: $(READY)  ## Run the property tests with ten times the examples
+	HYPOTHESIS_PROFILE=thorough OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m hypothesis
 
 test: $(READY)  ## Run the whole suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8

@@ -24,7 +24,8 @@ from sesstore.alphabets import ALPHABETS
 settings.register_profile(
     "sesstore", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-settings.load_profile("sesstore")
+settings.register_profile("thorough", settings.get_profile("sesstore"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sesstore"))
 
 # Every `sesstore train` would draw a dozen figures; the test of reports asks for them.
 os.environ.setdefault("SESSTORE_REPORT", "0")

@@ -61,7 +61,7 @@ def check(lengths: list[int], heads: int, head_dim: int, rotated: bool) -> None:
     torch.testing.assert_close(again, mine)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 10, deadline=None)
 @given(
     lengths=st.lists(st.sampled_from(EDGES), min_size=1, max_size=4),
     heads=st.integers(1, 5),

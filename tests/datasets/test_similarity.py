@@ -22,7 +22,7 @@ def mutated(sequence: str, identity: float, rng: np.random.Generator) -> str:
     )
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples * 3 // 10)
 @given(st.text("ACDEFGHIKLMNPQRSTVWYX", min_size=1, max_size=60))
 def test_kmers_are_those_of_the_text(sequence: str) -> None:
     by_hand = {sequence[i : i + 4] for i in range(max(1, len(sequence) - 3))}

@@ -403,7 +403,7 @@ def test_ranges_cover_what_is_wanted_and_little_more(things):
         assert (stops[span.rows] <= span.stop).all()
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples * 2 // 5)
 @given(st.lists(st.tuples(st.binary(min_size=32, max_size=32), st.binary(max_size=30))))
 def test_bundles_give_back_what_was_put_in(tmp_path_factory, pairs):
     folder = tmp_path_factory.mktemp("bundles")

@@ -14,7 +14,7 @@ SEQUENCES = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
 PROTEINS = st.lists(st.builds(Protein, st.text(max_size=600), SEQUENCES), max_size=40)
 
 
-@settings(max_examples=30)
+@settings(max_examples=settings.default.max_examples * 3 // 10)
 @given(PROTEINS, PROTEINS)
 def test_the_table_is_a_dict_of_sequences_and_ids(tmp_path_factory, first, second):
     table = ProteinTable(tmp_path_factory.mktemp("t") / "proteins.lmdb")

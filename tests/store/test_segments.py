@@ -23,7 +23,7 @@ def tensorstore_read(folder: Path) -> np.ndarray:
     return tensorstore.open(spec).result().read().result()
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples * 2 // 5)
 @given(
     pieces=st.lists(st.integers(1, 70), min_size=1, max_size=12),
     dim=st.integers(1, 9),

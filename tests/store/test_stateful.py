@@ -130,5 +130,7 @@ class StoreMachine(RuleBasedStateMachine):
                 np.testing.assert_array_equal(reader.get(digest).codes["foldseek"], codes)
 
 
-StoreMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+StoreMachine.TestCase.settings = settings(
+    max_examples=settings.default.max_examples * 3 // 25, stateful_step_count=12, deadline=None
+)
 TestStore = StoreMachine.TestCase

@@ -22,7 +22,7 @@ LABELS = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples * 2 // 5)
 @given(st.data())
 def test_tasks_come_back_row_by_row(tmp_path_factory, data):
     problem = data.draw(st.sampled_from(Problem))

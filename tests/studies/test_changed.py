@@ -29,7 +29,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
     return made
 
 
-@settings(max_examples=10)
+@settings(max_examples=settings.default.max_examples // 10)
 @given(rate=st.floats(0, 1), seed=st.integers(0, 9))
 def test_noise_hits_its_share_and_nothing_masked(tokens: Tokens, rate: float, seed: int) -> None:
     view = noisy(tokens, rate, seed)

@@ -84,7 +84,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert (wide.better_seeds, wide.seeds) == (2, 4)
 
 
-@settings(max_examples=5)
+@settings(max_examples=settings.default.max_examples // 20)
 @given(st.integers(0, 1000))
 def test_arms_that_are_alike_are_not_told_apart(seed: int) -> None:
     arm = [predicted(hits(seed + i, 30, 0.7)) for i in range(2)]

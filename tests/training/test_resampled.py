@@ -32,7 +32,7 @@ def made(problem: Problem, seed: int, rounded: bool) -> Rows:
 
 
 @given(st.sampled_from(list(METRICS)), st.integers(0, 10_000), st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_equal_to_scoring_the_drawn_rows(problem, seed, rounded) -> None:
     data = made(problem, seed, rounded)

@@ -115,8 +115,9 @@ class Ledger(Generic[Item]):
         list of int
             Numbers of what waits again.
         """
-        again = [n for n in self._held.pop(worker, ()) if not self._elsewhere(n)]
-        self.done -= sum(self._portions[number].size for number in again)
+        undone = [n for n in self._held.pop(worker, ()) if not self._holders(n)]
+        self.done -= sum(self._portions[number].size for number in undone)
+        again = [number for number in undone if not self._elsewhere(number)]
         self._waiting.extendleft(again)
         number, _ = self._running.pop(worker, (-1, 0.0))
         if number in self._portions and not self._elsewhere(number):

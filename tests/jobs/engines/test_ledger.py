@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sesstore.jobs.engines.ledger import Ledger
@@ -40,6 +40,7 @@ def test_portions_fit_a_call_and_a_few_minutes() -> None:
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))
+@example(3, 3, 6)
 def test_whoever_dies_everything_is_settled_in_the_end(count, workers, seed) -> None:
     """Random orders of work, commits and deaths; a model keeps what is really committed."""
     rng, ledger, stored = random.Random(seed), Ledger(portions(count)), set()
@@ -88,6 +89,22 @@ def test_a_portion_that_is_too_slow_is_given_to_another_once() -> None:
     assert ledger.finished
     ledger.hold(1, 100.0)  # the slow one comes in late, and changes nothing
     assert (ledger.done, ledger.holds(1)) == (12, False)
+
+
+def test_what_a_lost_worker_held_counts_once_though_another_does_it_too() -> None:
+    ledger = Ledger(portions(2))
+    number, _ = ledger.take(1, 0.0)
+    ledger.take(2, 0.0)
+    ledger.hold(2, 1.0)
+    assert ledger.take(3, 50.0)[0] == number  # re-issued: the first worker is slow
+    ledger.hold(1, 51.0)
+    assert ledger.done == 8
+    assert ledger.lose(1) == []  # the third worker does it already
+    assert ledger.done == 4
+    ledger.hold(3, 52.0)
+    assert ledger.done == 8
+    ledger.settle([0, 1])
+    assert ledger.finished
 
 
 def test_of_a_deadly_portion_only_the_deadly_item_is_given_up() -> None:
