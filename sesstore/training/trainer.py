@@ -81,13 +81,14 @@ class Stream:
         self.residency = choose_residency(config.residency, self.bytes, self.free)
         for data in self.data.values():
             data.hold(self.residency, device)
-        self.blockwise = self.bytes > SHARE * self.free["ram"]
-        """Whether proteins are shuffled by blocks, because reading them at random would be slow."""
+        self.blockwise = self.residency == "disk" and self.bytes > SHARE * self.free["ram"]
+        """Whether proteins are shuffled by blocks, because reading them at random would be slow; a
+        training that goes on keeps the order it began with, wherever embeddings are held now."""
 
     def plan(self, epoch: int) -> EpochPlan:
         """Batches of an epoch."""
         data, config = self.data["train"], self.config
-        places = data.places if self.blockwise and self.residency == "disk" else None
+        places = data.places if self.blockwise else None
         return plan_epoch(
             data.lengths, config.batch_tokens, seed=config.seed, epoch=epoch, places=places
         )

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sesstore.adapter.model import Adapter, AdapterConfig
+from sesstore.adapter.pooling import LightAttention
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.streaming.batch import Batch
 
@@ -137,6 +138,60 @@ def test_modality_dropout_hides_whole_proteins(make_batch) -> None:
     torch.testing.assert_close(as_shares, drawn, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.8])
+def test_the_share_of_hidden_proteins_is_the_one_asked_for(share, make_batch) -> None:
+    config = AdapterConfig(32, 3, ("dssp",), heads=4, modality_dropout=share, dropout=0.0)
+    batch = make_batch(lengths=[2] * 600)
+    made = adapter(config)
+    seen = made(batch)
+    hidden = ~torch.isclose(made.train()(batch, chance=seeded(4)), seen, atol=1e-6).all(1)
+    assert float(hidden.float().mean()) == pytest.approx(share, abs=0.06)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_dropout_keeps_the_mean_and_drops_its_share(share, make_batch) -> None:
+    """With what enters the ReLU positive, logits are linear in what dropout keeps."""
+    config = AdapterConfig(32, 4, (), pooling="mean", dropout=share)
+    batch = make_batch(lengths=[1] * 3000)
+    made = adapter(config)
+    with torch.no_grad():
+        made.hidden.weight.mul_(0.1)
+        made.hidden.bias.fill_(5.0)
+        made.logits.weight.copy_(torch.eye(32)[:4])
+        made.logits.bias.zero_()
+        plain = made(batch)
+        dropped = made.train()(batch, chance=seeded(5))
+    assert bool((plain > 0).all())
+    torch.testing.assert_close(dropped.mean(0), plain.mean(0), rtol=0.08, atol=0)
+    zeros = dropped == 0
+    assert float(zeros.float().mean()) == pytest.approx(share, abs=0.03)
+    torch.testing.assert_close(dropped[~zeros], (plain / (1 - share))[~zeros])
+
+
+def test_what_is_drawn_depends_on_the_generator_alone(make_batch) -> None:
+    batch = make_batch()
+    made = adapter(AdapterConfig(32, 3, heads=4, dropout=0.5, modality_dropout=0.5)).train()
+    first, again, other = (made(batch, chance=seeded(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(made.eval()(batch, chance=seeded(1)), made(batch))
+
+
+@pytest.mark.parametrize("part", ["feature", "attention"])
+def test_convolutions_of_light_attention_reach_four_residues_each_way(part) -> None:
+    torch.manual_seed(0)
+    pool = LightAttention(6)
+    x = torch.randn(1, 6, 21)
+    moved = x.clone()
+    moved[0, :, 10] += 1
+    change = (getattr(pool, part)(moved) - getattr(pool, part)(x))[0].abs().amax(0)
+    assert torch.nonzero(change > 1e-6)[:, 0].tolist() == list(range(6, 15))
+
+
 def test_order_of_alphabets_is_the_papers() -> None:
     assert AdapterConfig(32, 2, ("dssp", "foldseek"), heads=4).alphabets == ("foldseek", "dssp")
 
@@ -147,6 +202,9 @@ def test_order_of_alphabets_is_the_papers() -> None:
         ({"heads": 5}, InputError),
         ({"width": 12, "heads": 4}, InputError),
         ({"dropout": 1.0}, InputError),
+        ({"dropout": -0.1}, InputError),
+        ({"modality_dropout": 1.0}, InputError),
+        ({"heads": 32}, InputError),  # heads of width 1, which RoPE cannot turn
         ({"pooling": "max"}, UnknownNameError),
         ({"alphabets": ("foldsek",)}, UnknownNameError),
     ],
@@ -161,6 +219,15 @@ def test_flops_of_one_attention_layer() -> None:
     one_layer = Adapter(AdapterConfig(32, 2, ("dssp",), heads=4)).flops([10, 20])
     # keys and values: 2 * 30 * 32 * 64; scores and weighted sum: 2 * 2 * (100 + 400) * 32
     assert one_layer - none == 2 * 30 * 32 * 64 + 4 * 500 * 32
+
+
+def test_flops_of_projection_and_head() -> None:
+    made = Adapter(AdapterConfig(32, 3, (), width=16, pooling="light_attention"))
+    # projection of 30 residues, then two matrices for each of two proteins: 32 to 16, and 16 to 3
+    assert made.flops([10, 20]) == 2 * 30 * 32 * 16 + 2 * 2 * (32 * 16 + 16 * 3)
+    residues = Adapter(AdapterConfig(32, 3, (), pooling="residue"))
+    assert residues.flops([10, 20]) == 2 * 30 * (32 * 32 + 32 * 3)
+    assert made.training_flops([30]) == 3 * made.flops([30]) - 2 * 30 * 32 * 16
 
 
 def test_flops_of_a_training_step_leave_the_frozen_input_out() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from sesstore.attention import native
+from sesstore.attention.bias import OffsetBias
 from sesstore.attention.packed import attend
 from sesstore.attention.rotation import Rotation
 
@@ -31,7 +32,13 @@ def turns(lengths: list[int], head_dim: int) -> Rotation:
 
 
 def by_definition(
-    query: Tensor, key_value: Tensor, lengths: list[int], heads: int, rotation: Rotation | None
+    query: Tensor,
+    key_value: Tensor,
+    lengths: list[int],
+    heads: int,
+    rotation: Rotation | None,
+    scale: float | None = None,
+    bias: Tensor | None = None,
 ) -> Tensor:
     query, key, value = (
         x.double().unflatten(-1, (heads, -1)) for x in (query, *key_value.unbind(1))
@@ -40,7 +47,10 @@ def by_definition(
         query, key = rotation(query), rotation(key)
     parts = []
     for q, k, v in zip(*(torch.split(x, lengths) for x in (query, key, value)), strict=True):
-        scores = torch.einsum("ihd,jhd->hij", q, k) * q.shape[-1] ** -0.5
+        scores = torch.einsum("ihd,jhd->hij", q, k) * (scale or q.shape[-1] ** -0.5)
+        if bias is not None:  # of the key's place less the query's
+            place = torch.arange(len(q))
+            scores = scores + bias[:, place - place[:, None] + bias.shape[1] // 2]
         parts.append(torch.einsum("hij,jhd->ihd", scores.softmax(-1), v))
     return torch.cat(parts).flatten(1)
 
@@ -83,6 +93,22 @@ def test_without_the_kernel_torch_attends(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(native, "kernel", lambda: None)
     check([30, 41], 2, 24, rotated=True)
     check([5], 2, 6, rotated=False)
+
+
+@pytest.mark.parametrize("kernel", ["ours", "torch's"])
+@pytest.mark.parametrize("rotated", [False, True])
+def test_scale_and_bias_reach_every_kernel(monkeypatch, kernel: str, rotated: bool) -> None:
+    if kernel == "torch's":
+        monkeypatch.setattr(native, "kernel", lambda: None)
+    lengths = [33, 1, 40]
+    query, key_value = (x.detach() for x in inputs(lengths, 3, 16))
+    rotation, table = turns(lengths, 16) if rotated else None, torch.randn(3, 2 * 45 + 1)
+    for scale in (0.7, None):
+        for bias in (OffsetBias(table), None):
+            mine = attend(query, key_value, lengths, 3, scale, rotation, bias)
+            wanted = None if bias is None else table.double()
+            expected = by_definition(query, key_value, lengths, 3, rotation, scale, wanted)
+            torch.testing.assert_close(mine.double(), expected, atol=2e-5, rtol=2e-5)
 
 
 def test_other_types_are_for_torch() -> None:

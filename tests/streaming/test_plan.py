@@ -66,6 +66,35 @@ def test_blockwise_plans_stay_local() -> None:
     assert (np.concatenate(again.batches) != np.concatenate(plan.batches)).any()
 
 
+def test_blocks_come_in_a_new_order_each_epoch() -> None:
+    lengths, places = np.full(20_000, 100), np.arange(20_000)
+
+    def first_blocks(epoch: int) -> set[int]:
+        plan = plan_epoch(lengths, 10_000, seed=1, epoch=epoch, places=places)
+        start = np.concatenate(plan.batches)[: MIXED * BLOCK // 100]
+        blocks, counts = np.unique(start * 100 // BLOCK, return_counts=True)
+        return {int(block) for block in blocks[counts > 100]}
+
+    assert first_blocks(1) != set(range(len(first_blocks(1))))
+    assert first_blocks(1) != first_blocks(2)
+
+
+def test_proteins_among_a_few_blocks_are_mixed() -> None:
+    lengths = np.full(8 * BLOCK // 100, 100)
+    plan = plan_epoch(lengths, 10_000, seed=1, epoch=1, places=np.arange(len(lengths)))
+    halves = [(rows < len(lengths) // 2).mean() for rows in plan.batches[:-1]]
+    assert min(halves) > 0.2
+    assert max(halves) < 0.8
+
+
+def test_a_plan_in_order_is_in_order_and_says_so() -> None:
+    plan = plan_in_order(np.array([3, 3, 3, 9, 1]), 6)
+    assert [rows.tolist() for rows in plan.batches] == [[0, 1], [2], [3], [4]]
+    assert (plan.seed, plan.epoch) == (-1, -1)
+    drawn = plan_epoch(np.array([3, 3]), 6, seed=4, epoch=2)
+    assert (drawn.seed, drawn.epoch) == (4, 2)
+
+
 def test_an_empty_split_has_no_batches() -> None:
     assert plan_epoch(np.empty(0, np.int64), 10, seed=0, epoch=0).batches == ()
 

@@ -6,9 +6,12 @@ import torch
 
 from sesstore.alphabets import DSSP, ESM3, FOLDSEEK, SS3
 from sesstore.errors import InputError, NotStoredError
+from sesstore.proteins import digest_of
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
+from sesstore.store import Tokens
 from sesstore.streaming.reader import SplitData, is_labelled
+from sesstore.streaming.splittokens import SplitTokens
 from sesstore.tasks import IGNORED, Problem
 
 BOTH = ("foldseek", "dssp")
@@ -109,6 +112,58 @@ def test_min_plddt_masks_when_reading(stored) -> None:
     assert coverage.unmasked["dssp"] < data(stored).coverage.unmasked["dssp"]
 
 
+@pytest.fixture
+def differing(tmp_path) -> tuple[Tokens, np.ndarray]:
+    """Two proteins of four residues whose masks differ between conformers and alphabets."""
+    digests = np.frombuffer(digest_of("ACDE") + digest_of("ACDF"), np.uint8).reshape(2, 32)
+    x, d = FOLDSEEK.mask, DSSP.mask
+    codes = [
+        {"foldseek": [[x, 1, x, 1], [2, 2, x, 2]], "dssp": [[1, d, d, 1], [1, d, d, 1]]},
+        {"foldseek": [[0, 0, 0, 0]], "dssp": [[0, 0, 0, 0]]},
+    ]
+    plddt = [None, np.array([49, 50, 51, 0], np.uint8)]
+    tokens = Tokens(tmp_path / "mixed.lmdb")
+    items = [
+        StructureTokens(
+            row.tobytes(), "mixed", {n: np.array(c, np.uint8) for n, c in one.items()}, sure
+        )
+        for row, one, sure in zip(digests, codes, plddt, strict=True)
+    ]
+    tokens.add(items, circumstances())
+    return tokens, digests
+
+
+def test_a_residue_is_known_in_some_conformer_and_in_every_alphabet(differing) -> None:
+    split = SplitTokens(*differing, np.array([4, 4]), BOTH, 0)
+    assert split.coverage.unmasked == {"foldseek": 3 + 4, "dssp": 2 + 4}
+    assert split.unmasked.tolist() == [2 / 4, 1.0]
+    assert split.coverage.of(("dssp",)) == {
+        "proteins": 2, "with_tokens": 2, "residues": 8, "unmasked": {"dssp": 6},
+    }  # fmt: skip
+    assert split.coverage.of(())["with_tokens"] == 0
+    shares = split.packed(np.array([0]))["foldseek"]
+    assert [row[FOLDSEEK.mask] for row in shares.tolist()] == [0.5, 0, 1, 0]
+
+
+def test_a_residue_as_sure_as_the_threshold_is_not_masked(differing) -> None:
+    split = SplitTokens(*differing, np.array([4, 4]), BOTH, 50)
+    codes = split.packed(np.array([1]))
+    assert codes["dssp"].tolist() == [DSSP.mask, 0, 0, DSSP.mask]
+    assert codes["foldseek"].tolist() == [FOLDSEEK.mask, 0, 0, FOLDSEEK.mask]
+    assert split.unmasked[1] == 0.5
+    assert split.coverage.unmasked == {"foldseek": 3 + 2, "dssp": 2 + 2}
+
+
+def test_rows_are_counted_over_several_portions(stored, monkeypatch) -> None:
+    whole = data(stored)
+    monkeypatch.setattr("sesstore.streaming.splittokens.PORTION", 7)
+    pieces = data(stored)
+    assert pieces.coverage == whole.coverage
+    np.testing.assert_array_equal(pieces.unmasked(), whole.unmasked())
+    np.testing.assert_array_equal(pieces.with_tokens, whole.with_tokens)
+    assert whole.with_tokens.tolist() == [True] * 20 + [False] * 4
+
+
 def test_coverage_counts_residues_with_a_code(stored) -> None:
     coverage = data(stored).coverage
     known = sum(len(t) for t in stored.tokens.values())
@@ -133,11 +188,25 @@ def test_labels_by_problem(stored) -> None:
     assert residues.tolist() == [2] * lengths[2] + [0] * lengths[0]
 
 
-def test_residue_labels_must_have_one_label_a_residue(stored) -> None:
-    labels = [np.zeros(len(p), np.int64) for p in stored.proteins]
-    labels[3] = labels[3][:-1]
-    with pytest.raises(InputError, match="labels"):
-        data(stored, labels=labels, problem=Problem.RESIDUE_SINGLE_LABEL)
+@pytest.mark.parametrize("problem", [Problem.RESIDUE_SINGLE_LABEL, Problem.RESIDUE_REGRESSION])
+@pytest.mark.parametrize("beyond", [-1, 1])
+def test_residue_labels_must_have_one_label_a_residue(stored, problem, beyond) -> None:
+    labels = [np.zeros(len(p)) for p in stored.proteins]
+    length = len(stored.proteins[3])
+    labels[3] = np.zeros(length + beyond)
+    said = f"row 4 has {length + beyond} residue labels and {length} residues"
+    with pytest.raises(InputError, match=said):
+        data(stored, labels=labels, problem=problem)
+
+
+def test_places_go_by_segment_then_by_start(stored) -> None:
+    """The store has two segments whose proteins start at the same numbers."""
+    split = SplitData(stored.store.embeddings(), None, stored.digests[::-1].copy())
+    segments, starts, _ = split.embeddings.locate(split.rows)
+    order = sorted(range(len(split)), key=lambda row: (int(segments[row]), int(starts[row])))
+    assert [int(split.places[row]) for row in order] == list(range(len(split)))
+    assert len(set(segments.tolist())) == 2
+    assert len(set(starts.tolist())) < len(split)
 
 
 def test_ignored_residues() -> None:

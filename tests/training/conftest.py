@@ -1,11 +1,14 @@
 """A store whose proteins can be told apart, and tasks of each problem on them.
 
-A protein's class is written into its embeddings (weakly) and its structure tokens.
+A protein's class is written into its embeddings (weakly) and its structure tokens. Embeddings lie
+in two segments, whose proteins start at the same numbers; tokens have a pLDDT, and those of
+``esmfold`` differ from those of ``alphafold2``.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +51,7 @@ class Taught:
     def tokens(self) -> Tokens:
         return self.store.tokens("alphafold2")
 
-    def task(self, problem: Problem = Problem.SINGLE_LABEL) -> Task:
+    def task(self, problem: Problem = Problem.SINGLE_LABEL, monitor: str | None = None) -> Task:
         bounds = {"train": (0, 36), "valid": (36, 48), "test": (48, 60)}
         splits = {}
         for name, (start, stop) in bounds.items():
@@ -58,7 +61,7 @@ class Taught:
             splits[name] = Split(tuple(p.id for p, _ in rows), digests, labels)
         classes = ("value",) if problem.is_regression else ("a", "b", "c")
         metrics = METRICS[problem]
-        return Task("toy", problem, classes, splits, metrics, metrics[0])
+        return Task("toy", problem, classes, splits, metrics, monitor or metrics[0])
 
 
 def label(problem: Problem, kind: int, length: int):
@@ -88,22 +91,26 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Taught:
     store = Store.create(tmp_path_factory.mktemp("taught") / "store")
     store.add_proteins(proteins)
     fingerprint = Fingerprint("enc", "ab" * 32, 6, "esm1b", "whole", "fp32")
-    with store.writer(Provenance(fingerprint, DIM, "float16"), circumstances()) as writer:
-        for p, kind in zip(proteins, kinds, strict=True):
-            values = rng.standard_normal((len(p), DIM)) + signal[kind]
-            writer.add(Embedding(p.digest, values.astype(np.float16)))
-    tokens = [
-        StructureTokens(
-            p.digest,
-            "alphafold2",
-            {
-                "foldseek": rng.integers(0, 20, len(p)).astype(np.uint8),
-                "dssp": np.full(len(p), kind, np.uint8),
-            },
-        )
-        for p, kind in zip(proteins, kinds, strict=True)
-    ]
-    store.add_tokens(tokens, circumstances())
+    pairs = list(zip(proteins, kinds, strict=True))
+    for half in (pairs[::2], pairs[1::2]):
+        with store.writer(Provenance(fingerprint, DIM, "float16"), circumstances()) as writer:
+            for p, kind in half:
+                values = rng.standard_normal((len(p), DIM)) + signal[kind]
+                writer.add(Embedding(p.digest, values.astype(np.float16)))
+    for source in ("alphafold2", "esmfold"):
+        tokens = [
+            StructureTokens(
+                p.digest,
+                source,
+                {
+                    "foldseek": rng.integers(0, 20, len(p)).astype(np.uint8),
+                    "dssp": np.full(len(p), kind, np.uint8),
+                },
+                rng.integers(40, 100, len(p)).astype(np.uint8),
+            )
+            for p, kind in pairs
+        ]
+        store.add_tokens(tokens, circumstances())
     return Taught(store, proteins, kinds)
 
 
@@ -118,16 +125,34 @@ def other_encoder() -> Callable[[Embeddings], Embeddings]:
     return claim
 
 
-@pytest.fixture(scope="session")
-def by_definition() -> ModuleType:
-    """F1max, slow and by its definition."""
-    path = Path(__file__).parents[1] / "reference" / "f1max.py"
-    spec = importlib.util.spec_from_file_location("reference_f1max", path)
+def reference(name: str) -> ModuleType:
+    """A slow second write-up of ours, from ``tests/reference``."""
+    path = Path(__file__).parents[1] / "reference" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def by_definition() -> ModuleType:
+    """F1max, slow and by its definition."""
+    return reference("f1max")
+
+
+@pytest.fixture(scope="session")
+def plain_training() -> ModuleType:
+    """Training, slow and from the papers."""
+    return reference("training")
+
+
+@pytest.fixture(scope="session")
+def padded() -> ModuleType:
+    """The adapter, slow and padded."""
+    return reference("padded")
 
 
 @pytest.fixture
@@ -146,3 +171,13 @@ def trained(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> dict[Pr
         out = tmp_path_factory.mktemp(problem) / "run"
         runs[problem] = fit(task, taught.embeddings, taught.tokens, shape, quick, out)
     return runs
+
+
+@pytest.fixture(scope="session")
+def masked(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that masks residues of low pLDDT, by a monitor of which less is better."""
+    task = taught.task(Problem.REGRESSION, monitor="rmse")
+    shape = AdapterConfig(16, 1, heads=4)
+    config = FitConfig(epochs=4, batch_tokens=200, lr=0.02, min_plddt=70, schedule="constant")
+    out = tmp_path_factory.mktemp("masked") / "run"
+    return fit(task, taught.embeddings, taught.tokens, shape, config, out)

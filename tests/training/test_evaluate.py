@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem, Split
 from sesstore.training.evaluate import evaluate, load_predictions
+from sesstore.training.pooled import pooling_weights
+from sesstore.training.predictor import Predictor
 
 
 @pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.REGRESSION])
@@ -20,6 +23,31 @@ def test_evaluating_again_gives_the_runs_metrics(taught, trained, problem) -> No
     for name in ("scores", "labels", "rows"):
         torch.testing.assert_close(getattr(kept, name), getattr(found, name))
     assert int(found.rows.max()) < len(found.ids)
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_residues_are_masked_as_the_run_was_trained(taught, masked, split) -> None:
+    """By evaluating, predicting, and asking where it looks: all mask what the run never saw."""
+    task, view, tokens = taught.task(Problem.REGRESSION), taught.embeddings, taught.tokens
+    kept = load_predictions(masked, split)
+    found = evaluate(masked, task, split, view, tokens)
+    torch.testing.assert_close(found.scores, kept.scores)
+    assert found.metrics == pytest.approx(masked.metrics[split], abs=1e-6)
+    digests = task.splits[split].digests
+    predictions = Predictor([masked])(digests, view, tokens)
+    torch.testing.assert_close(torch.stack(predictions.scores), kept.scores)
+    careless = replace(masked, config={**masked.config, "fit": {"min_plddt": 0}})
+    other = Predictor([careless])(digests, view, tokens)
+    assert not torch.allclose(torch.stack(other.scores), kept.scores, atol=1e-3)
+    sure = [(tokens.get(row.tobytes()).plddt >= 70).mean() for row in digests]
+    assert predictions.unmasked == pytest.approx(sure)
+    assert (other.unmasked == 1).all()
+    weights, careless_weights = (
+        pooling_weights(run, digests, view, tokens) for run in (masked, careless)
+    )
+    assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(weights, careless_weights, strict=True))
+    assert [len(row) for row in weights] == [len(tokens.get(row.tobytes())) for row in digests]
+    np.testing.assert_allclose([row.sum() for row in weights], 1, rtol=1e-5)
 
 
 def test_metrics_do_not_depend_on_the_order_of_rows(taught, trained) -> None:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from sesstore.adapter.model import AdapterConfig
-from sesstore.errors import InputError, StoppedError, TrainingError
+from sesstore.errors import InputError, TrainingError
 from sesstore.tasks import Problem, Split
 from sesstore.training.checkpoint import STATE, load_adapter
+from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit import FitConfig, Member, check_fit, fit, fit_many
 from sesstore.training.runs import Run
 
@@ -55,7 +56,10 @@ def test_same_seed_same_bits_and_other_seed_other(taught, tmp_path) -> None:
     assert not same(first, other)
 
 
-def test_threads_do_not_change_a_bit(taught, tmp_path) -> None:
+def test_threads_do_not_change_a_bit(taught, tmp_path, monkeypatch) -> None:
+    """Each batch is cut into several parts, of different cost."""
+    monkeypatch.setattr("sesstore.training.learner.PART", 150)
+    monkeypatch.setattr("sesstore.training.evaluate.PART", 60)
     before = torch.get_num_threads()
     runs = []
     try:
@@ -70,42 +74,9 @@ def test_threads_do_not_change_a_bit(taught, tmp_path) -> None:
     finally:
         torch.set_num_threads(before)
     assert same(*runs)
-
-
-def stopping_after(batches: int):
-    asked = iter(range(batches + 1))
-
-    def stop() -> bool:
-        return next(asked, None) == batches - 1
-
-    return stop
-
-
-@pytest.mark.parametrize("after", [1, 2, 3, 5, 6, 7, 9, 11, 13, 16])
-def test_interrupted_and_resumed_is_bit_identical(taught, tmp_path, whole_run, after) -> None:
-    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, tmp_path / "run")
-    with pytest.raises(StoppedError, match="--resume"):
-        fit(*args, stop=stopping_after(after))
-    assert (tmp_path / "run" / STATE).is_file()
-    assert not (tmp_path / "run" / "run.json").exists()
-    resumed = fit(*args, resume=True)
-    assert same(whole_run, resumed)
-    assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole_run.history]
-    assert resumed.metrics == whole_run.metrics
-
-
-@pytest.fixture(scope="module")
-def whole_run(taught, tmp_path_factory) -> Run:
-    out = tmp_path_factory.mktemp("whole") / "run"
-    return fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, out)
-
-
-def test_resuming_with_other_settings_is_refused(taught, out) -> None:
-    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE)
-    with pytest.raises(StoppedError):
-        fit(*args, QUICK, out, stop=stopping_after(2))
-    with pytest.raises(InputError, match="other settings"):
-        fit(*args, replace(QUICK, lr=1e-4), out, resume=True)
+    assert runs[0].metrics == runs[1].metrics
+    for one, other in zip(*(load_predictions(run, "test").scores for run in runs), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_one_stream_gives_what_each_alone_gives(taught, tmp_path) -> None:
@@ -155,6 +126,26 @@ def test_early_stopping_keeps_the_best_epoch(taught, out) -> None:
     assert len(run.history) == run.best_epoch + 2
     best = max(entry["valid"]["accuracy"] for entry in run.history)
     assert run.metrics["valid"]["accuracy"] == best
+
+
+def test_less_of_an_error_is_better(taught, masked) -> None:
+    """The monitor, not the first metric, chooses; and its lowest value is the best."""
+    errors = [entry["valid"]["rmse"] for entry in masked.history]
+    assert masked.best_epoch == int(np.argmin(errors)) + 1
+    assert masked.metrics["valid"]["rmse"] == pytest.approx(min(errors))
+    assert max(errors) > 1.01 * min(errors)
+    assert masked.metrics["valid"] != masked.metrics["test"]
+    assert masked.task["monitor"] == "rmse" != masked.task["metrics"][0]
+
+
+def test_coverage_counts_what_the_threshold_leaves(taught, masked) -> None:
+    for name, split in taught.task().splits.items():
+        sure = [taught.tokens.get(row.tobytes()).plddt >= 70 for row in split.digests]
+        known = int(sum(row.sum() for row in sure))
+        said = masked.coverage[name]
+        assert said["unmasked"] == {"foldseek": known, "dssp": known}
+        assert said["residues"] == sum(map(len, sure)) > known
+        assert said["proteins"] == said["with_tokens"] == len(split)
 
 
 def test_the_record_tells_everything(taught, out) -> None:
@@ -219,20 +210,7 @@ def test_cosine_rises_then_falls_to_zero() -> None:
     assert FitConfig(lr=0.3, schedule="constant").rate(0.99) == 0.3
 
 
-def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
-    from sesstore.training import trainer
-
-    monkeypatch.setattr(trainer, "free_memory", lambda device: {"ram": 10})
-    stream = trainer.Stream(
-        taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
-    )
-    assert (stream.residency, stream.blockwise) == ("disk", True)
-    segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
-    by_place = np.argsort(stream.data["train"].places)
-    pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
-    assert pairs == sorted(pairs)
-    run = fit(
-        taught.task(), taught.embeddings, taught.tokens, AdapterConfig(16, 3, heads=2),
-        FitConfig(epochs=2), out,
-    )  # fmt: skip
-    assert len(run.history) == 2
+def test_the_rate_is_what_the_optimiser_gets() -> None:
+    config = FitConfig(lr=0.5, schedule="constant", warmup=0.5)
+    assert [config.rate(share) for share in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.25, 0.5, 0.5]
+    assert FitConfig(lr=0.5, warmup=0.0).rate(0.0) == 0.5

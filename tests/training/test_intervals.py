@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import norm
 
 from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
-from sesstore.training.intervals import Predicted, bootstrap, intervals
+from sesstore.training.intervals import Predicted, bootstrap, intervals, resample
 from sesstore.training.metrics import METRICS, compute
 
 
@@ -27,6 +28,21 @@ def test_agrees_with_scipy() -> None:
     assert low == pytest.approx(theirs.low, abs=0.015)
     assert high == pytest.approx(theirs.high, abs=0.015)
     assert low < hits.mean() < high
+
+
+@pytest.mark.parametrize("level", [None, 0.5, 0.9])
+def test_the_interval_holds_its_share_of_the_resamples(level) -> None:
+    hits = np.random.default_rng(1).random(4000) < 0.5
+    args = ("accuracy", Problem.SINGLE_LABEL, [predicted(hits)])
+    chosen = {} if level is None else {"level": level}
+    low, high = bootstrap(*args, draws=1500, **chosen)
+    share, wide = level or 0.95, norm.ppf(0.5 + (level or 0.95) / 2)
+    assert high - low == pytest.approx(2 * wide * 0.5 / np.sqrt(4000), rel=0.07)
+    means = resample(["accuracy"], *args[1:], draws=1500)["accuracy"]
+    assert (means < low).mean() == pytest.approx((1 - share) / 2, abs=0.015)
+    assert (means > high).mean() == pytest.approx((1 - share) / 2, abs=0.015)
+    default = bootstrap(*args, **chosen)
+    assert default == bootstrap(*args, draws=1000, **chosen)
 
 
 def test_residues_of_a_protein_stay_together() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import stdev
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sesstore.training.evaluate import evaluate
 from sesstore.training.fit import FitConfig, Member, fit_many
 from sesstore.training.learner import with_seeds
 from sesstore.training.predictor import Predictor
-from sesstore.training.seeds import runs_at
+from sesstore.training.seeds import deviation, runs_at
 
 QUICK = FitConfig(epochs=2, batch_tokens=200, lr=3e-3)
 
@@ -84,6 +85,8 @@ def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
     both = Predictor(runs)(digests, taught.embeddings, taught.tokens).scores
     for one, other, mean in zip(*each, both, strict=True):
         torch.testing.assert_close((one + other) / 2, mean)
+        assert not torch.allclose(one, other)
+    assert deviation([1.0, 2.0, 4.0]) == pytest.approx(stdev([1.0, 2.0, 4.0]))
     assert [run.path.name for run in runs_at(tmp_path / "seed-1")] == ["seed-1"]
     replace(runs[1], source="esmfold").save()
     with pytest.raises(InputError, match="different trainings"):

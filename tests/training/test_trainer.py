@@ -1,0 +1,126 @@
+"""Interrupted trainings: they go on to the same bits, with the same data and settings only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.adapter.model import AdapterConfig
+from sesstore.errors import InputError, StoppedError
+from sesstore.tasks import Task
+from sesstore.training.checkpoint import STATE
+from sesstore.training.fit import FitConfig, fit
+from sesstore.training.runs import Run
+
+from .test_fit import QUICK, SHAPE, same
+
+
+def stopping_after(batches: int):
+    asked = iter(range(batches + 1))
+
+    def stop() -> bool:
+        return next(asked, None) == batches - 1
+
+    return stop
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 5, 6, 7, 9, 11, 13, 16])
+def test_interrupted_and_resumed_is_bit_identical(taught, tmp_path, whole_run, after) -> None:
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, tmp_path / "run")
+    with pytest.raises(StoppedError, match="--resume"):
+        fit(*args, stop=stopping_after(after))
+    assert (tmp_path / "run" / STATE).is_file()
+    assert not (tmp_path / "run" / "run.json").exists()
+    resumed = fit(*args, resume=True)
+    assert same(whole_run, resumed)
+    assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole_run.history]
+    assert resumed.metrics == whole_run.metrics
+
+
+@pytest.fixture(scope="module")
+def whole_run(taught, tmp_path_factory) -> Run:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, out)
+
+
+def relabelled(task: Task) -> Task:
+    """The same proteins, one of them with another label."""
+    train = task.splits["train"]
+    labels = [(train.labels[0] + 1) % 3, *train.labels[1:]]
+    return replace(task, splits={**task.splits, "train": replace(train, labels=labels)})
+
+
+def test_resuming_with_anything_else_is_refused(taught, out, other_encoder) -> None:
+    task, view, tokens = taught.task(), taught.embeddings, taught.tokens
+    with pytest.raises(StoppedError):
+        fit(task, view, tokens, SHAPE, QUICK, out, stop=stopping_after(2))
+    others = {
+        "shapes": (task, view, tokens, SHAPE, replace(QUICK, lr=1e-4)),
+        "data": (relabelled(task), view, tokens, SHAPE, QUICK),
+        "encoder": (task, other_encoder(view), tokens, SHAPE, QUICK),
+        "source": (task, view, taught.store.tokens("esmfold"), SHAPE, QUICK),
+    }
+    for differs, args in others.items():
+        with pytest.raises(InputError, match=rf"other settings \({differs}\)"):
+            fit(*args, out, resume=True)
+    shape = (task, view, tokens, replace(SHAPE, heads=2), QUICK)
+    with pytest.raises(InputError, match=r"other settings \(shapes\)"):
+        fit(*shape, out, resume=True)
+    assert fit(task, view, tokens, SHAPE, QUICK, out, resume=True).best_epoch
+
+
+def test_patience_goes_on_where_it_was(taught, tmp_path) -> None:
+    """At this rate nothing is ever better than the first epoch."""
+    config = replace(QUICK, lr=1e-9, epochs=9, patience=3, batch_tokens=10_000)
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
+    whole = fit(*args, tmp_path / "whole")
+    assert len(whole.history) == 4
+    with pytest.raises(StoppedError):
+        fit(*args, tmp_path / "cut", stop=stopping_after(3))
+    resumed = fit(*args, tmp_path / "cut", resume=True)
+    assert [e["best"] for e in resumed.history] == [e["best"] for e in whole.history]
+
+
+@pytest.mark.parametrize("then", ["ram", "auto", "disk"])
+def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, then) -> None:
+    """It began where memory was short, by blocks, and goes on where there is enough."""
+    from sesstore.training import trainer
+
+    def short(device: torch.device) -> dict[str, int]:
+        return {"ram": 10}
+
+    config = replace(QUICK, residency="auto" if then == "auto" else "disk", epochs=2)
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "free_memory", short)
+        whole = fit(*args, tmp_path / "whole")
+        with pytest.raises(StoppedError):
+            fit(*args, tmp_path / "cut", stop=stopping_after(2))
+    if then == "ram":  # as a machine with more memory holds it, whatever was asked for
+        monkeypatch.setattr(trainer, "choose_residency", lambda *_: "ram")
+    resumed = fit(*args, tmp_path / "cut", resume=True)
+    assert same(whole, resumed)
+    plain = fit(*args, tmp_path / "plain")
+    assert not same(whole, plain)
+
+
+def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
+    from sesstore.training import trainer
+
+    monkeypatch.setattr(trainer, "free_memory", lambda device: {"ram": 10})
+    stream = trainer.Stream(
+        taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
+    )
+    assert (stream.residency, stream.blockwise) == ("disk", True)
+    segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
+    by_place = np.argsort(stream.data["train"].places)
+    pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    run = fit(
+        taught.task(), taught.embeddings, taught.tokens, AdapterConfig(16, 3, heads=2),
+        FitConfig(epochs=2), out,
+    )  # fmt: skip
+    assert len(run.history) == 2
