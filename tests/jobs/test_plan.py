@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,13 +12,27 @@ from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.encoders.windows import cut
 from sesstore.errors import UnknownNameError
 from sesstore.jobs.embed import embed
-from sesstore.jobs.plan import INDEX_BYTES, measured_in, plan_work, tokens_and_flops
-from sesstore.jobs.plansets import chosen_set, counted_set, named_set, named_sets
+from sesstore.jobs.plan import (
+    INDEX_BYTES,
+    SEQUENCE_BYTES,
+    Throughput,
+    measured_in,
+    plan_work,
+    tokens_and_flops,
+)
+from sesstore.jobs.plansets import (
+    chosen_set,
+    counted_set,
+    named_set,
+    named_sets,
+    planning_table,
+)
 from sesstore.jobs.probe import probed
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
+from sesstore.store.segments import SEGMENT_BYTES, SEGMENT_SECONDS
 from sesstore.store.unfinished import UnfinishedSegment
 
 
@@ -24,6 +41,45 @@ def test_tokens_are_what_the_encoder_reads(length):
     spec = registry.spec("esm2_t6")
     pieces = list(cut(Protein("p", "A" * length), spec.window, "windows"))
     assert tokens_and_flops(spec, length)[0] == sum(len(piece) + 2 for piece in pieces)
+
+
+@pytest.mark.parametrize("length", [300, 1022, 1023, 5000])
+def test_work_is_that_of_every_piece(length):
+    """Two operations a weight and token; 4 length^2 width of attention a layer, in each window."""
+    spec = registry.spec("esm2_t6")
+    pieces = list(cut(Protein("p", "A" * length), spec.window, "windows"))
+    sizes = [len(piece) + 2 for piece in pieces]
+    expected = sum(2 * spec.parameters * n + 4 * spec.layers * n**2 * spec.dim for n in sizes)
+    assert tokens_and_flops(spec, length)[1] == expected
+    assert len(pieces) == (1 if length <= 1022 else -(-(length - 256) // (1022 - 256)))
+
+
+def test_a_plan_adds_up_what_each_length_takes():
+    spec = registry.spec("esm2_t6")
+    plan = plan_work(spec, counted_set("x", [30, 30, 5000]))
+    each = [tokens_and_flops(spec, n) for n in (30, 30, 5000)]
+    assert (plan.tokens, plan.flops) == (sum(t for t, _ in each), sum(f for _, f in each))
+    assert (plan.proteins, plan.residues, plan.exact) == (3, 5060, True)
+    assert plan.bytes == {"float16": 5060 * 640, "float32": 5060 * 1280, "int8": 5060 * 322}
+    assert plan.segments == {"float16": 1, "float32": 1, "int8": 1}
+    assert plan.sequence_bytes == 5060 + 3 * SEQUENCE_BYTES
+    for device in plan.devices:
+        title = next(d for d in planning_table()["devices"].values() if d["title"] == device.title)
+        rate = 1e12 * title["tflops"] * title["utilisation"]
+        assert device.hours == pytest.approx(plan.flops / rate / 3600)
+        assert device.segments == 1
+
+
+def test_a_device_writes_a_segment_every_so_often():
+    """By size or by time, whichever makes more."""
+    spec, many = registry.spec("esm2_t6"), counted_set("x", [300] * 10_000)
+    slow = Throughput("slow", 1e9, "measured")
+    plan = plan_work(spec, many, [slow])
+    assert plan.devices[0].title == "slow"
+    seconds = plan.flops / 1e9
+    assert plan.devices[0].segments == math.ceil(seconds / SEGMENT_SECONDS) > 1
+    assert plan.segments["float16"] == math.ceil(plan.bytes["float16"] / SEGMENT_BYTES) == 4
+    assert plan_work(spec, many, [replace(slow, flops_per_second=1e30)]).devices[0].segments == 4
 
 
 def test_work_is_within_a_tenth_of_what_the_encoder_counts(tmp_path):

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
+from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
 from sesstore.jobs import predict as module
 from sesstore.jobs.asked import Given
@@ -31,6 +33,7 @@ from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.fit import FitConfig, fit
+from sesstore.training.runs import Run
 
 from .test_embed import Failing
 
@@ -171,6 +174,25 @@ def test_failures_are_listed_and_the_others_predicted(
     ):
         write_predictions(predicted, tmp_path / "out.csv")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("long", ["nterm", "windows"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_encoder_is_loaded_with_the_settings_of_the_run(
+    tmp_path: Path, long: str, precision: str
+) -> None:
+    """Long proteins are cut, and numbers rounded, as those it learned from."""
+    weights = tmp_path / "esm2_t6_8M_UR50D.pt"
+    write_random_esm2(weights, layers=6, dim=320)
+    settings = {"weights": weights, "device": "cpu", "precision": precision}
+    encoder = registry.load("esm2_t6", long=long, **settings)
+    run = Run(tmp_path, {}, {}, encoder.fingerprint, None, {}, {}, [], {})
+    again = module._encoder(run, PredictOptions(weights=weights, device="cpu"))
+    assert again.fingerprint == encoder.fingerprint
+    assert again.fingerprint.long_policy.startswith(long)
+    unsaid = replace(run, fingerprint=replace(encoder.fingerprint, precision="not known"))
+    plain = module._encoder(unsaid, PredictOptions(weights=weights, device="cpu"))
+    assert plain.fingerprint.precision == "fp32"
 
 
 class Signalling:

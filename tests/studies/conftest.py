@@ -1,8 +1,12 @@
-"""A store of few proteins whose class shows in their DSSP, under two encoders and two sources."""
+"""A store of few proteins whose class shows in their DSSP, under two encoders and three sources.
+
+Task ``toy`` is about the class; ``heat`` about a value that goes with it, by a monitor of which
+less is better and which is not the first metric.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +22,8 @@ from sesstore.store import Store
 from sesstore.studies import study as study_module
 from sesstore.studies.settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.evaluate import load_predictions
-from sesstore.training.intervals import bootstrap
+from sesstore.training import intervals
 from sesstore.training.learner import FitConfig
-from sesstore.training.runs import Run
 
 BOUNDS = {"train": (0, 32), "valid": (32, 48), "test": (48, 72)}
 FIT = FitConfig(epochs=2, batch_tokens=512, lr=5e-3, device="cpu")
@@ -31,12 +33,7 @@ ADAPTER = {"heads": 2, "width": 8}
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw fewer resamples than studies do; all else is as it is."""
-
-    def interval(runs: Sequence[Run]) -> tuple[float, float]:
-        found = [load_predictions(run, "test") for run in runs]
-        return bootstrap("accuracy", Problem.SINGLE_LABEL, found, draws=40)
-
-    monkeypatch.setattr(study_module, "interval", interval)
+    monkeypatch.setattr(intervals, "DRAWS", 40)
     monkeypatch.setattr(study_module, "compare", partial(study_module.compare, draws=60))
 
 
@@ -68,6 +65,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     made.add_task(
         Task("toy", Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy", "auroc"), "accuracy")
     )
+    values = {
+        name: replace(split, labels=[40.0 + 20 * kind for kind in split.labels])
+        for name, split in splits.items()
+    }
+    metrics = ("spearman", "rmse")
+    made.add_task(Task("heat", Problem.REGRESSION, ("value",), values, metrics, "rmse"))
     return made
 
 
