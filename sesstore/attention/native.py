@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import InputError
+
 
 def takes(query: Tensor, heads: int) -> bool:
     """Whether the kernel can be had for packed queries [T, d]."""
@@ -64,7 +66,8 @@ def attend(
     """
     how = _Shape(tuple(lengths), heads, scale, turns, bias)
     if torch.is_grad_enabled() and (query.requires_grad or key_value.requires_grad):
-        assert bias is None
+        if bias is not None:
+            raise InputError("attention with a bias has no gradient: call it under torch.no_grad()")
         made: Tensor = _Attention.apply(query, key_value, how)  # type: ignore[no-untyped-call]
         return made
     return how.forward(_rows(query), _rows(key_value))
@@ -124,7 +127,11 @@ class _Shape:
         sizes = np.array(self.lengths, np.int64)
         self._check(query, key_value, sizes)
         tensors = (query, key_value[:, 0], key_value[:, 1], self.turns, self.bias)
-        assert all(x is None or x.dtype == torch.float32 for x in (*tensors, *others))
+        for x in (*tensors, *others):
+            if x is not None and (x.dtype, x.device.type) != (torch.float32, "cpu"):
+                raise InputError(
+                    f"the kernel takes float32 on the CPU, not {x.dtype} on {x.device}"
+                )
         addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, others))
         reach = 0 if self.bias is None else self.bias.shape[1] // 2
         function = getattr(kernel(), name)
@@ -138,22 +145,27 @@ class _Shape:
         _over_heads(work, self.heads, torch.get_num_threads())
 
     def _check(self, query: Tensor, key_value: Tensor, sizes: np.ndarray[Any, Any]) -> None:
-        """The kernel believes what it is told."""
+        """Raise `InputError` for what would make the kernel, which checks nothing, leave memory."""
         rows, width = query.shape
-        longest = sizes.max(initial=0)
-        assert sizes.sum() == rows
-        assert sizes.min(initial=1) > 0
-        assert width % self.heads == 0
-        assert key_value.shape == (rows, 2, width)
-        if self.turns is not None:
-            assert self.turns.is_contiguous()
-            assert len(self.turns) >= longest
-            assert self.turns.shape[1] == width // self.heads
-        if self.bias is not None:
-            assert self.bias.is_contiguous()
-            assert len(self.bias) == self.heads
-            assert self.bias.shape[1] % 2
-            assert self.bias.shape[1] >= 2 * longest - 1
+        head_dim, longest = width // self.heads, int(sizes.max(initial=0))
+        widest = 0 if (compiled := kernel()) is None else compiled.WIDEST
+        if sizes.sum() != rows or sizes.min(initial=1) <= 0:
+            raise InputError(f"lengths {self.lengths} are not those of {rows} rows")
+        if width != head_dim * self.heads or not 0 < head_dim <= widest:
+            raise InputError(f"{self.heads} heads of {width} columns, of {widest} each at most")
+        if key_value.shape != (rows, 2, width):
+            raise InputError(f"keys and values are {list(key_value.shape)}, not {[rows, 2, width]}")
+        if (turns := self.turns) is not None and not (
+            turns.is_contiguous() and turns.shape[1:] == (head_dim,) and len(turns) >= longest
+        ):
+            raise InputError(f"turns {list(turns.shape)} do not fit {longest} rows of {head_dim}")
+        if (bias := self.bias) is not None and not (
+            bias.is_contiguous()
+            and len(bias) == self.heads
+            and bias.shape[1] % 2
+            and bias.shape[1] >= 2 * longest - 1
+        ):
+            raise InputError(f"a bias {list(bias.shape)} does not fit {longest} rows")
 
 
 def _address(x: Tensor | None) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +16,7 @@ from sesstore.attention import native
 from sesstore.attention.bias import OffsetBias
 from sesstore.attention.packed import attend
 from sesstore.attention.rotation import Rotation
+from sesstore.errors import InputError
 
 built = pytest.mark.skipif(native.kernel() is None, reason="installed without the kernel")
 EDGES = [1, 2, 7, 8, 15, 16, 17, 33, 95, 96, 97, 255, 256, 257, 300]
@@ -152,6 +156,75 @@ def test_rows_may_be_parts_of_wider_ones_but_columns_lie_together() -> None:
     strided[..., ::2] = qkv
     apart = strided[..., ::2]
     assert torch.equal(attend(apart[:, 0], apart[:, 1:], [40], 2), expected)
+
+
+@built
+def test_a_gradient_that_is_one_number_repeated() -> None:
+    """As that of a sum: it has no rows of its own in memory."""
+    query, key_value = inputs([20, 33], 2, 16)
+    mine = torch.autograd.grad(attend(query, key_value, [20, 33], 2).sum(), (query, key_value))
+    expected = by_definition(query, key_value, [20, 33], 2, None).sum()
+    for one, other in zip(mine, torch.autograd.grad(expected, (query, key_value)), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@built
+@pytest.mark.parametrize("head_dim", [512, 514, 1024])
+def test_heads_wider_than_the_kernel_takes_are_for_torch(head_dim: int) -> None:
+    query, _ = inputs([5, 9], 1, head_dim)
+    assert native.takes(query, 1) == (head_dim <= 512)
+    check([5, 9], 1, head_dim, rotated=True)
+
+
+def wrong_calls() -> dict[str, tuple[object, ...]]:
+    """Arguments of `native.attend` with which the kernel would leave its memory."""
+    query, key_value = torch.randn(20, 32), torch.randn(20, 2, 32)
+    wide, both = torch.randn(9, 1030), torch.randn(9, 2, 1030)
+    return {
+        "too few rows": (query, key_value, [30], 2, 1.0),
+        "too many rows": (query, key_value, [10], 2, 1.0),
+        "no rows": (query, key_value, [20, 0], 2, 1.0),
+        "less than no rows": (query, key_value, [30, -10], 2, 1.0),
+        "wide heads": (wide, both, [9], 2, 1.0),
+        "heads that do not divide": (query, key_value, [20], 3, 1.0),
+        "more heads than columns": (query[:, :1], key_value[..., :1], [20], 2, 1.0),
+        "fewer keys": (query, key_value[:19], [20], 2, 1.0),
+        "narrower keys": (query, key_value[..., :16], [20], 2, 1.0),
+        "keys of another type": (query, key_value.double(), [20], 2, 1.0),
+        "keys elsewhere": (query, key_value.to("meta"), [20], 2, 1.0),
+        "short turns": (query, key_value, [20], 2, 1.0, torch.randn(19, 16)),
+        "narrow turns": (query, key_value, [20], 2, 1.0, torch.randn(20, 8)),
+        "turns of another type": (query, key_value, [20], 2, 1.0, torch.randn(20, 16).half()),
+        "strided turns": (query, key_value, [20], 2, 1.0, torch.randn(16, 20).T),
+        "short bias": (query, key_value, [20], 2, 1.0, None, torch.randn(2, 37)),
+        "even bias": (query, key_value, [20], 2, 1.0, None, torch.randn(2, 40)),
+        "bias of one head": (query, key_value, [20], 2, 1.0, None, torch.randn(1, 41)),
+    }
+
+
+@built
+@pytest.mark.parametrize("call", wrong_calls())
+def test_what_does_not_fit_never_reaches_the_kernel(call: str) -> None:
+    with pytest.raises(InputError):
+        native.attend(*wrong_calls()[call])
+
+
+@built
+def test_a_bias_has_no_gradient() -> None:
+    query, key_value = inputs([20], 2, 16)
+    with pytest.raises(InputError, match="gradient"):
+        native.attend(query, key_value, [20], 2, 1.0, None, torch.randn(2, 39))
+
+
+@built
+def test_memory_is_guarded_under_optimised_python() -> None:
+    code = (
+        "import torch; from sesstore.attention import native\n"
+        "try: native.attend(torch.ones(20, 32), torch.ones(20, 2, 32), [10**6], 2, 1.0)\n"
+        "except ValueError as problem: print(problem)"
+    )
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "lengths (1000000,) are not those of 20 rows\n")
 
 
 @built
