@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from .matching import say_import
 from .options import output_options, store_option
 from .output import Output
 
-if TYPE_CHECKING:
-    from sesstore.exchange.foreign import ImportReport
-
 FORMATS = ("uniprot", "bio_embeddings", "biotrainer", "fairesm", "scikit-bio", "npy")
-_SHOWN = 10
 
 
 @click.command("import")
@@ -68,7 +64,7 @@ def command(
     from sesstore.datasets.fasta import read_fasta
     from sesstore.exchange.foreign import import_embeddings
     from sesstore.exchange.formats import declared, format_named, read_files
-    from sesstore.store import Store
+    from sesstore.store import Store, layout
 
     made = format_named(format_name)
     proteins = list(read_fasta(sequences))
@@ -78,22 +74,16 @@ def command(
     )
     store = Store.open(store_path, create=True)
     report = import_embeddings(store, records, proteins, provenance, progress=output)
-    _say(report, output)
-    output.result(asdict(report))
-    if report.refused or report.unmatched:
-        raise click.exceptions.Exit(1)
-
-
-def _say(report: ImportReport, output: Output) -> None:
+    report.write_unmatched(
+        store.path / layout.EMBEDDINGS / f"{layout.encoder_folder(provenance)}.unmatched.tsv"
+    )
     output.line(
         f"{report.encoder} {report.fingerprint} (imported): {report.imported:,} stored, "
         f"{report.already_stored:,} already there, {len(report.refused):,} refused, "
         f"{len(report.unmatched):,} of no given sequence, {len(report.missing):,} sequences "
         f"without a record"
     )
-    for label, reason in list(report.refused.items())[:_SHOWN]:
-        output.line(f"  refused: {label} {reason}")
-    for what, names in (("of no given sequence", report.unmatched), ("no record", report.missing)):
-        if names:
-            more = f" and {len(names) - _SHOWN:,} more (see --json)" if names[_SHOWN:] else ""
-            output.line(f"  {what}: {', '.join(names[:_SHOWN])}{more}")
+    say_import(report, proteins[0].id, output)
+    output.result(asdict(report))
+    if report.refused or report.unmatched:
+        raise click.exceptions.Exit(1)

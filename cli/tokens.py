@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .matching import say_matching
 from .opening import store_to_write
 from .options import engine_options, output_options, store_option, weights_option
 from .output import Output, duration
 
 if TYPE_CHECKING:
-    from sesstore.jobs.tokenrun import TokenReport
+    from sesstore.jobs.tokenreport import TokenReport
 
 _SHOWN = 10
 """Failures shown in full; the list has all."""
@@ -190,7 +191,10 @@ def command(
             )
     folder = Path() if url_of(store_path) else store.path / "tokens"
     report.write_failures(folder / f"{source}.failed.tsv")
+    report.write_unmatched(folder / f"{source}.unmatched.tsv")
     _say(report, "structures" if format_ is None else "entries", output)
+    fate = "left out" if only_known else "stored for their own sequences"
+    say_matching(report, fate, output)
     output.result(report.to_json())
     if report.failed:
         raise click.exceptions.Exit(1)

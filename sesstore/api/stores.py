@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..jobs.add import AddReport
     from ..jobs.embed import EmbedReport
-    from ..jobs.tokenrun import TokenReport
+    from ..jobs.tokenreport import TokenReport
     from ..proteins import Protein
     from ..store import Store
     from ..store.summary import Summary

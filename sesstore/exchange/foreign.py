@@ -1,25 +1,29 @@
 """Embeddings other tools made: matched to sequences, checked, stored; and what their readers yield.
 
 A reader yields one `ForeignEmbedding` at a time, so files of any size pass through bounded memory.
-Which protein it is, is looked up and never guessed: by one of its labels as an id, or by the hash
-of the sequence that bio_embeddings (MD5) and biotrainer (SHA-256) use as a key.
+Which protein it is, is looked up and never guessed: by one of its labels as an id, by the hash of
+the sequence that bio_embeddings (MD5) and biotrainer (SHA-256) use as a key, or by the rules of
+`sesstore.identifiers`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..namebook import NameIndex
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, circumstances
 from ..residues import Embedding, to_storage
 from ..store import Store
+from ..store.files import write_reasons
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +52,36 @@ class ImportReport:
         What the embeddings are stored under.
     imported, already_stored : int
         Records taken, and records whose protein the store had.
-    unmatched : list of str
-        Records that are none of the given sequences.
+    unmatched : dict of str to str
+        Records that are none of the given sequences, and why.
     refused : dict of str to str
         Records that are one, but of the wrong length, width or with values that are not finite.
     missing : list of str
-        Given sequences no record was found for.
+        Given sequences that have no embedding of the encoder.
+    sequences : int
+        Different sequences that were given.
+    unmatched_list : str or None
+        Where records that were not stored were written, see `write_unmatched`.
     """
 
     encoder: str
     fingerprint: str
     imported: int = 0
     already_stored: int = 0
-    unmatched: list[str] = field(default_factory=list)
+    unmatched: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    sequences: int = 0
+    unmatched_list: str | None = None
+
+    def write_unmatched(self, path: Path) -> None:
+        """Write each record that was not stored with the reason, and each sequence without one.
+
+        Where there are none, the list of an earlier run is removed.
+        """
+        lines = [*self.unmatched.items(), *self.refused.items()]
+        lines += [(name, "no record of this sequence") for name in self.missing]
+        self.unmatched_list = write_reasons(path, "record", dict(lines))
 
 
 def sequence_hashes(sequence: str) -> tuple[str, str]:
@@ -76,7 +95,7 @@ def sequence_hashes(sequence: str) -> tuple[str, str]:
 
 
 class SequenceBook:
-    """Finds the protein behind a label.
+    """Finds the protein behind the labels of a record.
 
     Parameters
     ----------
@@ -98,16 +117,26 @@ class SequenceBook:
                     f"id '{protein.id}' stands for two sequences. Give each its own id, so that "
                     f"embeddings are not matched to the wrong one"
                 )
+        self._index = NameIndex((name, p.digest) for name, p in self._by_label.items())
+        self.proteins = {p.digest: p for p in self._by_label.values()}
+        for protein in self.proteins.values():
             for key in sequence_hashes(protein.sequence):
                 self._by_label.setdefault(key, protein)
-        self.proteins = {p.digest: p for p in self._by_label.values()}
 
-    def find(self, labels: Iterable[str]) -> Protein | None:
-        """Protein of the first label that is one's id or hash; None if no label is."""
+    def find(self, labels: Sequence[str]) -> Protein | None:
+        """Protein of the first label that is one's id or hash, or else one's name by rule.
+
+        None if nothing fits, or several do.
+        """
         for label in labels:
             if label in self._by_label:
                 return self._by_label[label]
-        return None
+        digests = self._index.find(labels, any_chain=True)
+        return self.proteins[digests[0]] if len(digests) == 1 else None
+
+    def reason(self, labels: Sequence[str]) -> str:
+        """Why labels find nothing, in words."""
+        return self._index.reason(labels, lambda digest: self.proteins[digest].id, any_chain=True)
 
 
 def import_embeddings(
@@ -147,6 +176,7 @@ def import_embeddings(
     seen = _stored(store, provenance)
     already = seen & set(book.proteins)
     report = ImportReport(provenance.fingerprint.encoder, provenance.fingerprint.short)
+    report.sequences = len(book.proteins)
     with (
         progress.stage("importing", len(book.proteins), "proteins") as bar,
         store.writer(provenance, circumstances("h5py", "numpy", "zarr")) as writer,
@@ -155,7 +185,7 @@ def import_embeddings(
             bar.advance(1)
             protein = book.find(record.labels)
             if protein is None:
-                report.unmatched.append(record.labels[0])
+                report.unmatched[record.labels[0]] = book.reason(record.labels)
             elif protein.digest in seen:
                 report.already_stored += 1
             elif problem := _problem(record.values, protein, provenance.dim):

@@ -12,6 +12,7 @@ from ..datasets.readers import open_text
 from ..errors import InputError, NotStoredError
 from ..proteins import DIGEST_BYTES, Protein
 from ..store import Embeddings, Store
+from ..store.lookup import ProteinNames
 
 _HEX = 2 * DIGEST_BYTES
 
@@ -47,17 +48,19 @@ def as_digest(text: str) -> bytes | None:
 
 
 def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
-    """Proteins of some ids or digests, under the ids they were asked by.
+    """Proteins of some names (see `identifiers`) or digests, under the names they were asked by.
 
     Raises
     ------
     NotStoredError
         The store knows no protein of an id.
     """
-    found, unknown = [], []
+    found, unknown, names = [], [], ProteinNames(store)
     for name in ids:
         digest = as_digest(name)
         digests = [digest] if digest else store.find_id(name)
+        if not digests and (match := names.find([name])):
+            digests = [match.digest]
         if not digests:
             unknown.append(name)
         for one in digests:
@@ -66,8 +69,9 @@ def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
     if unknown:
         raise NotStoredError(
             f"the store knows no protein called {', '.join(unknown[:5])}"
-            f"{f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''}. Add them with "
-            f"`sesstore add`, or take them out of the list"
+            f"{f' and {len(unknown) - 5} more' if len(unknown) > 5 else ''} "
+            f"({names.reason(unknown[:1])}). Add them with `sesstore add`, or take them out of the "
+            f"list"
         )
     return found
 

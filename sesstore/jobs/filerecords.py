@@ -9,12 +9,12 @@ file, costs the time to tokenise that file again and nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ..proteins import Protein
+from ..namebook import ProteinLookup
 from ..provenance import canonical_json
 from ..store import Store
 from ..store.layout import TOKENS
@@ -63,21 +63,21 @@ class FileRecords:
         self._known = _read(self.path)
 
     def done(
-        self, model: tuple[StructureFile, ...], sequences: Mapping[str, Protein]
+        self, model: tuple[StructureFile, ...], sequences: ProteinLookup
     ) -> list[ChainRecord] | None:
         """Return the chains of a model whose tokens are stored; None if it has to be done.
 
         Parameters
         ----------
         model : tuple of StructureFile
-        sequences : mapping of str to Protein
-            The sequences a chain would be aligned to now, by id.
+        sequences : ProteinLookup
+            Finds the sequence a chain would be aligned to now.
         """
         chains = self._known.get(self._key(model)) if self._known else None
         if chains is None or self._tokens is None:
             return None
         for chain in chains:
-            known = sequences.get(chain.id)
+            known = sequences.find([chain.id])
             if (known.digest.hex() if known else chain.own) != chain.digest:
                 return None
         has = self._tokens.has(bytes.fromhex(chain.digest) for chain in chains)

@@ -7,7 +7,7 @@ length. Where no sequence is known, an entry brings its own, or is listed as fai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from ..store import Store
 from ..structures.alignment import place
 from ..structures.failure import Failure
 from ..structures.tokenise import TokenisedChain, TokenisedModel, spread
-from .tokenrun import TokenReport, TokenRun
+from .tokenreport import TokenReport
+from .tokenrun import TokenRun
 
 
 @dataclass(frozen=True)
@@ -128,21 +129,19 @@ def import_tokens(
         raise UnknownNameError("format of tokens", format, FORMATS)
     chosen = _of_alphabet(FORMATS[format], format, alphabet)
     run = TokenRun(store, source, None, sequences)
-    left_out = 0
     with run.measured(), progress.stage("importing", None, "entries") as bar:
         for path in _files(paths, chosen):
             for record in _records(path, chosen):
                 bar.advance()
                 if isinstance(record, ForeignTokens):
-                    known = _known(record, run.known)
-                    if known is None and only_known:
-                        left_out += 1
-                        continue
+                    known = run.known.find(record.labels)
+                    if known is None and (only_known or record.chain is None):
+                        run.report.unmatched[record.where] = run.known.reason(record.labels)
+                        if only_known:
+                            continue
                     run.add(_placed(record, known, source, format), 1)
                 else:
                     run.add(TokenisedModel((), [], [record]), 1)
-    if left_out:
-        progress.note(f"{left_out:,} entries are of proteins neither given nor stored: left out")
     return run.report
 
 
@@ -185,10 +184,6 @@ def _records(path: Path, chosen: TokenFormat) -> Iterator[ForeignTokens | Failur
         yield from chosen.read(path)
     except InputError as problem:
         yield Failure(str(path), str(problem))
-
-
-def _known(record: ForeignTokens, sequences: Mapping[str, Protein]) -> Protein | None:
-    return next((sequences[label] for label in record.labels if label in sequences), None)
 
 
 def _placed(

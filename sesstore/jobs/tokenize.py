@@ -19,7 +19,8 @@ from ..structures.tokenise import Ordered, TokenisedModel, tokenise_many, tokeni
 from ..structures.trajectory import Trajectory
 from .filerecords import identity
 from .signals import stop_requests
-from .tokenrun import TokenReport, TokenRun
+from .tokenreport import TokenReport
+from .tokenrun import TokenRun
 
 
 def tokenize(

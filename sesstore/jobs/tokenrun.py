@@ -4,94 +4,24 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store, layout
+from ..store.lookup import ProteinNames
 from ..structures.files import StructureFile
-from ..structures.tokenise import TOOL, TokenisedModel
+from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
 from .filerecords import FileRecords
+from .tokenreport import TokenReport, coverage_table
 
 _COMMIT_CHAINS = 2048
 """Chains stored in one transaction: what a crash can lose."""
-
-_SHARES = (
-    ("all", 1.0, float("inf")),
-    ("90 % or more", 0.9, 1.0),
-    ("50 to 90 %", 0.5, 0.9),
-    ("less than 50 %", 0.0, 0.5),
-)
-"""Rows of the coverage table: name, and share of resolved residues from and below."""
-
-
-@dataclass
-class TokenReport:
-    """What a tokenising run did; the keys of ``tokens --json``.
-
-    Parameters
-    ----------
-    source : str
-        Where the structures come from.
-    structures, already_stored : int
-        Files named (entries of an import), and those of them that were stored before.
-    chains, residues : int
-        Chains with tokens, and residues of their sequences; those of an earlier run among them.
-    sequences, new_sequences : int
-        Different sequences of the chains, and those of them the store did not know.
-    failed : dict of str to str
-        File, or file and chain, to reason.
-    failed_list : str or None
-        Where the list of failures was written, see `write_failures`.
-    conformers : int
-        Most models (NMR, frames of a trajectory) of a chain tokenised now.
-    coverage : float
-        Share of residues that are resolved.
-    table : list of dict
-        By how much of a chain is resolved: ``resolved``, ``chains``, ``residues``, ``masked``.
-    proteins : sequence of Protein
-        Of the chains.
-    """
-
-    source: str
-    structures: int = 0
-    already_stored: int = 0
-    chains: int = 0
-    residues: int = 0
-    sequences: int = 0
-    new_sequences: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    failed_list: str | None = None
-    conformers: int = 0
-    coverage: float = 0.0
-    table: list[dict[str, str | int]] = field(default_factory=list)
-    seconds: float = 0.0
-    proteins: Sequence[Protein] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values; the proteins stay out."""
-        return {key: value for key, value in vars(self).items() if key != "proteins"}
-
-    def write_failures(self, path: Path) -> None:
-        """Write file (and chain) and reason of each failure, a line each.
-
-        Where there are none, the list of an earlier run is removed.
-        """
-        if not self.failed:
-            path.unlink(missing_ok=True)
-            return
-        path.parent.mkdir(exist_ok=True)
-        lines = [f"{name}\t{' '.join(why.split())}\n" for name, why in self.failed.items()]
-        path.write_text("structure\treason\n" + "".join(lines), encoding="utf-8")
-        self.failed_list = str(path)
 
 
 class StoredProteins(Sequence[Protein]):
@@ -128,32 +58,6 @@ class StoredProteins(Sequence[Protein]):
         return Protein(self._ids[place], self._store.protein(digest).sequence)
 
 
-class KnownSequences(Mapping[str, Protein]):
-    """Sequences to align chains to, by id: those given first, then those the store knows.
-
-    An id that stands for several sequences in the store is not guessed at: the structure's own
-    sequence decides.
-    """
-
-    def __init__(self, store: Store, given: Iterable[Protein] = ()) -> None:
-        self._store = store
-        self._given = {protein.id: protein for protein in given}
-
-    def __getitem__(self, id: str) -> Protein:
-        if id in self._given:
-            return self._given[id]
-        digests = self._store.find_id(id)
-        if len(digests) != 1:
-            raise KeyError(id)
-        return self._store.protein(digests[0])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._given)
-
-    def __len__(self) -> int:
-        return len(self._given)
-
-
 class TokenRun:
     """Stores what is tokenised, in bounded batches, and keeps the report.
 
@@ -182,7 +86,13 @@ class TokenRun:
         sequences: Iterable[Protein] = (),
     ) -> None:
         self.report = TokenReport(layout.check_name("source", source))
-        self.known = KnownSequences(store, sequences)
+        self.known = ProteinNames(store, sequences)
+        self._given = self.known.given.proteins
+        old = store.knows(self._given)
+        self._new = {d for d, is_old in zip(self._given, old, strict=True) if not is_old}
+        self.report.known_proteins = store.count_proteins() + len(self._new)
+        if self.report.known_proteins:
+            self.report.known_example = self.known.example()
         self._store = store
         self._records = None if settings is None else FileRecords(store, source, settings)
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
@@ -201,6 +111,7 @@ class TokenRun:
         finally:
             self._commit()
             self._store.flush()
+        self._count_known()
         report.coverage = sum(self._resolved) / report.residues if report.residues else 0.0
         report.table = coverage_table(np.column_stack([self._resolved, self._sizes]))
         report.sequences = len(self._seen)
@@ -241,6 +152,7 @@ class TokenRun:
     def _commit(self) -> None:
         """Store what waits: proteins, then their tokens, then that these files are done."""
         chains = [chain for model in self._waiting for chain in model.chains]
+        self._note_unmatched(chains)
         self.report.new_sequences += self._store.add_proteins(chain.protein for chain in chains)
         for tokens, replace in self._sorted([chain.tokens for chain in chains]):
             written = self._store.add_tokens(tokens, self._made_by, replace=replace)
@@ -249,6 +161,25 @@ class TokenRun:
         if self._records is not None:
             self._records.add(self._waiting)
         self._waiting.clear()
+
+    def _note_unmatched(self, chains: list[TokenisedChain]) -> None:
+        """List chains that are none of the proteins known when the run began."""
+        if not self.report.known_proteins:
+            return
+        known = self._store.knows(chain.protein.digest for chain in chains)
+        for chain, old in zip(chains, known, strict=True):
+            if not old and chain.protein.digest not in self._given:
+                reason = self.known.reason([chain.protein.id])
+                self.report.unmatched[chain.name] = reason
+
+    def _count_known(self) -> None:
+        """How many of the proteins known when the run began have tokens now."""
+        report = self.report
+        if not report.known_proteins or report.source not in self._store.sources():
+            return
+        brought = report.new_sequences - len(self._new & self._seen)
+        covered = len(self._store.tokens(report.source)) - brought
+        report.known_covered = min(covered, report.known_proteins)
 
     def _sorted(
         self, tokens: list[StructureTokens]
@@ -270,24 +201,3 @@ class TokenRun:
         }
         yield [one for digest, one in first.items() if digest not in ours], False
         yield [one for digest, one in first.items() if digest in ours], True
-
-
-def coverage_table(lengths: ArrayLike) -> list[dict[str, str | int]]:
-    """Chains by how much of them is resolved.
-
-    Parameters
-    ----------
-    lengths : array_like of int, shape=(n, 2)
-        Resolved residues and all residues of each chain.
-    """
-    rows: list[dict[str, str | int]] = []
-    found, sizes = np.asarray(lengths, np.int64).reshape(-1, 2).T
-    share = found / np.maximum(sizes, 1)
-    for name, least, below in _SHARES:
-        inside = (least <= share) & (share < below)
-        residues = int(sizes[inside].sum())
-        masked = residues - int(found[inside].sum())
-        rows.append(
-            {"resolved": name, "chains": int(inside.sum()), "residues": residues, "masked": masked}
-        )
-    return rows

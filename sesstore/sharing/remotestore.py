@@ -105,10 +105,20 @@ class RemoteStore(Store):
         self._take_proteins()
         return super().count_proteins()
 
+    def knows(self, digests: Iterable[bytes]) -> list[bool]:
+        """Whether the store knows the sequences of some digests."""
+        self._take_proteins()
+        return super().knows(digests)
+
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under an id; empty if there are none."""
         self._take_proteins()
         return super().find_id(id)
+
+    def names(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every id with the digest of its sequence."""
+        self._take_proteins()
+        return super().names()
 
     def _take_proteins(self) -> None:
         self._take("proteins", Selection(plms=(), sources=()))

@@ -14,7 +14,7 @@ import os
 import pwd
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -103,6 +103,33 @@ def replace_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         raise
+
+
+def write_reasons(path: Path, kind: str, reasons: Mapping[str, str]) -> str | None:
+    """Write a table of names and reasons, a line each, for people and scripts.
+
+    Where there are none, the table of an earlier run is removed.
+
+    Parameters
+    ----------
+    path : path
+        Of the table; its folder is made.
+    kind : str
+        What the names are of: the head of their column.
+
+    Returns
+    -------
+    str or None
+        The path; None where there is nothing to write.
+    """
+    if not reasons:
+        path.unlink(missing_ok=True)
+        return None
+    path.parent.mkdir(exist_ok=True)
+    rows = [(kind, "reason"), *reasons.items()]
+    text = "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
+    replace_file(path, text.encode("utf-8", "surrogateescape"))
+    return str(path)
 
 
 def sealed(document: dict[str, Any]) -> bytes:

@@ -115,6 +115,19 @@ class ProteinTable:
             stored = list(cursor.iternext_dup()) if cursor.set_key(key) else []
         return [unchecked(key, value, self.path) for value in stored]
 
+    def names(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every id with the digest it stands for; ids in the order of their bytes."""
+        database, after = open_database(self.path), b""
+        while database is not None:
+            with database.read() as txn:
+                pairs = _ids_after(database, txn, after)
+            if not pairs:
+                return
+            for key, value in pairs:
+                text = key[: _LONGEST_KEY - 32] if len(key) == _LONGEST_KEY else key
+                yield text.decode("utf-8", "replace"), unchecked(key, value, self.path)
+            after = pairs[-1][0]
+
     def _put(self, proteins: list[Protein]) -> int:
         database = create_database(self.path, TABLES)
         return database.write(lambda txn: _put(database, txn, proteins))
@@ -173,6 +186,21 @@ def _keys_after(database: Database, txn: Txn, after: bytes) -> list[bytes]:
         return []
     keys = (bytes(key) for key in cursor.iternext(values=False))
     return list(islice((key for key in keys if key != after), _BATCH))
+
+
+def _ids_after(database: Database, txn: Txn, after: bytes) -> list[tuple[bytes, bytes]]:
+    """Some ids behind one, each with all its digests."""
+    cursor = txn.cursor(database.tables["ids"])
+    if not cursor.set_range(after):
+        return []
+    pairs: list[tuple[bytes, bytes]] = []
+    for key, value in cursor.iternext():
+        if bytes(key) == after:
+            continue
+        if len(pairs) >= _BATCH and bytes(key) != pairs[-1][0]:
+            break
+        pairs.append((bytes(key), bytes(value)))
+    return pairs
 
 
 def _unknown(digest: bytes) -> NotStoredError:

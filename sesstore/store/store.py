@@ -133,9 +133,17 @@ class Store:
         """Return how many sequences the store knows."""
         return len(self._proteins)
 
+    def knows(self, digests: Iterable[bytes]) -> list[bool]:
+        """Whether the store knows the sequences of some digests."""
+        return [length >= 0 for length in self._proteins.lengths(digests)]
+
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under an id; empty if there are none."""
         return self._proteins.find_id(id)
+
+    def names(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every id the store knows, with the digest of its sequence."""
+        return self._proteins.names()
 
     # Embeddings
 

@@ -1,14 +1,15 @@
 """From a file's name to a protein's id, by rule and never by substring.
 
-=============================  ===========  =================================
+=============================  ============ =============================================
 file                           chain        id
-=============================  ===========  =================================
+=============================  ============ =============================================
 ``AF-P12345-F1-model_v4.cif``  its only     ``P12345``
 ``AF-P12345-2-F1.pdb.gz``      its only     ``P12345-2`` (an isoform)
 ``1abc.pdb``                   A of several ``1abc_A``
+``pdb1abc.ent.gz``             A of several ``1abc_A`` (also ``1abc-assembly1.cif``)
 ``1abc_A.cif.gz``              A            ``1abc_A``
 ``anything.pdb``               its only     ``anything``
-=============================  ===========  =================================
+=============================  ============ =============================================
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-_ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F(\d+)(?:-model_v\d+)?")
+from ..identifiers import identify
+
+_ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F(\d+)(?:-(?:model_)?v\d+)?")
 
 
 def stem(path: Path) -> str:
@@ -43,7 +46,7 @@ def protein_id(path: Path, chain: str, n_chains: int) -> str:
     n_chains : int
         How many protein chains the file has.
     """
-    name = stem(path)
+    name = _entry(stem(path))
     if n_chains == 1 and (fragment := alphafold_fragment(path)):
         return fragment[0]
     if n_chains == 1 or name.endswith(f"_{chain}"):
@@ -58,7 +61,18 @@ def other_ids(path: Path, chain: str, n_chains: int) -> tuple[str, ...]:
     """
     if n_chains != 1:
         return ()
-    name = stem(path)
+    name = _entry(stem(path))
     if alphafold_fragment(path):
         return (name,)
     return (f"{name}_{chain}",) if chain and not name.endswith(f"_{chain}") else ()
+
+
+def _entry(name: str) -> str:
+    """A PDB entry's id for a name that mirrors of the PDB make of it; any other name as it is."""
+    part = identify(name)
+    return part.identity if part.chainless and part.identity != name.lower() else name
+
+
+def twin(chain: str, other: str) -> bool:
+    """Whether two chains of a file have names that differ in case only."""
+    return chain != other and chain.casefold() == other.casefold()

@@ -20,7 +20,7 @@ from .files import StructureFile
 from .foldseek import tokens_3di
 from .fragments import Fragment, join
 from .mkdssp import mkdssp_states
-from .naming import alphafold_fragment, other_ids, protein_id
+from .naming import alphafold_fragment, other_ids, protein_id, twin
 
 PREDICTED = frozenset(
     {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
@@ -68,6 +68,8 @@ class ObservedChain:
         Whether the chain can stand for its protein's sequence (False: fragments are absent).
     others : tuple of str
         Further ids its protein may be known under.
+    has_twin : bool
+        Whether its file has a chain whose name differs in case only.
     """
 
     chain: Chain
@@ -77,6 +79,7 @@ class ObservedChain:
     plddt: NDArray[np.uint8] | None
     complete: bool = True
     others: tuple[str, ...] = ()
+    has_twin: bool = False
 
 
 def observe(files: Sequence[StructureFile], settings: Settings) -> list[ObservedChain | Failure]:
@@ -151,6 +154,7 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
                 codes=codes,
                 plddt=_plddt(chain.bfactors) if predicted else None,
                 others=other_ids(path, chain.id, len(chains)),
+                has_twin=any(twin(chain.id, one.id) for one in chains),
             )
         )
     return found

@@ -7,7 +7,7 @@ a worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ..alphabets import Codes, alphabet
 from ..errors import InputError, StructureError
 from ..memory import available_cores
+from ..namebook import ProteinLookup
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
 from . import foldcomp, pool
@@ -92,7 +93,7 @@ def tokenise(
     *,
     source: str,
     chain: str | None = None,
-    sequences: Mapping[str, Protein] | None = None,
+    sequences: ProteinLookup | None = None,
     dssp: str = "mdtraj",
 ) -> list[TokenisedChain | Failure]:
     """Tokenise the protein chains of one file.
@@ -105,8 +106,8 @@ def tokenise(
         Where the structure came from; decides whether B-factors are pLDDT.
     chain : str, optional
         Only the chain of this id.
-    sequences : mapping of str to Protein, optional
-        Sequences to align to, by id; the structure's own otherwise.
+    sequences : ProteinLookup, optional
+        Finds the sequence to align to, by names; the structure's own otherwise.
     dssp : str
         ``"mdtraj"`` or ``"mkdssp"``.
 
@@ -122,10 +123,7 @@ def tokenise(
     """
     file = path if isinstance(path, StructureFile) else StructureFile(path)
     observed = observe([file], _settings(source, chain, dssp))
-    return [
-        on_protein(one, source, {} if sequences is None else sequences, tool(dssp))
-        for one in observed
-    ]
+    return [on_protein(one, source, sequences, tool(dssp)) for one in observed]
 
 
 def tokenise_many(
@@ -133,7 +131,7 @@ def tokenise_many(
     *,
     source: str,
     chain: str | None = None,
-    sequences: Mapping[str, Protein] | None = None,
+    sequences: ProteinLookup | None = None,
     dssp: str = "mdtraj",
     workers: int | None = None,
     over: Ordered | None = None,
@@ -171,10 +169,7 @@ def tokenise_many(
     else:
         results = pool.ordered(observe_or_fail, work, workers, _died)
     for model, observed in zip(models, results, strict=True):
-        done = [
-            on_protein(one, source, {} if sequences is None else sequences, made_by)
-            for one in observed
-        ]
+        done = [on_protein(one, source, sequences, made_by) for one in observed]
         yield _model(model, done)
 
 
@@ -198,7 +193,7 @@ def tool(dssp: str = "mdtraj") -> str:
 def on_protein(
     observed: ObservedChain | Failure,
     source: str,
-    sequences: Mapping[str, Protein],
+    sequences: ProteinLookup | None,
     made_by: str,
 ) -> TokenisedChain | Failure:
     """Spread the tokens of a chain over the sequence of its protein.
@@ -209,16 +204,19 @@ def on_protein(
         A failure stays one.
     source : str
         Where the structure came from.
-    sequences : mapping of str to Protein
-        Sequences by id; the structure's own otherwise.
+    sequences : ProteinLookup, optional
+        Finds sequences by names; the structure's own otherwise.
     made_by : str
         What made the tokens, see `tool`.
     """
     if isinstance(observed, Failure):
         return observed
-    known = (sequences.get(name) for name in (observed.id, *observed.others))
+    known = None
+    if sequences is not None:
+        names = (observed.id, *observed.others)
+        known = sequences.find(names, fold=not observed.has_twin)
     try:
-        return _placed(observed, source, next(filter(None, known), None), made_by)
+        return _placed(observed, source, known, made_by)
     except InputError as problem:
         return Failure(observed.name, str(problem))
 
@@ -267,7 +265,7 @@ def tokenise_trajectory(
     *,
     source: str,
     chain: str | None = None,
-    sequences: Mapping[str, Protein] | None = None,
+    sequences: ProteinLookup | None = None,
     dssp: str = "mdtraj",
 ) -> TokenisedModel:
     """Tokenise the frames of a trajectory as conformers; parameters as in `tokenise`.
@@ -278,10 +276,7 @@ def tokenise_trajectory(
         Trajectory, topology or mkdssp cannot be used.
     """
     observed = observe_frames(trajectory, _settings(source, chain, dssp))
-    done = [
-        on_protein(one, source, {} if sequences is None else sequences, tool(dssp))
-        for one in observed
-    ]
+    done = [on_protein(one, source, sequences, tool(dssp)) for one in observed]
     return _model((StructureFile(trajectory.path),), done)
 
 

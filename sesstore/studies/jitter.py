@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..namebook import KnownProteins
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens
@@ -89,7 +90,7 @@ def shaken_tokens(
     """
     if angstrom < 0:
         raise InputError(f"noise has a deviation of 0 Angstrom or more, not {angstrom}")
-    known, wanted = {p.id: p for p in proteins}, {p.digest for p in proteins}
+    known, wanted = KnownProteins(proteins), {p.digest for p in proteins}
     files = structure_files(paths)
     found: dict[bytes, StructureTokens] = {}
     failed: list[str] = []
@@ -105,7 +106,7 @@ def shaken_tokens(
 
 
 def _of_file(
-    file: StructureFile, known: Mapping[str, Protein], source: str, angstrom: float, seed: int
+    file: StructureFile, known: KnownProteins, source: str, angstrom: float, seed: int
 ) -> tuple[list[StructureTokens], list[str]]:
     try:
         structure = shaken(parse_structure(file.path, file.read()), angstrom, seed)

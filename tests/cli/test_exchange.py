@@ -49,7 +49,7 @@ def test_means_go_out_and_are_refused_coming_in(cli, fasta: Path, name: str) -> 
     assert cli("export", name, "out", "--reduce", "mean").status == 0
     said = cli("import", name, "out", "--sequences", fasta, *ENCODER, "--store", "new")
     assert said.status in (1, 2)
-    assert not Path("new/embeddings").exists() or not list(Path("new/embeddings").glob("*-*"))
+    assert not list(Path("new").glob("embeddings/*/zarr.json"))
 
 
 def test_means_are_means(cli, fasta: Path) -> None:
@@ -126,8 +126,8 @@ def test_records_that_do_not_fit_are_listed_and_left_out(cli, fasta: Path) -> No
         file["nobody"] = np.zeros((3, 7), np.float16)
     done = cli("import", "uniprot", "x.h5", "--sequences", fasta, *ENCODER, "--store", "new")
     assert done.status == 1
-    assert "refused: p0_1 has 3 rows" in done.out
-    assert "of no given sequence: nobody" in done.out
+    assert "p0_1: has 3 rows" in done.out
+    assert "nobody: no known protein has this name" in done.out
 
 
 def test_one_id_for_two_sequences_is_not_lost_silently(cli, trained: Path) -> None:
@@ -154,3 +154,58 @@ def test_a_data_set_for_a_torch_loader(trained: Path) -> None:
     everything = StoredProteins(store, "blosum62")
     assert len(everything) == 40
     assert everything[0]["embedding"].dtype == np.float32
+
+
+def _uniprot_files(count: int = 3) -> list[str]:
+    """A FASTA file with UniProt's headers, and HDF5 files by accession and by a script's keys."""
+    lengths = range(5, 5 + count)
+    sequences = ["ACDEFGHIKLMNPQRSTVWY"[:length] for length in lengths]
+    accessions = [f"P1000{i}" for i in range(count)]
+    Path("all.fasta").write_text(
+        "".join(
+            f">sp|{name}|PR{i}_HUMAN Protein number {i} OS=Homo sapiens\n{sequences[i]}\n"
+            for i, name in enumerate(accessions)
+        )
+    )
+    with h5py.File("accessions.h5", "w") as plain, h5py.File("script.h5", "w") as script:
+        for i, name in enumerate(accessions):
+            plain[name] = np.full((len(sequences[i]), 4), i, np.float16)
+            script[f"sp|{name}|PR{i}_HUMAN Protein number {i} OS=Homo sapiens"] = plain[name][...]
+    return sequences
+
+
+@pytest.mark.parametrize("name", ["accessions.h5", "script.h5"])
+def test_accessions_meet_headers(cli, name: str) -> None:
+    _uniprot_files()
+    done = cli("import", "uniprot", name, "--sequences", "all.fasta", *ENCODER, "--json")
+    assert (done.status, done.json["imported"], done.json["sequences"]) == (0, 3, 3)
+    view = Store.open("store").embeddings()
+    for i, protein in enumerate(sorted(Store.open("store").proteins(), key=len)):
+        assert (view.get(protein.digest) == i).all()
+
+
+def test_records_of_nothing_known_are_said_aloud_and_listed(cli) -> None:
+    _uniprot_files()
+    Path("others.fasta").write_text(">P10000-2\nMKV\n>Q99999\nMKVL\n")
+    words = ("import", "uniprot", "accessions.h5", "--sequences", "others.fasta", *ENCODER)
+    done = cli(*words)
+    assert done.status == 1
+    assert "0 of 2 given sequences now have embeddings by mine" in done.out
+    assert "P10000: no known protein has this name, but another isoform" in done.out
+    assert "NO GIVEN SEQUENCE HAS EMBEDDINGS" in done.out
+    assert "like 'P10000', those of the sequences like 'P10000-2'" in done.out
+    said = cli(*words, "--json").json
+    assert set(said["unmatched"]) == {"P10000", "P10001", "P10002"}
+    lines = Path(said["unmatched_list"]).read_text().splitlines()
+    assert lines[0] == "record\treason"
+    assert len(lines) == 1 + 3 + 2
+    cli("import", "uniprot", "accessions.h5", "--sequences", "all.fasta", *ENCODER)
+    assert not Path(said["unmatched_list"]).exists()
+
+
+def test_ids_to_export_are_names_too(cli) -> None:
+    _uniprot_files()
+    cli("import", "uniprot", "accessions.h5", "--sequences", "all.fasta", *ENCODER)
+    Path("wanted.txt").write_text("P10001\nPR2_HUMAN\n")
+    assert cli("export", "npy", "out", "--ids", "wanted.txt", "--json").json["written"] == 2
+    assert sorted(path.name for path in Path("out").iterdir()) == ["P10001.npy", "PR2_HUMAN.npy"]

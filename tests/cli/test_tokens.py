@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,52 @@ def test_ready_tokens_are_imported(cli) -> None:
         "tokens", "states.fasta", "--import", "3di-fasta", "--source", "alphafold2", "--only-known"
     )
     assert known.status == 0
-    assert "1 entries are of proteins neither given nor stored: left out" in known.err
+    assert "1 of no known protein (left out):" in known.out
+    assert "1 of 1 known proteins now have structure of source alphafold2" in known.out
+
+
+def test_names_of_mirrors_meet_ids_of_chains(cli, shared_structures: Path) -> None:
+    from sesstore.structures.chains import parse_structure
+
+    path = shared_structures / "1aki.pdb"
+    sequence = parse_structure(path, path.read_bytes()).chains[0].sequence
+    Path("pdb1aki.ent.gz").write_bytes(gzip.compress(path.read_bytes()))
+    Path("tagged.fasta").write_text(f">1AKI_A with a tag\nGSHM{sequence}\n>other\nMKVL\n")
+    cli("add", "tagged.fasta")
+    done = cli("tokens", "pdb1aki.ent.gz", "--source", "pdb", "--json").json
+    assert (done["known_proteins"], done["known_covered"], done["unmatched"]) == (2, 1, {})
+    assert done["residues"] == 4 + len(sequence)
+    assert done["new_sequences"] == 0
+
+
+def test_structures_of_nothing_known_are_said_aloud_and_listed(
+    cli, shared_structures: Path
+) -> None:
+    Path("known.fasta").write_text(">sp|P00698-2|LYSC_CHICK\nMKVL\n")
+    cli("add", "known.fasta")
+    Path("AF-P00698-F1-model_v4.pdb").write_bytes((shared_structures / "1aki.pdb").read_bytes())
+    words = ("tokens", "AF-P00698-F1-model_v4.pdb", "--source", "alphafold2")
+    done = cli(*words)
+    assert done.status == 0
+    assert "0 of 1 known proteins now have structure of source alphafold2" in done.out
+    assert "1 of no known protein (stored for their own sequences):" in done.out
+    assert "another isoform, version or chain: sp|P00698-2|LYSC_CHICK" in done.out
+    assert "NO KNOWN PROTEIN HAS STRUCTURE" in done.out
+    assert "'AF-P00698-F1-model_v4.pdb chain A'" in done.out
+    assert "list: store/tokens/alphafold2.unmatched.tsv" in done.out
+    lines = Path("store/tokens/alphafold2.unmatched.tsv").read_text().splitlines()
+    assert [line.count("\t") for line in lines] == [1, 1]
+
+
+def test_entries_without_a_sequence_are_said_aloud(cli) -> None:
+    Path("known.fasta").write_text(">P1\nMKVLA\n")
+    Path("states.fasta").write_text(">Q7\nDVVPD\n")
+    cli("add", "known.fasta")
+    done = cli("tokens", "states.fasta", "--import", "3di-fasta", "--source", "esmfold")
+    assert done.status == 1
+    assert "0 of 1 known proteins now have structure" in done.out
+    assert "NO KNOWN PROTEIN HAS STRUCTURE" in done.out
+    assert "like 'P1'" in done.out
 
 
 @pytest.mark.parametrize(

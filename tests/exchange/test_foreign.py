@@ -46,7 +46,7 @@ def stored(tmp_path: Path, records, proteins=PROTEINS):
 
 def check_all(tmp_path: Path, records, made) -> None:
     report, store = stored(tmp_path, records)
-    assert (report.imported, report.unmatched, report.refused, report.missing) == (3, [], {}, [])
+    assert (report.imported, report.unmatched, report.refused, report.missing) == (3, {}, {}, [])
     view = store.embeddings()
     assert view.provenance.fingerprint.imported_from == "uniprot-hdf5"
     for protein, values in made:
@@ -98,7 +98,7 @@ def test_fairesm_round_trip(tmp_path: Path, made) -> None:
 
 def test_ids_are_never_matched_by_substring(tmp_path: Path, made) -> None:
     report, _ = stored(tmp_path, [ForeignEmbedding(("P123",), made[0][1])])
-    assert report.unmatched == ["P123"]
+    assert report.unmatched == {"P123": "no known protein has this name"}
     assert report.missing == [p.id for p in PROTEINS]
 
 

@@ -12,7 +12,7 @@ import pytest
 from sesstore.errors import InputError
 from sesstore.jobs import tokenrun
 from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
-from sesstore.jobs.tokenrun import coverage_table
+from sesstore.jobs.tokenreport import coverage_table
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store

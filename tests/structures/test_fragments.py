@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sesstore.errors import StructureError
+from sesstore.namebook import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain, parse_structure
 from sesstore.structures.failure import Failure
@@ -74,7 +75,7 @@ def test_without_its_first_fragment_a_protein_needs_its_sequence(
     (failure,) = model.failures
     assert isinstance(failure, Failure)
     assert "fragments are absent" in failure.reason
-    known = {"P99999": Protein("P99999", heavy.residues)}
+    known = KnownProteins([Protein("P99999", heavy.residues)])
     (model,) = tokenise_many(alone, source="alphafold2", sequences=known)
     (chain,) = model.chains
     assert chain.coverage == pytest.approx(334 / 434)

@@ -11,6 +11,7 @@ import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.errors import InputError, StructureError
+from sesstore.namebook import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
 from sesstore.structures.failure import Failure
@@ -59,12 +60,14 @@ def test_unresolved_residues_of_the_full_sequence_are_masked(shared_structures: 
 def test_a_given_sequence_decides_and_another_protein_is_an_error(shared_structures: Path) -> None:
     (own,) = tokenise(shared_structures / "1aki.pdb", source="pdb")
     longer = Protein("1aki", f"MAGIC{own.protein.sequence}TAIL")
-    found = by_id(shared_structures / "1aki.pdb", sequences={"1aki": longer})["1aki"]
+    found = by_id(shared_structures / "1aki.pdb", sequences=KnownProteins([longer]))["1aki"]
     assert found.protein.digest == longer.digest
     assert found.own.digest == own.protein.digest
     np.testing.assert_array_equal(found.tokens.codes["dssp"][0, 5:-4], own.tokens.codes["dssp"][0])
     other = Protein("1aki", "ACDEFGHIKLMNPQRSTVWY" * 6)
-    (failure,) = tokenise(shared_structures / "1aki.pdb", source="pdb", sequences={"1aki": other})
+    (failure,) = tokenise(
+        shared_structures / "1aki.pdb", source="pdb", sequences=KnownProteins([other])
+    )
     assert isinstance(failure, Failure)
     assert "is not the protein it should be" in failure.reason
 
@@ -75,7 +78,9 @@ def test_the_only_chain_is_known_with_or_without_its_letter(
 ) -> None:
     (own,) = tokenise(shared_structures / "1aki.pdb", source="pdb")
     known = Protein(name, f"M{own.protein.sequence}")
-    (found,) = tokenise(shared_structures / "1aki.pdb", source="pdb", sequences={name: known})
+    (found,) = tokenise(
+        shared_structures / "1aki.pdb", source="pdb", sequences=KnownProteins([known])
+    )
     assert found.protein == known
 
 

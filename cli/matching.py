@@ -1,0 +1,72 @@
+"""What commands say about names that met, or did not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .output import Output
+
+if TYPE_CHECKING:
+    from sesstore.exchange.foreign import ImportReport
+    from sesstore.jobs.tokenreport import TokenReport
+
+_SHOWN = 10
+
+
+def say_matching(report: TokenReport, fate: str, output: Output) -> None:
+    """Say how many known proteins have structure now, and which structures met none of them.
+
+    Parameters
+    ----------
+    report : TokenReport
+    fate : str
+        What became of structures of no known protein.
+    output : Output
+    """
+    if not report.known_proteins:
+        return
+    output.line(
+        f"{report.known_covered:,} of {report.known_proteins:,} known proteins now have structure "
+        f"of source {report.source}"
+    )
+    _list(report.unmatched, f"of no known protein ({fate})", report.unmatched_list, output)
+    if not report.known_covered and report.unmatched:
+        _warn("NO KNOWN PROTEIN HAS STRUCTURE", report.unmatched, report.known_example, output)
+
+
+def say_import(report: ImportReport, example: str, output: Output) -> None:
+    """Say how many sequences have embeddings now, and which records were not stored."""
+    covered = report.sequences - len(report.missing)
+    output.line(
+        f"{covered:,} of {report.sequences:,} given sequences now have embeddings by "
+        f"{report.encoder}"
+    )
+    _list(report.refused, "refused", None, output)
+    _list(report.unmatched, "of no given sequence", None, output)
+    if report.missing:
+        more = f" and {len(report.missing) - _SHOWN:,} more" if report.missing[_SHOWN:] else ""
+        output.line(f"without a record: {', '.join(report.missing[:_SHOWN])}{more}")
+    if report.unmatched_list:
+        output.line(f"list of what is not stored: {report.unmatched_list}")
+    if not covered and report.unmatched:
+        _warn("NO GIVEN SEQUENCE HAS EMBEDDINGS", report.unmatched, example, output)
+
+
+def _list(reasons: dict[str, str], what: str, path: str | None, output: Output) -> None:
+    if not reasons:
+        return
+    output.line(f"{len(reasons):,} {what}:")
+    for name, reason in list(reasons.items())[:_SHOWN]:
+        output.line(f"  {name}: {reason}")
+    more = f"and {len(reasons) - _SHOWN:,} more; " if len(reasons) > _SHOWN else ""
+    if path:
+        output.line(f"{more}list: {path}")
+
+
+def _warn(what: str, reasons: dict[str, str], example: str, output: Output) -> None:
+    name = next(iter(reasons)).rpartition("/")[2]
+    output.line(
+        f"{what}: their names do not meet. Those in the files are like '{name}', those of the "
+        f"sequences like '{example}'. Name the sequences in a FASTA file as the files do (by "
+        f"accession, PDB entry and chain, or word for word) and give it with --sequences"
+    )

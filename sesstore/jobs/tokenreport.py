@@ -1,0 +1,116 @@
+"""What a tokenising run reports, and the lists it writes beside the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..proteins import Protein
+from ..store.files import write_reasons
+
+_SHARES = (
+    ("all", 1.0, float("inf")),
+    ("90 % or more", 0.9, 1.0),
+    ("50 to 90 %", 0.5, 0.9),
+    ("less than 50 %", 0.0, 0.5),
+)
+"""Rows of the coverage table: name, and share of resolved residues from and below."""
+
+
+@dataclass
+class TokenReport:
+    """What a tokenising run did; the keys of ``tokens --json``.
+
+    Parameters
+    ----------
+    source : str
+        Where the structures come from.
+    structures, already_stored : int
+        Files named (entries of an import), and those of them that were stored before.
+    chains, residues : int
+        Chains with tokens, and residues of their sequences; those of an earlier run among them.
+    sequences, new_sequences : int
+        Different sequences of the chains, and those of them the store did not know.
+    failed : dict of str to str
+        File, or file and chain, to reason.
+    failed_list : str or None
+        Where the list of failures was written, see `write_failures`.
+    known_proteins, known_covered : int
+        Proteins in the store before the run, and given to it; and those of them that have tokens of
+        the source now.
+    known_example : str
+        The name of one of them.
+    unmatched : dict of str to str
+        Chain to why it is none of those proteins: it brought its own sequence, or was left out.
+    unmatched_list : str or None
+        Where that list was written, see `write_unmatched`.
+    conformers : int
+        Most models (NMR, frames of a trajectory) of a chain tokenised now.
+    coverage : float
+        Share of residues that are resolved.
+    table : list of dict
+        By how much of a chain is resolved: ``resolved``, ``chains``, ``residues``, ``masked``.
+    proteins : sequence of Protein
+        Of the chains.
+    """
+
+    source: str
+    structures: int = 0
+    already_stored: int = 0
+    chains: int = 0
+    residues: int = 0
+    sequences: int = 0
+    new_sequences: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    failed_list: str | None = None
+    known_proteins: int = 0
+    known_covered: int = 0
+    known_example: str = ""
+    unmatched: dict[str, str] = field(default_factory=dict)
+    unmatched_list: str | None = None
+    conformers: int = 0
+    coverage: float = 0.0
+    table: list[dict[str, str | int]] = field(default_factory=list)
+    seconds: float = 0.0
+    proteins: Sequence[Protein] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; the proteins stay out."""
+        return {key: value for key, value in vars(self).items() if key != "proteins"}
+
+    def write_failures(self, path: Path) -> None:
+        """Write file (and chain) and reason of each failure, a line each.
+
+        Where there are none, the list of an earlier run is removed.
+        """
+        self.failed_list = write_reasons(path, "structure", self.failed)
+
+    def write_unmatched(self, path: Path) -> None:
+        """Write the list of chains that are no known protein, as `write_failures` does."""
+        self.unmatched_list = write_reasons(path, "structure", self.unmatched)
+
+
+def coverage_table(lengths: ArrayLike) -> list[dict[str, str | int]]:
+    """Chains by how much of them is resolved.
+
+    Parameters
+    ----------
+    lengths : array_like of int, shape=(n, 2)
+        Resolved residues and all residues of each chain.
+    """
+    rows: list[dict[str, str | int]] = []
+    found, sizes = np.asarray(lengths, np.int64).reshape(-1, 2).T
+    share = found / np.maximum(sizes, 1)
+    for name, least, below in _SHARES:
+        inside = (least <= share) & (share < below)
+        residues = int(sizes[inside].sum())
+        masked = residues - int(found[inside].sum())
+        rows.append(
+            {"resolved": name, "chains": int(inside.sum()), "residues": residues, "masked": masked}
+        )
+    return rows

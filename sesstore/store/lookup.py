@@ -1,0 +1,62 @@
+"""Find a store's proteins by the names other tools give them.
+
+Names are looked up as they stand first, in the database. Only where that fails, the names of the
+whole store are read into an index by rule (see `namebook`), once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from ..namebook import KnownProteins, NameIndex
+from ..proteins import Protein
+from .store import Store
+
+
+class ProteinNames:
+    """Names of the proteins a command is about: those given to it first, then the store's.
+
+    Parameters
+    ----------
+    store : Store
+    given : iterable of Protein
+        Sequences named with the command.
+    """
+
+    def __init__(self, store: Store, given: Iterable[Protein] = ()) -> None:
+        self._store = store
+        self.given = KnownProteins(given)
+
+    @cached_property
+    def _index(self) -> NameIndex:
+        return NameIndex(self._store.names())
+
+    def find(self, names: Sequence[str], *, fold: bool = True) -> Protein | None:
+        """Protein of some names, the best name first; None if none, or several, fit."""
+        digests = self.digests(names, fold=fold)
+        if len(digests) != 1:
+            return None
+        return self.given.proteins.get(digests[0]) or self._store.protein(digests[0])
+
+    def digests(self, names: Sequence[str], *, fold: bool = True) -> list[bytes]:
+        """Digests of all proteins that fit equally well; empty if none does."""
+        if digests := self.given.index.find(names, fold=fold):
+            return digests
+        for name in names:
+            if digests := self._store.find_id(name):
+                return digests
+        return self._index.find(names, fold=fold)
+
+    def example(self) -> str:
+        """The name of one of them; empty if there is none."""
+        given = (protein.id for protein in self.given.proteins.values())
+        return next(given, None) or next((name for name, _ in self._store.names()), "")
+
+    def reason(self, names: Sequence[str]) -> str:
+        """Why names find nothing, in words."""
+        index = self.given.index if self.given.index.find(names) else self._index
+        return index.reason(names, self._name)
+
+    def _name(self, digest: bytes) -> str:
+        return (self.given.proteins.get(digest) or self._store.protein(digest)).id

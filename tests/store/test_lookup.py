@@ -1,0 +1,58 @@
+"""A store's proteins by other names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sesstore.proteins import Protein
+from sesstore.store import Store
+from sesstore.store.lookup import ProteinNames
+
+KNOWN = [
+    Protein("sp|P12345|ABC_HUMAN", "MKVA"),
+    Protein("1aki_A", "MKVC"),
+    Protein("x" * 500, "MKVD"),
+    Protein("same", "MKVE"),
+    Protein("same", "MKVF"),
+]
+
+
+def store_of(folder: Path, proteins: list[Protein]) -> Store:
+    folder.mkdir(exist_ok=True)
+    store = Store.create(folder / "s")
+    store.add_proteins(proteins)
+    return store
+
+
+def test_every_id_is_listed_with_all_its_sequences(tmp_path: Path) -> None:
+    many = [
+        *KNOWN,
+        *(Protein(f"p{i}", f"{'M' * (i // 100)}K{'A' * (i % 100)}") for i in range(9000)),
+    ]
+    store = store_of(tmp_path, many)
+    pairs = list(store.names())
+    assert len(pairs) == len(many)
+    assert sorted(pairs)[-1][0] == "x" * 368  # what is left of an id longer than a key
+    assert {d for name, d in pairs if name == "same"} == {p.digest for p in KNOWN[3:]}
+
+
+def test_proteins_are_found_by_rule(tmp_path: Path) -> None:
+    names = ProteinNames(store_of(tmp_path, KNOWN))
+    assert names.find(["AF-P12345-F1-model_v4"]) == KNOWN[0]
+    assert names.find(["1AKI.A"]) == KNOWN[1]
+    assert names.find(["x" * 500]) == KNOWN[2]
+    assert names.find(["same"]) is None
+    assert names.find(["P1234"]) is None
+    assert "same, same" in names.reason(["same"])
+    assert "1aki_A" in names.reason(["1aki_B"])
+
+
+def test_what_is_given_comes_first(tmp_path: Path) -> None:
+    given = Protein("P12345", "MKVW")
+    names = ProteinNames(store_of(tmp_path, KNOWN), [given])
+    assert names.find(["sp|P12345|ABC_HUMAN"]) == given
+    assert names.find(["1aki_A"]) == KNOWN[1]
+    assert names.example() == "P12345"
+    assert ProteinNames(store_of(tmp_path / "b", KNOWN[:1])).example() == KNOWN[0].id
+    (tmp_path / "c").mkdir()
+    assert ProteinNames(Store.create(tmp_path / "c" / "s")).example() == ""
