@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -30,6 +32,11 @@ _SETTINGS = {
     "RAY_SCHEDULER_EVENTS": "0",
     # Otherwise workers get next to nothing of cores that others use, too.
     "RAY_worker_niceness": "0",
+}
+_ALONE = {
+    # What Ray asks on machines with a firewall that asks the user: listen on the loopback only.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
 }
 _OBJECT_STORE_BYTES = 100 << 20
 """Ray's least is 75 MiB. Portions and their results fit into calls; embeddings never travel."""
@@ -61,8 +68,14 @@ class Cluster:
     threads: int = 1
 
 
-def imported() -> Any:
+def imported(*, alone: bool) -> Any:
     """Return the package ray.
+
+    Parameters
+    ----------
+    alone : bool
+        For a cluster on this machine: it listens on the loopback alone, and to those who have its
+        token. Ray reads that when it is first imported.
 
     Raises
     ------
@@ -71,6 +84,8 @@ def imported() -> Any:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    if alone and "ray" not in sys.modules:
+        os.environ.update(_ALONE, RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         return import_module("ray")
     except ImportError:
@@ -93,11 +108,11 @@ def connected(cluster: Cluster) -> Iterator[Any]:
     ClusterError
         There is no cluster at the address, or none could be started.
     """
-    ray = imported()
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    ray = imported(alone=not address)
     if ray.is_initialized():
         yield ray
         return
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
     folder = None if address else _folder()
     try:
         with _handlers_kept():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import random
@@ -52,6 +53,22 @@ def ray() -> Iterator[object]:
     left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
     psutil.wait_procs(left, timeout=10)
     assert not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_cluster_of_our_own_is_for_this_machine_and_its_token(ray: object) -> None:
+    me = psutil.Process()
+    family = [me, *me.children(recursive=True)]
+    listening = {
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in family
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+    raylet = importlib.import_module("ray._raylet")
+    assert raylet.get_authentication_mode() == raylet.AuthenticationMode.TOKEN
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
 @pytest.fixture
