@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _SHOWN = 10
 """Failures shown in full; the list has all."""
 
+_REMARKS = 3
+"""Examples shown of each remark; --json has ten."""
+
 _FORMATS = (
     "foldseek-db",
     "foldseek-tsv",
@@ -253,6 +256,12 @@ def _say(report: TokenReport, unit: str, output: Output) -> None:
     rows = [list(row.values()) for row in report.table if row["chains"]]
     if rows and report.coverage < 1:
         output.table(list(report.table[0]), rows)
+    if report.plddt:
+        output.line(f"pLDDT for {report.plddt:,} of {report.chains + report.passed_over:,} chains")
+    for kind, about in report.remarks.items():
+        shown = "; ".join(about["examples"][:_REMARKS])
+        others = "; ..." if about["count"] > _REMARKS else ""
+        output.line(f"{kind}: {about['count']:,} ({shown}{others})")
     for reason in list(report.failed.values())[:_SHOWN]:
         output.line(f"failed: {reason}")
     if report.failed:

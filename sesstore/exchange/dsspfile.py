@@ -1,5 +1,9 @@
 """DSSP's own files: the classic table (``.dssp``), and what mkdssp 4 adds to mmCIF.
 
+The classic table has one letter for a chain, whatever its name: ``!*`` ends a chain, and where the
+file has the author's ids in columns behind the others, those count. Its header states how many
+residues there are, so that a table cut short is noticed.
+
 In mmCIF ``_dssp_struct_summary`` has a state a residue. Where it is absent, ``_struct_conf`` has
 stretches, if it says that DSSP found them (AlphaFold DB's files do, too); it calls bridges strands,
 so a strand of one residue is read as B, and two bridges side by side as EE.
@@ -7,9 +11,10 @@ so a strand of one residue is read as B, and two bridges side by side as EE.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from biotite import DeserializationError, InvalidFileError
@@ -19,9 +24,9 @@ from ..alphabets import DSSP, MASK_LETTER
 from ..datasets.readers import open_text
 from ..errors import InputError
 from ..structures.chains import parse_structure
+from ..structures.cif import Tables, read_tables
 from ..structures.damage import unpacked
 from ..structures.files import StructureFile
-from ..structures.mmcif import block_of
 from ..structures.naming import protein_id, stem
 from .foreigntokens import ForeignTokens, observed_chain
 
@@ -37,8 +42,18 @@ _STATES = {
     "BEND": "S",
     "OTHER": "L",
 }
-_Residue = tuple[str, int]
+_Place = tuple[str, int]
 """Chain and place, as mmCIF's label_asym_id and label_seq_id have them."""
+
+_Residue = tuple[str, int, str, str]
+"""Letter, number, insertion code and state of a line of the classic table."""
+
+_COUNT = re.compile(r"\s*(\d+)(?:\s+\d+){4} TOTAL NUMBER OF RESIDUES")
+_LONGEST = 1_000_000
+"""Residues of the longest stretch."""
+
+_LINE = 17
+"""Letters a line of a residue has at least: its state is the last of them."""
 
 
 def read_dssp(path: Path) -> Iterator[ForeignTokens]:
@@ -49,7 +64,7 @@ def read_dssp(path: Path) -> Iterator[ForeignTokens]:
     MissingFileError
         There is no such file.
     InputError
-        It has no DSSP states, or a broken line; says where.
+        It has no DSSP states, a broken line, or fewer residues than its header states; says where.
     """
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in SUFFIXES:
@@ -58,22 +73,24 @@ def read_dssp(path: Path) -> Iterator[ForeignTokens]:
 
 
 def _read_classic(path: Path) -> Iterator[ForeignTokens]:
-    chains: dict[str, list[tuple[str, int, str, str]]] = {}
+    count = 0
     with open_text(path) as lines:
-        header = next((line for line in lines if line.startswith("  #  RESIDUE AA")), None)
-        if header is None:
-            raise InputError(f"'{path}' is no DSSP file: it has no line '  #  RESIDUE AA'")
-        for line in lines:
-            if len(line) < 17 or line[13] == "!":
-                continue
-            letter = "C" if line[13].islower() else line[13]  # bridged cysteines come in pairs
-            try:
-                residue = letter, int(line[5:10]), line[10].strip(), line[16]
-            except ValueError:
-                raise InputError(f"'{path}' has a broken line: {line.rstrip()[:40]}") from None
-            chains.setdefault(_chain(line, header), []).append(residue)
-    for name, residues in chains.items():
-        letters, numbers, insertions, states = zip(*residues, strict=True)
+        for header in lines:
+            if total := _COUNT.match(header):
+                count = int(total[1])
+            if header.startswith("  #  RESIDUE AA"):
+                break
+        else:
+            raise InputError(
+                f"'{path}' is no DSSP file: it has no line '  #  RESIDUE AA'. Write it again"
+            )
+        chains = _classic_chains(lines, header, path)
+    residues = sum(len(chain) for _, chain in chains)
+    if residues < max(count, 1):
+        stated = f"its header states {count:,}" if count else "it is cut short"
+        raise InputError(f"'{path}' has {residues:,} residues, {stated}. Get the file again")
+    for name, chain in chains:
+        letters, numbers, insertions, states = zip(*chain, strict=True)
         yield _tokens(
             path,
             name,
@@ -81,6 +98,41 @@ def _read_classic(path: Path) -> Iterator[ForeignTokens]:
             "".join(states),
             ("".join(letters), np.array(numbers, np.int64), np.array(insertions)),
         )
+
+
+def _classic_chains(
+    lines: Iterable[str], header: str, path: Path
+) -> list[tuple[str, list[_Residue]]]:
+    """Id and residues of each chain; a second chain of one letter is called A-2."""
+    chains: list[tuple[str, list[_Residue]]] = []
+    ended, before = True, ""
+    times: Counter[str] = Counter()
+    for line in lines:
+        if len(line.rstrip("\r\n")) < _LINE:
+            if line.strip():
+                raise InputError(f"'{path}' is cut short in its line '{line.strip()}'")
+            continue
+        if line[13] == "!":
+            ended |= line[14] == "*"
+            continue
+        name = _chain(line, header)
+        if ended or name != before:
+            times[name] += 1
+            again = f"{name}-{times[name]}" if times[name] > 1 else name
+            chains.append((again, []))
+        ended, before = False, name
+        chains[-1][1].append(_residue(line, path))
+    return chains
+
+
+def _residue(line: str, path: Path) -> _Residue:
+    letter = "C" if line[13].islower() else line[13]  # bridged cysteines come in pairs
+    try:
+        return letter, int(line[5:10]), line[10].strip(), line[16]
+    except ValueError:
+        raise InputError(
+            f"'{path}' has a broken line: {line.rstrip()[:40]}. Get the file again"
+        ) from None
 
 
 def _chain(line: str, header: str) -> str:
@@ -95,62 +147,57 @@ def _read_mmcif(path: Path) -> Iterator[ForeignTokens]:
     raw = StructureFile(path).read()
     chains = parse_structure(path, raw).chains
     try:
-        block = block_of(unpacked(path, raw))
-        summed = "dssp_struct_summary" in block
-        found = _summary(block) if summed else _stretches(block)
-        label_of = _labels(block["atom_site"])
+        tables = read_tables(unpacked(path, raw))
+        summed = "dssp_struct_summary" in tables
+        states_of = _summary(tables) if summed else _stretches(tables)
     except (DeserializationError, InvalidFileError, ValueError, KeyError) as problem:
         raise InputError(f"'{path}' has broken tables: {problem}. Get the file again") from None
-    if found is None:
+    if states_of is None:
         raise InputError(
             f"'{path}' has no DSSP states (_dssp_struct_summary, or _struct_conf by DSSP). "
             f"Annotate it with mkdssp, or tokenise it as a structure"
         )
     for chain in chains:
-        if chain.positions is None or chain.id not in label_of:
-            raise InputError(f"'{path}' chain {chain.id} has no label_seq_id to find its states by")
-        label = label_of[chain.id]
+        if chain.positions is None or not chain.segment:
+            raise InputError(
+                f"'{path}' chain {chain.id} has no label_seq_id to find its states by. Tokenise it "
+                f"as a structure"
+            )
         places = (chain.positions + 1).tolist()
         # Without a record: of a residue DSSP left out, or outside all stretches.
         absent = MASK_LETTER if summed else " "
-        states = "".join(found.get((label, place), absent) for place in places)
+        states = "".join(states_of.get((chain.segment, place), absent) for place in places)
         residues = (chain.residues, chain.numbers, chain.insertions)
         yield _tokens(path, chain.id, len(chains), states, residues)
 
 
-def _summary(block: Any) -> Mapping[_Residue, str]:
-    table = block["dssp_struct_summary"]
+def _summary(tables: Tables) -> Mapping[_Place, str]:
     names = ("label_asym_id", "label_seq_id", "secondary_structure")
-    columns = (table[name].as_array(str) for name in names)
+    if not tables.has("dssp_struct_summary", *names):
+        raise KeyError(f"_dssp_struct_summary has not all of {', '.join(names)}")
     return {
-        (str(chain), int(place)): " " if state in ".?" else str(state)
-        for chain, place, state in zip(*columns, strict=True)
+        (chain, int(place)): " " if state in ".?" else state
+        for chain, place, state in tables.rows("dssp_struct_summary", *names)
     }
 
 
-def _stretches(block: Any) -> Mapping[_Residue, str] | None:
-    criteria = set[str]()
-    if "struct_conf_type" in block and "criteria" in block["struct_conf_type"]:
-        criteria = set(block["struct_conf_type"]["criteria"].as_array(str).tolist())
-    if "struct_conf" not in block or "DSSP" not in {word.upper() for word in criteria}:
+def _stretches(tables: Tables) -> Mapping[_Place, str] | None:
+    criteria = {word.upper() for word in tables.words("struct_conf_type", "criteria")}
+    if "struct_conf" not in tables or "DSSP" not in criteria:
         return None
-    found: dict[_Residue, str] = {}
-    table = block["struct_conf"]
-    kinds, chains = (table[name].as_array(str) for name in ("conf_type_id", "beg_label_asym_id"))
-    bounds = (table[f"{end}_label_seq_id"].as_array(int) for end in ("beg", "end"))
-    for kind, chain, first, last in zip(kinds, chains, *bounds, strict=True):
-        state = _STATES.get(str(kind), "L")
+    states_of: dict[_Place, str] = {}
+    names = ("conf_type_id", "beg_label_asym_id", "beg_label_seq_id", "end_label_seq_id")
+    if not tables.has("struct_conf", *names):
+        raise KeyError(f"_struct_conf has not all of {', '.join(names)}")
+    for kind, chain, begin, end in tables.rows("struct_conf", *names):
+        first, last = int(begin), int(end)
+        state = _STATES.get(kind, "L")
         if state == "E" and first == last:
             state = "B"
-        found |= {(str(chain), place): state for place in range(int(first), int(last) + 1)}
-    return found
-
-
-def _labels(atoms: Any) -> dict[str, str]:
-    """label_asym_id of each author's chain, of its polymer."""
-    pairs = np.stack([atoms["auth_asym_id"].as_array(str), atoms["label_asym_id"].as_array(str)])
-    polymer = ~np.isin(atoms["label_seq_id"].as_array(str), (".", "?"))
-    return {str(author): str(label) for author, label in np.unique(pairs[:, polymer], axis=1).T}
+        if last - first > _LONGEST:
+            raise ValueError(f"_struct_conf has a stretch of {last - first + 1:,} residues")
+        states_of |= {(chain, place): state for place in range(first, last + 1)}
+    return states_of
 
 
 def _tokens(

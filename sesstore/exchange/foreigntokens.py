@@ -15,10 +15,11 @@ from ..structures.chains import SUFFIXES, Chain
 from ..structures.naming import alphafold_fragment, protein_id, stem
 
 _FILE = re.compile(
-    rf"(?P<file>.+?(?:{'|'.join(map(re.escape, SUFFIXES))})(?:\.gz)?)"
-    r"(?:_MODEL_(?P<model>\d+))?(?:_(?P<chain>[^_]+))?",
-    re.IGNORECASE,
+    rf"(?P<file>.+?(?i:{'|'.join(map(re.escape, SUFFIXES))})(?i:\.gz)?)"
+    r"(?:_MODEL_(?P<model>[0-9]+))?(?:_(?P<chain>[^_]+))?"
 )
+_MODEL = re.compile(r"(?P<file>.+?)_MODEL_(?P<model>[0-9]+)(?:_(?P<chain>[^_]+))?")
+"""Without a suffix, as the databases of the PDB have them, only a model's number tells a chain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +62,17 @@ class EntryName:
 
 
 def entry_name(name: str) -> EntryName:
-    """Read a name such as ``AF-P12345-F1-model_v4`` or ``1l2y.cif.gz_MODEL_3_A``.
+    """Read a name such as ``AF-P12345-F1-model_v4``, ``1l2y.cif.gz_MODEL_3_A``, ``1l2y_MODEL_3_A``.
 
     A later fragment of an AlphaFold DB model (F2, ...) is not its protein: it keeps its own name.
     """
     words = name.split()
     name = words[0] if words else ""
-    found = _FILE.fullmatch(name)
-    file = Path(found["file"] if found else f"{name}.pdb")
-    model, chain = (found["model"] or "", found["chain"] or "") if found else ("", "")
+    match = _FILE.fullmatch(name) or _MODEL.fullmatch(name)
+    file = Path(match["file"] if match else f"{name}.pdb")
+    if match and match.re is _MODEL:
+        file = Path(f"{file}.pdb")
+    model, chain = (match["model"] or "", match["chain"] or "") if match else ("", "")
     ids = [protein_id(file, chain, 2)] if chain else []
     accession, fragment = alphafold_fragment(file) or (stem(file), 1)
     ids = [name] if fragment > 1 else [*ids, accession, name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class ChainRecord:
         Digest (hexadecimal) of the sequence it was aligned to, and of the structure's own.
     length, resolved : int
         Residues of the protein, and those of them that are resolved.
+    plddt : bool
+        Whether its residues have a pLDDT.
+    remarks : list of list of str
+        Kind and detail of what was decided about it.
     """
 
     id: str
@@ -41,6 +45,8 @@ class ChainRecord:
     own: str
     length: int
     resolved: int
+    plddt: bool = False
+    remarks: list[list[str]] = field(default_factory=list)
 
 
 class FileRecords:
@@ -109,6 +115,8 @@ def _records(model: TokenisedModel) -> list[dict[str, object]]:
                 chain.own.digest.hex(),
                 len(chain.protein),
                 round(chain.coverage * len(chain.protein)),
+                chain.tokens.plddt is not None,
+                [[remark.kind, remark.detail] for remark in chain.remarks],
             )
         )
         for chain in model.chains

@@ -139,9 +139,9 @@ def import_tokens(
                         run.report.unmatched[record.where] = run.known.reason(record.labels)
                         if only_known:
                             continue
-                    run.add(_placed(record, known, source, format), 1)
+                    run.add(_placed(record, known, source, format), 1, path)
                 else:
-                    run.add(TokenisedModel((), [], [record]), 1)
+                    run.add(TokenisedModel((), [], [record]), 1, path)
     return run.report
 
 

@@ -93,7 +93,7 @@ def tokenize(
             )
             with progress.stage("tokenising", sum(map(len, todo)), "structures") as bar:
                 for model in results:
-                    run.add(model, len(model.files))
+                    run.add(model, len(model.files), model.files[0].path)
                     bar.advance(len(model.files))
                     if stop:
                         break
@@ -137,6 +137,6 @@ def tokenize_trajectory(
             model: TokenisedModel = tokenise_trajectory(
                 trajectory, source=source, chain=chain, sequences=run.known, dssp=dssp
             )
-            run.add(model, 1)
+            run.add(model, 1, trajectory.path)
         bar.advance()
     return run.report

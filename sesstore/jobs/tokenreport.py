@@ -13,6 +13,11 @@ from numpy.typing import ArrayLike
 from ..proteins import Protein
 from ..store.files import write_reasons
 
+_EXAMPLES = 10
+"""Remarks of a kind that are told in full."""
+
+ALTERNATIVES = "proteins with several structures: one was taken"
+
 _SHARES = (
     ("all", 1.0, float("inf")),
     ("90 % or more", 0.9, 1.0),
@@ -33,7 +38,12 @@ class TokenReport:
     structures, already_stored : int
         Files named (entries of an import), and those of them that were stored before.
     chains, residues : int
-        Chains with tokens, and residues of their sequences; those of an earlier run among them.
+        Chains with tokens, and residues of their sequences; those of an earlier run among them. Of
+        several files of one protein the best counts.
+    passed_over : int
+        Chains that do not count, because another file has a better one of their protein.
+    plddt : int
+        Chains with a pLDDT, of all of them.
     sequences, new_sequences : int
         Different sequences of the chains, and those of them the store did not know.
     failed : dict of str to str
@@ -53,6 +63,8 @@ class TokenReport:
         Most models (NMR, frames of a trajectory) of a chain tokenised now.
     coverage : float
         Share of residues that are resolved.
+    remarks : dict of str to dict
+        What was decided about files and chains, by kind: ``count``, and the first ``examples``.
     table : list of dict
         By how much of a chain is resolved: ``resolved``, ``chains``, ``residues``, ``masked``.
     proteins : sequence of Protein
@@ -64,6 +76,8 @@ class TokenReport:
     already_stored: int = 0
     chains: int = 0
     residues: int = 0
+    passed_over: int = 0
+    plddt: int = 0
     sequences: int = 0
     new_sequences: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -75,6 +89,7 @@ class TokenReport:
     unmatched_list: str | None = None
     conformers: int = 0
     coverage: float = 0.0
+    remarks: dict[str, dict[str, Any]] = field(default_factory=dict)
     table: list[dict[str, str | int]] = field(default_factory=list)
     seconds: float = 0.0
     proteins: Sequence[Protein] = ()
@@ -82,6 +97,13 @@ class TokenReport:
     def to_json(self) -> dict[str, Any]:
         """As plain values; the proteins stay out."""
         return {key: value for key, value in vars(self).items() if key != "proteins"}
+
+    def remark(self, kind: str, detail: str) -> None:
+        """Count a remark, and keep its detail if it is among the first."""
+        about = self.remarks.setdefault(kind, {"count": 0, "examples": []})
+        about["count"] += 1
+        if len(about["examples"]) < _EXAMPLES:
+            about["examples"].append(detail)
 
     def write_failures(self, path: Path) -> None:
         """Write file (and chain) and reason of each failure, a line each.

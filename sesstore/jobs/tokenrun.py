@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import overload
-
-import numpy as np
 
 from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import circumstances
@@ -17,8 +15,9 @@ from ..store import Store, layout
 from ..store.lookup import ProteinNames
 from ..structures.files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
+from .alternatives import Alternatives
 from .filerecords import FileRecords
-from .tokenreport import TokenReport, coverage_table
+from .tokenreport import ALTERNATIVES, TokenReport, coverage_table
 
 _COMMIT_CHAINS = 2048
 """Chains stored in one transaction: what a crash can lose."""
@@ -97,10 +96,11 @@ class TokenRun:
         self._records = None if settings is None else FileRecords(store, source, settings)
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
         self._waiting: list[TokenisedModel] = []
-        self._seen: set[bytes] = set()
         # A run may have millions of chains: numbers and digests of them are kept, no sequences.
         self._proteins = self.report.proteins = StoredProteins(store)
-        self._resolved, self._sizes = array("q"), array("q")
+        self._alternatives = Alternatives()
+        self._numbers: list[int] = []
+        self._written: set[bytes] = set()
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -112,9 +112,14 @@ class TokenRun:
             self._commit()
             self._store.flush()
         self._count_known()
-        report.coverage = sum(self._resolved) / report.residues if report.residues else 0.0
-        report.table = coverage_table(np.column_stack([self._resolved, self._sizes]))
-        report.sequences = len(self._seen)
+        lengths = self._alternatives.lengths()
+        resolved, report.residues = lengths.sum(0).tolist()
+        report.chains, report.passed_over = len(lengths), self._alternatives.passed_over
+        report.coverage = resolved / report.residues if report.residues else 0.0
+        report.table = coverage_table(lengths)
+        report.sequences = self._alternatives.proteins
+        for choice in self._alternatives.choices():
+            report.remark(ALTERNATIVES, choice)
         report.seconds = time.perf_counter() - started
 
     def has(self, model: tuple[StructureFile, ...]) -> bool:
@@ -124,43 +129,56 @@ class TokenRun:
             return False
         self.report.structures += len(model)
         self.report.already_stored += len(model)
+        self._alternatives.open(str(model[0].path))
         for chain in found:
             protein = self._store.protein(bytes.fromhex(chain.digest))
-            self._seen.add(protein.digest)
-            self._count(Protein(chain.id, protein.sequence), chain.resolved)
+            self._count(Protein(chain.id, protein.sequence), chain.resolved, chain.plddt)
+            for kind, detail in chain.remarks:
+                self.report.remark(kind, detail)
         return True
 
-    def add(self, model: TokenisedModel, structures: int) -> None:
-        """Take in what became of a model, which counts as so many structures."""
+    def add(self, model: TokenisedModel, structures: int, file: Path) -> None:
+        """Take in what became of a model of a file, which counts as so many structures."""
         self.report.structures += structures
         self.report.failed |= {failure.name: failure.reason for failure in model.failures}
+        self._alternatives.open(str(file))
         for chain in model.chains:
             models = max(len(rows) for rows in chain.tokens.codes.values())
             self.report.conformers = max(self.report.conformers, models)
-            self._count(chain.protein, round(chain.coverage * len(chain.protein)))
+            resolved, confident = (
+                chain.coverage * len(chain.protein),
+                chain.tokens.plddt is not None,
+            )
+            self._numbers.append(self._count(chain.protein, round(resolved), confident))
+            for remark in chain.remarks:
+                self.report.remark(remark.kind, remark.detail)
         self._waiting.append(model)
         if sum(len(waiting.chains) for waiting in self._waiting) >= _COMMIT_CHAINS:
             self._commit()
 
-    def _count(self, protein: Protein, resolved: int) -> None:
+    def _count(self, protein: Protein, resolved: int, plddt: bool) -> int:
         self._proteins.add(protein)
-        self.report.chains += 1
-        self.report.residues += len(protein)
-        self._resolved.append(resolved)
-        self._sizes.append(len(protein))
+        self.report.plddt += plddt
+        return self._alternatives.add(protein.digest, resolved, len(protein))
 
     def _commit(self) -> None:
         """Store what waits: proteins, then their tokens, then that these files are done."""
         chains = [chain for model in self._waiting for chain in model.chains]
         self._note_unmatched(chains)
         self.report.new_sequences += self._store.add_proteins(chain.protein for chain in chains)
-        for tokens, replace in self._sorted([chain.tokens for chain in chains]):
+        best = [
+            chain.tokens
+            for chain, number in zip(chains, self._numbers, strict=True)
+            if self._alternatives.is_best(number)
+        ]
+        for tokens, replace in self._sorted(best):
             written = self._store.add_tokens(tokens, self._made_by, replace=replace)
-            if self._records is None:
+            if self._records is None and not replace:
                 self.report.already_stored += len(tokens) - written
         if self._records is not None:
             self._records.add(self._waiting)
         self._waiting.clear()
+        self._numbers.clear()
 
     def _note_unmatched(self, chains: list[TokenisedChain]) -> None:
         """List chains that are none of the proteins known when the run began."""
@@ -177,7 +195,7 @@ class TokenRun:
         report = self.report
         if not report.known_proteins or report.source not in self._store.sources():
             return
-        brought = report.new_sequences - len(self._new & self._seen)
+        brought = report.new_sequences - sum(digest in self._alternatives for digest in self._new)
         covered = len(self._store.tokens(report.source)) - brought
         report.known_covered = min(covered, report.known_proteins)
 
@@ -186,18 +204,23 @@ class TokenRun:
     ) -> Iterator[tuple[list[StructureTokens], bool]]:
         """Tokens to store, and whether they take the place of stored ones.
 
-        Of several structures of one sequence in a run, done before or now, the first counts. Tokens
-        of an earlier run (of another file, or by other tools) are replaced, imported ones stay.
+        Tokens of an earlier run (of another file, or by other tools) are replaced, imported ones
+        stay. What this run has stored is replaced by what is better.
         """
-        first = {one.digest: one for one in reversed(tokens) if one.digest not in self._seen}
-        self._seen |= first.keys()
-        stored: list[StructureTokens | None] = [None] * len(first)
+        stored: list[StructureTokens | None] = [None] * len(tokens)
         if self.report.source in self._store.sources():
-            stored = self._store.tokens(self.report.source).get_all(first)
+            stored = self._store.tokens(self.report.source).get_all(t.digest for t in tokens)
         ours = {
             known.digest
             for known in stored
-            if self._records is not None and known is not None and known.tool.startswith(TOOL)
+            if known is not None and (known.digest in self._written or self._is_replaced(known))
         }
-        yield [one for digest, one in first.items() if digest not in ours], False
-        yield [one for digest, one in first.items() if digest in ours], True
+        new = [one for one in tokens if one.digest not in ours]
+        if self._records is None:
+            pairs = zip(tokens, stored, strict=True)
+            self._written |= {one.digest for one, known in pairs if known is None}
+        yield new, False
+        yield [one for one in tokens if one.digest in ours], True
+
+    def _is_replaced(self, known: StructureTokens) -> bool:
+        return self._records is not None and known.tool.startswith(TOOL)

@@ -1,8 +1,10 @@
 """Place the residues of a structure on a sequence.
 
 The file's own word first (mmCIF says which residue of the full sequence each one is), then
-numbering: if shifting the author's numbers by a constant puts every residue on its letter, that is
-it. Otherwise a global alignment with free ends (BLOSUM62, affine gaps; by biotite).
+numbering: if the author's numbers, shifted by a constant, put the residues on their letters but for
+mutations, that is it, because an alignment would tear a mutant apart beside a gap in a repeat.
+Otherwise a global alignment with free ends (BLOSUM62, affine gaps; by biotite), of the full
+sequence where the file states it. An X agrees with any letter.
 """
 
 from __future__ import annotations
@@ -23,6 +25,12 @@ pair takes 13 bytes)."""
 
 _MEANT = 30
 """Letters that two sequences do not begin alike with by chance."""
+
+_SLIP = 4
+"""Letters that an alignment must gain over numbers to show that the numbers slip."""
+
+_UNKNOWN = ord("X")
+Letters = NDArray[np.uint8]
 
 _TO_STANDARD = str.maketrans("UOJ", "CKL")
 
@@ -50,66 +58,156 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
         They are not the same protein: less than 90 % of the placed residues agree, or less than
         half of the chain could be placed; shows both. Or they are too long to be aligned.
     """
-    found = _as_stated(chain, sequence)
-    if found is None:
-        found = _by_numbers(chain, sequence)
-    if found is None:
-        found = _by_alignment(chain.residues, sequence, what)
-    placed = found >= 0
-    letters = np.array(list(chain.residues))[found[placed]]
-    same = int((letters == np.array(list(sequence))[placed]).sum())
-    if same < IDENTITY * placed.sum() or 2 * placed.sum() < min(len(chain), len(sequence)):
+    index = _as_stated(chain, sequence, what)
+    if index is None:
+        index = _by_numbers(chain, sequence, what)
+    if index is None:
+        index = _through_sequence(chain, sequence, what)
+    if index is None:
+        index = _by_alignment(chain.residues, sequence, what)
+    placed = index >= 0
+    residues, letters = _letters(chain.residues), _letters(sequence)
+    same = int(_agree(residues[index[placed]], letters[placed]).sum())
+    known = int((residues[index[placed]] == letters[placed]).sum())
+    too_few = 2 * placed.sum() < min(len(chain), len(sequence))
+    if same < IDENTITY * placed.sum() or 2 * known < placed.sum() or too_few:
         raise StructureError(
             f"{what} is not the protein it should be: {same} of {int(placed.sum())} aligned "
             f"residues agree.\n  structure: {_shown(chain.residues)}\n  sequence:  "
             f"{_shown(sequence)}\nGive the right sequence with --sequences, or leave the file out"
         )
-    return found
+    return index
 
 
-def _as_stated(chain: Chain, sequence: str) -> NDArray[np.int64] | None:
-    """Place by the file's full sequence; None if it says none, or another than the given one."""
+def _letters(text: str) -> Letters:
+    return np.frombuffer(text.encode("ascii"), np.uint8)
+
+
+def _agree(one: Letters, two: Letters) -> NDArray[np.bool_]:
+    agree: NDArray[np.bool_] = (one == two) | (one == _UNKNOWN) | (two == _UNKNOWN)
+    return agree
+
+
+def _as_stated(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+    """Place by the file's full sequence; None if it says none, or another protein's."""
     if chain.positions is None or chain.sequence is None:
         return None
-    found = np.full(len(sequence), -1, np.int64)
-    if sequence in chain.sequence:  # the whole chain, or a part of the construct
-        places = chain.positions - chain.sequence.index(sequence)
-    elif chain.sequence in sequence:
-        places = chain.positions + sequence.index(chain.sequence)
-    else:
+    onto = _onto(chain.sequence, sequence, what)
+    return None if onto is None else _inverted(onto[chain.positions], len(sequence))
+
+
+def _through_sequence(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+    """Place on the file's full sequence, and that on the given one; None if they do not fit."""
+    if chain.positions is not None or chain.sequence in (None, sequence):
         return None
-    inside = (places >= 0) & (places < len(sequence))
-    found[places[inside]] = np.flatnonzero(inside)
-    return found
+    onto = _onto(chain.sequence, sequence, what)
+    if onto is None:
+        return None
+    index = _by_numbers(chain, chain.sequence, what)
+    if index is None:
+        index = _by_alignment(chain.residues, chain.sequence, what)
+    positions = _inverted(index, len(chain))
+    resolved = positions >= 0
+    places = np.full(len(chain), -1, np.int64)
+    places[resolved] = onto[positions[resolved]]
+    return _inverted(places, len(sequence))
 
 
-def _by_numbers(chain: Chain, sequence: str) -> NDArray[np.int64] | None:
-    """Place by the author's numbers plus a constant; None if no constant fits every residue."""
+def _onto(stated: str, sequence: str, what: str) -> NDArray[np.int64] | None:
+    """Place of each letter of a full sequence in the given one, -1 outside; None if unlike."""
+    if sequence in stated:  # the whole chain, or a part of the construct
+        places = np.arange(len(stated)) - stated.index(sequence)
+        return np.where(places < len(sequence), np.maximum(places, -1), -1)
+    if stated in sequence:
+        return np.arange(len(stated)) + sequence.index(stated)
+    if len(stated) == len(sequence) and _fit_whole(stated, sequence):
+        return np.arange(len(stated))
+    places = _inverted(_by_alignment(stated, sequence, what), len(stated))
+    placed = places >= 0
+    same = _agree(_letters(stated)[placed], _letters(sequence)[places[placed]]).sum()
+    enough = 2 * placed.sum() >= min(len(stated), len(sequence))
+    return places if enough and same >= IDENTITY * placed.sum() else None
+
+
+def _fit_whole(stated: str, sequence: str) -> bool:
+    return bool(_agree(_letters(stated), _letters(sequence)).mean() >= IDENTITY)
+
+
+def _inverted(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """What lies at each of some places, -1 where nothing does."""
+    inverse = np.full(size, -1, np.int64)
+    inside = (places >= 0) & (places < size)
+    inverse[places[inside]] = np.flatnonzero(inside)
+    return inverse
+
+
+def _by_numbers(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+    """Place by the author's numbers plus a constant; None if none fits but for mutations."""
     if (chain.insertions != "").any() or (np.diff(chain.numbers) <= 0).any():
         return None
-    letters = np.frombuffer(sequence.encode("ascii"), np.uint8)
-    observed = np.frombuffer(chain.residues.encode("ascii"), np.uint8)
+    residues, letters = _letters(chain.residues), _letters(sequence)
     relative = chain.numbers - chain.numbers[0]
     last = len(sequence) - int(relative[-1])
     # Numbers count from 1 in the sequence more often than not: try that first.
-    shifts = [int(chain.numbers[0]) - 1, *range(last)]
-    for shift in shifts:
-        if 0 <= shift < last and np.array_equal(letters[relative + shift], observed):
-            found = np.full(len(sequence), -1, np.int64)
-            found[relative + shift] = np.arange(len(observed))
-            return found
-    return None
+    natural = int(chain.numbers[0]) - 1
+    for shift in (natural, *range(last)):
+        if 0 <= shift < last and np.array_equal(letters[relative + shift], residues):
+            return _inverted(relative + shift, len(sequence))
+    shift = _nearly(residues, letters, relative, natural)
+    if shift is None:
+        return None
+    index = _inverted(relative + shift, len(sequence))
+    mutations = int((~_agree(residues[index[index >= 0]], letters[index >= 0])).sum())
+    if mutations >= _SLIP and len(residues) * len(letters) <= _MANY:
+        aligned = _by_alignment(chain.residues, sequence, what)
+        fewer = _agreements(index, residues, letters) + max(_SLIP, mutations // 2)
+        if _agreements(aligned, residues, letters) >= fewer:
+            return None  # the numbers slip somewhere: an insertion they do not know of
+    return index
+
+
+def _agreements(index: NDArray[np.int64], residues: Letters, letters: Letters) -> int:
+    placed = index >= 0
+    return int(_agree(residues[index[placed]], letters[placed]).sum())
+
+
+def _nearly(
+    residues: Letters, letters: Letters, relative: NDArray[np.int64], natural: int
+) -> int | None:
+    """The shift that puts residues on their letters but for mutations; None if there is none.
+
+    Numbers that count in the sequence may leave it at its ends (tags); those with another constant
+    may not, or a few residues would fit anywhere.
+    """
+    inside, same = _fit(residues, letters, relative + natural)
+    if same >= max(IDENTITY * inside, 1) and 2 * inside >= len(residues):
+        return natural
+    slack = int((1 - IDENTITY) * len(residues))
+    shifts = range(-slack, len(letters) - int(relative[-1]) + slack)
+    if len(shifts) * len(residues) > _MOST:
+        return None
+    best = max(shifts, key=lambda shift: _fit(residues, letters, relative + shift)[1], default=None)
+    if best is None or _fit(residues, letters, relative + best)[1] < IDENTITY * len(residues):
+        return None
+    return best
+
+
+def _fit(residues: Letters, letters: Letters, places: NDArray[np.int64]) -> tuple[int, int]:
+    """How many residues are inside of the sequence, and how many of them on their letter."""
+    inside = (places >= 0) & (places < len(letters))
+    same = _agree(residues[inside], letters[places[inside]])
+    return int(inside.sum()), int(same.sum())
 
 
 def _by_alignment(residues: str, sequence: str, what: str) -> NDArray[np.int64]:
     """Place by a global alignment; of long ones only what lies between equal ends is aligned."""
-    found = np.full(len(sequence), -1, np.int64)
+    index = np.full(len(sequence), -1, np.int64)
     head = tail = 0
     if len(residues) * len(sequence) > _MANY:
         head = _equal_start(residues, sequence)
         tail = _equal_start(residues[head:][::-1], sequence[head:][::-1])
-        found[:head] = np.arange(head)
-        found[len(sequence) - tail :] = np.arange(len(residues) - tail, len(residues))
+        index[:head] = np.arange(head)
+        index[len(sequence) - tail :] = np.arange(len(residues) - tail, len(residues))
     one, two = residues[head : len(residues) - tail], sequence[head : len(sequence) - tail]
     if len(one) * len(two) > _MOST:
         raise StructureError(
@@ -119,8 +217,8 @@ def _by_alignment(residues: str, sequence: str, what: str) -> NDArray[np.int64]:
         )
     if one and two:
         pairs = _aligned(one, two)
-        found[head + pairs[:, 1]] = head + pairs[:, 0]
-    return found
+        index[head + pairs[:, 1]] = head + pairs[:, 0]
+    return index
 
 
 def _equal_start(one: str, two: str) -> int:

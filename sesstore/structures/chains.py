@@ -8,8 +8,8 @@ residues with a C-alpha; atoms that are missing are NaN.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError, StructureError
-from .atoms import AtomTable, Bytes, Parsed, read_pdb
+from .aminoacids import best_location, protein_atoms
+from .atoms import AtomTable, Origin, Parsed
 from .damage import check_geometry, checked_text, unpacked
-from .letters import is_amino_acid, one_letter
+from .letters import one_letter
+from .models import stacked
+from .pdb import read_pdb
+from .polymer import NO_ALPHA, Piece, Residues, residue_numbers
+from .polymer import pieces as protein_pieces
+from .remark import Remark
 
 if TYPE_CHECKING:
     from biotite.structure import AtomArray
@@ -36,7 +42,7 @@ class Chain:
     Parameters
     ----------
     id : str
-        Author's chain id.
+        Author's chain id; of several chains that share one, the second is ``A-2``.
     residues : str, length L
         One-letter amino acids of the residues with coordinates; modified residues as their parent.
     numbers : ndarray, shape=(L,), dtype=int64
@@ -55,6 +61,8 @@ class Chain:
         Place in the database's sequence where `sequence` begins, where the file states it.
     last : ndarray, shape=(M, L, 5, 3), dtype=float32, or None
         As `backbone`, with the last of alternate locations; None where there are none.
+    segment : str
+        Second name of the chain (mmCIF's ``label_asym_id``), where the file has one.
     """
 
     id: str
@@ -67,6 +75,7 @@ class Chain:
     positions: NDArray[np.int64] | None = None
     begin: int | None = None
     last: NDArray[np.float32] | None = None
+    segment: str = ""
 
     def __len__(self) -> int:
         return len(self.residues)
@@ -84,14 +93,17 @@ class Structure:
         Protein chains, in the file's order.
     table : AtomTable
         Protein atoms of the first model.
-    predicted : bool
-        Whether the file says that it is a predicted model.
+    origin : Origin
+        What the file states about experiment and prediction.
+    remarks : list of Remark
+        What was decided about its chains.
     """
 
     path: Path
     chains: list[Chain]
     table: AtomTable
-    predicted: bool
+    origin: Origin = field(default_factory=Origin)
+    remarks: list[Remark] = field(default_factory=list)
 
     @cached_property
     def atoms(self) -> AtomArray:
@@ -177,14 +189,14 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
         raw = checked_text(path, raw, mmcif="cif" in suffix)
     try:
         parsed = READERS[suffix](raw)
-        chains, table = _protein_chains(parsed)
+        chains, table, remarks = _protein_chains(parsed)
     except StructureError as problem:
         raise StructureError(f"'{path}' {problem}") from None
     except _BROKEN as problem:
         raise StructureError(
             f"'{path}' cannot be read as a structure: {_reason(problem)}. Get the file again"
         ) from None
-    return Structure(path, chains, table, parsed.predicted)
+    return Structure(path, chains, table, parsed.origin, remarks)
 
 
 _BROKEN = (
@@ -202,90 +214,64 @@ _BROKEN = (
 
 
 def _reason(problem: Exception) -> str:
-    said = str(problem).strip().splitlines()
-    return said[0].rstrip(".") if said and said[0] else type(problem).__name__
+    lines = str(problem).strip().splitlines()
+    return lines[0].rstrip(".") if lines and lines[0] else type(problem).__name__
 
 
-def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable]:
-    """Chains of all models, and the protein atoms of the first."""
-    every, residue_of_every = _protein(parsed.atoms)
-    located = _best_location(every, residue_of_every)
+def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark]]:
+    """Chains of all models, the protein atoms of the first, and what was decided about them."""
+    every, lacking = protein_atoms(parsed.atoms)
+    residue_of_every = residue_numbers(every)
+    located = best_location(every, residue_of_every)
     atoms, residue = every[located], residue_of_every[located]
     if not len(atoms):
-        raise StructureError(
-            "holds no protein residue with a C-alpha (nucleic acids, ligands and waters are not "
-            "tokenised). Leave it out, or name another file"
-        )
+        raise StructureError(_NO_PROTEIN)
     if not np.isfinite(atoms.xyz).all():
         raise StructureError("has coordinates that are not numbers. Get the file again")
-    first_model = atoms.model == atoms.model[0]
     starts = np.flatnonzero(np.r_[True, residue[1:] != residue[:-1]])
     heads = atoms[starts]
-    rows = np.flatnonzero(heads.model == heads.model[0])
-    backbone = _stacked(_backbone(atoms, residue, len(starts)), heads, len(rows))
-    check_geometry(heads[rows], backbone)
-    bfactors = np.zeros(len(starts), np.float32)
+    first = heads[heads.model == heads.model[0]]
+    backbone = stacked(_backbone(atoms, residue, len(starts)), heads, len(first))
+    pieces, remarks = protein_pieces(Residues(first, backbone[0]), parsed)
+    if not pieces:
+        raise StructureError(_NO_PROTEIN)
+    rows = np.concatenate([piece.rows for piece in pieces])
+    check_geometry(first[rows], backbone[:, rows])
+    bfactors = np.full(len(starts), np.nan, np.float32)
     alphas = atoms.atom_name == b"CA"
     bfactors[residue[alphas]] = atoms.bfactor[alphas]
-    chains = _split(heads[rows], backbone, bfactors[rows], parsed)
+    last = None
     if not located.all():
-        of_last = _stacked(_backbone(every, residue_of_every, len(starts)), heads, len(rows))
-        chains = _with_last(chains, of_last, heads.chain[rows])
-    return chains, atoms[first_model]
+        last = stacked(_backbone(every, residue_of_every, len(starts)), heads, len(first))
+    chains = [
+        _chain(piece, first, (backbone, last), bfactors, _sequence(piece, pieces, first, parsed))
+        for piece in pieces
+    ]
+    chains = [
+        replace(chain, begin=parsed.begins.get(piece.author))
+        for chain, piece in zip(chains, pieces, strict=True)
+    ]
+    remarks += [
+        Remark(NO_ALPHA, f"chain {name}: {residues} of {count + residues} have one")
+        for name, count, residues in _counted(lacking, chains, pieces)
+    ]
+    return chains, _table(atoms, residue, pieces), remarks
 
 
-def _with_last(chains: list[Chain], last: NDArray[np.float32], names: Bytes) -> list[Chain]:
-    return [replace(one, last=last[:, names == one.id.encode("latin-1")]) for one in chains]
+_NO_PROTEIN = (
+    "holds no protein residue with a C-alpha (nucleic acids, ligands and waters are not "
+    "tokenised). Leave it out, or name another file"
+)
 
 
-def _protein(atoms: AtomTable) -> tuple[AtomTable, NDArray[np.int64]]:
-    """Atoms of amino acids with a C-alpha, and each atom's residue from 0."""
-    alpha = (atoms.atom_name == b"CA") & (atoms.element != b"CA") & atoms.polymer
-    residue = _residues(atoms)
-    with_alpha = np.zeros(int(residue[-1]) + 1 if len(residue) else 0, bool)
-    with_alpha[residue[alpha]] = True
-    kept = with_alpha[residue] & _is_amino_acid(atoms, residue)
-    atoms = atoms[kept]
-    return atoms, _residues(atoms)
-
-
-def _residues(atoms: AtomTable) -> NDArray[np.int64]:
-    """Number of the residue of each atom, from 0, in the file's order."""
-    changes = np.zeros(len(atoms), bool)
-    for column in (atoms.model, atoms.chain, atoms.number, atoms.insertion):
-        changes[1:] |= column[1:] != column[:-1]
-    return np.cumsum(changes)
-
-
-def _is_amino_acid(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether an atom's residue is an amino acid: by its name, or by N, CA and C in a polymer."""
-    names, which = np.unique(atoms.residue_name, return_inverse=True)
-    by_name = np.array([is_amino_acid(name.decode("latin-1")) for name in names.tolist()], bool)
-    known = by_name[which] if len(names) else np.zeros(0, bool)
-    if known.all():
-        return known
-    complete = np.ones(int(residue[-1]) + 1, bool)
-    for name in (b"N", b"CA", b"C"):
-        has = np.zeros(len(complete), bool)
-        has[residue[(atoms.atom_name == name) & atoms.polymer]] = True
-        complete &= has
-    return known | complete[residue]
-
-
-def _best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Atoms without alternate locations, or of their residue's most occupied one."""
-    alternate = atoms.altloc != b""
-    if not alternate.any():
-        return np.ones(len(atoms), bool)
-    letters, which = np.unique(atoms.altloc[alternate], return_inverse=True)
-    occupancy = np.full((int(residue[-1]) + 1, len(letters)), -1.0)
-    np.maximum.at(occupancy, (residue[alternate], which), 0.0)
-    np.add.at(occupancy, (residue[alternate], which), atoms.occupancy[alternate])
-    # Of equals the last.
-    best = len(letters) - 1 - occupancy[:, ::-1].argmax(1)
-    chosen = np.ones(len(atoms), bool)
-    chosen[alternate] = which == best[residue[alternate]]
-    return chosen
+def _counted(
+    lacking: dict[str, int], chains: list[Chain], pieces: list[Piece]
+) -> Iterator[tuple[str, int, int]]:
+    """Author's chain id, residues without a C-alpha and with one, of chains that lack some."""
+    for name, count in lacking.items():
+        size = sum(len(c) for c, p in zip(chains, pieces, strict=True) if p.author == name)
+        if size:
+            yield name, count, size
 
 
 def _backbone(atoms: AtomTable, residue: NDArray[np.int64], size: int) -> NDArray[np.float32]:
@@ -296,48 +282,52 @@ def _backbone(atoms: AtomTable, residue: NDArray[np.int64], size: int) -> NDArra
     return backbone
 
 
-def _stacked(backbone: NDArray[np.float32], heads: AtomTable, length: int) -> NDArray[np.float32]:
-    """Stack the models on the residues of the first: [M, L, 5, 3]; what others lack is NaN."""
-    models, sizes = np.unique(heads.model, return_counts=True)
-    keys = [heads.chain, heads.number, heads.insertion]
-    if (sizes == length).all() and all(
-        (key.reshape(len(models), -1) == key[:length]).all() for key in keys
-    ):
-        return backbone.reshape(len(models), length, *backbone.shape[1:])
-    stacked = np.full((len(models), length, *backbone.shape[1:]), np.nan, np.float32)
-    named = list(zip(*(key.tolist() for key in keys), strict=True))
-    places = {key: row for row, key in enumerate(named[:length])}
-    for row, (model, key) in enumerate(
-        zip(np.searchsorted(models, heads.model).tolist(), named, strict=True)
-    ):
-        if key in places:
-            stacked[model, places[key]] = backbone[row]
-    return stacked
+def _sequence(piece: Piece, pieces: list[Piece], heads: AtomTable, parsed: Parsed) -> str | None:
+    """Full sequence the file states for a chain; none where it may be of another one."""
+    stated = parsed.sequences.get(piece.author) or None
+    if piece.alone or stated is None:
+        return stated
+    siblings = {_letters(heads, other.rows) for other in pieces if other.author == piece.author}
+    return stated if len(siblings) == 1 else None
 
 
-def _split(
-    heads: AtomTable, backbone: NDArray[np.float32], bfactors: NDArray[np.float32], parsed: Parsed
-) -> list[Chain]:
-    letters = [one_letter(name.decode("latin-1")) for name in heads.residue_name.tolist()]
-    insertions = np.char.decode(heads.insertion, "latin-1")
-    chains = []
-    for name in dict.fromkeys(heads.chain.tolist()):
-        rows = np.flatnonzero(heads.chain == name)
-        label = name.decode("latin-1")
-        sequence = parsed.sequences.get(label) or None
-        positions = heads.position[rows]
-        stated = sequence is not None and positions.min() >= 0
-        chains.append(
-            Chain(
-                id=label,
-                residues="".join(letters[row] for row in rows.tolist()),
-                numbers=heads.number[rows],
-                insertions=insertions[rows],
-                backbone=backbone[:, rows],
-                bfactors=bfactors[rows],
-                sequence=sequence,
-                positions=positions if stated and positions.max() < len(sequence or "") else None,
-                begin=parsed.begins.get(label),
-            )
-        )
-    return chains
+def _letters(heads: AtomTable, rows: NDArray[np.int64]) -> str:
+    """Letters of some residues."""
+    names = heads.residue_name[rows].tolist()
+    return "".join(one_letter(name.decode("latin-1")) for name in names)
+
+
+def _chain(
+    piece: Piece,
+    heads: AtomTable,
+    backbones: tuple[NDArray[np.float32], NDArray[np.float32] | None],
+    bfactors: NDArray[np.float32],
+    sequence: str | None,
+) -> Chain:
+    rows, (backbone, last) = piece.rows, backbones
+    positions = heads.position[rows]
+    placed = sequence is not None and positions.min() >= 0 and positions.max() < len(sequence)
+    return Chain(
+        id=piece.id,
+        residues=_letters(heads, rows),
+        numbers=heads.number[rows],
+        insertions=np.char.decode(heads.insertion[rows], "latin-1"),
+        backbone=backbone[:, rows],
+        bfactors=bfactors[rows],
+        sequence=sequence,
+        positions=positions if placed else None,
+        last=None if last is None else last[:, rows],
+        segment=heads.segment[rows[0]].decode("latin-1"),
+    )
+
+
+def _table(atoms: AtomTable, residue: NDArray[np.int64], pieces: list[Piece]) -> AtomTable:
+    """Protein atoms of the first model, chain by chain, under the chains' ids."""
+    starts = np.searchsorted(residue, np.arange(int(residue[-1]) + 2))
+    rows, ids = [], []
+    for piece in pieces:
+        own = [np.arange(starts[row], starts[row + 1]) for row in piece.rows.tolist()]
+        rows += own
+        ids += [piece.id.encode("latin-1")] * sum(map(len, own))
+    table = atoms[np.concatenate(rows)]
+    return replace(table, chain=np.array(ids, np.bytes_))

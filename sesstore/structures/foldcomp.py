@@ -13,7 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import InputError, MissingExtraError
-from .atoms import Parsed, read_pdb
+from .atoms import Parsed
+from .pdb import read_pdb
 
 SUFFIX = ".fcz"
 _MAGIC = b"FCMP"

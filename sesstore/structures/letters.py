@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 from ..alphabets import AMINO_ACIDS
 
 _STANDARD = {
@@ -26,6 +28,8 @@ _FORCE_FIELDS = {
 """What molecular dynamics packages write for protonation states."""
 
 _LETTERS = _STANDARD | _FORCE_FIELDS
+STANDARD = np.array([name.encode() for name in list(_STANDARD)[:20]])
+"""Names of the 20."""
 
 
 @cache

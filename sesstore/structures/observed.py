@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, StructureError
 from .chains import Chain, Structure, parse_structure
+from .confidence import plddt
 from .dssp import tokens_dssp
 from .failure import Failure
 from .files import StructureFile
@@ -21,14 +22,14 @@ from .foldseek import tokens_3di
 from .fragments import Fragment, join
 from .mkdssp import mkdssp_states
 from .naming import alphafold_fragment, other_ids, protein_id, twin
-
-PREDICTED = frozenset(
-    {"alphafold2", "alphafold3", "alphafold", "esmfold", "colabfold", "omegafold", "boltz", "chai"}
-)
-"""Sources whose B-factors are pLDDT."""
+from .remark import Remark
 
 _NEEDED = [0, 1, 2]
 """N, CA and C among the backbone atoms."""
+
+_OXYGEN = 4
+NO_BACKBONE = "residues without N, CA or C: 3Di and DSSP are masked there"
+NO_OXYGEN = "residues without O: DSSP is masked there"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class ObservedChain:
         Further ids its protein may be known under.
     has_twin : bool
         Whether its file has a chain whose name differs in case only.
+    remarks : tuple of Remark
+        What was decided about it (and, at a file's first chain, about the file).
     """
 
     chain: Chain
@@ -80,6 +83,7 @@ class ObservedChain:
     complete: bool = True
     others: tuple[str, ...] = ()
     has_twin: bool = False
+    remarks: tuple[Remark, ...] = ()
 
 
 def observe(files: Sequence[StructureFile], settings: Settings) -> list[ObservedChain | Failure]:
@@ -116,6 +120,9 @@ def observe_or_fail(
         return observe(files, settings)
     except InputError as problem:
         return [Failure(str(files[0].path), str(problem))]
+    except MemoryError:
+        path = files[0].path
+        return [Failure(str(path), f"'{path}' needs more memory than there is. Leave it out")]
 
 
 def observed_chains(structure: Structure, settings: Settings) -> list[ObservedChain | Failure]:
@@ -131,14 +138,14 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
         raise StructureError(
             f"'{path}' has no protein chain '{wanted}', only {', '.join(c.id for c in chains)}"
         )
-    named = structure.predicted or settings.source in PREDICTED
-    predicted = named or alphafold_fragment(path) is not None
+    confidences, remarks = plddt(chains, structure.origin, settings.source, path)
+    of_file = tuple(remark.of(str(path)) for remark in [*structure.remarks, *remarks])
     try:
         tokens = codes_of(chains, settings.mkdssp)
     except StructureError as problem:
         raise StructureError(f"'{path}' {problem}") from None
     found: list[ObservedChain | Failure] = []
-    for chain, codes in zip(chains, tokens, strict=True):
+    for chain, codes, confidence in zip(chains, tokens, confidences, strict=True):
         if wanted not in (None, chain.id):
             continue
         name = f"{path} chain {chain.id}"
@@ -152,12 +159,27 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
                 id=protein_id(path, chain.id, len(chains)),
                 name=name,
                 codes=codes,
-                plddt=_plddt(chain.bfactors) if predicted else None,
+                plddt=confidence,
                 others=other_ids(path, chain.id, len(chains)),
                 has_twin=any(twin(chain.id, one.id) for one in chains),
+                remarks=(*of_file, *_masked(chain, name)),
             )
         )
+        of_file = ()
     return found
+
+
+def _masked(chain: Chain, name: str) -> list[Remark]:
+    """What is said of residues that lack atoms an alphabet needs."""
+    has: NDArray[np.bool_] = np.asarray(np.isfinite(chain.backbone).all((0, 3)))
+    complete, with_oxygen = has[:, _NEEDED].all(1), has[:, [*_NEEDED, _OXYGEN]].all(1)
+    remarks = []
+    if not complete.all():
+        share = f"{int((~complete).sum())} of {len(chain)}"
+        remarks.append(Remark(NO_BACKBONE, share).of(name))
+    if (lacking := int((complete & ~with_oxygen).sum())) > 0:
+        remarks.append(Remark(NO_OXYGEN, f"{lacking} of {len(chain)}").of(name))
+    return remarks
 
 
 def codes_of(chains: Sequence[Chain], program: str | None) -> list[dict[str, NDArray[np.uint8]]]:
@@ -177,9 +199,11 @@ def _no_backbone(name: str) -> str:
 
 
 def _joined(files: Sequence[StructureFile], settings: Settings) -> ObservedChain:
-    fragments, ids = [], set()
+    fragments, ids, remarks = [], set(), list[Remark]()
     for file in files:
-        chains = observed_chains(parse_structure(file.path, file.read()), settings)
+        structure = parse_structure(file.path, file.read())
+        origin = structure.origin
+        chains = observed_chains(structure, settings)
         if len(chains) != 1 or isinstance(chains[0], Failure):
             raise StructureError(
                 f"'{file.path}' is named as a fragment of an AlphaFold DB model, but has "
@@ -188,18 +212,17 @@ def _joined(files: Sequence[StructureFile], settings: Settings) -> ObservedChain
         number = _fragment_number(file) or 1
         fragments.append(Fragment(number, chains[0].chain, chains[0].codes))
         ids.add(chains[0].id)
+        remarks += chains[0].remarks
     name = f"{files[0].path} and {len(files) - 1} more fragments"
     chain, codes = join(fragments, name)
     complete = len(chain) == len(chain.sequence or "")
-    return ObservedChain(chain, ids.pop(), name, codes, _plddt(chain.bfactors), complete)
+    (confidence,), reasons = plddt([chain], origin, settings.source, files[0].path)
+    remarks += [reason.of(name) for reason in reasons]
+    return ObservedChain(
+        chain, ids.pop(), name, codes, confidence, complete, remarks=tuple(remarks)
+    )
 
 
 def _fragment_number(file: StructureFile) -> int | None:
-    found = alphafold_fragment(file.path)
-    return found[1] if found else None
-
-
-def _plddt(bfactors: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """0 to 100; some tools write 0 to 1."""
-    scale = 100 if bfactors.max() <= 1 else 1
-    return np.rint(np.clip(np.nan_to_num(bfactors) * scale, 0, 100)).astype(np.uint8)
+    named = alphafold_fragment(file.path)
+    return named[1] if named else None

@@ -29,6 +29,7 @@ from .failure import Failure
 from .files import StructureFile
 from .mkdssp import find_mkdssp, mkdssp_version
 from .observed import ObservedChain, Settings, observe, observe_or_fail
+from .remark import Remark
 from .trajectory import Trajectory, observe_frames
 
 TOOL = "mini3di"
@@ -41,6 +42,8 @@ Ordered = Callable[
 ]
 """Does a function on items, and gives the results in their order; the second function gives the
 result of an item whose process died."""
+
+MUTATIONS = "residues that differ from the sequence they were placed on"
 
 _FEW = 12
 """Models that are done before other processes have started."""
@@ -62,6 +65,8 @@ class TokenisedChain:
         File and chain.
     own : Protein
         The protein by the structure's own sequence.
+    remarks : tuple of Remark
+        What was decided about it that its owner should hear of.
     """
 
     protein: Protein
@@ -69,6 +74,7 @@ class TokenisedChain:
     coverage: float
     name: str
     own: Protein
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +245,18 @@ def _placed(
     }
     plddt = None if observed.plddt is None else spread(index, observed.plddt, 0)
     tokens = StructureTokens(protein.digest, source, codes, plddt, made_by)
-    return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own)
+    remarks = (*observed.remarks, *_mutations(observed, protein.sequence, index))
+    return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own, remarks)
+
+
+def _mutations(
+    observed: ObservedChain, sequence: str, index: NDArray[np.int64]
+) -> Iterator[Remark]:
+    placed = zip(sequence, index.tolist(), strict=True)
+    residues = observed.chain.residues
+    others = sum(at >= 0 and letter != residues[at] for letter, at in placed)
+    if others:
+        yield Remark(MUTATIONS, f"{others} of {int((index >= 0).sum())}").of(observed.name)
 
 
 def spread(index: NDArray[np.int64], values: Codes, absent: int) -> Codes:

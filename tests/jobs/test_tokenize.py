@@ -12,7 +12,7 @@ import pytest
 from sesstore.errors import InputError
 from sesstore.jobs import tokenrun
 from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
-from sesstore.jobs.tokenreport import coverage_table
+from sesstore.jobs.tokenreport import ALTERNATIVES, coverage_table
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
@@ -148,7 +148,7 @@ def test_another_version_of_the_tools_does_all_again_and_replaces(
     assert renewed.codes["dssp"].any()
 
 
-def test_of_structures_of_one_sequence_the_first_of_a_run_counts_and_new_ones_replace(
+def test_of_structures_of_one_sequence_the_most_complete_of_a_run_counts_and_new_ones_replace(
     store: Store, shared_structures: Path, tmp_path: Path
 ) -> None:
     """Also when a run was interrupted between them."""
@@ -165,11 +165,14 @@ def test_of_structures_of_one_sequence_the_first_of_a_run_counts_and_new_ones_re
     tokenize(store, [first], "pdb")
     tokenize(store, [first, second], "pdb")
     assert masked() == 0
-    tokenize(store, [second, first], "pdb", chain="A")
-    assert masked() == 1
-    first.write_text("".join(lines) + "\n")
-    tokenize(store, [first], "pdb")
+    report = tokenize(store, [second, first], "pdb", chain="A")
     assert masked() == 0
+    assert (report.chains, report.residues, report.passed_over) == (1, 129, 1)
+    (choice,) = report.remarks[ALTERNATIVES]["examples"]
+    assert choice == f"{first} (the most complete, 129 of 129 residues), not {second.name}"
+    second.write_text(second.read_text() + "\n")
+    tokenize(store, [second], "pdb")
+    assert masked() == 1
 
 
 def test_imported_tokens_stay(store: Store, folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_entries_have_their_chains_and_models(
     for chain in structure.chains:
         assert chain.backbone.shape == (models, len(chain), 5, 3)
         assert np.isfinite(chain.backbone[:, :, 1]).all()
-    assert not structure.predicted
+    assert bool(structure.origin.experiment) == (entry != "altloc.cif")
 
 
 def test_both_formats_of_an_entry_are_the_same_chain(shared_structures: Path) -> None:
@@ -228,10 +228,12 @@ def test_numbers_beyond_four_digits_are_hybrid_36() -> None:
     assert read(text).chains[0].numbers.tolist() == [9999, 10000]
 
 
-def test_predicted_models_say_so() -> None:
+def test_the_method_of_the_experiment_is_the_files_own() -> None:
     body = residue("ALA", 1)
-    assert read("TITLE     ALPHAFOLD MONOMER V2.0 PREDICTION\n" + body).predicted
-    assert not read(body).predicted
+    for method in ("X-RAY DIFFRACTION", "SOLUTION NMR", "NMR, 20 STRUCTURES"):
+        assert read(f"EXPDTA    {method}\n{body}").origin.experiment == method
+    for line in ("TITLE     NMR OF ALPHAFOLD", "EXPDTA    THEORETICAL MODEL", "EXPDTA"):
+        assert not read(f"{line}\n{body}").origin.experiment
 
 
 def test_nucleic_acids_alone_are_a_clear_error(shared_structures: Path) -> None:

@@ -1,0 +1,60 @@
+"""Ranks that predictors write into the names of several models of one protein.
+
+=====================================================  =========  ====  =======
+file                                                   job        rank  relaxed
+=====================================================  =========  ====  =======
+``P1_relaxed_rank_001_alphafold2_ptm_model_3.pdb``     ``P1``     1     yes
+``P1_unrelaxed_rank_002_alphafold2_ptm_model_5.pdb``   ``P1``     2     no
+``P1/ranked_0.pdb`` (AlphaFold 2)                      ``P1``     1     yes
+``fold_p1_model_0.cif`` (AlphaFold 3, Boltz, ...)      ``p1``     1     no
+=====================================================  =========  ====  =======
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from .naming import alphafold_fragment, stem
+
+_BY_RANK = re.compile(r"(?P<job>.+?)(?:_(?P<state>un|)relaxed)?_(?:.*_)?rank_(?P<rank>\d+)(?:_.*)?")
+_BY_PLACE = re.compile(r"(?:fold_)?(?P<job>.+?)[._](?:model|sample|model_idx)[_-](?P<place>\d+)")
+_IN_FOLDER = re.compile(r"ranked_(?P<place>\d+)")
+_WITHOUT_RANK = re.compile(r"(?P<state>un|)relaxed_model_\d.*")
+_LAST = 1_000_000
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What a model's name says of it.
+
+    Parameters
+    ----------
+    job : str
+        Name of what was predicted.
+    rank : int
+        From 1, the best.
+    relaxed : bool
+        Whether its side chains were relaxed by a force field.
+    """
+
+    job: str
+    rank: int
+    relaxed: bool
+
+
+def rank_of(path: Path) -> Rank | None:
+    """Rank of a model by its file's name; None where the name says none."""
+    name = stem(path)
+    if alphafold_fragment(path):
+        return None
+    if named := _BY_RANK.fullmatch(name):
+        return Rank(named["job"], int(named["rank"]), named["state"] == "")
+    if named := _IN_FOLDER.fullmatch(name):
+        return Rank(path.parent.name, int(named["place"]) + 1, relaxed=True)
+    if named := _WITHOUT_RANK.fullmatch(name):
+        return Rank(path.parent.name, _LAST, named["state"] == "")
+    if named := _BY_PLACE.fullmatch(name):
+        return Rank(named["job"], int(named["place"]) + 1, relaxed=False)
+    return None
