@@ -17,6 +17,8 @@ from .output import Output
 def command(quick: bool, store_path: Path, output: Output) -> None:
     """Check that every stored byte is what was written; exit status 1 if not.
 
+    What the system does not let be read (no permission, no memory) is named apart: it may be sound.
+
     Nothing is changed; `sesstore repair` sets right what is wrong.
 
     \b
@@ -31,10 +33,12 @@ def command(quick: bool, store_path: Path, output: Output) -> None:
     output.line(f"checked {counts}")
     for note in report.notes:
         output.note(f"note: {note}")
+    for fault in report.unreadable:
+        output.line(f"could not be read: {fault.where}: {fault.what}")
     if report.bad:
         output.table(["where", "what is wrong"], [[f.where, f.what] for f in report.bad])
         output.line(f"{len(report.bad):,} things are wrong. Set them right with `sesstore repair`")
-    else:
+    elif report.ok:
         output.line("nothing is wrong" + (" (quick: values were not read)" if quick else ""))
     output.result({"ok": report.ok, **report.to_json()})
     if not report.ok:

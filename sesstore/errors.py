@@ -13,7 +13,8 @@
     │   ├── CorruptStoreError               stored bytes are not what was written
     │   ├── FingerprintMismatchError        two encoders that must not mix; says what differs
     │   ├── NotStoredError (LookupError)    proteins, tokens or embeddings the store lacks
-    │   └── StorageFullError (OSError)      no space left; nothing half-written
+    │   └── StoreAccessError (OSError)      the system refuses: permission, memory, disk errors, ...
+    │       └── StorageFullError            no space left; nothing half-written
     ├── WeightsError (FileNotFoundError)    weights that are absent or not what they say
     ├── MissingExtraError (ImportError)     an optional dependency is not installed
     ├── ClusterError (RuntimeError)         a cluster that is not there, or loses all its workers
@@ -160,7 +161,11 @@ class NotStoredError(StoreError, LookupError):
     """The store does not hold what was asked for."""
 
 
-class StorageFullError(StoreError, OSError):
+class StoreAccessError(StoreError, OSError):
+    """The system refuses to read or write; that says nothing about what is stored."""
+
+
+class StorageFullError(StoreAccessError):
     """No space left where the store lives."""
 
 

@@ -218,7 +218,7 @@ def measured_in(store: Store, spec: EncoderSpec) -> list[Throughput]:
     names = [p for p in store.encoders() if p.fingerprint.encoder == spec.full_name]
     for provenance in names:
         folder = store.encoder_folder(provenance.fingerprint)
-        for path in layout.committed(folder)[-_SAMPLE:]:
+        for path in layout.segment_folders(folder)[-_SAMPLE:]:
             segment = Segment(path)
             made, seconds = segment.attributes["circumstances"], segment.attributes.get("seconds")
             if "device" in made and seconds is not None and seconds >= 1:

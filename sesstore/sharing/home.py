@@ -116,7 +116,7 @@ def _send_left(target: Target, root: Path, progress: Progress) -> None:
 
 def _send_all(store: Store, target: Target, progress: Progress) -> None:
     send_records(store, target, progress=progress)
-    for folder in layout.committed(store.path / layout.EMBEDDINGS):
-        for segment in layout.committed(folder):
+    for folder in layout.encoder_folders(store.path):
+        for segment in layout.segment_folders(folder):
             progress.note(f"sending {segment.name}, which an earlier run left")
             send_segment(target, folder.name, segment)

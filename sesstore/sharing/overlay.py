@@ -143,5 +143,5 @@ def _state(root: Path) -> dict[str, Any]:
         for f in files
         if f.exists() and not f.name.endswith("-lock")
     }
-    folders = layout.committed(root / layout.EMBEDDINGS)
-    return {**stamps, "segments": [[p.name for p in layout.committed(f)] for f in folders]}
+    folders = layout.encoder_folders(root)
+    return {**stamps, "segments": [[p.name for p in layout.segment_folders(f)] for f in folders]}

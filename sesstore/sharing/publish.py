@@ -136,7 +136,7 @@ def new_segments(store: Store, known: Index, digests: Digests | None = None) -> 
         encoder = EncoderEntry(provenance)
         found.encoders[folder.name] = encoder
         published = known.encoders.get(folder.name, EncoderEntry(provenance)).segments
-        paths = layout.committed(folder)
+        paths = layout.segment_folders(folder)
         there = _published(folder, published, {path.name for path in paths}, digests)
         for path in paths:
             if path.name in published:

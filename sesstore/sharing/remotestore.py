@@ -76,8 +76,8 @@ class RemoteStore(Store):
     @property
     def unsent(self) -> bool:
         """Whether the scratch folder holds anything that was not sent."""
-        folders = layout.committed(self.path / layout.EMBEDDINGS)
-        return self._changed or any(layout.committed(folder) for folder in folders)
+        folders = layout.encoder_folders(self.path)
+        return self._changed or any(layout.segment_folders(folder) for folder in folders)
 
     # Proteins
 

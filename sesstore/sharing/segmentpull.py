@@ -73,7 +73,7 @@ def plan_encoder(
 
 
 def _embedded(taking: Taking, folder: str, provenance: Provenance) -> set[bytes]:
-    names_here = [p.name for p in layout.committed(taking.store.path / layout.EMBEDDINGS)]
+    names_here = [p.name for p in layout.encoder_folders(taking.store.path)]
     if folder not in names_here:
         return set()
     taking.store.writer(provenance, {})  # raises if it is stored here in another type

@@ -18,6 +18,7 @@ from typing import Any
 from ..alphabets import BUILT_IN, Alphabet, declare
 from ..errors import CorruptStoreError, InputError, MissingFileError
 from . import layout
+from .access import system_errors
 from .files import replace_file
 
 _MOST = 40
@@ -53,8 +54,7 @@ def read_toml(path: Path) -> Alphabet:
 
 def stored_files(root: Path) -> list[Path]:
     """Files of the alphabets a store declares."""
-    files = layout.committed(root / layout.ALPHABETS, folders=False)
-    return [file for file in files if file.suffix == ".toml"]
+    return layout.documents(root / layout.ALPHABETS, ".toml")
 
 
 def read_stored(path: Path) -> Alphabet:
@@ -65,7 +65,8 @@ def read_stored(path: Path) -> Alphabet:
     CorruptStoreError
         It is not what was written.
     """
-    raw = path.read_bytes()
+    with system_errors(path):
+        raw = path.read_bytes()
     head, _, body = raw.partition(b"\n")
     try:
         if head != _HASH + sha256(body).hexdigest().encode():

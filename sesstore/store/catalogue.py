@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import FingerprintMismatchError, NotStoredError
@@ -18,8 +19,8 @@ def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
         Metadata are not what was written.
     """
     found = []
-    for folder in layout.committed(root / layout.EMBEDDINGS):
-        if (folder / layout.METADATA).is_file():
+    for folder in layout.encoder_folders(root):
+        with suppress(FileNotFoundError):
             attributes = layout.read_group(folder / layout.METADATA)
             found.append((folder, Provenance.from_json(attributes["provenance"])))
     return found

@@ -26,7 +26,9 @@ import google_crc32c
 import lmdb
 
 from ..errors import CorruptStoreError, StoreError
-from .files import fsync_folder, full, how_to_share, replace_file, saying_when_full
+from .access import full, is_refusal, is_there, refusal, system_errors
+from .files import fsync_folder, how_to_share, replace_file
+from .pages import check_whole
 from .readlock import reader_lock, wait_for_readers
 from .seals import seal_of, seal_path
 
@@ -58,8 +60,9 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        stat = path.stat()
-        self.identity = stat.st_dev, stat.st_ino
+        with system_errors(path):
+            stat = path.stat()
+        self.identity, self.bytes = (stat.st_dev, stat.st_ino), stat.st_size
         self._env = self._opened()
         self._users, self._resizing = 0, False
         self._change = threading.Condition()
@@ -168,8 +171,8 @@ class Database:
 
     def _write_once(self, change: Callable[[Txn], _T]) -> _T:
         with self._env.begin(write=True) as txn:
-            wait_for_readers(self.path)
-            with saying_when_full(self.path), suppress(FileNotFoundError):
+            with system_errors(self.path), suppress(FileNotFoundError):
+                wait_for_readers(self.path)
                 seal_path(self.path).unlink()
                 fsync_folder(self.path.parent)
             result = change(txn)
@@ -221,7 +224,8 @@ class Database:
                 self._change.notify_all()
 
     def _opened(self) -> lmdb.Environment:
-        size = max(FIRST_MAP, 2 * self.path.stat().st_size)
+        check_whole(self.path)  # LMDB would map it unseen: reading beyond its end is SIGBUS
+        size = max(FIRST_MAP, 2 * self.bytes)
         shared: dict[str, Any] = {
             "subdir": False,
             "max_dbs": MOST_TABLES,
@@ -242,16 +246,20 @@ def open_database(path: Path) -> Database | None:
     """Return the database at `path`, or None if there is no such file."""
     path = path.absolute()
     with _open_lock:
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            return None
+        with system_errors(path):
+            try:
+                stat = path.stat()
+            except FileNotFoundError:
+                return None
         known = _open.get(path)
-        if known is not None and known.identity != (stat.st_dev, stat.st_ino):
-            known.give_up()  # the file was replaced
+        replaced = known is not None and known.identity != (stat.st_dev, stat.st_ino)
+        if known is not None and (replaced or stat.st_size < known.bytes):  # it never shrinks
+            known.give_up()
             known = None
+            del _open[path]
         if known is None:
             known = _open[path] = Database(path)
+        known.bytes = stat.st_size
         return known
 
 
@@ -278,8 +286,9 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
         Named databases, and whether a key may have several values.
     """
     path = path.absolute()
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_there(path):
+        with system_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
         try:
             _make(beside, tables)
@@ -320,7 +329,7 @@ def _name_it(beside: Path, path: Path) -> None:
     except FileExistsError:
         return
     except OSError:  # a file system without links
-        with saying_when_full(path):
+        with system_errors(path):
             if not path.exists():
                 os.rename(beside, path)
 
@@ -352,8 +361,10 @@ def unchecked(key: bytes, stored: bytes, where: Path) -> bytes:
     return value
 
 
-def unreadable(path: Path, problem: Exception) -> CorruptStoreError:
-    """Return the error for a file LMDB cannot use."""
+def unreadable(path: Path, problem: Exception) -> StoreError:
+    """Return the error for a file LMDB cannot use: what the system refuses is no damage."""
+    if is_refusal(problem):
+        return refusal(path, problem)
     return CorruptStoreError(
         f"{path} cannot be used ({problem}). Run `sesstore verify`, then `sesstore repair`"
     )

@@ -228,7 +228,7 @@ class Embeddings:
 def _opened(folder: Path) -> list[Segment]:
     """Committed segments; looks again if some are compacted away while they are being opened."""
     for attempt in range(_ATTEMPTS):
-        segments = [Segment(path) for path in layout.committed(folder)]
+        segments = [Segment(path) for path in layout.segment_folders(folder)]
         try:
             for segment in segments:
                 segment.offsets  # noqa: B018 - reads digests and offsets

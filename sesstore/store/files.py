@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptStoreError, StorageFullError
+from .access import full, system_errors
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SEAL = "sha256"
@@ -36,14 +37,6 @@ def saying_when_full(where: Path) -> Iterator[None]:
         if problem.errno not in _FULL or isinstance(problem, StorageFullError):
             raise
         raise full(where) from problem
-
-
-def full(where: Path) -> StorageFullError:
-    """Return the error to raise when nothing more fits where `where` lives."""
-    return StorageFullError(
-        f"no space left for {where}. All that was committed before is safe: free some space and "
-        f"run the same command again to go on"
-    )
 
 
 def how_to_share(path: Path) -> str:
@@ -95,7 +88,7 @@ def replace_file(path: Path, data: bytes) -> None:
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with saying_when_full(path):
+        with system_errors(path):
             write_file(beside, data)
             os.rename(beside, path)
             fsync_folder(path.parent)

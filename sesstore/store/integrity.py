@@ -9,6 +9,7 @@ may edit it), what was set aside, and files other tools put there, which are nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorruptStoreError, MissingFileError, SesstoreError
+from ..errors import CorruptStoreError, MissingFileError, SesstoreError, StoreAccessError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance
+from ..strays import is_stray
 from . import layout
-from .alphabets import read_stored, stored_files
+from .access import is_there, system_errors
+from .alphabets import read_stored
 from .proteins import ProteinTable
 from .recordcheck import RecordCheck, check_apart, check_records, entries
 from .seals import seal_fits
-from .segmentcheck import segment_problems
+from .segmentcheck import foreign_files, segment_problems
 from .segments import Segment
 from .tasks import read_task
 
@@ -66,18 +69,22 @@ class VerifyReport:
         and of ``alphabets`` where any are declared.
     bad : list of Fault
         What is wrong.
+    unreadable : list of Fault
+        What the system did not let be read (no permission, no memory, an error of the disk). It
+        may be sound.
     notes : list of str
         What is no fault but worth knowing, such as leftovers for `gc`.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
     bad: list[Fault] = field(default_factory=list)
+    unreadable: list[Fault] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.bad
+        """Whether all was read and nothing is wrong."""
+        return not self.bad and not self.unreadable
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -106,19 +113,22 @@ def verify(path: Path | str, *, quick: bool = False, progress: Progress = SILENT
         There is no store there.
     """
     root = Path(path)
-    if not any((root / name).exists() for name in (layout.METADATA, layout.EMBEDDINGS)):
+    if not any(is_there(root / name) for name in (layout.METADATA, layout.EMBEDDINGS)):
         raise MissingFileError(f"there is no store at '{root}'. Name one with --store")
     check = _Check(root, quick=quick)
     parts = [*check.metadata(), *check.parts()]
     with progress.stage("verifying", len(parts), "parts") as bar:
-        for part in parts:
-            part()
+        for place, part in parts:
+            with check.reading(place):
+                part()
             bar.advance()
-    check.note_leftovers()
+    with check.reading(root):
+        check.note_leftovers()
     return check.report
 
 
-_Part = Callable[[], object]
+_Part = tuple[Path, Callable[[], object]]
+"""Where something lies, and its check."""
 
 
 class _Check:
@@ -130,36 +140,58 @@ class _Check:
         self.report = VerifyReport(dict.fromkeys(kinds, 0))
         self._proteins: ProteinTable | None = None  # known once it was found sound
 
+    @contextmanager
+    def reading(self, place: Path) -> Iterator[None]:
+        """Note a place as unreadable if the system refuses what the block does."""
+        try:
+            with system_errors(place):
+                yield
+        except StoreAccessError as problem:
+            name = str(place.relative_to(self.root))
+            self.report.unreadable.append(Fault(name, str(problem)))
+
     def metadata(self) -> Iterator[_Part]:
         """Yield the checks of the groups' metadata."""
-        yield partial(self._group, self.root)
-        if (self.root / layout.EMBEDDINGS).is_dir():
-            yield partial(self._group, self.root / layout.EMBEDDINGS)
+        yield self.root, partial(self._group, self.root)
+        embeddings = self.root / layout.EMBEDDINGS
+        with self.reading(embeddings):
+            if is_there(embeddings):
+                yield embeddings, partial(self._group, embeddings)
 
     def parts(self) -> Iterator[_Part]:
         """Yield everything else; proteins first, the rest is compared with them."""
-        if (self.root / layout.PROTEINS).exists():
-            yield self._protein_table
-        for folder in layout.committed(self.root / layout.EMBEDDINGS):
-            provenance = self._encoder(folder)
-            for path in layout.committed(folder):
-                yield partial(self._segment, path, provenance)
-        for path in stored_files(self.root):
-            yield partial(self._alphabet, path)
-        for path in layout.committed(self.root / layout.TOKENS, folders=False):
-            if path.suffix == ".lmdb":
-                yield partial(self._tokens, path)
-        for path in layout.committed(self.root / layout.TASKS, folders=False):
-            if path.suffix == ".jsonl":
-                yield partial(self._task, path)
+        with self.reading(self.root):
+            if is_there(self.root / layout.PROTEINS):
+                yield self.root / layout.PROTEINS, self._protein_table
+        for folder in self._listed(self.root / layout.EMBEDDINGS, layout.encoder_folders):
+            provenance = None
+            with self.reading(folder):
+                provenance = self._encoder(folder)
+            for path in self._listed(folder, layout.segment_folders):
+                yield path, partial(self._segment, path, provenance)
+        checks: list[tuple[str, str, Callable[[Path], object]]] = [
+            (layout.ALPHABETS, ".toml", self._alphabet),
+            (layout.TOKENS, ".lmdb", self._tokens),
+            (layout.TASKS, ".jsonl", self._task),
+        ]
+        for name, suffix, check in checks:
+            folder = self.root / name
+            for path in self._listed(folder, partial(layout.documents, suffix=suffix)):
+                yield path, partial(check, path)
+
+    def _listed(self, folder: Path, listing: Callable[[Path], list[Path]]) -> list[Path]:
+        with self.reading(folder):
+            return listing(self.root if folder.name == layout.EMBEDDINGS else folder)
+        return []
 
     def note_leftovers(self) -> None:
         """Note what is no part of a store, or not committed."""
         databases = {layout.PROTEINS + end for end in ("", "-lock", ".seal")}
         known = _ROOT | databases | {layout.CARD}
-        names = sorted(p.name for p in self.root.iterdir() if p.name[0] != ".")
-        for name in [name for name in names if name not in known]:
-            self.report.notes.append(f"{name} is no part of the store")
+        names = sorted(p.name for p in self.root.iterdir() if p.name not in known)
+        for name in names:
+            if not is_stray(name):
+                self.report.notes.append(f"{name} is no part of the store")
         hidden = sum(1 for _ in leftovers(self.root))
         if hidden:
             self.report.notes.append(
@@ -179,6 +211,8 @@ class _Check:
                 layout.check_format(attributes, folder)
         except FileNotFoundError:
             self._blame(folder / layout.METADATA, "it is missing")
+        except StoreAccessError:
+            raise
         except SesstoreError:
             self._blame(folder / layout.METADATA, "it is not what was written")
         else:
@@ -196,13 +230,16 @@ class _Check:
 
     def _segment(self, path: Path, provenance: Provenance | None) -> None:
         problems = list(segment_problems(path, provenance, quick=self.quick))
-        if not path.exists():  # compacted while we looked
+        if not is_there(path):  # compacted while we looked
             return
         self._count("segments")
         for problem in problems:
             self._blame(path, problem)
         if problems:
             return
+        if foreign := foreign_files(path):
+            where = path.relative_to(self.root)
+            self.report.notes.append(f"{where}: {', '.join(foreign)} is no part of the segment")
         segment = Segment(path)
         self._count("embeddings", len(segment.digests))
         self._count("residues", int(segment.offsets[-1]))
@@ -252,7 +289,7 @@ class _Check:
                 found = RecordCheck(records=entries(path))
             else:
                 found = check_records(path) if intact else check_apart(path)
-        except (CorruptStoreError, OSError) as problem:
+        except CorruptStoreError as problem:
             self._blame(path, problem)
             return None
         if not intact:
@@ -276,11 +313,11 @@ class _Check:
 
 
 def leftovers(root: Path) -> Iterator[Path]:
-    """Yield everything under a dot-name: unfinished, or on its way out."""
+    """Yield what this package left unfinished, or on its way out; nobody else's dot-names."""
     places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
     places.append(root / layout.ALPHABETS)
-    places += layout.committed(root / layout.EMBEDDINGS)
+    places += layout.encoder_folders(root)
     for place in places:
         if place.is_dir():
-            names = sorted(p.name for p in place.iterdir() if p.name.startswith("."))
-            yield from (place / name for name in names if name != layout.COMPACTION_LOCK)
+            names = sorted(p.name for p in place.iterdir() if layout.is_unfinished(p.name))
+            yield from (place / name for name in names)

@@ -29,7 +29,9 @@ from typing import Any
 
 from ..errors import CorruptStoreError, InputError, StoreFormatError
 from ..provenance import Provenance, canonical_json
-from .files import fsync_folder, replace_file, saying_when_full, write_file
+from ..strays import is_stray
+from .access import system_errors
+from .files import fsync_folder, replace_file, write_file
 
 FORMAT = 1
 METADATA = "zarr.json"
@@ -50,6 +52,14 @@ PAGE = 1 << 16
 """Whole shards are a multiple of this (the largest page size in use), so they can be mapped."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+_PLAIN = re.compile(r"[A-Za-z0-9._+-]+")
+_ENCODER = re.compile(r"[A-Za-z0-9._+-]{1,100}-[0-9a-f]{12}")
+_SEGMENT = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{16}")
+_UNFINISHED = re.compile(
+    r"\.(?:pull-|gone-)?[0-9]{8}T[0-9]{12}-[0-9a-f]{16}(?:-[0-9a-f]{8})?"  # segments
+    r"|\..+\.[0-9a-f]{12}(?:-lock)?"  # files and groups that are written beside their place
+    r"|\.[0-9a-f]{12}\..+"  # databases that are rebuilt
+)
 
 
 def check_name(kind: str, name: str) -> str:
@@ -90,18 +100,55 @@ def new_segment_id(place: str | None = None) -> str:
 def committed(folder: Path, *, folders: bool = True) -> list[Path]:
     """Committed folders (or files) in a folder, sorted by name; empty if there is no such folder.
 
-    Folders of names that sort first were committed first.
+    Whatever has a name that a store does not give is no part of it: other tools' files, a file
+    manager's copies. Links to folders are not followed.
+
+    Raises
+    ------
+    StoreAccessError
+        The system does not let the folder be listed.
     """
-    try:
-        with os.scandir(folder) as entries:
-            found = [
-                e.name
-                for e in entries
-                if not e.name.startswith(".") and e.is_dir(follow_symlinks=False) == folders
-            ]
-    except FileNotFoundError:
-        return []
-    return [folder / name for name in sorted(found)]
+    with system_errors(folder):
+        try:
+            with os.scandir(folder) as entries:
+                names = [
+                    e.name
+                    for e in entries
+                    if _is_plain(e.name) and e.is_dir(follow_symlinks=False) == folders
+                ]
+        except FileNotFoundError:
+            return []
+    return [folder / name for name in sorted(names)]
+
+
+def encoder_folders(root: Path) -> list[Path]:
+    """Folders of the encoders of a store, by name."""
+    folders = committed(root / EMBEDDINGS)
+    return [folder for folder in folders if _ENCODER.fullmatch(folder.name)]
+
+
+def segment_folders(encoder: Path) -> list[Path]:
+    """Committed segments in an encoder's folder; names that sort first were committed first."""
+    return [folder for folder in committed(encoder) if is_segment_id(folder.name)]
+
+
+def is_segment_id(name: str) -> bool:
+    """Whether a name is one that `new_segment_id` gives."""
+    return _SEGMENT.fullmatch(name) is not None
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is one this package gives to what is not committed, or on its way out."""
+    return _UNFINISHED.fullmatch(name) is not None
+
+
+def documents(folder: Path, suffix: str) -> list[Path]:
+    """Files of a store in one of its folders: databases, tasks, alphabets."""
+    return [file for file in committed(folder, folders=False) if file.suffix == suffix]
+
+
+def _is_plain(name: str) -> bool:
+    return not is_stray(name) and _PLAIN.fullmatch(name) is not None
 
 
 def group_metadata(attributes: dict[str, Any]) -> bytes:
@@ -131,8 +178,12 @@ def read_group(path: Path) -> dict[str, Any]:
         Any byte differs from what `group_metadata` wrote.
     FileNotFoundError
         There is no such file.
+    StoreAccessError
+        The system does not let it be read.
     """
-    return parse_group(path.read_bytes(), str(path))
+    with system_errors(path):
+        raw = path.read_bytes()
+    return parse_group(raw, str(path))
 
 
 def parse_group(raw: bytes, where: str) -> dict[str, Any]:
@@ -217,7 +268,7 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
     try:
-        with saying_when_full(folder):
+        with system_errors(folder):
             beside.mkdir()
             write_file(beside / METADATA, group_metadata(attributes))
             fsync_folder(beside)

@@ -11,6 +11,8 @@ Free pages and unused room inside pages hold nothing; only the seal covers them.
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -25,17 +27,22 @@ import google_crc32c
 import numpy as np
 
 from ..alphabets import ALPHABETS
-from ..errors import CorruptStoreError
+from ..errors import CorruptStoreError, StoreAccessError
 from . import layout
+from .access import refusal, system_errors
 from .alphabets import declare_stored
 from .database import STATE, Database, last_transaction, open_database, unchecked
 from .readlock import private_copy
+from .seals import file_crc
 from .tokens import PLDDT, read_meta
 
 if TYPE_CHECKING:
     from .database import Txn
 
 _PLDDT_MOST = 100
+_REFUSED = "refused"
+_CRASHES = {-signal.SIGSEGV, -signal.SIGABRT}
+"""How LMDB ends on pages it cannot use; without memory, other things end so too."""
 
 
 @dataclass
@@ -94,13 +101,29 @@ def _walk(database: Database, found: RecordCheck) -> None:
 
 
 def check_apart(path: Path) -> RecordCheck:
-    """Walk a file in a child process, which may crash."""
+    """Walk a file in a child process, which may crash.
+
+    Raises
+    ------
+    StoreAccessError
+        The child was not let finish: no memory, a disk that fails, a signal. That is no finding.
+    """
+    file_crc(path)  # a disk that fails does so here, with an error, and not in the child's map
     command = [sys.executable, "-m", __name__, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        return RecordCheck(problems=[f"LMDB cannot read it ({said[0]})"])
-    return RecordCheck(**json.loads(done.stdout))
+    with system_errors(path):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode == 0:
+        answer = json.loads(ended.stdout)
+        if _REFUSED in answer:
+            raise StoreAccessError(answer[_REFUSED])
+        return RecordCheck(**answer)
+    if ended.returncode in _CRASHES and _memory_is_free():
+        return RecordCheck(problems=[f"LMDB cannot read it (signal {-ended.returncode})"])
+    lines = ended.stderr.strip().splitlines()[-1:] or [f"exit status {ended.returncode}"]
+    raise StoreAccessError(
+        f"{path} could not be checked: the process that reads it ended early ({lines[0]}). That "
+        f"says nothing about what is stored. Run the same command again with more memory"
+    )
 
 
 def _check_structure(database: Database, txn: Txn, found: RecordCheck) -> None:
@@ -212,6 +235,17 @@ def entries(path: Path) -> int:
         return int(txn.stat(database.tables[table])["entries"])
 
 
+def _memory_is_free() -> bool:
+    return resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    """What the child has to say."""
+    try:
+        return vars(check_records(path))
+    except (StoreAccessError, MemoryError) as problem:
+        return {_REFUSED: str(refusal(path, problem))}
+
+
 if __name__ == "__main__":
-    found = check_records(Path(sys.argv[1]))
-    sys.stdout.write(json.dumps(vars(found)))
+    sys.stdout.write(json.dumps(_answer(Path(sys.argv[1]))))

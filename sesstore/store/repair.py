@@ -17,14 +17,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import SesstoreError
+from ..errors import SesstoreError, StoreAccessError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance, circumstances
 from . import layout
 from .database import open_database
 from .embeddings import Embeddings
 from .files import fsync_folder, replace_file, saying_when_full, unsealed
-from .integrity import verify
+from .integrity import Fault, verify
 from .seals import file_crc, seal_path
 from .segments import Segment
 
@@ -82,24 +82,37 @@ def repair(path: Path | str, *, progress: Progress = SILENT) -> RepairReport:
 
     Raises
     ------
-    StoreFormatError
+    MissingFileError
         There is no store there.
+    StoreAccessError
+        The system did not let everything be read, so not all can be judged; nothing was changed.
     StorageFullError
         No space left to rebuild a database; the broken one is still there.
     """
     root = Path(path)
     found = verify(root, progress=progress)
+    if found.unreadable:
+        raise _not_judged(found.unreadable)
     work = _Repair(root)
     places = sorted({fault.where for fault in found.bad}, key=_order)
     for place in places:
         work.treat(root / place)
     work.list_missing()
-    for database in (root / layout.PROTEINS, *(root / layout.TOKENS).glob("[!.]*.lmdb")):
+    for database in (root / layout.PROTEINS, *layout.documents(root / layout.TOKENS, ".lmdb")):
         if database.exists() and not seal_path(database).exists():
             opened = open_database(database)
             if opened:
                 opened.seal()
     return work.report
+
+
+def _not_judged(unreadable: list[Fault]) -> StoreAccessError:
+    """Return the error for a store that could not be read as a whole."""
+    first, more = unreadable[0], len(unreadable) - 1
+    others = f" (and {more:,} more, see `sesstore verify`)" if more else ""
+    return StoreAccessError(
+        f"nothing was changed, because {first.where}{others} cannot be judged: {first.what}"
+    )
 
 
 def _order(place: str) -> tuple[int, str]:
@@ -181,7 +194,7 @@ class _Repair:
         self.report.rebuilt.append(self._name(path))
 
     def _provenance_from_segments(self, folder: Path) -> Provenance | None:
-        for segment in layout.committed(folder):
+        for segment in layout.segment_folders(folder):
             provenance = self._provenance_of(segment)
             if provenance is not None:
                 return provenance

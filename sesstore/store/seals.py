@@ -12,6 +12,7 @@ from pathlib import Path
 import google_crc32c
 
 from ..errors import CorruptStoreError
+from .access import system_errors
 from .files import sealed, unsealed
 
 _BLOCK = 1 << 22
@@ -31,7 +32,7 @@ def seal_of(path: Path) -> bytes:
 def file_crc(path: Path) -> int:
     """CRC-32C of a file."""
     crc = 0
-    with path.open("rb", buffering=0) as file:
+    with system_errors(path), path.open("rb", buffering=0) as file:
         while block := file.read(_BLOCK):
             crc = google_crc32c.extend(crc, block)
     return int(crc)
@@ -57,7 +58,8 @@ def seal_fits(path: Path, *, quick: bool) -> bool:
         if seal is None:
             return False
         expected = unsealed(seal, seal_path(path))
-        same = path.stat().st_size == expected["bytes"]
+        with system_errors(path):
+            same = path.stat().st_size == expected["bytes"]
         if same and (quick or f"{file_crc(path):08x}" == expected["crc32c"]):
             return True
         if _read(path) == seal:  # else a writer came between: look again
@@ -66,7 +68,8 @@ def seal_fits(path: Path, *, quick: bool) -> bool:
 
 
 def _read(path: Path) -> bytes | None:
-    try:
-        return seal_path(path).read_bytes()
-    except FileNotFoundError:
-        return None
+    with system_errors(path):
+        try:
+            return seal_path(path).read_bytes()
+        except FileNotFoundError:
+            return None

@@ -15,6 +15,7 @@ from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import STORAGE_TYPES
 from . import layout
+from .access import system_errors
 from .files import unsealed
 from .index import DigestIndex
 from .seals import file_crc
@@ -36,30 +37,46 @@ def segment_problems(path: Path, provenance: Provenance | None, *, quick: bool) 
     quick : bool
         Look at sizes and structure only, not at the bytes of values.
     """
-    try:
-        listed = unsealed((path / layout.CHECKSUMS).read_bytes(), path / layout.CHECKSUMS)["files"]
-        well_formed = all(_is_entry(name, sums) for name, sums in listed.items())
-    except (CorruptStoreError, OSError, KeyError, AttributeError) as problem:
-        yield f"its checksums cannot be used ({problem})"
-        return
-    if not well_formed:
-        yield "its checksums are not as sesstore writes them"
-        return
-    sound = True
-    for fault in _file_problems(path, listed, quick=quick):
-        sound = False
-        yield fault
-    if sound:
-        yield from _structure_problems(Segment(path), provenance, quick=quick)
+    with system_errors(path):
+        try:
+            listed = _listed(path)
+        except (CorruptStoreError, FileNotFoundError, NotADirectoryError, KeyError) as problem:
+            yield f"its checksums cannot be used ({problem})"
+            return
+        sound = True
+        for fault in _file_problems(path, listed, quick=quick):
+            sound = False
+            yield fault
+        if sound:
+            yield from _structure_problems(Segment(path), provenance, quick=quick)
+
+
+def foreign_files(path: Path) -> list[str]:
+    """Files in a segment's folder that it does not list: never read, and never a fault of it."""
+    with system_errors(path):
+        try:
+            listed = _listed(path)
+        except (CorruptStoreError, FileNotFoundError, NotADirectoryError, KeyError):
+            return []
+        return sorted(dict(_files(path)).keys() - listed.keys() - {layout.CHECKSUMS})
+
+
+def _listed(path: Path) -> dict[str, Any]:
+    """Size and sums of each file of a segment, by its path inside."""
+    place = path / layout.CHECKSUMS
+    listed = unsealed(place.read_bytes(), place)["files"]
+    if not isinstance(listed, dict) or not all(_is_entry(*item) for item in listed.items()):
+        raise CorruptStoreError(f"{place} is not as sesstore writes it")
+    return listed
 
 
 def _file_problems(path: Path, listed: dict[str, Any], *, quick: bool) -> Iterator[str]:
     there = dict(_files(path))
-    for name in sorted(there.keys() - listed.keys() - {layout.CHECKSUMS}):
-        yield f"{name} does not belong there"
     for name, sums in sorted(listed.items()):
         if name not in there:
             yield f"{name} is missing"
+        elif (path / name).is_symlink():
+            yield f"{name} is a link; a segment has its files itself"
         elif there[name] != sums["bytes"]:
             yield f"{name} has {there[name]} bytes instead of {sums['bytes']}"
         elif quick and name.startswith("values/c"):
@@ -125,9 +142,6 @@ def _strange_metadata(path: Path, made: Provenance, proteins: Any, residues: Any
     for name, metadata in expected.items():
         if (path / name / layout.METADATA).read_bytes() != metadata:
             return name
-    folders = {*expected, "values"}
-    if {entry.name for entry in path.iterdir() if entry.is_dir()} != folders:
-        return layout.METADATA
     raw = (path / "values" / layout.METADATA).read_bytes()
     return None if _are_value_metadata(raw, (residues, made.dim), made.dtype) else "values"
 

@@ -23,7 +23,7 @@ from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import Embedding
 from . import layout
-from .files import saying_when_full
+from .access import is_refusal, refusal, system_errors
 from .shards import is_plain, open_rows
 from .unfinished import UnfinishedSegment, check_same_storage
 
@@ -102,7 +102,7 @@ class SegmentWriter:
         if embedding.digest in self._seen:
             return
         try:
-            with saying_when_full(self.folder):
+            with system_errors(self.folder):
                 if self._open is None:
                     self._make_folder()
                     name = layout.new_segment_id(self._place)
@@ -135,7 +135,7 @@ class SegmentWriter:
         if self._open is None:
             return None
         try:
-            with saying_when_full(self.folder):
+            with system_errors(self.folder):
                 name = self._open.commit()
         except BaseException:
             self.abort()
@@ -211,7 +211,9 @@ class Segment:
         try:
             digests = np.frombuffer(_content(f"{self.path}/digests/c.0.0"), np.uint8)
             offsets = np.frombuffer(_content(f"{self.path}/offsets/c.0"), "<i8")
-        except (OSError, ValueError):
+        except (OSError, ValueError) as problem:
+            if is_refusal(problem):
+                raise refusal(self.path, problem) from problem
             return None
         whole = len(digests) == DIGEST_BYTES * (len(offsets) - 1)
         if not whole or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():
@@ -227,14 +229,14 @@ class Segment:
     @cached_property
     def scales(self) -> NDArray[np.float16] | None:
         """Scale of each residue, shape=(N,), for int8 values."""
-        if not (self.path / "scales").is_dir():
-            return None
         with _explained(self.path):
+            if self.attributes["provenance"]["dtype"] != "int8":
+                return None
             return read_array(self.path / "scales")
 
 
 class _explained:  # noqa: N801 - reads as a statement
-    """Turn whatever a broken segment raises into `CorruptStoreError`."""
+    """Turn what a broken segment raises into `CorruptStoreError`; what the system refuses not."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -243,6 +245,8 @@ class _explained:  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is not None and is_refusal(error):
+            raise refusal(self._path, error) from error
         if isinstance(error, OSError | ValueError | KeyError | TypeError | IndexError):
             raise CorruptStoreError(
                 f"segment {self._path} cannot be read ({error}). Run `sesstore verify`, then "

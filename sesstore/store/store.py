@@ -217,8 +217,7 @@ class Store:
 
     def sources(self) -> list[str]:
         """Names of the sources there are tokens from."""
-        files = layout.committed(self.path / layout.TOKENS, folders=False)
-        return [file.name.removesuffix(".lmdb") for file in files if file.suffix == ".lmdb"]
+        return [file.stem for file in layout.documents(self.path / layout.TOKENS, ".lmdb")]
 
     def tokens(self, source: str) -> Tokens:
         """Open the tokens of one source.
@@ -309,8 +308,7 @@ class Store:
 
     def tasks(self) -> list[str]:
         """Names of the tasks."""
-        files = layout.committed(self.path / layout.TASKS, folders=False)
-        return [file.stem for file in files if file.suffix == ".jsonl"]
+        return [file.stem for file in layout.documents(self.path / layout.TASKS, ".jsonl")]
 
     def _task_path(self, name: str) -> Path:
         return self.path / layout.TASKS / f"{layout.check_name('task', name)}.jsonl"

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import CorruptStoreError
 from ..provenance import canonical_json
 from ..tasks import Problem, Split, Task, plain_label
+from .access import system_errors
 from .files import replace_file
 
 _FORMAT = 1
@@ -31,7 +32,8 @@ def write_task(path: Path, task: Task) -> None:
         No space left; the old file is still there.
     """
     body = "".join(line + "\n" for line in _lines(task)).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, body + _footer(body))
 
 
@@ -45,7 +47,8 @@ def read_task(path: Path) -> Task:
     FileNotFoundError
         There is none.
     """
-    raw = path.read_bytes()
+    with system_errors(path):
+        raw = path.read_bytes()
     body = raw[: raw.rstrip(b"\n").rfind(b"\n") + 1]
     if raw != body + _footer(body):
         raise CorruptStoreError(

@@ -202,9 +202,9 @@ def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
     store = filled.store
     made = filled.provenances[0]
     folder = store.encoder_folder(made.fingerprint)
-    (folder / ".20200101T000000-dead").mkdir()
-    (folder / ".20200101T000000-dead/values").mkdir()
-    (store.path / "tasks/.toy.jsonl.123").write_bytes(b"x" * 100)
+    (folder / ".20200101T000000000000-00000000deadbeef").mkdir()
+    (folder / ".20200101T000000000000-00000000deadbeef/values").mkdir()
+    (store.path / "tasks/.toy.jsonl.0123456789ab").write_bytes(b"x" * 100)
     (store.path / "set-aside").mkdir()
     alive = store.writer(made, {})
     alive.add(kit.embedding(kit.proteins(99)[98], made))
@@ -219,9 +219,9 @@ def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
 
 
 def test_gc_waits_an_hour_by_default(filled):
-    left = filled.store.path / ".old"
+    left = filled.store.path / ".zarr.json.0123456789ab"
     left.mkdir()
     assert gc(filled.store).removed == []
     hour_ago = time.time() - 3700
     os.utime(left, (hour_ago, hour_ago))
-    assert gc(filled.store).removed == [".old"]
+    assert gc(filled.store).removed == [left.name]
