@@ -8,7 +8,8 @@ the user gave (`InputError`), 1 for everything else, 130 after Ctrl-C.
 from __future__ import annotations
 
 import difflib
-import json
+import errno
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,15 @@ import click
 
 from sesstore import __version__
 from sesstore.errors import InputError, SesstoreError
+
+from .output import as_json
+from .wording import agreeing, forgive_streams, named_store, naming_store
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY,
+}  # fmt: skip
 
 COMMANDS = {
     "demo": ("demo", "The whole way on bundled real structures."),
@@ -104,9 +114,16 @@ def main(argv: list[str] | None = None) -> None:
         Arguments; those of the process by default.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    forgive_streams()
     try:
         # Click returns the status of a command that ended with `Exit`, and None otherwise.
-        status = group.main(args=arguments, standalone_mode=False, prog_name="sesstore") or 0
+        status = group.main(
+            args=arguments,
+            standalone_mode=False,
+            prog_name="sesstore",
+            obj=named_store(arguments),
+        )
+        sys.stdout.flush()
     except click.Abort:
         status = _fail("interrupted", "Interrupted", 130, arguments)
     except click.ClickException as problem:
@@ -115,8 +132,10 @@ def main(argv: list[str] | None = None) -> None:
         wrong_input = isinstance(problem, InputError)
         status = _fail(str(problem), type(problem).__name__, 2 if wrong_input else 1, arguments)
     except BrokenPipeError:
-        status = 1
-    sys.exit(status)
+        status = _silenced()
+    except OSError as problem:
+        status = _fail(*os_error(problem), arguments)
+    sys.exit(status or 0)
 
 
 def _usage(problem: click.ClickException) -> str:
@@ -125,11 +144,35 @@ def _usage(problem: click.ClickException) -> str:
     return problem.format_message() + hint
 
 
+def os_error(problem: OSError) -> tuple[str, str, int]:
+    """Return message, kind and exit status of what the operating system refused.
+
+    A name the user gave that cannot be read or written is wrong input; a full disk is not.
+    """
+    kind, reason = type(problem).__name__, problem.strerror or str(problem)
+    where = f"'{problem.filename}': " if problem.filename else ""
+    if problem.errno in _FULL:
+        where = where or "standard output or a temporary file: "
+        advice = "What was finished before is safe: free some space and run the same command again"
+        return f"{where}{reason}. {advice}", kind, 1
+    if problem.errno in _REFUSED:
+        advice = "Check its permissions and those of its folder, or name another place"
+        return f"{where}{reason}. {advice}", kind, 2
+    return f"{where}{reason}. Check that place, and run the same command again", kind, 1
+
+
+def _silenced() -> int:
+    """Whoever read our output has gone: nothing more is said, also not at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
 def _fail(message: str, kind: str, status: int, arguments: list[str]) -> int:
     """Say what went wrong: for people on standard error, and as JSON where that was asked for."""
-    click.echo(f"error: {message}", err=True)
+    worded = naming_store(agreeing(message), named_store(arguments))
+    click.echo(f"error: {worded}", err=True)
     if "--json" in arguments:
-        click.echo(json.dumps({"error": message, "kind": kind}, ensure_ascii=False))
+        click.echo(as_json({"error": worded, "kind": kind}, sys.stdout.encoding))
     return status
 
 

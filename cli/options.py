@@ -79,7 +79,9 @@ def output_options(command: Command) -> Command:
     def with_output(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         # Of the processes that torchrun starts, the first speaks.
         mute = os.environ.get("RANK", "0") != "0"
-        return command(*args, output=Output(as_json=as_json, quiet=quiet, mute=mute), **kwargs)
+        store = click.get_current_context().obj
+        output = Output(as_json=as_json, quiet=quiet, mute=mute, store=store)
+        return command(*args, output=output, **kwargs)
 
     return with_output  # type: ignore[return-value]
 

@@ -6,6 +6,7 @@ errors) to standard error, so that ``sesstore ... --json > file`` holds exactly 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import time
@@ -14,13 +15,17 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
 from sesstore.progress import Stage
 
 from .stages import WrittenStage, drawn
+from .wording import agreeing, as_shown, naming_store
+
+PIPED = 100_000
+"""Characters of a line where nobody watches: nothing is wrapped or cut there."""
 
 
 class Output:
@@ -34,13 +39,25 @@ class Output:
         No progress and no notes.
     mute : bool
         Nothing at all but errors.
+    store : str, optional
+        What ``--store`` said, for the hints in messages.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, mute: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        mute: bool = False,
+        store: str | None = None,
+    ) -> None:
         self.as_json = as_json and not mute
         self.quiet = quiet or mute
+        self.store = store
         self.out = Console(highlight=False, soft_wrap=True, quiet=mute)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
+        if not self.out.is_terminal:
+            self.out.width = PIPED
 
     # -- the library's Progress protocol ------------------------------------------------------
 
@@ -60,40 +77,74 @@ class Output:
     def note(self, text: str) -> None:
         """Say a line people should read, on standard error."""
         if not self.quiet:
-            self.err.print(escape(text))
+            self.err.print(escape(self._worded(text)))
 
     # -- results -----------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
         """Say a line of the result to people; silent with ``--json``."""
         if not self.as_json:
-            self.out.print(escape(text))
+            self.out.print(escape(self._worded(text)))
+
+    def _worded(self, text: str) -> str:
+        return naming_store(agreeing(text), self.store)
 
     @contextmanager
     def rows(self) -> Iterator[IO[str]]:
-        """Open what takes a table of any length, row by row; nothing does with ``--json``."""
-        if not self.as_json and not self.out.quiet:
-            yield self.out.file
+        """Open what takes a table of any length, row by row; nothing does with ``--json``.
+
+        A table that goes to a file or another program is UTF-8, whatever the terminal can show:
+        names in it must not change.
+        """
+        if self.as_json or self.out.quiet:
+            with open(os.devnull, "w", encoding="utf-8") as nowhere:
+                yield nowhere
             return
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:
-            yield nowhere
+        file = self.out.file
+        if isinstance(file, io.TextIOWrapper) and not self.out.is_terminal:
+            before = file.encoding
+            file.reconfigure(encoding="utf-8")
+            try:
+                yield file
+            finally:
+                file.reconfigure(encoding=before, errors="sesstore.plain")
+            return
+        yield file
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
         """Show a table of the result to people; numbers stand right; silent with ``--json``."""
         if self.as_json:
             return
-        shown = Table(title=escape(title) or None, box=box.SIMPLE_HEAD, title_justify="left")
+        if title:
+            self.line(title)
+        shown = Table(box=box.SIMPLE_HEAD)
         for place, column in enumerate(columns):
-            numeric = all(isinstance(row[place], int | float) for row in rows) and bool(rows)
-            shown.add_column(escape(column), justify="right" if numeric else "left")
+            numeric = bool(rows) and all(isinstance(row[place], int | float | None) for row in rows)
+            # A value too long for the terminal goes on in the next line; nothing is cut.
+            justify: JustifyMethod = "right" if numeric else "left"
+            shown.add_column(self._in_table(column), justify=justify, overflow="fold")
         for row in rows:
-            shown.add_row(*(escape(_cell(value)) for value in row))
+            shown.add_row(*(self._in_table(_cell(value)) for value in row))
         self.out.print(shown)
+
+    def _in_table(self, text: str) -> str:
+        """Text of a cell; replaced here already, so that the columns stand under each other."""
+        return escape(as_shown(agreeing(text), self.out.encoding))
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Print the result as the one JSON object; silent without ``--json``."""
         if self.as_json:
-            self.out.file.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+            self.out.file.write(as_json(value, self.out.encoding) + "\n")
+
+
+def as_json(value: Any, encoding: str) -> str:
+    """Return a value as one line of JSON, with escapes for what a stream cannot encode."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = json.dumps(value, default=_plain)
+    return text
 
 
 def _cell(value: Any) -> str:
@@ -101,7 +152,9 @@ def _cell(value: Any) -> str:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "-" if value != value else f"{value:.3f}"
+    return str(value)
 
 
 def _plain(value: Any) -> Any:
