@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .opening import store_to_write
 from .options import output_options, store_option
 from .output import Output
 
@@ -33,7 +34,7 @@ def command(files: tuple[Path, ...], store_path: Path, output: Output) -> None:
 
     if files or store_path.exists():
         declared = [read_toml(file) for file in files]
-        store = Store.open(store_path, create=bool(files))
+        store = store_to_write(store_path, output) if files else Store.open(store_path)
         for one in declared:
             store.declare(one)
     output.table(

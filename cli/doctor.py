@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import output_options, store_option
+from .options import output_options, store_option, writable
 from .output import Output
 from .owndata import own_data_options
 
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @own_data_options
 @click.option("--allow-partial", is_flag=True, help="As for `sesstore add`.")
 @click.option(
-    "--fix", "out", type=click.Path(path_type=Path), help="Write a cleaned copy into this folder."
+    "--fix",
+    "out",
+    type=click.Path(path_type=Path),
+    callback=writable,
+    help="Write a cleaned copy into this folder.",
 )
 @store_option
 @output_options

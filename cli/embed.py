@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .opening import store_to_write
-from .options import engine_options, output_options, store_option, weights_option
+from .opening import store_to_write, tasks_at
+from .options import device_option, engine_options, output_options, store_option, weights_option
 from .output import Output, duration, size
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("what", nargs=-1)
 @click.option("--plm", required=True, help="Encoder, such as esm2_t33 or near.")
 @weights_option
-@click.option("--device", help="cpu, cuda, cuda:1, ...; the best there is by default.")
+@device_option
 @click.option(
     "--dtype",
     type=click.Choice(["float16", "float32", "int8"]),
@@ -84,17 +84,23 @@ def command(
       sesstore embed --plm esm2_t36 --partition 3/10
     """
     from sesstore.encoders import registry
-    from sesstore.jobs.add import proteins_named
-    from sesstore.jobs.embed import embed, plan_embedding
-    from sesstore.jobs.engines.cluster import Cluster, connected
     from sesstore.jobs.engines.partition import Partition, select
-    from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+    from sesstore.jobs.inputs import check_inputs
     from sesstore.sharing.cache import url_of
 
     if workers is not None and engine == "local":
         raise click.UsageError("--workers belongs to --engine ray")
     name = registry.spec(plm).name
     part = None if partition is None else Partition.parse(partition, os.environ)
+    if url_of(store_path) is None:
+        check_inputs(what, tasks_at(store_path))
+
+    # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.add import proteins_named
+    from sesstore.jobs.embed import embed, plan_embedding
+    from sesstore.jobs.engines.cluster import Cluster, connected
+    from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+
     store = store_to_write(store_path, output, create=bool(what) and part is None)
     proteins = proteins_named(store, what) if what else None
     if part is not None:

@@ -46,11 +46,19 @@ def command(
       sesstore evaluate runs/deeploc_binary/... --split valid
       sesstore evaluate runs/deeploc_binary/... deeploc_binary --source esmfold
     """
-    from sesstore.jobs.evaluate import evaluate_run
+    from sesstore.jobs.inputs import chosen_source
     from sesstore.training.seeds import runs_at
 
     trained = runs_at(run)[0]
-    store = store_with(store_path, task or trained.task["name"], trained.fingerprint.digest, output)
+    name = task or trained.task["name"]
+    store = store_with(store_path, name, trained.fingerprint.digest, output)
+    store.task(name).split(split)
+    if trained.source:
+        chosen_source(store, source or trained.source)
+
+    # This imports torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.evaluate import evaluate_run
+
     report = evaluate_run(store, run, task, split, source=source, progress=output)
     say_report(report, output)
     output.result(report.to_json())

@@ -9,7 +9,7 @@ import click
 from sesstore.errors import InputError
 
 from .importing import FORMATS
-from .options import output_options, plm_option, source_option, store_option
+from .options import output_options, plm_option, source_option, store_option, writable
 from .output import Output
 
 _TASKS = ("ses-adapter", "ses-adapter-csv")
@@ -17,7 +17,7 @@ _TASKS = ("ses-adapter", "ses-adapter-csv")
 
 @click.command("export")
 @click.argument("format_name", metavar="FORMAT", type=click.Choice([*FORMATS, *_TASKS]))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), callback=writable)
 @click.option("--reduce", type=click.Choice(["mean"]), help="One vector a protein: the mean.")
 @click.option("--ids", type=click.Path(path_type=Path), help="Only these: one id a line, or FASTA.")
 @click.option("--task", help="Only the proteins of this task; ses-adapter needs it.")

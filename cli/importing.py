@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .matching import say_import
+from .opening import store_to_write
 from .options import output_options, store_option
 from .output import Output
 
@@ -64,7 +65,7 @@ def command(
     from sesstore.datasets.fasta import read_fasta
     from sesstore.exchange.foreign import import_embeddings
     from sesstore.exchange.formats import declared, format_named, read_files
-    from sesstore.store import Store, layout
+    from sesstore.store import layout
 
     made = format_named(format_name)
     proteins = list(read_fasta(sequences))
@@ -72,7 +73,7 @@ def command(
     provenance = declared(
         encoder, made, dim, dtype=dtype, layer=layer, licence=licence, citation=citation
     )
-    store = Store.open(store_path, create=True)
+    store = store_to_write(store_path, output)
     report = import_embeddings(store, records, proteins, provenance, progress=output)
     report.write_unmatched(
         store.path / layout.EMBEDDINGS / f"{layout.encoder_folder(provenance)}.unmatched.tsv"

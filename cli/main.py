@@ -114,6 +114,7 @@ def main(argv: list[str] | None = None) -> None:
         Arguments; those of the process by default.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    sys.argv = ["sesstore", *arguments]  # as runs and segments record it, however it was started
     forgive_streams()
     try:
         # Click returns the status of a command that ended with `Exit`, and None otherwise.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +38,8 @@ def store_with(store_path: Path, task: str, plm: str | None, output: Output) -> 
 def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> Store:
     """Open a store for writing, a folder or a URL, until the command ends.
 
+    A store that the command makes and puts nothing into, because something was wrong, is removed.
+
     Parameters
     ----------
     store_path : path
@@ -42,8 +47,35 @@ def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> 
     create : bool
         Make it if there is none.
     """
+    return click.get_current_context().with_resource(_opened(store_path, output, create))
+
+
+@contextmanager
+def _opened(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
     from sesstore.sharing.cache import url_of
     from sesstore.sharing.home import opened_store
+    from sesstore.store.files import check_writable
 
-    opened = opened_store(url_of(store_path) or store_path, create=create, progress=output)
-    return click.get_current_context().with_resource(opened)
+    url = url_of(store_path)
+    is_new = url is None and not store_path.exists()
+    if url is None and (create or not is_new):
+        check_writable(store_path)
+    try:
+        with opened_store(url or store_path, create=create, progress=output) as store:
+            yield store
+    finally:
+        if is_new and create and store_path.is_dir():
+            remove_if_empty(store_path)
+
+
+def remove_if_empty(store_path: Path) -> None:
+    """Remove a store's folder if it holds nothing but the mark of a store."""
+    if {path.name for path in store_path.rglob("*") if path.is_file()} == {"zarr.json"}:
+        shutil.rmtree(store_path)
+
+
+def tasks_at(store_path: Path) -> list[str]:
+    """Return the tasks of the store in a folder; none, if there is no store or it is elsewhere."""
+    from sesstore.store import Store
+
+    return Store.open(store_path).tasks() if (store_path / "zarr.json").is_file() else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -35,6 +36,32 @@ weights_option = click.option(
 source_option = click.option(
     "--source", help="Where the structures come from: alphafold2, esmfold, pdb, ..."
 )
+
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|hpu|xla)(:\d+)?")
+
+
+def _device(_: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    """Click callback: whether it is there, only torch can tell; a typo shows without."""
+    if name is not None and not _DEVICE.fullmatch(name):
+        raise click.BadParameter(
+            f"no device is called '{name}'. Name cpu, cuda, cuda:1 or mps", param=parameter
+        )
+    return name
+
+
+device_option = click.option(
+    "--device", callback=_device, help="cpu, cuda, cuda:1, ...; the best there is by default."
+)
+
+
+def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Click callback: an output that cannot be written is known before any work for it."""
+    if path is not None:
+        from sesstore.store.files import check_writable
+
+        check_writable(path)
+    return path
+
 
 residency_option = click.option(
     "--residency",

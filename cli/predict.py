@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from .options import output_options, source_option, store_option, weights_option
+from sesstore.errors import MissingFileError
+
+from .options import (
+    device_option,
+    output_options,
+    source_option,
+    store_option,
+    weights_option,
+    writable,
+)
 from .output import Output
 
 if TYPE_CHECKING:
     from sesstore.jobs.predict import PredictReport
+    from sesstore.store import Store
 
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", metavar="WHAT...", nargs=-1, required=True)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
+    callback=writable,
     help="Table to write: .csv, .tsv, .jsonl or .parquet [parquet].",
 )
 @source_option
 @weights_option
-@click.option("--device", help="For the encoder.")
+@device_option
 @click.option(
     "--no-store",
     is_flag=True,
@@ -44,37 +57,67 @@ def command(
     store_path: Path,
     output: Output,
 ) -> None:
-    """Predict with RUN for the proteins of FILES: FASTA, structures, folders of them, tasks.
+    """Predict with RUN for WHAT: FASTA, structures, folders of them, tasks, sequences as text.
 
-    RUN is the folder `sesstore train` printed; of several seeds the mean is given. FILES may be
-    `-`: FASTA on standard input. Rows come in the order of the input, one a record, and are written
-    as they come, so a million proteins need no more memory than a thousand. Without --out the table
-    goes to standard output as CSV.
+    RUN is the folder `sesstore train` printed; of several seeds the mean is given. WHAT may be `-`:
+    FASTA on standard input. Rows come in the order of the input, one a record, and are written as
+    they come, so a million proteins need no more memory than a thousand. Without --out the table
+    goes to standard output as CSV; with --json its rows are in the object.
 
-    What is not embedded or tokenised yet is so first, and stays in the store; with --no-store it
-    does not, and no store is needed.
+    What is not embedded or tokenised yet is so first, and stays in the store where that can be
+    written; with --no-store it does not, and no store is needed.
 
     \b
     Example:
       sesstore predict runs/deeploc_binary/... new.fasta --out new.csv
+      sesstore predict runs/deeploc_binary/... MKVLAAGIVGLCAKAYLERA
       sesstore predict runs/deeploc_binary/... models/ --source alphafold2
       zcat proteome.fasta.gz | sesstore predict runs/... - --no-store --out all.parquet
     """
-    from sesstore.jobs.asked import STDIN, Given
-    from sesstore.jobs.predict import PredictOptions, prediction, store_for, write_predictions
+    from sesstore.jobs.inputs import check_inputs
     from sesstore.jobs.tables import check_format
+    from sesstore.training.seeds import runs_at
 
+    runs_at(run)
     if out is not None:
         check_format(out)
-    store = store_for(store_path, keep=not no_store)
+    store, keep = _store(store_path, not no_store, output)
+    check_inputs(files, store.tasks() if store else [], sequences=True)
+
+    # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.asked import STDIN, Given
+    from sesstore.jobs.predict import PredictOptions, prediction, write_predictions
+    from sesstore.jobs.tables import RowList
+
     given = Given(files, stdin=sys.stdin.buffer if STDIN in files else None)
-    options = PredictOptions(source, weights, device, keep=not no_store)
+    options = PredictOptions(source, weights, device, keep=keep)
+    listed = RowList() if output.as_json and out is None else None
     with prediction(run, given, store, options, progress=output) as predicted, output.rows() as to:
-        report = write_predictions(predicted, out or to)
+        report = write_predictions(predicted, out or listed or to)
     say_report(report, output)
-    output.result(vars(report))
+    output.result({**vars(report), **({} if listed is None else {"rows": listed.rows})})
     if report.failed:
         raise click.exceptions.Exit(1)
+
+
+def _store(store_path: Path, keep: bool, output: Output) -> tuple[Store | None, bool]:
+    """The store to predict with, if any, and whether it can keep what is computed."""
+    from sesstore.store import Store
+
+    if store_path.exists():
+        store = Store.open(store_path)
+        if keep and not os.access(store_path, os.W_OK | os.X_OK):
+            output.note(f"'{store_path}' cannot be written: what is computed is not kept")
+            keep = False
+        return store, keep
+    named = click.get_current_context().get_parameter_source("store_path")
+    if keep and named is not ParameterSource.DEFAULT:
+        raise MissingFileError(
+            f"there is no store at '{store_path}'. Name another, or say --no-store"
+        )
+    if keep:
+        output.note(f"there is no store at '{store_path}': what is computed is not kept")
+    return None, False
 
 
 def say_report(report: PredictReport, output: Output) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import output_options, store_option
+from .options import output_options, store_option, writable
 from .output import Output
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
+    callback=writable,
     help="Folder to write into [default: the run's; of several runs ./comparison].",
 )
 @store_option

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .opening import store_with
-from .options import output_options, plm_option, several, store_option
+from .options import device_option, output_options, plm_option, several, store_option, writable
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
     @click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
     @click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
-    @click.option("--device", help="cpu, cuda, ...; the best there is by default.")
-    @click.option("--out", type=click.Path(path_type=Path), help="Folder for the study.")
+    @device_option
+    @click.option(
+        "--out", type=click.Path(path_type=Path), callback=writable, help="Folder for the study."
+    )
     @click.option("--resume", is_flag=True, help="Go on with an interrupted study in --out.")
     @store_option
     @output_options
@@ -64,6 +66,12 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         output: Output,
         **own: Any,
     ) -> None:
+        from sesstore.jobs.inputs import check_study
+
+        store = store_with(store_path, task, plm, output)
+        check_study(store, task, plm=plm, sources=source or ())
+
+        # These import torch, which takes seconds: a wrong name is known before.
         from sesstore.studies.settings import Place, StudySettings
         from sesstore.training.learner import FitConfig
 
@@ -72,7 +80,6 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         shape = {str(name): own.pop(name) for name in ("heads", "width") if name in own}
         chosen = {name: value for name, value in shape.items() if value is not None}
         settings = StudySettings(task, plm, source or (), seeds, chosen, fit)
-        store = store_with(store_path, task, plm, output)
         given = {name: value for name, value in own.items() if value is not None}
         say(run(store, settings, Place(out, resume, output), **given), output)
 

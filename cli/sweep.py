@@ -12,6 +12,7 @@ import click
 
 from .opening import store_with
 from .options import (
+    device_option,
     engine_options,
     output_options,
     plm_option,
@@ -20,6 +21,7 @@ from .options import (
     source_option,
     store_option,
     weights_option,
+    writable,
 )
 from .output import Output, duration
 
@@ -82,8 +84,10 @@ def _number(word: str) -> float | Range:
 @residency_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Of each.")
-@click.option("--device", help="cpu, cuda, ...; the best there is by default.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the sweep.")
+@device_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), callback=writable, help="Folder for the sweep."
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted sweep in --out.")
 @engine_options
 @click.option(
@@ -128,6 +132,19 @@ def command(
       sesstore sweep deeploc_binary --lr 1e-4,5e-4 --engine ray --address auto
       sesstore sweep deeploc_binary --search 30 --lr 1e-5..1e-2 --dropout 0..0.5 --seeds 1
     """
+    from sesstore.jobs.inputs import check_training
+
+    if engine == "ray" and search is not None:
+        raise click.UsageError("--search tries one group after another: it takes no --engine ray")
+    if engine == "local" and workers is not None:
+        raise click.UsageError("--workers belongs to --engine ray")
+    grid = {name: values for name, values in varied.items() if values is not None}
+    named = varied["alphabets"]
+    wanted = None if named is None else [name for names in named for name in names]
+    store = store_with(store_path, task, plm, output)
+    check_training(store, task, plm=plm, alphabets=wanted, source=source, out=out, resume=resume)
+
+    # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.engines.cluster import Cluster, connected
     from sesstore.jobs.engines.raysweep import sweep_on_ray
     from sesstore.jobs.search import search as search_among
@@ -135,19 +152,12 @@ def command(
     from sesstore.jobs.train import prepare
     from sesstore.training.learner import FitConfig
 
-    if engine == "ray" and search is not None:
-        raise click.UsageError("--search tries one group after another: it takes no --engine ray")
-    if engine == "local" and workers is not None:
-        raise click.UsageError("--workers belongs to --engine ray")
-    grid = {name: values for name, values in varied.items() if values is not None}
     inputs = prepare(
-        store_with(store_path, task, plm, output),
+        store,
         task,
         plm=plm,
         weights=weights,
-        alphabets=[
-            name for names in varied["alphabets"] or (("foldseek", "dssp"),) for name in names
-        ],
+        alphabets=wanted,
         source=source,
         device=device,
         progress=output,
@@ -168,7 +178,10 @@ def command(
             run = partial(search_among, trials=search)
         elif ray is not None:
             run = partial(sweep_on_ray, ray, cluster)
-        report = run(inputs, grid, {}, config, seeds=seeds, out=out, resume=resume, progress=output)
+        adapter = {} if named else {"alphabets": inputs.alphabets}
+        report = run(
+            inputs, grid, adapter, config, seeds=seeds, out=out, resume=resume, progress=output
+        )
     say_report(report, output)
     output.result(vars(report))
 

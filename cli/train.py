@@ -10,18 +10,23 @@ import click
 from .opening import store_with
 from .options import (
     comma_list,
+    device_option,
     output_options,
     plm_option,
     residency_option,
     source_option,
     store_option,
     weights_option,
+    writable,
 )
 from .output import Output, duration
 from .report import after_training
 
 if TYPE_CHECKING:
     from sesstore.jobs.train import TrainReport
+
+
+SHARE = click.FloatRange(0, 1, max_open=True)
 
 
 @click.command("train")
@@ -31,9 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--structure",
     callback=comma_list,
-    default="foldseek,dssp",
-    show_default=True,
-    help="Structure tokens to use, or none.",
+    help="Structure tokens to use, or none [default: foldseek,dssp where the store has them].",
 )
 @source_option
 @click.option(
@@ -43,10 +46,10 @@ if TYPE_CHECKING:
 )
 @click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--width", type=click.IntRange(1), help="Project embeddings to this width first.")
-@click.option("--dropout", type=float, default=0.1, show_default=True, help="In the head.")
+@click.option("--dropout", type=SHARE, default=0.1, show_default=True, help="In the head.")
 @click.option(
     "--modality-dropout",
-    type=float,
+    type=SHARE,
     default=0.0,
     show_default=True,
     help="Share of proteins that lose their tokens in a step.",
@@ -76,7 +79,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--warmup",
-    type=float,
+    type=SHARE,
     default=0.1,
     show_default=True,
     help="Share of training the rate rises over.",
@@ -98,8 +101,10 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
-@click.option("--device", help="cpu, cuda, ...; the best there is by default.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run.")
+@device_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), callback=writable, help="Folder for the run."
+)
 @click.option(
     "--report/--no-report",
     default=True,
@@ -113,7 +118,7 @@ def command(
     task: str,
     plm: str | None,
     weights: Path | None,
-    structure: tuple[str, ...],
+    structure: tuple[str, ...] | None,
     source: str | None,
     pooling: str | None,
     heads: int,
@@ -145,33 +150,28 @@ def command(
 ) -> None:
     """Train a structure-aware adapter on TASK, a task of the store.
 
-    Proteins that are not embedded yet are embedded first. The run's folder holds its record
-    (run.json) and weights. --store may be an address (https://, s3://, ...): what the task needs is
-    pulled into a cache.
+    Structures are of the source `sesstore add --source` named, unless --source names another; a
+    task without any is trained without structure. Proteins that are not embedded yet are embedded
+    first. The run's folder holds its record (run.json) and weights; an interrupted training goes on
+    with the same command, --out and --resume. --store may be an address (https://, s3://, ...):
+    what the task needs is pulled into a cache.
 
     \b
     Example:
       sesstore train deeploc_binary --structure foldseek,dssp --seeds 3
       sesstore train deeploc_binary --plm esm2_t33 --structure none
     """
+    from sesstore.jobs.inputs import check_training
+
+    store = store_with(store_path, task, plm, output)
+    check_training(store, task, plm=plm, alphabets=structure, source=source, out=out, resume=resume)
+
+    # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.plmcost import measure_plm as measure
     from sesstore.jobs.plmcost import own_encoder
     from sesstore.jobs.train import prepare, train
     from sesstore.training.learner import FitConfig
 
-    store = store_with(store_path, task, plm, output)
-    inputs = prepare(
-        store,
-        task,
-        plm=plm,
-        weights=weights,
-        alphabets=structure,
-        source=source,
-        device=device,
-        progress=output,
-    )
-    # Whether it can be had is known before hours of training.
-    encoder = own_encoder(inputs, weights=weights, device=device) if measure_plm else None
     config = FitConfig(
         lr=lr,
         weight_decay=weight_decay,
@@ -188,8 +188,20 @@ def command(
         residency=residency,
         device=device,
     )
+    inputs = prepare(
+        store,
+        task,
+        plm=plm,
+        weights=weights,
+        alphabets=structure,
+        source=source,
+        device=device,
+        progress=output,
+    )
+    # Whether it can be had is known before hours of training.
+    encoder = own_encoder(inputs, weights=weights, device=device) if measure_plm else None
     adapter = {
-        "alphabets": structure,
+        "alphabets": inputs.alphabets,
         "pooling": pooling,
         "heads": heads,
         "width": width,

@@ -31,7 +31,7 @@ _NOUNS = (  # noqa: SIM905 - words read better as a text
 _IRREGULAR = {"people": "person"}
 _VERBS = {"are": "is", "were": "was", "have": "has", "need": "needs", "lack": "lacks", "do": "does"}
 _ONE = re.compile(
-    r"(?<![\w.,:/%-])1 "  # not the end of 0.1, 10,1, 12:1, 1/1
+    r"(?<![\w.,:/%-])(?<!of )1 "  # not the end of 0.1, 10,1, 12:1, 1/1; not "1 of 1 proteins"
     r"((?!of |in |to |by |and |or |on |at |for )(?:[a-z]+ )?)"
     rf"({'|'.join(_NOUNS)})\b('?)"
     rf"( (?:{'|'.join(_VERBS)})\b)?"

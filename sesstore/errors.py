@@ -7,6 +7,7 @@
     │   ├── RecordError                     one record of a file: says which file, line and id
     │   ├── StructureError                  one structure file or chain
     │   ├── MissingFileError (FileNotFoundError)
+    │   ├── UnwritableError (PermissionError)
     │   └── UnknownNameError (LookupError)  no task, encoder, ... of that name; suggests near ones
     ├── StoreError (RuntimeError)           the store cannot do what was asked: exit status 1
     │   ├── StoreFormatError                not a store, or of another format
@@ -100,6 +101,23 @@ class StructureError(InputError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file or folder the user named does not exist."""
+
+
+class UnwritableError(InputError, PermissionError):
+    """A place the user named cannot be written.
+
+    Parameters
+    ----------
+    path : path-like
+        The place.
+    reason : str
+        Why not.
+    """
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(
+            f"'{path}' cannot be written: {reason}. Change its permissions, or name another place"
+        )
 
 
 def _ratio(name: str, known: str) -> float:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from .errors import FingerprintMismatchError, StoreFormatError
@@ -170,10 +172,26 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def command(*further: str) -> str:
+    """Return the command line of this process as a shell takes it, with further words."""
+    return shlex.join([sys.argv[0].rsplit("/", 1)[-1], *sys.argv[1:], *further])
+
+
+def resuming(folder: Path) -> str:
+    """Say how to go on with what was interrupted in a folder: by the whole command, or in words."""
+    if sys.argv[0].rsplit("/", 1)[-1] != "sesstore":
+        return "Go on with it by resume=True and the same settings"
+    named = any(word == "--out" or word.startswith("--out=") for word in sys.argv)
+    further = [] if named else ["--out", str(folder)]
+    if "--resume" not in sys.argv:
+        further.append("--resume")
+    return f"Go on with it: `{command(*further)}`"
+
+
 def circumstances(*packages: str) -> dict[str, Any]:
     """When, with what and by which command something is being made: stored beside it."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join([sys.argv[0].rsplit("/", 1)[-1], *sys.argv[1:]]),
+        "command": command(),
         "versions": versions(*packages),
     }

@@ -150,10 +150,11 @@ def train(
     task: str,
     *,
     plm: str | None = None,
-    structure: Sequence[str] = ("foldseek", "dssp"),
+    structure: str | Sequence[str] | None = None,
     source: str | None = None,
     seeds: int = 1,
     out: Path | str | None = None,
+    resume: bool = False,
     **settings: Any,
 ) -> TrainedRun:
     """Train a structure-aware adapter on a task; what is not embedded yet is embedded first.
@@ -165,14 +166,17 @@ def train(
         A task of the store.
     plm : str, optional
         The encoder; the store's only one by default.
-    structure : sequence of str
-        Structure tokens to use; ``()`` for none.
+    structure : str or sequence of str, optional
+        Structure tokens to use, such as ``"foldseek"`` or ``["foldseek", "dssp"]``; ``()`` for
+        none. By default 3Di and DSSP where the store has them.
     source : str, optional
-        Where the structures come from; the store's only source by default.
+        Where the structures come from; the one the task was added with, or the store's only one.
     seeds : int
         How many adapters to train on one stream.
     out : path, optional
         Folder for the run; a new one under ``runs/`` by default.
+    resume : bool
+        Go on with an interrupted training in `out`.
     **settings
         Of `AdapterConfig` (``heads``, ``width``, ``pooling``, ``dropout``, ...) and `FitConfig`
         (``epochs``, ``lr``, ``batch_tokens``, ``seed``, ...).
@@ -188,6 +192,12 @@ def train(
     InputError
         There is a choice of encoders or sources and none was named.
     """
+    from ..jobs.inputs import check_training
+
+    names = alphabet_names(structure)
+    check_training(store.store, task, plm=plm, alphabets=names, source=source)
+
+    # These import torch, which takes seconds: a wrong name is known before.
     from ..adapter.model import AdapterConfig
     from ..jobs.train import prepare, train
     from ..training.learner import FitConfig
@@ -200,17 +210,27 @@ def train(
     config = FitConfig(**{name: value for name, value in settings.items() if name in fit})
     adapter = {name: value for name, value in settings.items() if name in shape}
     inputs = prepare(
-        store.store, task, plm=plm, alphabets=structure, source=source, progress=store.progress
+        store.store, task, plm=plm, alphabets=names, source=source, progress=store.progress
     )
     report = train(
         inputs,
-        {**adapter, "alphabets": tuple(structure)},
+        {**adapter, "alphabets": inputs.alphabets},
         config,
         seeds=seeds,
         out=_path(out),
+        resume=resume,
         progress=store.progress,
     )
     return TrainedRun(Path(report.run), store)
+
+
+def alphabet_names(structure: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the alphabets a text or a list names: ``"foldseek"`` is one, ``"none"`` no one."""
+    if structure is None:
+        return None
+    words = structure.split(",") if isinstance(structure, str) else structure
+    names = tuple(word.strip() for word in words if word.strip())
+    return () if names == ("none",) else names
 
 
 def _path(path: Path | str | None) -> Path | None:

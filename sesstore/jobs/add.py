@@ -26,7 +26,7 @@ from ..residues import StructureTokens
 from ..store import Store
 from ..store.layout import check_name
 from ..tasks import Task
-from .inputs import task_proteins
+from .inputs import task_proteins, unknown_input
 
 
 @dataclass
@@ -194,12 +194,12 @@ def _kind(task: Task) -> str:
     return f"{task.problem} of {first}" if first else str(task.problem)
 
 
-def proteins_named(store: Store, names: Iterable[str]) -> list[Protein]:
+def proteins_named(store: Store | None, names: Iterable[str]) -> list[Protein]:
     """Return the proteins of tasks of a store, or of files, without repeats.
 
     Parameters
     ----------
-    store : Store
+    store : Store or None
         Whose tasks may be named.
     names : iterable of str
         Each a task of the store or a file: FASTA, or JSON lines or CSV with ``aa_seq``.
@@ -230,12 +230,8 @@ def proteins_of(store: Store | None, name: str) -> Iterator[Protein]:
         yield from read_fasta(_existing(Path(name)))
     elif Path(name).is_file():
         yield from (record.protein for record in read_records(Path(name)))
-    elif "/" in name or Path(name).suffix:
-        raise MissingFileError(f"there is no file '{name}'")
     else:
-        raise UnknownNameError(
-            "task of this store", name, tasks, "Add it with `sesstore add`, or name a file."
-        )
+        raise unknown_input(name, tasks)
 
 
 def _existing(path: Path) -> Path:

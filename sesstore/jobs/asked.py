@@ -8,6 +8,7 @@ their tokens live in a scratch store that is gone in the end.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ from ..proteins import Protein
 from ..store import Store
 from ..structures.files import StructureFile, is_structure_path, models, structure_files
 from .add import proteins_of
+from .inputs import is_sequence
 from .tokenize import tokenize
 
 STDIN = "-"
@@ -57,7 +59,7 @@ class Given:
     ----------
     names : sequence of str
         Files of sequences (FASTA, JSON lines, CSV), structures and folders of them, tasks of the
-        store, or ``"-"``.
+        store, sequences as text, or ``"-"``.
     proteins : sequence of Protein
         Proteins at hand; they come first.
     stdin : BinaryIO, optional
@@ -98,6 +100,7 @@ class Asked:
     ) -> None:
         self._given, self._store, self._keep = given, store, keep
         self._spool, self._progress = spool, progress
+        self._texts = _texts(given.names, store)
         self._structures = {
             name: structure_files([Path(name)]) for name in given.names if _is_structure(name)
         }
@@ -131,6 +134,8 @@ class Asked:
         for name in names:
             if self._spool is not None and name == STDIN:
                 yield from _spooled_fasta(self._spool)
+            elif name in self._texts:
+                yield self._texts[name]
             elif self._store is not None and name in self._store.tasks():
                 yield from _rows(self._store, name)
             else:
@@ -200,7 +205,20 @@ def chunked(proteins: Iterable[Protein], residues: int, count: int) -> Iterator[
 
 
 def _is_structure(name: str) -> bool:
-    return name != STDIN and is_structure_path(Path(name))
+    path = Path(name)
+    # A long sequence as text is no name that the operating system would look up.
+    return name != STDIN and bool(path.suffix or os.path.exists(name)) and is_structure_path(path)
+
+
+def _texts(names: Sequence[str], store: Store | None) -> dict[str, Protein]:
+    """Those names that are sequences as text, called seq1, seq2, ..."""
+    tasks = [] if store is None else store.tasks()
+    texts = [
+        name
+        for name in dict.fromkeys(names)
+        if name not in tasks and is_sequence(name, tasks) and not os.path.exists(name)
+    ]
+    return {text: Protein.parse(f"seq{place}", text) for place, text in enumerate(texts, 1)}
 
 
 def _rows(store: Store, name: str) -> Iterator[Protein]:

@@ -1,20 +1,41 @@
 """Choose what a task trains on: which of the store's encoders, which source's tokens.
 
 Where the user named nothing and the store leaves no choice, that one is taken; where there is a
-choice, the error lists it. Nothing is guessed.
+choice, the error lists it. Nothing is guessed. Importable without torch, so that a wrong name is
+known at once.
 """
 
 from __future__ import annotations
 
+import difflib
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError, NotStoredError
+from ..alphabets import AMINO_ACIDS, alphabet
+from ..encoders import registry
+from ..errors import InputError, MissingFileError, NotStoredError, UnknownNameError
+from ..progress import SILENT, Progress
 from ..proteins import Protein
-from ..provenance import Provenance
-from ..store import Embeddings, Store, Tokens
+from ..provenance import Provenance, resuming
+from ..store import Embeddings, Store
+from ..store.files import check_writable
 from ..tasks import Task
+from ..training.runs import RECORD, STATE
+
+if TYPE_CHECKING:
+    from ..streaming.splittokens import TokenRows
+
+ALPHABETS = ("foldseek", "dssp")
+"""Tokens an adapter reads where nobody says, and the store has them."""
+
+
+_SHORTEST = 3
+"""Letters of a sequence as text; shorter ones are names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +47,207 @@ class Inputs:
     task : Task
     embeddings : Embeddings
         Of all its proteins.
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Of one source; None without structure.
+    alphabets : tuple of str
+        Of the tokens, those that were chosen.
     """
 
     task: Task
     embeddings: Embeddings
-    tokens: Tokens | None
+    tokens: TokenRows | None
+    alphabets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StructureChoice:
+    """Which structure tokens a training reads.
+
+    Parameters
+    ----------
+    source : str or None
+        None without structure.
+    alphabets : tuple of str
+    """
+
+    source: str | None
+    alphabets: tuple[str, ...]
+
+
+def check_training(
+    store: Store,
+    task_name: str,
+    *,
+    plm: str | None = None,
+    alphabets: Sequence[str] | None = None,
+    source: str | None = None,
+    out: Path | None = None,
+    resume: bool = False,
+) -> None:
+    """Raise for any name a training cannot use, before anything heavy is imported or read.
+
+    Parameters
+    ----------
+    store, task_name, plm, alphabets, source
+        As in `train.prepare`.
+    out, resume
+        As in `train.train`.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such task, encoder or alphabet.
+    InputError
+        There is a choice of encoders or sources and none was named; or see `check_folder`.
+    """
+    if out is not None:
+        check_folder(out, resume=resume)
+    task = store.task(task_name)
+    chosen_encoder(store, registry.spec(plm).full_name if plm else None)
+    chosen_structure(store, task, alphabets, source)
+
+
+def check_inputs(names: Iterable[str], tasks: Sequence[str], *, sequences: bool = False) -> None:
+    """Raise for a name that is no task, file or folder, before anything heavy is imported or read.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What a command is to work on.
+    tasks : sequence of str
+        Of the store.
+    sequences : bool
+        Sequences as text count as well.
+
+    Raises
+    ------
+    MissingFileError, UnknownNameError
+        See `unknown_input`.
+    """
+    for name in names:
+        if name == "-" or name in tasks or os.path.exists(name):
+            continue
+        if not (sequences and is_sequence(name, tasks)):
+            raise unknown_input(name, tasks)
+
+
+def unknown_input(name: str, tasks: Sequence[str]) -> InputError:
+    """Return the error to raise for what is neither a task nor a file."""
+    if "/" in name or Path(name).suffix:
+        return MissingFileError(f"there is no file '{name}'")
+    return UnknownNameError(
+        "task of this store", name, tasks, "Add it with `sesstore add`, or name a file."
+    )
+
+
+def is_sequence(name: str, tasks: Sequence[str]) -> bool:
+    """Whether a name is a sequence as text: amino acids in capitals, and not nearly a task's name.
+
+    Parameters
+    ----------
+    name : str
+        Neither a task nor a file.
+    tasks : sequence of str
+        Of the store.
+    """
+    letters = name.removesuffix("*")
+    if len(letters) < _SHORTEST or not set(letters) <= set(AMINO_ACIDS.letters):
+        return False
+    return not difflib.get_close_matches(letters.lower(), [task.lower() for task in tasks])
+
+
+def check_study(
+    store: Store, task_name: str, *, plm: str | None = None, sources: Sequence[str] = ()
+) -> None:
+    """Raise for any name a study cannot use, before anything heavy is imported or read.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        There is no such task, encoder or source.
+    """
+    store.task(task_name)
+    if plm is not None:
+        registry.spec(plm)
+    for source in sources:
+        chosen_source(store, source)
+
+
+def check_folder(folder: Path, *, resume: bool) -> None:
+    """Raise unless a training may begin in a folder, or go on there.
+
+    Raises
+    ------
+    InputError
+        It holds a run, or an interrupted training and `resume` was not said.
+    UnwritableError
+        Nothing can be written there.
+    """
+    if (folder / STATE).exists():
+        if not resume:
+            raise InputError(
+                f"'{folder}' holds an interrupted training. {resuming(folder)}; or name another "
+                f"folder with --out"
+            )
+    elif (folder / RECORD).exists() or any(folder.glob(f"seed-*/{RECORD}")):
+        raise InputError(f"'{folder}' holds a run already. Name another folder with --out")
+    check_writable(folder)
+
+
+def chosen_structure(
+    store: Store,
+    task: Task,
+    alphabets: Sequence[str] | None = None,
+    source: str | None = None,
+    progress: Progress = SILENT,
+) -> StructureChoice:
+    """Choose the structure tokens a training reads.
+
+    Parameters
+    ----------
+    store : Store
+    task : Task
+        Whose proteins' tokens count; it may remember a source.
+    alphabets : sequence of str, optional
+        Tokens wanted; without, those of `ALPHABETS` that the store has, and none if it has none.
+    source : str, optional
+        Of the structures.
+    progress : Progress
+        Told what was chosen where nobody said.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such alphabet.
+    InputError
+        The store has no such source; or there are several to choose from, or none though
+        alphabets were named.
+    """
+    for name in alphabets or ():
+        alphabet(name)
+    if alphabets is not None:
+        chosen = chosen_source(store, source, task) if alphabets else None
+        return StructureChoice(chosen, tuple(alphabets))
+    if source is None and not covering_sources(store, task):
+        wanted = f" --source {task.source}" if task.source else " --source NAME"
+        progress.note(
+            f"no protein of '{task.name}' has structure tokens: training without structure "
+            f"(`sesstore tokens DIR{wanted}` makes some)"
+        )
+        return StructureChoice(None, ())
+    chosen = chosen_source(store, source, task)
+    counts = store.tokens(chosen).counts()
+    there = tuple(name for name in ALPHABETS if counts.get(name))
+    if there != ALPHABETS:
+        lacking = ", ".join(name for name in ALPHABETS if name not in there)
+        progress.note(f"'{chosen}' has no {lacking} tokens: training without these")
+    return StructureChoice(chosen if there else None, there)
+
+
+def covering_sources(store: Store, task: Task) -> list[str]:
+    """Return the sources that have tokens of any of a task's proteins."""
+    digests = np.concatenate([split.digests for split in task.splits.values()])
+    return [name for name in store.sources() if store.tokens(name).has(digests).any()]
 
 
 def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
@@ -69,8 +284,16 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
         return None
 
 
-def chosen_source(store: Store, source: str | None) -> str:
+def chosen_source(store: Store, source: str | None, task: Task | None = None) -> str:
     """Return which source's structure tokens are meant.
+
+    Parameters
+    ----------
+    store : Store
+    source : str, optional
+        As named; else the one the task remembers, or the only one there is.
+    task : Task, optional
+        Without a name, sources with tokens of its proteins are chosen from.
 
     Raises
     ------
@@ -79,9 +302,12 @@ def chosen_source(store: Store, source: str | None) -> str:
     """
     sources = store.sources()
     listed = ", ".join(sources) or "none"
-    if source is None and len(sources) == 1:
-        return sources[0]
     if source is None:
+        able = sources if task is None else covering_sources(store, task)
+        if task is not None and task.source in able:
+            return str(task.source)
+        if len(able) == 1:
+            return able[0]
         raise InputError(
             f"which structures? Name their --source (stored here: {listed}), tokenise some with "
             f"`sesstore tokens`, or train without: --structure none"

@@ -30,7 +30,7 @@ from .asked import Asked, Given, Part, asked, chunked
 from .ondemand import OnDemand
 from .predictions import Row, columns, rows
 from .signals import stop_requests
-from .tables import CsvTable, open_table
+from .tables import CsvTable, RowList, Table, open_table
 
 CHUNK_RESIDUES, CHUNK_PROTEINS = 65536, 4096
 """Most residues and proteins of a chunk: what memory must hold, and the largest batch of an encoder
@@ -244,15 +244,15 @@ def prediction(
         yield Prediction(runs, wanted, vectors, options, Path(run_path), progress)
 
 
-def write_predictions(predicted: Prediction, out: Path | IO[str]) -> PredictReport:
+def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> PredictReport:
     """Predict, and write the rows as they come.
 
     Parameters
     ----------
     predicted : Prediction
-    out : path or text stream
-        A file (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) that is there when it is complete, or
-        an open stream, which takes CSV.
+    out : path, RowList or text stream
+        A file (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) that is there when it is complete, an
+        list, or an open stream, which takes CSV.
 
     Raises
     ------
@@ -262,9 +262,9 @@ def write_predictions(predicted: Prediction, out: Path | IO[str]) -> PredictRepo
     with stop_requests() as stop:
         chunks = predicted.chunks(lambda: bool(stop))
         if not isinstance(out, Path):
-            stream = CsvTable(out, predicted.columns)
+            table: Table = out if isinstance(out, RowList) else CsvTable(out, predicted.columns)
             for found in chunks:
-                stream.write(found)
+                table.write(found)
             return predicted.report
         about = {k: getattr(predicted.report, k) for k in ("run", "task", "encoder", "fingerprint")}
         with open_table(out, predicted.columns, about) as table:
@@ -272,13 +272,6 @@ def write_predictions(predicted: Prediction, out: Path | IO[str]) -> PredictRepo
                 table.write(found)
     predicted.report.out = str(out)
     return predicted.report
-
-
-def store_for(path: Path, *, keep: bool) -> Store | None:
-    """Open the store to predict with: made if it is to keep something, else only if it is there."""
-    if not keep and not path.is_dir():
-        return None
-    return Store.open(path, create=keep)
 
 
 def predict_rows(predicted: Prediction) -> list[Row]:

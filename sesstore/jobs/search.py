@@ -21,7 +21,7 @@ from ..training.metrics import HIGHER_IS_WORSE
 from ..training.ranks import started_by_torchrun
 from ..training.runs import RECORD, Run
 from .inputs import Inputs
-from .signals import stop_requests
+from .signals import saying_how_to_resume, stop_requests
 from .sweep import Range, Setting, SweepReport, check_names, members_of, sweep_folder, written
 
 TOGETHER = 6
@@ -72,8 +72,9 @@ def search(
     if started_by_torchrun():
         raise InputError("a search runs in one process. Start it without torchrun")
     study = _study(inputs.task.monitor, config.seed)
-    run = _Search(inputs, space, adapter, config, seeds, sweep_folder(inputs, out), study)
-    with stop_requests() as stop:
+    folder = sweep_folder(inputs, out, resume=resume)
+    run = _Search(inputs, space, adapter, config, seeds, folder, study)
+    with saying_how_to_resume(folder), stop_requests() as stop:
         for first in range(0, trials, TOGETHER):
             count = min(TOGETHER, trials - first)
             progress.note(f"trials {first + 1} to {first + count} of {trials}")

@@ -1,4 +1,4 @@
-"""Stop on Ctrl-C or SIGTERM after the work in hand, not in the middle of it."""
+"""Stop on Ctrl-C or SIGTERM after the work in hand, not in the middle of it; say how to go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+
+from ..errors import StoppedError, StorageFullError
+from ..provenance import resuming
+from ..training.runs import STATE
 
 
 class StopRequest:
@@ -47,3 +52,25 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def saying_how_to_resume(folder: Path) -> Iterator[None]:
+    """Add the whole command that goes on to what ends a training in a folder before its time.
+
+    Raises
+    ------
+    StoppedError, StorageFullError
+        As raised within, with the command.
+    """
+    try:
+        yield
+    except StoppedError as stopped:
+        raise StoppedError(f"{stopped}. {resuming(folder)}") from None
+    except StorageFullError as problem:
+        if not any(folder.rglob(STATE)):
+            raise
+        raise StorageFullError(
+            f"no space left for '{folder}'; what was trained before is saved there. Free some "
+            f"space. {resuming(folder)}"
+        ) from problem

@@ -17,14 +17,15 @@ from typing import Any, cast
 from ..adapter.model import AdapterConfig
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
+from ..store.files import replace_file
 from ..training.fit import Member, fit_many
 from ..training.learner import FitConfig, with_seeds
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.ranks import ranks
-from ..training.runs import Run, write_atomically
+from ..training.runs import Run
 from ..training.tracking import tracker
-from .inputs import Inputs
-from .signals import stop_requests
+from .inputs import Inputs, check_folder
+from .signals import saying_how_to_resume, stop_requests
 from .train import TrainReport, adapter_shape, summary
 
 RECORD = "sweep.json"
@@ -125,12 +126,13 @@ def sweep(
     """
     tried = combinations(grid)
     with ranks() as group, stop_requests() as stop:
-        folder = group.same(sweep_folder(inputs, out))
+        folder = group.same(sweep_folder(inputs, out, resume=resume))
         settings = [Setting(values, folder / named(values)) for values in tried]
         members = [members_of(inputs, one, adapter, config, seeds) for one in settings]
-        with tracker(
-            track if group.rank == 0 else None, inputs.task.name, folder / "tracked"
-        ) as to:
+        with (
+            saying_how_to_resume(folder),
+            tracker(track if group.rank == 0 else None, inputs.task.name, folder / "tracked") as to,
+        ):
             runs = fit_many(
                 inputs.task,
                 inputs.embeddings,
@@ -150,12 +152,13 @@ def sweep(
         return cast(SweepReport, group.same(report))
 
 
-def sweep_folder(inputs: Inputs, out: Path | None) -> Path:
-    """Folder of a sweep, a new one by default; raises `InputError` if it holds one already."""
+def sweep_folder(inputs: Inputs, out: Path | None, *, resume: bool) -> Path:
+    """Folder of a sweep, a new one by default; raises `InputError` where it cannot begin there."""
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = out or Path("runs") / inputs.task.name / f"sweep-{stamp}"
     if (folder / RECORD).exists():
         raise InputError(f"'{folder}' holds a sweep already. Name another folder with --out")
+    check_folder(folder, resume=resume)
     return folder
 
 
@@ -244,5 +247,5 @@ def written(
         found.append((group.metrics["valid"][monitor], {"setting": dict(setting.values), **entry}))
     found.sort(key=lambda pair: pair[0], reverse=monitor not in HIGHER_IS_WORSE)
     report.settings = [entry for _, entry in found]
-    write_atomically(folder / RECORD, json.dumps(asdict(report), indent=1).encode() + b"\n")
+    replace_file(folder / RECORD, json.dumps(asdict(report), indent=1).encode() + b"\n")
     return report

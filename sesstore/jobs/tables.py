@@ -82,6 +82,20 @@ class JsonTable:
         """Nothing is in hand."""
 
 
+class RowList:
+    """A table in memory."""
+
+    def __init__(self) -> None:
+        self.rows: list[Mapping[str, Any]] = []
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows."""
+        self.rows += rows
+
+    def close(self) -> None:
+        """Nothing is in hand."""
+
+
 class ParquetTable:
     """A Parquet file with typed columns, compressed with zstd; rows gather into groups.
 

@@ -30,9 +30,9 @@ from ..training.runs import Run
 from ..training.seeds import deviation
 from ..training.tracking import tracker
 from .embed import embed
-from .inputs import Inputs, chosen_encoder, chosen_source, task_proteins
+from .inputs import Inputs, check_folder, chosen_encoder, chosen_structure, task_proteins
 from .plmcost import PlmCost
-from .signals import stop_requests
+from .signals import saying_how_to_resume, stop_requests
 
 
 @dataclass
@@ -90,7 +90,7 @@ def prepare(
     *,
     plm: str | None = None,
     weights: Path | None = None,
-    alphabets: Sequence[str] = (),
+    alphabets: Sequence[str] | None = (),
     source: str | None = None,
     device: str | None = None,
     progress: Progress = SILENT,
@@ -104,26 +104,32 @@ def prepare(
         A task of the store.
     plm, weights : str, path, optional
         The encoder; the store's only one by default.
-    alphabets : sequence of str
-        Structure tokens wanted.
+    alphabets : sequence of str or None
+        Structure tokens wanted; None for those there are, see `inputs.chosen_structure`.
     source : str, optional
-        Of the structures; the store's only one by default.
+        Of the structures; the one the task remembers or the store's only one by default.
+
+    Returns
+    -------
+    Inputs
+        Its `alphabets` are those to train on.
 
     Raises
     ------
     UnknownNameError
-        The store has no such task.
+        There is no such task, encoder or alphabet.
     InputError
         There is a choice of encoders or sources and none was named.
     """
     task = store.task(task_name)
-    tokens = store.tokens(chosen_source(store, source)) if alphabets else None
+    chosen = chosen_structure(store, task, alphabets, source, progress)
+    tokens = store.tokens(chosen.source) if chosen.source else None
     known = chosen_encoder(store, registry.spec(plm).full_name if plm else None)
     digests = np.concatenate([split.digests for split in task.splits.values()])
     if known is not None and weights is None:
         view = store.embeddings(known.fingerprint)
         if (view.find(digests) >= 0).all():
-            return Inputs(task, view, tokens)
+            return Inputs(task, view, tokens, chosen.alphabets)
     if started_by_torchrun():
         raise InputError(
             f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
@@ -138,7 +144,7 @@ def prepare(
     report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")
-    return Inputs(task, store.embeddings(encoder.fingerprint), tokens)
+    return Inputs(task, store.embeddings(encoder.fingerprint), tokens, chosen.alphabets)
 
 
 def train(
@@ -181,11 +187,15 @@ def train(
     shape = adapter_shape(inputs, adapter)
     with ranks() as group, stop_requests() as stop:
         folder = group.same(out or default_folder(inputs, shape))
+        check_folder(folder, resume=resume)
         members = [
             Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
             for one in with_seeds(config, seeds)
         ]
-        with tracker(track if group.rank == 0 else None, task.name, folder / "tracked") as to:
+        with (
+            saying_how_to_resume(folder),
+            tracker(track if group.rank == 0 else None, task.name, folder / "tracked") as to,
+        ):
             runs = fit_many(
                 task,
                 inputs.embeddings,

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import MissingExtraError
-from ..training.runs import write_atomically
+from ..store.files import replace_file
 
 if TYPE_CHECKING:
     import altair as alt
@@ -143,8 +143,8 @@ def save_figure(chart: Chart, stem: Path) -> tuple[Path, Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
     drawn = convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    write_atomically(svg, drawn.encode())
-    write_atomically(png, convert.svg_to_png(drawn, scale=SCALE))
+    replace_file(svg, drawn.encode())
+    replace_file(png, convert.svg_to_png(drawn, scale=SCALE))
     return svg, png
 
 

@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..training.runs import write_atomically
+from ..store.files import replace_file
 from .figures import Chart, theme, vega_script
 
 POLICY = (
@@ -174,7 +174,7 @@ class Page:
     def write(self, path: Path) -> Path:
         """Write the document in one step; raises as `render`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, self.render().encode())
+        replace_file(path, self.render().encode())
         return path
 
     def _contents(self) -> str:

@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorruptStoreError, StorageFullError
+from ..errors import CorruptStoreError, StorageFullError, UnwritableError
 from .access import full, system_errors
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -50,6 +50,25 @@ def how_to_share(path: Path) -> str:
         f"It belongs to {owner} ({stat.filemode(status.st_mode)}). For a store that several people "
         f"write: chgrp -R GROUP, chmod -R g+rwX, chmod g+s on its folders, and umask 002"
     )
+
+
+def check_writable(path: Path) -> None:
+    """Raise unless a file or folder can be written at `path`, before hours of work for it.
+
+    Raises
+    ------
+    UnwritableError
+        Its nearest folder that exists, or what is there already, may not be written.
+    """
+    place = path.absolute()
+    if not place.is_dir():  # files are replaced, so what counts is their folder
+        place = place.parent
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise UnwritableError(path, f"'{place}' is a file")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UnwritableError(path, f"no permission to write in '{place}'")
 
 
 def write_all(handle: int, data: bytes | memoryview) -> None:

@@ -15,10 +15,9 @@ from torch import Tensor
 
 from ..errors import InputError, NotStoredError
 from ..provenance import Provenance
-from ..store import Tokens
 from ..tasks import IGNORED, Problem
 from .batch import Batch
-from .splittokens import SplitTokens
+from .splittokens import SplitTokens, TokenRows
 
 
 class EmbeddingRows(Protocol):
@@ -57,7 +56,7 @@ class SplitData:
     ----------
     embeddings : EmbeddingRows
         The store's view under one encoder, or embeddings at hand.
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Structure tokens of one source; None trains without.
     digests : ndarray, shape=(N, 32), dtype=uint8
         Protein of each row; repeats are fine.
@@ -83,7 +82,7 @@ class SplitData:
     def __init__(
         self,
         embeddings: EmbeddingRows,
-        tokens: Tokens | None,
+        tokens: TokenRows | None,
         digests: NDArray[np.uint8],
         *,
         alphabets: Sequence[str] = (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,10 +18,19 @@ from torch import Tensor
 
 from ..alphabets import Codes, alphabet
 from ..residues import StructureTokens
-from ..store import Tokens
 
 PORTION = 1024
 """Rows that are counted at once."""
+
+
+class TokenRows(Protocol):
+    """What tokens are read from: a store's `Tokens` of one source, or a view of changed ones."""
+
+    source: str
+    """What the source is called."""
+
+    def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
+        """Tokens of several proteins, None where there are none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class SplitTokens:
 
     Parameters
     ----------
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Of one source; None masks everything.
     digests : ndarray, shape=(N, 32), dtype=uint8
         Protein of each row.
@@ -69,7 +78,7 @@ class SplitTokens:
 
     def __init__(
         self,
-        tokens: Tokens | None,
+        tokens: TokenRows | None,
         digests: NDArray[np.uint8],
         lengths: NDArray[np.int64],
         alphabets: Sequence[str],

@@ -1,5 +1,8 @@
 """Work of many processes in order, with bounded memory, that outlives a process that dies.
 
+Processes do the work of modules only and never import the program that started them, so that a
+script without ``if __name__ == "__main__"`` works: importing it would start its work anew in each.
+
 A fixed number of items is under way. When a process dies (out of memory, a crash in a compiled
 part), the items that were under way are done again one by one, so that only the one to blame is
 lost.
@@ -8,16 +11,21 @@ lost.
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import get_context
+from types import ModuleType
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_starting = threading.Lock()
 
 _AHEAD = 8
 """Items under way a process."""
@@ -62,7 +70,7 @@ def _until_death(
         while True:
             for item in islice(waiting, _AHEAD * workers - len(under_way)):
                 under_way.append(item)
-                futures.append(pool.submit(work, item))
+                futures.append(_submitted(pool, work, item))
             if not futures:
                 return
             result = futures.popleft().result()
@@ -79,7 +87,7 @@ def _alone(
 ) -> Result:
     with _pool(1) as pool:
         try:
-            return pool.submit(work, item).result()
+            return _submitted(pool, work, item).result()
         except BrokenProcessPool:
             return on_death(item)
 
@@ -89,6 +97,19 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     context = get_context("forkserver")
     context.set_forkserver_preload(["sesstore.structures.observed"])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
+
+
+def _submitted(
+    pool: ProcessPoolExecutor, work: Callable[[Item], Result], item: Item
+) -> Future[Result]:
+    """Submit an item; a process that starts for it is told of no main program to import."""
+    with _starting:
+        program = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            return pool.submit(work, item)
+        finally:
+            sys.modules["__main__"] = program
 
 
 def _leave_interrupts() -> None:

@@ -19,8 +19,8 @@ from ..residues import StructureTokens
 from ..store import Tokens
 
 
-class ChangedTokens(Tokens):
-    """A view of a source's tokens, each protein's changed when it is read.
+class ChangedTokens:
+    """A view of a source's tokens, each protein's changed when it is read; a `TokenRows`.
 
     Parameters
     ----------
@@ -35,13 +35,12 @@ class ChangedTokens(Tokens):
     def __init__(
         self, tokens: Tokens, name: str, change: Callable[[StructureTokens], StructureTokens]
     ) -> None:
-        super().__init__(tokens.path)
         self.source = f"{tokens.source}, {name}"
-        self._change = change
+        self._tokens, self._change = tokens, change
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
         """Return the changed tokens of several proteins."""
-        found = super().get_all(digests)
+        found = self._tokens.get_all(digests)
         return [None if item is None else self._change(item) for item in found]
 
 

@@ -18,7 +18,6 @@ from ..namebook import KnownProteins
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens
-from ..store import Tokens
 from ..structures.chains import Chain, Structure, parse_structure
 from ..structures.failure import Failure
 from ..structures.files import StructureFile, structure_files
@@ -26,8 +25,8 @@ from ..structures.observed import Settings, observed_chains
 from ..structures.tokenise import on_protein, tool
 
 
-class HeldTokens(Tokens):
-    """Tokens in memory, where the store's would stand.
+class HeldTokens:
+    """Tokens in memory, where the store's would stand; a `TokenRows`.
 
     Parameters
     ----------
@@ -38,7 +37,6 @@ class HeldTokens(Tokens):
     """
 
     def __init__(self, source: str, found: Mapping[bytes, StructureTokens]) -> None:
-        super().__init__(Path("held.lmdb"))
         self.source, self._found = source, found
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:

@@ -17,6 +17,7 @@ from typing import Any
 from ..errors import InputError
 from ..jobs.inputs import Inputs, task_proteins
 from ..store import Store, Tokens
+from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
 from ..training.evaluate import evaluate
 from ..training.intervals import Predicted, bootstrap
@@ -230,7 +231,7 @@ class _Quality:
         }
         yield from kinds
 
-    def _degraded(self, kind: str, degree: float, tokens: Tokens) -> None:
+    def _degraded(self, kind: str, degree: float, tokens: TokenRows) -> None:
         source = self.names[0]
         for when in self.degrading.when:
             name = f"{source}, {kind} {degree:g} at {when}"
@@ -245,7 +246,7 @@ class _Quality:
             self._against_plain(name, runs)
 
     def _read(
-        self, name: str, source: str, tokens: Tokens, kind: str, degree: float | None
+        self, name: str, source: str, tokens: TokenRows, kind: str, degree: float | None
     ) -> None:
         """Score a source's runs on other tokens than they learned from."""
         study, runs = self.study, self.clean[source]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..provenance import canonical_json
-from ..training.runs import write_atomically
+from ..provenance import canonical_json, resuming
+from ..store.files import replace_file
 
 SETTINGS, RECORD, TABLE = "settings.json", "study.json", "table.csv"
 FORMAT = 1
@@ -105,9 +105,9 @@ class StudyReport:
         table = csv.DictWriter(text, keys, lineterminator="\n")
         table.writeheader()
         table.writerows(plain)
-        write_atomically(folder / TABLE, text.getvalue().encode())
+        replace_file(folder / TABLE, text.getvalue().encode())
         record = json.dumps({"format": FORMAT, **self.to_json()}, indent=1, ensure_ascii=False)
-        write_atomically(folder / RECORD, record.encode() + b"\n")
+        replace_file(folder / RECORD, record.encode() + b"\n")
 
     @classmethod
     def load(cls, folder: Path | str) -> StudyReport:
@@ -153,7 +153,7 @@ def check(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
         return
     if not resume:
         raise InputError(
-            f"'{folder}' holds a study already. Go on with --resume, or name another folder with "
+            f"'{folder}' holds a study already. {resuming(folder)}; or name another folder with "
             f"--out"
         )
     try:
@@ -172,7 +172,7 @@ def begin(folder: Path, settings: Mapping[str, Any]) -> None:
     if not (folder / SETTINGS).exists():
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(_plain(settings), indent=1) + "\n"
-        write_atomically(folder / SETTINGS, text.encode())
+        replace_file(folder / SETTINGS, text.encode())
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = "") -> list[str]:

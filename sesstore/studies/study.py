@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..jobs.inputs import Inputs, chosen_source
+from ..jobs.signals import saying_how_to_resume
 from ..jobs.train import interval, prepare
 from ..provenance import Provenance, circumstances
 from ..store import Store
@@ -168,7 +169,8 @@ class Study:
         begin(self.folder, self._begun)
         config = replace(self.settings.fit, **fit)
         trial = Trial(name, inputs, arms, config, self.settings.seeds)
-        return train_trial(trial, self.folder, progress=self.progress)
+        with saying_how_to_resume(self.folder):
+            return train_trial(trial, self.folder, progress=self.progress)
 
     # What is found
 

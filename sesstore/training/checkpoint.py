@@ -18,9 +18,8 @@ from torch import Tensor
 
 from ..adapter.model import Adapter, AdapterConfig
 from ..errors import InputError, MissingFileError
-from .runs import LAST, WEIGHTS, Run, write_atomically
-
-STATE = "unfinished.safetensors"
+from ..store.files import replace_file
+from .runs import LAST, STATE, WEIGHTS, Run
 
 __all__ = ["LAST", "STATE", "WEIGHTS", "load_adapter", "load_state", "save_state", "save_weights"]
 
@@ -28,7 +27,7 @@ __all__ = ["LAST", "STATE", "WEIGHTS", "load_adapter", "load_state", "save_state
 def save_weights(run: Run, state: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
     """Write an adapter's weights into its run's folder, in one step."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_atomically(run.path / name, save(plain))
+    replace_file(run.path / name, save(plain))
 
 
 def load_adapter(run: Run, device: torch.device | None = None, name: str = WEIGHTS) -> Adapter:
@@ -67,7 +66,7 @@ def load_adapter(run: Run, device: torch.device | None = None, name: str = WEIGH
 def save_state(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
     """Write an interrupted training into one file, in one step."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(plain, {"facts": json.dumps(facts)}))
+    replace_file(path, save(plain, {"facts": json.dumps(facts)}))
 
 
 def load_state(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

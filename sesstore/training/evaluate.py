@@ -13,17 +13,19 @@ from ..adapter.model import Adapter
 from ..adapter.workers import PART, Workers, workers
 from ..errors import FingerprintMismatchError, InputError, MissingFileError
 from ..progress import SILENT, Progress
-from ..store import Embeddings, Tokens
+from ..store import Embeddings
+from ..store.files import replace_file
 from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import plan_in_order
 from ..streaming.reader import EmbeddingRows, SplitData, is_labelled
+from ..streaming.splittokens import TokenRows
 from ..tasks import Problem, Split, Task
 from .checkpoint import load_adapter
 from .intervals import Predicted
 from .metrics import compute
 from .ranks import ALONE, Ranks
-from .runs import Run, write_atomically
+from .runs import Run
 
 EVALUATION_TOKENS = 16384
 """Residues of a batch without gradients."""
@@ -58,7 +60,7 @@ def split_data(
     task: Task,
     split: Split,
     embeddings: Embeddings,
-    tokens: Tokens | None,
+    tokens: TokenRows | None,
     alphabets: Sequence[str],
     min_plddt: int,
 ) -> SplitData:
@@ -155,7 +157,7 @@ def evaluate(
     task: Task,
     split: str,
     embeddings: Embeddings,
-    tokens: Tokens | None,
+    tokens: TokenRows | None,
     *,
     progress: Progress = SILENT,
 ) -> Evaluation:
@@ -171,7 +173,7 @@ def evaluate(
         Which of its splits.
     embeddings : Embeddings
         The store's view.
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Of the run's source.
 
     Raises
@@ -198,7 +200,7 @@ def evaluate(
 def save_predictions(run: Run, split: str, evaluation: Evaluation) -> None:
     """Write what was predicted on a split beside the run's record, for intervals and figures."""
     found = {name: getattr(evaluation, name).contiguous() for name in ("scores", "labels", "rows")}
-    write_atomically(run.path / f"{split}.safetensors", save(found))
+    replace_file(run.path / f"{split}.safetensors", save(found))
 
 
 def load_predictions(run: Run, split: str) -> Predicted:

@@ -17,12 +17,13 @@ from ..adapter.model import AdapterConfig
 from ..adapter.workers import workers
 from ..errors import InputError
 from ..progress import SILENT, Progress
-from ..store import Embeddings, Tokens
+from ..store import Embeddings
+from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .learner import FitConfig
 from .metrics import METRICS
 from .ranks import ALONE, Ranks
-from .runs import RECORD, Run
+from .runs import RECORD, STATE, Run
 from .tracking import NO_TRACKER, Tracker
 from .trainer import Stream, Trainer
 
@@ -58,7 +59,7 @@ def _never() -> bool:
 def fit(
     task: Task,
     embeddings: Embeddings,
-    tokens: Tokens | None,
+    tokens: TokenRows | None,
     adapter: AdapterConfig,
     config: FitConfig,
     out: Path,
@@ -75,7 +76,7 @@ def fit(
         With ``train`` and ``valid`` rows; ``test`` is scored once, by the best epoch.
     embeddings : Embeddings
         The store's view under one encoder.
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Structure tokens of one source; needed if the adapter has alphabets.
     adapter : AdapterConfig
         Shape of the adapter.
@@ -116,7 +117,7 @@ def fit(
 def fit_many(
     task: Task,
     embeddings: Embeddings,
-    tokens: Tokens | None,
+    tokens: TokenRows | None,
     members: Sequence[Member],
     out: Path,
     *,
@@ -155,8 +156,10 @@ def fit_many(
         As `fit`.
     """
     _check_group(members)
+    # An interruption may come while runs are written: then they are written again.
+    written_again = resume and (out / STATE).exists()
     for member in members:
-        check_fit(task, member.adapter, tokens, member.out)
+        check_fit(task, member.adapter, tokens, None if written_again else member.out)
     device = choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
@@ -183,7 +186,9 @@ def _names(members: Sequence[Member], out: Path) -> list[str]:
     return [str(m.out.relative_to(out)) if m.out.is_relative_to(out) else "" for m in members]
 
 
-def check_fit(task: Task, adapter: AdapterConfig, tokens: Tokens | None, out: Path) -> None:
+def check_fit(
+    task: Task, adapter: AdapterConfig, tokens: TokenRows | None, out: Path | None
+) -> None:
     """Raise `InputError` for what `fit` would refuse, before anything is read."""
     for needed in ("train", "valid"):
         if not len(task.splits.get(needed, ())):
@@ -201,7 +206,7 @@ def check_fit(task: Task, adapter: AdapterConfig, tokens: Tokens | None, out: Pa
     unknown = {*task.metrics, task.monitor} - set(METRICS[task.problem])
     if unknown:
         raise InputError(f"a {task.problem} task has no metric {', '.join(sorted(unknown))}")
-    if (out / RECORD).exists():
+    if out is not None and (out / RECORD).exists():
         raise InputError(f"'{out}' holds a run already. Name another folder with --out")
 
 

@@ -9,15 +9,37 @@ regression by values in original units.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 
 import torch
 from torch import Tensor
-from torchmetrics import functional as tm
 
 from ..errors import UnknownNameError
 from ..tasks import Problem
 
 Metric = Callable[[Tensor, Tensor], Tensor]
+
+
+class _OnUse:
+    """torchmetrics' functions by name, imported when one is first called.
+
+    The import takes seconds, as it brings transformers and scipy.signal where these are installed:
+    a mistyped command must not wait for it.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Callable[..., Tensor]:
+        def function(*args: object, **settings: object) -> Tensor:
+            found: Callable[..., Tensor] = getattr(import_module(self._module), name)
+            return found(*args, **settings)
+
+        return function
+
+
+tm = _OnUse("torchmetrics.functional")
+tmc = _OnUse("torchmetrics.functional.classification")
 
 HIGHER_IS_WORSE = {"rmse", "mae"}
 
@@ -80,21 +102,19 @@ def _mcc(scores: Tensor, labels: Tensor) -> Tensor:
     said = scores.argmax(1)
     if (labels == labels[0]).all() or (said == said[0]).all():
         return torch.tensor(0.0)
-    return tm.classification.multiclass_matthews_corrcoef(
-        scores, labels, num_classes=scores.shape[1]
-    )
+    return tmc.multiclass_matthews_corrcoef(scores, labels, num_classes=scores.shape[1])
 
 
 def _roc_area(scores: Tensor, labels: Tensor) -> Tensor:
     if labels.min() == labels.max():
         return torch.tensor(torch.nan)
-    return tm.classification.binary_auroc(scores, labels)
+    return tmc.binary_auroc(scores, labels)
 
 
 def _average_precision(scores: Tensor, labels: Tensor) -> Tensor:
     if not labels.any():
         return torch.tensor(torch.nan)
-    return tm.classification.binary_average_precision(scores, labels)
+    return tmc.binary_average_precision(scores, labels)
 
 
 def _of_classes(area: Metric) -> Metric:
@@ -114,20 +134,18 @@ def _pairs(function: Metric) -> Metric:
 
 def _label_f1(scores: Tensor, labels: Tensor) -> Tensor:
     """Mean F1 over the labels that occur or are predicted."""
-    each = tm.classification.multilabel_f1_score(
-        scores, labels, num_labels=scores.shape[1], average="none"
-    )
+    each = tmc.multilabel_f1_score(scores, labels, num_labels=scores.shape[1], average="none")
     return each[((scores > 0.5) | (labels > 0)).any(0)].mean()
 
 
 _SINGLE: dict[str, Metric] = {
-    "accuracy": _multiclass(tm.classification.multiclass_accuracy, average="micro"),
+    "accuracy": _multiclass(tmc.multiclass_accuracy, average="micro"),
     "balanced_accuracy": _balanced_accuracy,
     "mcc": _mcc,
-    "f1": _multiclass(tm.classification.multiclass_f1_score, average="macro"),
-    "f1_micro": _multiclass(tm.classification.multiclass_f1_score, average="micro"),
-    "precision": _multiclass(tm.classification.multiclass_precision, average="macro"),
-    "recall": _multiclass(tm.classification.multiclass_recall, average="macro"),
+    "f1": _multiclass(tmc.multiclass_f1_score, average="macro"),
+    "f1_micro": _multiclass(tmc.multiclass_f1_score, average="micro"),
+    "precision": _multiclass(tmc.multiclass_precision, average="macro"),
+    "recall": _multiclass(tmc.multiclass_recall, average="macro"),
     "auroc": _of_classes(_roc_area),
     "auprc": _of_classes(_average_precision),
 }
@@ -137,9 +155,9 @@ _MULTI: dict[str, Metric] = {
     "auprc": _pairs(_average_precision),
     "auroc": _pairs(_roc_area),
     "f1": _label_f1,
-    "f1_micro": _pairs(tm.classification.binary_f1_score),
-    "precision": _pairs(tm.classification.binary_precision),
-    "recall": _pairs(tm.classification.binary_recall),
+    "f1_micro": _pairs(tmc.binary_f1_score),
+    "precision": _pairs(tmc.binary_precision),
+    "recall": _pairs(tmc.binary_recall),
 }
 
 _REGRESSION: dict[str, Metric] = {

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional import classification as tm
 
 from ..tasks import Problem
 from .intervals import Predicted
+from .metrics import tmc
 
 
 @dataclass(frozen=True)
@@ -119,4 +119,4 @@ def _said(scores: Tensor, problem: Problem) -> Tensor:
 
 
 def _auprc(scores: Tensor, labels: Tensor) -> float:
-    return float(tm.binary_average_precision(scores, labels)) if labels.any() else float("nan")
+    return float(tmc.binary_average_precision(scores, labels)) if labels.any() else float("nan")

@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 
 from ..adapter.pooling import Attention1d
-from ..store import Tokens
 from ..streaming.reader import EmbeddingRows, SplitData
+from ..streaming.splittokens import TokenRows
 from .checkpoint import load_adapter
 from .evaluate import check_encoder
 from .runs import Run
 
 
 def pooling_weights(
-    run: Run, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: Tokens | None
+    run: Run, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
 ) -> list[NDArray[np.float64]] | None:
     """How much each residue counts in what is pooled for its protein.
 
@@ -27,7 +27,7 @@ def pooling_weights(
         The proteins; those without structure tokens get masked ones.
     embeddings : EmbeddingRows
         That hold them.
-    tokens : Tokens or None
+    tokens : TokenRows or None
         Of the structures.
 
     Returns

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adapter.workers import workers
-from ..store import Tokens
 from ..streaming.reader import EmbeddingRows, SplitData
+from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
@@ -63,7 +63,7 @@ class Predictor:
         self._adapters = [load_adapter(run) for run in runs]
 
     def __call__(
-        self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: Tokens | None
+        self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
     ) -> Predictions:
         """Predict for some proteins.
 
@@ -74,7 +74,7 @@ class Predictor:
             predicted with masked ones.
         embeddings : EmbeddingRows
             That hold them, by the run's encoder.
-        tokens : Tokens or None
+        tokens : TokenRows or None
             Of the structures.
 
         Raises

@@ -6,8 +6,6 @@ Reading a record imports no torch, so reports and listings stay light.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,10 +13,13 @@ from typing import Any
 
 from ..errors import InputError, MissingFileError
 from ..provenance import Fingerprint
+from ..store.files import replace_file
 from ..tasks import Task
 
 RECORD = "run.json"
 WEIGHTS, LAST = "best.safetensors", "last.safetensors"
+STATE = "unfinished.safetensors"
+"""What an interrupted training leaves in its folder."""
 FORMAT = 1
 
 
@@ -73,7 +74,7 @@ class Run:
     def save(self) -> None:
         """Write ``run.json`` in one step."""
         value = {k: v for k, v in asdict(self).items() if k != "path"}
-        write_atomically(
+        replace_file(
             self.path / RECORD, json.dumps({"format": FORMAT, **value}, indent=1).encode() + b"\n"
         )
 
@@ -119,16 +120,3 @@ def task_record(task: Task) -> dict[str, Any]:
         "data_digest": task.data_digest,
         "citation": task.citation,
     }
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under another name, flush it to disk, then rename it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -23,12 +23,13 @@ from ..adapter.workers import Workers
 from ..errors import StoppedError, TrainingError
 from ..progress import Progress, Stage
 from ..provenance import circumstances
-from ..store import Embeddings, Tokens
+from ..store import Embeddings
 from ..streaming.batch import Batch
 from ..streaming.loader import Loader
 from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData
 from ..streaming.residency import SHARE, choose_residency, free_memory
+from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
@@ -63,7 +64,7 @@ class Stream:
         self,
         task: Task,
         embeddings: Embeddings,
-        tokens: Tokens | None,
+        tokens: TokenRows | None,
         config: FitConfig,
         alphabets: Sequence[str],
         device: torch.device,
@@ -244,7 +245,7 @@ class Trainer:
             self.save()
             raise StoppedError(
                 f"stopped in epoch {self.epoch}, after batch {self.next_batch}; all is saved in "
-                f"'{self.out}'. Go on with --resume"
+                f"'{self.out}'"
             )
         if time.perf_counter() - self.saved > SAVE_EVERY:
             self.save()

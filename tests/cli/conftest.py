@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def cli(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SESSTORE_STORE", raising=False)
+    monkeypatch.setattr(sys, "argv", sys.argv)  # which commands set
 
     def run(*words: object) -> Said:
         capsys.readouterr()

@@ -52,7 +52,7 @@ def test_repair_says_what_to_do(cli, store: Path) -> None:
     flip(store / "tasks" / "deeploc_binary.jsonl")
     said = cli("repair")
     assert said.status == 1
-    assert "1 tasks lost (`sesstore add`): deeploc_binary" in said.out
+    assert "1 task lost (`sesstore add`): deeploc_binary" in said.out
 
 
 def test_compaction_and_leftovers(cli, store: Path) -> None:

@@ -34,7 +34,7 @@ def test_an_ablation_by_command(cli, trained: Path) -> None:
 def test_a_study_goes_on_with_its_own_settings_only(cli, trained: Path) -> None:
     words = ["study", "scaling", "deeploc_binary", "--widths", "8", "--epochs", "1", "--heads", "2"]
     assert cli(*words, "--seeds", "1", "--out", "s").status == 0
-    assert "Go on with --resume" in cli(*words, "--seeds", "1", "--out", "s").err
+    assert "--out s --resume`" in cli(*words, "--seeds", "1", "--out", "s").err
     other = cli(*words, "--seeds", "2", "--out", "s", "--resume")
     assert other.status == 2
     assert "seeds (1 then, 2 now)" in other.err

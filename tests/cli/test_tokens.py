@@ -27,7 +27,7 @@ def test_failures_are_shown_listed_and_the_status(cli, shared_structures: Path) 
         Path(f"bad{number}.pdb").write_text("nothing\n")
     done = cli("tokens", ".", shared_structures / "1aki.pdb", "--source", "pdb")
     assert done.status == 1
-    assert "1 chains of 13 structures" in done.out
+    assert "1 chain of 13 structures" in done.out
     assert done.out.count("failed: ") == 10
     assert "and 2 more; list of failures: store/tokens/pdb.failed.tsv" in done.out
     assert len(Path("store/tokens/pdb.failed.tsv").read_text().splitlines()) == 13
@@ -53,7 +53,7 @@ def test_ready_tokens_are_imported(cli) -> None:
         "--sequences", "known.fasta",
     )  # fmt: skip
     assert done.status == 1
-    assert "1 chains of 2 entries" in done.out
+    assert "1 chain of 2 entries" in done.out
     assert "no sequence is known as P2" in done.out
     known = cli(
         "tokens", "states.fasta", "--import", "3di-fasta", "--source", "alphafold2", "--only-known"
@@ -132,7 +132,7 @@ def test_models_are_counted_and_a_clean_run_removes_the_list(cli, shared_structu
     assert cli("tokens", "bad.pdb", entry, "--source", "pdb").status == 1
     Path("store/tokens/pdb.files.jsonl").unlink()
     done = cli("tokens", entry, "--source", "pdb")
-    assert "1 sequences, up to 38 conformers, 20 residues" in done.out
+    assert "1 sequence, up to 38 conformers, 20 residues" in done.out
     assert not Path("store/tokens/pdb.failed.tsv").exists()
 
 

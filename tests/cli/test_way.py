@@ -42,7 +42,7 @@ def test_predict_embeds_what_is_new_and_says_what_has_no_structure(cli, trained:
     columns = "id,length,structure,unmasked,encoder,label,p_membrane,p_soluble"
     assert said.out.splitlines()[0] == columns
     assert said.out.splitlines()[1].startswith("fresh,14,False,")
-    assert "1 proteins, 0 with structure" in said.err
+    assert "1 protein, 0 with structure" in said.err
     assert "embedding with blosum62" in said.err
     again = cli("predict", trained, "new.fasta")
     assert again.out == said.out

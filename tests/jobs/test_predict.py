@@ -24,7 +24,6 @@ from sesstore.jobs.predict import (
     PredictOptions,
     predict_rows,
     prediction,
-    store_for,
     write_predictions,
 )
 from sesstore.proteins import Protein
@@ -123,7 +122,6 @@ def test_nothing_kept_leaves_the_store_as_it_was(trained: Path, tmp_path: Path) 
         predict_rows(predicted)
     assert (predicted.report.embedded, predicted.report.kept) == (1, False)
     assert (store.count_proteins(), len(Store.open(store.path).embeddings())) == before
-    assert store_for(tmp_path / "none", keep=False) is None
     assert not (tmp_path / "none").exists()
 
 

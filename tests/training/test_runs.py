@@ -8,7 +8,8 @@ import pytest
 
 from sesstore.errors import InputError, MissingFileError
 from sesstore.provenance import Fingerprint
-from sesstore.training.runs import RECORD, Run, write_atomically
+from sesstore.store.files import replace_file
+from sesstore.training.runs import RECORD, Run
 
 FINGERPRINT = Fingerprint("enc", "ab" * 32, 6, "esm1b", "whole", "fp32")
 
@@ -50,9 +51,9 @@ def test_missing_and_broken_records(tmp_path) -> None:
 
 def test_writing_is_all_or_nothing(tmp_path) -> None:
     target = tmp_path / "file"
-    write_atomically(target, b"one")
+    replace_file(target, b"one")
     with pytest.raises(TypeError):
-        write_atomically(target, "not bytes")  # type: ignore[arg-type]
+        replace_file(target, "not bytes")  # type: ignore[arg-type]
     assert target.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [target]
 

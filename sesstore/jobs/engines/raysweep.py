@@ -21,7 +21,7 @@ from ...training.fit import Member, check_fit, fit_many
 from ...training.learner import FitConfig
 from ...training.runs import RECORD, Run
 from ..inputs import Inputs
-from ..signals import stop_requests
+from ..signals import saying_how_to_resume, stop_requests
 from ..sweep import Setting, SweepReport, combinations, members_of, named, sweep_folder, written
 from .cluster import Cluster, has_gpus, slots
 from .crew import Crew
@@ -197,7 +197,7 @@ def _order(inputs: Inputs) -> TrialOrder:
         task=inputs.task,
         embeddings=inputs.embeddings.folder.absolute(),
         provenance=inputs.embeddings.provenance,
-        tokens=None if inputs.tokens is None else inputs.tokens.path.absolute(),
+        tokens=inputs.tokens.path.absolute() if isinstance(inputs.tokens, Tokens) else None,
     )
 
 
@@ -205,7 +205,7 @@ def _check_done(ledger: Ledger[Trial], signal: str | None) -> None:
     if not ledger.finished:
         raise StoppedError(
             f"stopped by {signal}: {ledger.done} settings are trained, the progress of others is "
-            f"saved. Go on with --resume"
+            f"saved"
         )
     if ledger.given_up:
         raise ClusterError(
@@ -241,11 +241,12 @@ def sweep_on_ray(
     InputError, StoppedError
         As `sweep.sweep` and `fit_on_ray`.
     """
-    folder = sweep_folder(inputs, out)
+    folder = sweep_folder(inputs, out, resume=resume)
     settings = [Setting(values, folder / named(values)) for values in combinations(grid)]
     trials = [
         Trial(members_of(inputs, one, adapter, config, seeds), one.folder) for one in settings
     ]
-    runs = fit_on_ray(ray, cluster, inputs, trials, resume=resume, progress=progress)
+    with saying_how_to_resume(folder):
+        runs = fit_on_ray(ray, cluster, inputs, trials, resume=resume, progress=progress)
     of_each = [runs[start : start + seeds] for start in range(0, len(runs), seeds)]
     return written(folder, inputs, settings, of_each)
