@@ -74,7 +74,7 @@ def command(
         output.note(note)
     for warning in report.warnings:
         output.note(f"warning: {warning}")
-    if report.warnings:
+    if getattr(loaded, "findings", None):
         output.note(f"`sesstore doctor {report.task}` says which, why it matters and what to do")
     label = f"task {report.task}: " if report.task else ""
     output.line(

@@ -41,6 +41,11 @@ def own_data_options(command: Command) -> Command:
         show_default=True,
         help="Of splits that have to be made.",
     )
+    @click.option(
+        "--drop-unlabelled",
+        is_flag=True,
+        help="Leave out rows whose label is missing (empty, NA, NaN, >100, ...).",
+    )
     @wraps(command)
     def with_own(
         *args: Any,
@@ -53,13 +58,14 @@ def own_data_options(command: Command) -> Command:
         mask: Path | None,
         name: str | None,
         seed: int,
+        drop_unlabelled: bool,
         **kwargs: Any,
     ) -> Any:
         from sesstore.datasets.columns import Columns
         from sesstore.datasets.own import OwnData
 
         columns = Columns(sequence=sequence, id=id_, label=label, split=split)
-        own = OwnData(name, task_type, columns, targets, mask, seed)
+        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled)
         return command(*args, own=own, **kwargs)
 
     return with_own  # type: ignore[return-value]

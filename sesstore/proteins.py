@@ -7,6 +7,7 @@ white space removed, upper case, one trailing ``*`` (stop codon) removed.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,22 @@ from .errors import InputError
 DIGEST_BYTES = 32
 
 _ALLOWED = set(AMINO_ACIDS.letters)
+_SAPROT = re.compile(r"(?:[A-Z#][a-z#]){3,}")
+"""Amino acid and 3Di by turns; three pairs, so that a sequence with a small letter is none."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What ids must not hold: line ends, tabs, zeros, and halves of characters."""
+
+_UNKNOWN = "Replace it with X if the residue is unknown"
+_GAP = "Take out the gaps of the alignment"
+_NUMBER = "Numbers between lines are GenBank's: get the sequence as FASTA"
+_ADVICE = {
+    "-": _GAP,
+    ".": _GAP,
+    "*": "A stop within a protein: keep what comes before it, or write X",
+    "#": "A masked residue: write X",
+    **dict.fromkeys("0123456789", _NUMBER),
+}
 
 
 def normalise(sequence: str) -> str:
@@ -33,20 +50,53 @@ def normalise(sequence: str) -> str:
 
     Raises
     ------
+    LetterError
+        It holds another letter; names it and its place, counted from 1, white space left out.
     InputError
-        The sequence is empty or holds another letter; names the letter and its place, counted
-        from 1 in the normalised sequence.
+        The sequence is empty, or SaProt's string of amino acids and 3Di states.
     """
-    letters = "".join(sequence.split()).upper().removesuffix("*")
-    if not letters:
+    given = "".join(sequence.split()).removesuffix("*")
+    if not given:
         raise InputError("the sequence is empty. Remove the record or give its sequence")
+    # Capitals of letters beyond ASCII may lie within it, such as those of the Turkish dotless i.
+    letters = given.upper() if given.isascii() else "".join(map(_ascii_upper, given))
+    if _SAPROT.fullmatch(given):
+        raise InputError(
+            f"'{given[:8]}...' is amino acids and 3Di states by turns, as SaProt writes them. Take "
+            f"its tokens in with `sesstore tokens FILE --import saprot --source S`, and give the "
+            f"amino acids alone here"
+        )
     if not _ALLOWED.issuperset(letters):
         place, letter = next((i, c) for i, c in enumerate(letters) if c not in _ALLOWED)
-        raise InputError(
-            f"letter '{letter}' at position {place + 1} is no amino acid "
-            f"(allowed: the 20 and X U Z O B J). Replace it with X if the residue is unknown"
-        )
+        raise LetterError(letter, place)
     return letters
+
+
+def _ascii_upper(letter: str) -> str:
+    return letter.upper() if letter.isascii() else letter
+
+
+class LetterError(InputError):
+    """A sequence holds a letter that is no amino acid.
+
+    Parameters
+    ----------
+    letter : str
+        Which.
+    place : int
+        Where, counted from 0, white space left out.
+    """
+
+    def __init__(self, letter: str, place: int) -> None:
+        shown = letter if letter.isprintable() else f"U+{ord(letter):04X}"
+        super().__init__(
+            f"letter '{shown}' at position {place + 1} is no amino acid "
+            f"(allowed: the 20 and X U Z O B J). {_ADVICE.get(letter, _UNKNOWN)}"
+        )
+        self.letter, self.place = letter, place
+
+    def __reduce__(self) -> tuple[type[LetterError], tuple[str, int]]:
+        return type(self), (self.letter, self.place)
 
 
 def digest_of(sequence: str) -> bytes:
@@ -78,9 +128,16 @@ class Protein:
         Raises
         ------
         InputError
-            See `normalise`.
+            See `normalise`; or the id holds a control character, such as a line end.
         """
-        return cls(id.strip(), normalise(sequence))
+        name = id.strip()
+        control = _CONTROL.search(name)
+        if control is not None:
+            raise InputError(
+                f"the id {name[:40]!r} holds a control character (U+{ord(control[0]):04X}), which "
+                f"no table or FASTA can keep. Take it out"
+            )
+        return cls(name, normalise(sequence))
 
     @cached_property
     def digest(self) -> bytes:

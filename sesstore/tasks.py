@@ -22,6 +22,12 @@ from .provenance import sha256_json
 SPLITS = ("train", "valid", "test")
 """Names of the splits, in the order they are reported."""
 
+
+def split_rank(name: str) -> int:
+    """Place of a split in `SPLITS`; further test sets (``test2``) rank as ``test``."""
+    return SPLITS.index(name) if name in SPLITS else len(SPLITS) - 1
+
+
 IGNORED = -100
 """Label of a residue that has none, in residue classes; residue regression uses NaN."""
 
@@ -87,7 +93,8 @@ class Task:
         Class names, in the order of the label numbers; for regression the one unit or name of
         what is predicted.
     splits : mapping of str to Split
-        ``train``, ``valid``, ``test``; any may be missing.
+        ``train``, ``valid``, ``test``; any may be missing. Further test sets have names that begin
+        with ``test``.
     metrics : tuple of str
         What is reported.
     monitor : str

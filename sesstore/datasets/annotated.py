@@ -1,25 +1,31 @@
 """FASTA files with labels: biotrainer's, and FLIP's pairs of sequences and labels.
 
 biotrainer writes ``>ID TARGET=.. SET=.. MASK=..`` above each sequence, values of residues with
-semicolons between (sacdallago/biotrainer, docs/data_standardization.md). FLIP writes the labels of
+semicolons between (sacdallago/biotrainer, docs/data_standardization.md); keys count in any case,
+``|`` may stand for the blanks, and a value goes on to the next key. FLIP writes the labels of
 residues as a second FASTA file, ``>ID SET=train VALIDATION=False`` above them, and which residues
 count as a third of 0 and 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError, RecordError
+from ..proteins import Protein
 from .fasta import Entry, entry_protein, is_fasta, read_entries
+from .nucleotides import NucleotideCheck
 from .records import Record, split_said
+from .text import Warn, ignored
 
-KEYS = ("TARGET", "SET", "VALIDATION", "MASK")
+KEYS = ("TARGET", "SET", "VALIDATION", "MASK", "INTERACTOR")
 SEQUENCES = "sequences"
 MASK = "mask"
 """What FLIP calls its files of sequences and masks."""
+
+_KEY = re.compile(r"(?:^|[\s|])([A-Za-z_]\w*)=")
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,9 @@ class FastaFiles:
     mask: Path | None = None
 
 
-def is_annotated(path: Path) -> bool:
-    """Whether a FASTA file has labels in its headers; raises as `read_entries`."""
-    return any("TARGET" in _attributes(entry) for entry in read_entries(path))
+def has_labels(entry: Entry) -> bool:
+    """Whether the header of an entry holds a label, or whom its protein binds."""
+    return not _attributes(entry)[1].keys().isdisjoint(("TARGET", "INTERACTOR"))
 
 
 def flip_files(folder: Path) -> FastaFiles | None:
@@ -67,7 +73,7 @@ def flip_files(folder: Path) -> FastaFiles | None:
     return FastaFiles(found[SEQUENCES], targets[0], found.get(MASK))
 
 
-def read_annotated(files: FastaFiles) -> tuple[list[Record], list[str]]:
+def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record], list[str]]:
     """Read the records of a data set in FASTA.
 
     Returns
@@ -78,61 +84,92 @@ def read_annotated(files: FastaFiles) -> tuple[list[Record], list[str]]:
     Raises
     ------
     RecordError
-        A record is wrong, or has labels but no sequence; says where.
+        A record is wrong, has labels but no sequence, or is a pair of proteins; says where.
     """
+    nucleotides = NucleotideCheck(files.sequences)
+    masks = _by_id(files.mask, warn)
     if files.targets is None:
-        masks = _by_id(files.mask)
-        found = [
-            _record(entry, files.sequences, _attributes(entry), None, masks.get(entry.id))
-            for entry in read_entries(files.sequences)
+        records = [
+            _record(*_attributes(entry), files.sequences, None, masks.get(entry.id))
+            for entry in read_entries(files.sequences, warn)
         ]
-        return found, []
-    targets, masks = _by_id(files.targets), _by_id(files.mask)
-    sequences = _by_id(files.sequences)
+        notes = []
+    else:
+        targets, sequences = _by_id(files.targets, warn), _by_id(files.sequences, warn)
+        _check_sequences(files, sequences, targets, masks)
+        records = [
+            _record(sequences[key], _attributes(target)[1], files.sequences, target, masks.get(key))
+            for key, target in targets.items()
+        ]
+        lacking = len(sequences) - len(targets)
+        note = f"{lacking:,} sequences have no labels in {files.targets.name}; they are left out"
+        notes = [note] if lacking else []
+    for record in records:
+        nucleotides.look(record.protein)
+    nucleotides.report(warn)
+    return records, notes
+
+
+def _check_sequences(
+    files: FastaFiles,
+    sequences: dict[str, Entry],
+    targets: dict[str, Entry],
+    masks: dict[str, Entry],
+) -> None:
     for entry in (*targets.values(), *masks.values()):
         if entry.id not in sequences:
             where = files.targets if entry.id in targets else files.mask
             raise RecordError(
-                f"there is no sequence of that id in {files.sequences.name}",
-                where or files.targets,
+                f"there is no sequence of that id in {files.sequences.name}. Add it, or take this "
+                f"entry out",
+                where or files.sequences,
                 entry.line,
                 entry.id,
             )
-    records = [
-        _record(sequences[key], files.sequences, _attributes(target), target, masks.get(key))
-        for key, target in targets.items()
-    ]
-    left = len(sequences) - len(targets)
-    said = f"{left:,} sequences have no labels in {files.targets.name}; they are left out"
-    return records, [said] if left else []
 
 
 def _record(
     entry: Entry,
-    path: Path,
     attributes: dict[str, str],
+    path: Path,
     target: Entry | None,
     mask: Entry | None,
 ) -> Record:
+    if "INTERACTOR" in attributes:
+        raise RecordError(
+            f"is one of a pair (INTERACTOR={attributes['INTERACTOR']}): sesstore trains on single "
+            f"proteins. Take the INTERACTOR out if the label is of this protein alone",
+            path,
+            entry.line,
+            entry.id,
+        )
     try:
         split = split_said(attributes.get("SET"), attributes.get("VALIDATION"))
     except InputError as problem:
         raise RecordError(str(problem), path, entry.line, entry.id) from None
+    protein = entry_protein(entry, path)
     return Record(
-        protein=entry_protein(entry, path),
-        label=target.text if target else attributes.get("TARGET"),
+        protein=protein,
+        label=_residues(target, protein) if target else attributes.get("TARGET"),
         tokens={},
         partial=(),
         split=split,
         path=path,
         line=entry.line,
         mask=mask.text if mask else attributes.get("MASK"),
+        column="TARGET",
     )
 
 
-def _by_id(path: Path | None) -> dict[str, Entry]:
+def _residues(target: Entry, protein: Protein) -> str:
+    """Labels of residues: with blanks where each is one, else without those around lines."""
+    return target.blanks if len(target.blanks) == len(protein) else target.text
+
+
+def _by_id(path: Path | None, warn: Warn) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
-    for entry in read_entries(path) if path else ():
+    for raw in read_entries(path, warn) if path else ():
+        entry, _ = _attributes(raw)
         if entry.id in entries:
             first = entries[entry.id].line
             raise RecordError(
@@ -145,10 +182,13 @@ def _by_id(path: Path | None) -> dict[str, Entry]:
     return entries
 
 
-def _attributes(entry: Entry) -> dict[str, str]:
-    return dict(_pairs(entry.words))
-
-
-def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = [word.partition("=") for word in words]
-    return [(key, value) for key, equals, value in pairs if equals and key in KEYS]
+def _attributes(entry: Entry) -> tuple[Entry, dict[str, str]]:
+    """Take the attributes out of a header, and out of an id such as ``Seq1|TARGET=Glob``."""
+    header = f"{entry.id} {entry.header}"
+    keys = list(_KEY.finditer(header))
+    ends = [*(key.start() for key in keys), len(header)][1:]
+    mine = [(key, end) for key, end in zip(keys, ends, strict=True) if key[1].upper() in KEYS]
+    attributes = {key[1].upper(): header[key.end() : end].strip(" \t|") for key, end in mine}
+    if mine and 0 < mine[0][0].start() < len(entry.id):
+        entry = replace(entry, id=header[: mine[0][0].start()])
+    return entry, attributes

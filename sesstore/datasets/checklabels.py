@@ -44,7 +44,7 @@ def label_summary(task: Task, split: Split) -> str:
 def _classes(task: Task) -> Iterator[Finding]:
     counts = {name: _counts(split) for name, split in task.splits.items()}
     trained = counts.get("train", Counter())
-    for name in ("valid", "test"):
+    for name in [name for name in task.splits if name != "train"]:
         untaught = sorted(counts.get(name, Counter()).keys() - trained.keys())
         yield Finding(
             f"classes_only_in_{name}",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
 
-from ..tasks import SPLITS, Task
-from .findings import Finding, Row, first, rows_of
+from ..tasks import Task, split_rank
+from .findings import Finding, Row, first, rows_of, split_pairs
 
 _Groups = Mapping[object, Sequence[Row]]
 
@@ -19,15 +18,16 @@ def check_rows(task: Task) -> list[Finding]:
     found = [
         *_no_test(task),
         *_conflicting(by_sequence),
-        *_across(by_sequence),
-        *_repeated(by_sequence),
+        *_across(task, by_sequence),
+        *_repeated(task, by_sequence),
         *_names(by_name),
     ]
     return [finding for finding in found if finding.count]
 
 
 def _no_test(task: Task) -> Iterator[Finding]:
-    if not len(task.splits.get("test", ())):
+    tests = [name for name in task.splits if split_rank(name) == split_rank("test")]
+    if not any(len(task.splits[name]) for name in tests):
         yield Finding(
             "no_test_rows",
             "splits without rows, so that results are on valid, which chose the epoch",
@@ -50,8 +50,8 @@ def _conflicting(by_sequence: _Groups) -> Iterator[Finding]:
     )
 
 
-def _across(by_sequence: _Groups) -> Iterator[Finding]:
-    for one, other in combinations(SPLITS, 2):
+def _across(task: Task, by_sequence: _Groups) -> Iterator[Finding]:
+    for one, other in split_pairs(task):
         odd = [group for group in by_sequence.values() if {one, other} <= _splits_of(group)]
         yield Finding(
             f"in_{one}_and_{other}",
@@ -63,8 +63,8 @@ def _across(by_sequence: _Groups) -> Iterator[Finding]:
         )
 
 
-def _repeated(by_sequence: _Groups) -> Iterator[Finding]:
-    for split in SPLITS:
+def _repeated(task: Task, by_sequence: _Groups) -> Iterator[Finding]:
+    for split in task.splits:
         inside = [[r for r in group if r.split == split] for group in by_sequence.values()]
         odd = [group for group in inside if len(group) > 1]
         yield Finding(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import AMINO_ACIDS
-from ..tasks import SPLITS, Task
-from .findings import Finding, first, rows_of
+from ..tasks import Task, split_rank
+from .findings import Finding, first, rows_of, split_pairs
 from .similarity import NEARLY_EQUAL, alike_pairs, identity_of, joined
 
 COMMON = frozenset(AMINO_ACIDS.letters[:20])
@@ -46,7 +46,7 @@ def near_clusters(task: Task, sequences: Sequences) -> dict[bytes, int]:
 
 def best_splits(task: Task) -> dict[bytes, str]:
     """Return the one split a protein is to stay in: test before valid before train."""
-    ranked = sorted(rows_of(task), key=lambda row: SPLITS.index(row.split))
+    ranked = sorted(rows_of(task), key=lambda row: split_rank(row.split))
     return {row.digest: row.split for row in ranked}
 
 
@@ -56,7 +56,7 @@ def _near(task: Task, sequences: Sequences) -> Iterator[Finding]:
     members: dict[int, list[bytes]] = {}
     for digest, number in clusters.items():
         members.setdefault(number, []).append(digest)
-    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+    for one, other in split_pairs(task):
         odd = []
         for group in members.values():
             sources = [digest for digest in group if homes[digest] == one]

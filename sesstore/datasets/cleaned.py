@@ -20,7 +20,7 @@ import numpy as np
 from ..alphabets import ALPHABETS
 from ..errors import InputError
 from ..residues import StructureTokens
-from ..tasks import IGNORED, SPLITS, Task, plain_label
+from ..tasks import IGNORED, Task, plain_label, split_rank
 from .checksequences import best_splits, near_clusters
 from .checksources import differing_names
 from .doctor import DataSet
@@ -118,7 +118,7 @@ def _rules(
     yield "its sequence has differing labels", _conflicting
     yield (
         "its sequence is in a later split, too",
-        lambda rows: [row.split != homes[row.digest] for row in rows],
+        lambda rows: [split_rank(row.split) < split_rank(homes[row.digest]) for row in rows],
     )
     yield (
         "nearly equal to a protein of a later split",
@@ -138,15 +138,15 @@ def _behind(rows: Sequence[Row], clusters: Sequence[int]) -> list[bool]:
     """Whether a row's cluster has a row in a later split."""
     last: dict[int, int] = {}
     for row, number in zip(rows, clusters, strict=True):
-        last[number] = max(last.get(number, 0), SPLITS.index(row.split))
+        last[number] = max(last.get(number, 0), split_rank(row.split))
     pairs = zip(rows, clusters, strict=True)
-    return [SPLITS.index(row.split) < last[number] for row, number in pairs]
+    return [split_rank(row.split) < last[number] for row, number in pairs]
 
 
 def _repeats(rows: Sequence[Row]) -> list[bool]:
-    """Whether an earlier row has the same protein; all that are left have one label and split."""
-    first = {row.digest: place for place, row in reversed(list(enumerate(rows)))}
-    return [first[row.digest] != place for place, row in enumerate(rows)]
+    """Whether an earlier row of its split has the same protein; all left have one label."""
+    first = {(r.split, r.digest): place for place, r in reversed(list(enumerate(rows)))}
+    return [first[row.split, row.digest] != place for place, row in enumerate(rows)]
 
 
 def _numbered(rows: Sequence[Row], changes: list[Change]) -> list[Row]:

@@ -6,6 +6,7 @@ was taken for what is said (`Columns.said`), so that a wrong guess is seen at on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -15,14 +16,18 @@ KNOWN = {
     "sequence": ("aa_seq", "sequence", "seq", "protein_sequence", "aa_sequence", "protein"),
     "id": ("name", "id", "protein_id", "accession", "uniprot_id", "uniprot", "entry"),
     "label": ("label", "labels", "target", "targets"),
-    "split": ("split", "set", "partition"),
+    "split": ("split", "set", "partition", "stage", "subset"),
     "validation": ("validation",),
     "mask": ("mask", "resolved"),
 }
-"""What columns are called, the commonest first; FLIP's and SES-Adapter's names are among them."""
+"""What columns are called, the commonest first; the names of FLIP's, SES-Adapter's and SaprotHub's
+files are among them."""
 
 TOKENS = ("foldseek_seq", "ss8_seq", "ss3_seq")
 """Columns of SES-Adapter's files that are read as structure tokens, or follow from them."""
+
+_SECOND = re.compile(r"(?:protein|sequence|seq|aa_?seq|sequence_aa)[_ ]?(?:2|b)")
+_SEQUENCE = re.compile(r"[ACDEFGHIKLMNPQRSTVWYX]{15,}\*?")
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,11 @@ def find_columns(header: Sequence[str], named: Columns | None = None) -> Columns
     ------
     UnknownNameError
         There is no column the user named.
+    InputError
+        There are two of one name, but for case, or a second sequence a row.
     """
     by_name = {column.strip().lower(): column for column in reversed(header)}
+    _check_header(header, named)
     found: dict[str, str | None] = {}
     for role, names in KNOWN.items():
         asked = getattr(named, role) if named else None
@@ -81,6 +89,23 @@ def find_columns(header: Sequence[str], named: Columns | None = None) -> Columns
     return Columns(**found)
 
 
+def _check_header(header: Sequence[str], named: Columns | None) -> None:
+    roles = {name for names in KNOWN.values() for name in names}
+    seen: dict[str, str] = {}
+    for column in header:
+        lower = column.strip().lower()
+        if lower in roles and lower in seen:
+            raise InputError(
+                f"columns '{seen[lower]}' and '{column}' differ in case alone. Rename one"
+            )
+        seen[lower] = column
+        if _SECOND.fullmatch(lower) and (named is None or named.sequence is None):
+            raise InputError(
+                f"has a second sequence a row, in column {column}: sesstore trains on single "
+                f"proteins, not on pairs. Name one of the columns with --sequence to read that one"
+            )
+
+
 def sequence_column(columns: Columns, header: Iterable[str]) -> str:
     """Return the column of the sequences.
 
@@ -89,12 +114,15 @@ def sequence_column(columns: Columns, header: Iterable[str]) -> str:
     InputError
         There is none; says which columns there are.
     """
-    if columns.sequence is None:
-        raise InputError(
-            f"no column aa_seq, nor any other of sequences ({', '.join(KNOWN['sequence'][1:])}). "
-            f"Name it with --sequence COLUMN. Found: {', '.join(header) or 'nothing'}"
-        )
-    return columns.sequence
+    if columns.sequence is not None:
+        return columns.sequence
+    names = list(header)
+    if any(_SEQUENCE.fullmatch(name.strip()) for name in names):
+        raise InputError("the first line holds a sequence: the header is missing. Write one above")
+    raise InputError(
+        f"no column aa_seq, nor any other of sequences ({', '.join(KNOWN['sequence'][1:])}). "
+        f"Name it with --sequence COLUMN. Found: {', '.join(names) or 'nothing'}"
+    )
 
 
 def label_column(columns: Columns, header: Sequence[str]) -> str:

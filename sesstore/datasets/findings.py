@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from ..tasks import Task, plain_label
+from ..tasks import Task, plain_label, split_rank
 
 SHOWN = 5
 """Examples of a finding that are kept."""
@@ -84,6 +85,15 @@ def _rows(task: Task) -> Iterator[Row]:
         columns = zip(split.ids, split.digests, labels, strict=True)
         for place, (id_, digest, label) in enumerate(columns):
             yield Row(name, id_, place, digest.tobytes(), label)
+
+
+def split_pairs(task: Task) -> list[tuple[str, str]]:
+    """Pairs of splits that must not share proteins, the one to keep them last.
+
+    Two test sets may: each is measured by itself.
+    """
+    names = sorted(task.splits, key=lambda name: (split_rank(name), name))
+    return [(a, b) for a, b in combinations(names, 2) if split_rank(a) < split_rank(b)]
 
 
 def label_text(label: Any, task: Task) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 from ..errors import InputError
 from ..tasks import Problem
 from .labels import class_name, label_words, parse_mask, residue_words
+from .missing import is_missing
+from .notation import number_of
 from .records import Record
 
 MOST_CLASSES = 20
@@ -46,11 +48,12 @@ def guess_problem(records: Sequence[Record]) -> Guess:
     labels = [record.label for record in records if record.label not in (None, "")]
     if _one_a_residue(records):
         words = [word for record in records[:100] for word in residue_words(record.label)]
-        if all(_is_number(word) or word is None for word in words) and not _whole(words):
+        words = [word for word in words if not is_missing(word)]
+        if words and all(map(_is_number, words)) and not _whole(words):
             return Guess(Problem.RESIDUE_REGRESSION, "there is a number for each residue")
         return Guess(Problem.RESIDUE_SINGLE_LABEL, "there is a letter or class for each residue")
-    if any(isinstance(label, list) or _is_list(label) for label in labels):
-        return Guess(Problem.MULTI_LABEL, "labels are lists (commas or semicolons between)")
+    if any(isinstance(label, list) for label in labels):
+        return Guess(Problem.MULTI_LABEL, "labels are lists")
     kinds = {class_name(label) for label in labels}
     if all(_is_number(label) for label in labels):
         if not _whole(labels):
@@ -89,7 +92,7 @@ def _classes_of(record: Record, problem: Problem) -> list[Any]:
     if problem is Problem.RESIDUE_SINGLE_LABEL:
         words = residue_words(record.label)
         mask = parse_mask(record.mask, len(record.protein))
-        known = [word is not None for word in words] if mask is None else mask.tolist()
+        known = [not is_missing(word) for word in words] if mask is None else mask.tolist()
         return [word for word, keep in zip(words, known, strict=False) if keep]
     return [record.label] if record.label not in (None, "") else []
 
@@ -104,21 +107,14 @@ def _one_a_residue(records: Sequence[Record]) -> bool:
     return any(len(record.protein) > 1 for record in records)
 
 
-def _is_list(label: Any) -> bool:
-    return isinstance(label, str) and ("," in label or ";" in label or label.startswith("["))
-
-
 def _is_number(label: Any) -> bool:
-    if isinstance(label, bool):
-        return False
-    try:
-        return math.isfinite(float(label))
-    except (TypeError, ValueError):
-        return False
+    value = number_of(label)
+    return value is not None and math.isfinite(value)
 
 
 def _whole(labels: Sequence[Any]) -> bool:
-    return all(float(label) == int(float(label)) for label in labels if label is not None)
+    values = [number_of(label) for label in labels]
+    return all(value is not None and value == int(value) for value in values)
 
 
 def _value(name: str) -> float:

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..tasks import IGNORED, Problem
+from .missing import is_missing
+from .notation import number_of
 
 _SEPARATORS = re.compile(r"[;,]")
+_WHOLE = re.compile(r"[+-]?\d{1,15}(?:\.0*)?")
 
 
 class LabelReader:
@@ -71,7 +74,7 @@ class LabelReader:
         words = residue_words(raw)
         if len(words) != length:
             raise InputError(f"{len(words)} labels for {length} residues. Each residue needs one")
-        known = [not _missing(word) for word in words] if mask is None else mask.tolist()
+        known = [not is_missing(word) for word in words] if mask is None else mask.tolist()
         if self.problem is Problem.RESIDUE_REGRESSION:
             values = [_number(w) if k else math.nan for w, k in zip(words, known, strict=True)]
             return np.asarray(values, np.float32)
@@ -81,42 +84,51 @@ class LabelReader:
     def _class(self, raw: Any) -> int:
         if isinstance(raw, str) and raw in self._number_of:
             return self._number_of[raw]
-        if _missing(raw):
+        if is_missing(raw):
             raise InputError("no label. Give each record one, or remove it")
         name = class_name(raw)
         if name in self._number_of:
             return self._number_of[name]
-        count = len(self._number_of)
-        try:
-            value = _number(raw)
-        except InputError as problem:
+        count, value = len(self._number_of), number_of(raw)
+        if value is None:
             shown = ", ".join(list(self._number_of)[:8]) + (", ..." if count > 8 else "")
-            raise InputError(f"{problem}, and no class name (classes: {shown})") from None
+            raise InputError(f"label {raw!r} is no number, and no class name (classes: {shown})")
+        if not math.isfinite(value):
+            raise InputError(f"label {raw!r} is no finite number. Take the record out, or mend it")
         if value != int(value):
-            raise InputError(f"label {raw!r} is no whole number, and classes are numbered")
+            raise InputError(
+                f"label {raw!r} is no whole number, and classes are numbered. Write the class"
+            )
         if not 0 <= value < count:
-            raise InputError(f"label {int(value)} is out of range: this task has 0 to {count - 1}")
+            raise InputError(
+                f"label {int(value)} is out of range: this task has 0 to {count - 1}. Write one of "
+                f"these"
+            )
         return int(value)
 
 
 def class_name(raw: Any) -> str:
-    """Name of a class as a file writes it; whole numbers in any spelling have one name."""
+    """Name of a class as a file writes it; whole numbers in any spelling have one name.
+
+    Raises
+    ------
+    InputError
+        It is blank.
+    """
     text = str(raw).strip()
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return str(int(value)) if math.isfinite(value) and value == int(value) else text
+    if text == "":
+        raise InputError("a label is blank. Write a letter or a word for it, such as L for a coil")
+    return str(int(float(text))) if _WHOLE.fullmatch(text) else text
 
 
 def label_words(raw: Any) -> list[Any]:
     """Take several labels apart: a list, or text with commas or semicolons between."""
-    if _missing(raw) and raw != "":
+    if is_missing(raw) and raw != "":
         raise InputError("no label. Give each record one, or remove it (an empty list is one)")
     words = _SEPARATORS.split(raw.strip("[] ")) if isinstance(raw, str) else raw
     words = words if isinstance(words, list | tuple) else [words]
     stripped = [word.strip(" '\"") if isinstance(word, str) else word for word in words]
-    return [word for word in stripped if word != ""]
+    return [word for word in stripped if not is_missing(word)]
 
 
 def residue_words(raw: Any) -> list[Any]:
@@ -147,17 +159,12 @@ def parse_mask(raw: Any, length: int) -> NDArray[np.bool_] | None:
     return np.asarray(kept, bool)
 
 
-def _missing(raw: Any) -> bool:
-    return raw is None or raw == "" or (isinstance(raw, float) and math.isnan(raw))
-
-
 def _number(raw: Any) -> float:
-    if _missing(raw):
+    if is_missing(raw):
         raise InputError("no label. Give each record one, or remove it")
-    try:
-        value = float(raw)
-    except (TypeError, ValueError):
-        raise InputError(f"label {raw!r} is no number") from None
-    if isinstance(raw, bool) or not math.isfinite(value):
-        raise InputError(f"label {raw!r} is no finite number")
+    value = number_of(raw)
+    if value is None:
+        raise InputError(f"label {raw!r} is no number. Write a number, with a point for decimals")
+    if not math.isfinite(value):
+        raise InputError(f"label {raw!r} is no finite number. Take the record out, or mend it")
     return value

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, MissingFileError
+from ..errors import InputError, MissingFileError, RecordError, UnknownNameError
+from ..memory import available_memory
 from ..proteins import Protein
 from ..residues import StructureTokens
 from ..tasks import Split, Task
@@ -21,12 +22,17 @@ from .annotated import FastaFiles, flip_files, read_annotated
 from .checkrows import check_rows
 from .columns import Columns, find_columns, label_column
 from .fasta import is_fasta
+from .findings import Finding
 from .labels import LabelReader
+from .missing import labelled_rows
+from .notation import notation_of
+from .nucleotides import NucleotideCheck
 from .own import OwnData, own_recipe, task_name
-from .readers import read_header, read_records
+from .readers import delimiter_of, read_header, read_records
 from .recipes import Recipe
 from .records import Record
 from .splits import Rows, by_split, completed, split_files
+from .text import Warn
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +48,11 @@ class LoadedTask:
     tokens : list of StructureTokens
         Tokens that came with the data, one a sequence.
     warnings : list of str
-        What looked odd and was kept.
+        What was odd in the files and was read all the same.
     notes : list of str
         What was found out or decided: columns, kind, splits.
+    findings : list of Finding
+        What `check_rows` says of the task; the doctor says the same.
     """
 
     task: Task
@@ -52,6 +60,7 @@ class LoadedTask:
     tokens: list[StructureTokens]
     warnings: list[str]
     notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 def load_task(
@@ -61,6 +70,7 @@ def load_task(
     *,
     allow_partial: bool = False,
     seed: int = 0,
+    drop_unlabelled: bool = False,
 ) -> LoadedTask:
     """Read a published task from local files.
 
@@ -77,6 +87,8 @@ def load_task(
         Mask tokens of the wrong length instead of refusing the record.
     seed : int
         Of splits that have to be made.
+    drop_unlabelled : bool
+        Leave rows out whose label is missing.
 
     Raises
     ------
@@ -92,9 +104,13 @@ def load_task(
             f"where are the files of '{recipe.name}'? Give a folder with train, valid and test "
             f"files, or one file with a split column: --data PATH"
         )
-    rows, left = _table_rows(data, Columns(), allow_partial)
+    warnings: list[str] = []
+    rows, notes = _table_rows(data, Columns(), allow_partial, warnings.append)
+    if drop_unlabelled:
+        rows, dropped = labelled_rows(rows, recipe.problem, drop=True)
+        notes = [*notes, *dropped]
     rows, made = completed(_with_labels(recipe, rows), seed)
-    return _loaded(recipe, rows, source, made, [*left, *made])
+    return _loaded(recipe, rows, source, notes, made, warnings)
 
 
 def load_own(
@@ -123,46 +139,110 @@ def load_own(
     """
     if not path.exists():
         raise MissingFileError(f"there is no file or folder '{path}'")
-    name = task_name(path, own.name)
-    rows, label, found = _own_rows(path, own, allow_partial)
-    recipe, kind = own_recipe(name, [r for split in rows.values() for r in split], own, label)
+    name, warnings = task_name(path, own.name), list[str]()
+    read = _own_rows(path, own, allow_partial, warnings.append)
+    rows, dropped, written = _plain_labels(read, own)
+    records = [record for split in rows.values() for record in split]
+    recipe, kind = own_recipe(name, records, own, read.label)
     rows, made = completed(_with_labels(recipe, rows), own.seed)
-    return _loaded(recipe, rows, source, made, [*found, kind, *made])
+    left = [*read.left, *dropped]
+    loaded = _loaded(recipe, rows, source, left, made, warnings)
+    return replace(loaded, notes=[*read.columns, *left, kind, *written, *made])
 
 
-def _own_rows(path: Path, own: OwnData, allow_partial: bool) -> tuple[Rows, str, list[str]]:
-    """Rows by split, what is predicted, and what was found out."""
+@dataclass(frozen=True)
+class _OwnRows:
+    """Rows by split, what is predicted, which column is what, what was left out."""
+
+    rows: Rows
+    label: str
+    columns: list[str]
+    left: list[str]
+    semicolons: bool = False
+
+
+def _own_rows(path: Path, own: OwnData, allow_partial: bool, warn: Warn) -> _OwnRows:
     files = FastaFiles(path, own.targets, own.mask) if is_fasta(path) else flip_files(path)
     if files is not None:
-        records, notes = read_annotated(files)
+        records, notes = read_annotated(files, warn)
         rows, left = by_split(records)
-        return rows, (files.targets or path).name.split(".")[0], [*notes, *left]
+        label = (files.targets or path).name.split(".")[0]
+        return _OwnRows(rows, label, [], [*notes, *left])
     first = path if path.is_file() else split_files(path)["train"]
-    header = read_header(first)
-    columns = find_columns(header, own.columns)
-    columns = replace(columns, label=label_column(columns, header))
-    rows, left = _table_rows(path, replace(own.columns, label=columns.label), allow_partial)
-    return rows, columns.label or "", [f"columns of {first.name}: {columns.said(header)}", *left]
+    header = read_header(first, own.columns)
+    try:
+        columns = find_columns(header, own.columns)
+        columns = replace(columns, label=label_column(columns, header))
+    except UnknownNameError:
+        raise
+    except InputError as problem:
+        raise RecordError(str(problem), first) from None
+    named = replace(own.columns, label=columns.label)
+    rows, left = _table_rows(path, named, allow_partial, warn)
+    said = f"columns of {first.name}: {columns.said(header)}"
+    semicolons = delimiter_of(first, own.columns) == ";"
+    return _OwnRows(rows, columns.label or "", [said], left, semicolons)
 
 
-def _table_rows(data: Path, named: Columns, allow_partial: bool) -> tuple[Rows, list[str]]:
+def _table_rows(
+    data: Path, named: Columns, allow_partial: bool, warn: Warn
+) -> tuple[Rows, list[str]]:
+    # Records are several times as large as their text.
+    most = available_memory() // 4
+
     def records(file: Path) -> list[Record]:
-        return list(read_records(file, allow_partial=allow_partial, named=named))
+        read = read_records(file, allow_partial=allow_partial, named=named, warn=warn, most=most)
+        nucleotides = NucleotideCheck(file)
+        rows = []
+        for record in read:
+            nucleotides.look(record.protein)
+            rows.append(record)
+        nucleotides.report(warn)
+        return rows
 
     if data.is_file():
         return by_split(records(data))
     return {name: records(file) for name, file in split_files(data).items()}, []
 
 
-def _loaded(
-    recipe: Recipe, rows: Rows, source: str | None, kept: Sequence[str], notes: list[str]
-) -> LoadedTask:
-    task = _task(recipe, rows, kept, source)
+def _plain_labels(read: _OwnRows, own: OwnData) -> tuple[Rows, list[str], list[str]]:
+    """Rows with labels as lists, numbers and names; what was left out, and how they are written."""
+    rows, dropped = labelled_rows(read.rows, own.problem, drop=own.drop_unlabelled)
     records = [record for split in rows.values() for record in split]
+    labels, lengths = [r.label for r in records], [len(r.protein) for r in records]
+    try:
+        notation = notation_of(labels, own.problem, lengths, semicolons=read.semicolons)
+    except InputError as problem:
+        first = records[0]
+        raise RecordError(f"column {first.column}: {problem}", first.path) from None
+
+    def plain(record: Record) -> Record:
+        try:
+            return replace(record, label=notation.plain(record.label))
+        except InputError as problem:
+            raise record.error(problem) from None
+
+    rows = {name: [plain(record) for record in split] for name, split in rows.items()}
+    # Lists of nothing but missing labels show only now.
+    rows, more = labelled_rows(rows, own.problem, drop=own.drop_unlabelled)
+    return rows, [*dropped, *more], list(notation.notes)
+
+
+def _loaded(
+    recipe: Recipe,
+    rows: Rows,
+    source: str | None,
+    left: Sequence[str],
+    made: Sequence[str],
+    warnings: Sequence[str],
+) -> LoadedTask:
+    task = _task(recipe, rows, [*left, *made], source)
+    records = [record for split in rows.values() for record in split]
+    # Of equal sequences the first id counts.
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = _tokens(records, source, recipe.name)
-    said = [finding.line for finding in check_rows(task)]
-    return LoadedTask(task, proteins, tokens, [*said, *odd], notes)
+    notes = [*left, *made]
+    return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, check_rows(task))
 
 
 def _task(recipe: Recipe, rows: Rows, notes: Sequence[str], source: str | None) -> Task:
@@ -189,7 +269,8 @@ def _labelled(record: Record, reader: LabelReader) -> Record:
     try:
         label = reader.read(record.label, len(record.protein), record.mask)
     except InputError as problem:
-        raise record.error(problem) from None
+        where = f"column {record.column}: " if record.column else ""
+        raise record.error(f"{where}{problem}") from None
     return replace(record, label=label)
 
 

@@ -51,6 +51,8 @@ class OwnData:
         FASTA files of the labels of residues, and of which of them count (FLIP).
     seed : int
         Of splits that have to be made.
+    drop_unlabelled : bool
+        Leave rows out whose label is missing; they are refused by default.
     """
 
     name: str | None = None
@@ -59,6 +61,16 @@ class OwnData:
     targets: Path | None = None
     mask: Path | None = None
     seed: int = 0
+    drop_unlabelled: bool = False
+
+    @property
+    def problem(self) -> Problem | None:
+        """Kind of the task as the user says it; raises `UnknownNameError`."""
+        if self.task_type is None:
+            return None
+        if self.task_type not in list(Problem):
+            raise UnknownNameError("task type", self.task_type, list(Problem))
+        return Problem(self.task_type)
 
 
 def task_name(path: Path, given: str | None) -> str:
@@ -128,12 +140,10 @@ def own_recipe(
 
 
 def _problem(records: Sequence[Record], own: OwnData) -> Guess:
-    if own.task_type is None:
-        guess = guess_problem(records)
-        return Guess(guess.problem, f"guessed: {guess.why}; --task-type says otherwise")
-    if own.task_type not in list(Problem):
-        raise UnknownNameError("task type", own.task_type, list(Problem))
-    return Guess(Problem(own.task_type), "as given")
+    if own.problem is not None:
+        return Guess(own.problem, "as given")
+    guess = guess_problem(records)
+    return Guess(guess.problem, f"guessed: {guess.why}; --task-type says otherwise")
 
 
 def _first(names: Sequence[str], count: int = 6) -> str:

@@ -1,4 +1,4 @@
-"""Read labelled records, one at a time, from JSON lines, CSV or TSV, plain or gzipped.
+"""Read labelled records, one at a time, from CSV, TSV, Excel, JSON lines or JSON.
 
 Columns are found by the names people use (`columns`): those of the SES-Adapter data sets
 (``aa_seq``, ``name``, ``foldseek_seq``, ``ss8_seq``, ``label``, ``split``) and of FLIP among them.
@@ -7,21 +7,37 @@ Everything that is wrong with a record is a `RecordError` that names file, line 
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from ..errors import InputError, MissingFileError, RecordError
-from .columns import Columns, find_columns
+from ..errors import InputError, RecordError
+from .columns import KNOWN, Columns, find_columns
+from .delimited import delimited_rows, opened_table
+from .jsonrows import json_rows
 from .records import Record, record_from
+from .text import Warn, ignored, open_text
+from .workbook import workbook_rows
 
-SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
-"""What a labelled file may end in; ``.gz`` may follow."""
+__all__ = ["SUFFIXES", "data_suffix", "open_text", "read_header", "read_records", "read_rows"]
+
+_TABLES = (".csv", ".tsv", ".tab", ".txt")
+_JSON = (".jsonl", ".json", ".ndjson")
+SUFFIXES = (*_JSON, *_TABLES, ".xlsx")
+"""What a labelled file may end in; ``.gz`` may follow, but for Excel."""
+
+_INSTEAD = {
+    ".xls": "Save it as .xlsx or CSV",
+    ".xlsb": "Save it as .xlsx or CSV",
+    ".ods": "Save it as .xlsx or CSV",
+    ".parquet": "Write it as CSV or JSON lines",
+    ".a3m": "It is an alignment: take the gaps out and write FASTA",
+    ".sto": "It is an alignment: take the gaps out and write FASTA",
+    ".aln": "It is an alignment: take the gaps out and write FASTA",
+    ".gb": "Get it as FASTA",
+    ".gp": "Get it as FASTA",
+    ".zip": "Unpack it first",
+}
 
 
 def data_suffix(path: Path) -> str:
@@ -30,19 +46,27 @@ def data_suffix(path: Path) -> str:
 
 
 def read_records(
-    path: Path, *, allow_partial: bool = False, named: Columns | None = None
+    path: Path,
+    *,
+    allow_partial: bool = False,
+    named: Columns | None = None,
+    warn: Warn = ignored,
+    most: int | None = None,
 ) -> Iterator[Record]:
     """Read the records of a labelled file.
 
     Parameters
     ----------
     path : path
-        ``.jsonl`` or ``.json`` (one object a line), ``.csv`` or ``.tsv`` (with a header); ``.gz``
-        may follow.
+        One of `SUFFIXES`; tables have a header. ``.gz`` may follow.
     allow_partial : bool
         See `record_from`.
     named : Columns, optional
         Columns the user named; the others are found by their names.
+    warn : callable, optional
+        Told what is odd and was read all the same.
+    most : int, optional
+        Bytes of text from which a file is refused, for readers that keep all records.
 
     Yields
     ------
@@ -55,10 +79,10 @@ def read_records(
     RecordError
         A record is wrong.
     InputError
-        The file is of another kind, is not UTF-8, or holds no record.
+        The file is of another kind, or holds no record.
     """
     known: dict[tuple[str, ...], Columns] = {}
-    for line, row in read_rows(path):
+    for line, row in read_rows(path, named, warn, most):
         header = tuple(map(str, row))
         if header not in known:
             try:
@@ -68,78 +92,53 @@ def read_records(
         yield record_from(row, known[header], path, line, allow_partial=allow_partial)
 
 
-def read_header(path: Path) -> tuple[str, ...]:
+def read_header(path: Path, named: Columns | None = None) -> tuple[str, ...]:
     """Names of the columns of a labelled file; raises as `read_records`."""
-    return next(tuple(map(str, row)) for _, row in read_rows(path))
+    return next(tuple(map(str, row)) for _, row in read_rows(path, named))
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def delimiter_of(path: Path, named: Columns | None = None) -> str | None:
+    """Delimiter of a table of text; None for other kinds of files."""
+    if data_suffix(path) not in _TABLES:
+        return None
+    with open_text(path) as lines:
+        return opened_table(lines, path, _sequence_names(named)).delimiter
+
+
+def read_rows(
+    path: Path,
+    named: Columns | None = None,
+    warn: Warn = ignored,
+    most: int | None = None,
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the rows of a labelled file by column, with their lines; raises as `read_records`."""
     suffix = data_suffix(path)
     if suffix not in SUFFIXES:
-        raise InputError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
-    with open_text(path) as lines:
-        rows = _csv_rows(lines, path) if suffix in (".csv", ".tsv") else _json_rows(lines, path)
-        empty = True
-        for row in rows:
-            empty = False
-            yield row
+        instead = _INSTEAD.get(suffix, f"Labelled data end in {', '.join(SUFFIXES)}")
+        raise InputError(f"'{path}' cannot be read. {instead}")
+    empty = True
+    for row in _rows(path, suffix, named, warn, most):
+        empty = False
+        yield row
     if empty:
         raise InputError(f"'{path}' holds no record")
 
 
-@contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
-    """Open a file as UTF-8 text, gunzipped where its name ends in ``.gz``.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    InputError
-        While reading: it is not UTF-8 or a broken gzip file.
-    """
-    if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}'")
-    try:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as text:
-                yield text
+def _rows(
+    path: Path, suffix: str, named: Columns | None, warn: Warn, most: int | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    if suffix == ".xlsx":
+        yield from workbook_rows(path, warn)
+        return
+    names = _sequence_names(named)
+    with open_text(path, warn, most=most) as lines:
+        if suffix in _JSON:
+            yield from json_rows(lines, path, names)
         else:
-            with path.open(encoding="utf-8-sig", newline="") as text:
-                yield text
-    except UnicodeDecodeError as problem:
-        raise InputError(f"'{path}' is not UTF-8 text: {problem.reason}") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        raise InputError(f"'{path}' is a broken gzip file: {problem}. Get it again") from None
+            yield from delimited_rows(lines, path, names, warn)
 
 
-def _json_rows(lines: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as problem:
-            raise RecordError(f"broken JSON ({problem}). One object a line", path, number) from None
-        if not isinstance(row, dict):
-            raise RecordError("is no JSON object. One object a line", path, number)
-        yield number, row
-
-
-def _csv_rows(lines: TextIO, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    table = csv.DictReader(lines, delimiter="\t" if data_suffix(path) == ".tsv" else ",")
-    try:
-        header = list(table.fieldnames or ())
-        if len(set(header)) != len(header):
-            raise RecordError("two columns of the header have one name. Rename one", path, 1)
-        for row in table:
-            if None in row or None in row.values():
-                raise RecordError(
-                    f"has not the {len(table.fieldnames or ())} columns of the header",
-                    path,
-                    table.line_num,
-                )
-            yield table.line_num, row
-    except csv.Error as problem:
-        raise RecordError(f"broken CSV ({problem})", path, table.line_num) from None
+def _sequence_names(named: Columns | None) -> set[str]:
+    """What a column of sequences may be called, in lower case."""
+    mine = [] if named is None or named.sequence is None else [named.sequence.strip().lower()]
+    return {*KNOWN["sequence"], *mine}

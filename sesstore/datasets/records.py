@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,8 @@ class Record:
         Where it stands.
     mask : object
         Which residues have a label, as the file has it; None for all.
+    column : str or None
+        Column of the label.
     """
 
     protein: Protein
@@ -61,6 +65,7 @@ class Record:
     path: Path
     line: int
     mask: Any = None
+    column: str | None = None
 
     def error(self, problem: object) -> RecordError:
         """Return an error that says where the record stands."""
@@ -95,17 +100,42 @@ def record_from(
     """
     name = str(taken_as(row, columns.id) or f"{path.name}:{line}")
     try:
-        sequence = row.get(sequence_column(columns, map(str, row)))
+        column = sequence_column(columns, map(str, row))
+        sequence = row.get(column)
         if not isinstance(sequence, str):
-            raise InputError(f"{columns.sequence} is {type(sequence).__name__}, not text")
-        protein = Protein.parse(name, sequence)
+            raise InputError(f"column {column} holds {_kind(sequence)}, not a sequence")
+        with _in_column(column):
+            protein = Protein.parse(name, sequence)
         tokens, partial = _tokens(row, protein, allow_partial)
         split = split_said(taken_as(row, columns.split), taken_as(row, columns.validation))
     except InputError as problem:
         raise RecordError(str(problem), path, line, name) from None
     label = row.get(columns.label) if columns.label else None
     mask = taken_as(row, columns.mask)
-    return Record(protein, label, tokens, partial, split, path, line, mask)
+    return Record(protein, label, tokens, partial, split, path, line, mask, columns.label)
+
+
+@contextmanager
+def _in_column(column: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError as problem:
+        raise InputError(f"column {column}: {problem}") from None
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:20]}"
+
+
+def split_named(word: str) -> str | None:
+    """Return the split a word of a file means; None if it means none.
+
+    Words that begin with ``test`` are test sets of their own.
+    """
+    word = word.strip().lower()
+    if word in SPLIT_NAMES or not word.startswith("test"):
+        return SPLIT_NAMES.get(word)
+    return re.sub(r"[^a-z0-9_.-]+", "_", word)
 
 
 def split_said(split: object, validation: object = None) -> str | None:
@@ -119,7 +149,7 @@ def split_said(split: object, validation: object = None) -> str | None:
     text = str(split).strip() if split is not None else None
     if str(validation).strip().lower() not in ("true", "1", "1.0", "yes"):
         return text
-    if text is not None and SPLIT_NAMES.get(text.lower()) == "test":
+    if text is not None and (split_named(text) or "").startswith("test"):
         raise InputError("is for validation and for testing. A row can be only one of these")
     return "valid"
 
@@ -134,7 +164,8 @@ def _tokens(
             continue
         if not isinstance(text, str):
             raise InputError(f"{column} is {type(text).__name__}, not text")
-        codes = alphabet.encode(text)
+        with _in_column(column):
+            codes = alphabet.encode(text)
         if len(codes) != len(protein):
             if not allow_partial:
                 raise InputError(

@@ -7,25 +7,27 @@ is taken from train in the same way. Seeded, and said in a note that the task ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
-from ..tasks import SPLITS
+from ..tasks import SPLITS, split_rank
 from .clusters import Clusters, cluster
 from .readers import SUFFIXES, data_suffix
-from .records import SPLIT_NAMES, Record
+from .records import Record, split_named
 
 SHARE = 0.1
 """Share of the rows that becomes valid, and test."""
 
-UNLABELLED = "pred"
+UNLABELLED = ("pred", "predict", "prediction")
 """What biotrainer calls rows that are to be predicted."""
 
 Rows = dict[str, list[Record]]
+Part = TypeVar("Part")
 
 
 def split_files(folder: Path) -> dict[str, Path]:
@@ -42,7 +44,7 @@ def split_files(folder: Path) -> dict[str, Path]:
         raise MissingFileError(f"there is no file or folder '{folder}'")
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        split = SPLIT_NAMES.get(file.name.split(".")[0].lower())
+        split = split_named(file.name.split(".")[0])
         if split is None or data_suffix(file) not in SUFFIXES:
             continue
         if split in found:
@@ -53,7 +55,7 @@ def split_files(folder: Path) -> dict[str, Path]:
         raise MissingFileError(
             f"there is no train file ({' '.join(SUFFIXES)}) in '{folder}'. Found: {seen}"
         )
-    return {name: found[name] for name in SPLITS if name in found}
+    return _in_order(found)
 
 
 def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
@@ -71,22 +73,39 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
     """
     if not any(record.split for record in records):
         return {"train": list(records)}, []
-    left = 0
-    rows: Rows = {name: [] for name in SPLITS}
+    left, notes = 0, []
+    rows: Rows = {}
     for record in records:
-        word = (record.split or "").strip().lower()
-        if word == UNLABELLED:
+        word = (record.split or "").strip()
+        name = split_named(word)
+        if word.lower() in UNLABELLED:
             left += 1
-            continue
-        if word not in SPLIT_NAMES:
-            said = f"split '{record.split}' is unknown" if record.split else "no split"
+        elif name is None:
+            problem = f"split '{record.split}' is unknown" if word else "no split"
             raise record.error(
-                f"{said}, while others have one. Write train, valid or test, or leave the split "
+                f"{problem}, while others have one. Write train, valid or test, or leave the split "
                 f"out everywhere to have one made"
             )
-        rows[SPLIT_NAMES[word]].append(record)
-    said = f"{left:,} rows of set '{UNLABELLED}' are to be predicted: left out of the task"
-    return {name: split for name, split in rows.items() if split}, [said] if left else []
+        else:
+            rows.setdefault(name, []).append(record)
+    if left:
+        notes = [f"{left:,} rows of set 'pred' are to be predicted: left out of the task"]
+    return _in_order(rows), [*notes, *_further_tests(rows)]
+
+
+def _further_tests(rows: Rows) -> list[str]:
+    """Say how test sets beside ``test`` are measured."""
+    tests = [f"{name} ({len(split):,})" for name, split in rows.items() if name not in SPLITS]
+    if not tests:
+        return []
+    return [
+        f"test sets {', '.join(tests)} are kept apart: `sesstore evaluate RUN TASK --split NAME` "
+        f"measures one"
+    ]
+
+
+def _in_order(found: Mapping[str, Part]) -> dict[str, Part]:
+    return {name: found[name] for name in sorted(found, key=lambda n: (split_rank(n), n))}
 
 
 def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
@@ -113,7 +132,8 @@ def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
         raise InputError("there are no train rows. Write train in the split column of some")
     if "valid" in rows:
         return rows, []
-    wanted = ("valid",) if "test" in rows else ("valid", "test")
+    tested = any(split_rank(name) == split_rank("test") for name in rows)
+    wanted = ("valid",) if tested else ("valid", "test")
     train = rows["train"]
     clusters, of_row = _clusters(train)
     chosen = _choose(clusters, of_row, wanted, seed)
@@ -124,8 +144,7 @@ def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
         f"{what}: made from {len(train):,} train rows by whole clusters of similar sequences "
         f"({sizes}; {len(clusters):,} clusters; seed {seed}). Clusters by {clusters.made_by}"
     )
-    every = {**rows, **made}
-    return {name: every[name] for name in SPLITS if name in every}, [note]
+    return _in_order({**rows, **made}), [note]
 
 
 def _names(wanted: Sequence[str]) -> list[tuple[int, str]]:

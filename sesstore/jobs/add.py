@@ -7,14 +7,17 @@ data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from ..datasets.annotated import is_annotated
-from ..datasets.fasta import is_fasta, read_fasta
+from ..datasets.annotated import has_labels
+from ..datasets.columns import Columns
+from ..datasets.fasta import entry_protein, is_fasta, read_entries, read_fasta
 from ..datasets.hub import chosen_source, download
 from ..datasets.load import LoadedTask, load_own, load_task
+from ..datasets.nucleotides import NucleotideCheck
 from ..datasets.own import OwnData
 from ..datasets.readers import read_records
 from ..datasets.recipes import recipe, recipe_names
@@ -60,6 +63,31 @@ class AddReport:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class SequenceFile:
+    """Proteins of a FASTA file that was read through and is right; it is read again as needed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    count : int
+        Its records.
+    warnings : tuple of str
+        What is odd about it.
+    """
+
+    path: Path
+    count: int
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Protein]:
+        return read_fasta(self.path)
+
+
 def load(
     what: str,
     *,
@@ -67,7 +95,7 @@ def load(
     source: str | None = None,
     allow_partial: bool = False,
     own: OwnData | None = None,
-) -> LoadedTask | list[Protein]:
+) -> LoadedTask | SequenceFile:
     """Read and check what is to be added.
 
     Parameters
@@ -99,35 +127,65 @@ def load(
         raise UnknownNameError("task", what, recipe_names(), "Or name a file or folder.")
     if data is not None:
         raise InputError(f"--data goes with a published task. Give your own as it is: '{what}'")
-    if is_fasta(_existing(path)) and own.targets is None and not is_annotated(path):
-        return list(read_fasta(path))
+    if is_fasta(_existing(path)) and own.targets is None:
+        plain = plain_fasta(path)
+        if plain is not None:
+            _check_unlabelled(path, own)
+            return plain
     loaded = load_own(path, own, source, allow_partial=allow_partial)
     check_name("task", loaded.task.name)
     return loaded
+
+
+def plain_fasta(path: Path) -> SequenceFile | None:
+    """Read through a FASTA file and check every record; None if its headers hold labels."""
+    warnings: list[str] = []
+    nucleotides, count = NucleotideCheck(path), 0
+    for entry in read_entries(path, warnings.append):
+        if has_labels(entry):
+            return None
+        nucleotides.look(entry_protein(entry, path))
+        count += 1
+    nucleotides.report(warnings.append)
+    return SequenceFile(path, count, tuple(warnings))
+
+
+def _check_unlabelled(path: Path, own: OwnData) -> None:
+    """Raise unless nothing was said of labels: a file of sequences alone becomes no task."""
+    if own.name or own.task_type or own.mask or own.columns != Columns():
+        raise InputError(
+            f"'{path}' holds sequences without labels, so it becomes no task. Put TARGET=... into "
+            f"its headers or name a second file with --targets; or leave out what belongs to a task"
+        )
 
 
 def _published(
     name: str, data: Path | None, source: str | None, allow_partial: bool, own: OwnData
 ) -> LoadedTask:
     """A published task from local files, else from the hub."""
-    if own != OwnData(seed=own.seed):
+    if own != OwnData(seed=own.seed, drop_unlabelled=own.drop_unlabelled):
         raise InputError(
             f"'{name}' is a published task, whose kind and columns are known. For other data give "
             f"the file instead of the name, and --name"
         )
     plan = recipe(name)
+    reading: dict[str, Any] = {
+        "allow_partial": allow_partial,
+        "seed": own.seed,
+        "drop_unlabelled": own.drop_unlabelled,
+    }
     if data is not None:
-        return load_task(plan, data, source, allow_partial=allow_partial, seed=own.seed)
+        return load_task(plan, data, source, **reading)
     source = chosen_source(plan, source)
     found = download(plan, source)
-    loaded = load_task(plan, found.folder, source, allow_partial=allow_partial, seed=own.seed)
+    loaded = load_task(plan, found.folder, source, **reading)
     task = replace(loaded.task, notes=(found.note, *loaded.task.notes))
     return replace(loaded, task=task, notes=[found.note, *loaded.notes])
 
 
 def add(
     store: Store,
-    loaded: LoadedTask | list[Protein],
+    loaded: LoadedTask | SequenceFile | Sequence[Protein],
     *,
     replacing: bool = False,
     progress: Progress = SILENT,
@@ -137,7 +195,7 @@ def add(
     Parameters
     ----------
     store : Store
-    loaded : LoadedTask or list of Protein
+    loaded : LoadedTask, SequenceFile or sequence of Protein
     replacing : bool
         Replace a task of that name although it predicts something else.
     progress : Progress
@@ -148,8 +206,9 @@ def add(
     InputError
         The store has a task of that name with another type or other classes; nothing is stored.
     """
-    if isinstance(loaded, list):
-        report = AddReport(None, len(loaded), store.add_proteins(loaded), 0)
+    if not isinstance(loaded, LoadedTask):
+        odd = list(loaded.warnings) if isinstance(loaded, SequenceFile) else []
+        report = AddReport(None, len(loaded), store.add_proteins(loaded), 0, odd)
         store.flush()
         return report
     task, notes = _beside_stored(store, loaded.task, replacing)
@@ -161,8 +220,9 @@ def add(
     store.add_task(task)
     store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
+    warnings = [*loaded.warnings, *(finding.line for finding in loaded.findings)]
     notes = [*loaded.notes, *notes]
-    return AddReport(task.name, sum(rows.values()), new, tokens, loaded.warnings, rows, notes)
+    return AddReport(task.name, sum(rows.values()), new, tokens, warnings, rows, notes)
 
 
 def _beside_stored(store: Store, task: Task, replacing: bool) -> tuple[Task, list[str]]:

@@ -34,7 +34,7 @@ def test_reads_what_biopython_reads(tmp_path: Path, rows: list[str], width: int)
         ("MKV\n", "line 1.*before the first"),
         (">\nMKV\n", "line 1.*no id"),
         (">a\nMKV\n>b\n", "line 3.*"),
-        (">a\nMK?V\n", "line 1.*a.*"),
+        (">a\nMK?V\n", "line 2.*a.*"),
         ("", "holds no FASTA record"),
     ],
 )

@@ -56,7 +56,7 @@ def test_rows_are_kept_as_published_and_oddities_counted(tmp_path: Path) -> None
     loaded = load_task(RECIPE, data)
     assert loaded.task.splits["train"].labels == [0, 1, 1]
     assert len(loaded.proteins) == 2
-    assert loaded.warnings == [
+    assert [finding.line for finding in loaded.findings] == [
         "splits without rows, so that results are on valid, which chose the epoch: 1",
         "sequences with differing labels: 1",
         "sequences in train and valid: 1",

@@ -165,8 +165,12 @@ def test_biotrainer_fasta(tmp_path: Path, text: str, problem: Problem, first: ob
     [
         ("seq,y\nMKV,1\nMKL,1\n", OwnData(), "all labels are '1'"),
         ("seq,y,z\nMKV,1,2\n", OwnData(), "--label: y, z"),
-        ("seq,y\nMKV,1\nMKL,\n", OwnData(task_type="single_label"), "all labels are '1'"),
-        ("seq,y\nMKV,1.5\nMKL,\n", OwnData(), r"bad\.csv, line 3.*no label"),
+        ("seq,y\nMKV,1\nMKL,\n", OwnData(task_type="single_label"), "1 of 2 rows has no label"),
+        (
+            "seq,y\nMKV,1.5\nMKL,\n",
+            OwnData(),
+            r"bad\.csv, column y, line 3: 1 of 2 rows has no label",
+        ),
         ("seq,y\nMK7,1.5\n", OwnData(), r"bad\.csv, line 2.*'7'"),
         ("seq,y\nMKV,1\n", OwnData("ec"), "'ec' is a published task"),
         ("seq,y\nMKV,HHH\nMKL,HH\n", OwnData(task_type="residue_single_label"), "all labels"),

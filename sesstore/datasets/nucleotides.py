@@ -1,0 +1,57 @@
+"""Sequences that are DNA or RNA by their letters: A, C, G and T stand for amino acids, too.
+
+Nothing is refused for it; the reader of a file says in its end how many looked so.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..proteins import Protein
+from .text import Warn
+
+SHORTEST = 20
+"""Letters below which nothing is said."""
+
+SHARE = 0.95
+_BASES = "ACGTUN"
+
+
+def looks_like_nucleotides(sequence: str) -> bool:
+    """Whether nearly all letters of a sequence are bases, and at least three of them occur.
+
+    No protein of UniProt's length and variety is so; runs of one or two amino acids are.
+    """
+    if len(sequence) < SHORTEST:
+        return False
+    counts = [sequence.count(base) for base in _BASES]
+    return sum(counts) >= SHARE * len(sequence) and sum(map(bool, counts[:5])) >= 3
+
+
+class NucleotideCheck:
+    """Counts the sequences of a file that look like DNA or RNA.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._count, self._total, self._first = path, 0, 0, ""
+
+    def look(self, protein: Protein) -> None:
+        """Look at a sequence."""
+        self._total += 1
+        if looks_like_nucleotides(protein.sequence):
+            self._first = self._first or protein.id
+            self._count += 1
+
+    def report(self, warn: Warn) -> None:
+        """Say how many looked like nucleotides, if any did."""
+        if self._count:
+            warn(
+                f"'{self._path}': {self._count:,} of {self._total:,} sequences look like DNA or "
+                f"RNA, not protein ({self._first} is the first). Translate them first, or leave "
+                f"them out"
+            )
