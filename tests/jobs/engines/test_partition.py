@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sesstore.encoders import registry
 from sesstore.errors import InputError
 from sesstore.jobs.embed import embed
 from sesstore.jobs.engines.partition import Partition, partition_of, select
@@ -82,14 +84,23 @@ def test_sequences_are_not_written_by_many_machines(store: Store, proteins) -> N
     assert {p.digest for p in known} == {p.digest for p in proteins[1:]}
 
 
+def _embed_part(path: Path, partition: Partition) -> None:
+    store = Store.open(path)
+    embed(store, registry.load("blosum62"), select(store, None, partition))
+
+
 def test_partitions_at_once_equal_one_run(store: Store, encoder, proteins, tmp_path) -> None:
     plain = Store.create(tmp_path / "plain")
     embed(plain, encoder, proteins)
     store.add_proteins(proteins)
-    command = [sys.executable, "-c", "from sesstore_cli.main import main; main()", "embed"]
-    command += ["--plm", "blosum62", "--store", str(store.path), "--quiet", "--partition"]
-    running = [subprocess.Popen([*command, f"{i}/3"], stdout=subprocess.DEVNULL) for i in (1, 2, 3)]
-    assert [process.wait() for process in running] == [0, 0, 0]
+    arguments = [(store.path, Partition(i, 3)) for i in (1, 2, 3)]
+    forked = get_context("fork")  # nothing to import in each
+    running = [forked.Process(target=_embed_part, args=one) for one in arguments]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0, 0, 0]
     view = store.embeddings()
     assert len(view.segments) == 3
     assert sum(len(segment.digests) for segment in view.segments) == len(view) == 40

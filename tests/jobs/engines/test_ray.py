@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import random
 import signal
@@ -19,13 +18,12 @@ from operator import call
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from sesstore.encoders import registry
 from sesstore.errors import FingerprintMismatchError, InputError, StoppedError
 from sesstore.jobs.embed import embed
-from sesstore.jobs.engines.cluster import Cluster, connected
+from sesstore.jobs.engines.cluster import Cluster
 from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
 from sesstore.jobs.engines.rayorder import ordered_on_ray
 from sesstore.jobs.engines.raysweep import sweep_on_ray
@@ -40,19 +38,10 @@ from sesstore.structures.files import StructureFile
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.learner import FitConfig
 
-TWO = Cluster(workers=2)
+ONE, TWO = Cluster(workers=1), Cluster(workers=2)
+"""A worker more is seconds more, in which it imports torch."""
 
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[object]:
-    if importlib.util.find_spec("ray") is None:
-        pytest.skip("ray is not installed")
-    before = {process.pid for process in psutil.Process().children(recursive=True)}
-    with connected(TWO) as module:
-        yield module
-    left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
-    psutil.wait_procs(left, timeout=10)
-    assert not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+pytestmark = pytest.mark.xdist_group("ray")
 
 
 def test_a_cluster_of_our_own_is_for_this_machine_and_its_token(ray: object) -> None:
@@ -180,7 +169,7 @@ DRIVER = """
         encoder.encode = encode
         return encoder
 
-    cluster = Cluster(address=sys.argv[2], workers=2)
+    cluster = Cluster(address=sys.argv[2], workers=1)
     store = Store.open(sys.argv[1])
     embed_on_ray(store, make(), make, cluster=cluster, commit_seconds=0.1, progress=Progress())
 """
@@ -228,7 +217,7 @@ def test_a_driver_that_is_stopped_commits_what_is_done(
 ) -> None:
     make = slowly(0.01, tmp_path)
     with pytest.raises(StoppedError, match=r"stopped by SIGTERM: .* Run the same command again"):
-        embed_on_ray(store, encoder, make, many, cluster=TWO, progress=Interrupting())
+        embed_on_ray(store, encoder, make, many, cluster=ONE, progress=Interrupting())
     done = len(store.embeddings())
     assert 0 < done < 300
     assert verify(store.path).ok
@@ -238,7 +227,7 @@ def test_a_driver_that_is_stopped_commits_what_is_done(
 
 def test_what_a_worker_cannot_do_is_said_by_its_error(ray, store, encoder, proteins) -> None:
     with pytest.raises(FingerprintMismatchError, match="two different encoders"):
-        embed_on_ray(store, encoder, partial(registry.load, "onehot"), proteins, cluster=TWO)
+        embed_on_ray(store, encoder, partial(registry.load, "onehot"), proteins, cluster=ONE)
     assert not store.encoders()
 
 
@@ -264,7 +253,7 @@ def test_tokens_equal_those_of_one_process(ray, store, shared_structures, tmp_pa
 def test_results_come_in_order_and_only_the_deadly_item_is_lost(ray) -> None:
     items = [partial(abs, -n) for n in range(40)]
     items[7] = partial(os._exit, 3)
-    found = list(ordered_on_ray(ray, TWO, call, items, lambda item: item.args[0] * 1000))
+    found = list(ordered_on_ray(ray, ONE, call, items, lambda item: item.args[0] * 1000))
     assert found == [*range(7), 3000, *range(8, 40)]
 
 
@@ -283,12 +272,12 @@ def test_a_sweep_has_the_table_of_one_process(ray, store, encoder, proteins, tmp
     inputs = Inputs(task, store.embeddings(), None)
     given = ({"lr": (1e-3, 1e-2)}, {"alphabets": (), "heads": 2}, FitConfig(epochs=2))
     once = sweep(inputs, *given, seeds=2, out=tmp_path / "plain")
-    found = sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray")
+    found = sweep_on_ray(ray, ONE, inputs, *given, seeds=2, out=tmp_path / "ray")
     assert [s["setting"] for s in found.settings] == [s["setting"] for s in once.settings]
     assert [s["metrics"] for s in found.settings] == [s["metrics"] for s in once.settings]
     record = tmp_path / "ray" / "sweep.json"
     record.unlink()  # as if the driver had died before its last line: nothing is trained again
-    again = sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray", resume=True)
+    again = sweep_on_ray(ray, ONE, inputs, *given, seeds=2, out=tmp_path / "ray", resume=True)
     assert again.settings == found.settings
     with pytest.raises(InputError, match="holds a sweep already"):
-        sweep_on_ray(ray, TWO, inputs, *given, seeds=2, out=tmp_path / "ray")
+        sweep_on_ray(ray, ONE, inputs, *given, seeds=2, out=tmp_path / "ray")
