@@ -18,6 +18,7 @@ from operator import call
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from sesstore.encoders import registry
