@@ -63,18 +63,19 @@ def command(
       sesstore import fairesm out/ --sequences some.fasta --encoder esm2_t33 --layer 33
     """
     from sesstore.datasets.fasta import read_fasta
-    from sesstore.exchange.foreign import import_embeddings
+    from sesstore.exchange.foreign import SequenceBook, import_embeddings
     from sesstore.exchange.formats import declared, format_named, read_files
     from sesstore.store import layout
 
     made = format_named(format_name)
     proteins = list(read_fasta(sequences))
-    dim, records = read_files(files, made, layer)
+    book = SequenceBook(proteins)
+    dim, records = read_files(files, made, book, layer)
     provenance = declared(
         encoder, made, dim, dtype=dtype, layer=layer, licence=licence, citation=citation
     )
     store = store_to_write(store_path, output)
-    report = import_embeddings(store, records, proteins, provenance, progress=output)
+    report = import_embeddings(store, records, book, provenance, progress=output)
     report.write_unmatched(
         store.path / layout.EMBEDDINGS / f"{layout.encoder_folder(provenance)}.unmatched.tsv"
     )

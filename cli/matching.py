@@ -36,9 +36,8 @@ def say_matching(report: TokenReport, fate: str, output: Output) -> None:
 
 def say_import(report: ImportReport, example: str, output: Output) -> None:
     """Say how many sequences have embeddings now, and which records were not stored."""
-    covered = report.sequences - len(report.missing)
     output.line(
-        f"{covered:,} of {report.sequences:,} given sequences now have embeddings by "
+        f"{report.covered:,} of {report.sequences:,} given sequences now have embeddings by "
         f"{report.encoder}"
     )
     _list(report.refused, "refused", None, output)
@@ -48,7 +47,7 @@ def say_import(report: ImportReport, example: str, output: Output) -> None:
         output.line(f"without a record: {', '.join(report.missing[:_SHOWN])}{more}")
     if report.unmatched_list:
         output.line(f"list of what is not stored: {report.unmatched_list}")
-    if not covered and report.unmatched:
+    if not report.covered and report.unmatched:
         _warn("NO GIVEN SEQUENCE HAS EMBEDDINGS", report.unmatched, example, output)
 
 

@@ -8,22 +8,34 @@ is an id and the numbers, in one cell or in one each. Nothing pickled is ever ru
 from __future__ import annotations
 
 import csv
+import io
 import json
 import pickle
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import numpy as np
+from numpy.lib.format import (
+    open_memmap,
+    read_array_header_1_0,
+    read_array_header_2_0,
+    read_magic,
+)
 from numpy.typing import NDArray
 
 from ..alphabets import alphabet
 from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
+from ..memory import available_memory
 from ..structures.failure import Failure
+from .foreignrecord import check_size, check_unpacked
 from .foreigntokens import ForeignTokens, entry_name
+
+_BROKEN = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
+"""What numpy raises for a file that is no array."""
 
 _Entry = tuple[str, str, Any]
 """Where it is, the id, and the numbers."""
@@ -90,23 +102,42 @@ def _integers(numbers: Any) -> NDArray[np.int64]:
 
 def _npy(path: Path) -> Iterator[_Entry]:
     try:
-        yield str(path), _stem(path), np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as problem:
+        # Mapped, so that what a header claims and the file lacks is an error, and not memory.
+        yield str(path), _stem(path), open_memmap(path, mode="r")
+    except _BROKEN as problem:
         raise _broken(path, problem) from None
 
 
 def _npz(path: Path) -> Iterator[_Entry]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for label in arrays.files:
-                yield f"{path} entry {label}", label, arrays[label]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as problem:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                label = entry.filename.removesuffix(".npy")
+                yield f"{path} entry {label}", label, _unpacked(archive, entry, path)
+    except (*_BROKEN, zipfile.BadZipFile, NotImplementedError) as problem:
         raise _broken(path, problem) from None
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
+    """An array of an archive, never larger than the archive states, nor than memory holds."""
+    check_size(2 * entry.file_size, f"{path} entry {entry.filename}")
+    with archive.open(entry) as stream:
+        raw = stream.read(entry.file_size)
+    version = read_magic(io.BytesIO(raw))
+    header = read_array_header_1_0 if version == (1, 0) else read_array_header_2_0
+    start = io.BytesIO(raw)
+    read_magic(start)
+    shape, in_columns, dtype = header(start)
+    if dtype.hasobject:
+        raise ValueError("it holds pickled objects")
+    order: Literal["F", "C"] = "F" if in_columns else "C"
+    return np.ndarray(shape, dtype, raw, start.tell(), order=order)
 
 
 def _pt(path: Path) -> Iterator[_Entry]:
     import torch
 
+    check_unpacked(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as why:
@@ -117,19 +148,31 @@ def _pt(path: Path) -> Iterator[_Entry]:
         raise InputError(f"'{path}' holds neither a tensor nor a dictionary of tensors")
     for label, tensor in content.items():
         where = f"{path} entry {label}"
-        yield where, str(label), tensor.numpy() if isinstance(tensor, torch.Tensor) else tensor
+        if isinstance(tensor, torch.Tensor):
+            check_size(tensor.numel() * tensor.element_size(), where)
+            tensor = tensor.numpy()
+        yield where, str(label), tensor
 
 
 def _json(path: Path) -> Iterator[_Entry]:
     with open_text(path) as lines:
         try:
-            content = json.loads("".join(lines))
+            content = json.loads(_whole(lines, path))
         except (ValueError, RecursionError) as problem:
             raise _broken(path, problem) from None
     if isinstance(content, dict):
         yield from ((f"{path} entry {label}", label, row) for label, row in content.items())
     else:
         yield str(path), _stem(path), content
+
+
+def _whole(lines: TextIO, path: Path) -> str:
+    """All of a file, which may unpack into much more than it is."""
+    most = available_memory() // 16  # of text, and the numbers it becomes
+    text = lines.read(most + 1)
+    if len(text) > most:
+        raise InputError(f"'{path}' unpacks into more than memory holds. Split it into several")
+    return text
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[_Entry]:

@@ -1,4 +1,4 @@
-"""Embeddings other tools made: matched to sequences, checked, stored; and what their readers yield.
+"""Embeddings other tools made: matched to sequences, checked, stored.
 
 A reader yields one `ForeignEmbedding` at a time, so files of any size pass through bounded memory.
 Which protein it is, is looked up and never guessed: by one of its labels as an id, by the hash of
@@ -8,13 +8,13 @@ the sequence that bio_embeddings (MD5) and biotrainer (SHA-256) use as a key, or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..namebook import NameIndex
@@ -24,22 +24,7 @@ from ..provenance import Provenance, circumstances
 from ..residues import Embedding, to_storage
 from ..store import Store
 from ..store.files import write_reasons
-
-
-@dataclass(frozen=True, eq=False)
-class ForeignEmbedding:
-    """One record of a foreign file.
-
-    Parameters
-    ----------
-    labels : tuple of str
-        All it is called there, the best first: an accession, a hash, a file name.
-    values : ndarray, shape=(L, d), dtype=float16 | float32 | float64
-        One row a residue.
-    """
-
-    labels: tuple[str, ...]
-    values: NDArray[np.floating]
+from .foreignrecord import WIDEST, ForeignEmbedding
 
 
 @dataclass
@@ -57,9 +42,9 @@ class ImportReport:
     refused : dict of str to str
         Records that are one, but of the wrong length, width or with values that are not finite.
     missing : list of str
-        Given sequences that have no embedding of the encoder.
-    sequences : int
-        Different sequences that were given.
+        Given sequences no record was found for.
+    sequences, covered : int
+        Different sequences that were given, and those of them that have embeddings now.
     unmatched_list : str or None
         Where records that were not stored were written, see `write_unmatched`.
     """
@@ -72,6 +57,7 @@ class ImportReport:
     refused: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     sequences: int = 0
+    covered: int = 0
     unmatched_list: str | None = None
 
     def write_unmatched(self, path: Path) -> None:
@@ -139,10 +125,14 @@ class SequenceBook:
         return self._index.reason(labels, lambda digest: self.proteins[digest].id, any_chain=True)
 
 
+_ENOUGH, _LOOKED_AT = 20, 1000
+"""Records that settle the width, and those looked at for them."""
+
+
 def import_embeddings(
     store: Store,
     records: Iterable[ForeignEmbedding],
-    proteins: Iterable[Protein],
+    proteins: Iterable[Protein] | SequenceBook,
     provenance: Provenance,
     *,
     progress: Progress = SILENT,
@@ -155,7 +145,7 @@ def import_embeddings(
         Where they go. Proteins it does not know are added.
     records : iterable of ForeignEmbedding
         From one of the readers of this package.
-    proteins : iterable of Protein
+    proteins : iterable of Protein or SequenceBook
         The sequences. Records that are none of them are listed, not stored.
     provenance : Provenance
         The declared encoder; its fingerprint must say where it was imported from.
@@ -171,10 +161,9 @@ def import_embeddings(
     """
     if not provenance.fingerprint.imported_from:
         raise InputError("imported embeddings must be marked: set the fingerprint's imported_from")
-    book = SequenceBook(proteins)
+    book = proteins if isinstance(proteins, SequenceBook) else SequenceBook(proteins)
     store.add_proteins(book.proteins.values())
-    seen = _stored(store, provenance)
-    already = seen & set(book.proteins)
+    seen, refused = _stored(store, provenance), set[bytes]()
     report = ImportReport(provenance.fingerprint.encoder, provenance.fingerprint.short)
     report.sequences = len(book.proteins)
     with (
@@ -188,14 +177,20 @@ def import_embeddings(
                 report.unmatched[record.labels[0]] = book.reason(record.labels)
             elif protein.digest in seen:
                 report.already_stored += 1
-            elif problem := _problem(record.values, protein, provenance.dim):
-                report.refused[record.labels[0]] = problem
             else:
-                embedding = Embedding(protein.digest, record.values)
-                writer.add(to_storage(embedding, provenance.dtype))
+                try:
+                    writer.add(_embedding(record, protein, provenance))
+                except InputError as problem:
+                    report.refused[record.labels[0]] = str(problem)
+                    refused.add(protein.digest)
+                    continue
                 seen.add(protein.digest)
                 report.imported += 1
-    report.missing = [p.id for d, p in book.proteins.items() if d not in seen | already]
+    left_out = [
+        (p.id, digest in refused) for digest, p in book.proteins.items() if digest not in seen
+    ]
+    report.missing = [name for name, has_record in left_out if not has_record]
+    report.covered = report.sequences - len(left_out)
     return report
 
 
@@ -205,13 +200,69 @@ def _stored(store: Store, provenance: Provenance) -> set[bytes]:
     return {row.tobytes() for row in store.embeddings(provenance.fingerprint).digests}
 
 
-def _problem(values: NDArray[np.floating], protein: Protein, dim: int) -> str | None:
-    if values.ndim != 2 or values.dtype.kind != "f":
-        return f"is {values.dtype} of shape {values.shape}, not one row of numbers a residue"
-    if len(values) != len(protein):
-        return f"has {len(values)} rows, the sequence of '{protein.id}' {len(protein)} residues"
-    if values.shape[1] != dim:
-        return f"has {values.shape[1]} columns, the declared encoder {dim}"
+def _embedding(record: ForeignEmbedding, protein: Protein, provenance: Provenance) -> Embedding:
+    """Values of a record as they are stored; raises `InputError` where they do not fit."""
+    if problem := record.problem or _misfit(record.shape, record.kind, protein, provenance.dim):
+        raise InputError(problem)
+    values = record.values
     if not np.isfinite(values).all():
-        return "holds values that are not finite"
-    return None
+        raise InputError("holds values that are not finite")
+    try:
+        return to_storage(Embedding(protein.digest, values), provenance.dtype)
+    except InputError:
+        raise InputError(
+            f"holds values up to {float(np.abs(values).max()):.3g}, more than "
+            f"{provenance.dtype} can hold. Import it with --dtype float32"
+        ) from None
+
+
+def _misfit(shape: tuple[int, ...], kind: str, protein: Protein, dim: int) -> str:
+    """What is wrong with the shape of a record; empty if nothing is."""
+    if len(shape) != 2 or kind != "f":
+        what = "" if kind == "f" else "no floating-point numbers but values "
+        return f"is {what}of shape {shape}, not one row of numbers a residue"
+    rows, columns = shape
+    if rows != len(protein):
+        extra = rows - len(protein)
+        hint = ". Rows of special tokens (BOS, EOS)? Export without them" if 0 < extra < 3 else ""
+        if (columns, rows) == (len(protein), dim):
+            hint = ". Its axes are exchanged: residues come first"
+        return f"has {rows} rows, the sequence of '{protein.id}' {len(protein)} residues{hint}"
+    if columns != dim:
+        return f"has {columns} columns, the declared encoder {dim}"
+    return ""
+
+
+def find_width(
+    records: Iterable[ForeignEmbedding], proteins: SequenceBook
+) -> tuple[int, list[ForeignEmbedding]]:
+    """Width d of a file's embeddings: what most of the first records have that fit their sequence.
+
+    Parameters
+    ----------
+    records : iterable of ForeignEmbedding
+        Read until enough are seen; their values are not.
+    proteins : SequenceBook
+        The sequences the file is about.
+
+    Returns
+    -------
+    int
+        d; where no record fits its sequence, that of the first record [L, d]; 0 if none is.
+    list of ForeignEmbedding
+        The records looked at.
+    """
+    fitting: Counter[int] = Counter()
+    others: list[int] = []
+    looked_at: list[ForeignEmbedding] = []
+    for record in records:
+        looked_at.append(record)
+        if len(record.shape) == 2 and 0 < record.shape[1] <= WIDEST:
+            protein = proteins.find(record.labels)
+            fits = protein is not None and record.shape[0] == len(protein)
+            fitting.update([record.shape[1]] if fits else [])
+            others.append(record.shape[1])
+        if fitting.total() == _ENOUGH or len(looked_at) == _LOOKED_AT:
+            break
+    widths = [width for width, _ in fitting.most_common(1)] or others
+    return (widths[0] if widths else 0), looked_at

@@ -23,7 +23,8 @@ from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance
 from ..store import Embeddings, Store
 from ..store.files import saying_when_full
-from .foreign import ForeignEmbedding
+from .foreign import SequenceBook, find_width
+from .foreignrecord import ForeignEmbedding
 from .hdf5 import read_hdf5, write_hdf5
 from .npy import read_npy, write_npy
 from .ragged import read_ragged, write_ragged
@@ -115,7 +116,7 @@ def format_named(name: str) -> Format:
 
 
 def read_files(
-    paths: Sequence[Path], made: Format, layer: int | None = None
+    paths: Sequence[Path], made: Format, proteins: SequenceBook, layer: int | None = None
 ) -> tuple[int, Iterator[ForeignEmbedding]]:
     """Read files of one format, and find the width of their embeddings.
 
@@ -125,13 +126,15 @@ def read_files(
         Files, or folders for the formats that are folders.
     made : Format
         The format.
+    proteins : SequenceBook
+        The sequences they are about.
     layer : int, optional
         Which layer, for formats that hold several.
 
     Returns
     -------
     int
-        d, of the first record that is [L, d].
+        d, see `find_width`.
     iterator of ForeignEmbedding
         All records, the ones looked at too.
 
@@ -144,20 +147,15 @@ def read_files(
         if not path.exists():
             raise MissingFileError(f"there is no file or folder '{path}'")
     records = chain.from_iterable(made.read(path, layer) for path in paths)
-    looked_at: list[ForeignEmbedding] = []
-    for record in records:
-        looked_at.append(ForeignEmbedding(record.labels, record.values))
-        if record.values.ndim == 2 and record.values.shape[1]:
-            return record.values.shape[1], chain(looked_at, records)
-        if len(looked_at) == _LOOKED_AT:
-            break
+    width, looked_at = find_width(records, proteins)
+    if width:
+        return width, chain(looked_at, records)
+    if problem := next((record.problem for record in looked_at if record.problem), ""):
+        raise InputError(problem)
     raise InputError(
         f"{paths[0]} holds no per-residue embeddings [L, d]. Means of proteins cannot be imported: "
         f"export per-residue embeddings from the tool that made them"
     )
-
-
-_LOOKED_AT = 1000
 
 
 def declared(

@@ -9,12 +9,15 @@ biotrainer      SHA-256 of ``f"{sequence}_{length}"``        (L, d)       ``orig
 =============== =========================================== ============ ======================
 
 All three are read alike: a dataset's labels are its ``original_id``, if it has one, and its name.
+HDF5 makes groups of the ``/`` in a name, so datasets are read at any depth. A file may not send its
+reader to another one: links, virtual datasets and external storage are refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import h5py
 import numpy as np
@@ -22,9 +25,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
 from ..proteins import Protein
-from .foreign import ForeignEmbedding, sequence_hashes
+from .foreign import sequence_hashes
+from .foreignrecord import ForeignEmbedding, path_labels
 
 STYLES = ("uniprot", "bio_embeddings", "biotrainer")
+_HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.IGNORECASE)
+_DEEPEST = 32
+"""Groups within groups."""
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -43,13 +50,49 @@ def open_hdf5(path: Path) -> h5py.File:
         raise InputError(f"{path} is no readable HDF5 file: {problem}") from None
 
 
+def own_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset | None:
+    """Dataset of a group, None if there is none of that name.
+
+    Raises
+    ------
+    InputError
+        Its values would come from elsewhere: a link, a virtual dataset or external storage.
+    """
+    item = own_item(group, name, path)
+    return item if isinstance(item, h5py.Dataset) else None
+
+
+def own_item(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset | None:
+    """Group or dataset of a group, as `own_dataset`; None if it is neither."""
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    where = f"{path}: '{f'{group.name}/{name}'.lstrip('/')}'"
+    if not isinstance(link, h5py.HardLink):
+        raise _elsewhere(where, "is a link")
+    try:
+        item = group[name]
+    except (KeyError, OSError, RuntimeError) as problem:
+        raise InputError(f"{where} cannot be read: {problem}. Get the file again") from None
+    if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
+        raise _elsewhere(where, "has its values in another file")
+    return item if isinstance(item, h5py.Group | h5py.Dataset) else None
+
+
+def _elsewhere(where: str, what: str) -> InputError:
+    return InputError(
+        f"{where} {what}, which is not followed: a file from elsewhere could have any file read. "
+        f"Make a file that holds its values itself, with `h5repack` or by copying the datasets"
+    )
+
+
 def read_hdf5(path: Path) -> Iterator[ForeignEmbedding]:
     """Read any of the three styles, one dataset at a time.
 
     Parameters
     ----------
     path : path
-        The file. External and soft links in it are not followed.
+        The file.
 
     Yields
     ------
@@ -60,24 +103,74 @@ def read_hdf5(path: Path) -> Iterator[ForeignEmbedding]:
     MissingFileError
         There is no such file.
     InputError
-        It is no HDF5 file, holds no dataset, or a dataset in it cannot be read; names it.
+        It is no HDF5 file, holds no dataset, or sends its reader to another file.
     """
-    with open_hdf5(path) as file:
-        found = False
-        for name in file:
-            item = file.get(name, getlink=True)
-            if not isinstance(item, h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-                continue
-            found = True
-            yield ForeignEmbedding(_labels(file[name]), _values(file[name], path))
-        if not found:
-            raise InputError(f"{path} holds no datasets. Expected one a protein, [L, d]")
+    file = open_hdf5(path)  # open as long as one of its records is to be read
+    names = list(_names(file, path))
+    if not names:
+        raise InputError(f"{path} holds no datasets. Expected one a protein, [L, d]")
+    for name, labels in zip(names, path_labels(map(PurePosixPath, names)), strict=True):
+        yield _record(file, name, labels[1:], path)
+
+
+def _names(file: h5py.File, path: Path) -> Iterator[str]:
+    """Names of all datasets, those in groups too; a group that is in itself is read once."""
+    seen = {h5py.h5o.get_info(file.id).addr}
+    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
+    while waiting:
+        group, depth = waiting.pop()
+        for name in group:
+            item = own_item(group, name, path)
+            if isinstance(item, h5py.Dataset):
+                yield f"{group.name}/{name}".lstrip("/")
+            elif item is not None and (address := h5py.h5o.get_info(item.id).addr) not in seen:
+                seen.add(address)
+                if depth == _DEEPEST:
+                    raise InputError(f"{path} has groups in groups, over {_DEEPEST} deep")
+                waiting.append((item, depth + 1))
+
+
+def _record(file: h5py.File, name: str, others: tuple[str, ...], path: Path) -> ForeignEmbedding:
+    dataset = file[name]
+    return ForeignEmbedding(
+        _labels(dataset, (name, *others)),
+        tuple(dataset.shape or ()),
+        dataset.dtype.kind,
+        lambda: _values(file[name], path),
+        max(int(dataset.nbytes), chunk_bytes(dataset)),
+    )
+
+
+def chunk_bytes(dataset: h5py.Dataset) -> int:
+    """Bytes a chunk unpacks into; one value is read by unpacking its chunk."""
+    return int(np.prod(dataset.chunks or (0,), dtype=np.float64)) * int(dataset.dtype.itemsize)
+
+
+def _labels(dataset: h5py.Dataset, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names; after ``original_id`` only those that are hashes, for others are running numbers."""
+    names = tuple(name.encode("utf-8", "replace").decode() for name in names)
+    original = dataset.attrs.get("original_id")
+    if original is None:
+        return names
+    raw = original.tobytes() if isinstance(original, np.void) else original
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    return (text, *(name for name in names if _HASH.fullmatch(name)))
+
+
+def _values(dataset: h5py.Dataset, path: Path) -> NDArray[np.floating]:
+    try:
+        values: NDArray[np.floating] = dataset[...]
+    except OSError as problem:
+        raise InputError(f"{path}: dataset '{dataset.name}' cannot be read: {problem}") from None
+    return values
 
 
 def write_hdf5(
     path: Path, embeddings: Iterable[tuple[Protein, NDArray[np.floating]]], style: str = "uniprot"
 ) -> int:
     """Write one dataset a protein.
+
+    An id that cannot be a dataset's name as it stands is changed, and kept in ``original_id``.
 
     Parameters
     ----------
@@ -96,35 +189,33 @@ def write_hdf5(
     """
     if style not in STYLES:
         raise InputError(f"HDF5 style '{style}' is none of {', '.join(STYLES)}")
-    written = 0
+    written: set[str] = set()
     with h5py.File(path, "x") as file:
         for protein, values in embeddings:
             by_md5, by_sha256 = sequence_hashes(protein.sequence)
-            key = {"bio_embeddings": by_md5, "biotrainer": by_sha256}.get(style, protein.id)
-            key = key.replace("/", "_")  # HDF5 would make groups of it
-            if key in file:
+            identity = {"bio_embeddings": by_md5, "biotrainer": by_sha256}.get(style, protein.id)
+            if identity in written:
                 continue
+            written.add(identity)
+            key = _key(identity)
+            if key in file:  # of another id
+                key = f"{key}_{protein.digest.hex()[:12]}"
             dataset = file.create_dataset(key, data=values)
-            if style != "uniprot":
-                dataset.attrs["original_id"] = protein.id
-            written += 1
-    return written
+            if key != protein.id:
+                dataset.attrs["original_id"] = _original_id(protein.id)
+    return len(written)
 
 
-def _labels(dataset: h5py.Dataset) -> tuple[str, ...]:
-    name = dataset.name.lstrip("/")
-    original = dataset.attrs.get("original_id")
-    if original is None:
-        return (name,)
-    return (original.decode() if isinstance(original, bytes) else str(original), name)
+def _original_id(name: str) -> str | np.void:
+    """An id as an attribute; HDF5's strings end with a NUL, so one with a NUL in it is opaque."""
+    return np.void(name.encode()) if "\0" in name else name
 
 
-def _values(dataset: h5py.Dataset, path: Path) -> NDArray[np.floating]:
-    if dataset.dtype.kind != "f" or dataset.ndim != 2:
-        # Never read an object type: only plain numbers have a business here.
-        return np.empty((0,) * max(1, dataset.ndim), np.float32)
-    try:
-        values: NDArray[np.floating] = dataset[...]
-    except OSError as problem:
-        raise InputError(f"{path}: dataset '{dataset.name}' cannot be read: {problem}") from None
-    return values
+_LONGEST = 1000
+"""Letters of a dataset's name; HDF5 takes no more than 64 kB."""
+
+
+def _key(name: str) -> str:
+    """A name HDF5 takes as one: no groups, no NUL, not the group itself."""
+    key = re.sub(r"[/\0]", "_", name)[:_LONGEST]
+    return key if key.strip(".") else key.replace(".", "_") or "_"

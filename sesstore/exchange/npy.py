@@ -1,55 +1,70 @@
-"""A folder of ``.npy`` files, one a protein, named by id."""
+"""A folder of ``.npy`` files, one a protein, named by id.
+
+Where an id cannot name a file, ``index.tsv`` says which file is whose.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from ..errors import InputError, MissingFileError
+from ..errors import MissingFileError
 from ..proteins import Protein
-from .foreign import ForeignEmbedding
+from .filenames import INDEX, FileNames, data_files, read_index
+from .foreignrecord import ForeignEmbedding, file_labels
 
 
 def read_npy(folder: Path) -> Iterator[ForeignEmbedding]:
-    """Read the files one at a time; pickled ones are refused.
+    """Read the files one at a time, those in folders too; pickled ones are refused.
+
+    Yields
+    ------
+    ForeignEmbedding
+        With a problem where a file is no plain array.
 
     Raises
     ------
     MissingFileError
         There is no such folder, or no ``.npy`` file in it.
     InputError
-        A file is no plain array; names it.
+        ``index.tsv`` is broken.
     """
-    files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
+    files = data_files(folder, ".npy")
     if not files:
         raise MissingFileError(f"there is no folder '{folder}' with .npy files in it")
-    for file in files:
-        try:
-            values = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as problem:
-            raise InputError(f"{file} is no plain .npy array: {problem}") from None
-        yield ForeignEmbedding((file.stem,), values)
+    ids = read_index(folder)
+    for file, labels in file_labels(folder, files).items():
+        yield _record(file, _with_id(labels, ids))
+
+
+def _with_id(labels: tuple[str, ...], ids: Mapping[str, str]) -> tuple[str, ...]:
+    known = ids.get(labels[0])
+    return labels if known is None else (known,)
+
+
+def _record(file: Path, labels: tuple[str, ...]) -> ForeignEmbedding:
+    try:
+        # Mapped, so that what a header claims and the file lacks is an error, and not memory.
+        return ForeignEmbedding.of(labels, open_memmap(file, mode="r"))
+    except (ValueError, EOFError, OSError, TypeError, SyntaxError, OverflowError) as problem:
+        reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        return ForeignEmbedding(labels, problem=f"{file} is no plain .npy array: {reason}")
 
 
 def write_npy(folder: Path, embeddings: Iterable[tuple[Protein, NDArray[np.floating]]]) -> int:
     """Write one file a protein, named by its id; returns the files written.
 
-    Raises
-    ------
-    InputError
-        An id cannot name a file, or two proteins share one.
+    A protein whose id was written already is not written again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written: set[str] = set()
+    names = FileNames()
     for protein, values in embeddings:
-        name = protein.id
-        if not name or name.startswith(".") or "/" in name or "\0" in name or name in written:
-            raise InputError(
-                f"id '{name}' cannot name a file of its own. Export to HDF5 instead, or rename it"
-            )
-        np.save(folder / f"{name}.npy", values, allow_pickle=False)
-        written.add(name)
-    return len(written)
+        if (name := names.new(protein.id)) is not None:
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+    if names.changed:
+        (folder / INDEX).write_text(names.table(), encoding="utf-8")
+    return len(names)

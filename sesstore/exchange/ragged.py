@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..proteins import Protein
-from .foreign import ForeignEmbedding, sequence_hashes
-from .hdf5 import open_hdf5
+from .foreign import sequence_hashes
+from .foreignrecord import ForeignEmbedding, check_size
+from .hdf5 import chunk_bytes, open_hdf5, own_dataset
 
 _BLOCK = 1 << 16
 
@@ -31,21 +32,69 @@ def read_ragged(path: Path) -> Iterator[ForeignEmbedding]:
     InputError
         It is not in this layout, or its pointers do not fit its arrays.
     """
-    with open_hdf5(path) as file:
-        if not {"embedding", "id", "idptr"} <= set(file):
-            raise InputError(f"{path} lacks the datasets embedding, id and idptr of this layout")
-        ends = np.asarray(file["idptr"][...], np.int64)
-        rows = np.asarray(file["embedding_ptr"][...], np.int64) if "embedding_ptr" in file else ends
-        _check_pointers(path, ends, file["id"].shape[0])
-        _check_pointers(path, rows, file["embedding"].shape[0])
-        if len(ends) != len(rows):
-            raise InputError(f"{path}: idptr and embedding_ptr have different lengths")
-        letter, row = 0, 0
-        for letter_end, row_end in zip(ends.tolist(), rows.tolist(), strict=True):
-            sequence = file["id"][letter:letter_end].astype(np.uint8).tobytes().decode("latin-1")
-            labels = (sequence_hashes(sequence)[0],) if sequence.isascii() else (sequence,)
-            yield ForeignEmbedding(labels, file["embedding"][row:row_end])
-            letter, row = letter_end, row_end
+    file = open_hdf5(path)  # open as long as one of its records is to be read
+    letters, ends, rows = _Letters(file, path), _ends(file, "idptr", path), None
+    embedding = _array(file, "embedding", path)
+    if "embedding_ptr" in file:
+        rows = _ends(file, "embedding_ptr", path)
+    rows = ends if rows is None else rows
+    _check_pointers(path, ends, letters.size)
+    _check_pointers(path, rows, embedding.shape[0])
+    if len(ends) != len(rows):
+        raise InputError(f"{path}: idptr and embedding_ptr have different lengths")
+    letter, row = 0, 0
+    for letter_end, row_end in zip(ends.tolist(), rows.tolist(), strict=True):
+        sequence = letters(letter, letter_end)
+        labels = (sequence_hashes(sequence)[0],) if sequence.isascii() else (sequence,)
+        yield _record(embedding, row, row_end, labels)
+        letter, row = letter_end, row_end
+
+
+def _record(
+    embedding: h5py.Dataset, start: int, end: int, labels: tuple[str, ...]
+) -> ForeignEmbedding:
+    def values() -> NDArray[np.floating]:
+        try:
+            read: NDArray[np.floating] = embedding[start:end]
+        except OSError as problem:
+            raise InputError(f"rows {start} to {end} cannot be read: {problem}") from None
+        return read
+
+    shape = (end - start, *embedding.shape[1:])
+    size = int(np.prod(shape, dtype=np.float64)) * embedding.dtype.itemsize
+    return ForeignEmbedding(
+        labels, shape, embedding.dtype.kind, values, max(size, chunk_bytes(embedding))
+    )
+
+
+class _Letters:
+    """The sequences' letters, read as they are asked for."""
+
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self._array = _array(file, "id", path)
+        self.size = int(self._array.shape[0])
+        if self._array.ndim != 1 or self._array.dtype.kind not in "iu":
+            raise InputError(f"{path}: 'id' is no row of letters. Is this scikit-bio's layout?")
+        check_size(chunk_bytes(self._array), f"{path}: 'id'")
+
+    def __call__(self, start: int, end: int) -> str:
+        check_size(end - start, "a sequence")
+        return bytes(self._array[start:end].astype(np.uint8)).decode("latin-1")
+
+
+def _array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    dataset = own_dataset(file, name, path)
+    if dataset is None or not dataset.shape:
+        raise InputError(f"{path} lacks the datasets embedding, id and idptr of this layout")
+    return dataset
+
+
+def _ends(file: h5py.File, name: str, path: Path) -> NDArray[np.int64]:
+    dataset = _array(file, name, path)
+    if dataset.ndim != 1 or dataset.dtype.kind not in "iu":
+        raise InputError(f"{path}: '{name}' is no row of pointers. Is this scikit-bio's layout?")
+    check_size(max(8 * dataset.shape[0], chunk_bytes(dataset)), f"{path}: '{name}'")
+    return np.asarray(dataset[...], np.int64)
 
 
 def write_ragged(

@@ -209,3 +209,32 @@ def test_ids_to_export_are_names_too(cli) -> None:
     Path("wanted.txt").write_text("P10001\nPR2_HUMAN\n")
     assert cli("export", "npy", "out", "--ids", "wanted.txt", "--json").json["written"] == 2
     assert sorted(path.name for path in Path("out").iterdir()) == ["P10001.npy", "PR2_HUMAN.npy"]
+
+
+@pytest.mark.parametrize("name", ["uniprot", "npy", "fairesm"])
+def test_ids_that_are_no_file_names_go_out_and_come_back(cli, name: str) -> None:
+    ids = ["A0A1/12-60", "../up", "x" * 70_000, "sp|Q|N_X"]
+    Path("odd.fasta").write_text("".join(f">{one}\nMKV{'A' * i}\n" for i, one in enumerate(ids)))
+    cli("add", "odd.fasta")
+    cli("embed", "--plm", "onehot")
+    assert cli("export", name, "out", "--json").json["written"] == len(ids)
+    assert not Path("up.npy").exists()
+    back = cli(
+        "import", name, "out", "--sequences", "odd.fasta", *ENCODER, "--store", "n", "--json"
+    )
+    assert (back.status, back.json["imported"]) == (0, len(ids))
+
+
+def test_one_record_that_does_not_fit_is_named_and_the_others_are_stored(cli) -> None:
+    Path("all.fasta").write_text(">a\nMKV\n>b\nMKVL\n>c\nMKVLA\n")
+    with h5py.File("x.h5", "w") as file:
+        file["a"] = np.full((8, 3), 1, np.float32)  # axes exchanged
+        file["b"] = np.full((4, 8), 1e6, np.float32)
+        file["c"] = np.full((5, 8), 1, np.float32)
+        file["d/c"] = np.full((7, 8), 1, np.float32)
+    done = cli("import", "uniprot", "x.h5", "--sequences", "all.fasta", *ENCODER)
+    assert done.status == 1
+    assert "1 of 3 given sequences now have embeddings by mine" in done.out
+    assert "a: has 8 rows, the sequence of 'a' 3 residues. Its axes are exchanged" in done.out
+    assert "b: holds values up to 1e+06, more than float16 can hold" in done.out
+    assert "d/c: no known protein has this name" in done.out

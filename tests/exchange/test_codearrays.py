@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +103,43 @@ def test_other_and_absent_files_are_said(tmp_path: Path) -> None:
         list(read_codes(tmp_path / "a.txt", "esm3"))
     with pytest.raises(MissingFileError, match="no file"):
         list(read_codes(tmp_path / "a.npy", "esm3"))
+
+
+def test_headers_that_claim_more_than_there_is_are_errors(tmp_path: Path) -> None:
+    np.save(tmp_path / "y.npy", np.arange(6, dtype=np.int16))
+    raw = (tmp_path / "y.npy").read_bytes()
+    claim = raw.replace(b"(6,), }        ", b"(600000000,), }")
+    assert claim != raw
+    (tmp_path / "y.npy").write_bytes(claim)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", claim)
+    torch.save({"a": torch.ones(1, dtype=torch.int16).expand(1 << 20, 1 << 22)}, tmp_path / "z.pt")
+    for name in ("x.npz", "y.npy", "z.pt"):
+        with pytest.raises(InputError, match=f"{name}.*(cannot be read|needs .* GB)"):
+            list(read_codes(tmp_path / name, "esm3"))
+
+
+BOMB = """
+import gzip, resource, sys
+from pathlib import Path
+import psutil
+from sesstore.errors import InputError
+from sesstore.exchange.codearrays import read_codes
+limit = psutil.Process().memory_info().vms + 600_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    list(read_codes(Path(sys.argv[1]), "esm3"))
+except InputError as problem:
+    print(problem)
+"""
+
+
+def test_a_small_file_that_unpacks_into_more_than_memory_is_an_error(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "x.json.gz", "wb", compresslevel=1) as file:
+        for _ in range(60):
+            file.write(b" " * (1 << 20))
+    done = subprocess.run(
+        [sys.executable, "-c", BOMB, str(tmp_path / "x.json.gz")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "unpacks into more than memory holds" in done.stdout

@@ -11,11 +11,12 @@ import torch
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
 from sesstore.exchange.foreign import (
-    ForeignEmbedding,
     SequenceBook,
     import_embeddings,
     sequence_hashes,
 )
+from sesstore.exchange.foreignrecord import ForeignEmbedding
+from sesstore.exchange.formats import format_named, read_files
 from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
 from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.exchange.ragged import read_ragged, write_ragged
@@ -92,12 +93,12 @@ def test_npy_round_trip(tmp_path: Path, made) -> None:
 def test_fairesm_round_trip(tmp_path: Path, made) -> None:
     assert write_fairesm(tmp_path / "x", made, 24) == 3
     check_all(tmp_path, read_fairesm(tmp_path / "x", 24), made)
-    with pytest.raises(InputError, match=r"layer 33 \(layers in it: 24\)"):
-        list(read_fairesm(tmp_path / "x", 33))
+    problems = [record.problem for record in read_fairesm(tmp_path / "x", 33)]
+    assert all("layer 33 (layers in it: 24)" in problem for problem in problems)
 
 
 def test_ids_are_never_matched_by_substring(tmp_path: Path, made) -> None:
-    report, _ = stored(tmp_path, [ForeignEmbedding(("P123",), made[0][1])])
+    report, _ = stored(tmp_path, [ForeignEmbedding.of(("P123",), made[0][1])])
     assert report.unmatched == {"P123": "no known protein has this name"}
     assert report.missing == [p.id for p in PROTEINS]
 
@@ -113,14 +114,14 @@ def test_ids_are_never_matched_by_substring(tmp_path: Path, made) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_and_said(tmp_path: Path, values, said: str) -> None:
-    report, store = stored(tmp_path, [ForeignEmbedding(("P12345",), values)])
+    report, store = stored(tmp_path, [ForeignEmbedding.of(("P12345",), values)])
     assert said in report.refused["P12345"]
     assert report.imported == 0
     assert not store.encoders()
 
 
 def test_importing_twice_adds_nothing(tmp_path: Path, made) -> None:
-    records = [ForeignEmbedding((p.id,), v) for p, v in made]
+    records = [ForeignEmbedding.of((p.id,), v) for p, v in made]
     stored(tmp_path, records)
     report, store = stored(tmp_path, records)
     assert (report.imported, report.already_stored, report.missing) == (0, 3, [])
@@ -142,7 +143,7 @@ def test_hashes_are_of_the_sequence() -> None:
         assert book.find(["nothing", key]) == PROTEINS[1]
 
 
-def _odd_files(folder: Path) -> dict[str, object]:
+def _odd_files(folder: Path) -> dict[str, tuple[str, Path]]:
     (folder / "text.h5").write_text("not HDF5")
     with h5py.File(folder / "empty.h5", "w"):
         pass
@@ -158,21 +159,21 @@ def _odd_files(folder: Path) -> dict[str, object]:
     (folder / "p1" / "a.pt").write_bytes(b"not a checkpoint")
     torch.save({"representations": print}, folder / "p2" / "a.pt")
     return {
-        "text": read_hdf5(folder / "text.h5"),
-        "empty": read_hdf5(folder / "empty.h5"),
-        "linked": read_hdf5(folder / "linked.h5"),
-        "pointers": read_ragged(folder / "ragged.h5"),
-        "not ragged": read_ragged(folder / "empty.h5"),
-        "pickled npy": read_npy(folder / "n1"),
-        "no pt": read_fairesm(folder / "p1", 1),
-        "code in pt": read_fairesm(folder / "p2", 1),
+        "text": ("uniprot", folder / "text.h5"),
+        "empty": ("uniprot", folder / "empty.h5"),
+        "linked": ("uniprot", folder / "linked.h5"),
+        "pointers": ("scikit-bio", folder / "ragged.h5"),
+        "not ragged": ("scikit-bio", folder / "empty.h5"),
+        "pickled npy": ("npy", folder / "n1"),
+        "no pt": ("fairesm", folder / "p1"),
+        "code in pt": ("fairesm", folder / "p2"),
     }
 
 
 def test_files_that_are_not_what_they_say_are_refused_by_name(tmp_path: Path) -> None:
-    for kind, reader in _odd_files(tmp_path).items():
+    for kind, (name, path) in _odd_files(tmp_path).items():
         with pytest.raises(InputError) as refused:
-            list(reader)
+            read_files([path], format_named(name), SequenceBook(PROTEINS), 1)
         assert str(tmp_path) in str(refused.value), kind
 
 
