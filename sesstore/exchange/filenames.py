@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ..errors import InputError
-from ..strays import is_stray_path
+from ..strays import is_duplicate, is_stray_path
 
 INDEX = "index.tsv"
 _LONGEST = 200
@@ -84,8 +84,12 @@ def data_files(folder: Path, suffix: str) -> list[Path]:
     """Files of a suffix in a folder and those in it, sorted; without what systems leave behind."""
     if not folder.is_dir():
         return []
-    return sorted(
+    files = [
         file
         for file in folder.rglob(f"*{suffix}")
         if file.is_file() and not is_stray_path(file.relative_to(folder))
-    )
+    ]
+    names = {file.parent: set[str]() for file in files}
+    for file in files:
+        names[file.parent].add(file.name)
+    return sorted(file for file in files if not is_duplicate(file.name, names[file.parent]))

@@ -60,7 +60,16 @@ def test_a_broken_index_is_said(tmp_path: Path) -> None:
 
 
 def test_files_in_folders_are_read_and_strays_are_not(tmp_path: Path) -> None:
-    for name in ("A0A1/12-60", "esm2/P1", "t5/P1", "C3", "._C3", "__MACOSX/C3", ".cache/D4"):
+    for name in (
+        "A0A1/12-60",
+        "esm2/P1",
+        "t5/P1",
+        "C3",
+        "._C3",
+        "__MACOSX/C3",
+        ".cache/D4",
+        "C3 copy",
+    ):
         path = tmp_path / f"{name}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, np.zeros((2, 2), np.float16))
