@@ -32,6 +32,7 @@ _TOKEN = re.compile(
     re.MULTILINE,
 )
 _COMMENT, _PLAIN = 4, 5
+_SEVERAL = "it has several tables of atoms. Give each data block a file of its own"
 _RECORDS = {b"ATOM", b"HETATM"}
 _LONGEST = 256
 """Bytes of the longest word of a column of atoms: columns are arrays of words of one width."""
@@ -101,11 +102,10 @@ def read_tables(raw: bytes) -> Tables:
         return Tables(_tokenised(raw))
     end = _ROWS_END.search(raw, loop.end())
     stop = end.start() if end else len(raw)
-    if _ATOMS_AGAIN.search(raw, stop):
-        raise InputError("it has several tables of atoms. Give each data block a file of its own")
     names = [tag.split(b".", 1)[1].decode("latin-1").lower() for tag in loop[1].split()]
     atoms = _plain_rows(raw[loop.end() : stop], names)
-    if atoms is None or not _TABLES_NEXT.match(raw, stop):
+    elsewhere = not _TABLES_NEXT.match(raw, stop) or _ATOMS_AGAIN.search(raw, stop)
+    if atoms is None or elsewhere:
         return Tables(_tokenised(raw))
     # What precedes the atoms ends in their data block, what follows them begins in it.
     before = _tokenised(_without_anisotropy(raw[: loop.start()]))
@@ -144,6 +144,7 @@ def _without_anisotropy(raw: bytes) -> bytes:
 def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str, list[bytes]]]:
     """All tables of the first data block that has atoms, else of the last (or of the first)."""
     tables: dict[str, dict[str, list[bytes]]] = {}
+    with_atoms: dict[str, dict[str, list[bytes]]] = {}
     tags: list[bytes] = []
     values: list[bytes] = []
     looping, opened = False, within_block
@@ -157,8 +158,9 @@ def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str,
             _take(tables, tags, values)
             tags, values, looping = [], [], keyword == b"loop_"
             if keyword == b"data_":
-                if within_block or ATOMS in tables:
-                    break
+                if within_block:
+                    return tables
+                with_atoms = _with_atoms(with_atoms, tables)
                 tables, opened = {}, True
         elif not opened:
             raise InputError(f"it begins with '{_shown(word)}' in place of data_")
@@ -170,7 +172,16 @@ def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str,
         else:
             values.append(word)
     _take(tables, tags, values)
-    return tables
+    return _with_atoms(with_atoms, tables) or tables
+
+
+def _with_atoms(
+    one: dict[str, dict[str, list[bytes]]], two: dict[str, dict[str, list[bytes]]]
+) -> dict[str, dict[str, list[bytes]]]:
+    """Which of two data blocks has atoms (neither: none); raises if both have."""
+    if one and ATOMS in two:
+        raise InputError(_SEVERAL)
+    return one or (two if ATOMS in two else {})
 
 
 def _shown(word: bytes) -> str:
@@ -216,7 +227,7 @@ def read_binary_tables(raw: bytes) -> Tables:
     except (ValueError, KeyError, TypeError, msgpack.UnpackException) as problem:
         raise InputError(f"it is no BinaryCIF file: {str(problem) or 'it is cut short'}") from None
     if len(with_atoms) > 1:
-        raise InputError("it has several tables of atoms. Give each data block a file of its own")
+        raise InputError(_SEVERAL)
     if not with_atoms:
         return Tables({})
     for category in with_atoms[0]["categories"]:

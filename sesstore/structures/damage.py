@@ -8,6 +8,7 @@ noticed here and said.
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from pathlib import Path
@@ -21,6 +22,10 @@ from .atoms import AtomTable
 _GZIP = b"\x1f\x8b"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+MOST_BYTES = 1 << 31
+"""Bytes of the largest structure file that is read."""
+
+_SMALL, _MOST_RATIO = 1 << 25, 100
 _NO_TEXT = re.compile(rb"[\x80-\xff]{200}")
 _N, _CA, _C, _CB = 0, 1, 2, 3
 _BONDED = (1.35, 1.6)
@@ -36,18 +41,32 @@ def unpacked(path: Path, raw: bytes) -> bytes:
     Raises
     ------
     StructureError
-        The gzip is broken, or there is nothing in the file; names the file.
+        The gzip is broken, or unpacks to more than a structure can be; or there is nothing in the
+        file; names the file.
     """
     if path.name.lower().endswith(".gz") or raw.startswith(_GZIP):
+        bound = most_bytes(len(raw))
         try:
-            raw = gzip.decompress(raw)
+            with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+                text = file.read(bound + 1)
         except (OSError, EOFError, zlib.error) as problem:
             raise StructureError(
                 f"'{path}' is a broken gzip file: {problem}. Get it again"
             ) from None
+        if len(text) > bound:
+            raise StructureError(
+                f"'{path}' has {len(raw):,} bytes and unpacks to more than {bound:,}, which no "
+                f"structure does. Leave it out"
+            )
+        raw = text
     if not raw.strip():
         raise StructureError(f"'{path}' is empty. Get the file again")
     return raw
+
+
+def most_bytes(packed: int) -> int:
+    """Bytes that a packed structure file may unpack to; structures pack to a tenth at best."""
+    return min(max(_SMALL, _MOST_RATIO * packed), MOST_BYTES)
 
 
 def checked_text(path: Path, raw: bytes, *, mmcif: bool) -> bytes:

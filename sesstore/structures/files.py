@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, cast
 from ..errors import MissingFileError, StructureError
 from . import foldcomp
 from .chains import SUFFIXES, structure_suffix
+from .damage import MOST_BYTES, most_bytes
 from .naming import alphafold_fragment, stem
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -32,6 +33,9 @@ _OPENERS: dict[str, Callable[..., Any]] = {
     ".bz2": bz2.open,
     ".xz": lzma.open,
 }
+_TAR_RATIO, _TAR_SMALL = 200, 1 << 30
+"""How many times its size a packed tar file may unpack to, beside a gigabyte."""
+
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
 
 
@@ -77,6 +81,7 @@ class StructureFile:
         if self.archive is None and not self.path.is_file():
             raise MissingFileError(f"there is no structure file '{self.path}'")
         try:
+            self._check_size()
             if self.archive is None:
                 return self.path.read_bytes()
             archive = _opened(self.archive, self.archive.stat().st_mtime_ns)
@@ -87,6 +92,20 @@ class StructureFile:
         if len(raw) != self.size:
             raise StructureError(f"'{self.path}' is cut short. Get '{self.archive}' again")
         return raw
+
+    def _check_size(self) -> None:
+        """Raise before memory is taken for what cannot be there, or cannot be a structure."""
+        outer = (self.archive or self.path).stat().st_size
+        size = outer if self.archive is None else self.size
+        packed = self.archive is not None and self.archive.suffix.lower() in _OPENERS
+        bound = most_bytes(outer) if packed else MOST_BYTES
+        if size > bound:
+            raise StructureError(
+                f"'{self.path}' has {size:,} bytes, more than the {bound:,} a structure may have. "
+                f"Leave it out, or read a long trajectory with --trajectory"
+            )
+        if self.archive is not None and not packed and self.start + size > outer:
+            raise StructureError(f"'{self.path}' is cut short. Get '{self.archive}' again")
 
 
 @lru_cache(maxsize=4)
@@ -183,10 +202,15 @@ def _in_foldcomp(database: Path) -> Iterator[StructureFile]:
 
 def _in_tar(archive: Path) -> Iterator[StructureFile]:
     try:
+        bound = _most_unpacked(archive)
         with tarfile.open(archive) as tar:
             for member in tar:
+                if bound is not None and member.offset_data + member.size > bound:
+                    raise tarfile.ReadError(
+                        f"member '{member.name}' of {member.size:,} bytes is more than it can hold"
+                    )
                 name = Path(member.name)
-                if member.isfile() and _is_structure(name):
+                if member.isfile() and not member.issparse() and _is_structure(name):
                     yield StructureFile(archive / name, archive, member.offset_data, member.size)
     except _BROKEN as problem:
         # What was listed counts; the rest is a file that cannot be read, and stops no other.
@@ -195,6 +219,12 @@ def _in_tar(archive: Path) -> Iterator[StructureFile]:
             archive,
             problem=f"tar file '{archive}' cannot be listed to its end: {said}. Get it again",
         )
+
+
+def _most_unpacked(archive: Path) -> int | None:
+    """Bytes up to which a packed tar file is unpacked; None for one that is not packed."""
+    packed = archive.suffix.lower() in _OPENERS
+    return _TAR_RATIO * archive.stat().st_size + _TAR_SMALL if packed else None
 
 
 def _once_a_model(files: Iterable[StructureFile], where: str) -> list[StructureFile]:

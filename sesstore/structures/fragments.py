@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ..errors import StructureError
 from .chains import Chain
 
+_LONGEST = 1_000_000
+"""Residues no protein reaches."""
+
 STEP = 200
 """Residues from the beginning of one fragment to the next."""
 
@@ -67,6 +70,11 @@ def join(fragments: Sequence[Fragment], what: str) -> tuple[Chain, dict[str, NDA
     """
     places = [f.begin + _offsets(f.chain) for f in fragments]
     length = max(int(place[-1]) + 1 for place in places)
+    if length > _LONGEST:
+        raise StructureError(
+            f"{what}: a fragment begins at residue {length:,}, where no protein reaches. Get the "
+            f"files again"
+        )
     letters = np.full(length, "X")
     depth = np.full(length, -1, np.int64)
     bfactors = np.zeros(length, np.float32)

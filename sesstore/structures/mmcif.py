@@ -140,14 +140,19 @@ def _positions(values: Bytes | None, size: int) -> NDArray[np.int64]:
 
 
 def _of_polymers(tables: Tables, entity: Bytes, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Atoms that may be a polymer's: by the type of their entity, and by having a place in it."""
-    has_place = (positions >= 0) | (positions < 0).all()
-    others = [
-        name.encode()
-        for name, kind in tables.rows("entity", "id", "type")
-        if kind.lower() not in _POLYMERS
-    ]
-    return has_place & ~np.isin(entity, others) if others else has_place
+    """Atoms that may be a polymer's: by what is said of their entity, and by a place in it."""
+    polymer: NDArray[np.bool_] = (positions >= 0) | (positions < 0).all()
+    others = {
+        name for name, kind in tables.rows("entity", "id", "type") if kind.lower() not in _POLYMERS
+    }
+    if "entity_poly_seq" in tables:
+        polymers = set(tables.words("entity_poly_seq", "entity_id"))
+        stated = {name.decode() for name in np.unique(entity).tolist()} - {""}
+        if stated & polymers:
+            others |= stated - polymers
+    if others:
+        polymer &= ~np.isin(entity, np.array(sorted(others)).astype(np.bytes_))
+    return polymer
 
 
 def _sequences(tables: Tables, chain: Bytes, entity: Bytes) -> dict[str, str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, StructureError
 from .atoms import AtomTable, Bytes, Origin, Parsed
 from .letters import is_amino_acid, one_letter
 
@@ -193,9 +193,9 @@ def _residue_numbers(
             if not is_amino_acid(residue_names[row].decode("latin-1")):
                 continue
             shown = text.decode("latin-1")
-            raise InputError(
-                f"line {lines[row]} has no residue number at column 23 but '{shown}'. Number its "
-                f"residues, or write the structure as mmCIF"
+            raise StructureError(
+                f"has no residue number in line {lines[row]} at column 23 but '{shown}'. Number "
+                f"its residues, or write it as mmCIF"
             ) from None
     return values
 

@@ -150,6 +150,9 @@ def pieces(residues: Residues, parsed: Parsed) -> tuple[list[Piece], list[Remark
             parts = list(_by_position(heads, rows))
         else:
             polymer = _without_ligands(residues, rows, parsed.parts)
+            behind = len(rows) == 1 and heads.part[rows[0]] > 0
+            if behind and author not in parsed.sequences:
+                polymer = rows[:0]  # a chain of its own, of one amino acid
             if len(polymer) < len(rows):
                 names = _named(heads, np.setdiff1d(rows, polymer))
                 remarks.append(Remark(LIGANDS, f"chain {author or 'without id'}: {names}"))

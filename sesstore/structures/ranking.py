@@ -1,13 +1,13 @@
 """Ranks that predictors write into the names of several models of one protein.
 
-=====================================================  =========  ====  =======
-file                                                   job        rank  relaxed
-=====================================================  =========  ====  =======
-``P1_relaxed_rank_001_alphafold2_ptm_model_3.pdb``     ``P1``     1     yes
-``P1_unrelaxed_rank_002_alphafold2_ptm_model_5.pdb``   ``P1``     2     no
-``P1/ranked_0.pdb`` (AlphaFold 2)                      ``P1``     1     yes
-``fold_p1_model_0.cif`` (AlphaFold 3, Boltz, ...)      ``p1``     1     no
-=====================================================  =========  ====  =======
+====================================================  ====  =======
+file                                                  rank  relaxed
+====================================================  ====  =======
+``P1_relaxed_rank_001_alphafold2_ptm_model_3.pdb``    1     yes
+``P1_unrelaxed_rank_002_alphafold2_ptm_model_5.pdb``  2     no
+``P1/ranked_0.pdb`` (AlphaFold 2)                     1     yes
+``fold_p1_model_0.cif`` (AlphaFold 3, Boltz, ...)     1     no
+====================================================  ====  =======
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 from .naming import alphafold_fragment, stem
 
-_BY_RANK = re.compile(r"(?P<job>.+?)(?:_(?P<state>un|)relaxed)?_(?:.*_)?rank_(?P<rank>\d+)(?:_.*)?")
-_BY_PLACE = re.compile(r"(?:fold_)?(?P<job>.+?)[._](?:model|sample|model_idx)[_-](?P<place>\d+)")
+_BY_RANK = re.compile(r".+?(?:_(?P<state>un|)relaxed)?_(?:.*_)?rank_(?P<rank>\d+)(?:_.*)?")
+_BY_PLACE = re.compile(r".+?[._](?:model|sample|model_idx)[_-](?P<place>\d+)")
 _IN_FOLDER = re.compile(r"ranked_(?P<place>\d+)")
 _WITHOUT_RANK = re.compile(r"(?P<state>un|)relaxed_model_\d.*")
 _LAST = 1_000_000
@@ -31,15 +31,12 @@ class Rank:
 
     Parameters
     ----------
-    job : str
-        Name of what was predicted.
     rank : int
         From 1, the best.
     relaxed : bool
         Whether its side chains were relaxed by a force field.
     """
 
-    job: str
     rank: int
     relaxed: bool
 
@@ -50,11 +47,11 @@ def rank_of(path: Path) -> Rank | None:
     if alphafold_fragment(path):
         return None
     if named := _BY_RANK.fullmatch(name):
-        return Rank(named["job"], int(named["rank"]), named["state"] == "")
+        return Rank(int(named["rank"]), named["state"] == "")
     if named := _IN_FOLDER.fullmatch(name):
-        return Rank(path.parent.name, int(named["place"]) + 1, relaxed=True)
+        return Rank(int(named["place"]) + 1, relaxed=True)
     if named := _WITHOUT_RANK.fullmatch(name):
-        return Rank(path.parent.name, _LAST, named["state"] == "")
+        return Rank(_LAST, named["state"] == "")
     if named := _BY_PLACE.fullmatch(name):
-        return Rank(named["job"], int(named["place"]) + 1, relaxed=False)
+        return Rank(int(named["place"]) + 1, relaxed=False)
     return None
