@@ -104,6 +104,10 @@ def _one_a_residue(records: Sequence[Record]) -> bool:
             return False
         if len(residue_words(record.label)) != len(record.protein):
             return False
+    # "0.5" is a number, whatever peptide of three residues it is of.
+    numbers = all(isinstance(r.label, str) and _is_number(r.label) for r in records)
+    if numbers and any("." in record.label for record in records):
+        return False
     return any(len(record.protein) > 1 for record in records)
 
 

@@ -24,10 +24,10 @@ _WRITTEN = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"(?<=\d)['\u2019 \u00a0\u2009\u202f](?=\d{3}(?!\d))")
 _GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _EUROPEAN = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_WRAPPED = re.compile(
-    r"(?:(?:np|numpy|torch)\.)?(?:array|tensor|list|set|tuple)?\(*([\[{(].*[\]})])[^\[\](){}]*\)*",
-    re.S,
-)
+_PRINTED = re.compile(r"(?:(?:np|numpy|torch)\.)?(?:array|tensor)\((.*)\)", re.S)
+_FACTS = re.compile(r",\s*(?:dtype|device|requires_grad|shape)=.*", re.S)
+"""What numpy and torch print around a list, and behind it."""
+
 _TERM = re.compile(r".*\[[A-Za-z]+:\w+\]\s*", re.S)
 """A term with its accession, as UniProt writes it: ``DNA binding [GO:0003677]``."""
 
@@ -107,8 +107,7 @@ def parse_list(text: str) -> list[Any]:
     InputError
         It was cut when it was printed, or holds lists.
     """
-    match = _WRAPPED.fullmatch(text.strip())
-    inner = match[1] if match else text.strip()
+    inner = _unwrapped(text)
     if "..." in inner or "\u2026" in inner:
         raise InputError(
             f"label '{inner[:30]}' was cut when it was printed ('...'). Write all its values, such "
@@ -138,12 +137,18 @@ def _literal(text: str) -> list[Any] | None:
     return None
 
 
+def _unwrapped(text: str) -> str:
+    """The list within what numpy or torch print: ``tensor([0, 1], dtype=torch.int32)``."""
+    match = _PRINTED.fullmatch(text.strip())
+    return _FACTS.sub("", match[1]).strip() if match else text.strip()
+
+
 def _bracketed(text: str) -> bool:
-    match = _WRAPPED.fullmatch(text)
-    if match is None:
-        return False
+    inner = _unwrapped(text)
+    if inner[:1] == "[":
+        return inner[-1] == "]"
     # Parentheses and braces stand in names, too: (R)-lactate, {a}.
-    return match[1][0] == "[" or ("," in match[1] and _literal(match[1]) is not None)
+    return inner[:1] in ("(", "{") and "," in inner and _literal(inner) is not None
 
 
 def _listed(raw: Any) -> Any:

@@ -52,6 +52,74 @@ def test_a_stop_sign_or_a_gap_is_no_silent_loss(tmp_path: Path) -> None:
         list(read_fasta(path))
 
 
+ONE_ENTRY = [("a", "MKVLAAGG"), ("b", "MKVLAAGGW")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">a one\nMKVL\nAAGG\n>b\nMKVLAAGGW*\n",
+        "\ufeff>a one\r\nMKVL\r\nAAGG\r\n>b\r\nMKVLAAGGW*\r\n",
+        ">a one\rMKVL\rAAGG\r>b\rMKVLAAGGW\r",
+        ">a\nMKVLAAGG\n\ufeff>b\nMKVLAAGGW\n",
+        "> a one\nMKVLAAGG\n>\tb\nMKVLAAGGW\n",
+        "; a comment\n\n>a\nMKVL\n;another\n\nAAGG\n>b\nmkvlaaggw\n",
+        ">P1;a\nA protein (of PIR).\n  MKVL AAGG\n*\n>F1;b\n\nMKVLAAGGW*\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_oddities_that_change_nothing(tmp_path: Path, text: str, encoding: str) -> None:
+    path = tmp_path / "a.fasta"
+    path.write_bytes(text.encode(encoding))
+    warnings: list[str] = []
+    assert [(p.id, p.sequence) for p in read_fasta(path, warnings.append)] == ONE_ENTRY
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("MKVL\nAA-GG\n", r"line 3 \(a\): letter '-' at position 7 .*gaps of the alignment"),
+        ("MKVL\nAA.GG\n", r"line 3 \(a\): letter '\.' at position 7 .*gaps"),
+        ("MK\n\n;x\nVL*AA\n", r"line 5 \(a\): letter '\*' at position 5 .*stop within"),
+        ("        1 mkvlaagivg lcak\n", r"line 2 \(a\): letter '1' .*GenBank"),
+        ("MK VL\n M\u0131K\n", r"line 3 \(a\): letter '\u0131' at position 6"),
+        ("MK\u200bVL\n", r"line 2 \(a\): letter 'U\+200B' at position 3"),
+        ("MdEvVpQp\n", "as SaProt writes them.*--import saprot"),
+        ("M#E#VpQp\n", "as SaProt writes them"),
+        ("\n\n", r"line 1 \(a\): the sequence is empty"),
+    ],
+)
+def test_the_line_of_a_wrong_letter_is_named(tmp_path: Path, body: str, said: str) -> None:
+    (tmp_path / "a.fasta").write_text(f">a\n{body}>b\nMK\n", "utf-8")
+    with pytest.raises(RecordError, match=said):
+        list(read_fasta(tmp_path / "a.fasta"))
+
+
+def test_small_letters_of_low_complexity_are_no_saprot(tmp_path: Path) -> None:
+    (tmp_path / "a.fasta").write_text(">a\nMKVLsssssggggCAKa\n>b\nMkVl\n")
+    assert [p.sequence for p in read_fasta(tmp_path / "a.fasta")] == ["MKVLSSSSSGGGGCAKA", "MKVL"]
+
+
+def test_a_header_of_any_length(tmp_path: Path) -> None:
+    (tmp_path / "a.fasta").write_text(f">{'x' * 70_000}\nMK\n>b {'y ' * 70_000}\nMV\n")
+    assert [len(p.id) for p in read_fasta(tmp_path / "a.fasta")] == [70_000, 1]
+
+
+def test_dna_is_suspected_aloud(tmp_path: Path) -> None:
+    dna = "ATGAAAGTTCTGGCTGCTGGTATTGTTGGTCTGTGTGCTAAAGCTTACC"
+    rna, unsure = dna.replace("T", "U"), "ACGTACGTAGCTNNACGTGC"
+    plain = ">p\nMKVLAAGIVGLCAKAYLERA\n>g\nGAGAGAGAGAGAGAGAGAGAGAGAG\n>s\nACGT\n"
+    (tmp_path / "a.fasta").write_text(f"{plain}>d\n{dna}\n>r\n{rna.lower()}\n>n\n{unsure}\n")
+    warnings: list[str] = []
+    assert len(list(read_fasta(tmp_path / "a.fasta", warnings.append))) == 6
+    (warning,) = warnings
+    assert "3 of 6 sequences look like DNA or RNA, not protein (d is the first)" in warning
+    (tmp_path / "a.fasta").write_text(plain)
+    assert list(read_fasta(tmp_path / "a.fasta", warnings.append))
+    assert warnings == [warning]
+
+
 def test_names() -> None:
     assert is_fasta(Path("x.FA.gz"))
     assert not is_fasta(Path("x.fastq"))

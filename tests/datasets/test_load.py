@@ -66,6 +66,35 @@ def test_rows_are_kept_as_published_and_oddities_counted(tmp_path: Path) -> None
     ]
 
 
+def test_the_first_id_of_a_repeated_sequence_counts(tmp_path: Path) -> None:
+    rows = [row("MK", 0, name="first"), row("MV", 1, name="other"), row("MK", 0, name="last")]
+    loaded = load_task(RECIPE, write(tmp_path / "d", train=rows, valid=[row("ML", name="v")]))
+    assert {protein.id for protein in loaded.proteins} == {"first", "other", "v"}
+
+
+def test_a_sequence_in_all_splits_leaks_into_each(tmp_path: Path) -> None:
+    rows = [row("MK", 0, name="a")]
+    data = write(tmp_path / "d", train=rows, valid=rows, test=rows)
+    found = {finding.what: finding.count for finding in load_task(RECIPE, data).findings}
+    assert found == {"in_train_and_valid": 1, "in_train_and_test": 1, "in_valid_and_test": 1}
+
+
+@pytest.mark.parametrize("word", ["True", "true", "TRUE", "1", "1.0", "yes", True, 1, 1.0])
+def test_rows_for_validation_in_any_spelling(tmp_path: Path, word: object) -> None:
+    path = tmp_path / "all.jsonl"
+    rows = [
+        row("MK", 0, set="train", validation=no) for no in (False, "False", "0", 0, 0.0, None, "")
+    ]
+    rows += [row("MV", 1, set="train", validation=word), row("ML", 1, set="test", validation=False)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    splits = load_task(RECIPE, path).task.splits
+    assert {name: len(split) for name, split in splits.items()} == {
+        "train": 7,
+        "valid": 1,
+        "test": 1,
+    }
+
+
 def test_one_file_with_a_split_column(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     rows = [row("MK", 0, split="train"), row("MV", 1, split="val"), row("ML", 1, split="Test")]

@@ -97,69 +97,6 @@ def test_flip_csv(tmp_path: Path) -> None:
         load_own(path, OwnData())
 
 
-def test_flip_residue_fasta(tmp_path: Path) -> None:
-    folder = tmp_path / "secondary_structure"
-    folder.mkdir()
-    (folder / "sequences.fasta").write_text(
-        ">Seq1\nSEQWENCE\n>Seq2\nPRTE\nIN\n>Seq3\nMKVL\n>S4\nMK\n"
-    )
-    (folder / "sampled.fasta").write_text(
-        ">Seq1 SET=train VALIDATION=False\nHHHHHEEE\n"
-        ">Seq2 SET=train VALIDATION=True\nCCHHHH\n>Seq3 SET=test VALIDATION=False\nHHEE\n"
-    )
-    (folder / "mask.fasta").write_text(">Seq1\n01111111\n>Seq2\n111111\n")
-    loaded = load_own(folder, OwnData())
-    task = loaded.task
-    assert (task.name, task.classes) == ("secondary_structure", ("C", "E", "H"))
-    assert {n: s.ids for n, s in task.splits.items()} == {
-        "train": ("Seq1",), "valid": ("Seq2",), "test": ("Seq3",),
-    }  # fmt: skip
-    assert task.splits["train"].labels[0].tolist() == [-100, 2, 2, 2, 2, 1, 1, 1]
-    assert "1 sequences have no labels in sampled.fasta" in loaded.notes[0]
-    named = OwnData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
-    again = load_own(folder / "sequences.fasta", named).task
-    assert again.data_digest == task.data_digest
-    (folder / "other.fasta").write_text(">Seq9 SET=train\nHH\n")
-    with pytest.raises(InputError, match=r"2 files of labels \(other.fasta, sampled.fasta\)"):
-        load_own(folder, OwnData())
-    with pytest.raises(RecordError, match=r"other\.fasta, line 1 \(Seq9\).*no sequence of that id"):
-        load_own(folder / "sequences.fasta", OwnData(targets=folder / "other.fasta", name="x"))
-
-
-@pytest.mark.parametrize(
-    ("text", "problem", "first"),
-    [
-        (
-            ">a TARGET=Glob SET=train VALIDATION=False\nSEQWENCE\n"
-            ">b TARGET=TM SET=train VALIDATION=True\nPRTEIN\n>c TARGET=TM SET=test\nSEQPRT\n",
-            Problem.SINGLE_LABEL,
-            0,
-        ),
-        (
-            ">a TARGET=0.5;0.3;-1 SET=train MASK=110\nSEQ\n>b TARGET=1;2;3;4 SET=val\nPRTE\n"
-            ">c some words TARGET=1;2.5;3 SET=test\nMKV\n>d TARGET=1;1 SET=pred\nMK\n",
-            Problem.RESIDUE_REGRESSION,
-            [0.5, 0.30000001192092896, None],
-        ),
-        (
-            ">a TARGET=DVC SET=train MASK=011\nSEQ\n>b TARGET=DDVV SET=val\nPRTE\n",
-            Problem.RESIDUE_SINGLE_LABEL,
-            [-100, 2, 0],
-        ),
-    ],
-)
-def test_biotrainer_fasta(tmp_path: Path, text: str, problem: Problem, first: object) -> None:
-    path = tmp_path / "input.fasta"
-    path.write_text(text)
-    task = load_own(path, OwnData()).task
-    assert task.problem is problem
-    label = task.splits["train"].labels[0]
-    if isinstance(label, np.ndarray):
-        label = [None if v != v else v for v in label.tolist()]
-    assert label == first
-    assert [len(task.splits[n]) for n in ("train", "valid")] == [1, 1]
-
-
 @pytest.mark.parametrize(
     ("text", "own", "said"),
     [

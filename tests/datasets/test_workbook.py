@@ -1,0 +1,95 @@
+"""Excel workbooks."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sesstore.datasets.load import load_own
+from sesstore.datasets.own import OwnData
+from sesstore.datasets.readers import read_rows
+from sesstore.errors import InputError
+
+openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+HEADER = ("Entry", "Sequence", "Tm", None, None)
+
+
+def workbook(path: Path, sheets: dict[str, list[tuple[Any, ...]]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def test_values_as_excel_holds_them(tmp_path: Path) -> None:
+    rows = [
+        (None,),
+        HEADER,
+        ("P1", "MK", 40.5),
+        ("P2", "MV", "40,5"),
+        (None, None),
+        (3, "MW", True),
+    ]
+    path = workbook(tmp_path / "a.xlsx", {"empty": [], "data": rows, "more": [("x", 1)]})
+    warnings: list[str] = []
+    assert list(read_rows(path, warn=warnings.append)) == [
+        (3, {"Entry": "P1", "Sequence": "MK", "Tm": 40.5}),
+        (4, {"Entry": "P2", "Sequence": "MV", "Tm": "40,5"}),
+        (6, {"Entry": 3, "Sequence": "MW", "Tm": True}),
+    ]
+    assert warnings == [f"'{path}': sheet 'data' is read, not 'more'"]
+
+
+def test_a_task_of_a_workbook(tmp_path: Path) -> None:
+    letters = "ACDEFGHIKLMNPQRSTVWY"
+    rows = [
+        (f"p{n}", letter * 9, n / 2, "train" if n % 3 else "test")
+        for n, letter in enumerate(letters)
+    ]
+    path = workbook(tmp_path / "mine.xlsx", {"s": [("id", "seq", "y", "split"), *rows]})
+    task = load_own(path, OwnData()).task
+    assert (task.name, task.problem, task.classes) == ("mine", "regression", ("y",))
+    assert task.splits["test"].labels[1] == 1.5
+    path = workbook(
+        tmp_path / "mine.xlsx",
+        {"s": [("id", "seq", "y", "split"), ("p", "MK", "#N/A", "train"), *rows]},
+    )
+    with pytest.raises(
+        InputError, match=r"mine\.xlsx, column y, line 2: 1 of 21 rows has no label"
+    ):
+        load_own(path, OwnData())
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([HEADER, ("P1", "MK", datetime.datetime(2026, 9, 2))], "line 2: column Tm: Excel took"),
+        ([HEADER], r"'s' has a header \(Entry, Sequence, Tm\) and no rows"),
+        ([], "no sheet with values"),
+        ([("seq", "seq"), ("MK", "MK")], "columns 1 and 2 are both called 'seq'"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, rows: list[tuple[Any, ...]], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        list(read_rows(workbook(tmp_path / "a.xlsx", {"s": rows})))
+
+
+def test_what_is_no_workbook(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_text("seq,label\nMK,1\n")
+    with pytest.raises(InputError, match="is no Excel workbook"):
+        list(read_rows(tmp_path / "a.xlsx"))
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("a.txt", "x")
+    (tmp_path / "a.xlsx").write_bytes(other.getvalue())
+    with pytest.raises(InputError, match="no workbook openpyxl can read"):
+        list(read_rows(tmp_path / "a.xlsx"))
