@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import MissingFileError, WeightsError
+from ..files import rename_durably
 from ..provenance import sha256_json
 from .catalogue import EncoderSpec
 
@@ -139,12 +140,12 @@ def sha256_of_all(files: Sequence[Path]) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, remembered by path, size and time of change.
+    """SHA-256 of a file, remembered as long as the file stays the same one and is not written.
 
-    A 10 GB file is so hashed once and not at every run.
+    A 10 GB file is so hashed once and not at every run. The time of change (ctime) is among what
+    tells: unlike that of the content, nobody can set it back.
     """
-    status = path.stat()
-    key = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    key = _state(path)
     record = cache_folder() / "weights-sha256" / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError, ValueError, KeyError):
         known = json.loads(record.read_text("utf-8"))
@@ -154,12 +155,20 @@ def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
+    if _state(path) != key:  # written while it was read
+        return sha256_of(path)
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         record.parent.mkdir(parents=True, exist_ok=True)
         beside = record.with_name(f".{record.name}.{secrets.token_hex(4)}")
         beside.write_text(json.dumps({"key": key, "sha256": digest.hexdigest()}), "utf-8")
-        os.replace(beside, record)
+        rename_durably(beside, record)
     return digest.hexdigest()
+
+
+def _state(path: Path) -> str:
+    status = path.stat()
+    names = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+    return "|".join([str(path.resolve()), *(str(getattr(status, name)) for name in names)])
 
 
 def _download(name: str, folder: Path) -> Path:
@@ -174,7 +183,7 @@ def _download(name: str, folder: Path) -> Path:
                 file.write(block)
         if expected is not None and beside.stat().st_size != int(expected):
             raise WeightsError(f"the download of {url} broke off. Run the command again")
-        os.replace(beside, target)
+        rename_durably(beside, target)
     except (urllib.error.URLError, TimeoutError, ConnectionError, OSError) as problem:
         if isinstance(problem, WeightsError):
             raise

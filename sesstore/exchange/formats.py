@@ -6,7 +6,6 @@ folder is written beside its place and renamed, so it is there as a whole or not
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError, UnknownNameError
+from ..files import rename_durably
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance
@@ -234,7 +234,7 @@ def write_whole(path: Path, write: Callable[[Path], int]) -> int:
     try:
         with saying_when_full(path):
             written = write(beside)
-            os.rename(beside, path)
+            rename_durably(beside, path)
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)

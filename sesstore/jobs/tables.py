@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ..errors import InputError, MissingExtraError, StoppedError
+from ..files import rename_durably
 from ..store.files import saying_when_full
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -204,7 +204,8 @@ def open_table(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    os.replace(partial, out)
+    with saying_when_full(out.parent):
+        rename_durably(partial, out)
 
 
 @contextmanager
@@ -221,8 +222,6 @@ def _opened(
     with path.open("w", encoding="utf-8", newline="") as file:
         delimiter = "\t" if suffix == ".tsv" else ","
         yield JsonTable(file) if suffix == ".jsonl" else CsvTable(file, columns, delimiter)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _cell(value: Any) -> Any:

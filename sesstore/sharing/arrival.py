@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError
+from ..files import fsync
 from ..provenance import Provenance
 from ..residues import Embedding
 from ..store import Store, layout
-from ..store.files import fsync_folder, saying_when_full
+from ..store.files import saying_when_full
 from ..store.segmentcheck import segment_problems
 from ..store.segments import Segment
 from ..store.unfinished import check_same_storage
@@ -103,10 +104,10 @@ def fetch_segment(
             shutil.rmtree(folder, ignore_errors=True)
             raise names.refused(f"segment {final.name}: {problem}")
         for place in {(folder / file).parent for file in entry.files}:
-            fsync_folder(place)
+            fsync(place)
         if not final.exists():
             os.rename(folder, final)
-            fsync_folder(final.parent)
+            fsync(final.parent)
     return moved
 
 

@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptStoreError, StoreError
+from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Fingerprint, circumstances
 from ..residues import Embedding
 from . import layout
 from .embeddings import Embeddings
-from .files import fsync_folder
 from .integrity import leftovers
 from .segmentcheck import segment_problems
 from .segments import SegmentWriter
@@ -188,7 +188,7 @@ def _remove(path: Path) -> None:
     gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
     with suppress(FileNotFoundError):
         os.rename(path, gone)
-        fsync_folder(path.parent)
+        fsync(path.parent)
     shutil.rmtree(gone, ignore_errors=True)
 
 

@@ -26,8 +26,9 @@ import google_crc32c
 import lmdb
 
 from ..errors import CorruptStoreError, StoreError
+from ..files import fsync
 from .access import full, is_refusal, is_there, refusal, system_errors
-from .files import fsync_folder, how_to_share, replace_file
+from .files import how_to_share, replace_file
 from .pages import check_whole
 from .readlock import reader_lock, wait_for_readers
 from .seals import seal_of, seal_path
@@ -174,7 +175,7 @@ class Database:
             with system_errors(self.path), suppress(FileNotFoundError):
                 wait_for_readers(self.path)
                 seal_path(self.path).unlink()
-                fsync_folder(self.path.parent)
+                fsync(self.path.parent)
             result = change(txn)
             txn.put(_TXN, txn.id().to_bytes(8, "little"), db=self.tables[STATE])
         return result
@@ -293,8 +294,8 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
         try:
             _make(beside, tables)
             _name_it(beside, path)
-            fsync_folder(path.parent)
-            fsync_folder(path.parent.parent)
+            fsync(path.parent)
+            fsync(path.parent.parent)
         finally:
             for file in (beside, Path(f"{beside}-lock")):
                 with suppress(FileNotFoundError):

@@ -156,7 +156,7 @@ class Embeddings:
         except CorruptStoreError:
             if segment.path.exists():
                 raise
-        return MovedRows(segment, self._reopened)
+        return MovedRows(segment, self._reopened.find, self._reopened.raw)
 
     def scales(self, array: int) -> Any:
         """Return the scale of each residue of segment number `array`, [N], to be sliced."""
@@ -171,7 +171,7 @@ class Embeddings:
                 f"the scales of segment {segment.path} cannot be read. Run `sesstore verify`, then "
                 f"`sesstore repair`"
             )
-        return MovedRows(segment, self._reopened, scales=True)
+        return MovedRows(segment, self._reopened.find, self._reopened.row_scales)
 
     @cached_property
     def _reopened(self) -> Embeddings:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptStoreError, StorageFullError, UnwritableError
+from ..files import fsync, write_file
 from .access import full, system_errors
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -71,32 +72,6 @@ def check_writable(path: Path) -> None:
         raise UnwritableError(path, f"no permission to write in '{place}'")
 
 
-def write_all(handle: int, data: bytes | memoryview) -> None:
-    """Write every byte of `data` to a file descriptor."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a new file and fsync it; the folder is the caller's to fsync."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    try:
-        write_all(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def replace_file(path: Path, data: bytes) -> None:
     """Put `data` at `path` in one atomic step, durable when this returns.
 
@@ -110,7 +85,7 @@ def replace_file(path: Path, data: bytes) -> None:
         with system_errors(path):
             write_file(beside, data)
             os.rename(beside, path)
-            fsync_folder(path.parent)
+            fsync(path.parent)
     except BaseException:
         with suppress(OSError):
             beside.unlink()

@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptStoreError, InputError, StoreFormatError
+from ..files import fsync, write_file
 from ..provenance import Provenance, canonical_json
 from ..strays import is_stray
 from .access import system_errors
-from .files import fsync_folder, replace_file, write_file
+from .files import replace_file
 
 FORMAT = 1
 METADATA = "zarr.json"
@@ -271,7 +272,7 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
         with system_errors(folder):
             beside.mkdir()
             write_file(beside / METADATA, group_metadata(attributes))
-            fsync_folder(beside)
+            fsync(beside)
             try:
                 os.rename(beside, folder)
             except OSError:
@@ -279,7 +280,7 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
                     raise
                 if not (folder / METADATA).is_file():  # a folder of other making, such as mkdir's
                     replace_file(folder / METADATA, group_metadata(attributes))
-            fsync_folder(folder.parent)
+            fsync(folder.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

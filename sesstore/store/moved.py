@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError
-
-if TYPE_CHECKING:
-    from .embeddings import Embeddings
-    from .segments import Segment
+from .segments import Segment
 
 
 class MovedRows:
@@ -21,15 +19,18 @@ class MovedRows:
     ----------
     segment : Segment
         The one that is gone; its digests and offsets have been read.
-    view : Embeddings
-        Opened after it had gone, so it holds the proteins elsewhere.
-    scales : bool
-        Stand in for the scales.
+    find, read : callable
+        Row of each digest, and the content of a row, in a view opened after it had gone, which
+        holds its proteins elsewhere.
     """
 
-    def __init__(self, segment: Segment, view: Embeddings, *, scales: bool = False) -> None:
-        self._segment, self._view = segment, view
-        self._read = view.row_scales if scales else view.raw
+    def __init__(
+        self,
+        segment: Segment,
+        find: Callable[[NDArray[np.uint8]], NDArray[np.int64]],
+        read: Callable[[int], NDArray[Any]],
+    ) -> None:
+        self._segment, self._find, self._read = segment, find, read
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Rows `start` to `stop` of the segment; not copied if they are one protein's."""
@@ -37,7 +38,7 @@ class MovedRows:
         start, stop, _ = rows.indices(int(offsets[-1]))
         first = int(np.searchsorted(offsets, start, "right")) - 1
         last = max(int(np.searchsorted(offsets, stop)), first + 1)
-        places = self._view.find(self._segment.digests[first:last])
+        places = self._find(self._segment.digests[first:last])
         if (places < 0).any():
             raise CorruptStoreError(
                 f"segment {self._segment.path} was removed, and no other one holds its proteins. "

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SesstoreError, StoreAccessError
+from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Provenance, circumstances
 from . import layout
 from .database import open_database
 from .embeddings import Embeddings
-from .files import fsync_folder, replace_file, saying_when_full, unsealed
+from .files import replace_file, saying_when_full, unsealed
 from .integrity import Fault, verify
 from .seals import file_crc, seal_path
 from .segments import Segment
@@ -221,7 +222,7 @@ class _Repair:
         if done.returncode == 0 and beside.exists():
             with saying_when_full(path):
                 os.rename(beside, path)
-                fsync_folder(path.parent)
+                fsync(path.parent)
             self.report.rebuilt.append(self._name(path))
         for left in (beside, Path(f"{beside}-lock"), seal_path(beside)):
             left.unlink(missing_ok=True)
@@ -232,8 +233,8 @@ class _Repair:
         os.rename(path, self.root / layout.SET_ASIDE / name)
         for scratch in (Path(f"{path}-lock"), seal_path(path)):
             scratch.unlink(missing_ok=True)
-        fsync_folder(path.parent)
-        fsync_folder(self.root / layout.SET_ASIDE)
+        fsync(path.parent)
+        fsync(self.root / layout.SET_ASIDE)
         self.report.set_aside.append(self._name(path))
 
     def _name(self, path: Path) -> str:

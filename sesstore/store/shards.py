@@ -19,8 +19,8 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import write_all, write_file
 from . import layout, mapping
-from .files import write_all, write_file
 
 _MISSING = np.uint64(2**64 - 1)
 _ZEROS = bytes(1 << 20)

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FingerprintMismatchError, InputError
+from ..files import fsync, write_file
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import STORAGE_TYPES, Embedding
 from . import layout
-from .files import fsync_folder, sealed, write_file
+from .files import sealed
 from .shards import ShardWriter, checksums_of
 
 
@@ -98,17 +99,17 @@ class UnfinishedSegment:
         self._write_array("digests", digests, files)
         if self._scale_parts:
             self._write_array("scales", np.concatenate(self._scale_parts), files)
-        fsync_folder(self.values.folder)
+        fsync(self.values.folder)
         counts = {"proteins": len(digests), "residues": int(offsets[-1])}
         took = {"seconds": round(self.age, 3)}  # from the first embedding on
         metadata = layout.group_metadata({**self._attributes, **counts, **took})
         write_file(self.path / layout.METADATA, metadata)
         files[layout.METADATA] = checksums_of(metadata)
         write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))
-        fsync_folder(self.path)
+        fsync(self.path)
         os.rename(self.path, self._final)
         os.close(self._lock)
-        fsync_folder(self._final.parent)
+        fsync(self._final.parent)
         return self._final.name
 
     def abort(self) -> None:
@@ -130,4 +131,4 @@ class UnfinishedSegment:
         for file, data in ((layout.METADATA, metadata), (chunk, values.tobytes())):
             write_file(folder / file, data)
             files[f"{name}/{file}"] = checksums_of(data)
-        fsync_folder(folder)
+        fsync(folder)
