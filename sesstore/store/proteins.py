@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TABLES = {"sequences": False, "names": False, "ids": True}
 _BATCH = 4096
 _LONGEST_KEY = 400
+_NO_NAME = b"\xff"
+"""Key of the empty id, which LMDB cannot have: no text in UTF-8, so no other id has it."""
 
 
 class ProteinTable:
@@ -158,7 +160,7 @@ class ProteinTable:
 
 def id_key(id: str) -> bytes:
     """Key of an id; LMDB's keys are short, so a very long id is cut and its hash appended."""
-    raw = id.encode() or b" "
+    raw = id.encode() or _NO_NAME
     return raw if len(raw) <= _LONGEST_KEY else raw[: _LONGEST_KEY - 32] + sha256(raw).digest()
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, NotStoredError
@@ -16,6 +16,7 @@ PROTEINS = st.lists(st.builds(Protein, st.text(max_size=600), SEQUENCES), max_si
 
 @settings(max_examples=settings.default.max_examples * 3 // 10)
 @given(PROTEINS, PROTEINS)
+@example([], [Protein("", "AA"), Protein(" ", "A")])
 def test_the_table_is_a_dict_of_sequences_and_ids(tmp_path_factory, first, second):
     table = ProteinTable(tmp_path_factory.mktemp("t") / "proteins.lmdb")
     sequences: dict[bytes, str] = {}
