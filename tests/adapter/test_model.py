@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sesstore.adapter.attention import rotation
 from sesstore.adapter.model import Adapter, AdapterConfig
 from sesstore.adapter.pooling import LightAttention
 from sesstore.errors import InputError, UnknownNameError
@@ -190,6 +191,13 @@ def test_convolutions_of_light_attention_reach_four_residues_each_way(part) -> N
     moved[0, :, 10] += 1
     change = (getattr(pool, part)(moved) - getattr(pool, part)(x))[0].abs().amax(0)
     assert torch.nonzero(change > 1e-6)[:, 0].tolist() == list(range(6, 15))
+
+
+def test_angles_are_exact_thousands_of_residues_out() -> None:
+    table = rotation([6000], 16, torch.device("cpu")).table()
+    angle = 5999 * 10000.0 ** -(torch.arange(8, dtype=torch.float64) / 8)
+    expected = torch.cat([angle.cos(), angle.sin()])
+    torch.testing.assert_close(table[5999].double(), expected, atol=1e-7, rtol=0)
 
 
 def test_order_of_alphabets_is_the_papers() -> None:

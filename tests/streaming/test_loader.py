@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
 import pytest
 import torch
 
-from sesstore.streaming.loader import Loader
+from sesstore.streaming.loader import AHEAD, Loader
 from sesstore.streaming.plan import plan_epoch
 from sesstore.streaming.reader import SplitData
 
@@ -48,3 +49,24 @@ def test_a_reading_error_surfaces(split) -> None:
 def test_the_same_loader_runs_twice(split) -> None:
     loader = Loader(split, plan_epoch(split.lengths, 60, seed=0, epoch=0).batches, CPU)
     assert len(list(loader)) == len(list(loader)) == len(loader)
+
+
+def test_what_is_waited_adds_up(split, monkeypatch) -> None:
+    """By a clock that ticks whenever it is read: each batch, and the end, is waited for."""
+    clock = itertools.count()
+    monkeypatch.setattr("sesstore.streaming.loader.time.perf_counter", lambda: next(clock))
+    loader = Loader(split, plan_epoch(split.lengths, 60, seed=0, epoch=0).batches, CPU)
+    list(loader)
+    assert loader.waited == len(loader) + 1
+
+
+def test_what_is_read_ahead_is_bounded(split, monkeypatch) -> None:
+    read: list[int] = []
+    inner = split.read
+    monkeypatch.setattr(split, "read", lambda index: (read.append(len(index)), inner(index))[1])
+    batches = iter(Loader(split, [np.array([i]) for i in range(20)], CPU))
+    next(batches)
+    deadline = threading.Event()
+    deadline.wait(0.2)
+    assert len(read) <= AHEAD + 2
+    batches.close()

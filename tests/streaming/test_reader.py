@@ -102,6 +102,30 @@ def test_held_in_memory_or_not_rows_are_the_same(stored) -> None:
     assert from_store.coverage == held.coverage
 
 
+class Counting:
+    """A store's tokens that count how often they are asked for."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.source, self.asked, self._tokens = tokens.source, 0, tokens
+
+    def get_all(self, digests):
+        self.asked += 1
+        return self._tokens.get_all(digests)
+
+
+@pytest.mark.parametrize(
+    ("residency", "again"), [("ram", False), ("device", False), ("disk", True)]
+)
+def test_what_is_held_is_not_read_again(stored, residency, again) -> None:
+    tokens = Counting(stored.store.tokens("alphafold2"))
+    split = SplitData(stored.store.embeddings(), tokens, stored.digests, alphabets=BOTH)
+    split.hold(residency, torch.device("cpu"))
+    before = tokens.asked
+    split.read(np.array([3, 4]))
+    assert (tokens.asked > before) is again
+    assert (split._held is None) is again
+
+
 def test_min_plddt_masks_when_reading(stored) -> None:
     protein = stored.proteins[3]
     tokens = stored.tokens[protein.digest]

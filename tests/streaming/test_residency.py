@@ -18,6 +18,9 @@ GIGA = 10**9
         (GIGA, {"ram": 8 * GIGA, "device": GIGA}, "ram"),
         (GIGA, {"ram": 8 * GIGA}, "ram"),
         (6 * GIGA, {"ram": 8 * GIGA}, "disk"),
+        (4 * GIGA, {"ram": 8 * GIGA}, "ram"),  # half of it, and no more
+        (4 * GIGA + 1, {"ram": 8 * GIGA}, "disk"),
+        (4 * GIGA, {"ram": 2 * GIGA, "device": 8 * GIGA}, "device"),
     ],
 )
 def test_auto_takes_the_nearest_place_that_fits(needed, free, chosen) -> None:

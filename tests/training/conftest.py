@@ -178,6 +178,6 @@ def masked(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run that masks residues of low pLDDT, by a monitor of which less is better."""
     task = taught.task(Problem.REGRESSION, monitor="rmse")
     shape = AdapterConfig(16, 1, heads=4)
-    config = FitConfig(epochs=4, batch_tokens=200, lr=0.02, min_plddt=70, schedule="constant")
+    config = FitConfig(epochs=6, batch_tokens=200, lr=0.05, min_plddt=70, schedule="constant")
     out = tmp_path_factory.mktemp("masked") / "run"
     return fit(task, taught.embeddings, taught.tokens, shape, config, out)

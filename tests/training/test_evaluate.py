@@ -8,7 +8,7 @@ import torch
 
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem, Split
-from sesstore.training.evaluate import evaluate, load_predictions
+from sesstore.training.evaluate import evaluate, load_predictions, scores_of
 from sesstore.training.pooled import pooling_weights
 from sesstore.training.predictor import Predictor
 
@@ -48,6 +48,18 @@ def test_residues_are_masked_as_the_run_was_trained(taught, masked, split) -> No
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(weights, careless_weights, strict=True))
     assert [len(row) for row in weights] == [len(tokens.get(row.tobytes())) for row in digests]
     np.testing.assert_allclose([row.sum() for row in weights], 1, rtol=1e-5)
+
+
+def test_scores_are_probabilities_or_values_in_original_units() -> None:
+    logits = torch.tensor([[0.0, 2.0], [-1.0, 1.0]])
+    torch.testing.assert_close(
+        scores_of(logits, Problem.MULTI_LABEL, {}), 1 / (1 + (-logits).exp())
+    )
+    shares = logits.exp() / logits.exp().sum(1, keepdim=True)
+    for problem in (Problem.SINGLE_LABEL, Problem.RESIDUE_SINGLE_LABEL):
+        torch.testing.assert_close(scores_of(logits, problem, {}), shares)
+    values = scores_of(logits[:, :1], Problem.REGRESSION, {"mean": 50.0, "std": 3.0})
+    assert values.tolist() == [50.0, 47.0]
 
 
 def test_metrics_do_not_depend_on_the_order_of_rows(taught, trained) -> None:

@@ -81,11 +81,11 @@ def test_threads_do_not_change_a_bit(taught, tmp_path, monkeypatch) -> None:
 
 def test_one_stream_gives_what_each_alone_gives(taught, tmp_path) -> None:
     shapes = [
-        SHAPE,
         AdapterConfig(16, 3, (), pooling="mean"),
+        SHAPE,
         AdapterConfig(16, 3, ("dssp",), heads=4, pooling="light_attention"),
     ]
-    configs = [QUICK, replace(QUICK, lr=1e-3, epochs=2), replace(QUICK, clip=0.5)]
+    configs = [replace(QUICK, lr=1e-3, epochs=2), QUICK, replace(QUICK, clip=0.5)]
     members = [
         Member(shape, config, tmp_path / f"together{i}")
         for i, (shape, config) in enumerate(zip(shapes, configs, strict=True))
@@ -96,17 +96,21 @@ def test_one_stream_gives_what_each_alone_gives(taught, tmp_path) -> None:
         alone = fit(*data, member.adapter, member.config, tmp_path / f"alone{i}")
         assert same(alone, together[i])
         assert alone.metrics == together[i].metrics
-    assert len(together[1].history) == 2
-    assert together[1].source is None
-    assert together[1].coverage["train"]["unmasked"] == {}
+    assert len(together[0].history) == 2
+    assert together[0].source is None
+    assert together[0].coverage["train"]["unmasked"] == {}
+    assert together[1].timings["adapters_on_the_stream"] == 3
 
 
-def test_members_share_one_stream(taught, tmp_path) -> None:
+@pytest.mark.parametrize(
+    "differs", [{"batch_tokens": 99}, {"min_plddt": 50}, {"device": "cpu"}, {"residency": "disk"}]
+)
+def test_members_share_one_stream(taught, tmp_path, differs) -> None:
     members = [
         Member(SHAPE, QUICK, tmp_path / "a"),
-        Member(SHAPE, replace(QUICK, batch_tokens=99), tmp_path / "b"),
+        Member(SHAPE, replace(QUICK, **differs), tmp_path / "b"),
     ]
-    with pytest.raises(InputError, match="batch_tokens"):
+    with pytest.raises(InputError, match=next(iter(differs))):
         fit_many(taught.task(), taught.embeddings, taught.tokens, members, tmp_path)
 
 

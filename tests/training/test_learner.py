@@ -99,6 +99,18 @@ def a_batch(taught, rows):
     return data.read(np.array(rows))
 
 
+def test_weights_of_classes_and_focus_reach_the_loss(taught) -> None:
+    batch = a_batch(taught, range(9))
+    plain, *others = (
+        losses(a_learner(taught, replace(BARE, **settings), dropout=0.0), batch, 1, 0)[0]
+        for settings in ({}, {"focal": 2.0}, {"class_weights": (9.0, 1.0, 1.0)})
+    )
+    assert len({plain, *others}) == 3
+    learner = a_learner(taught, replace(BARE, class_weights="balanced"))
+    counts = np.bincount(taught.task().splits["train"].labels)
+    torch.testing.assert_close(learner.loss.class_weights, torch.tensor(36 / (3 * counts)).float())
+
+
 def test_each_seed_begins_with_weights_of_its_own(taught) -> None:
     for seed in (0, 3, 4):
         made = a_learner(taught, replace(BARE, seed=seed)).adapter

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,16 @@ def test_given_weights_are_checked(taught) -> None:
         class_weights(task, (1.0, 2.0))
     with pytest.raises(InputError, match="regression"):
         class_weights(taught.task(Problem.REGRESSION), "balanced")
+
+
+def test_only_labels_of_train_are_counted(taught) -> None:
+    for problem in (Problem.SINGLE_LABEL, Problem.REGRESSION):
+        task = taught.task(problem)
+        odd = replace(task.splits["valid"], labels=[2] * len(task.splits["valid"]))
+        other = replace(task, splits={**task.splits, "valid": odd, "test": odd})
+        assert label_scale(other) == label_scale(task)
+        if problem is Problem.SINGLE_LABEL:
+            assert torch.equal(class_weights(other, "balanced"), class_weights(task, "balanced"))
 
 
 def test_label_scale(taught) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,40 @@ def test_nothing_is_sent_unless_asked(tmp_path: Path) -> None:
         assert to is NO_TRACKER
         to.epoch("", ENTRY)
     assert not list(tmp_path.iterdir())
+
+
+class Noting:
+    """A tracker that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[object, ...]] = []
+
+    def settings(self, name: str, values) -> None:
+        self.sent.append(("settings", name, values["lr"], values["pooling"]))
+
+    def epoch(self, name: str, entry) -> None:
+        self.sent.append(("epoch", name, entry["epoch"], entry["loss"]))
+
+    def scores(self, name: str, run) -> None:
+        self.sent.append(("scores", name, run.metrics))
+
+
+def test_each_member_sends_its_own(taught, tmp_path: Path) -> None:
+    shape = AdapterConfig(16, 3, heads=2)
+    members = [
+        Member(shape, FitConfig(epochs=2), tmp_path / "a"),
+        Member(replace(shape, pooling="mean"), FitConfig(epochs=1, lr=0.125), tmp_path / "b"),
+    ]
+    to = Noting()
+    data = (taught.task(), taught.embeddings, taught.tokens)
+    one, other = fit_many(*data, members, tmp_path, tracker=to)
+    assert to.sent[:2] == [("settings", "a", 5e-4, "attention1d"), ("settings", "b", 0.125, "mean")]
+    assert sorted(to.sent[2:5]) == sorted(
+        ("epoch", name, entry["epoch"], entry["loss"])
+        for name, run in (("a", one), ("b", other))
+        for entry in run.history
+    )
+    assert to.sent[5:] == [("scores", "a", one.metrics), ("scores", "b", other.metrics)]
 
 
 def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, StoppedError
-from sesstore.tasks import Task
-from sesstore.training.checkpoint import STATE
-from sesstore.training.fit import FitConfig, fit
-from sesstore.training.runs import Run
+from sesstore.store.files import replace_file
+from sesstore.tasks import Problem, Task
+from sesstore.training import checkpoint, evaluate, runs
+from sesstore.training.fit import FitConfig, Member, fit, fit_many
+from sesstore.training.metrics import compute
+from sesstore.training.runs import LAST, RECORD, STATE, WEIGHTS, Run
 
 from .test_fit import QUICK, SHAPE, same
 
@@ -105,6 +109,61 @@ def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, 
     assert same(whole, resumed)
     plain = fit(*args, tmp_path / "plain")
     assert not same(whole, plain)
+
+
+def test_the_record_is_the_last_to_be_written(taught, out, monkeypatch) -> None:
+    """So a run that has a record is whole; and until then the training can go on."""
+    written: list[tuple[str, bool]] = []
+
+    def noting(path: Path, data: bytes) -> None:
+        written.append((path.name, (out / STATE).exists()))
+        replace_file(path, data)
+
+    for module in (checkpoint, evaluate, runs):
+        monkeypatch.setattr(module, "replace_file", noting)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, out)
+    names = [name for name, _ in written if name != STATE]
+    assert sorted(names[:-1]) == sorted((WEIGHTS, LAST, "valid.safetensors", "test.safetensors"))
+    assert names[-1] == RECORD
+    assert all(there for name, there in written if name != STATE)
+    assert len(written) - len(names) == len(run.history)  # saved after each epoch
+
+
+def test_a_training_cut_off_while_runs_are_written_writes_them_again(
+    taught, tmp_path, monkeypatch
+) -> None:
+    args = (taught.task(), taught.embeddings, taught.tokens)
+    members = [Member(SHAPE, replace(QUICK, seed=n), tmp_path / f"seed-{n}") for n in (0, 1)]
+    alone = fit(*args, SHAPE, QUICK, tmp_path / "alone")
+
+    def cut(path: Path, data: bytes) -> None:
+        if path.parent.name == "seed-1":
+            raise KeyboardInterrupt
+        replace_file(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "replace_file", cut)
+        with pytest.raises(KeyboardInterrupt):
+            fit_many(*args, members, tmp_path)
+    again = fit_many(*args, members, tmp_path, resume=True)
+    assert not (tmp_path / STATE).exists()
+    assert [Run.load(m.out).metrics for m in members] == [run.metrics for run in again]
+    assert same(alone, again[0])
+    assert not same(*again)
+
+
+def test_the_best_and_the_last_weights_are_told_apart(taught, masked) -> None:
+    assert masked.best_epoch < len(masked.history)
+    task = taught.task(Problem.REGRESSION, monitor="rmse")
+    for name, epoch in ((WEIGHTS, masked.best_epoch), (LAST, len(masked.history))):
+        adapter = checkpoint.load_adapter(masked, name=name)
+        data = evaluate.split_data(
+            task, task.splits["valid"], taught.embeddings, taught.tokens,
+            adapter.config.alphabets, 70,
+        )  # fmt: skip
+        scores = evaluate.predict_scores(adapter, data, task.problem, masked.scale, Workers(None))
+        error = compute(["rmse"], task.problem, torch.stack(scores), data.all_labels())["rmse"]
+        assert error == pytest.approx(masked.history[epoch - 1]["valid"]["rmse"], rel=1e-5)
 
 
 def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
