@@ -1,21 +1,54 @@
-"""Read checkpoints of the ESM family, in fair-esm's or Hugging Face's format, by one set of names.
+"""Read checkpoints of the ESM family by one set of names: fair-esm's, in whatever wrapping.
 
-No pickled code is ever run: ``.pt`` files are read with ``weights_only=True``.
+fair-esm's files (``cfg`` or ``args`` beside ``model``), Hugging Face folders and files, bare state
+dicts, and those that trainers save (``state_dict``; prefixes such as ``module.``, ``model.esm.``)
+are read alike. A checkpoint gives its own numbers or an error: weights that are absent, not known,
+of another shape or kind, and settings that contradict the model are refused. What a checkpoint
+leaves unsaid is the family's (ESM-2, ESM-1b and ESM-1v have token dropout), but what a
+``config.json`` leaves out is transformers' default.
+
+No pickled code is ever run: files are read with ``weights_only=True``.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import WeightsError
 from .catalogue import EncoderSpec
-from .folders import UNREADABLE, read_folder
+from .esmnames import VOCABULARY, fair_esm_name, is_rotary, trunk_shapes
+from .folders import UNREADABLE, check_plain, read_folder
+
+_STATES = ("model", "state_dict", "model_state_dict", "module")
+"""Where trainers keep a state dict."""
+_WRAPPERS = re.compile(
+    r"(?:(?<=^)|(?<=\.))(?:_fsdp_wrapped_module|_orig_mod|_checkpoint_wrapped_module)\."
+)
+_EMBEDDING = re.compile(r"(.*?)(embed_tokens|embeddings\.word_embeddings)\.weight")
+_TRUNK = ("layers.", "embed_", "emb_layer_norm", "encoder.", "embeddings.")
+_NO_WEIGHTS = re.compile(r".*(position_ids|_float_tensor|\.version)|version")
+_DEFAULTS: dict[str, Any] = {
+    "token_dropout": False,
+    "layer_norm_eps": 1e-12,
+    "num_attention_heads": 12,
+    "position_embedding_type": "absolute",
+    "emb_layer_norm_before": False,
+}
+"""What transformers takes for what is not in a ``config.json`` (it writes none of its defaults)."""
+_HEADS = ("num_attention_heads", "encoder_attention_heads", "attention_heads")
+
+State = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,81 +76,168 @@ def read_checkpoint(path: Path, spec: EncoderSpec) -> Checkpoint:
     Parameters
     ----------
     path : path
-        A ``.pt`` file in either layout of fair-esm (``args`` or ``cfg`` beside ``model``), or a
-        Hugging Face model folder.
+        A ``.pt`` or ``.safetensors`` file, or a Hugging Face model folder.
     spec : EncoderSpec
         Which model it should hold.
 
     Raises
     ------
     WeightsError
-        It is no such checkpoint, or of another size.
+        It is no such checkpoint, of another size, or its numbers would be others than its own; says
+        what it holds.
     """
-    made = _from_folder(path) if path.is_dir() else _from_file(path, spec)
-    layers = len({name.split(".")[1] for name in made.state if name.startswith("layers.")})
-    embedding = made.state.get("embed_tokens.weight")
-    dim = 0 if embedding is None else embedding.shape[1]
+    if path.is_dir():
+        folder = read_folder(path)
+        content: State = folder.state
+        settings = _DEFAULTS | folder.config
+    elif path.suffix == ".safetensors":
+        content, settings = _of_safetensors(path)
+    else:
+        content, settings = _of_pickle(path, spec)
+    check_plain(content, path)
+    state = _trunk(content, path)
+    _check_settings(settings, spec, path)
+    if settings.get("emb_layer_norm_before") is False:
+        state = {name: v for name, v in state.items() if "emb_layer_norm_before" not in name}
+    if settings.get("position_embedding_type") == "rotary":  # transformers once wrote both
+        state.pop("embed_positions.weight", None)
+    _check_size(state, spec, path)
+    _check_names(state, spec, path)
+    said = settings.get("token_dropout")
+    return Checkpoint(
+        state,
+        token_dropout=True if said is None else bool(said),
+        eps=float(settings.get("layer_norm_eps", 1e-5)),
+    )
+
+
+def _of_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
+    config = path.with_name("config.json")
+    try:
+        said = json.loads(config.read_text("utf-8")) if config.is_file() else None
+        return load_file(path), {} if said is None else _DEFAULTS | said
+    except UNREADABLE as why:
+        raise WeightsError(f"'{path}' cannot be read as weights: {_first_line(why)}") from None
+
+
+def _of_pickle(path: Path, spec: EncoderSpec) -> tuple[State, dict[str, Any]]:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            mapped = zipfile.is_zipfile(path)  # torch 1.5 and before wrote another format
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except UNREADABLE as why:
+        raise WeightsError(
+            f"'{path}' is no fair-esm checkpoint of {spec.full_name}: {_first_line(why)}. Save its "
+            f"weights alone: torch.save(model.state_dict(), FILE)"
+        ) from None
+    state = _state_dict(content)
+    if state is None:
+        held = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
+        raise WeightsError(
+            f"'{path}' holds no weights by name but {held}. Expected a state dict, or one under "
+            f"{', '.join(_STATES)}"
+        )
+    return state, _settings(content)
+
+
+def _state_dict(content: Any, depth: int = 2) -> State | None:
+    """The mapping of names to tensors in a checkpoint: itself, or under one of the usual names."""
+    if not isinstance(content, Mapping) or not content:
+        return None
+    if all(isinstance(name, str) for name in content) and any(
+        map(torch.is_tensor, content.values())
+    ):
+        return {name: value for name, value in content.items() if torch.is_tensor(value)}
+    inner = (_state_dict(content[name], depth - 1) for name in _STATES if depth and name in content)
+    return next((state for state in inner if state is not None), None)
+
+
+def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What fair-esm notes beside the weights."""
+    config = content.get("cfg")
+    said = config.get("model") if isinstance(config, Mapping) else content.get("args")
+    if isinstance(said, argparse.Namespace):
+        said = vars(said)
+    if not isinstance(said, Mapping):
+        return {}
+    # Older files do not say emb_layer_norm_before where they have its weights: these decide.
+    return {name: value for name, value in said.items() if name != "emb_layer_norm_before"}
+
+
+def _trunk(content: State, path: Path) -> dict[str, Tensor]:
+    """The trunk's weights by fair-esm's names, whatever stands before them."""
+    names = {name: _WRAPPERS.sub("", name) for name in content}
+    trunks = [found for name in names.values() if (found := _EMBEDDING.fullmatch(name))]
+    if len(trunks) != 1:
+        has = ", ".join(found[0] for found in trunks) or ", ".join([*names.values()][:4])
+        problem = "several models" if trunks else "no ESM"
+        raise WeightsError(
+            f"'{path}' holds {problem} ({has}). Save one model's state dict alone, with fair-esm's "
+            f"names or transformers'"
+        )
+    prefix, hugging_face = trunks[0][1], trunks[0][2] != "embed_tokens"
+    state: dict[str, Tensor] = {}
+    for name, bare in names.items():
+        if bare.startswith(prefix):
+            inside = bare[len(prefix) :]
+            state[fair_esm_name(inside) if hugging_face else inside] = content[name]
+    return state
+
+
+def _check_settings(settings: Mapping[str, Any], spec: EncoderSpec, path: Path) -> None:
+    heads = next((settings[name] for name in _HEADS if name in settings), spec.heads)
+    if heads != spec.heads:
+        raise WeightsError(
+            f"'{path}' says {heads} attention heads, {spec.name} has {spec.heads}. Name the right "
+            f"weights with --weights"
+        )
+    positions = settings.get("position_embedding_type")
+    if positions is not None and (positions == "rotary") != is_rotary(spec):
+        raise WeightsError(
+            f"'{path}' says {positions} positions, which {spec.name} has not. Name the right "
+            f"weights with --weights"
+        )
+
+
+def _check_size(state: State, spec: EncoderSpec, path: Path) -> None:
+    layers = len({name.split(".")[1] for name in state if name.startswith("layers.")})
+    tokens, dim = state["embed_tokens.weight"].shape
     if (layers, dim) != (spec.layers, spec.dim):
         raise WeightsError(
             f"'{path}' holds a model of {layers} layers and width {dim}; {spec.name} has "
             f"{spec.layers} and {spec.dim}. Name the right file with --weights"
         )
-    return made
-
-
-def _from_file(path: Path, spec: EncoderSpec) -> Checkpoint:
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        if "cfg" in content:
-            settings = content["cfg"]["model"]
-        else:
-            settings = content.get("args", argparse.Namespace())
-        prefix = re.compile(r"^(encoder\.)?(sentence_encoder\.)?")
-        state = {prefix.sub("", name): value for name, value in content["model"].items()}
-    except UNREADABLE as why:
-        first = str(why).splitlines()[0] if str(why) else type(why).__name__
+    if tokens != VOCABULARY:
         raise WeightsError(
-            f"'{path}' is no fair-esm checkpoint of {spec.full_name}: {first}"
-        ) from None
-    return Checkpoint(state, bool(getattr(settings, "token_dropout", False)))
+            f"'{path}' reads {tokens} tokens, {spec.name} {VOCABULARY}: it is of another alphabet "
+            f"(as SaProt is). Name the right file with --weights"
+        )
 
 
-def _from_folder(path: Path) -> Checkpoint:
-    folder = read_folder(path)
-    state = {_renamed(name): value for name, value in folder.state.items()}
-    if folder.config.get("position_embedding_type") == "rotary":
-        state.pop("embed_positions.weight", None)
-    if not folder.config.get("emb_layer_norm_before"):
-        state = {name: v for name, v in state.items() if "emb_layer_norm_before" not in name}
-    return Checkpoint(
-        state,
-        token_dropout=bool(folder.config.get("token_dropout", False)),
-        eps=float(folder.config.get("layer_norm_eps", 1e-5)),
-    )
+def _check_names(state: State, spec: EncoderSpec, path: Path) -> None:
+    """Raise unless the trunk has all weights, in their shapes, and no others."""
+    required, optional = trunk_shapes(state, spec)
+    here = {name for name in state if name.startswith(_TRUNK) and not _NO_WEIGHTS.fullmatch(name)}
+    lacking = sorted(required.keys() - here)
+    others = sorted(here - required.keys() - optional.keys())
+    wrong = [
+        name
+        for name, shape in (required | optional).items()
+        if name in here and tuple(state[name].shape) != shape
+    ]
+    for names, problem in (
+        (lacking, "lacks weights"),
+        (others, "has weights that are none of this model's, and would be left out"),
+        (wrong, "has weights of another shape"),
+    ):
+        if names:
+            more = f" and {len(names) - 3:,} more" if names[3:] else ""
+            raise WeightsError(
+                f"'{path}' is no checkpoint of {spec.full_name}: it {problem} "
+                f"({', '.join(names[:3])}{more}). Merge adapters, or name the right file with "
+                f"--weights"
+            )
 
 
-_HUGGING_FACE_NAMES = (
-    (r"^esm\.", ""),
-    (r"^embeddings\.word_embeddings\.", "embed_tokens."),
-    (r"^embeddings\.position_embeddings\.", "embed_positions."),
-    (r"^embeddings\.layer_norm\.", "emb_layer_norm_before."),
-    (r"^encoder\.emb_layer_norm_after\.", "emb_layer_norm_after."),
-    (r"^encoder\.layer\.", "layers."),
-    (r"\.attention\.self\.(q|k|v)(uery|ey|alue)\.", r".self_attn.\1_proj."),
-    (r"\.attention\.self\.rotary_embeddings\.", ".self_attn.rot_emb."),
-    (r"\.attention\.output\.dense\.", ".self_attn.out_proj."),
-    (r"\.attention\.LayerNorm\.", ".self_attn_layer_norm."),
-    (r"\.intermediate\.dense\.", ".fc1."),
-    (r"\.output\.dense\.", ".fc2."),
-    (r"\.LayerNorm\.", ".final_layer_norm."),
-    (r"^layers\.\*\.", "layers.0."),  # one set of frequencies for all layers
-    (r"\.gamma$", ".weight"),
-    (r"\.beta$", ".bias"),
-)
-
-
-def _renamed(name: str) -> str:
-    for theirs, ours in _HUGGING_FACE_NAMES:
-        name = re.sub(theirs, ours, name)
-    return name
+def _first_line(why: Exception) -> str:
+    return str(why).splitlines()[0] if str(why) else type(why).__name__

@@ -105,8 +105,12 @@ def _renamed(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
         return []
     layer, _, rest = name.removeprefix("transformer.blocks.").partition(".")
     part, _, kind = rest.rpartition(".")
-    names = _ORIGINAL.get(part, ())
-    pieces = value.chunk(len(names)) if names else ()
+    if "rotary" in rest:  # frequencies: the formula's
+        return []
+    if part not in _ORIGINAL or not value.is_floating_point():
+        raise ValueError(f"'{name}' is no weight of an ESM C")
+    names = _ORIGINAL[part]
+    pieces = value.chunk(len(names))
     return [(f"layers.{layer}.{n}.{kind}", v) for n, v in zip(names, pieces, strict=True)]
 
 

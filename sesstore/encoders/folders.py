@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,10 @@ def weight_files(path: Path) -> list[Path]:
                 shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
             except (ValueError, KeyError, AttributeError) as problem:
                 raise WeightsError(f"'{index}' is no index of weights: {problem}") from None
-            return [path / shard for shard in sorted(set(shards))]
+            names = sorted(set(map(str, shards)))
+            if elsewhere := [shard for shard in names if Path(shard).name != shard]:
+                raise WeightsError(f"'{index}' names '{elsewhere[0]}', which is not beside it")
+            return [path / shard for shard in names]
     return []
 
 
@@ -89,7 +92,27 @@ def read_folder(path: Path) -> Folder:
         config = json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as why:
         raise WeightsError(f"'{path / 'config.json'}' cannot be read: {why}") from None
+    check_plain(state, path)
     return Folder(config, state)
+
+
+def check_plain(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `WeightsError` if weights are not the numbers a forward uses.
+
+    Those of quantised models are whole numbers with scales beside them, and those of models with
+    LoRA adapters lack what the adapters add.
+    """
+    for name, weight in state.items():
+        if "lora_" in name or ".base_layer." in name:
+            raise WeightsError(
+                f"'{path}' holds adapters beside its weights ('{name}'). Merge them first: "
+                f"model.merge_and_unload() of PEFT, then save it"
+            )
+        if name.endswith(("weight", "bias")) and not weight.is_floating_point():
+            raise WeightsError(
+                f"'{path}' holds quantised weights ('{name}' is {weight.dtype}). Get them as "
+                f"float32, bfloat16 or float16"
+            )
 
 
 def _read(shard: Path) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import urllib.error
 import urllib.request
@@ -104,14 +105,21 @@ def hugging_face_folder() -> Path:
 def _inside(place: Path, spec: EncoderSpec) -> Path | None:
     """What of an encoder a file or folder holds: a checkpoint file, or a model folder."""
     if place.is_file():
-        in_folder = place.suffix in (".safetensors", ".bin")
-        return place.parent if in_folder and (place.parent / "config.json").is_file() else place
+        folder = place.parent
+        in_folder = (folder / "config.json").is_file() and place.name in _weights_of(folder)
+        return folder if in_folder else place
     if spec.files[0].endswith((".pt", ".npz")) and (place / spec.files[0]).is_file():
         return place / spec.files[0]
     for folder in (place / spec.repository.rpartition("/")[2], place):
         if spec.repository and (folder / "config.json").is_file():
             return folder
     return None
+
+
+def _weights_of(folder: Path) -> set[str]:
+    """Names of a model folder's weight files that are there; a copy under another name is none."""
+    shards = re.compile(r"(model|pytorch_model)(-\d+-of-\d+)?\.(safetensors|bin)")
+    return {file.name for file in folder.iterdir() if shards.fullmatch(file.name)}
 
 
 def _called(found: Path, spec: EncoderSpec) -> bool:
@@ -126,8 +134,7 @@ def _in_hugging_face_cache(spec: EncoderSpec) -> Path | None:
     with suppress(OSError):
         revision = (folder / "refs" / "main").read_text("utf-8").strip()
         snapshot = folder / "snapshots" / revision
-        has_weights = any(snapshot.glob("model*.safetensors")) or any(snapshot.glob("*.bin"))
-        if (snapshot / "config.json").is_file() and has_weights:
+        if (snapshot / "config.json").is_file() and _weights_of(snapshot):
             return snapshot
     return None
 
