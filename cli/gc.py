@@ -29,7 +29,8 @@ def command(
     """Remove what killed writers left behind.
 
     What a living writer on this machine has in hand is left alone. In object storage that cannot be
-    told, so there only what is old goes: give it longer than a writer takes to send a segment.
+    told, so there only what is old goes, by the clock of the storage: give it longer than a writer
+    takes to send a segment. A push that ends meanwhile sends again what it lacks then.
 
     \b
     Example:
@@ -44,10 +45,8 @@ def command(
 
     url = url_of(store_path)
     seconds = (DAY if url else _HOUR) if older_than is None else 60 * older_than
-    if url and set_aside:
-        raise click.UsageError("nothing is set aside in object storage")
     if url:
-        report = remote_gc(url, older_than=seconds, dry_run=dry_run)
+        report = remote_gc(url, older_than=seconds, set_aside=set_aside, dry_run=dry_run)
     else:
         store = Store.open(store_path)
         report = gc(store, older_than=seconds, set_aside=set_aside, dry_run=dry_run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import output_options, store_option
-from .output import Output
+from .output import Output, size
 
 if TYPE_CHECKING:
     from sesstore.store.repair import RepairReport
@@ -17,21 +17,39 @@ _SHOWN = 10
 
 
 @click.command("repair")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="With a store in object storage: send it again what this store has.",
+)
+@click.option("--quick", is_flag=True, help="With a store in object storage: look at sizes only.")
 @store_option
 @output_options
-def command(store_path: Path, output: Output) -> None:
+def command(source: Path | None, quick: bool, store_path: Path, output: Output) -> None:
     """Verify a store and set right what is wrong; say what has to be made again.
 
     Nothing is deleted: what is broken moves to set-aside/ inside the store. Run it while nobody
     writes. Exit status 1 if anything has to be made again.
 
+    Of a store in object storage every object is read, or with --quick its size looked up. What is
+    missing or damaged is named no longer, so that pull and push work again, and is sent again with
+    --from; damaged objects move to share/set-aside/.
+
     \b
     Example:
       sesstore repair
+      sesstore repair --store s3://our-lab/embeddings --from my-store
       sesstore repair --json > repaired.json
     """
+    from sesstore.sharing.cache import url_of
     from sesstore.store.repair import repair
 
+    if url := url_of(store_path):
+        _repair_url(url, source, quick, output)
+        return
+    if source is not None or quick:
+        raise click.UsageError("--from and --quick are for a store in object storage")
     report = repair(store_path, progress=output)
     for what, names in (("set aside", report.set_aside), ("rebuilt", report.rebuilt)):
         for name in names:
@@ -43,6 +61,33 @@ def command(store_path: Path, output: Output) -> None:
         output.line("all is sound again, and nothing was lost")
     output.result({**report.to_json(), "lost": lost})
     if lost:
+        raise click.exceptions.Exit(1)
+
+
+def _repair_url(url: str, source: Path | None, quick: bool, output: Output) -> None:
+    """Repair a store in object storage."""
+    from sesstore.sharing.remoterepair import repair_remote
+    from sesstore.store import Store
+
+    store = None if source is None else Store.open(source)
+    report = repair_remote(url, store, quick=quick, progress=output)
+    output.line(f"{report.checked:,} segments, bundles and tasks looked at")
+    for part, problem in report.faults.items():
+        output.line(f"taken out: {part}: {problem}")
+    for path in report.rebuilt:
+        output.line(f"rebuilt: {path}")
+    if report.sent is not None:
+        output.line(f"sent again: {report.sent.files:,} files, {size(report.sent.bytes)}")
+    for encoder, count in report.embeddings_lost.items():
+        output.line(f"{count:,} proteins to embed again with {encoder} (`sesstore embed`)")
+    for records, count in report.records_lost.items():
+        output.line(f"{count:,} {records} lost (push them from a store that has them)")
+    for task in report.tasks_lost:
+        output.line(f"task {task} lost (`sesstore add`)")
+    if not report.lost:
+        output.line("nothing is lost" if report.faults or report.rebuilt else "nothing was wrong")
+    output.result(report.to_json())
+    if report.lost:
         raise click.exceptions.Exit(1)
 
 

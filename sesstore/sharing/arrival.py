@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from ..files import fsync
 from ..provenance import Provenance
 from ..residues import Embedding
 from ..store import Store, layout
-from ..store.files import saying_when_full
+from ..store.access import system_errors
 from ..store.segmentcheck import segment_problems
 from ..store.segments import Segment
 from ..store.unfinished import check_same_storage
@@ -35,9 +35,10 @@ from .index import FileEntry, SegmentEntry
 from .publish import row_sum
 from .reading import Reader
 from .remote import PIECE
-from .spans import spans_of
+from .spans import in_flight, spans_of
 
 Lengths = Callable[[list[bytes]], list[int]]
+_T = TypeVar("_T")
 
 
 def make_encoder_folder(store: Store, provenance: Provenance) -> Path:
@@ -88,27 +89,41 @@ def fetch_segment(
     StorageFullError
         No space left; what arrived stays for the next attempt.
     """
-    with _unfinished(final) as folder, saying_when_full(final):
+    with _unfinished(final) as folder, system_errors(final):
+        if final.exists():  # another pull fetched it while this one waited
+            shutil.rmtree(folder)
+            advance(entry.bytes)
+            return 0
         for file in entry.files:
             (folder / file).parent.mkdir(exist_ok=True)
-        fetched = pool.map(
-            lambda pair: _fetch_file(
-                reader, f"{path}/{pair[0]}", pair[1], folder / pair[0], advance
-            ),
-            entry.files.items(),
-        )
-        moved = sum(fetched)
-        problem = next(segment_problems(folder, provenance, quick=False), None)
-        problem = problem or _length_problem(Segment(folder), lengths)
-        if problem:
+        fetched = [
+            pool.submit(_fetch_file, reader, f"{path}/{file}", sums, folder / file, advance)
+            for file, sums in entry.files.items()
+        ]
+        try:
+            moved = sum(_results(fetched))
+            problem = next(segment_problems(folder, provenance, quick=False), None)
+            problem = problem or _length_problem(Segment(folder), lengths)
+            if problem:
+                raise names.refused(f"segment {final.name}: {problem}")
+        except CorruptStoreError:  # of what a sender who lies sent, nothing stays
             shutil.rmtree(folder, ignore_errors=True)
-            raise names.refused(f"segment {final.name}: {problem}")
+            raise
         for place in {(folder / file).parent for file in entry.files}:
             fsync(place)
-        if not final.exists():
-            os.rename(folder, final)
-            fsync(final.parent)
+        os.rename(folder, final)
+        fsync(final.parent)
     return moved
+
+
+def _results(futures: list[Future[_T]]) -> list[_T]:
+    """Results of all; none is running any more when one raises, so that the folder can be left."""
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
 
 
 def _length_problem(segment: Segment, lengths: Lengths) -> str | None:
@@ -119,23 +134,35 @@ def _length_problem(segment: Segment, lengths: Lengths) -> str | None:
 
 @contextmanager
 def _unfinished(final: Path) -> Iterator[Path]:
-    """Yield a folder under a dot-name, the one an interrupted fetch left if nobody has it."""
-    folder = final.with_name(f".pull-{final.name}")
-    for place in (folder, folder.with_name(f"{folder.name}-{secrets.token_hex(4)}")):
+    """Yield a folder under a dot-name, the one an interrupted fetch left if there is one.
+
+    Waits while another pull has it: that is less than fetching the same segment twice.
+    """
+    place = final.with_name(f".pull-{final.name}")
+    while True:
         place.mkdir(exist_ok=True)
-        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+            handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:  # it got its final name, or was removed, just now
             continue
         try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not _is_same(handle, place):  # so it did while this one waited
+                continue
             yield place
+            return
         finally:
             os.close(handle)
-            if final.exists():
-                shutil.rmtree(place, ignore_errors=True)
-        return
+
+
+def _is_same(handle: int, place: Path) -> bool:
+    """Whether a folder that is open is the one of that name."""
+    mine = os.fstat(handle)
+    try:
+        named = place.lstat()
+    except FileNotFoundError:
+        return False
+    return (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino)
 
 
 def _fetch_file(
@@ -193,6 +220,8 @@ class PartialSegment:
         Which proteins to take.
     shard_rows : int
         Rows of one of its files.
+    files : mapping of str to FileEntry
+        Its files.
     """
 
     path: str
@@ -203,6 +232,7 @@ class PartialSegment:
     offsets: NDArray[np.int64]
     rows: NDArray[np.int64]
     shard_rows: int
+    files: Mapping[str, FileEntry]
 
     @property
     def row_bytes(self) -> int:
@@ -224,8 +254,7 @@ class PartialSegment:
             raise names.refused(f"the sums of segment {self.name} are not as many as its proteins")
         bounds = self.offsets * self.row_bytes
         spans = spans_of(bounds[:-1], bounds[1:], self.rows)
-        for start in range(0, len(spans), 8):
-            batch = spans[start : start + 8]
+        for batch in in_flight(spans):
             fetched = pool.map(lambda s: self._values(reader, s.start, s.stop), batch)
             for span, (values, scales) in zip(batch, fetched, strict=True):
                 advance(len(values))
@@ -256,14 +285,19 @@ class PartialSegment:
         while place < stop:
             number = place // shard
             end = min(stop, (number + 1) * shard)
-            file = f"{self.path}/values/c.{number}.0"
-            parts.append(reader.read(file, place - number * shard, end - number * shard))
+            file, first = f"values/c.{number}.0", number * shard
+            parts.append(self._read(reader, file, place - first, end - first))
             place = end
         scales = b""
         if self.provenance.dtype == "int8":
             first, last = start // self.row_bytes, stop // self.row_bytes
-            scales = reader.read(f"{self.path}/scales/c.0", 2 * first, 2 * last)
+            scales = self._read(reader, "scales/c.0", 2 * first, 2 * last)
         return b"".join(parts), scales
+
+    def _read(self, reader: Reader, file: str, start: int, stop: int) -> bytes:
+        if file not in self.files:
+            raise names.refused(f"segment {self.name} has fewer files than its metadata say")
+        return reader.read(f"{self.path}/{file}", start, stop, self.files[file].bytes)
 
 
 def shard_rows_of(raw: bytes, residues: int, provenance: Provenance) -> int:

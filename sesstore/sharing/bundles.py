@@ -16,20 +16,23 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import StoreError
 from ..provenance import canonical_json
-from . import names
+from ..store.access import system_errors
+from . import limits, names
 from .index import BundleEntry
 from .records import Record, check_makers
 from .spans import Span, spans_of
 
-MOST_RECORDS = 1 << 16
+CUT_BYTES = 256 << 20
+"""A bundle ends with the record that brings it to this size."""
+
 SUM_BYTES = 16
 _MAGIC = b"SESB0001"
 _HEAD = struct.Struct("<8sQQ")
@@ -63,6 +66,11 @@ class Footer:
 
     def __len__(self) -> int:
         return len(self.ends)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Bytes of each record, shape=(R,)."""
+        return np.diff(self.ends, prepend=0)
 
     def spans(self, rows: NDArray[np.int64]) -> list[Span]:
         """Ranges to be fetched for some records."""
@@ -118,11 +126,11 @@ def write_bundles(
     remaining = iter(records)
     while (first := next(remaining, None)) is not None:
         beside = folder / f".{kind}-{name}"
-        with beside.open("wb") as file:
+        with system_errors(beside), beside.open("wb") as file:
             total = sha256()
             digests, keys, ends, sums = [], [], [], []
             done = 0
-            for record in (first, *islice(remaining, MOST_RECORDS - 1)):
+            for record in _some(first, remaining):
                 file.write(record.data)
                 total.update(record.data)
                 done += len(record.data)
@@ -149,6 +157,25 @@ def write_bundles(
         path = folder / total.hexdigest()
         beside.rename(path)
         yield path.name, entry, path
+
+
+def _some(first: Record, remaining: Iterator[Record]) -> Iterator[Record]:
+    """Yield the records of one bundle: as many as it may hold, or until it is large."""
+    size, record = 0, first
+    for count in range(1, limits.BUNDLE_RECORDS + 1):
+        if len(record.data) > limits.RECORD_BYTES:
+            raise StoreError(
+                f"what is stored of protein {record.digest.hex()[:12]} takes more than the "
+                f"{limits.RECORD_BYTES:,} bytes that can be shared. Take fewer conformers"
+            )
+        yield record
+        size += len(record.data)
+        following = None
+        if size < CUT_BYTES and count < limits.BUNDLE_RECORDS:
+            following = next(remaining, None)
+        if following is None:
+            return
+        record = following
 
 
 def parse_footer(raw: bytes, entry: BundleEntry) -> Footer:
@@ -182,7 +209,10 @@ def parse_footer(raw: bytes, entry: BundleEntry) -> Footer:
         place += size
     digests, keys, ends, sums = arrays
     ends = ends[:, 0]
-    body = entry.bytes - entry.footer
-    if count and (ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] != body):
+    # Compared, not subtracted: differences of numbers that lie could overflow.
+    starts, body = np.concatenate([[0], ends[:-1]]), entry.bytes - entry.footer
+    if (ends < starts).any() or (int(ends[-1]) if count else 0) != body:
         raise names.refused("a bundle's records do not lie back to back")
+    if (ends - starts > limits.RECORD_BYTES).any():
+        raise names.refused(f"a bundle has a record of over {limits.RECORD_BYTES:,} bytes")
     return Footer(digests, keys[:, 0], ends, sums, makers)

@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import StoreError
+from ..errors import CorruptStoreError, StoreError, StoreFormatError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
 from .cache import cache_of
+from .commits import published
 from .outbox import send_records, send_segment
 from .reading import Reader
 from .remote import Target, as_folder, is_url
@@ -65,8 +66,9 @@ def opened_store(
         yield Store.open(as_folder(str(where)), create=create)
         return
     target = UrlRemote(str(where))
-    target.version()  # raises where nothing can be written
-    if not create:
+    if create:
+        published(target)  # raises where it cannot be reached, or is not as it must be
+    else:
         Reader(target).index()
     root = cache_of(target.url)
     root = root.with_name(f"{root.name}.writing")
@@ -100,23 +102,49 @@ def _scratch(root: Path) -> Iterator[Path]:
 
 
 def _send_left(target: Target, root: Path, progress: Progress) -> None:
-    """Send what killed writers of this machine committed and did not send; remove their folders."""
+    """Send what killed writers of this machine committed and did not send; remove their folders.
+
+    What a power cut damaged of it is not sent, is kept beside, and is said.
+    """
     for folder in layout.committed(root):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if (folder / "store" / layout.METADATA).is_file():
-                _send_all(Store.open(folder / "store"), target, progress)
-            shutil.rmtree(folder)
+            problems = _send_all(folder / "store", target, progress)
+            if problems:
+                _keep_damaged(folder, problems, progress)
+            else:
+                shutil.rmtree(folder)
         except BlockingIOError:
             continue
         finally:
             os.close(handle)
 
 
-def _send_all(store: Store, target: Target, progress: Progress) -> None:
-    send_records(store, target, progress=progress)
-    for folder in layout.encoder_folders(store.path):
+def _send_all(path: Path, target: Target, progress: Progress) -> list[str]:
+    """Send a scratch store but for what is damaged; says what that is."""
+    problems: list[str] = []
+    if not (path / layout.METADATA).is_file():
+        return problems
+    try:
+        send_records(Store.open(path), target, progress=progress)
+    except (CorruptStoreError, StoreFormatError) as problem:
+        problems.append(str(problem))
+    for folder in layout.encoder_folders(path):
         for segment in layout.segment_folders(folder):
             progress.note(f"sending {segment.name}, which an earlier run left")
-            send_segment(target, folder.name, segment)
+            try:
+                send_segment(target, folder.name, segment)
+                shutil.rmtree(segment)
+            except CorruptStoreError as problem:
+                problems.append(str(problem))
+    return problems
+
+
+def _keep_damaged(folder: Path, problems: list[str], progress: Progress) -> None:
+    place = folder.parent.with_name(f"{folder.parent.name}.damaged") / folder.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(place)
+    for problem in problems:
+        progress.note(f"warning: what an earlier run left here is damaged: {problem}")
+    progress.note(f"it was not sent and lies in {place}. What it held is made again by this run")

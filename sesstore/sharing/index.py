@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 
 from ..alphabets import Alphabet
-from ..errors import CorruptStoreError, InputError, SesstoreError
+from ..errors import CorruptStoreError, InputError, SesstoreError, StoreError
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import STORAGE_TYPES
 from ..store import layout
 from ..store.files import sealed, unsealed
 from ..store.unfinished import check_same_storage
-from . import names
+from . import limits, names
 
 FORMAT = 1
 KINDS = ("proteins", "ids", "tokens")
-_METADATA_BYTES = 1 << 24
 _INDEX_ROOM = 1 << 20
 
 
@@ -121,7 +120,7 @@ class Index:
     alphabets: dict[str, Alphabet] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
-        """Document to be stored."""
+        """Document to be stored; raises `StoreError` if readers would not take it."""
         encoders = {
             folder: {
                 "provenance": encoder.provenance.to_json(),
@@ -135,7 +134,13 @@ class Index:
         document["tasks"] = tasks
         if self.alphabets:
             document["alphabets"] = [one.to_json() for one in self.alphabets.values()]
-        return sealed(document)
+        raw = sealed(document)
+        if len(raw) > limits.INDEX_BYTES:
+            raise StoreError(
+                f"an index of {len(raw):,} bytes is more than readers take "
+                f"({limits.INDEX_BYTES:,}). Run `sesstore compact` and push to a new place"
+            )
+        return raw
 
     def add(self, other: Index) -> list[str]:
         """Take in what another index has; return tasks that differ and stay as they are.
@@ -188,6 +193,8 @@ def parse_index(raw: bytes, where: str) -> Index:
     CorruptStoreError
         Anything in it is not as it must be.
     """
+    if len(raw) > limits.INDEX_BYTES or limits.too_many_values(raw):
+        raise names.refused(f"{where} is larger than an index may be")
     try:
         document = unsealed(raw, where)  # type: ignore[arg-type]
         if document["sesstore_share"] != FORMAT:
@@ -259,8 +266,10 @@ def _size_problem(entry: SegmentEntry, provenance: Provenance) -> str | None:
     for file, expected in exact.items():
         if entry.files[file].bytes != expected:
             return f"says {file} has {entry.files[file].bytes} bytes, it must have {expected}"
-    if any(entry.files[file].bytes > _METADATA_BYTES for file in metadata):
+    if any(entry.files[file].bytes > limits.METADATA_BYTES for file in metadata):
         return "has metadata of an impossible size"
+    if exact["digests/c.0.0"] > limits.ARRAY_BYTES:
+        return f"says it has {entry.proteins:,} proteins, more than a segment may have"
     row = provenance.dim * np.dtype(provenance.dtype).itemsize
     held = sum(entry.files[file].bytes for file in shards)
     least = entry.residues * row
@@ -278,12 +287,14 @@ def _bundle(value: dict[str, Any]) -> BundleEntry:
         names.plain_name(name, "source")
     elif name != "":
         raise names.refused("a bundle has a name it should not have")
+    if value["records"] == 0 or value["footer"] == 0:
+        raise names.refused("an empty bundle")
     return BundleEntry(
         kind=value["kind"],
         name=name,
-        bytes=names.size(value["bytes"]),
-        footer=names.size(value["footer"]),
-        records=names.size(value["records"]),
+        bytes=names.size(value["bytes"], limits.BUNDLE_BYTES),
+        footer=names.size(value["footer"], min(limits.FOOTER_BYTES, value["bytes"])),
+        records=names.size(value["records"], limits.BUNDLE_RECORDS),
         footer_sha256=names.sha256_name(value["footer_sha256"]),
     )
 
@@ -294,7 +305,7 @@ def _task(value: dict[str, Any]) -> TaskEntry:
         raise names.refused("a task has no problem type")
     return TaskEntry(
         names.sha256_name(value["sha256"]),
-        names.size(value["bytes"]),
+        names.size(value["bytes"], limits.TASK_BYTES),
         names.size(value["rows"]),
         problem,
     )

@@ -8,7 +8,6 @@ scratch folder stays a few segments small however much is embedded.
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,11 +22,14 @@ from ..store import Store, layout
 from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
 from ..store.unfinished import check_same_storage
 from . import names
+from .cleanup import Files, commit_checked
 from .commits import commit, fold, published
 from .index import EncoderEntry, Index
-from .publish import publish_records, segment_entry, sums_of_segment
+from .limits import METADATA_BYTES
+from .publish import check_segment, publish_records, segment_entry, sums_of_segment
 from .reading import Reader
 from .remote import Target
+from .scratch import scratch_folder
 
 _AT_ONCE = 8
 _WAITING = 2
@@ -52,7 +54,7 @@ def claim_encoder(target: Target, provenance: Provenance) -> None:
     for place, attributes in groups.items():
         target.create(f"{place}{layout.METADATA}", layout.group_metadata(attributes))
     path = f"{layout.EMBEDDINGS}/{folder}/{layout.METADATA}"
-    raw = b"".join(target.stream(path))
+    raw = Reader(target).whole(path, METADATA_BYTES)
     known = layout.parse_group(raw, f"{target.url}/{path}")["provenance"]
     check_same_storage(Provenance.from_json(known), provenance)
 
@@ -76,18 +78,24 @@ def send_segment(target: Target, folder: str, path: Path) -> None:
     StoreError
         The target cannot be reached, or something did not arrive whole.
     """
+    check_segment(path)
     entry = segment_entry(path)
     provenance = Provenance.from_json(layout.read_group(path / layout.METADATA)["provenance"])
-    files = [file for file in entry.files if file != layout.METADATA]
-    with tempfile.TemporaryDirectory(prefix="sesstore-sums-") as made:
-        sums = Path(made) / path.name
+    new = Index(encoders={folder: EncoderEntry(provenance, {path.name: entry})})
+    with scratch_folder("sums") as made:
+        sums = made / path.name
         sums.write_bytes(sums_of_segment(path))
-        sent = [(names.segment_path(folder, path.name, file), path / file) for file in files]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda pair: target.put(*pair), sent))
-        target.put(names.sums_path(path.name), sums)
-    target.put(names.segment_path(folder, path.name, layout.METADATA), path / layout.METADATA)
-    commit(target, Index(encoders={folder: EncoderEntry(provenance, {path.name: entry})}))
+        files = [(names.segment_path(folder, path.name, file), path / file) for file in entry.files]
+        files.append((names.sums_path(path.name), sums))
+        commit_checked(target, files, lambda some: _send(target, some), lambda: commit(target, new))
+
+
+def _send(target: Target, files: Files) -> None:
+    """Send files, those that say what the others are after them."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for last in (False, True):
+            some = [pair for pair in files if (pair[1].name == layout.METADATA) == last]
+            list(pool.map(lambda pair: target.put(*pair), some))
 
 
 def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -> Index:
@@ -99,21 +107,24 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
         There is another task of the name of a new one, which stays.
     """
     known, reader = published(target), Reader(target)
-    with tempfile.TemporaryDirectory(prefix="sesstore-send-") as made:
+    with scratch_folder("send") as made:
         found = publish_records(
             store,
             known,
             lambda sha: reader.footer(sha, known.bundles[sha]),
-            Path(made),
+            made,
             progress=progress,
         )
         new = found.index
         new.tasks = {name: task for name, task in new.tasks.items() if name not in known.tasks}
         if not new.bundles and not new.tasks:
             return known
-        for path, file in found.files.items():
-            target.put(path, file)
-        commit(target, new)
+        named = {names.bundle_path(sha) for sha in new.bundles}
+        named |= {names.task_path(task.sha256) for task in new.tasks.values()}
+        files = [(path, file) for path, file in found.files.items() if path in named]
+        commit_checked(
+            target, files, lambda some: _send(target, some), lambda: commit(target, new), progress
+        )
     known = published(target)
     for name, task in new.tasks.items():
         if known.tasks[name] != task:
@@ -158,6 +169,7 @@ class UploadingWriter(SegmentWriter):
         self._pool = ThreadPoolExecutor(1, "sesstore-upload")
         self._room = threading.Semaphore(_WAITING)
         self._sending: list[Future[None]] = []
+        self._sent = 0  # by the sending thread alone: `committed` grows meanwhile
 
     def __exit__(
         self,
@@ -204,7 +216,8 @@ class UploadingWriter(SegmentWriter):
         try:
             send_segment(self._target, self.folder.name, path)
             shutil.rmtree(path, ignore_errors=True)
-            if len(self.committed) % _FOLD_AFTER == 0:
+            self._sent += 1
+            if self._sent % _FOLD_AFTER == 0:
                 fold(self._target)
         finally:
             self._room.release()

@@ -103,7 +103,7 @@ class Overlay:
             while piece := file.read(1 << 22):
                 yield piece
 
-    def read(self, path: str, start: int, stop: int) -> bytes:
+    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Return some bytes of a file."""
         with self.place(path).open("rb", buffering=0) as file:
             file.seek(start)

@@ -7,10 +7,9 @@ arrives is checked before it is stored; what is here already is not fetched.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..errors import CorruptStoreError, InputError, MissingFileError
@@ -19,12 +18,14 @@ from ..store import Store, layout
 from ..store.tasks import read_task, write_task
 from ..tasks import Task
 from . import names
+from .httpremote import HttpRemote
 from .index import EncoderEntry, Index
 from .overlay import Overlay
 from .reading import Reader
 from .recordpull import take_proteins, take_tokens
-from .remote import FolderRemote, Remote, as_folder, is_url
-from .segmentpull import Plan, check_room, plan_encoder, take_segments
+from .remote import WEB, FolderRemote, Remote, as_folder, check_address, is_url
+from .scratch import scratch_folder
+from .segmentpull import Plan, plan_encoder, take_segments
 from .taking import PullReport, Taking
 from .urls import UrlRemote
 from .wanted import (
@@ -103,7 +104,11 @@ def opened(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
         There is nothing like that there.
     """
     if is_url(where):
-        yield UrlRemote(where)
+        if check_address(where) in WEB:
+            with closing(HttpRemote(where)) as remote:
+                yield remote
+        else:
+            yield UrlRemote(where)
         return
     folder = as_folder(where)
     if not (folder / layout.METADATA).is_file() and not (folder / names.INDEX).is_file():
@@ -141,7 +146,7 @@ def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
         along |= plan_encoder(taking, index, folder, wanted, plan)
     if wanted is not None:
         wanted |= along  # what comes in whole segments gets its sequences and tokens too
-    check_room(taking, plan)
+    taking.check_room(plan.bytes, "embeddings")
     take_proteins(taking, index, wanted)
     for source in sources:
         take_tokens(taking, index, source, wanted)
@@ -155,10 +160,9 @@ def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
 def _task(taking: Taking, index: Index, name: str) -> Task:
     """Fetch a task and check it, through a file, as those of a store are read."""
     entry = index.tasks[name]
-    raw = taking.reader.whole(names.task_path(entry.sha256), entry.bytes, entry.sha256)
-    with tempfile.TemporaryDirectory(prefix="sesstore-pull-") as folder:
-        beside = Path(folder) / f"{name}.jsonl"
-        beside.write_bytes(raw)
+    with scratch_folder("pull") as folder:
+        beside = folder / f"{name}.jsonl"
+        taking.reader.save(names.task_path(entry.sha256), beside, entry.bytes, entry.sha256)
         try:
             task = read_task(beside)
         except (CorruptStoreError, InputError) as problem:

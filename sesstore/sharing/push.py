@@ -2,13 +2,12 @@
 
 Files first, several at once; the index, which makes them exist, last and only if nobody replaced
 it meanwhile. So an interrupted push leaves nothing half there, and goes on where it stopped: files
-that lie there already with the right size are not sent again.
+that lie there already with the right size are not sent again, but looked for once more when the
+index names them (see `cleanup`).
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,12 +17,14 @@ from ..errors import StoreError
 from ..progress import SILENT, Progress, Stage
 from ..store import Store, layout
 from . import names
+from .cleanup import Files, commit_checked
 from .commits import published
 from .index import Index
 from .publish import check_segment, new_segments, publish_records, sums_of_segment
 from .pull import pull
 from .reading import Reader
 from .remote import FolderRemote, Target, as_folder, is_url
+from .scratch import scratch_folder
 from .urls import UrlRemote
 
 _AT_ONCE = 8
@@ -104,29 +105,32 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
     target.version()  # raises before any work where nothing can be written
     known = published(target)
     _drop_what_is_gone(known, target)
-    with tempfile.TemporaryDirectory(prefix="sesstore-push-") as made:
+    with scratch_folder("push") as made:
         records = publish_records(
             store,
             known,
             lambda sha: reader.footer(sha, known.bundles[sha]),
-            Path(made),
+            made,
             progress=progress,
         )
         new = new_segments(store, known, lambda folder, name: reader.digests(known, folder, name))
         new.bundles, new.tasks = records.index.bundles, records.index.tasks
         new.alphabets = records.index.alphabets
         _union(known, new)
-        files = [*records.files.items(), *_segment_files(store, new, Path(made))]
+        files = [*records.files.items(), *_segment_files(store, new, made)]
         files += _group_files(store, new)
-        missing = _missing(target, files)
-        with progress.stage(
-            "pushing", sum(path.stat().st_size for _, path in missing), "bytes"
-        ) as bar:
-            _send(target, missing, bar, report)
+
+        def send(some: Files) -> None:
+            size = sum(path.stat().st_size for _, path in some)
+            with progress.stage("pushing", size, "bytes") as bar:
+                _send(target, some, bar, report)
+
+        report.conflicts = commit_checked(
+            target, files, send, lambda: _commit(target, new), progress
+        )
     report.segments = sum(len(e.segments) for e in new.encoders.values())
     report.bundles = len(new.bundles)
     report.tasks = len(new.tasks.keys() - known.tasks.keys())
-    report.conflicts = _commit(target, new)
     return report
 
 
@@ -146,8 +150,8 @@ def _drop_what_is_gone(known: Index, target: Target) -> None:
                     del encoder.segments[name]
 
 
-def _segment_files(store: Store, new: Index, made: Path) -> list[tuple[str, Path]]:
-    files = []
+def _segment_files(store: Store, new: Index, made: Path) -> Files:
+    files: Files = []
     for folder, encoder in new.encoders.items():
         for name, entry in encoder.segments.items():
             path = store.path / layout.EMBEDDINGS / folder / name
@@ -159,34 +163,14 @@ def _segment_files(store: Store, new: Index, made: Path) -> list[tuple[str, Path
     return files
 
 
-def _group_files(store: Store, new: Index) -> list[tuple[str, Path]]:
+def _group_files(store: Store, new: Index) -> Files:
     """Metadata of the groups, so that any Zarr reader finds its way."""
     folders = ["", layout.EMBEDDINGS, *(f"{layout.EMBEDDINGS}/{f}" for f in new.encoders)]
     paths = [f"{folder}/{layout.METADATA}".lstrip("/") for folder in folders]
     return [(path, store.path / path) for path in paths]
 
 
-def _missing(target: Target, files: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """Files that do not lie there yet; what is there under a name that is its content, is right."""
-    listed = [(path, file) for path, file in files if not _same_file(target, path, file)]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        sizes = list(pool.map(lambda pair: target.size(pair[0]), listed))
-    return [
-        pair
-        for pair, size in zip(listed, sizes, strict=True)
-        if size is None or (size != pair[1].stat().st_size and not _is_group(pair[0]))
-    ]
-
-
-def _same_file(target: Target, path: str, file: Path) -> bool:
-    return isinstance(target, FolderRemote) and target.folder.resolve() / path == file.resolve()
-
-
-def _is_group(path: str) -> bool:
-    return path.endswith(layout.METADATA) and path.count("/") < 3
-
-
-def _send(target: Target, files: list[tuple[str, Path]], bar: Stage, report: PushReport) -> None:
+def _send(target: Target, files: Files, bar: Stage, report: PushReport) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         sent = pool.map(lambda pair: target.put(*pair), files)
         for (_, file), _ in zip(files, sent, strict=True):

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FingerprintMismatchError, NotStoredError
-from . import names
+from ..store.access import system_errors
+from . import limits, names
 from .bundles import Footer, parse_footer
 from .index import BundleEntry, Index, parse_index
 from .records import Record
 from .remote import Remote
+from .spans import in_flight
 
-_INDEX_BYTES = 1 << 30
 _RECORDS_AT_ONCE = 16
 
 
@@ -46,7 +48,8 @@ class Reader:
         """
         records = self._commits()
         try:
-            index = parse_index(self.whole(names.INDEX, _INDEX_BYTES), self._place(names.INDEX))
+            raw = self.whole(names.INDEX, limits.INDEX_BYTES)
+            index = parse_index(raw, self._place(names.INDEX))
         except NotStoredError:
             if not records:
                 raise NotStoredError(
@@ -64,15 +67,22 @@ class Reader:
     def _commits(self) -> dict[str, Index]:
         """Commit records by where they lie, in the order of their names."""
         paths = [names.commit_path(name) for name in sorted(self.remote.commits())]
+        records: dict[str, Index] = {}
+        size = 0
         with ThreadPoolExecutor(_RECORDS_AT_ONCE) as pool:
-            raws = pool.map(self._if_there, paths)
-            found = zip(map(self._place, paths), raws, strict=True)
-            return {place: parse_index(raw, place) for place, raw in found if raw is not None}
+            for some in _batches(paths, _RECORDS_AT_ONCE):
+                for path, raw in zip(some, pool.map(self._if_there, some), strict=True):
+                    if raw is not None:
+                        size += len(raw)
+                        records[self._place(path)] = parse_index(raw, self._place(path))
+                    if size > limits.INDEX_BYTES:
+                        raise names.refused(f"{self.remote.url} has too many commit records")
+        return records
 
     def _if_there(self, path: str) -> bytes | None:
         """Fetch a commit record; None if it was taken into the index meanwhile."""
         try:
-            return self.whole(path, _INDEX_BYTES)
+            return self.whole(path, limits.COMMIT_BYTES)
         except NotStoredError:
             return None
 
@@ -93,18 +103,31 @@ class Reader:
             raise names.refused(f"{path} is not what the index says")
         return raw
 
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        """Fetch some bytes of a file."""
-        data = self.remote.read(path, start, stop)
+    def save(self, path: str, place: Path, size: int, sha: str) -> None:
+        """Fetch a file of that size and SHA-256 into a file of this machine."""
+        total, done = sha256(), 0
+        with system_errors(place), place.open("wb") as file:
+            for piece in self.remote.stream(path):
+                done += len(piece)
+                if done > size:
+                    raise names.refused(f"{path} is larger than it may be")
+                total.update(piece)
+                file.write(piece)
+        self.bytes += done
+        if total.hexdigest() != sha:
+            raise names.refused(f"{path} is not what the index says")
+
+    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """Fetch some bytes of a file that has `size`."""
+        data = self.remote.read(path, start, stop, size)
         self.bytes += len(data)
         return data
 
     def footer(self, sha: str, entry: BundleEntry) -> Footer:
         """Fetch the footer of a bundle, once."""
         if sha not in self._footers:
-            if entry.footer > entry.bytes:
-                raise names.refused("a bundle's footer is larger than the bundle")
-            raw = self.read(names.bundle_path(sha), entry.bytes - entry.footer, entry.bytes)
+            start = entry.bytes - entry.footer
+            raw = self.read(names.bundle_path(sha), start, entry.bytes, entry.bytes)
             self._footers[sha] = parse_footer(raw, entry)
         return self._footers[sha]
 
@@ -113,9 +136,8 @@ class Reader:
     ) -> Iterator[list[Record]]:
         """Fetch some records of a bundle, a range after the other, several ranges at once."""
         footer, path = self.footer(sha, entry), names.bundle_path(sha)
-        spans = footer.spans(rows)
-        for batch in _batches(spans, 8):
-            fetched = pool.map(lambda s: self.read(path, s.start, s.stop), batch)
+        for batch in in_flight(footer.spans(rows)):
+            fetched = pool.map(lambda s: self.read(path, s.start, s.stop, entry.bytes), batch)
             for span, data in zip(batch, fetched, strict=True):
                 yield list(footer.records(span, data))
 
@@ -142,6 +164,6 @@ def rows_by_key(footer: Footer, keys: Iterable[int]) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(footer.keys, wanted)).astype(np.int64)
 
 
-def _batches(items: list, size: int) -> Iterator[list]:  # type: ignore[type-arg]
+def _batches(items: list[str], size: int) -> Iterator[list[str]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -32,6 +32,7 @@ _TRANSACTION = 4096
 def take_proteins(taking: Taking, index: Index, wanted: set[bytes] | None) -> None:
     """Bring sequences and ids, all or those of some proteins; raises `CorruptStoreError`."""
     mine = _identities(taking, index, "proteins", "", wanted)
+    taking.check_room(mine.bytes, "sequences")
     with taking.progress.stage("sequences", mine.total, "records") as bar:
         for records in mine.fetch(taking):
             taking.report.proteins += taking.store.add_proteins(map(read_protein, records))
@@ -57,6 +58,7 @@ def take_tokens(taking: Taking, index: Index, source: str, wanted: set[bytes] | 
     for one in index.alphabets.values():
         taking.store.declare(one)
     mine = _identities(taking, index, "tokens", source, wanted)
+    taking.check_room(mine.bytes, f"tokens of {source}")
     with taking.progress.stage(f"tokens of {source}", mine.total, "records") as bar:
         for records in mine.fetch(taking):
             _add_tokens(taking, records, source, mine.makers)
@@ -119,6 +121,7 @@ def _identities(
             keep.append(row)
         found.makers |= footer.makers
         found.parts.append((sha, index, np.asarray(keep, np.int64)))
+        found.bytes += int(footer.sizes[keep].sum()) if keep else 0
     found.parts.reverse()
     return found
 
@@ -144,6 +147,7 @@ class _Records:
 
     parts: list[tuple[str, Index, NDArray[np.int64]]] = field(default_factory=list)
     makers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bytes: int = 0
 
     @property
     def total(self) -> int:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import NotStoredError
-from ..store.files import replace_file, saying_when_full
+from ..errors import InputError, NotStoredError
+from ..store.access import system_errors
+from ..store.files import replace_file
 from . import names
 
 PIECE = 4 << 20
+CLOUDS = ("s3", "gs", "az")
+WEB = ("http", "https")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/")
 
 
@@ -39,8 +42,8 @@ class Remote(Protocol):
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from `start` on; raises `NotStoredError` if there is none."""
 
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        """Return some bytes of a file; raises `NotStoredError` if it has not so many."""
+    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """Return some bytes of a file of `size` bytes; raises `NotStoredError` if it is shorter."""
 
     def commits(self) -> list[str]:
         """Names of the commit records that lie there; none where nothing can be listed."""
@@ -76,6 +79,28 @@ def is_url(where: str) -> bool:
     return bool(_SCHEME.match(where)) and not where.startswith("file:/")
 
 
+def check_address(url: str) -> str:
+    """Return the scheme of a URL that sesstore can use.
+
+    Raises
+    ------
+    InputError
+        It has another scheme, or credentials in it.
+    """
+    scheme = url.split(":")[0]
+    if scheme not in (*CLOUDS, *WEB):
+        raise InputError(
+            f"'{url}': {scheme}:// is not known. Known are a folder, s3://, gs://, az://, "
+            f"https:// and http://"
+        )
+    if "@" in url.split("/", 3)[2]:
+        raise InputError(
+            "no credentials in a URL, where everybody sees them. Put a token into a file and name "
+            "it in SESSTORE_TOKEN_FILE"
+        )
+    return scheme
+
+
 def as_folder(where: str) -> Path:
     """Folder of a path or a ``file://`` URL."""
     return Path(re.sub(r"^file:(?://)?", "", where))
@@ -108,7 +133,7 @@ class FolderRemote:
             while piece := file.read(PIECE):
                 yield piece
 
-    def read(self, path: str, start: int, stop: int) -> bytes:
+    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Return some bytes of a file."""
         with self._opened(path) as file:
             file.seek(start)
@@ -128,7 +153,7 @@ class FolderRemote:
         """Copy a file to its place."""
         place = self.place(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with saying_when_full(place):
+        with system_errors(place):
             replace_file(place, file.read_bytes())
 
     def create(self, path: str, raw: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StorageFullError
 from ..provenance import Provenance, circumstances
 from ..store import layout
-from . import names
+from . import limits, names
 from .arrival import PartialSegment, fetch_segment, make_encoder_folder, shard_rows_of
 from .index import Index, SegmentEntry
-from .taking import Taking, in_batches
+from .taking import Taking
 
 _SEGMENTS_AT_ONCE = 3
 _WHOLE = 0.9
@@ -96,10 +94,16 @@ def _part(
         return None
     raw = taking.reader.small(index, folder, name, "offsets/c.0")
     offsets = np.frombuffer(raw, "<i8")
-    if offsets[0] != 0 or offsets[-1] != entry.residues or (np.diff(offsets) <= 0).any():
+    # Compared, not subtracted: differences of numbers that lie could overflow.
+    grow = (offsets[1:] > offsets[:-1]).all()
+    if offsets[0] != 0 or offsets[-1] != entry.residues or not grow:
         raise names.refused(f"the offsets of segment {name} do not grow as they must")
-    if np.diff(offsets)[rows].sum() >= _WHOLE * entry.residues:
+    lengths = np.diff(offsets)[rows]
+    if lengths.sum() >= _WHOLE * entry.residues:
         return None
+    row = encoder.provenance.dim * np.dtype(encoder.provenance.dtype).itemsize
+    if int(lengths.max()) * row > limits.PROTEIN_BYTES:
+        raise names.refused(f"a protein of segment {name} is larger than one may be")
     metadata = taking.reader.small(index, folder, name, f"values/{layout.METADATA}")
     return PartialSegment(
         path=names.segment_path(folder, name, "")[:-1],
@@ -110,6 +114,7 @@ def _part(
         offsets=offsets.astype(np.int64),
         rows=rows,
         shard_rows=shard_rows_of(metadata, entry.residues, encoder.provenance),
+        files=entry.files,
     )
 
 
@@ -122,16 +127,6 @@ def _circumstances(taking: Taking, index: Index, folder: str, name: str) -> dict
     if not isinstance(made, dict):
         raise names.refused(f"segment {name} does not say what made it")
     return made
-
-
-def check_room(taking: Taking, plan: Plan) -> None:
-    """Raise `StorageFullError` unless there is room for it."""
-    free = shutil.disk_usage(taking.store.path).free
-    if plan.bytes > free:
-        raise StorageFullError(
-            f"{plan.bytes:,} bytes of embeddings would come, {free:,} are free at "
-            f"{taking.store.path}. Free some space, or take less with --task, --ids or --plm"
-        )
 
 
 def take_segments(taking: Taking, plan: Plan) -> None:
@@ -179,11 +174,11 @@ def _pull_parts(
     }
     with taking.store.writer(parts[0].provenance, made) as writer:
         for part in parts:
-            for batch in in_batches(part.fetch(taking.reader, taking.pool, advance)):
-                known = taking.lengths(item.digest for item in batch)
-                for item, length in zip(batch, known, strict=True):
-                    if length not in (-1, len(item)):
-                        raise names.refused("an embedding has another length than its sequence")
-                    writer.add(item)
-                    taking.report.embeddings += 1
+            known = taking.lengths(part.digests[row].tobytes() for row in part.rows)
+            lengths = np.diff(part.offsets)[part.rows].tolist()
+            if any(length not in (-1, mine) for length, mine in zip(known, lengths, strict=True)):
+                raise names.refused("an embedding has another length than its sequence")
+            for item in part.fetch(taking.reader, taking.pool, advance):
+                writer.add(item)
+                taking.report.embeddings += 1
             taking.report.partial_segments += 1

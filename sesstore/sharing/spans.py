@@ -6,10 +6,13 @@ twentieth of what is wanted: few requests, and never much more than was asked fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import limits
 
 MOST = 8 << 20
 _SLACK = 0.05
@@ -66,3 +69,17 @@ def spans_of(
             spans.append(Span(int(starts[part[0]]), int(stops[part[-1]]), part))
             first = i
     return spans
+
+
+def in_flight(spans: list[Span], count: int = 8) -> Iterator[list[Span]]:
+    """Cut ranges into lists to be fetched at once: so many, and of bounded size together."""
+    batch: list[Span] = []
+    size = 0
+    for span in spans:
+        size += span.stop - span.start
+        if batch and (len(batch) == count or size > limits.IN_FLIGHT_BYTES):
+            yield batch
+            batch, size = [], span.stop - span.start
+        batch.append(span)
+    if batch:
+        yield batch

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..errors import StorageFullError
 from ..progress import Progress
 from ..store import Store, layout
 from ..store.proteins import ProteinTable
@@ -78,6 +80,15 @@ class Taking:
     pool: Executor
     progress: Progress
     report: PullReport
+
+    def check_room(self, size: int, what: str) -> None:
+        """Raise `StorageFullError` unless the store has room for `size` bytes."""
+        free = shutil.disk_usage(self.store.path).free
+        if size > free:
+            raise StorageFullError(
+                f"{size:,} bytes of {what} would come, {free:,} are free at {self.store.path}. "
+                f"Free some space, or take less with --task, --ids, --plm or --source"
+            )
 
     def lengths(self, digests: Iterable[bytes]) -> list[int]:
         """Number of residues of each sequence, -1 where it is not known here."""

@@ -1,4 +1,4 @@
-"""Stores to be shared, and file servers on localhost: a plain one, and one with ranges."""
+"""Stores to be shared, what a sender who lies can do to one, and file servers on localhost."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from sesstore.errors import CorruptStoreError, SesstoreError
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens, to_storage
-from sesstore.store import Store
+from sesstore.sharing import names
+from sesstore.sharing.bundles import parse_footer, write_bundles
+from sesstore.sharing.index import BundleEntry, parse_index
+from sesstore.sharing.pull import pull
+from sesstore.sharing.push import push
+from sesstore.sharing.records import Record
+from sesstore.sharing.wanted import Selection
+from sesstore.store import Store, layout
+from sesstore.store.files import sealed, unsealed
+from sesstore.store.integrity import verify
+from sesstore.store.shards import checksums_of
 from sesstore.tasks import Problem, Split, Task
 
 LETTERS = np.frombuffer(b"ACDEFGHIKLMNPQRSTVWY", np.uint8)
@@ -101,6 +114,98 @@ def shared(template: Path, tmp_path: Path) -> Store:
     copied = tmp_path / "shared"
     shutil.copytree(template, copied, ignore=shutil.ignore_patterns("*-lock"))
     return Store.open(copied)
+
+
+@pytest.fixture(scope="session")
+def published(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A published store without its LMDB files, as it lies on a web server."""
+    folder = tmp_path_factory.mktemp("published")
+    shutil.copytree(template, folder / "store", ignore=shutil.ignore_patterns("*-lock"))
+    push(Store.open(folder / "store"), str(folder / "store"))
+    left_out = shutil.ignore_patterns("*.lmdb*")
+    shutil.copytree(folder / "store", folder / "published", ignore=left_out)
+    return folder / "published"
+
+
+class Forgery:
+    """A published store in a folder, to be changed by a sender who lies."""
+
+    def __init__(self, path: Path, work: Path) -> None:
+        self.path, self._work = path, work
+
+    def index(self) -> dict[str, Any]:
+        path = self.path / names.INDEX
+        return unsealed(path.read_bytes(), path)
+
+    def replace_index(self, document: dict[str, Any]) -> None:
+        (self.path / names.INDEX).write_bytes(sealed(document))
+
+    def unparsable(self, document: dict[str, Any]) -> str:
+        """What is said of an index that must be refused."""
+        with pytest.raises(CorruptStoreError) as problem:
+            parse_index(sealed(document), "here")
+        return str(problem.value)
+
+    def segments(self, encoder: str = "enc") -> list[Path]:
+        return sorted(self.path.glob(f"embeddings/{encoder}-*/2*"))
+
+    def refused(self, selection: Selection | None = None, where: str | None = None) -> str:
+        """Pull into a new store; it must refuse, and whatever it took before must be sound."""
+        before = self._everything()
+        mine = self._work / "mine"
+        with pytest.raises(SesstoreError) as problem:
+            pull(mine, where or str(self.path), selection)
+        assert not {p for p in self._everything() - before if not p.startswith("mine")}
+        if mine.exists():
+            assert verify(mine).ok
+            assert not list(mine.glob("embeddings/*/.pull-*"))
+        return str(problem.value)
+
+    def reseal(self, segment: Path, file: str, data: bytes, *, index: bool = True) -> None:
+        """Change a file of a segment; its own hashes are made to fit, and those of the index."""
+        (segment / file).write_bytes(data)
+        listed = unsealed((segment / layout.CHECKSUMS).read_bytes(), segment)
+        listed["files"][file] = checksums_of(data)
+        (segment / layout.CHECKSUMS).write_bytes(sealed(listed))
+        if index:
+            document = self.index()
+            entry = document["encoders"][segment.parent.name]["segments"][segment.name]
+            for changed in (file, layout.CHECKSUMS):
+                raw = (segment / changed).read_bytes()
+                entry["files"][changed] = {"bytes": len(raw), "sha256": sha256(raw).hexdigest()}
+            self.replace_index(document)
+
+    def rebundle(self, kind: str, change: Callable[[Record], Record]) -> None:
+        """Write a bundle anew with changed records, all hashes made to fit."""
+        document = self.index()
+        place = next(i for i, b in enumerate(document["bundles"]) if b["kind"] == kind)
+        old = document["bundles"][place]
+        entry = BundleEntry(**{k: v for k, v in old.items() if k != "sha256"})
+        raw = (self.path / names.bundle_path(old["sha256"])).read_bytes()
+        footer = parse_footer(raw[-entry.footer :], entry)
+        (span,) = footer.spans(np.arange(len(footer)))
+        records = [change(one) for one in footer.records(span, raw[span.start : span.stop])]
+        folder = self.path / "share/bundles"
+        made = list(write_bundles(folder, kind, entry.name, records, footer.makers))
+        new = [{"sha256": sha, **vars(entry)} for sha, entry, _ in made]
+        document["bundles"][place : place + 1] = new
+        self.replace_index(document)
+
+    def _everything(self) -> set[str]:
+        return {str(p.relative_to(self._work)) for p in self._work.rglob("*")}
+
+
+@pytest.fixture
+def lying_index(published: Path, tmp_path: Path) -> Forgery:
+    """A published store whose files nobody changes: only documents made from its index are."""
+    return Forgery(published, tmp_path)
+
+
+@pytest.fixture
+def forgery(published: Path, tmp_path: Path) -> Forgery:
+    """A copy of a published store that tests may falsify."""
+    shutil.copytree(published, tmp_path / "remote")
+    return Forgery(tmp_path / "remote", tmp_path)
 
 
 class RangeHandler(http.server.SimpleHTTPRequestHandler):

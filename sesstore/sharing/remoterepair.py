@@ -1,0 +1,234 @@
+"""Repair a published store in object storage: what its index names is there and sound afterwards.
+
+What is missing, or is not what the index says, is named no longer, so that the rest can be read and
+pushed to again; it is sent again from a store that has it, where one is given. Of a bundle that is
+damaged the sound records are kept. Nothing is deleted: damaged objects and the index as it was move
+to ``share/set-aside/``. What cannot be reached is an error and is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorruptStoreError, NotStoredError, StoreError
+from ..progress import SILENT, Progress
+from ..store import Store, layout
+from . import names
+from .bundles import Footer, sum_of, write_bundles
+from .commits import published
+from .index import BundleEntry, EncoderEntry, Index
+from .leftovers import SET_ASIDE
+from .losses import Inventory
+from .outbox import claim_encoder
+from .push import PushReport, publish
+from .reading import Reader
+from .records import Record
+from .remotecheck import Part, RemoteCheck, parts_of
+from .scratch import scratch_folder
+from .urls import UrlRemote
+
+_ATTEMPTS = 10
+
+
+@dataclass
+class RemoteRepairReport:
+    """What a repair of a published store did.
+
+    Parameters
+    ----------
+    url : str
+        The store.
+    checked : int
+        Segments, bundles and tasks that were looked at.
+    faults : dict of str to str
+        What was wrong, by what it was wrong with.
+    rebuilt : list of str
+        Objects that were made anew from others.
+    sent : PushReport, optional
+        What was sent again.
+    embeddings_lost : dict of str to int
+        Proteins to be embedded again, by encoder.
+    records_lost : dict of str to int
+        Sequences, ids and tokens to be added again, by what they are.
+    tasks_lost : list of str
+    """
+
+    url: str
+    checked: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    rebuilt: list[str] = field(default_factory=list)
+    sent: PushReport | None = None
+    embeddings_lost: dict[str, int] = field(default_factory=dict)
+    records_lost: dict[str, int] = field(default_factory=dict)
+    tasks_lost: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> bool:
+        """Whether anything has to be made again."""
+        return bool(self.embeddings_lost or self.records_lost or self.tasks_lost)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return {**asdict(self), "lost": self.lost}
+
+
+def repair_remote(
+    where: str, source: Store | None = None, *, quick: bool = False, progress: Progress = SILENT
+) -> RemoteRepairReport:
+    """Check a published store and set right what is wrong.
+
+    Parameters
+    ----------
+    where : str
+        URL of the store (``s3://``, ``gs://``, ``az://``).
+    source : Store, optional
+        What this store has and the other lacks is sent there.
+    quick : bool
+        Look at the sizes of all objects only; else every byte is fetched.
+    progress : Progress
+        Told about parts and bytes.
+
+    Returns
+    -------
+    RemoteRepairReport
+
+    Raises
+    ------
+    NotStoredError
+        There is no published store.
+    CorruptStoreError
+        Its index or a commit record is damaged.
+    InputError
+        It can only be read.
+    StoreError
+        It cannot be reached, or others keep writing to it.
+    """
+    target = UrlRemote(where)
+    report = RemoteRepairReport(target.url)
+    index = Reader(target).index()
+    with scratch_folder("repair") as folder:
+        check = RemoteCheck(target, index, folder, quick=quick)
+        faults = dict(check.faults(progress))
+        report.checked = len(parts_of(index))
+        report.faults = {str(part): problem for part, problem in faults.items()}
+        _write_sums(check, faults, folder, report)
+        broken = _named_by(index, faults)
+        losses = Inventory(check.reader, index, broken)
+        if faults:
+            salvaged = {sha: _salvage(check, sha, folder) for sha in broken.bundles}
+            _replace(target, index, broken, salvaged)
+            _set_aside(check, faults)
+    for encoder in index.encoders.values():
+        claim_encoder(target, encoder.provenance)  # writes the metadata of groups that are missing
+    if source is not None:
+        report.sent = publish(source, target, progress=progress)
+    after = published(target)
+    report.embeddings_lost = losses.embeddings(after)
+    report.records_lost = losses.records(after)
+    report.tasks_lost = [name for name in broken.tasks if name not in after.tasks]
+    return report
+
+
+def _write_sums(
+    check: RemoteCheck, faults: dict[Part, str], folder: Path, report: RemoteRepairReport
+) -> None:
+    """Write anew the sums that sound segments lack."""
+    broken = {(part.folder, part.name) for part in faults}
+    for part in parts_of(check.index):
+        if part.kind != "segment" or (part.folder, part.name) in broken:
+            continue
+        sums = check.wrong_sums(part)
+        if sums is not None:
+            (folder / "sums").write_bytes(sums)
+            check.target.put(names.sums_path(part.name), folder / "sums")
+            report.rebuilt.append(names.sums_path(part.name))
+
+
+def _named_by(index: Index, faults: dict[Part, str]) -> Index:
+    """Entries of an index for some parts."""
+    broken = Index()
+    for part in faults:
+        if part.kind == "segment":
+            encoder = index.encoders[part.folder]
+            entry = broken.encoders.setdefault(part.folder, EncoderEntry(encoder.provenance))
+            entry.segments[part.name] = encoder.segments[part.name]
+        elif part.kind == "bundle":
+            broken.bundles[part.name] = index.bundles[part.name]
+        else:
+            broken.tasks[part.name] = index.tasks[part.name]
+    return broken
+
+
+def _salvage(check: RemoteCheck, sha: str, folder: Path) -> dict[str, BundleEntry]:
+    """Put the sound records of a bundle into new ones, if its footer is sound; send those."""
+    bundle = check.index.bundles[sha]
+    try:
+        footer = check.reader.footer(sha, bundle)
+    except (CorruptStoreError, NotStoredError):
+        return {}
+    records = _sound_records(check.reader, sha, bundle, footer)
+    made = {}
+    for name, entry, path in write_bundles(
+        folder, bundle.kind, bundle.name, records, footer.makers
+    ):
+        check.target.put(names.bundle_path(name), path)
+        made[name] = entry
+    return made
+
+
+def _sound_records(
+    reader: Reader, sha: str, bundle: BundleEntry, footer: Footer
+) -> Iterator[Record]:
+    starts = np.concatenate([[0], footer.ends[:-1]])
+    for row, (start, stop) in enumerate(zip(starts.tolist(), footer.ends.tolist(), strict=True)):
+        with suppress(NotStoredError):
+            data = reader.read(names.bundle_path(sha), start, stop, bundle.bytes)
+            if sum_of(data) == footer.sums[row].tobytes():
+                yield Record(footer.digests[row].tobytes(), data, int(footer.keys[row]))
+
+
+def _replace(
+    target: UrlRemote, index: Index, broken: Index, salvaged: dict[str, dict[str, BundleEntry]]
+) -> None:
+    """Name no longer what is broken; commit records that name it are taken in, too."""
+    kept = f"{SET_ASIDE}/{layout.new_segment_id()}/{names.INDEX}"
+    target.create(kept, index.to_bytes())
+    for _ in range(_ATTEMPTS):
+        records = target.commits()
+        _, version = target.version()
+        sound = _without(Reader(target).index(), broken, salvaged)
+        if target.replace_index(sound.to_bytes(), version):
+            target.remove(names.commit_path(name) for name in records)
+            return
+    raise StoreError(f"others keep writing to {target.url}. Repair it while nobody does")
+
+
+def _without(index: Index, broken: Index, salvaged: dict[str, dict[str, BundleEntry]]) -> Index:
+    for folder, encoder in broken.encoders.items():
+        for name in encoder.segments:
+            index.encoders[folder].segments.pop(name, None)
+    bundles = {}  # salvaged ones in the place of theirs: of two records the later counts
+    for sha, bundle in index.bundles.items():
+        bundles.update(salvaged.get(sha, {sha: bundle}))
+    index.bundles = bundles
+    for name, task in broken.tasks.items():
+        if index.tasks.get(name) == task:
+            del index.tasks[name]
+    return index
+
+
+def _set_aside(check: RemoteCheck, faults: dict[Part, str]) -> None:
+    """Move what is there of broken parts, so that it is not taken for sound when sent again."""
+    place = f"{SET_ASIDE}/{layout.new_segment_id()}"
+    target = check.target
+    for part in faults:
+        sums = [names.sums_path(part.name)] if part.kind == "segment" else []
+        for path in (*part.files, *sums):
+            if path in check.sizes and isinstance(target, UrlRemote):
+                target.move(path, f"{place}/{path}")

@@ -1,0 +1,205 @@
+"""A cleanup of object storage beside those who write to it, at every moment that matters."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from sesstore.errors import NotStoredError, StoreError
+from sesstore.provenance import circumstances
+from sesstore.sharing import cleanup, outbox
+from sesstore.sharing import push as pushing
+from sesstore.sharing.cleanup import MARKS, Mark, wait_for_cleanups
+from sesstore.sharing.commits import published
+from sesstore.sharing.home import opened_store
+from sesstore.sharing.leftovers import named_files, remote_gc
+from sesstore.sharing.pull import pull
+from sesstore.sharing.push import push
+from sesstore.sharing.urls import UrlRemote
+from sesstore.store import Store
+from sesstore.store.integrity import verify
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cleanup, "_POLL", 0.02)
+
+
+@pytest.fixture
+def store(kit, tmp_path) -> Store:
+    return kit.fill(tmp_path / "store", kit.proteins(40), (kit.provenance(),), 10_000)
+
+
+def complete(bucket: str) -> bool:
+    """Whether everything that is named is there."""
+    target = UrlRemote(bucket)
+    there = {file.path for top in ("share", "embeddings") for file in target.listing(top)}
+    return named_files(published(target)) <= there
+
+
+def interrupted_push(store: Store, bucket: str, monkeypatch) -> None:
+    """Send everything, and die before the index is written."""
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pushing, "_commit", dies)
+        with pytest.raises(KeyboardInterrupt):
+            push(store, bucket)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_push_that_goes_on_where_one_stopped(store, kit, tmp_path, bucket, monkeypatch, moment):
+    """What lies there unnamed is removed just before, or just after, it is named."""
+    push(kit.fill(tmp_path / "other", kit.proteins(12, seed=4)), bucket)
+    interrupted_push(store, bucket, monkeypatch)
+    real, removed = pushing._commit, []
+
+    def beside(target, new):
+        lost = remote_gc(bucket, older_than=0, dry_run=moment == "after").removed
+        result = real(target, new)
+        if moment == "after":  # it read the index before this commit, and removes only now
+            target.remove(lost)
+        removed.extend(lost)
+        return result
+
+    monkeypatch.setattr(pushing, "_commit", beside)
+    report = push(store, bucket)
+    assert removed
+    assert report.files == len(removed)
+    assert complete(bucket)
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert verify(mine.path).ok
+    assert len(mine.embeddings("enc")) == 52
+
+
+def test_a_commit_waits_for_a_cleanup_that_is_running(store, bucket, monkeypatch):
+    """It has read what is named before this commit, and is slow to remove the rest."""
+    target = UrlRemote(bucket)
+    interrupted_push(store, bucket, monkeypatch)
+    unnamed = [f.path for top in ("share", "embeddings") for f in target.listing(top)]
+    order = []
+    real = pushing._commit
+
+    def commit(*arguments):
+        result = real(*arguments)
+        order.append("committed")
+        return result
+
+    monkeypatch.setattr(pushing, "_commit", commit)
+    with Mark(target) as mark:
+        pushes = threading.Thread(target=push, args=(store, bucket))
+        pushes.start()
+        while "committed" not in order:
+            time.sleep(0.01)
+        mark.renew()
+        time.sleep(0.1)
+        assert pushes.is_alive()
+        target.remove(unnamed)
+        order.append("removed")
+    pushes.join(60)
+    assert order == ["committed", "removed"]
+    assert complete(bucket)
+    assert not list(target.listing(MARKS))
+
+
+def test_a_cleanup_that_died_holds_nobody_up_for_ever(bucket, monkeypatch):
+    target = UrlRemote(bucket)
+    Mark(target).__enter__()
+    monkeypatch.setattr(cleanup, "LEASE", 0.2)
+    wait_for_cleanups(target)
+    assert not list(target.listing(MARKS))
+
+
+def test_a_cleanup_others_may_take_for_dead_removes_nothing(bucket, monkeypatch):
+    target = UrlRemote(bucket)
+    with Mark(target) as mark:
+        before = [file.path for file in target.listing(MARKS)]
+        mark.renew()
+        after = [file.path for file in target.listing(MARKS)]
+        assert len(before) == len(after) == 1
+        assert before != after
+        monkeypatch.setattr(cleanup, "LEASE", 0.0)
+        with pytest.raises(StoreError, match="too slowly"):
+            mark.renew()
+
+
+@pytest.mark.parametrize("days", [-2, 2])
+def test_ages_are_the_servers(store, kit, tmp_path, bucket, monkeypatch, days):
+    """This machine's clock is two days off; only what is old by the server's is removed."""
+    push(kit.fill(tmp_path / "other", kit.proteins(12, seed=4)), bucket)
+    interrupted_push(store, bucket, monkeypatch)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + days * 86400)
+    assert remote_gc(bucket).removed == []
+    assert remote_gc(bucket, older_than=0).removed
+
+
+def test_segments_of_a_writer_removed_as_they_are_committed(kit, tmp_path, bucket, monkeypatch):
+    """The segments are sent again before their only copy here is dropped."""
+    proteins, real = kit.proteins(40), outbox.commit
+
+    def beside(target, new):
+        lost = [f.path for top in ("share/sums", "embeddings") for f in target.listing(top)]
+        result = real(target, new)
+        target.remove(lost)
+        return result
+
+    monkeypatch.setattr(outbox, "commit", beside)
+    with opened_store(bucket) as store:
+        store.add_proteins(proteins)
+        with store.writer(kit.provenance(), circumstances(), segment_bytes=10**9) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, kit.provenance()))
+    assert complete(bucket)
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert len(mine.embeddings()) == 40
+
+
+def test_what_does_not_stay_is_an_error(store, bucket, monkeypatch):
+    monkeypatch.setattr(UrlRemote, "size", lambda *_: None)
+    with pytest.raises(StoreError, match="did not arrive whole"):
+        push(store, bucket)
+
+
+def test_where_no_store_is_nothing_is_removed(bucket, tmp_path):
+    (tmp_path / "thesis").write_bytes(b"x")
+    UrlRemote(bucket).put("thesis.tex", tmp_path / "thesis")
+    with pytest.raises(NotStoredError, match="no shared store"):
+        remote_gc(bucket, older_than=0)
+    assert UrlRemote(bucket).size("thesis.tex") == 1
+
+
+def test_pushes_beside_cleanups_without_a_pause(store, kit, tmp_path, bucket):
+    """Three stores are pushed while two remove whatever is not named yet, however young."""
+    stores = [
+        kit.fill(tmp_path / f"s{i}", kit.proteins(20, seed=i + 2), (kit.provenance(),))
+        for i in range(3)
+    ]
+    push(store, bucket)
+    done = threading.Event()
+
+    def clean() -> None:
+        while not done.is_set():
+            remote_gc(bucket, older_than=0)
+
+    cleaning = [threading.Thread(target=clean) for _ in range(2)]
+    pushes = [threading.Thread(target=push, args=(store, bucket)) for store in stores]
+    for thread in cleaning + pushes:
+        thread.start()
+    for thread in pushes:
+        thread.join()
+    done.set()
+    for thread in cleaning:
+        thread.join()
+    assert complete(bucket)
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert mine.count_proteins() == 100
+    assert len(mine.embeddings("enc")) == 100
