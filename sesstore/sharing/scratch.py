@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import StorageFullError
+from ..errors import StoreAccessError
 
 
 def make_scratch(what: str) -> Path:
@@ -16,13 +16,13 @@ def make_scratch(what: str) -> Path:
 
     Raises
     ------
-    StorageFullError
+    StoreAccessError
         There is no place for one.
     """
     try:
         return Path(tempfile.mkdtemp(prefix=f"sesstore-{what}-"))
     except OSError as problem:
-        raise StorageFullError(
+        raise StoreAccessError(
             f"no temporary folder can be made ({problem.strerror or problem}). Free some space, or "
             f"set TMPDIR to a folder that can be written to"
         ) from None
