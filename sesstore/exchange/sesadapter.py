@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..alphabets import MASK_LETTER
+from ..cells import cell
 from ..datasets.records import TOKEN_COLUMNS
 from ..errors import InputError
 from ..progress import SILENT, Progress
@@ -75,7 +76,8 @@ def _written(file: TextIO, rows: Iterator[dict[str, Any]], style: str) -> Iterat
                 table = csv.DictWriter(file, list(row))
                 table.writeheader()
             label = row["label"]
-            table.writerow({**row, "label": json.dumps(label) if label is not None else ""})
+            written = json.dumps(label) if label is not None else ""
+            table.writerow({**row, "name": cell(row["name"]), "label": written})
         yield 1
 
 

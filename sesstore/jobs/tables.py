@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from ..cells import cell
 from ..errors import InputError, MissingExtraError, StoppedError
 from ..files import rename_durably
 from ..store.files import saying_when_full
@@ -51,7 +52,7 @@ class CsvTable:
     def __init__(self, file: IO[str], columns: Mapping[str, str], delimiter: str = ",") -> None:
         self._table = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         self._columns = list(columns)
-        self._table.writerow(self._columns)
+        self._table.writerow(map(cell, self._columns))
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows."""
@@ -225,4 +226,4 @@ def _opened(
 
 
 def _cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else cell(value)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, NotStoredError
 from ..proteins import normalise
-from ..store import Embeddings, Store, layout
+from ..store import Embeddings, Store, Tokens, layout
+from ..store.damage import Damaged, leaving_out
 from ..store.proteins import ProteinTable
 from ..store.summary import summarise
 from ..tasks import Problem, Split, Task
@@ -20,6 +21,7 @@ MOST_FOUND = 20
 MOST_QUERY = 50_000
 _BINS = 32
 _CLASSES = 7
+_PRIVATE = ("command", "pulled", "path")
 _LETTERS = re.compile(r"[A-Za-z*\s]+")
 
 
@@ -31,18 +33,51 @@ def contents(store: Store) -> dict[str, Any]:
     dict
         As `Summary.to_json`, with the lengths of all proteins as a ``histogram``, and for every
         task its distinct ``proteins`` and the ``coverage`` of them by encoders and sources, 0 to 1.
+        What is damaged is left out and counted (``damaged``); command lines and paths of what made
+        it are nobody's business.
     """
-    found = summarise(store).to_json()
-    found["histogram"] = histogram(_lengths(store))
-    views = {p.fingerprint.short: store.embeddings(p.fingerprint) for p in store.encoders()}
+    damage: list[str] = []
+    summary = summarise(store, damage.append)
+    found: dict[str, Any] = _public(summary.to_json())
+    found["histogram"] = histogram(np.zeros(0, np.int64))
+    with leaving_out(damage.append):
+        found["histogram"] = histogram(_lengths(store))
+    shown = [encoder.provenance for encoder in summary.encoders]
+    views = [view for view in _views(store, damage.append) if view.provenance in shown]
+    sources = [source.source for source in summary.sources]
     for task in found["tasks"]:
         digests = _digests(store.task(task["name"]))
         task["proteins"] = len(digests)
+        encoders = {v.provenance.fingerprint.short: v.find(digests) >= 0 for v in views}
         task["coverage"] = {
-            "encoders": {short: _share(v.find(digests) >= 0) for short, v in views.items()},
-            "sources": {s: store.tokens(s).coverage(digests) for s in store.sources()},
+            "encoders": {short: _share(there) for short, there in encoders.items()},
+            "sources": {name: store.tokens(name).coverage(digests) for name in sources},
         }
+    found["damaged"] = len(set(damage))
     return found
+
+
+def _public(value: Any) -> Any:
+    """Plain values without what says how and where somebody works."""
+    if isinstance(value, dict):
+        return {key: _public(part) for key, part in value.items() if key not in _PRIVATE}
+    return [_public(part) for part in value] if isinstance(value, list) else value
+
+
+def _holds(tokens: Tokens, digest: bytes) -> bool:
+    with leaving_out(lambda _: None):
+        return digest in tokens
+    return False
+
+
+def _views(store: Store, damaged: Damaged) -> list[Embeddings]:
+    """Embeddings of all encoders but those that are damaged."""
+    views = []
+    with leaving_out(damaged):
+        for made in store.encoders():
+            with leaving_out(damaged):
+                views.append(store.embeddings(made.fingerprint))
+    return views
 
 
 def histogram(lengths: NDArray[np.int64]) -> dict[str, Any]:
@@ -86,11 +121,11 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
     if not query or len(query) > MOST_QUERY:
         raise InputError(f"search for an id, a digest or a sequence of at most {MOST_QUERY:,}")
     found = dict.fromkeys(store.find_id(query))
-    if len(query) == 64 and re.fullmatch("[0-9a-fA-F]{64}", query):
-        found[bytes.fromhex(query)] = None
+    if re.fullmatch("[0-9a-fA-F]{8,64}", query):
+        found.update(dict.fromkeys(store.find_digests(query, MOST_FOUND)))
     if not found and _LETTERS.fullmatch(query):
         found[_digest_of_sequence(query)] = None
-    views = {p.fingerprint.encoder: store.embeddings(p.fingerprint) for p in store.encoders()}
+    views = _views(store, lambda _: None)
     sources = {name: store.tokens(name) for name in store.sources()}
     rows = []
     for digest in list(found)[:MOST_FOUND]:
@@ -104,8 +139,8 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
                 "length": len(protein),
                 "digest": digest.hex(),
                 "sequence": protein.sequence,
-                "encoders": [name for name, view in views.items() if digest in view],
-                "sources": [name for name, tokens in sources.items() if digest in tokens],
+                "encoders": [v.provenance.fingerprint.encoder for v in views if digest in v],
+                "sources": [name for name, tokens in sources.items() if _holds(tokens, digest)],
             }
         )
     return rows

@@ -7,20 +7,21 @@ beside (the store itself is not touched), sums of a segment when somebody asks f
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..errors import NotStoredError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
+from ..store.access import system_errors
 from . import names
 from .bundles import Footer, parse_footer
 from .index import Index
 from .publish import check_segment, new_segments, publish_records, sums_of_segment
 from .remote import FolderRemote
+from .scratch import make_scratch
 
 
 class Overlay:
@@ -32,13 +33,22 @@ class Overlay:
         The store.
     progress : Progress
         Told how its records are collected.
+    damaged : callable, optional
+        Told about each part that is not what was written, and left out; an error without it.
     """
 
-    def __init__(self, store: Store, *, progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        progress: Progress = SILENT,
+        damaged: Callable[[str], None] | None = None,
+    ) -> None:
         self.store, self.url = store, str(store.path)
-        self._folder = Path(tempfile.mkdtemp(prefix="sesstore-share-"))
-        self._progress = progress
+        self._folder = make_scratch("share")
+        self._progress, self._damaged = progress, damaged
         self._lock = threading.Lock()
+        self._sum_locks: dict[str, threading.Lock] = {}
         self._remote = FolderRemote(store.path)
         self._index = Index()
         self._files: dict[str, Path] = {}
@@ -56,22 +66,31 @@ class Overlay:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def refresh(self) -> None:
-        """Publish what was added to the store since."""
+        """Publish what was added to the store since; all of it anew if what was made is gone."""
         with self._lock:
             state = _state(self.store.path)
-            if state == self.state:
+            whole = all(path.exists() for path in self._files.values())
+            if state == self.state and whole:
                 return
+            if not whole:  # temporary folders are cleaned in time
+                self._index, self._files = Index(), {}
+                self._folder.mkdir(parents=True, exist_ok=True)
             made = publish_records(
-                self.store, self._index, self._footer, self._folder, progress=self._progress
+                self.store,
+                self._index,
+                self._footer,
+                self._folder,
+                progress=self._progress,
+                damaged=self._damaged,
             )
             index = Index(bundles={**self._index.bundles, **made.index.bundles})
             index.tasks, index.alphabets = made.index.tasks, made.index.alphabets
-            index.encoders = new_segments(self.store, Index()).encoders
-            self._files |= made.files
-            self._index, self.state = index, state
+            index.encoders = new_segments(self.store, Index(), damaged=self._damaged).encoders
             place = self._folder / "index.json"
-            place.write_bytes(index.to_bytes())
-            self._files[names.INDEX] = place
+            with system_errors(place):
+                place.write_bytes(index.to_bytes())
+            self._files = {**self._files, **made.files, names.INDEX: place}
+            self._index, self.state = index, state
 
     def place(self, path: str) -> Path:
         """File of a path; sums are made when they are asked for.
@@ -83,7 +102,7 @@ class Overlay:
         CorruptStoreError
             The path is none a published store has, or a segment is not what was written.
         """
-        if path == names.INDEX:
+        if path == names.INDEX or not self._files.get(path, self.store.path).exists():
             self.refresh()
         if path in self._files:
             return self._files[path]
@@ -119,12 +138,16 @@ class Overlay:
     def _sums(self, segment: str) -> Path:
         place = self._folder / f"{segment}.sums"
         with self._lock:
+            lock = self._sum_locks.setdefault(segment, threading.Lock())
+        with lock:  # of this segment alone: reading it takes long
             if not place.exists():
                 found = list((self.store.path / layout.EMBEDDINGS).glob(f"*/{segment}"))
                 if len(found) != 1 or found[0].is_symlink():
                     raise NotStoredError(f"{self.url} has no segment {segment}")
                 check_segment(found[0])
-                place.write_bytes(sums_of_segment(found[0]))
+                self._folder.mkdir(parents=True, exist_ok=True)
+                with system_errors(place):
+                    place.write_bytes(sums_of_segment(found[0]))
         return place
 
     def _footer(self, sha: str) -> Footer:

@@ -8,6 +8,7 @@ left out, so publishing twice makes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError
 from ..progress import SILENT, Progress
+from ..provenance import Provenance
 from ..store import Store, layout
-from ..store.catalogue import stored_encoders
+from ..store.access import system_errors
+from ..store.damage import Damaged, leaving_out
 from ..store.files import unsealed
 from ..store.segmentcheck import segment_problems
 from ..store.segments import Segment
@@ -48,10 +51,10 @@ class Publication:
     index: Index = field(default_factory=Index)
     files: dict[str, Path] = field(default_factory=dict)
 
-    @property
-    def bytes(self) -> int:
-        """Size of all new files."""
-        return sum(path.stat().st_size for path in self.files.values())
+    def add(self, other: Publication) -> None:
+        """Take in bundles."""
+        self.index.bundles.update(other.index.bundles)
+        self.files.update(other.files)
 
 
 def publish_records(
@@ -61,6 +64,7 @@ def publish_records(
     folder: Path,
     *,
     progress: Progress = SILENT,
+    damaged: Damaged | None = None,
 ) -> Publication:
     """Write bundles of the records an index lacks, and find its new tasks.
 
@@ -74,6 +78,8 @@ def publish_records(
         From the SHA-256 of a published bundle to its footer.
     folder : path
         Where the bundles are made.
+    damaged : callable, optional
+        Told about what is not what was written, and left out: a source, a task; an error without.
 
     Raises
     ------
@@ -81,34 +87,60 @@ def publish_records(
         Something stored is not what was written; nothing of it is published.
     """
     found = Publication()
-    for kind, name, records, makers in _kinds(store):
-        seen: set[bytes] = set()
-        for sha, bundle in known.of_kind(kind):
-            if bundle.name == name:
-                seen |= footers(sha).identities()
-        with progress.stage(f"collecting {name or kind}", None, "records") as bar:
-            new = _unseen(records, seen, bar.advance)
-            for sha, bundle, path in write_bundles(folder, kind, name, new, makers):
-                found.index.bundles[sha] = bundle
-                found.files[names.bundle_path(sha)] = path
+    for kind, name in _kinds(store):
+        with leaving_out(damaged):
+            found.add(_bundles(store, kind, name, (known, footers), folder, progress))
     found.index.alphabets = store.alphabets()
     for name in store.tasks():
-        path = store.path / layout.TASKS / f"{name}.jsonl"
-        task, raw = store.task(name), path.read_bytes()
-        rows = sum(map(len, task.splits.values()))
-        entry = TaskEntry(sha256(raw).hexdigest(), len(raw), rows, str(task.problem))
-        found.index.tasks[name] = entry
-        if known.tasks.get(name) != entry:
-            found.files[names.task_path(entry.sha256)] = path
+        with leaving_out(damaged):
+            _add_task(found, store, name, known)
     return found
 
 
-def _kinds(store: Store) -> Iterator[tuple[str, str, Iterable[Record], dict[str, Any]]]:
-    yield "proteins", "", protein_records(store), {}
-    yield "ids", "", id_records(store), {}
-    for source in store.sources():
-        tokens = store.tokens(source)
-        yield "tokens", source, token_records(tokens), tokens.provenance()
+def _add_task(found: Publication, store: Store, name: str, known: Index) -> None:
+    path = store.path / layout.TASKS / f"{name}.jsonl"
+    task, raw = store.task(name), path.read_bytes()
+    rows = sum(map(len, task.splits.values()))
+    entry = TaskEntry(sha256(raw).hexdigest(), len(raw), rows, str(task.problem))
+    found.index.tasks[name] = entry
+    if known.tasks.get(name) != entry:
+        found.files[names.task_path(entry.sha256)] = path
+
+
+def _kinds(store: Store) -> list[tuple[str, str]]:
+    return [("proteins", ""), ("ids", ""), *(("tokens", source) for source in store.sources())]
+
+
+def _bundles(
+    store: Store,
+    kind: str,
+    name: str,
+    known: tuple[Index, Footers],
+    folder: Path,
+    progress: Progress,
+) -> Publication:
+    """Bundles of the records of one kind that an index lacks."""
+    found, seen = Publication(), set[bytes]()
+    index, footers = known
+    for sha, bundle in index.of_kind(kind):
+        if bundle.name == name:
+            seen |= footers(sha).identities()
+    records, makers = _records(store, kind, name)
+    with progress.stage(f"collecting {name or kind}", None, "records") as bar:
+        new = _unseen(records, seen, bar.advance)
+        for sha, bundle, path in write_bundles(folder, kind, name, new, makers):
+            found.index.bundles[sha] = bundle
+            found.files[names.bundle_path(sha)] = path
+    return found
+
+
+def _records(store: Store, kind: str, name: str) -> tuple[Iterable[Record], dict[str, Any]]:
+    if kind == "proteins":
+        return protein_records(store), {}
+    if kind == "ids":
+        return id_records(store), {}
+    tokens = store.tokens(name)
+    return token_records(tokens), tokens.provenance()
 
 
 def _unseen(
@@ -120,7 +152,9 @@ def _unseen(
             yield record
 
 
-def new_segments(store: Store, known: Index, digests: Digests | None = None) -> Index:
+def new_segments(
+    store: Store, known: Index, digests: Digests | None = None, *, damaged: Damaged | None = None
+) -> Index:
     """Entries of the segments an index lacks.
 
     Parameters
@@ -130,9 +164,11 @@ def new_segments(store: Store, known: Index, digests: Digests | None = None) -> 
     digests : callable, optional
         From (encoder's folder, published segment) to its digests; with it, segments whose proteins
         are all published in others are left out.
+    damaged : callable, optional
+        Told about segments that are not what was written, and left out; an error without.
     """
     found = Index()
-    for folder, provenance in stored_encoders(store.path):
+    for folder, provenance in _encoders(store.path, damaged):
         encoder = EncoderEntry(provenance)
         found.encoders[folder.name] = encoder
         published = known.encoders.get(folder.name, EncoderEntry(provenance)).segments
@@ -141,10 +177,20 @@ def new_segments(store: Store, known: Index, digests: Digests | None = None) -> 
         for path in paths:
             if path.name in published:
                 continue
-            entry = segment_entry(path)
-            mine = {row.tobytes() for row in Segment(path).digests}
-            if there is None or not mine <= there:
-                encoder.segments[path.name] = entry
+            with leaving_out(damaged):
+                entry = segment_entry(path)
+                mine = {row.tobytes() for row in Segment(path).digests}
+                if there is None or not mine <= there:
+                    encoder.segments[path.name] = entry
+    return found
+
+
+def _encoders(root: Path, damaged: Damaged | None) -> list[tuple[Path, Provenance]]:
+    found = []
+    for folder in layout.encoder_folders(root):
+        with leaving_out(damaged), suppress(FileNotFoundError):
+            attributes = layout.read_group(folder / layout.METADATA)
+            found.append((folder, Provenance.from_json(attributes["provenance"])))
     return found
 
 
@@ -171,7 +217,8 @@ def segment_entry(path: Path) -> SegmentEntry:
     """
     segment = Segment(path)
     try:
-        raw = (path / layout.CHECKSUMS).read_bytes()
+        with system_errors(path):
+            raw = (path / layout.CHECKSUMS).read_bytes()
         listed = unsealed(raw, path / layout.CHECKSUMS)["files"]
         files = {
             names.segment_file(name): FileEntry(sums["bytes"], sums["sha256"])
@@ -179,7 +226,7 @@ def segment_entry(path: Path) -> SegmentEntry:
         }
         files[layout.CHECKSUMS] = FileEntry(len(raw), sha256(raw).hexdigest())
         counts = segment.attributes["proteins"], segment.attributes["residues"]
-    except (OSError, KeyError, TypeError, AttributeError) as problem:
+    except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, AttributeError) as problem:
         raise _damaged(path, str(problem)) from None
     return SegmentEntry(*counts, files)
 

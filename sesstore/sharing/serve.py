@@ -25,6 +25,7 @@ from ..errors import (
     MissingFileError,
     NotStoredError,
     SesstoreError,
+    StoreAccessError,
     StoreError,
 )
 from ..progress import SILENT, Progress
@@ -50,6 +51,7 @@ except ImportError:
     raise MissingExtraError("`sesstore serve`", "serve") from None
 
 _MOST_TOKEN = 1024
+_MOST_REMEMBERED = 256
 
 
 class Served(AbstractContextManager["Served"]):
@@ -70,8 +72,11 @@ class Served(AbstractContextManager["Served"]):
             name, number = base, 2
             while name in self.stores:
                 name, number = f"{base}-{number}", number + 1
-            self.stores[name] = Overlay(store, progress=progress)
-        self._known: dict[object, tuple[object, Any]] = {}
+            said: set[str] = set()
+            self.stores[name] = Overlay(
+                store, progress=progress, damaged=partial(_warn, progress, said)
+            )
+        self._known: dict[object, _Remembered] = {}
         self._lock = threading.Lock()
 
     def __exit__(self, *_: object) -> None:
@@ -110,11 +115,33 @@ class Served(AbstractContextManager["Served"]):
         key, state = (overlay.url, what), overlay.state
         with self._lock:
             known = self._known.get(key)
-            if known is None or known[0] != state:
-                if len(self._known) > 256:
+            if known is None or known.state != state:
+                if len(self._known) > _MOST_REMEMBERED:
                     self._known.clear()
-                known = self._known[key] = (state, work())
-        return known[1]
+                known = self._known[key] = _Remembered(state)
+        return known.result(work)
+
+
+class _Remembered:
+    """A result for one state of a store, worked out once; nobody waits for that of another."""
+
+    def __init__(self, state: object) -> None:
+        self.state = state
+        self._lock = threading.Lock()
+        self._result: Any = None
+
+    def result(self, work: Callable[[], Any]) -> Any:
+        with self._lock:
+            if self._result is None:
+                self._result = work()
+        return self._result
+
+
+def _warn(progress: Progress, said: set[str], problem: str) -> None:
+    """Say once what is damaged."""
+    if problem not in said:
+        said.add(problem)
+        progress.note(f"warning: not served, as it is damaged: {problem}")
 
 
 def names_of(path: Path) -> str:
@@ -218,11 +245,17 @@ def read_tokens(path: Path) -> list[str]:
 
 async def _say(_: Request, problem: Exception) -> Response:
     status = 404
-    if isinstance(problem, StoreError) and not isinstance(problem, LookupError):
+    if isinstance(problem, StoreAccessError):
+        status = 503
+    elif isinstance(problem, StoreError) and not isinstance(problem, LookupError):
         status = 500
     elif isinstance(problem, InputError) and not isinstance(problem, LookupError | OSError):
         status = 400
-    said = str(problem) if status < 500 else "something stored here is not as it should be"
+    said = str(problem)
+    if status == 503:
+        said = "it cannot be read at the moment; try again later"
+    elif status == 500:
+        said = "something stored here is not as it should be"
     return JSONResponse({"error": said}, status)
 
 

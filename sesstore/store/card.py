@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,13 +34,26 @@ def write_card(store: Store, *, title: str | None = None) -> Path:
     return path
 
 
+_MARKS = re.compile(r"[\\`*\[\]<>|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+-]|^\d+(?=[.)])")
+
+
+def plain(text: str) -> str:
+    """Text from outside as Markdown that shows it and does nothing else: no links, no HTML."""
+    return _MARKS.sub(lambda mark: f"&#{ord(mark[0][0])};{mark[0][1:]}", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Text from outside as a code span."""
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+
+
 def card(summary: Summary, title: str) -> str:
     """Markdown of a store's card."""
     return "\n".join(_lines(summary, title)) + "\n"
 
 
 def _lines(summary: Summary, title: str) -> Iterator[str]:
-    yield f"# {title}"
+    yield f"# {plain(title)}"
     yield ""
     yield (
         f"A sesstore store: per-residue embeddings of proteins by frozen protein language models, "
@@ -74,23 +88,25 @@ def _table(title: str, head: str, rows: Iterator[str]) -> Iterator[str]:
 def _encoder_row(encoder: EncoderSummary) -> str:
     made = encoder.provenance
     return (
-        f"| {made.fingerprint.encoder} | `{made.fingerprint.short}` | {made.dim} | {made.dtype} "
+        f"| {plain(made.fingerprint.encoder)} | `{made.fingerprint.short}` | {made.dim} "
+        f"| {plain(made.dtype)} "
         f"| {encoder.proteins:,} | {encoder.residues:,} | {_size(encoder.bytes)} "
-        f"| {made.licence or 'not stated'} |"
+        f"| {plain(made.licence) or 'not stated'} |"
     )
 
 
 def _source_row(source: TokenSummary) -> str:
     usual = ("foldseek", "dssp", "plddt")
     counts = " | ".join(f"{source.counts.get(n, 0):,}" for n in usual)
-    others = ", ".join(f"{n} {c:,}" for n, c in source.counts.items() if n not in usual) or "-"
-    made = source.tool or "not stated"
-    return f"| {source.source} | {source.proteins:,} | {counts} | {others} | {made} |"
+    counted = [(plain(n), c) for n, c in source.counts.items() if n not in usual]
+    others = ", ".join(f"{name} {count:,}" for name, count in counted) or "-"
+    made = plain(source.tool) or "not stated"
+    return f"| {plain(source.source)} | {source.proteins:,} | {counts} | {others} | {made} |"
 
 
 def _task_row(task: TaskSummary) -> str:
-    rows = ", ".join(f"{name} {count:,}" for name, count in task.splits.items())
-    return f"| {task.name} | {task.problem} | {task.classes} | {rows} |"
+    rows = ", ".join(f"{plain(name)} {count:,}" for name, count in task.splits.items())
+    return f"| {plain(task.name)} | {plain(task.problem)} | {task.classes} | {rows} |"
 
 
 def _citations(summary: Summary) -> Iterator[str]:
@@ -99,7 +115,7 @@ def _citations(summary: Summary) -> Iterator[str]:
     cited = [(what, citation) for what, citation in cited if citation]
     if cited:
         yield from ("", "## Please cite", "")
-        yield from (f"- {what}: {citation}" for what, citation in cited)
+        yield from (f"- {plain(what)}: {plain(citation)}" for what, citation in cited)
 
 
 def _usage(summary: Summary) -> Iterator[str]:
@@ -122,7 +138,8 @@ def _runs(summary: Summary) -> Iterator[str]:
         yield from ("", "## What made it", "")
     for what, run in runs[:_MOST_RUNS]:
         versions = ", ".join(f"{k} {v}" for k, v in sorted(run.get("versions", {}).items()))
-        yield f"- {what}: {run.get('date', 'no date')}, `{run.get('command', '')}` ({versions})"
+        command, date = code(str(run.get("command", ""))), plain(str(run.get("date", "no date")))
+        yield f"- {plain(what)}: {date}, {command} ({plain(versions)})"
     if len(runs) > _MOST_RUNS:
         yield f"- and {len(runs) - _MOST_RUNS:,} more: `sesstore info --json`"
 

@@ -20,6 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..cells import cell
 from ..errors import CorruptStoreError, StorageFullError, UnwritableError
 from ..files import fsync, write_file
 from .access import full, system_errors
@@ -114,7 +115,7 @@ def write_reasons(path: Path, kind: str, reasons: Mapping[str, str]) -> str | No
         return None
     path.parent.mkdir(exist_ok=True)
     rows = [(kind, "reason"), *reasons.items()]
-    text = "".join("\t".join(" ".join(cell.split()) for cell in row) + "\n" for row in rows)
+    text = "".join("\t".join(cell(" ".join(part.split())) for part in row) + "\n" for row in rows)
     replace_file(path, text.encode("utf-8", "surrogateescape"))
     return str(path)
 

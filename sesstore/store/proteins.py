@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CorruptStoreError, NotStoredError
-from ..proteins import Protein
+from ..proteins import DIGEST_BYTES, Protein
 from .database import Database, checked, create_database, open_database, unchecked
 
 if TYPE_CHECKING:
@@ -116,6 +116,19 @@ class ProteinTable:
             cursor = txn.cursor(database.tables["ids"])
             stored = list(cursor.iternext_dup()) if cursor.set_key(key) else []
         return [unchecked(key, value, self.path) for value in stored]
+
+    def find_digests(self, start: str, most: int) -> list[bytes]:
+        """Digests whose hexadecimal form starts so, at most so many, in order."""
+        database = open_database(self.path)
+        start = start.lower()
+        if database is None or len(start) > 2 * DIGEST_BYTES:
+            return []
+        with database.read() as txn:
+            cursor = txn.cursor(database.tables["sequences"])
+            if not cursor.set_range(bytes.fromhex(start.ljust(2 * DIGEST_BYTES, "0"))):
+                return []
+            keys = (bytes(key) for key in cursor.iternext(values=False))
+            return list(islice(takewhile(lambda key: key.hex().startswith(start), keys), most))
 
     def names(self) -> Iterator[tuple[str, bytes]]:
         """Yield every id with the digest it stands for; ids in the order of their bytes."""

@@ -137,6 +137,10 @@ class Store:
         """Whether the store knows the sequences of some digests."""
         return [length >= 0 for length in self._proteins.lengths(digests)]
 
+    def find_digests(self, start: str, most: int = 20) -> list[bytes]:
+        """Digests of the sequences whose hexadecimal digest starts so, at most `most`."""
+        return self._proteins.find_digests(start, most)
+
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under an id; empty if there are none."""
         return self._proteins.find_id(id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import CorruptStoreError
 from ..provenance import Provenance
+from .damage import Damaged, leaving_out
 from .embeddings import Embeddings
 from .store import Store
 
@@ -92,25 +93,40 @@ class Summary:
         }
 
 
-def summarise(store: Store) -> Summary:
+def summarise(store: Store, damaged: Damaged | None = None) -> Summary:
     """Count what a store holds.
 
     Parameters
     ----------
     store : Store
         The store.
+    damaged : callable, optional
+        Told about encoders, sources and tasks that are not what was written, and left out; an error
+        without it.
 
     Returns
     -------
     Summary
+
+    Raises
+    ------
+    CorruptStoreError
+        Something is not what was written.
     """
-    return Summary(
-        path=str(store.path),
-        proteins=store.count_proteins(),
-        encoders=[_encoder(store.embeddings(p.fingerprint)) for p in store.encoders()],
-        sources=[_source(store, name) for name in store.sources()],
-        tasks=[_task(store, name) for name in store.tasks()],
-    )
+    found = Summary(str(store.path), 0, [], [], [])
+    with leaving_out(damaged):
+        found = replace(found, proteins=store.count_proteins())
+    with leaving_out(damaged):
+        for made in store.encoders():
+            with leaving_out(damaged):
+                found.encoders.append(_encoder(store.embeddings(made.fingerprint)))
+    for name in store.sources():
+        with leaving_out(damaged):
+            found.sources.append(_source(store, name))
+    for name in store.tasks():
+        with leaving_out(damaged):
+            found.tasks.append(_task(store, name))
+    return found
 
 
 def _encoder(view: Embeddings) -> EncoderSummary:

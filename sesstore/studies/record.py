@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..cells import cell
 from ..errors import InputError
 from ..provenance import canonical_json, resuming
 from ..store.files import replace_file
@@ -98,7 +99,7 @@ class StudyReport:
         folder = Path(self.run)
         text = io.StringIO()
         plain = [
-            {key: value for key, value in row.items() if not isinstance(value, list | dict)}
+            {cell(k): cell(value) for k, value in row.items() if not isinstance(value, list | dict)}
             for row in self.rows
         ]
         keys = list(dict.fromkeys(key for row in plain for key in row))

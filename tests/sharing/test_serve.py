@@ -20,8 +20,6 @@ import uvicorn
 
 from sesstore.errors import InputError, MissingFileError, NotStoredError
 from sesstore.proteins import Protein
-from sesstore.sharing.catalogue import histogram, search, task_map
-from sesstore.sharing.names import is_public
 from sesstore.sharing.pull import pull
 from sesstore.sharing.serve import Served, application, read_tokens
 from sesstore.sharing.wanted import Selection
@@ -259,47 +257,6 @@ def test_names_are_escaped_on_the_page(kit, tmp_path, serve):
     answer, body = get(address, "/catalogue.json")
     assert set(json.loads(body)) == {"st-re", "two"}
     assert str(tmp_path) not in body.decode()
-
-
-def test_search(shared, kit):
-    (protein, *_) = kit.proteins(1)
-    for query in ("s0p0", "other-name", protein.digest.hex(), protein.sequence.lower()):
-        (found,) = search(shared, query)
-        assert found["digest"] == protein.digest.hex()
-        assert found["encoders"] == ["enc", "int"]
-        assert found["sources"] == ["alphafold2"]
-    assert search(shared, "s0p") == []
-    assert search(shared, "MKV") == []
-    assert search(shared, "a\0b") == []
-    for wrong in ("", "  ", "M" * 60_000):
-        with pytest.raises(InputError):
-            search(shared, wrong)
-
-
-def test_maps(shared, kit):
-    made = task_map(shared, "toy", "int")
-    assert len(made["points"]) == made["of"] == 20
-    assert made["groups"] == ["a", "b"]
-    assert all(-1 <= p["x"] <= 1 and -1 <= p["y"] <= 1 for p in made["points"])
-    assert sum(made["histogram"]["counts"]) == 20
-    with pytest.raises(NotStoredError):
-        task_map(shared, "toy", "esm2")
-
-
-def test_histograms_count_everything():
-    rng = np.random.default_rng(0)
-    for lengths in ([5], [5, 5, 5], rng.integers(1, 40_000, 1000), [1, 100_000]):
-        made = histogram(np.asarray(lengths))
-        assert sum(made["counts"]) == len(lengths)
-        assert len(made["edges"]) == len(made["counts"]) + 1
-    assert histogram(np.zeros(0, np.int64))["counts"] == []
-
-
-def test_only_what_is_published_is_public():
-    for path in ("share/index.json", "zarr.json", "embeddings/zarr.json", "embeddings/x/zarr.json"):
-        assert is_public(path)
-    for path in ("", ".", "..", "share", "share/x/y", "embeddings", "share/index.json/", "a" * 999):
-        assert not is_public(path)
 
 
 def test_in_a_browser(shared, serve, tmp_path):

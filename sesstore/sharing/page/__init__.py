@@ -64,6 +64,11 @@ def _store(name: str, shown: dict[str, Any], base: str, guarded: bool) -> Iterat
     for what, figure in _figures(shown):
         yield f"<div><dt>{what}</dt><dd>{figure}</dd></div>"
     yield "</dl>"
+    if shown.get("damaged"):
+        yield (
+            f"<p class=hint>{shown['damaged']:,} of its parts are damaged and not shown here. "
+            f"Whoever keeps it can run <code>sesstore repair</code>.</p>"
+        )
     yield _command(f"sesstore pull {url}")
     if guarded:
         yield (

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from sesstore.errors import CorruptStoreError
+from sesstore.progress import SILENT
+from sesstore.sharing.catalogue import contents, search
+from sesstore.sharing.overlay import Overlay
+from sesstore.sharing.pull import pull
+from sesstore.sharing.reading import Reader
+from sesstore.sharing.serve import Served, application
+
+
+def spoil(path: Path) -> None:
+    """Change a byte in the middle of a file."""
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)
+
+
+def test_what_was_made_is_made_again_when_temporary_folders_are_cleaned(shared, kit, tmp_path):
+    with Overlay(shared) as overlay:
+        before = Reader(overlay).index()
+        shared.add_proteins(kit.proteins(3, seed=9))
+        Reader(overlay).index()
+        for clean in (
+            lambda: shutil.rmtree(overlay._folder),
+            lambda: next(overlay._folder.iterdir()).unlink(),
+            lambda: [file.unlink() for file in overlay._folder.iterdir()],
+        ):
+            clean()
+            index = Reader(overlay).index()
+            assert index.encoders == before.encoders
+            assert sum(bundle.records for _, bundle in index.of_kind("proteins")) == 203
+            for sha, bundle in index.bundles.items():
+                assert len(Reader(overlay).footer(sha, bundle)) == bundle.records
+            path = f"share/sums/{shared.embeddings('enc').segments[0].id}"
+            assert overlay.place(path).stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("pattern", "left"),
+    [
+        ("embeddings/enc-*/2*/checksums.json", "segment"),
+        ("embeddings/enc-*/2*/zarr.json", "segment"),
+        ("embeddings/enc-*/zarr.json", "encoder"),
+        ("tasks/toy.jsonl", "task"),
+        ("tokens/alphafold2.lmdb", "source"),
+    ],
+)
+def test_one_damaged_part_does_not_take_the_rest_down(shared, tmp_path, pattern, left):
+    """The others are served, and what is left out is said."""
+    path = sorted(shared.path.glob(pattern))[0]
+    if left == "source":
+        path.write_bytes(bytes(path.stat().st_size))
+    else:
+        spoil(path)
+    notes: list[str] = []
+
+    class Notes:
+        note = staticmethod(notes.append)
+        stage = staticmethod(SILENT.stage)
+
+    with pytest.raises(CorruptStoreError), Overlay(shared) as overlay:
+        Reader(overlay).index()
+    with Served([shared], progress=Notes()) as served, TestClient(application(served)) as client:
+        for _ in range(2):
+            raw = client.get("/share/index.json")
+            assert raw.status_code == 200
+        assert client.get("/").status_code == 200
+        assert "not shown here" in client.get("/").text or left == "segment"
+        assert client.get("/catalogue.json").status_code == 200
+        assert client.get(f"/{next(iter(served.stores))}/search?q=s0p0").status_code == 200
+        index = Reader(served.overlay("shared")).index()
+    assert [note for note in notes if str(path.parent) in note or str(path) in note]
+    assert len(notes) == len(set(notes))
+    segments = sum(len(encoder.segments) for encoder in index.encoders.values())
+    total = len(list(shared.path.glob("embeddings/*/2*")))
+    of_enc = len(list(shared.path.glob("embeddings/enc-*/2*")))
+    assert segments == total - {"segment": 1, "encoder": of_enc}.get(left, 0)
+    assert list(index.tasks) == ([] if left == "task" else ["toy"])
+    assert index.sources() == ([] if left == "source" else ["alphafold2"])
+    assert search(shared, "s0p0")
+    assert contents(shared)["proteins"] == 200
+
+
+def test_a_pull_from_a_damaged_store_says_so(shared, tmp_path):
+    spoil(sorted(shared.path.glob("embeddings/enc-*/2*/checksums.json"))[0])
+    with pytest.raises(CorruptStoreError, match="sesstore verify"):
+        pull(tmp_path / "mine", str(shared.path))
+
+
+def test_nobody_waits_for_the_drawing_of_others(shared, monkeypatch):
+    """A map takes its time; the catalogue and other maps are answered meanwhile."""
+    begun, go_on, results = threading.Event(), threading.Event(), []
+
+    def slow() -> str:
+        begun.set()
+        assert go_on.wait(30)
+        return "map"
+
+    with Served([shared]) as served:
+        overlay = served.overlay("shared")
+        work = [
+            threading.Thread(
+                target=lambda: results.append(served.remembered(overlay, "slow", slow))
+            )
+            for _ in range(2)
+        ]
+        for thread in work:
+            thread.start()
+        assert begun.wait(30)
+        assert served.contents()["shared"]["proteins"] == 200
+        assert served.remembered(overlay, "other", lambda: 7) == 7
+        assert not results
+        go_on.set()
+        for thread in work:
+            thread.join(30)
+        assert results == ["map", "map"]
+        assert served.remembered(overlay, "slow", lambda: "again") == "map"
