@@ -69,7 +69,7 @@ class Store:
         path = Path(path)
         root = path / layout.METADATA
         if not root.exists():
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if path.exists() and _is_something_else(path):
                 raise StoreFormatError(
                     f"'{path}' holds other things than a store. Name a new or an empty folder"
                 )
@@ -316,6 +316,15 @@ class Store:
 
     def _task_path(self, name: str) -> Path:
         return self.path / layout.TASKS / f"{layout.check_name('task', name)}.jsonl"
+
+
+def _is_something_else(path: Path) -> bool:
+    """Whether a path holds other things than a store, or one that is being made just now."""
+    if not path.is_dir():
+        return True
+    beginning = f".{layout.METADATA}."  # the metadata, under the name they are written
+    others = [file.name for file in path.iterdir() if not file.name.startswith(beginning)]
+    return bool(others) and not (path / layout.METADATA).exists()
 
 
 def _by_source(
