@@ -142,7 +142,16 @@ def command(
     named = varied["alphabets"]
     wanted = None if named is None else [name for names in named for name in names]
     store = store_with(store_path, task, plm, output)
-    check_training(store, task, plm=plm, alphabets=wanted, source=source, out=out, resume=resume)
+    check_training(
+        store,
+        task,
+        plm=plm,
+        weights=weights,
+        alphabets=wanted,
+        source=source,
+        out=out,
+        resume=resume,
+    )
 
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.engines.cluster import Cluster, connected

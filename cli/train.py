@@ -164,7 +164,16 @@ def command(
     from sesstore.jobs.inputs import check_training
 
     store = store_with(store_path, task, plm, output)
-    check_training(store, task, plm=plm, alphabets=structure, source=source, out=out, resume=resume)
+    check_training(
+        store,
+        task,
+        plm=plm,
+        weights=weights,
+        alphabets=structure,
+        source=source,
+        out=out,
+        resume=resume,
+    )
 
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.plmcost import measure_plm as measure

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ def check_training(
     task_name: str,
     *,
     plm: str | None = None,
+    weights: Path | None = None,
     alphabets: Sequence[str] | None = None,
     source: str | None = None,
     out: Path | None = None,
@@ -88,7 +90,7 @@ def check_training(
 
     Parameters
     ----------
-    store, task_name, plm, alphabets, source
+    store, task_name, plm, weights, alphabets, source
         As in `train.prepare`.
     out, resume
         As in `train.train`.
@@ -103,7 +105,10 @@ def check_training(
     if out is not None:
         check_folder(out, resume=resume)
     task = store.task(task_name)
-    chosen_encoder(store, registry.spec(plm).full_name if plm else None)
+    if plm and weights:
+        registry.spec(plm)
+    else:
+        chosen_encoder(store, plm)
     chosen_structure(store, task, alphabets, source)
 
 
@@ -269,6 +274,8 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     ------
     InputError
         Nothing was named, and the store has no encoder or several.
+    UnknownNameError
+        There is no such encoder, neither ours nor stored.
     FingerprintMismatchError
         Several stored encoders fit the name; says in which settings they differ.
     """
@@ -279,7 +286,13 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
             raise InputError(f"which encoder? Name one with --plm (stored here: {names})")
         return known[0]
     try:
-        return store.embeddings(plm).provenance
+        name = registry.spec(plm).full_name
+    except UnknownNameError as unknown:
+        with suppress(NotStoredError):  # an imported encoder, or a fingerprint
+            return store.embeddings(plm).provenance
+        raise unknown from None
+    try:
+        return store.embeddings(name).provenance
     except NotStoredError:
         return None
 

@@ -124,7 +124,8 @@ def prepare(
     task = store.task(task_name)
     chosen = chosen_structure(store, task, alphabets, source, progress)
     tokens = store.tokens(chosen.source) if chosen.source else None
-    known = chosen_encoder(store, registry.spec(plm).full_name if plm else None)
+    # Weights that are named tell which encoder it is, whatever else is stored under its name.
+    known = None if plm and weights else chosen_encoder(store, plm)
     digests = np.concatenate([split.digests for split in task.splits.values()])
     if known is not None and weights is None:
         view = store.embeddings(known.fingerprint)
@@ -135,12 +136,13 @@ def prepare(
             f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
             f"it. Run `sesstore embed {task_name}` first"
         )
-    name = plm or (known.fingerprint.encoder if known else "")
+    name = known.fingerprint.encoder if known else str(plm)
     encoder = registry.load(name, weights=weights, device=device)
     if known is not None and weights is None:
         known.fingerprint.check_same(encoder.fingerprint)
     progress.note(f"embedding what is missing with {encoder.name} first")
-    dtype = known.dtype if known else "float16"
+    stored = (p.dtype for p in store.encoders() if p.fingerprint == encoder.fingerprint)
+    dtype = next(stored, "float16")
     report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.learner import FitConfig
+from sesstore.training.runs import Run
 
 CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=600, lr=3e-3)
 PLAIN = {"alphabets": (), "width": 8}
@@ -60,6 +63,54 @@ def test_a_grid_is_one_stream_one_table_one_record(inputs: Inputs, tmp_path: Pat
         seeds=2, out=tmp_path / "alone",
     )  # fmt: skip
     assert one["metrics"] == alone.metrics
+
+
+@pytest.fixture
+def errors(inputs: Inputs) -> Inputs:
+    """Lengths to predict, by a monitor of which less is better."""
+    splits = {
+        name: replace(split, labels=[float(n) for n in inputs.embeddings.lengths[rows]])
+        for name, split in inputs.task.splits.items()
+        for rows in [inputs.embeddings.find(split.digests)]
+    }
+    task = Task("length", Problem.REGRESSION, ("value",), splits, ("spearman", "rmse"), "rmse")
+    return replace(inputs, task=task)
+
+
+def test_of_an_error_the_lowest_on_valid_is_first(errors: Inputs, tmp_path: Path) -> None:
+    grid = {"lr": (1e-9, 3e-2, 1e-3), "pooling": ("mean", "attention1d")}
+    report = sweep(errors, grid, PLAIN, replace(CONFIG, seed=3), seeds=2, out=tmp_path / "s")
+    values = [entry["metrics"]["valid"]["rmse"] for entry in report.settings]
+    assert values == sorted(values)
+    assert len(set(values)) == 6
+    assert report.monitor == "rmse"
+    for entry in report.settings:
+        runs = [Run.load(path) for path in entry["runs"]]
+        for run in runs:
+            assert run.config["fit"]["lr"] == entry["setting"]["lr"]
+            assert run.config["adapter"]["pooling"] == entry["setting"]["pooling"]
+            assert run.config["adapter"]["width"] == 8
+        assert [run.config["fit"]["seed"] for run in runs] == [3, 4]
+        mean = fmean(run.metrics["valid"]["rmse"] for run in runs)
+        assert entry["metrics"]["valid"]["rmse"] == pytest.approx(mean)
+
+
+def test_a_search_is_told_the_monitor_on_valid(
+    errors: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna")
+    made, begin = [], module._study
+    monkeypatch.setattr(module, "_study", lambda *args: made.append(begin(*args)) or made[0])
+    args = (errors, SPACE, PLAIN, replace(CONFIG, seed=2))
+    report = search(*args, trials=7, seeds=2, out=tmp_path / "s")
+    by_lr = {entry["setting"]["lr"]: entry["metrics"]["valid"]["rmse"] for entry in report.settings}
+    trials = {trial.params["lr"]: trial.value for trial in made[0].trials}
+    assert trials == pytest.approx(by_lr)
+    assert made[0].best_value == min(by_lr.values())
+    assert report.settings[0]["metrics"]["valid"]["rmse"] == min(by_lr.values())
+    assert begin("accuracy", 0).direction.name == "MAXIMIZE"
+    (again, *_) = [begin("rmse", 2).ask().suggest_float("lr", 1e-4, 1e-2, log=True)]
+    assert again == pytest.approx(next(iter(trials)))
 
 
 def test_what_a_grid_refuses(inputs: Inputs, tmp_path: Path) -> None:

@@ -1,21 +1,39 @@
 from __future__ import annotations
 
+import itertools
+import os
+import signal
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from sesstore.datasets.load import LoadedTask
-from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError
+from sesstore.encoders import registry
+from sesstore.encoders.randomweights import write_random_esm2
+from sesstore.encoders.weights import sha256_of
+from sesstore.errors import (
+    FingerprintMismatchError,
+    InputError,
+    NotStoredError,
+    StoppedError,
+    UnknownNameError,
+)
 from sesstore.jobs.add import add, load
 from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
 from sesstore.jobs.evaluate import evaluate_run
+from sesstore.jobs.inputs import check_training
 from sesstore.jobs.plmcost import measure_plm, own_encoder
 from sesstore.jobs.predict import predict_rows, prediction
 from sesstore.jobs.train import prepare, train
+from sesstore.proteins import Protein
 from sesstore.store import Store
+from sesstore.streaming.plan import plan_epoch
 from sesstore.training.learner import FitConfig
+
+from .conftest import Noting, labelled
 
 ADAPTER = {"alphabets": ("foldseek",), "heads": 2, "width": 16}
 CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=4096, lr=5e-3)
@@ -52,6 +70,95 @@ def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) ->
     for name, value in report.metrics["test"].items():
         assert measured.metrics[name] == pytest.approx(value, nan_ok=True)
     assert sum(map(sum, measured.confusion)) == 2 * 16
+
+
+def some_proteins(count: int) -> list[Protein]:
+    return [Protein(f"p{i}", "MKVLAAGIVGLCARTQ"[: 3 + i]) for i in range(count)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_what_is_missing_is_stored_as_what_is_there(store: Store, dtype: str) -> None:
+    proteins = some_proteins(12)
+    task = labelled(store, proteins)
+    embed(store, registry.load("blosum62"), proteins[:5], dtype=dtype)
+    view = prepare(store, task.name).embeddings
+    assert len(view) == 12
+    assert [known.dtype for known in store.encoders()] == [dtype] == [view.provenance.dtype]
+
+
+def test_weights_and_device_are_the_ones_named(store: Store, tmp_path: Path) -> None:
+    """Two models of one name: told apart by weights, or by fingerprint once they are stored."""
+    files = [tmp_path / "a.pt", tmp_path / "b.pt"]
+    for seed, path in enumerate(files):
+        write_random_esm2(path, layers=6, dim=320, seed=seed)
+    task = labelled(store, some_proteins(6))
+    for path in (*files, files[0]):
+        check_training(store, task.name, plm="esm2_t6", weights=path, source="esmfold")
+        view = prepare(store, task.name, plm="esm2_t6", weights=path).embeddings
+        assert view.provenance.fingerprint.weights_sha256 == sha256_of(path)
+        assert len(view) == 6
+    short = [known.fingerprint.short for known in store.encoders()]
+    assert [
+        prepare(store, task.name, plm=one).embeddings.provenance.fingerprint.short for one in short
+    ] == short
+    with pytest.raises(FingerprintMismatchError, match="Name one by its fingerprint"):
+        prepare(store, task.name, plm="esm2_t6")
+    with pytest.raises(InputError, match="quantum"):
+        prepare(store, task.name, plm="esm2_t6", weights=files[0], device="quantum")
+    with pytest.raises(UnknownNameError, match="Did you mean 'esm2_t6'"):
+        check_training(store, task.name, plm="esm2_t66", weights=files[0])
+
+
+def test_tokens_are_those_of_the_source_and_alphabets_named(store: Store) -> None:
+    task = labelled(store, some_proteins(6))
+    named = prepare(store, task.name, plm="onehot", alphabets=("dssp",), source="esmfold")
+    assert named.tokens is not None
+    assert (named.tokens.source, named.alphabets) == ("esmfold", ("dssp",))
+    assert prepare(store, task.name, plm="onehot", alphabets=()).tokens is None
+
+
+class StoppingAt(Noting):
+    """Progress that sends this process SIGTERM after some batches."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.left = batches
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_training_that_was_stopped_goes_on(store: Store, tmp_path: Path) -> None:
+    task = labelled(store, some_proteins(12))
+    inputs = prepare(store, task.name, plm="onehot", alphabets=("dssp",), source="esmfold")
+    config = replace(CONFIG, batch_tokens=6)
+    args = (inputs, ADAPTER | {"alphabets": ("dssp",)}, config)
+    whole = train(*args, seeds=2, out=tmp_path / "whole")
+    with pytest.raises(StoppedError, match="stopped in epoch 2"):
+        train(*args, seeds=2, out=tmp_path / "cut", progress=StoppingAt(6))
+    progress = Noting()
+    again = train(*args, seeds=2, out=tmp_path / "cut", resume=True, progress=progress)
+    for split, values in whole.metrics.items():
+        assert again.metrics[split] == pytest.approx(values, nan_ok=True)
+    assert any(note.startswith("going on at epoch 2") for note in progress.notes)
+
+
+def test_what_the_plm_in_the_loop_would_cost_is_scaled_by_work(filled: Store, monkeypatch) -> None:
+    """By a clock that ticks when it is read: a batch takes a tick, the first is not counted."""
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
+    clock = itertools.count()
+    monkeypatch.setattr("sesstore.jobs.plmcost.time.perf_counter", lambda: next(clock))
+    encoder, config = own_encoder(inputs), FitConfig(batch_tokens=1500)
+    digests = inputs.task.splits["train"].digests
+    lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
+    plan = plan_epoch(lengths, 1500, seed=config.seed, epoch=1).batches
+    assert len(plan) > 3
+    counted = sum(int(lengths[rows].sum()) for rows in plan[1:3])
+    cost = measure_plm(filled, inputs, encoder, 0.5, config, batches=2)
+    assert cost.seconds == pytest.approx(2 * lengths.sum() / counted)
+    assert cost.measured_residues == sum(int(lengths[rows].sum()) for rows in plan[:3])
 
 
 def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
@@ -96,8 +203,6 @@ def test_a_run_wants_its_own_encoder(filled: Store, tmp_path: Path) -> None:
     other = Store.create(tmp_path / "other")
     other.add_task(filled.task("deeploc_binary"))
     other.add_proteins(filled.proteins())
-    from sesstore.encoders import registry
-
     embed(other, registry.load("onehot"))
     with pytest.raises((NotStoredError, FingerprintMismatchError), match="BLOSUM62"):
         evaluate_run(other, tmp_path / "run")
