@@ -9,7 +9,7 @@ import click
 
 from .opening import store_with
 from .options import output_options, source_option, store_option
-from .output import Output
+from .output import Output, between, number
 
 if TYPE_CHECKING:
     from sesstore.jobs.evaluate import EvaluateReport
@@ -67,7 +67,7 @@ def command(
 def say_report(report: EvaluateReport, output: Output) -> None:
     """Say how good a run is: metrics, then classes."""
     rows = [
-        [name, f"{value:.4f}", "{:.4f} to {:.4f}".format(*report.intervals[name])]
+        [name, number(value), between(report.intervals[name])]
         for name, value in report.metrics.items()
     ]
     title = f"{report.task}, {report.split}: {report.rows:,} proteins"
@@ -81,7 +81,7 @@ def say_report(report: EvaluateReport, output: Output) -> None:
         output.table(
             ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"],
             [_row(c) for c in classes[:SHOWN]],
-            title="By class, the most frequent first",
+            title=f"By class, the most frequent first: {counted(report)}",
         )
     if left := len(report.per_class) - len(classes[:SHOWN]):
         never = len(report.per_class) - len(classes)
@@ -91,7 +91,15 @@ def say_report(report: EvaluateReport, output: Output) -> None:
     if 0 < len(report.confusion) <= SHOWN:
         names = [c.name for c in report.per_class]
         matrix = [[name, *row] for name, row in zip(names, report.confusion, strict=True)]
-        output.table(["true \\ predicted", *names], matrix, title="Confusion matrix")
+        title = f"Confusion matrix: {counted(report)}"
+        output.table(["true \\ predicted", *names], matrix, title=title)
+
+
+def counted(report: EvaluateReport) -> str:
+    """What the counts of a report are of."""
+    what = "labelled residues" if report.problem.startswith("residue") else "proteins"
+    sums = f", summed over {report.seeds} seeds" if report.seeds > 1 else ""
+    return f"counts are of {what}{sums}"
 
 
 def _row(c: ClassScore) -> list[object]:

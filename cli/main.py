@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
         Arguments; those of the process by default.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    sys.argv = ["sesstore", *arguments]  # as runs and segments record it, however it was started
+    before, sys.argv = sys.argv, ["sesstore", *arguments]  # as runs and segments record it
     forgive_streams()
     try:
         # Click returns the status of a command that ended with `Exit`, and None otherwise.
@@ -136,6 +136,8 @@ def main(argv: list[str] | None = None) -> None:
         status = _silenced()
     except OSError as problem:
         status = _fail(*os_error(problem), arguments)
+    finally:
+        sys.argv = before
     sys.exit(status or 0)
 
 

@@ -164,6 +164,19 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def number(value: float, spread: float | None = None) -> str:
+    """A score with four digits and its deviation; a dash where it is not defined."""
+    if value != value:
+        return "-"
+    return f"{value:.4f}" if spread is None else f"{value:.4f} ± {spread:.4f}"
+
+
+def between(bounds: Sequence[float]) -> str:
+    """An interval as people read it."""
+    low, high = bounds
+    return "-" if low != low or high != high else f"{low:.4f} to {high:.4f}"
+
+
 def size(count: float) -> str:
     """Bytes as people read them."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.errors import StoreAccessError, StoreError
+
 from .options import output_options, store_option, writable
 from .output import Output
 
@@ -49,14 +51,20 @@ def command(
       sesstore report runs/deeploc_binary/... --protein Q9GKE8
       sesstore report runs/deeploc_binary/with runs/deeploc_binary/without --out compared
     """
-    from sesstore.jobs.report import gather, store_of
-    from sesstore.reports.comparison import write_comparison
-    from sesstore.reports.runreport import write_report
+    from sesstore.training.seeds import runs_at
 
     if len(runs) > 1 and proteins:
         raise click.UsageError(
             "--protein is for the report of one run", click.get_current_context()
         )
+    for run in runs:
+        runs_at(run)
+
+    # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.report import gather, store_of
+    from sesstore.reports.comparison import write_comparison
+    from sesstore.reports.runreport import write_report
+
     if len(runs) == 1:
         found = gather(runs[0], store_of(store_path), proteins)
         files, notes = write_report(found, out or runs[0]), found.notes
@@ -86,6 +94,12 @@ def after_training(run: str, store: Store, output: Output) -> str | None:
     from sesstore.jobs.report import gather
     from sesstore.reports.runreport import write_report
 
-    page = write_report(gather(Path(run), store), Path(run))[0]
+    try:
+        page = write_report(gather(Path(run), store), Path(run))[0]
+    except (StoreAccessError, OSError) as problem:
+        raise StoreError(
+            f"the run is whole, but its report could not be written: {problem}. Write it later "
+            f"with `sesstore report {run}`"
+        ) from problem
     output.line(f"report: {page}")
     return str(page)

@@ -19,7 +19,7 @@ from .options import (
     weights_option,
     writable,
 )
-from .output import Output, duration
+from .output import Output, between, duration, number
 from .report import after_training
 
 if TYPE_CHECKING:
@@ -267,9 +267,9 @@ def say_report(report: TrainReport, output: Output) -> None:
 def _between(report: TrainReport, split: str, metric: str) -> str:
     if split != ("test" if "test" in report.metrics else "valid"):
         return ""
-    return "{:.4f} to {:.4f}".format(*report.intervals[metric])
+    return between(report.intervals[metric])
 
 
 def _with_spread(report: TrainReport, split: str, metric: str) -> str:
-    value = f"{report.metrics[split][metric]:.4f}"
-    return f"{value} ± {report.std[split][metric]:.4f}" if report.std else value
+    spread = report.std[split][metric] if report.std else None
+    return number(report.metrics[split][metric], spread)

@@ -68,6 +68,8 @@ class AdapterConfig:
     def __post_init__(self) -> None:
         for value in self.declared.values():
             declare(Alphabet.from_json(value), "the adapter's record")
+        if isinstance(self.alphabets, str):  # one, not its letters
+            object.__setattr__(self, "alphabets", (self.alphabets,))
         # In the order of the paper, whatever the order they are named in.
         object.__setattr__(self, "alphabets", in_order(self.alphabets))
         known = {name: alphabet(name) for name in self.alphabets}

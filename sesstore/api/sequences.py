@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ..proteins import Protein
 
 Sequences = str | Path | Mapping[str, str] | Iterable["str | Path | Protein"]
-"""The path of a file, or the name of a task of the store, as text; sequences by id; or a list of
-sequences (text), files (`Path`) and `Protein`."""
+"""The path of a file, the name of a task of the store or a sequence, as text; sequences by id; or a
+list of sequences (text), files (`Path`) and `Protein`."""
 
 
 def given(what: Sequences) -> Given:

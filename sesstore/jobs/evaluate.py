@@ -24,7 +24,7 @@ class EvaluateReport:
 
     Parameters
     ----------
-    run, task, split : str
+    run, task, split, problem : str
     source : str or None
         Of the structures.
     seeds : int
@@ -36,9 +36,9 @@ class EvaluateReport:
     intervals : dict of str to (float, float)
         95 % interval of each, by bootstrap over proteins.
     per_class : list of ClassScore
-        Empty for regression.
+        Empty for regression. Counts are of proteins, or of labelled residues, summed over seeds.
     confusion : list of list of int
-        True (row) against predicted (column), for single labels; else empty.
+        True (row) against predicted (column), for single labels; counts as above; else empty.
     """
 
     run: str
@@ -47,6 +47,7 @@ class EvaluateReport:
     source: str | None
     seeds: int
     rows: int
+    problem: str
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     per_class: list[ClassScore] = field(default_factory=list)
@@ -111,6 +112,7 @@ def evaluate_run(
         source=source,
         seeds=len(runs),
         rows=len(found[0].ids),
+        problem=str(task.problem),
         metrics={name: fmean(one[name] for one in scored) for name in names},
         intervals=intervals(names, task.problem, predicted),
         per_class=class_scores(task.classes, task.problem, predicted),

@@ -95,8 +95,8 @@ def _source(store: Store, settings: StudySettings) -> str:
             return name
     raise InputError(
         f"no protein of '{settings.task}' has tokens of several conformers, which this study "
-        f"compares. Tokenise NMR entries, or trajectories with `sesstore tokens TRAJECTORY "
-        f"--trajectory --topology FILE --source md`"
+        f"compares. Tokenise NMR entries, or trajectories with `sesstore tokens "
+        f"--trajectory FILE --topology FILE --source md`"
     )
 
 

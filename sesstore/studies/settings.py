@@ -39,6 +39,10 @@ class StudySettings:
     adapter: Mapping[str, Any] = field(default_factory=dict)
     fit: FitConfig = field(default_factory=FitConfig)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str):  # one, not its letters
+            object.__setattr__(self, "sources", (self.sources,))
+
 
 @dataclass(frozen=True)
 class Place:

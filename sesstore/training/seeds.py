@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
-from .runs import RECORD, Run
+from ..errors import InputError, MissingFileError
+from .runs import RECORD, STATE, Run
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -36,6 +36,8 @@ def runs_at(path: Path | str) -> list[Run]:
     """
     path = Path(path)
     seeds = sorted(path.glob(f"seed-*/{RECORD}"), key=_number)
+    if not (path / RECORD).is_file() and not seeds:
+        _say_what_is_there(path)
     if (path / RECORD).is_file() or not seeds:
         return [Run.load(path)]
     runs = [Run.load(record.parent) for record in seeds]
@@ -46,6 +48,28 @@ def runs_at(path: Path | str) -> list[Run]:
                 f"'{run.path}' and '{first.path}' are of different trainings. Name one of them"
             )
     return runs
+
+
+def _say_what_is_there(path: Path) -> None:
+    """Raise where a folder holds trainings but is none: an unfinished one, or several."""
+    if (path / STATE).is_file():
+        raise MissingFileError(
+            f"the training in '{path}' is not finished. Go on with it by the same command with "
+            f"--out {path} --resume"
+        )
+    depths = ("*", "*/*", "*/*/*")  # of runs/, and no deeper: the folder may be anything
+    records = (record for depth in depths for record in path.glob(f"{depth}/{RECORD}"))
+    inside = sorted({_training(record.parent) for record in records})
+    if inside:
+        raise MissingFileError(
+            f"'{path}' is no run, but holds {len(inside):,} runs. Name one of them, such as "
+            f"'{inside[0]}'"
+        )
+
+
+def _training(folder: Path) -> Path:
+    """Folder of the training a run belongs to."""
+    return folder.parent if folder.name.startswith("seed-") else folder
 
 
 def _number(record: Path) -> tuple[int, str]:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import sesstore
+from sesstore.adapter.model import AdapterConfig
 from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
 from sesstore.jobs.demo import SOURCE, demo_files
 from sesstore.proteins import Protein
+from sesstore.studies.settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 
 COUNT = 9
@@ -129,3 +131,36 @@ def test_only_what_is_named_is_embedded(tmp_path: Path) -> None:
     assert store.embed("onehot", ["MKV"]).encoded == 1
     assert store.embed("onehot", fasta).encoded == 1
     assert store.embed("onehot").encoded == 1
+
+
+def test_one_alphabet_may_be_a_text(taught, tmp_path: Path) -> None:
+    store, _ = taught
+    settings = {"epochs": 1, "heads": 2, "width": 8}
+    one = sesstore.train(store, "helix", structure="foldseek", out=tmp_path / "one", **settings)
+    assert one.runs[0].config["adapter"]["alphabets"] == ["foldseek"]
+    none = sesstore.train(store, "helix", structure="none", out=tmp_path / "none", **settings)
+    assert none.runs[0].config["adapter"]["alphabets"] == []
+    with pytest.raises(UnknownNameError, match="Did you mean 'foldseek'"):
+        sesstore.train(store, "helix", structure="foldsek")
+    assert AdapterConfig(dim=8, n_outputs=2, alphabets="dssp", heads=2).alphabets == ("dssp",)
+    assert StudySettings("helix", sources="pdb").sources == ("pdb",)
+
+
+def test_a_sequence_as_text_is_predicted(taught) -> None:
+    _, run = taught
+    assert run.predict("MKVLAAGIVGL") == run.predict(["MKVLAAGIVGL"])
+
+
+def test_a_script_without_a_guard_starts_processes(tmp_path: Path) -> None:
+    files = [str(path) for path, _ in list(demo_files().values())[:3]]
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sesstore\n"
+        "print('begun')\n"
+        f"store = sesstore.open({str(tmp_path / 'store')!r})\n"
+        f"print(store.tokenize({files!r}, 'pdb').chains)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stdout.split() == ["begun", "3"], done.stderr

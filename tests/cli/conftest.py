@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,6 @@ def cli(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SESSTORE_STORE", raising=False)
-    monkeypatch.setattr(sys, "argv", sys.argv)  # which commands set
 
     def run(*words: object) -> Said:
         capsys.readouterr()
@@ -48,6 +48,48 @@ def cli(
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+_SESSION = """
+import contextlib, io, json, sys
+from sesstore_cli.main import main
+
+HEAVY = {"torch", "torchmetrics", "transformers", "scipy.signal", "mdtraj"}
+for line in sys.stdin:
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(line.split())
+        except SystemExit as end:
+            status = int(end.code or 0)
+    heavy = sorted(HEAVY & set(sys.modules))
+    print(json.dumps([status, out.getvalue(), err.getvalue(), heavy]))
+"""
+
+
+def one_process(
+    commands: Sequence[str], before: Sequence[str] = ()
+) -> list[tuple[Said, list[str]]]:
+    """Run commands one after another in a process of their own.
+
+    Parameters
+    ----------
+    commands : sequence of str
+        Without ``sesstore``.
+    before : sequence of str
+        What to start the process by.
+
+    Returns
+    -------
+    list of (Said, list of str)
+        What each did, and which heavy modules were imported by then.
+    """
+    program = [*before, sys.executable, "-c", _SESSION]
+    lines = "".join(f"{words}\n" for words in commands)
+    done = subprocess.run(program, input=lines, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [(Said(status, out, err), heavy) for status, out, err, heavy in found]
 
 
 def rows(count: int, seed: int) -> list[dict[str, Any]]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import suppress
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -15,27 +11,7 @@ from sesstore.store import Store
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
 
-
-@pytest.fixture
-def small_disk(tmp_path):
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill_up(folder: Path) -> None:
-    (folder / "ballast").write_bytes(b"\0" * (1 << 19))
-    with (folder / "more").open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(b"\0" * 4096)
+from ..conftest import fill_up
 
 
 def test_embeddings_on_a_full_disk(small_disk, kit):
