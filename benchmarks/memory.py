@@ -4,13 +4,16 @@ Each case runs in a process of its own, which watches its anonymous memory (``Rs
 what is not page cache) and reports the most it held.
 
 - *embed*: so many proteins, and four times as many, encoded into a store (a random ESM-2 t6).
+- *plan*: so many proteins of a FASTA file, and four times as many, made known to a store and
+  planned: what of each is kept while a run lasts.
 - *long*: one protein of 1,000 residues, and one of 35,000, titin's length.
 - *train*: an epoch from disk over a small store, and over one four times as large.
 
 ::
 
     python -m benchmarks.memory --json
-    python -m benchmarks.memory --proteins 10 --megabytes 2 --longest 3000     # a quick look
+    # a quick look
+    python -m benchmarks.memory --proteins 10 --planned 1000 --megabytes 2 --longest 3000
 """
 
 from __future__ import annotations
@@ -33,7 +36,9 @@ from benchmarks.epoch import machine
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
+from sesstore.jobs.add import checked_proteins
 from sesstore.jobs.embed import embed
+from sesstore.jobs.embedplan import plan_embedding
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, StructureTokens
@@ -53,6 +58,7 @@ def main() -> None:
     parser.add_argument(
         "--proteins", type=int, default=150, help="to embed, and four times as many"
     )
+    parser.add_argument("--planned", type=int, default=50_000, help="and four times as many")
     parser.add_argument("--longest", type=int, default=35_000)
     parser.add_argument("--megabytes", type=int, default=1000, help="of the smaller store")
     parser.add_argument("--json", action="store_true")
@@ -64,7 +70,7 @@ def main() -> None:
         name, size, folder = given.case
         CASES[name](int(size), Path(folder))
         return
-    table = measure(given.proteins, given.longest, given.megabytes)
+    table = measure(given.proteins, given.planned, given.longest, given.megabytes)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
     if given.json:
         print(json.dumps(result))
@@ -75,16 +81,17 @@ def main() -> None:
         print(f"{key}: {value:.2f}")
 
 
-def measure(proteins: int, longest: int, megabytes: int) -> list[dict[str, Any]]:
+def measure(proteins: int, planned: int, longest: int, megabytes: int) -> list[dict[str, Any]]:
     """One row a case."""
     cases = [("embed", proteins, "proteins"), ("embed", 4 * proteins, "proteins")]
+    cases += [("plan", planned, "proteins"), ("plan", 4 * planned, "proteins")]
     cases += [("long", 1000, "residues"), ("long", longest, "residues")]
     cases += [("train", megabytes, "MB"), ("train", 4 * megabytes, "MB")]
     table = []
     for name, size, unit in cases:
         with tempfile.TemporaryDirectory() as folder:
-            if name == "train":
-                _run("fill", size, folder)
+            if name in PREPARED:
+                _run(PREPARED[name], size, folder)
             peak = _run(name, size, folder)
         table.append({"case": name, "size": size, "unit": unit, "anonymous_mb": peak})
     return table
@@ -93,12 +100,15 @@ def measure(proteins: int, longest: int, megabytes: int) -> list[dict[str, Any]]
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     """What the larger case holds, against the smaller one."""
     found = {}
-    for name in ("embed", "long", "train"):
+    for name in ("embed", "plan", "long", "train"):
         small, large = (row["anonymous_mb"] for row in table if row["case"] == name)
         found[f"{name}_memory_large_vs_small"] = large / small
     found["train_anonymous_gb"] = (
         max(r["anonymous_mb"] for r in table if r["case"] == "train") / 1e3
     )
+    small, large = (row for row in table if row["case"] == "plan")
+    grown = (large["anonymous_mb"] - small["anonymous_mb"]) * 1e6
+    found["plan_bytes_a_protein"] = grown / (large["size"] - small["size"])
     return found
 
 
@@ -153,6 +163,24 @@ def embed_case(count: int, folder: Path) -> None:
     _encode(lengths.astype(int).tolist(), folder)
 
 
+def write_case(count: int, folder: Path) -> None:
+    """Write a FASTA file of proteins of 300 residues."""
+    chance = np.random.default_rng(2)
+    letters = np.frombuffer(_LETTERS.encode(), np.uint8)
+    with (folder / "all.fasta").open("wb") as file:
+        for number in range(count):
+            file.write(b">protein-%d\n%b\n" % (number, letters[chance.integers(0, 20, 300)]))
+
+
+def plan_case(_: int, folder: Path) -> None:
+    """Make the proteins of a file known, and work out which lack an embedding."""
+    store, encoder = Store.create(folder / "store"), registry.load("onehot")
+    with _watched():
+        plan = plan_embedding(store, encoder, checked_proteins(store, [str(folder / "all.fasta")]))
+        for chunk in plan.todo.chunks():
+            del chunk
+
+
 def long_case(length: int, folder: Path) -> None:
     """Embed one protein."""
     _encode([length], folder)
@@ -195,8 +223,13 @@ def _digests(megabytes: int) -> list[bytes]:
     ]
 
 
+PREPARED = {"train": "fill", "plan": "write"}
+"""What is written first, in a process of its own."""
+
 CASES: dict[str, Callable[[int, Path], None]] = {
     "embed": embed_case,
+    "write": write_case,
+    "plan": plan_case,
     "long": long_case,
     "fill": fill_case,
     "train": train_case,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +17,9 @@ from .options import device_option, engine_options, output_options, store_option
 from .output import Output, duration, size
 
 if TYPE_CHECKING:
-    from sesstore.jobs.embed import EmbedPlan, EmbedReport
+    from sesstore.jobs.embed import EmbedReport
+    from sesstore.jobs.embedplan import EmbedPlan
+    from sesstore.proteins import Protein
 
 
 @click.command("embed")
@@ -96,16 +98,19 @@ def command(
         check_inputs(what, tasks_at(store_path))
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.add import proteins_named
-    from sesstore.jobs.embed import embed, plan_embedding
+    from sesstore.jobs.add import checked_proteins
+    from sesstore.jobs.embed import embed
+    from sesstore.jobs.embedplan import plan_embedding
     from sesstore.jobs.engines.cluster import Cluster, connected
     from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
 
     store = store_to_write(store_path, output, create=bool(what) and part is None)
-    proteins = proteins_named(store, what) if what else None
+    proteins: Iterable[Protein] | None = None
+    if what:
+        proteins = checked_proteins(store, what, lambda text: output.note(f"warning: {text}"))
     if part is not None:
-        proteins = select(store, proteins, part)
-        output.note(f"partition {part}: {len(proteins):,} sequences")
+        proteins = mine = select(store, proteins, part)
+        output.note(f"partition {part}: {len(mine):,} sequences")
     elif "SLURM_ARRAY_TASK_ID" in os.environ:
         output.note("this task of a Slurm job array does all; its part only: --partition slurm")
     cluster = Cluster(address, workers, threads or 1)
@@ -122,11 +127,10 @@ def command(
             )
             run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
             run = partial(run, where=url_of(store_path))  # a folder's workers take its own path
-        plan = plan_embedding(store, encoder, proteins, dtype=dtype)
-        say_plan(plan, name, output, url_of(store_path))
         # Proteins of a partition are known to the store, and must not be written by many machines.
-        new = proteins if part is None else None
-        report = run(new, dtype=dtype, plan=plan, progress=output)
+        plan = plan_embedding(store, encoder, proteins, dtype=dtype, known=part is not None)
+        say_plan(plan, name, output, url_of(store_path))
+        report = run(dtype=dtype, plan=plan, progress=output)
     say_report(report, output)
     output.result(asdict(report))
     if report.failed:

@@ -137,15 +137,15 @@ class OpenStore:
             See `encoders.registry.load`.
         """
         from ..encoders import registry
-        from ..jobs.add import proteins_named
+        from ..jobs.add import checked_proteins
         from ..jobs.embed import embed
 
         encoder = registry.load(
             plm, weights=None if weights is None else Path(weights), device=device
         )
-        asked = None
+        asked: Iterable[Protein] | None = None
         if isinstance(what, str | Path):
-            asked = proteins_named(self.store, [str(what)])
+            asked = checked_proteins(self.store, [str(what)], self.progress.note)
         elif what is not None:
             asked = proteins(what)
         return embed(self.store, encoder, asked, progress=self.progress)

@@ -21,6 +21,7 @@ from ..datasets.nucleotides import NucleotideCheck
 from ..datasets.own import OwnData
 from ..datasets.readers import read_records
 from ..datasets.recipes import recipe, recipe_names
+from ..datasets.text import Warn, ignored
 from ..errors import InputError, MissingFileError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -254,15 +255,39 @@ def _kind(task: Task) -> str:
     return f"{task.problem} of {first}" if first else str(task.problem)
 
 
-def proteins_named(store: Store | None, names: Iterable[str]) -> list[Protein]:
-    """Return the proteins of tasks of a store, or of files, without repeats.
+@dataclass(frozen=True)
+class NamedProteins:
+    """Proteins of tasks and files, read anew each time they are iterated; they may repeat.
+
+    Parameters
+    ----------
+    store : Store or None
+        Whose tasks may be named.
+    names : tuple of str
+        Tasks and files.
+    """
+
+    store: Store | None
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Protein]:
+        for name in self.names:
+            yield from proteins_of(self.store, name)
+
+
+def checked_proteins(
+    store: Store | None, names: Iterable[str], warn: Warn = ignored
+) -> NamedProteins:
+    """Read through what is named and check every record, so that nothing is done by halves.
 
     Parameters
     ----------
     store : Store or None
         Whose tasks may be named.
     names : iterable of str
-        Each a task of the store or a file: FASTA, or JSON lines or CSV with ``aa_seq``.
+        Each a task of the store or a file: FASTA, or labelled data with a column of sequences.
+    warn : callable, optional
+        Told what is odd in a file.
 
     Raises
     ------
@@ -271,25 +296,46 @@ def proteins_named(store: Store | None, names: Iterable[str]) -> list[Protein]:
     InputError
         A record of a file is wrong.
     """
-    found: dict[bytes, Protein] = {}
+    named = NamedProteins(store, tuple(names))
+    tasks = [] if store is None else store.tasks()
+    for name in named.names:
+        if name not in tasks:
+            for _ in proteins_of(store, name, warn):
+                pass
+    return named
+
+
+def proteins_named(
+    store: Store | None, names: Iterable[str], warn: Warn = ignored
+) -> list[Protein]:
+    """Return the proteins of tasks of a store, or of files, without repeats.
+
+    Arguments and errors as of `checked_proteins`.
+    """
+    distinct: dict[bytes, Protein] = {}
     for name in names:
-        for protein in proteins_of(store, name):
-            found.setdefault(protein.digest, protein)
-    return list(found.values())
+        for protein in proteins_of(store, name, warn):
+            distinct.setdefault(protein.digest, protein)
+    return list(distinct.values())
 
 
-def proteins_of(store: Store | None, name: str) -> Iterator[Protein]:
-    """Yield the proteins of one task or file, record by record; arguments as in `proteins_named`.
+def proteins_of(store: Store | None, name: str, warn: Warn = ignored) -> Iterator[Protein]:
+    """Yield the proteins of one task or file, record by record.
 
-    Without a store there are no tasks. Memory is that of a record: the file may be of any size.
+    Arguments and errors as of `checked_proteins`. Without a store there are no tasks. Memory is
+    that of a record: the file may be of any size.
     """
     tasks = [] if store is None else store.tasks()
     if store is not None and name in tasks:
         yield from task_proteins(store, store.task(name))
     elif is_fasta(Path(name)):
-        yield from read_fasta(_existing(Path(name)))
+        yield from read_fasta(_existing(Path(name)), warn)
     elif Path(name).is_file():
-        yield from (record.protein for record in read_records(Path(name)))
+        nucleotides = NucleotideCheck(Path(name))
+        for record in read_records(Path(name), warn=warn):
+            nucleotides.look(record.protein)
+            yield record.protein
+        nucleotides.report(warn)
     else:
         raise unknown_input(name, tasks)
 

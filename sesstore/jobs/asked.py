@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..datasets.fasta import parse_fasta
+from ..datasets.text import Warn, ignored, open_text
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -110,7 +111,8 @@ class Asked:
         """Of sequences; those of structures show when they are tokenised."""
         if self._structures and given.source is None:
             raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
-        sequences = self._sequences([n for n in given.names if n not in self._structures])
+        names = [name for name in given.names if name not in self._structures]
+        sequences = self._sequences(names, progress.note)
         for protein in chain(given.proteins, sequences):
             self.proteins += 1
             self.residues += len(protein)
@@ -130,16 +132,16 @@ class Asked:
             else:
                 yield Part(self._sequences(list(names)), self._store)
 
-    def _sequences(self, names: Sequence[str]) -> Iterator[Protein]:
+    def _sequences(self, names: Sequence[str], warn: Warn = ignored) -> Iterator[Protein]:
         for name in names:
             if self._spool is not None and name == STDIN:
-                yield from _spooled_fasta(self._spool)
+                yield from _spooled_fasta(self._spool, warn)
             elif name in self._texts:
                 yield self._texts[name]
             elif self._store is not None and name in self._store.tasks():
                 yield from _rows(self._store, name)
             else:
-                yield from proteins_of(self._store, name)
+                yield from proteins_of(self._store, name, warn)
 
     def _tokenised(self, names: Sequence[str]) -> Iterator[Protein]:
         store, source = self._keep, self._given.source
@@ -239,12 +241,7 @@ def _spooled(given: Given) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _spooled_fasta(spool: Path) -> Iterator[Protein]:
-    try:
-        with spool.open(encoding="utf-8-sig", newline="") as lines:
-            yield from parse_fasta(lines, Path("standard input"))
-    except UnicodeDecodeError as problem:
-        raise InputError(
-            f"standard input is not UTF-8 text: {problem.reason}. Unpack it first: "
-            f"zcat new.fasta.gz | sesstore predict RUN -"
-        ) from None
+def _spooled_fasta(spool: Path, warn: Warn) -> Iterator[Protein]:
+    name = "standard input"
+    with open_text(spool, warn, name=name) as lines:
+        yield from parse_fasta(lines, Path(name), warn)

@@ -11,6 +11,10 @@ from types import ModuleType
 
 import pytest
 
+from sesstore.encoders import registry
+from sesstore.jobs.embedplan import plan_embedding
+from sesstore.store import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -28,6 +32,15 @@ def test_a_training_case_says_what_it_held(benchmark, tmp_path: Path, capsys) ->
     assert (tmp_path / "run" / "run.json").is_file()
 
 
+def test_a_plan_keeps_digests_and_lengths_of_proteins(benchmark, tmp_path: Path, capsys) -> None:
+    benchmark.CASES["write"](50, tmp_path)
+    benchmark.CASES["plan"](50, tmp_path)
+    assert 10 < float(capsys.readouterr().out) < 100_000
+    store = Store.open(tmp_path / "store")
+    todo = plan_embedding(store, registry.load("onehot")).todo
+    assert (len(todo), todo.digests.nbytes, todo.lengths.nbytes) == (50, 50 * 32, 50 * 4)
+
+
 def test_a_case_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.memory", "--case", "long", "40", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -35,10 +48,16 @@ def test_a_case_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_ratios_have_speaking_names(benchmark) -> None:
-    held = {"embed": (1, 2), "long": (1, 3), "train": (500, 600)}
-    table = [{"case": case, "anonymous_mb": mb} for case, both in held.items() for mb in both]
+    held = {"embed": (1, 2), "plan": (200, 202), "long": (1, 3), "train": (500, 600)}
+    table = [
+        {"case": case, "anonymous_mb": mb, "size": size}
+        for case, both in held.items()
+        for mb, size in zip(both, (10_000, 50_000), strict=True)
+    ]
     assert benchmark.ratios(table) == {
         "embed_memory_large_vs_small": 2.0,
+        "plan_memory_large_vs_small": 1.01,
+        "plan_bytes_a_protein": 50.0,
         "long_memory_large_vs_small": 3.0,
         "train_memory_large_vs_small": 1.2,
         "train_anonymous_gb": 0.6,

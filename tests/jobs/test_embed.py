@@ -10,7 +10,8 @@ import pytest
 
 from sesstore.encoders.base import Encoder
 from sesstore.errors import InputError, StoppedError
-from sesstore.jobs.embed import embed, plan_embedding
+from sesstore.jobs.embed import embed
+from sesstore.jobs.embedplan import plan_embedding
 from sesstore.proteins import Protein
 from sesstore.residues import Embedding
 from sesstore.store import Store
@@ -70,6 +71,37 @@ def test_what_is_stored_equals_what_the_encoder_says(store: Store, encoder, prot
 def test_one_sequence_under_two_names_is_encoded_once(store: Store, encoder) -> None:
     report = embed(store, encoder, [Protein("a", "MKV"), Protein("b", "MKV")])
     assert (report.proteins, report.encoded, len(store.embeddings())) == (1, 1, 1)
+
+
+def test_proteins_of_a_stream_are_read_once_and_encoded_chunk_by_chunk(
+    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    encode = encoder.encode
+
+    def counted(chunk: list[Protein]) -> object:
+        sizes.append(sum(map(len, chunk)))
+        return encode(chunk)
+
+    monkeypatch.setattr(encoder, "encode", counted)
+    plan = plan_embedding(store, encoder, iter([*proteins, *proteins[:5]]))
+    assert (plan.proteins, len(plan.todo), store.count_proteins()) == (40, 40, 40)
+    assert [p.digest for p in plan.todo] == [p.digest for p in proteins]
+    chunks = list(plan.todo.chunks(100))
+    assert [p.sequence for chunk in chunks for p in chunk] == [p.sequence for p in proteins]
+    assert all(sum(map(len, chunk)) <= 100 for chunk in chunks)
+    assert len(list(plan.todo.chunks(1))) == 40
+    report = embed(store, encoder, plan=plan)
+    assert (report.encoded, sizes) == (40, [plan.residues])
+
+
+def test_what_fails_in_one_chunk_does_not_hide_another(
+    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sesstore.jobs.embedplan.MissingProteins.chunks.__defaults__", (60,))
+    report = embed(store, Failing(encoder, {"p3", "p35"}), proteins)
+    assert report.failed == {"p3": "too odd", "p35": "too odd"}
+    assert report.encoded == len(store.embeddings()) == 38
 
 
 def test_failures_are_listed_and_the_others_stored(store: Store, encoder, proteins) -> None:

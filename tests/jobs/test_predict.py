@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import importlib
 import io
 import json
@@ -135,10 +136,14 @@ def test_standard_input_a_task_and_proteins_at_hand(trained: Path) -> None:
     assert {**rows[0], "id": ""} == {**rows[1], "id": ""}
     with pytest.raises(InputError, match="read once"):
         rows_of(trained, Given(["-", "-"], stdin=piped), store, NOTHING)
-    with pytest.raises(RecordError, match=r"standard input, line 1 \(bad\).*'\?'"):
+    with pytest.raises(RecordError, match=r"standard input, line 2 \(bad\).*'\?'"):
         rows_of(trained, Given(["-"], stdin=io.BytesIO(b">bad\nM?\n")), store, NOTHING)
-    with pytest.raises(InputError, match=r"standard input is not UTF-8.*zcat"):
+    with pytest.raises(InputError, match=r"standard input' is a broken gzip file"):
         rows_of(trained, Given(["-"], stdin=io.BytesIO(b"\x1f\x8b\xff")), store, NOTHING)
+    packed = io.BytesIO(gzip.compress(b">packed\nMKV\nLAA\n"))
+    assert [row["id"] for row in rows_of(trained, Given(["-"], stdin=packed), store, NOTHING)] == [
+        "packed"
+    ]
 
 
 def test_a_wrong_record_at_the_end_is_said_before_anything_is_done(
@@ -148,7 +153,7 @@ def test_a_wrong_record_at_the_end_is_said_before_anything_is_done(
     with fasta.open("a") as file:
         file.write(">bad\nMK?\n")
     store = Store.create(tmp_path / "store")
-    with pytest.raises(RecordError, match="line 21"):
+    with pytest.raises(RecordError, match="line 22"):
         rows_of(trained, Given([str(fasta)]), store)
     assert store.count_proteins() == 0
     with pytest.raises(MissingFileError, match="no run"):

@@ -24,7 +24,8 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embed import EmbedPlan, EmbedReport, begun, provenance_of
+from ..embed import EmbedReport, provenance_of
+from ..embedplan import EmbedPlan, plan_embedding
 from ..signals import stop_requests
 from .cluster import Cluster, connected, has_gpus, slots
 from .crew import Crew
@@ -86,7 +87,7 @@ def embed_on_ray(
         No space left; all segments committed before stay.
     """
     started = time.perf_counter()
-    plan = begun(store, encoder, proteins, dtype, plan)
+    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
     failed: dict[str, str] = {}
     if plan.todo:
         order = EmbedOrder(
@@ -211,7 +212,8 @@ class _Embedding:
         return list(self._store.has_embeddings(self._encoder.fingerprint, digests))
 
     def _stopped(self, signal: str | None) -> StoppedError:
-        done = sum(self._stored(self._plan.todo))
+        todo = self._plan.todo.digests
+        done = int(self._store.has_embeddings(self._encoder.fingerprint, todo).sum())
         return StoppedError(
             f"stopped by {signal}: {done:,} of {len(self._plan.todo):,} proteins are encoded "
             f"and committed. Run the same command again to go on from there"
