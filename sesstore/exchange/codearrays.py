@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..alphabets import alphabet
 from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
+from ..identifiers import identify
 from ..memory import available_memory
 from ..structures.failure import Failure
 from .foreignrecord import check_size, check_unpacked
@@ -77,7 +78,13 @@ def read_codes(path: Path, name: str) -> Iterator[ForeignTokens | Failure]:
         except InputError as problem:
             yield Failure(where, f"{where}: {problem}")
             continue
-        yield ForeignTokens(entry_name(label).labels, where, {name: codes})
+        yield ForeignTokens(_labels(label), where, {name: codes})
+
+
+def _labels(label: str) -> tuple[str, ...]:
+    """Names of an entry; an id with blanks is one, for its first word could be another's."""
+    whole = " ".join(label.split())
+    return (whole,) if identify(whole).qualifier and " " in whole else entry_name(label).labels
 
 
 def _suffix(path: Path) -> str:

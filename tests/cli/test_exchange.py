@@ -238,3 +238,55 @@ def test_one_record_that_does_not_fit_is_named_and_the_others_are_stored(cli) ->
     assert "a: has 8 rows, the sequence of 'a' 3 residues. Its axes are exchanged" in done.out
     assert "b: holds values up to 1e+06, more than float16 can hold" in done.out
     assert "d/c: no known protein has this name" in done.out
+
+
+def test_what_is_declared_reaches_the_store(cli) -> None:
+    _uniprot_files()
+    words = ("--licence", "CC-BY", "--citation", "Somebody 2026", "--dtype", "float32", "--layer")
+    done = cli(
+        "import", "uniprot", "accessions.h5", "--sequences", "all.fasta", "--encoder", "mine",
+        *words, "12",
+    )  # fmt: skip
+    assert done.status == 0
+    made = Store.open("store").embeddings("mine").provenance
+    assert (made.licence, made.citation, made.dtype) == ("CC-BY", "Somebody 2026", "float32")
+    assert (made.fingerprint.layer, made.fingerprint.encoder) == (12, "mine")
+
+
+def test_the_layer_that_is_named_is_stored(cli) -> None:
+    import torch
+
+    _uniprot_files(1)
+    Path("pt").mkdir()
+    layers = {layer: torch.full((5, 3), 1.0 * layer) for layer in (6, 12, 33)}
+    torch.save({"label": "P10000", "representations": layers}, "pt/P10000.pt")
+    words = ("import", "fairesm", "pt", "--sequences", "all.fasta", "--encoder", "mine")
+    assert cli(*words, "--layer", "12").status == 0
+    view = Store.open("store").embeddings("mine")
+    assert (view.get(view.digests[0].tobytes()) == 12).all()
+    assert view.provenance.fingerprint.layer == 12
+
+
+def test_the_encoder_and_the_task_that_are_named_go_out(cli, trained: Path) -> None:
+    assert cli("embed", "--plm", "onehot").status == 0
+    done = cli("export", "npy", "out", "--plm", "onehot", "--task", "deeploc_binary", "--json").json
+    assert done["encoder"] == "onehot"
+    store = Store.open("store")
+    task = {d.tobytes() for s in store.task("deeploc_binary").splits.values() for d in s.digests}
+    assert done["written"] == len(task)
+    for digest in task:
+        values = np.load(f"out/{store.protein(digest).id}.npy")
+        assert np.array_equal(values, store.embeddings("onehot").get(digest))
+
+
+def test_a_second_record_of_a_protein_changes_nothing(cli) -> None:
+    _uniprot_files(1)
+    with h5py.File("twice.h5", "w") as file:
+        file["P10000"] = np.ones((5, 4), np.float16)
+        file["sp|P10000|PR0_HUMAN"] = np.zeros((5, 4), np.float16)
+    words = ("import", "uniprot", "twice.h5", "--sequences", "all.fasta", *ENCODER)
+    said = cli(*words, "--json").json
+    assert (said["imported"], said["already_stored"]) == (1, 1)
+    view = Store.open("store").embeddings()
+    assert len(view) == 1
+    assert (view.get(view.digests[0].tobytes()) == 1).all()

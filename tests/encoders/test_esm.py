@@ -177,6 +177,27 @@ def test_what_memory_cannot_hold_is_listed_and_the_rest_done(t6, monkeypatch):
     assert "memory" in encoder.failures[proteins[0].digest]
 
 
+def test_a_protein_that_loses_a_window_gives_none_of_it_to_others(t6, monkeypatch):
+    encoder = registry.load("esm2_t6", weights=t6.path, device="cpu")
+    proteins = random_proteins([50, 45, 9], seed=3)
+    monkeypatch.setattr(type(encoder), "window", 20, raising=False)
+    encoder.window = 20
+    expected = encoded(encoder, proteins)
+    forward, middle = type(encoder).forward, proteins[0].sequence[15:20]
+
+    def full_once(self, sequences):
+        if any(middle in sequence for sequence in sequences):
+            raise torch.OutOfMemoryError("too much")
+        return forward(self, sequences)
+
+    monkeypatch.setattr(type(encoder), "forward", full_once)
+    values = encoded(encoder, proteins)
+    assert set(values) == {p.digest for p in proteins[1:]}
+    assert set(encoder.failures) == {proteins[0].digest}
+    for protein in proteins[1:]:
+        np.testing.assert_allclose(values[protein.digest], expected[protein.digest], atol=1e-4)
+
+
 def test_no_such_device(t6):
     with pytest.raises(InputError, match="device 'nonsense'"):
         registry.load("esm2_t6", weights=t6.path, device="nonsense")

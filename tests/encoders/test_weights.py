@@ -45,6 +45,18 @@ def test_the_variable_names_a_file_or_a_folder(tmp_path, monkeypatch):
         weights.find(spec("esm2_t6"))
 
 
+def test_what_is_given_comes_before_the_variable_and_that_before_caches(tmp_path, monkeypatch):
+    places = [tmp_path / "given", tmp_path / "variable", weights.hub_folder()]
+    for place in places:
+        place.mkdir(parents=True)
+        (place / NAME).write_bytes(str(place).encode())
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(places[1]))
+    assert weights.find(spec("esm2_t6"), places[0]) == places[0] / NAME
+    assert weights.find(spec("esm2_t6")) == places[1] / NAME
+    monkeypatch.delenv("SESSTORE_WEIGHTS")
+    assert weights.find(spec("esm2_t6")) == places[2] / NAME
+
+
 def test_the_hub_cache_of_torch():
     folder = weights.hub_folder()
     folder.mkdir(parents=True)

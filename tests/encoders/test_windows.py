@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.encoders.windows import OVERLAP, cut, merged, policy, starts
+from sesstore.encoders.windows import OVERLAP, LostPieceError, cut, merged, policy, starts
 from sesstore.errors import InputError
 from sesstore.proteins import Protein
 
@@ -44,6 +44,50 @@ def test_the_crossfade_is_linear():
     np.testing.assert_allclose(whole[:5], 0)
     np.testing.assert_allclose(whole[5:10], np.arange(1, 6) / 6)
     np.testing.assert_allclose(whole[10:], 1)
+
+
+def pieces_of(proteins, lost=()):
+    """Pieces of several proteins with their true values; some of them are lost."""
+    truth = {
+        p.id: np.random.default_rng(i).normal(size=(len(p), 2)) for i, p in enumerate(proteins)
+    }
+    pieces = []
+    for protein in proteins:
+        for number, piece in enumerate(cut(protein, 10, "windows")):
+            values = truth[protein.id][piece.start : piece.start + len(piece)].astype(np.float32)
+            pieces.append((piece, None if (protein.id, number) in lost else values))
+    return truth, iter(pieces)
+
+
+@pytest.mark.parametrize("window", [0, 1, 2, 4])
+def test_what_is_left_of_a_lost_protein_goes_to_no_other(window):
+    proteins = [Protein("a", "A" * 30), Protein("b", "C" * 23), Protein("c", "D" * 4)]
+    truth, pieces = pieces_of(proteins, {("a", window)})
+    with pytest.raises(LostPieceError):
+        merged(proteins[0], pieces, 10, "windows")
+    for protein in proteins[1:]:
+        whole = merged(protein, pieces, 10, "windows")
+        np.testing.assert_allclose(whole, truth[protein.id], atol=1e-5)
+    assert next(pieces, None) is None
+
+
+def test_two_lost_windows_lose_one_protein():
+    proteins = [Protein("a", "A" * 30), Protein("b", "C" * 8), Protein("c", "D" * 23)]
+    truth, pieces = pieces_of(proteins, {("a", 0), ("a", 2), ("b", 0)})
+    for protein in proteins[:2]:
+        with pytest.raises(LostPieceError):
+            merged(protein, pieces, 10, "windows")
+    np.testing.assert_allclose(merged(proteins[2], pieces, 10, "windows"), truth["c"], atol=1e-5)
+
+
+def test_the_first_window_alone_is_kept_by_nterm():
+    protein = Protein("p", "A" * 25)
+    (piece,) = cut(protein, 10, "nterm")
+    assert (piece.start, len(piece)) == (0, 10)
+    whole = merged(protein, iter([(piece, np.ones((10, 2), np.float32))]), 10, "nterm")
+    assert whole.shape == (25, 2)
+    assert (whole[:10] == 1).all()
+    assert (whole[10:] == 0).all()
 
 
 def test_the_policy_is_written_out():

@@ -105,6 +105,13 @@ def test_other_and_absent_files_are_said(tmp_path: Path) -> None:
         list(read_codes(tmp_path / "a.npy", "esm3"))
 
 
+def test_an_id_with_blanks_is_one_name(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,codes\nvariant 1,5\nsp|P1|N Protein,6\n")
+    assert [one.labels for one in read_codes(tmp_path / "x.csv", "esm3")] == [
+        ("variant 1",), ("sp|P1|N",)
+    ]  # fmt: skip
+
+
 def test_headers_that_claim_more_than_there_is_are_errors(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", np.arange(6, dtype=np.int16))
     raw = (tmp_path / "y.npy").read_bytes()

@@ -108,3 +108,33 @@ def test_broken_tables_are_said(shared_structures: Path, tmp_path: Path) -> None
     path.write_text(path.read_text().replace("_dssp_struct_summary.label_seq_id", "_dssp_x.y", 1))
     with pytest.raises(InputError, match=r"x\.cif' has broken tables"):
         list(read_dssp(path))
+
+
+STRETCHES = {
+    "HELX_RH_AL_P": "H", "HELX_RH_3T_P": "G", "HELX_RH_PI_P": "I", "HELX_LH_PP_P": "P",
+    "STRN": "E", "TURN_TY1_P": "T", "BEND": "S", "OTHER": "L",
+}  # fmt: skip
+
+
+def test_every_kind_of_stretch_is_its_state(shared_structures: Path, tmp_path: Path) -> None:
+    from biotite.structure.io.pdbx import CIFCategory, CIFFile
+
+    file = CIFFile.read(shared_structures / "1aki.cif")
+    begins = [2 + 4 * i for i in range(len(STRETCHES))]
+    file.block["struct_conf"] = CIFCategory(
+        {
+            "conf_type_id": [*STRETCHES, "STRN"],
+            "id": [str(i) for i in range(len(STRETCHES) + 1)],
+            "beg_label_asym_id": ["A"] * (len(STRETCHES) + 1),
+            "beg_label_seq_id": [str(place) for place in [*begins, 100]],
+            "end_label_seq_id": [str(place + 2) for place in begins] + ["100"],
+        }
+    )
+    file.block["struct_conf_type"] = CIFCategory(
+        {"id": [*STRETCHES], "criteria": ["DSSP"] * len(STRETCHES)}
+    )
+    file.write(tmp_path / "x.cif")
+    (one,) = read_dssp(tmp_path / "x.cif")
+    states = "".join(f" {letter * 3}" for letter in STRETCHES.values()).ljust(99) + "B"
+    expected = states.ljust(len(one.chain)).replace("P", "L").replace(" ", "L")
+    assert DSSP.decode(one.codes["dssp"][0]) == expected

@@ -86,6 +86,21 @@ def test_fair_esms_label_counts_before_the_file(tmp_path: Path) -> None:
     assert record.labels[:2] == ("A0A1/12-60 a domain", "A0A1/12-60")
 
 
+def test_the_named_layer_is_read(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        layers = {layer: torch.full((2, 3), 1.0 * layer) for layer in (0, 6, 12, 33)}
+        torch.save({"label": name, "representations": layers}, tmp_path / f"{name}.pt")
+    for layer in (6, 0, 33):
+        assert [r.values.tolist() for r in read_fairesm(tmp_path, layer)] == [[[layer] * 3] * 2] * 2
+
+
+def test_the_named_layer_is_written(tmp_path: Path) -> None:
+    write_fairesm(tmp_path / "x", PAIRS[:1], 12)
+    content = torch.load(tmp_path / "x" / "P1.pt", weights_only=True)
+    assert content["label"] == "P1"
+    assert list(content["representations"]) == [12]
+
+
 def _claimed(shape: str) -> bytes:
     """A .npy file whose header claims more than the file holds."""
     out = io.BytesIO()
