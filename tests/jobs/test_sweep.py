@@ -163,7 +163,7 @@ def test_an_interrupted_search_goes_on(inputs: Inputs, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     whole = search(inputs, SPACE, PLAIN, CONFIG, trials=9, out=tmp_path / "whole")
     args = (inputs, SPACE, PLAIN, CONFIG)
-    with pytest.raises(StoppedError, match="--resume"):
+    with pytest.raises(StoppedError, match="resume=True"):
         search(*args, trials=9, out=tmp_path / "s", progress=Signalling())
     finished = {p.parent.parent.name for p in (tmp_path / "s").rglob("run.json")}
     assert finished == {f"trial-{n:03d}" for n in range(module.TOGETHER)}

@@ -50,7 +50,7 @@ def test_an_interrupted_trial_ends_as_if_it_had_not_been(
     whole = train_trial(trial, tmp_path / "whole", progress=SILENT)
     with monkeypatch.context() as patch:
         patch.setattr(arms, "stop_requests", lambda: StopsAt(1))
-        with pytest.raises(StoppedError, match="--resume"):
+        with pytest.raises(StoppedError, match="all is saved in"):
             train_trial(trial, tmp_path / "cut")
     assert not list((tmp_path / "cut").rglob(RECORD))
     again = train_trial(trial, tmp_path / "cut")

@@ -34,7 +34,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Tokens:
 def test_noise_hits_its_share_and_nothing_masked(tokens: Tokens, rate: float, seed: int) -> None:
     view = noisy(tokens, rate, seed)
     for digest in DIGESTS:
-        before, after = tokens.get(digest), view.get(digest)
+        before, (after,) = tokens.get(digest), view.get_all([digest])
         assert before is not None
         assert after is not None
         for name, codes in before.codes.items():
@@ -50,8 +50,8 @@ def test_noise_hits_its_share_and_nothing_masked(tokens: Tokens, rate: float, se
 
 def test_noise_depends_on_seed_and_protein_only(tokens: Tokens) -> None:
     both = noisy(tokens, 0.5).get_all(DIGESTS)
-    alone = noisy(tokens, 0.5).get(DIGESTS[1])
-    other = noisy(tokens, 0.5, seed=1).get(DIGESTS[1])
+    (alone,) = noisy(tokens, 0.5).get_all(DIGESTS[1:])
+    (other,) = noisy(tokens, 0.5, seed=1).get_all(DIGESTS[1:])
     assert both[1] is not None
     assert alone is not None
     assert other is not None
@@ -64,12 +64,12 @@ def test_views_are_named_and_leave_the_store_alone(tokens: Tokens) -> None:
     assert noisy(tokens, 0.25).source == "pdb, noise 0.25"
     one = first_conformer(tokens)
     assert one.source == "pdb, first conformer"
-    found = one.get(DIGESTS[0])
+    (found,) = one.get_all(DIGESTS[:1])
     assert found is not None
     assert before is not None
     assert found.codes["foldseek"].shape == (1, 800)
     np.testing.assert_array_equal(found.codes["foldseek"][0], before.codes["foldseek"][0])
-    assert one.get(bytes(32)) is None
+    assert one.get_all([bytes(32)]) == [None]
     with pytest.raises(InputError, match="share from 0 to 1"):
         noisy(tokens, 1.5)
 

@@ -16,7 +16,7 @@ def test_begins_once_and_goes_on_with_the_same_settings_only(tmp_path: Path) -> 
     check(folder, ASKED, resume=False)
     assert not folder.exists()
     begin(folder, ASKED)
-    with pytest.raises(InputError, match="--resume"):
+    with pytest.raises(InputError, match="resume=True"):
         check(folder, ASKED, resume=False)
     check(folder, ASKED, resume=True)
     other = {**ASKED, "fit": {"lr": 0.2, "device": None}}

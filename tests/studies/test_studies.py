@@ -6,6 +6,7 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -22,6 +23,7 @@ from sesstore.studies import (
 )
 from sesstore.studies.record import RECORD, TABLE, StudyReport
 from sesstore.studies.settings import Place, StudySettings
+from sesstore.training.checkpoint import load_adapter
 from sesstore.training.runs import Run
 
 
@@ -55,6 +57,7 @@ def test_ablation_has_every_kind_of_every_source(store, settings, out) -> None:
         assert "95 % interval" in said
     for row in report.rows:
         assert row["low"] <= row["score"] <= row["high"]
+        assert row["coverage"] == (None if row["structure"] == "none" else 1.0)
     runs = sorted(out.glob("*/*/seed-*/run.json"))
     assert len(runs) == len(report.rows) * 2
     assert {Run.load(file.parent).source for file in runs} == {None, *settings.sources}
@@ -88,6 +91,16 @@ def test_the_choice_of_a_size() -> None:
     ]
     assert [row["arm"] for row in size.choose(rows, "accuracy")] == ["large", "middle"]
     assert [row["arm"] for row in size.choose(rows, "rmse")] == ["small", "small"]
+    # Half a per cent of the score, not half a point; of an error, more of it.
+    errors = [{**row, "valid": 50 * row["valid"]} for row in reversed(rows)]
+    assert [row["arm"] for row in size.choose(errors, "rmse")] == ["small", "small"]
+    for error, choice in ((50.2, "small"), (50.3, "middle")):  # a quarter of a point may lack
+        errors = [
+            {"arm": "small", "valid": error, "parameters": 10},
+            {"arm": "middle", "valid": 50.1, "parameters": 20},
+            {"arm": "large", "valid": 50.0, "parameters": 30},
+        ]
+        assert [row["arm"] for row in size.choose(errors, "rmse")] == ["large", choice]
 
 
 def test_quality_degrades_step_by_step(store, settings, out) -> None:
@@ -130,7 +143,16 @@ def test_quality_shakes_the_structures_it_is_given(store, settings, out, shared_
 def test_ensemble_compares_one_conformer_with_all(store, settings, out) -> None:
     report = ensemble.run(store, replace(settings, sources=("md",)), Place(out))
     assert [row["conformers"] for row in report.rows] == ["none", "one conformer", "all conformers"]
-    assert len(report.comparisons) == 4
+    pairs = [(found["one"], found["other"]) for found in report.comparisons]
+    note = "(rows with several)"
+    assert pairs == [
+        ("all conformers", "one conformer"),
+        ("one conformer", "none"),
+        ("all conformers", "none"),
+        (f"all conformers {note}", f"one conformer {note}"),
+    ]
+    # Here all rows have several, so both comparisons are of the same.
+    assert report.comparisons[0]["difference"] == report.comparisons[3]["difference"]
     assert "24 of 24 in test" in report.findings[0]
     sources = {Run.load(f.parent).source for f in out.glob("*/*/seed-0/run.json")}
     assert sources == {None, "md", "md, first conformer"}
@@ -141,7 +163,7 @@ def test_ensemble_compares_one_conformer_with_all(store, settings, out) -> None:
 
 
 def test_scaling_goes_over_the_encoders_of_the_store(store, settings, out) -> None:
-    settings = replace(settings, plm=None, seeds=1)
+    settings = replace(settings, plm=None, seeds=2)
     report = scaling.run(store, settings, Place(out), widths=(8,))
     shown = {(row["encoder"], row["width"], row["projected"]) for row in report.rows}
     assert {(e, w) for e, w, projected in shown if projected} == {("BLOSUM62", 8), ("onehot", 8)}
@@ -150,6 +172,14 @@ def test_scaling_goes_over_the_encoders_of_the_store(store, settings, out) -> No
         residues * row["dim"] * 2 for row in report.rows
     }
     assert set(report.encoder) == {"BLOSUM62", "onehot"}
+    for row in report.rows:
+        (folder,) = (f for f in out.glob(f"{row['encoder']}*") if row["arm"].split()[1] in f.name
+                     and f"width-{row['width']}" in f.name)  # fmt: skip
+        runs = [Run.load(file.parent) for file in folder.glob("*/seed-*/run.json")]
+        stream = fmean(run.timings["seconds_per_epoch"] for run in runs)
+        assert row["seconds_per_epoch"] == pytest.approx(stream / 2)
+        weights = load_adapter(runs[0]).parameters()
+        assert row["parameters"] == sum(weight.numel() for weight in weights)
     written(report, out)
 
 
@@ -161,6 +191,7 @@ def test_scaling_with_one_encoder_says_so(store, settings, out) -> None:
 
 
 def test_convergence_counts_epochs(store, settings, out) -> None:
+    settings = replace(settings, fit=replace(settings.fit, patience=1, epochs=3))
     report = convergence.run(store, settings, Place(out))
     assert [row["arm"] for row in report.rows] == [
         "no structure",
@@ -168,8 +199,15 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
         "with esmfold",
     ]
     assert report.rows[0]["speedup"] == 1.0
-    assert all(len(row["curve"]) == 2 for row in report.rows)
+    assert all(len(row["curve"]) == 3 for row in report.rows)
     assert report.settings["fit"]["schedule"] == "constant"
+    assert report.settings["fit"]["warmup"] == 0
+    for row, name in zip(report.rows, ("no-structure", "with-alphafold2", "with-esmfold"),
+                         strict=True):  # fmt: skip
+        runs = [Run.load(f.parent) for f in out.glob(f"*/{name}/seed-*/run.json")]
+        assert [len(run.history) for run in runs] == [3, 3]  # whatever the patience was
+        curve = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]
+        assert row["curve"] == pytest.approx(curve)
     written(report, out)
 
 
@@ -194,12 +232,29 @@ def test_cost_times_each_stage(store, settings, out, shared_structures) -> None:
         "an epoch from the store",
     ]
     assert "has paid for itself after" in report.findings[0]
+    rates = {row["stage"]: row["rate"] for row in report.rows}
+    lengths = {p.digest: len(p) for p in store.proteins()}
+    residues = {
+        name: sum(lengths[row.tobytes()] for row in split.digests)
+        for name, split in store.task("toy").splits.items()
+    }
+    tokenised, embedded, loop, *epochs = report.rows
+    assert tokenised["measured"] == 129
+    for row in (tokenised, embedded):
+        assert row["seconds"] == pytest.approx(sum(residues.values()) / row["rate"])
+    assert embedded["measured"] == loop["measured"] < residues["train"]
+    wanted = residues["train"] + residues["valid"]
+    assert loop["seconds"] == pytest.approx(wanted / rates[loop["stage"]])
+    for row in epochs:
+        assert row["measured"] == 2 * residues["train"]
+        assert row["seconds"] == pytest.approx(residues["train"] / row["rate"])
     written(report, out)
 
 
 def test_when_a_cache_has_paid() -> None:
     assert cost.Passes(once=10, each=9, last=1, residues=1).pays_after() == 1
     assert cost.Passes(once=10.1, each=9, last=1, residues=1).pays_after() == 2
+    assert cost.Passes(once=0.5, each=9, last=1, residues=1).pays_after() == 1
 
 
 def test_a_finished_study_goes_on_for_nothing(store, settings, out, monkeypatch) -> None:

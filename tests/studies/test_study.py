@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 import pytest
 import torch
 
+from sesstore.provenance import circumstances
 from sesstore.studies import ablation, quality
 from sesstore.studies.pairs import Comparison
 from sesstore.studies.quality import Degrading, _Quality
@@ -17,6 +18,8 @@ from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.intervals import Predicted, intervals
 from sesstore.training.runs import Run
+
+from .conftest import ADAPTER, FIT
 
 
 @pytest.fixture
@@ -146,3 +149,37 @@ def test_quality_reads_each_sources_adapters_with_the_others_tokens(store, setti
         against = by_arm.get(found["one"])
         if against is not None and found["other"] == "no structure":
             assert against["helps"] is (found["high"] < 0)  # of RMSE less is better
+
+
+def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None:
+    adapter = {**ADAPTER, "dropout": 0.25}
+    fit = replace(FIT, lr=0.01, seed=3, epochs=1)
+    settings = replace(settings, adapter=adapter, fit=fit, sources=("esmfold",), seeds=1)
+    report = ablation.run(store, settings, Place(out), poolings=("mean",))
+    assert report.split == "test"
+    runs = [Run.load(file.parent) for file in out.rglob("run.json")]
+    assert len(runs) == 4
+    for run in runs:
+        shape, config = run.config["adapter"], run.config["fit"]
+        assert (shape["heads"], shape["width"], shape["dropout"]) == (2, 8, 0.25)
+        assert (shape["pooling"], config["lr"], config["seed"]) == ("mean", 0.01, 3)
+
+
+def test_without_test_rows_valid_is_reported(store, settings, out) -> None:
+    task = store.task("toy")
+    splits = {name: task.splits[name] for name in ("train", "valid")}
+    store.add_task(replace(task, name="short", splits=splits))
+    settings = replace(settings, task="short", sources=("esmfold",))
+    report = ablation.run(store, settings, Place(out))
+    assert report.split == "valid"
+    assert all(row["score"] == row["valid"] for row in report.rows)
+
+
+def test_coverage_is_of_the_rows_of_train(store, of_task) -> None:
+    study = of_task("toy")
+    assert study.covered("alphafold2") == 1.0
+    some = list(store.tokens("alphafold2"))[:3]
+    digests = {row.tobytes() for row in store.task("toy").splits["train"].digests}
+    chosen = [replace(one, source="few") for one in some]
+    store.add_tokens(chosen, circumstances())
+    assert study.covered("few") == sum(one.digest in digests for one in some) / 32
