@@ -57,6 +57,8 @@ def test_the_plan_knows_what_it_will_cost(store: Store, encoder, proteins) -> No
     assert (plan.proteins, plan.already_stored, plan.residues) == (40, 0, residues)
     assert plan.bytes == residues * encoder.dim * 2
     assert plan.free_bytes > 0
+    for dtype, row in (("float32", 4 * encoder.dim), ("int8", encoder.dim + 2)):
+        assert plan_embedding(store, encoder, proteins, dtype=dtype).bytes == residues * row
 
 
 def test_what_is_stored_equals_what_the_encoder_says(store: Store, encoder, proteins) -> None:

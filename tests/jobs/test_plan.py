@@ -136,6 +136,17 @@ def test_measured_throughput_comes_from_the_segments(tmp_path, monkeypatch):
     assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 107 / 8)
 
 
+def test_a_segment_of_less_than_a_second_tells_nothing(tmp_path, monkeypatch):
+    store, spec = Store.create(tmp_path / "s"), registry.spec("near")
+    fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
+    for age, count in ((0.9, 1), (1.0, 2)):
+        monkeypatch.setattr(UnfinishedSegment, "age", property(lambda self, age=age: age))
+        with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
+            writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
+    (rate,) = measured_in(store, spec)
+    assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 2 / 1.0)
+
+
 def test_embedding_says_what_it_ran_on(tmp_path):
     store = Store.create(tmp_path / "s")
     embed(store, registry.load("onehot"), [Protein("a", "MKV")])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 
 from sesstore.encoders import registry
 from sesstore.jobs.embed import embed
@@ -40,6 +42,7 @@ def test_only_what_is_named_counts(store: Store, encoder, proteins) -> None:
     (found,) = status(store, store.encoders(), proteins[:3])
     assert (found.proteins, found.done, found.seconds_left) == (3, 3, 0)
     assert found.partitions == []
+    assert (found.duplicates, found.segments) == (0, 1)
 
 
 def test_duplicates_and_what_is_being_written(store: Store, encoder, proteins) -> None:
@@ -55,6 +58,27 @@ def test_duplicates_and_what_is_being_written(store: Store, encoder, proteins) -
     (unfinished,) = found.unfinished
     assert unfinished.bytes >= 0
     assert unfinished.idle_seconds < 600
+
+
+def test_the_rate_is_that_of_the_last_half_hour(store: Store, encoder, proteins) -> None:
+    """From when its first segment was begun to the last commit; an old segment does not count."""
+    store.add_proteins(proteins)
+    parts = proteins[:10], proteins[10:20], proteins[20:30]
+    for part in parts:
+        embed(store, encoder, part)
+    segments = sorted(store.embeddings().segments, key=lambda segment: segment.id)
+    begun = datetime.strptime(segments[1].id.split("-")[0], "%Y%m%dT%H%M%S%f")
+    start = begun.replace(tzinfo=UTC).timestamp()
+    for segment, after in zip(segments, (-7200, 50, 100), strict=True):
+        os.utime(segment.path / "zarr.json", (start + after, start + after))
+    (found,) = status(store, store.encoders())
+    recent = sum(len(p) for part in parts[1:] for p in part)
+    assert found.residues_per_s == pytest.approx(recent / 100)
+    left = sum(map(len, proteins[30:]))
+    assert found.seconds_left == pytest.approx(left / found.residues_per_s)
+    said = found.to_json()
+    assert (said["remaining"], said["residues_remaining"]) == (10, left)
+    assert datetime.fromisoformat(found.last_commit).timestamp() == int(start + 100)
 
 
 def test_nothing_yet(store: Store, proteins) -> None:

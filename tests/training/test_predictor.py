@@ -88,6 +88,11 @@ def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
         assert not torch.allclose(one, other)
     assert deviation([1.0, 2.0, 4.0]) == pytest.approx(stdev([1.0, 2.0, 4.0]))
     assert [run.path.name for run in runs_at(tmp_path / "seed-1")] == ["seed-1"]
+    for seed in (10, 2):
+        (tmp_path / f"seed-{seed}").mkdir()
+        replace(runs[0], path=tmp_path / f"seed-{seed}").save()
+    names = [run.path.name for run in runs_at(tmp_path)]
+    assert names == ["seed-0", "seed-1", "seed-2", "seed-10"]
     replace(runs[1], source="esmfold").save()
     with pytest.raises(InputError, match="different trainings"):
         runs_at(tmp_path)

@@ -31,6 +31,13 @@ def test_portions_are_balanced_longest_first_and_complete(found, workers) -> Non
     assert all(one.cost < limit + len(one.items[0]) ** 2 + 1 for one in cutted)
 
 
+def test_a_portion_of_lookups_is_as_large_as_a_call_takes() -> None:
+    proteins = [Protein(str(i), "A" * 1000) for i in range(2000)]
+    sizes = [one.size for one in cut(proteins, lambda length: 0, 1)]
+    assert max(sizes) == MOST_RESIDUES // 1000 * 1000
+    assert sizes[:-1] == [max(sizes)] * (len(sizes) - 1)
+
+
 def test_portions_fit_a_call_and_a_few_minutes() -> None:
     proteins = [Protein("", "A" * 400 + "C" * i) for i in range(400)]
     assert max(one.size for one in cut(proteins, lambda length: 0, 1)) <= MOST_RESIDUES

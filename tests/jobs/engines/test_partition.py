@@ -46,6 +46,15 @@ def test_partitions_have_equal_work(found, count) -> None:
     assert max(loads) - min(loads) <= max(lengths, default=0)
 
 
+def test_lengths_are_dealt_back_and_forth() -> None:
+    proteins = [Protein("", "A" * n) for n in range(1, 9)]
+    ordered, part = partition_of(proteins, 2)
+    lengths = np.array([len(protein) for protein in ordered])
+    assert lengths.tolist() == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert lengths[part == 1].tolist() == [8, 5, 4, 1]
+    assert lengths[part == 2].tolist() == [7, 6, 3, 2]
+
+
 @pytest.mark.parametrize(("text", "index", "count"), [("1/1", 1, 1), ("3/10", 3, 10)])
 def test_a_partition_is_read(text: str, index: int, count: int) -> None:
     assert Partition.parse(text, {}) == Partition(index, count)

@@ -1,0 +1,114 @@
+"""What one worker of a cluster does, in this process: nothing is settled before it is committed."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from sesstore.encoders import registry
+from sesstore.errors import FingerprintMismatchError, StorageFullError
+from sesstore.jobs import writing
+from sesstore.jobs.embed import provenance_of
+from sesstore.jobs.engines.embedworker import EmbedOrder, EmbedWorker
+from sesstore.proteins import Protein
+from sesstore.residues import to_storage
+from sesstore.store import Store
+from sesstore.store.integrity import verify
+
+
+@pytest.fixture
+def made_worker(store: Store, encoder, monkeypatch: pytest.MonkeyPatch):
+    """Makes a prepared worker, whose writing takes its time."""
+
+    def slowly(embedding, dtype: str):
+        time.sleep(0.003)
+        return to_storage(embedding, dtype)
+
+    monkeypatch.setattr(writing, "to_storage", slowly)
+
+    def make(commit_seconds: float = 1e9, **others) -> EmbedWorker:
+        settings = {"make_encoder": partial(registry.load, "blosum62"), **others}
+        order = EmbedOrder(
+            str(store.path), provenance=provenance_of(encoder, "float16"),
+            circumstances={"made": "here"}, commit_seconds=commit_seconds, **settings,
+        )  # fmt: skip
+        worker = EmbedWorker(order)
+        worker.prepare()
+        return worker
+
+    return make
+
+
+def stored(store: Store) -> int:
+    return len(Store.open(store.path).embeddings()) if store.encoders() else 0
+
+
+def test_portions_are_settled_when_they_are_committed(store, made_worker, proteins) -> None:
+    worker = made_worker()
+    first, second = ([p.sequence for p in part] for part in (proteins[:20], proteins[20:]))
+    done = [worker.work(number, part) for number, part in ((4, first), (7, second))]
+    assert [(one.complete, one.committed, one.failures) for one in done] == [(True, [], {})] * 2
+    assert worker.progress() == sum(map(len, second))
+    assert stored(store) == 0
+    assert worker.commit() == [4, 7]
+    assert stored(store) == 40
+    assert worker.commit() == []
+    worker.close()
+    assert verify(store.path).ok
+    (segment,) = store.embeddings().segments
+    made = segment.attributes["circumstances"]
+    assert (made["made"], made["device"][:4]) == ("here", "cpu,")
+
+
+def test_what_is_due_is_committed_with_its_portion(store, made_worker, proteins) -> None:
+    worker = made_worker(commit_seconds=0.0)
+    assert worker.work(3, [p.sequence for p in proteins[:10]]).committed == [3]
+    assert stored(store) == 10
+    worker.close()
+
+
+def test_what_could_not_be_committed_is_not_settled(store, made_worker, proteins) -> None:
+    worker = made_worker()
+    worker.work(1, [proteins[0].sequence])
+    whole = worker._writer.commit
+
+    def full() -> None:
+        worker._writer.commit = whole
+        raise StorageFullError("no space left")
+
+    worker._writer.commit = full
+    with pytest.raises(StorageFullError):
+        worker.commit()
+    assert worker.commit() == [1]
+    assert stored(store) == 1
+    worker.close()
+
+
+def test_a_worker_that_is_stopped_settles_nothing_of_its_portion(store, made_worker) -> None:
+    worker = made_worker()
+    worker.stop()
+    done = worker.work(1, ["MKV", "MKL", "MKI"])
+    assert (done.complete, done.committed) == (False, [])
+    assert worker.work(2, ["MKV"]).complete  # that was the last of it
+    worker.close()
+    assert stored(store) == 0
+
+
+def test_what_an_encoder_leaves_out_is_said_by_digest(made_worker, encoder) -> None:
+    def make():
+        found = registry.load("blosum62")
+        found.encode = lambda proteins: encoder.encode(proteins[1:])
+        return found
+
+    worker = made_worker(make_encoder=make)
+    done = worker.work(1, ["MKV", "MKL"])
+    reason = "the encoder returned nothing for it"
+    assert done.failures == {Protein("", "MKV").digest: reason}
+    worker.close()
+
+
+def test_another_encoder_is_refused(made_worker) -> None:
+    with pytest.raises(FingerprintMismatchError):
+        made_worker(make_encoder=partial(registry.load, "onehot"))
