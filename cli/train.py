@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .baselines import after_training_baselines
 from .opening import store_with
 from .options import (
     comma_list,
@@ -112,6 +113,13 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     show_envvar=True,
     help="Write report.html and figures at the end, where [report] is installed.",
 )
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    envvar="SESSTORE_BASELINES",
+    show_envvar=True,
+    help="Set what simple models reach on the same rows beside the result.",
+)
 @store_option
 @output_options
 def command(
@@ -145,6 +153,7 @@ def command(
     device: str | None,
     out: Path | None,
     report: bool,
+    baselines: bool,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -230,8 +239,9 @@ def command(
     if encoder is not None:
         done.plm_in_the_loop = measure(store, inputs, encoder, done.seconds_per_epoch, config)
     say_report(done, output)
+    simple = after_training_baselines(done.run, store, output) if baselines else None
     page = after_training(done.run, store, output) if report else None
-    output.result({**done.to_json(), "report": page})
+    output.result({**done.to_json(), "baselines": simple, "report": page})
 
 
 def say_report(report: TrainReport, output: Output) -> None:

@@ -30,6 +30,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sesstore"))
 
 # Every `sesstore train` would draw a dozen figures; the test of reports asks for them.
 os.environ.setdefault("SESSTORE_REPORT", "0")
+os.environ.setdefault("SESSTORE_BASELINES", "0")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

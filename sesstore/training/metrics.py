@@ -138,6 +138,17 @@ def _label_f1(scores: Tensor, labels: Tensor) -> Tensor:
     return each[((scores > 0.5) | (labels > 0)).any(0)].mean()
 
 
+def _correlation(function: Metric) -> Metric:
+    """Not defined, as in SciPy, where predictions or labels are all the same."""
+
+    def metric(scores: Tensor, labels: Tensor) -> Tensor:
+        if (scores == scores[0]).all() or (labels == labels[0]).all():
+            return torch.tensor(torch.nan)
+        return function(scores, labels)
+
+    return metric
+
+
 _SINGLE: dict[str, Metric] = {
     "accuracy": _multiclass(tmc.multiclass_accuracy, average="micro"),
     "balanced_accuracy": _balanced_accuracy,
@@ -161,8 +172,8 @@ _MULTI: dict[str, Metric] = {
 }
 
 _REGRESSION: dict[str, Metric] = {
-    "spearman": tm.spearman_corrcoef,
-    "pearson": tm.pearson_corrcoef,
+    "spearman": _correlation(tm.spearman_corrcoef),
+    "pearson": _correlation(tm.pearson_corrcoef),
     "rmse": lambda s, y: tm.mean_squared_error(s, y, squared=False),
     "mae": tm.mean_absolute_error,
     "r2": tm.r2_score,

@@ -115,3 +115,16 @@ def test_structures_to_predictions(cli, trained: Path, shared_structures: Path) 
     assert "1aki,129,True," in said.out
     done = cli("tokens", shared_structures / "1l2y.cif", "--source", "pdb", "--json").json
     assert (done["chains"], done["residues"]) == (1, 20)
+
+
+def test_simple_models_beside_the_result(cli, trained: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SESSTORE_BASELINES", "1")
+    train = ("train", "deeploc_binary", "--structure", "none", "--epochs", "1")
+    said = cli(*train, "--out", "beside", "--json")
+    baselines = said.json["baselines"]
+    assert set(baselines["metrics"]) == {"trivial", "sequence", "neighbours", "linear"}
+    assert json.loads(Path("beside/baselines.json").read_text())["best"] == baselines["best"]
+    words = cli(*train, "--out", "words")
+    assert "on mean embeddings" in words.out
+    assert "best simple model" in words.out
+    assert cli(*train, "--no-baselines", "--out", "without", "--json").json["baselines"] is None

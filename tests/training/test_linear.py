@@ -1,0 +1,129 @@
+"""Linear models against scikit-learn's; folds that keep equal sequences together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from sesstore.errors import InputError
+from sesstore.tasks import Problem
+from sesstore.training.linear import fit_linear, fold_rows
+
+ROWS, WIDTH = 90, 12
+
+
+@pytest.fixture(scope="module")
+def inputs() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((ROWS, WIDTH)) * rng.uniform(0.1, 9, WIDTH) + 3
+
+
+@pytest.fixture(scope="module")
+def folds() -> np.ndarray:
+    return np.arange(ROWS) % 5
+
+
+def standardised(x: np.ndarray) -> np.ndarray:
+    return (x - x.mean(0)) / x.std(0, ddof=1)
+
+
+def test_regression_is_scikit_learns_ridge(inputs: np.ndarray, folds: np.ndarray) -> None:
+    y = inputs @ np.linspace(-1, 1, WIDTH) + np.random.default_rng(1).standard_normal(ROWS)
+    model = fit_linear(torch.tensor(inputs), torch.tensor(y), Problem.REGRESSION, 1, folds)
+    x = standardised(inputs)
+    reference = Ridge(alpha=model.penalty * ROWS).fit(x, y)
+    outputs = model.outputs(torch.tensor(inputs))[:, 0]
+    np.testing.assert_allclose(outputs, reference.predict(x), rtol=1e-9)
+    left_out = Ridge(alpha=model.penalty * (folds != 2).sum()).fit(x[folds != 2], y[folds != 2])
+    np.testing.assert_allclose(
+        model.held_out[folds == 2, 0], left_out.predict(x[folds == 2]), rtol=1e-9
+    )
+
+
+def test_more_features_than_rows(inputs: np.ndarray, folds: np.ndarray) -> None:
+    wide = np.concatenate([inputs, np.random.default_rng(2).standard_normal((ROWS, 200))], 1)
+    y = inputs[:, 0]
+    model = fit_linear(torch.tensor(wide), torch.tensor(y), Problem.REGRESSION, 1, folds)
+    x = standardised(wide)
+    reference = Ridge(alpha=model.penalty * ROWS).fit(x, y)
+    np.testing.assert_allclose(
+        model.outputs(torch.tensor(wide))[:, 0], reference.predict(x), rtol=1e-7
+    )
+
+
+def test_classes_are_scikit_learns_logistic_regression(
+    inputs: np.ndarray, folds: np.ndarray
+) -> None:
+    noise = np.random.default_rng(3).standard_normal((ROWS, 3)) * 3
+    classes = (standardised(inputs)[:, :3] * 2 + noise).argmax(1)
+    model = fit_linear(torch.tensor(inputs), torch.tensor(classes), Problem.SINGLE_LABEL, 3, folds)
+    x = standardised(inputs)
+    reference = LogisticRegression(C=1 / (model.penalty * ROWS), tol=1e-9, max_iter=1000)
+    expected = reference.fit(x, classes).predict_proba(x)
+    found = model.outputs(torch.tensor(inputs)).softmax(1)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_each_of_several_labels_is_a_logistic_regression(
+    inputs: np.ndarray, folds: np.ndarray
+) -> None:
+    noise = np.random.default_rng(4).standard_normal((ROWS, 2)) * 2
+    labels = (standardised(inputs)[:, :2] + noise > 0).astype(np.float32)
+    model = fit_linear(torch.tensor(inputs), torch.tensor(labels), Problem.MULTI_LABEL, 2, folds)
+    x = standardised(inputs)
+    reference = LogisticRegression(C=1 / (model.penalty * ROWS), tol=1e-9, max_iter=1000)
+    for k in range(2):
+        expected = reference.fit(x, labels[:, k]).predict_proba(x)[:, 1]
+        found = model.outputs(torch.tensor(inputs)).sigmoid()[:, k]
+        np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_noise_is_shrunk_to_the_mean(inputs: np.ndarray, folds: np.ndarray) -> None:
+    y = torch.tensor(np.random.default_rng(5).standard_normal(ROWS))
+    model = fit_linear(torch.tensor(inputs), y, Problem.REGRESSION, 1, folds)
+    outputs = model.outputs(torch.tensor(inputs))
+    assert float(outputs.std()) < 0.2 * float(y.std())
+
+
+def test_a_feature_that_never_changes_and_a_class_that_a_fold_lacks(folds: np.ndarray) -> None:
+    x = torch.ones(ROWS, 2, dtype=torch.float64)
+    x[:, 1] = torch.arange(ROWS)
+    classes = torch.zeros(ROWS, dtype=torch.int64)
+    classes[0] = 2
+    model = fit_linear(x, classes, Problem.SINGLE_LABEL, 3, folds)
+    assert model.outputs(x).isfinite().all()
+    assert model.held_out.isfinite().all()
+
+
+def test_one_sequence_is_not_enough() -> None:
+    with pytest.raises(InputError, match="two sequences"):
+        fit_linear(torch.ones(3, 2), torch.ones(3), Problem.REGRESSION, 1, np.zeros(3, np.int64))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), min_size=1, max_size=60),
+    st.integers(0, 5),
+)
+def test_folds(rows: list[tuple[int, int]], seed: int) -> None:
+    """A sequence is in one fold; folds are as even as sequences allow."""
+    digests = np.array([[number] * 32 for number, _ in rows], np.uint8)
+    folds = fold_rows(digests, [label for _, label in rows], seed=seed)
+    of_sequence: dict[int, set[int]] = {}
+    for (number, _), fold in zip(rows, folds, strict=True):
+        of_sequence.setdefault(number, set()).add(int(fold))
+    assert all(len(values) == 1 for values in of_sequence.values())
+    sizes = np.bincount([values.pop() for values in of_sequence.values()])
+    assert len(sizes) == min(5, len(of_sequence))
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_labels_are_spread_over_folds() -> None:
+    digests = np.arange(100, dtype=np.uint8)[:, None].repeat(32, 1)
+    labels = [0] * 90 + [1] * 10
+    folds = fold_rows(digests, labels)
+    assert np.bincount(folds[90:], minlength=5).tolist() == [2] * 5
