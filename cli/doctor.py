@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .opening import tasks_at
 from .options import output_options, store_option, writable
 from .output import Output
 from .owndata import own_data_options
@@ -59,7 +60,8 @@ def command(
     from sesstore.jobs.doctor import diagnose, fix, from_files, from_store
     from sesstore.store import Store
 
-    if data or Path(task).exists():
+    # A task of the store counts before a file or folder that happens to have its name.
+    if data or (Path(task).exists() and task not in tasks_at(store_path)):
         patient = from_files(task, data, own=own, allow_partial=allow_partial)
     else:
         patient = from_store(Store.open(store_path), task)

@@ -19,6 +19,7 @@ from .fasta import Entry, entry_protein, is_fasta, read_entries
 from .nucleotides import NucleotideCheck
 from .records import Record, split_said
 from .text import Warn, ignored
+from .wording import counted
 
 KEYS = ("TARGET", "SET", "VALIDATION", "MASK", "INTERACTOR")
 SEQUENCES = "sequences"
@@ -102,7 +103,7 @@ def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record
             for key, target in targets.items()
         ]
         lacking = len(sequences) - len(targets)
-        note = f"{lacking:,} sequences have no labels in {files.targets.name}; they are left out"
+        note = f"{counted(lacking, 'sequence')} without labels in {files.targets.name}: left out"
         notes = [note] if lacking else []
     for record in records:
         nucleotides.look(record.protein)

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from ..errors import InputError, RecordError
 from .text import LONGEST_LINE, Warn
+from .wording import counted
 
 DELIMITERS = ("\t", ";", ",", "|")
 _SAMPLE = 50
@@ -148,7 +149,7 @@ def _rows(table: Any, path: Path, skipped: int, warn: Warn) -> Iterator[tuple[in
         last = begins
         if len(cells) < width or any(cell.strip() for cell in cells[len(header) :]):
             raise RecordError(
-                f"has {len(cells)} values, the header {len(names)} columns "
+                f"has {counted(len(cells), 'value')}, the header {counted(len(names), 'column')} "
                 f"({', '.join(names.values())}). Is a delimiter missing, or a value to be quoted?",
                 path,
                 begins,
@@ -162,9 +163,9 @@ def _rows(table: Any, path: Path, skipped: int, warn: Warn) -> Iterator[tuple[in
             else f"'{path}' holds no record"
         )
     if empty:
-        warn(f"'{path}' has {empty:,} rows without any value: left out")
+        warn(f"'{path}' has {counted(empty, 'row')} without any value: left out")
     for place, count in unnamed.items():
-        warn(f"'{path}', column {place + 1} has no name, and {count:,} values: not read")
+        warn(f"'{path}', column {place + 1} has no name, and {counted(count, 'value')}: not read")
 
 
 def columns_of(header: Sequence[str], path: Path, line: int) -> dict[int, str]:

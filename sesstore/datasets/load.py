@@ -299,9 +299,11 @@ def _tokens(
         differing += _differ(made.setdefault(record.protein.digest, tokens), tokens)
     warnings = []
     if differing:
-        warnings.append(f"{differing} rows repeat a sequence with other tokens; the first are kept")
+        warnings.append(
+            f"rows that repeat a sequence with other tokens (the first count): {differing:,}"
+        )
     if partial:
-        warnings.append(f"{partial} rows have tokens of the wrong length; those are masked")
+        warnings.append(f"rows whose tokens have the wrong length and are masked: {partial:,}")
     return list(made.values()), warnings
 
 

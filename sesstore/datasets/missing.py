@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
-from .notation import number_of
+from .notation import is_written_number
 from .records import Record
 from .splits import Rows
 
@@ -96,7 +96,7 @@ def missing_words(records: Sequence[Record], problem: Problem | None) -> list[st
     if problem is None or problem.is_regression:
         open_ended = {text for text in texts if _is_censored(text)}
         others = texts - open_ended - _DASHES
-        if open_ended and (problem or (others and all(number_of(t) is not None for t in others))):
+        if open_ended and (problem or (others and all(map(is_written_number, others)))):
             words = [_with(w, r.label, open_ended) for w, r in zip(words, records, strict=True)]
     dashes = texts & _DASHES
     if dashes and not texts & (_SIGNS - {"-"}):
@@ -128,7 +128,7 @@ def _with(word: str | None, raw: Any, more: set[str] | frozenset[str]) -> str | 
 
 def _is_censored(text: str) -> bool:
     match = _CENSORED.fullmatch(text)
-    return match is not None and number_of(match[1].replace(",", ".")) is not None
+    return match is not None and is_written_number(match[1].strip())
 
 
 def _by_residue(records: Sequence[Record]) -> bool:

@@ -62,6 +62,11 @@ def number_of(raw: Any) -> float | None:
     return float(text) if isinstance(raw, str) and _NUMBER.fullmatch(text) else None
 
 
+def is_written_number(text: str) -> bool:
+    """Whether text is a number, in whatever notation of decimals and thousands."""
+    return _WRITTEN.fullmatch(_ungrouped(text)) is not None
+
+
 def notation_of(
     labels: Sequence[Any],
     problem: Problem | None,

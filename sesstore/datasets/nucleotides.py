@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..proteins import Protein
 from .text import Warn
+from .wording import counted
 
 SHORTEST = 20
 """Letters below which nothing is said."""
@@ -51,7 +52,6 @@ class NucleotideCheck:
         """Say how many looked like nucleotides, if any did."""
         if self._count:
             warn(
-                f"'{self._path}': {self._count:,} of {self._total:,} sequences look like DNA or "
-                f"RNA, not protein ({self._first} is the first). Translate them first, or leave "
-                f"them out"
+                f"'{self._path}': {self._count:,} of {counted(self._total, 'sequence')} look like "
+                f"DNA or RNA, not protein ({self._first} is the first). Translate them, or leave them out"
             )

@@ -19,6 +19,7 @@ from ..tasks import SPLITS, split_rank
 from .clusters import Clusters, cluster
 from .readers import SUFFIXES, data_suffix
 from .records import Record, split_named
+from .wording import counted
 
 SHARE = 0.1
 """Share of the rows that becomes valid, and test."""
@@ -89,7 +90,7 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
         else:
             rows.setdefault(name, []).append(record)
     if left:
-        notes = [f"{left:,} rows of set 'pred' are to be predicted: left out of the task"]
+        notes = [f"{counted(left, 'row')} of set 'pred', to be predicted: left out of the task"]
     return _in_order(rows), [*notes, *_further_tests(rows)]
 
 

@@ -101,7 +101,7 @@ def from_files(
         [data_set(name, one) for name, one in zip(names, loaded, strict=True)],
         [{tokens.digest: tokens for tokens in one.tokens} for one in loaded],
         [],
-        list(dict.fromkeys(note for one in loaded for note in one.notes)),
+        list(dict.fromkeys(said for one in loaded for said in _said(one))),
     )
 
 
@@ -122,8 +122,20 @@ def fix(patient: Patient, folder: Path) -> dict[str, object]:
 
 def _load(what: str, path: Path, source: str, own: OwnData, allow_partial: bool) -> LoadedTask:
     if what in recipe_names():
-        return load_task(recipe(what), path, source, allow_partial=allow_partial, seed=own.seed)
+        return load_task(
+            recipe(what),
+            path,
+            source,
+            allow_partial=allow_partial,
+            seed=own.seed,
+            drop_unlabelled=own.drop_unlabelled,
+        )
     return load_own(path, own, source, allow_partial=allow_partial)
+
+
+def _said(loaded: LoadedTask) -> list[str]:
+    """What `add` says of files, beside the findings."""
+    return [*loaded.notes, *(f"warning: {text}" for text in loaded.warnings)]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

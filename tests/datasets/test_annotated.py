@@ -31,7 +31,7 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
         "train": ("Seq1",), "valid": ("Seq2",), "test": ("Seq3",),
     }  # fmt: skip
     assert task.splits["train"].labels[0].tolist() == [-100, 2, 2, 2, 2, 1, 1, 1]
-    assert "1 sequences have no labels in sampled.fasta" in loaded.notes[0]
+    assert "1 sequence without labels in sampled.fasta: left out" in loaded.notes[0]
     named = OwnData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
     again = load_own(folder / "sequences.fasta", named).task
     assert again.data_digest == task.data_digest
@@ -134,7 +134,7 @@ def test_several_test_sets_are_kept_apart(tmp_path: Path) -> None:
         "train": ("s0", "s1"), "valid": ("s2",), "test": ("s3",), "test2": ("s4",),
         "test_ood": ("s5",),
     }  # fmt: skip
-    assert "1 rows of set 'pred' are to be predicted: left out of the task" in read.notes
+    assert "1 row of set 'pred', to be predicted: left out of the task" in read.notes
     assert any("test2 (1), test_ood (1) are kept apart" in note for note in read.notes)
     # s4 and s5 are one protein, in two test sets: that is no leak.
     assert [finding.what for finding in read.findings] == ["conflicting_labels"]

@@ -113,7 +113,7 @@ def test_labels_of_a_titin_fit_into_a_cell(tmp_path: Path) -> None:
         ("seq,y\n", r"a header \(seq, y\) and no rows"),
         ("\n \n", "holds no record"),
         ("seq,y\nMK,1,2\n", r"line 2: has 3 values, the header 2 columns \(seq, y\)"),
-        ("seq,y\nMK,1\nMV\n", "line 3: has 1 values, the header 2"),
+        ("seq,y\nMK,1\nMV\n", "line 3: has 1 value, the header 2"),
         ('seq,y\nMK,"1\nMV,2\nMW,3\n', "opened and not closed"),
         ("seq,y,seq\nMK,1,MK\n", "line 1: columns 1 and 3 are both called 'seq'"),
         ("Label,seq,label\n1,MK,1\n", "'Label' and 'label' differ in case alone"),

@@ -80,6 +80,7 @@ def test_oddities_that_change_nothing(tmp_path: Path, text: str, encoding: str) 
     ("body", "said"),
     [
         ("MKVL\nAA-GG\n", r"line 3 \(a\): letter '-' at position 7 .*gaps of the alignment"),
+        ("MKVL\n-AGG\n", r"line 3 \(a\): letter '-' at position 5"),
         ("MKVL\nAA.GG\n", r"line 3 \(a\): letter '\.' at position 7 .*gaps"),
         ("MK\n\n;x\nVL*AA\n", r"line 5 \(a\): letter '\*' at position 5 .*stop within"),
         ("        1 mkvlaagivg lcak\n", r"line 2 \(a\): letter '1' .*GenBank"),

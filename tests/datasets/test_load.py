@@ -121,7 +121,7 @@ def test_tokens_that_differ_for_one_sequence_are_counted(tmp_path: Path) -> None
     rows = [row("MK", 0, ss8_seq="LL"), row("MK", 0, ss8_seq="LH")]
     loaded = load_task(RECIPE, write(tmp_path / "d", train=rows, valid=rows[:1]), "alphafold2")
     assert len(loaded.tokens) == 1
-    assert any("1 rows repeat a sequence with other tokens" in w for w in loaded.warnings)
+    assert any("other tokens (the first count): 1" in w for w in loaded.warnings)
 
 
 @pytest.mark.parametrize(

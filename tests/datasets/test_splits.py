@@ -93,7 +93,7 @@ def test_records_that_disagree_about_splits() -> None:
         by_split([record("MK", "fold3")])
     rows, (left,) = by_split([record("MK", "Train"), record("MV", "pred")])
     assert list(rows) == ["train"]
-    assert left.startswith("1 rows of set 'pred'")
+    assert left.startswith("1 row of set 'pred'")
 
 
 def program(folder: Path, body: str) -> None:

@@ -1,0 +1,106 @@
+"""Adding what people bring: missing labels, other encodings, DNA, tasks of one name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+LETTERS = "ACDEFGHIKLMNPQRSTVWY"
+
+
+def table(path: Path, labels: list[str], encoding: str = "utf-8") -> Path:
+    """Rows in three splits, delimited by semicolons; each sequence is of one letter."""
+    splits = ["train"] * 3 + ["valid", "test"]
+    rows = [f"p{n};{LETTERS[n] * 30};{y};{splits[n % 5]}" for n, y in enumerate(labels)]
+    path.write_bytes("\r\n".join(["id;seq;y;split", *rows, ";;;"]).encode(encoding))
+    return path
+
+
+def test_missing_labels_are_refused_and_left_out_on_request(cli) -> None:
+    table(Path("a.csv"), ["1,5", "2,25", "n.d.", "0,5", "3,5", "1,5", ">100", "2,0", "1,0", "4,5"])
+    said = cli("add", "a.csv")
+    assert said.status == 2
+    assert "a.csv, column y, lines 4, 8: 2 of 10 rows have no label (n.d.: 1, >100: 1)" in said.err
+    assert "--drop-unlabelled" in said.err
+    assert not Path("store").exists()
+    assert cli("doctor", "a.csv").err == said.err
+    added = cli("add", "a.csv", "--drop-unlabelled", "--json").json
+    assert (added["proteins"], added["splits"]) == (8, {"train": 4, "valid": 2, "test": 2})
+    (note,) = [note for note in added["notes"] if "no label" in note]
+    examined = cli("doctor", "a")
+    assert note in examined.err
+    assert note in cli("doctor", "a.csv", "--drop-unlabelled").err
+
+
+def test_a_file_of_excel_in_another_encoding(cli) -> None:
+    table(Path("a.csv"), ["B\u00e4r", "Caf\u00e9"] * 5, "cp1252")
+    said = cli("add", "a.csv")
+    assert said.status == 0, said.err
+    assert "is not UTF-8 (from line 2 on): read as Windows-1252" in said.err
+    assert "'a.csv' has 1 row without any value: left out" in said.err
+    task = json.loads(Path("store/tasks/a.jsonl").read_text().splitlines()[0])
+    assert task["classes"] == ["B\u00e4r", "Caf\u00e9"]
+    for warning in [line for line in said.err.splitlines() if line.startswith("warning: 'a.csv'")]:
+        assert warning in cli("doctor", "a.csv").err
+
+
+def test_what_add_warns_of_the_doctor_finds(cli) -> None:
+    table(Path("a.csv"), ["x", "y"] * 5)
+    with Path("a.csv").open("a") as file:
+        file.write(f"\r\nq;{LETTERS[0] * 30};y;test\r\nq;{LETTERS[0] * 30};y;train\r\n")
+    warnings = cli("add", "a.csv", "--json").json["warnings"]
+    assert any("sequences in train and test: 1" in warning for warning in warnings)
+    for what in ("a", "a.csv"):
+        found = cli("doctor", what, "--json")
+        assert found.status == 1
+        lines = {f"{f['title']}: {f['count']:,}" for f in found.json["findings"]}
+        assert {warning for warning in warnings if "a.csv" not in warning} <= lines
+
+
+def test_a_task_of_the_store_counts_before_a_folder_of_its_name(cli) -> None:
+    table(Path("a.csv"), ["x", "y"] * 5)
+    cli("add", "a.csv")
+    Path("a").mkdir()
+    assert cli("doctor", "a", "--json").json["rows"] == 10
+
+
+@pytest.mark.parametrize("words", [("add",), ("embed", "--plm", "onehot")])
+def test_dna_is_suspected_aloud(cli, words: tuple[str, ...]) -> None:
+    dna = "ATGAAAGTTCTGGCTGCTGGTATTGTTGGTCTG"
+    Path("a.fasta").write_text(f">g\n{dna}\n")
+    Path("a.csv").write_text(f"id,seq,y\ng,{dna},1\n")
+    for name in ("a.fasta", "a.csv") if words[0] == "embed" else ("a.fasta",):
+        said = cli(*words, name)
+        assert said.status == 0, said.err
+        assert f"warning: '{name}': 1 of 1 sequence look like DNA or RNA" in said.err
+
+
+def test_a_wrong_record_at_the_end_leaves_no_protein_behind(cli) -> None:
+    Path("a.fasta").write_text(">a\nMKV\n>b\nMKL\n>c\nMK-V\n")
+    for words in (("add",), ("embed", "--plm", "onehot")):
+        said = cli(*words, "a.fasta")
+        assert said.status == 2
+        assert "a.fasta, line 6 (c): letter '-' at position 3" in said.err
+    assert not Path("store").exists()
+
+
+def test_another_kind_of_task_needs_a_word(cli) -> None:
+    table(Path("a.csv"), ["x", "y"] * 5)
+    assert cli("add", "a.csv", "--source", "pdb").status == 0
+    table(Path("a.csv"), [f"{n},5" for n in range(10)])
+    said = cli("add", "a.csv")
+    assert said.status == 2
+    assert "single_label of x, y; this is regression of y" in said.err
+    assert "--replace" in said.err
+    assert cli("add", "a.csv", "--replace").status == 0
+    assert json.loads(Path("store/tasks/a.jsonl").read_text().splitlines()[0])["source"] == "pdb"
+
+
+def test_sequences_without_labels_become_no_task(cli) -> None:
+    Path("a.fasta").write_text(">a\nMKV\n")
+    for words in (("--name", "x"), ("--task-type", "regression"), ("--label", "y")):
+        said = cli("add", "a.fasta", *words)
+        assert said.status == 2
+        assert "holds sequences without labels" in said.err
