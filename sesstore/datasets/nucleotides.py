@@ -53,5 +53,6 @@ class NucleotideCheck:
         if self._count:
             warn(
                 f"'{self._path}': {self._count:,} of {counted(self._total, 'sequence')} look like "
-                f"DNA or RNA, not protein ({self._first} is the first). Translate them, or leave them out"
+                f"DNA or RNA, not protein ({self._first} is the first). Translate them, or leave "
+                f"them out"
             )
