@@ -11,6 +11,7 @@ import pytest
 
 import sesstore
 from sesstore.adapter.model import AdapterConfig
+from sesstore.encoders import registry
 from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
 from sesstore.jobs.demo import SOURCE, demo_files
 from sesstore.proteins import Protein
@@ -164,3 +165,53 @@ def test_a_script_without_a_guard_starts_processes(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout.split() == ["begun", "3"], done.stderr
+
+
+def test_everything_that_is_named_reaches_the_job(taught, tmp_path: Path, monkeypatch) -> None:
+    """What is wrong shows that it was asked for; what is right, in the run's record."""
+    store, run = taught
+    seen, load = [], registry.load
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "load", lambda name, **s: (seen.append(s), load(name, **s))[1])
+        # An encoder is needed for what is not stored; this one has no weights and no device.
+        run.predict(["MKVWW"], device="cpu", weights="none.pt")
+        store.embed("onehot", ["MKVWY"], device="cpu", weights="none.pt")
+    for settings in seen:
+        assert (settings["device"], settings["weights"]) == ("cpu", Path("none.pt"))
+    assert len(seen) == 2
+    with pytest.raises(MissingFileError, match=r"none\.pt"):
+        store.embed("esm2_t6", weights=tmp_path / "none.pt")
+    with pytest.raises(InputError, match="mkdsp"):
+        store.tokenize(next(iter(demo_files().values()))[0], SOURCE, dssp="mkdsp")
+    out = tmp_path / "other"
+    trained = sesstore.train(
+        store, "helix", out=out, structure="dssp", source=SOURCE, epochs=1, seed=7, lr=0.01,
+        heads=2, width=8, dropout=0.25, min_plddt=30, batch_tokens=999,
+    )  # fmt: skip
+    assert trained.path == out
+    (record,) = trained.runs
+    fit, adapter = record.config["fit"], record.config["adapter"]
+    assert (fit["seed"], fit["lr"], fit["min_plddt"], fit["batch_tokens"]) == (7, 0.01, 30, 999)
+    assert (adapter["dropout"], tuple(adapter["alphabets"])) == (0.25, ("dssp",))
+    assert record.source == SOURCE
+    plain = sesstore.train(store, "helix", out=tmp_path / "p", structure=(), epochs=1, width=8)
+    assert plain.runs[0].source is None
+    rows = run.predict("helix", source="elsewhere")
+    assert not any(row["structure"] for row in rows)
+
+
+def test_each_seed_is_scored_on_the_split_named(taught) -> None:
+    _, run = taught
+    for split in ("valid", "test"):
+        for report, one in zip(run.evaluate(split=split), run.runs, strict=True):
+            assert report.split == split
+            assert report.metrics["auroc"] == pytest.approx(one.metrics[split]["auroc"], abs=1e-6)
+    (report, _) = run.evaluate("helix", "train")
+    assert report.split == "train"
+
+
+def test_whole_numbers_have_thousands_separators() -> None:
+    from sesstore.api.tables import html_table
+
+    shown = html_table(["n"], [[12345, True, 0.5]])
+    assert "<td>12,345</td><td>True</td><td>0.5</td>" in shown

@@ -125,3 +125,22 @@ def test_weights_of_the_same_size_and_time_are_other_weights(tmp_path, replace):
     os.utime(written, ns=(before.st_atime_ns, before.st_mtime_ns))
     written.replace(file)
     assert weights.sha256_of(file) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_file_that_changed_is_hashed_again(tmp_path):
+    """By its size and time of change, not by its name alone."""
+    file = tmp_path / "model.pt"
+    file.write_bytes(b"one")
+    first = weights.sha256_of(file)
+    assert first == hashlib.sha256(b"one").hexdigest()
+    before = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    assert weights.sha256_of(file) == hashlib.sha256(b"two").hexdigest()
+    several = [file, tmp_path / "other.pt"]
+    several[1].write_bytes(b"one")
+    assert weights.sha256_of_all([file]) == weights.sha256_of(file)
+    assert weights.sha256_of_all(several) != weights.sha256_of_all(several[1:])
+    renamed = tmp_path / "third.pt"
+    renamed.write_bytes(b"one")
+    assert weights.sha256_of_all([file, renamed]) != weights.sha256_of_all(several)

@@ -13,30 +13,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
 from sesstore.jobs import predict as module
-from sesstore.jobs.asked import Given, chunked
+from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
-from sesstore.jobs.ondemand import OnDemand
 from sesstore.jobs.predict import (
     PredictOptions,
     predict_rows,
     prediction,
     write_predictions,
 )
-from sesstore.jobs.predictions import columns, rows
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.fit import FitConfig, fit
-from sesstore.training.predictor import Predictions
 from sesstore.training.runs import Run
 
 from .test_embed import Failing
@@ -202,55 +198,6 @@ def test_the_encoder_is_loaded_with_the_settings_of_the_run(
     unsaid = replace(run, fingerprint=replace(encoder.fingerprint, precision="not known"))
     plain = module._encoder(unsaid, PredictOptions(weights=weights, device="cpu"))
     assert plain.fingerprint.precision == "fp32"
-
-
-def test_a_row_says_what_a_prediction_means(tmp_path: Path) -> None:
-    """Labels from one half on; four digits; lists where each residue has its own."""
-
-    def row(problem: Problem, scores: list) -> dict:
-        fingerprint = registry.load("onehot").fingerprint
-        task = {"problem": str(problem), "classes": ["a", "b"]}
-        run = Run(tmp_path, task, {}, fingerprint, None, {}, {}, [], {})
-        found = Predictions([torch.tensor(scores)], np.array([True]), np.array([0.123456]))
-        (one,) = rows(run, [Protein("p", "MK")], found)
-        assert list(one) == list(columns(run))
-        assert (one["id"], one["length"], one["unmasked"]) == ("p", 2, 0.1235)
-        return dict(list(one.items())[5:])
-
-    assert row(Problem.MULTI_LABEL, [0.5, 0.49999]) == {"label": ["a"], "p_a": 0.5, "p_b": 0.5}
-    assert row(Problem.SINGLE_LABEL, [0.25, 0.75])["label"] == "b"
-    assert row(Problem.REGRESSION, 41.234567) == {"value": 41.2346}
-    assert row(Problem.RESIDUE_REGRESSION, [1.5, 2.00009]) == {"value": [1.5, 2.0001]}
-    residues = row(Problem.RESIDUE_SINGLE_LABEL, [[0.9, 0.1], [0.25, 0.75]])
-    assert residues == {"label": ["a", "b"], "probability": [0.9, 0.75]}
-
-
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
-def test_what_is_computed_is_what_the_store_would_give_back(tmp_path: Path, dtype: str) -> None:
-    encoder = registry.load("blosum62")
-    encoder._table = encoder._table + 0.123456  # nothing that float16 holds as it is
-    old, new = Protein("old", "MKVLA"), Protein("new", "MKWWLE")
-    store = Store.create(tmp_path / "store")
-    embed(store, encoder, [old], dtype=dtype)
-    for keep in (False, True):
-        source = OnDemand(store, encoder.fingerprint, encoder.dim, lambda: encoder, keep)
-        with source as vectors:
-            rows, failed = vectors.chunk([new, old, new])
-            assert (len(rows), failed, vectors.computed) == (2, {}, 1)
-            index = rows.find(np.frombuffer(new.digest + old.digest, np.uint8).reshape(2, 32))
-            out = np.empty((11, encoder.dim), rows.dtype)
-            rows.gather(index, out)
-        assert len(Store.open(store.path).embeddings()) == 1 + keep
-    view = Store.open(store.path).embeddings()
-    expected = np.concatenate([view.get(new.digest), view.get(old.digest)])
-    np.testing.assert_array_equal(out, expected.astype(out.dtype))
-
-
-def test_chunks_hold_as_much_as_they_may() -> None:
-    proteins = [Protein(str(n), "A" * n) for n in (40, 60, 1, 250, 30)]
-    lengths = [[len(p) for p in chunk] for chunk in chunked(proteins, 100, 9)]
-    assert lengths == [[40, 60], [1], [250], [30]]
-    assert [len(chunk) for chunk in chunked(proteins, 9999, 2)] == [2, 2, 1]
 
 
 class Signalling:

@@ -1,0 +1,68 @@
+"""Batches side by side and one ahead: each with its own result, in order, read no further ahead."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from sesstore.encoders.fetching import one_ahead
+from sesstore.encoders.parallel import mapped
+
+
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    assert torch.get_num_threads() == request.param
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_the_order_of_the_jobs(threads) -> None:
+    later = threading.Event()
+
+    def work(job: int) -> int:
+        if threads > 1 and job == 0:
+            later.wait(20)  # the first ends after the second
+        if job == 1:
+            later.set()
+        return job * job
+
+    assert list(mapped(work, range(9), 9)) == [(n, n * n) for n in range(9)]
+
+
+def test_jobs_are_read_no_further_ahead_than_needed(threads) -> None:
+    read: list[int] = []
+
+    def jobs():
+        for n in range(50):
+            read.append(n)
+            yield n
+
+    results = mapped(lambda n: n, jobs(), 50)
+    next(results)
+    assert len(read) <= threads + 2
+    results.close()
+
+
+def test_an_error_surfaces_at_its_place(threads) -> None:
+    results = mapped(lambda n: 1 // (2 - n), range(5), 5)
+    assert [next(results), next(results)] == [(0, 0), (1, 1)]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_the_next_is_begun_before_one_is_waited_for() -> None:
+    seen: list[tuple[str, int]] = []
+
+    def begin(job: int):
+        seen.append(("begun", job))
+        return lambda: (seen.append(("waited", job)), job * 10)[1]
+
+    assert list(one_ahead(begin, range(3))) == [(0, 0), (1, 10), (2, 20)]
+    assert seen == [
+        ("begun", 0), ("begun", 1), ("waited", 0), ("begun", 2), ("waited", 1), ("waited", 2),
+    ]  # fmt: skip
+    assert list(one_ahead(begin, [])) == []
