@@ -69,8 +69,11 @@ def other_ids(path: Path, chain: str, n_chains: int) -> tuple[str, ...]:
 
 def _entry(name: str) -> str:
     """A PDB entry's id for a name that mirrors of the PDB make of it; any other name as it is."""
-    part = identify(name)
-    return part.identity if part.chainless and part.identity != name.lower() else name
+    revised = name.lower().endswith(("_updated", "_final"))
+    for part in map(identify, (name, *(identify(name).aliases if revised else ()))):
+        if part.chainless and part.identity != name.lower():
+            return part.identity
+    return name
 
 
 def twin(chain: str, other: str) -> bool:

@@ -167,6 +167,13 @@ def test_any_id_goes_out_and_comes_back(tmp_path: Path, style: str) -> None:
     assert back == dict(zip(IDS, range(len(IDS)), strict=True))
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_a_protein_that_comes_twice_is_written_once(tmp_path: Path, style: str) -> None:
+    pair = (Protein("a/b", "MKV"), np.ones((3, 2), np.float16))
+    assert write_hdf5(tmp_path / "x.h5", [pair, pair], style) == 1
+    assert len(labels(tmp_path / "x.h5")) == 1
+
+
 @settings(max_examples=30)
 @given(st.lists(st.text(max_size=8), unique=True, min_size=1, max_size=6))
 def test_all_ids_go_out_and_come_back(tmp_path_factory, names: list[str]) -> None:
