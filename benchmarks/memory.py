@@ -36,9 +36,9 @@ from benchmarks.epoch import machine
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
-from sesstore.jobs.add import checked_proteins
 from sesstore.jobs.embed import embed
 from sesstore.jobs.embedplan import plan_embedding
+from sesstore.jobs.proteinfiles import checked_proteins
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, StructureTokens

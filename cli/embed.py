@@ -98,11 +98,11 @@ def command(
         check_inputs(what, tasks_at(store_path))
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.add import checked_proteins
     from sesstore.jobs.embed import embed
     from sesstore.jobs.embedplan import plan_embedding
     from sesstore.jobs.engines.cluster import Cluster, connected
     from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+    from sesstore.jobs.proteinfiles import checked_proteins
 
     store = store_to_write(store_path, output, create=bool(what) and part is None)
     proteins: Iterable[Protein] | None = None

@@ -43,8 +43,8 @@ def command(
       sesstore status
       sesstore status deeploc_binary --plm esm2_t36 --partitions 100
     """
-    from sesstore.jobs.add import proteins_named
     from sesstore.jobs.inputs import chosen_encoder
+    from sesstore.jobs.proteinfiles import proteins_named
     from sesstore.jobs.status import status
     from sesstore.store import Store
 

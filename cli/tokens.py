@@ -213,8 +213,8 @@ def _predict(
 ) -> None:
     """Predict 3Di for tasks and sequence files."""
     from sesstore.encoders import registry
-    from sesstore.jobs.add import proteins_named
     from sesstore.jobs.predict3di import ENCODER, predict_3di
+    from sesstore.jobs.proteinfiles import proteins_named
     from sesstore.sharing.cache import url_of
     from sesstore.store import Store
 

@@ -137,8 +137,8 @@ class OpenStore:
             See `encoders.registry.load`.
         """
         from ..encoders import registry
-        from ..jobs.add import checked_proteins
         from ..jobs.embed import embed
+        from ..jobs.proteinfiles import checked_proteins
 
         encoder = registry.load(
             plm, weights=None if weights is None else Path(weights), device=device

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
+from .decimals import number_of
 from .labels import class_name, label_words, parse_mask, residue_words
 from .missing import is_missing
-from .notation import number_of
 from .records import Record
 
 MOST_CLASSES = 20

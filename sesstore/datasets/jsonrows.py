@@ -68,7 +68,7 @@ def _whole_object(line: str) -> Row | None:
     """The object a line holds; None if it holds something else, or part of it."""
     try:
         value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -76,7 +76,7 @@ def _whole_object(line: str) -> Row | None:
 def _object(text: str, path: Path, line: int) -> Row:
     try:
         row = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:
         raise RecordError(f"broken JSON ({problem}). {_SHAPES}", path, line) from None
     if not isinstance(row, dict):
         raise RecordError(f"is no JSON object. {_SHAPES}", path, line)
@@ -107,7 +107,7 @@ def _array(text: str, path: Path, line: int) -> Iterator[tuple[int, Row]]:
             return
         try:
             row, place = _decoder.raw_decode(text, place)
-        except (json.JSONDecodeError, RecursionError) as problem:
+        except (ValueError, RecursionError) as problem:
             raise RecordError(f"broken JSON ({problem}). {_SHAPES}", path, line) from None
         if not isinstance(row, dict):
             raise RecordError(f"is no JSON object. {_SHAPES}", path, line)

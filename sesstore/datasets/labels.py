@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..tasks import IGNORED, Problem
+from .decimals import number_of
 from .missing import is_missing
-from .notation import number_of
 
 _SEPARATORS = re.compile(r"[;,]")
 _WHOLE = re.compile(r"[+-]?\d{1,15}(?:\.0*)?")

@@ -31,6 +31,7 @@ from .own import OwnData, own_recipe, task_name
 from .readers import delimiter_of, read_header, read_records
 from .recipes import Recipe
 from .records import Record
+from .recordtokens import tokens_of
 from .splits import Rows, by_split, completed, split_files
 from .text import Warn
 
@@ -240,7 +241,7 @@ def _loaded(
     records = [record for split in rows.values() for record in split]
     # Of equal sequences the first id counts.
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
-    tokens, odd = _tokens(records, source, recipe.name)
+    tokens, odd = tokens_of(records, source, recipe.name)
     notes = [*left, *made]
     return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, check_rows(task))
 
@@ -278,36 +279,3 @@ def _split(records: list[Record]) -> Split:
     digests = np.frombuffer(b"".join(r.protein.digest for r in records), np.uint8)
     ids = tuple(record.protein.id for record in records)
     return Split(ids, digests.reshape(-1, 32), [record.label for record in records])
-
-
-def _tokens(
-    records: list[Record], source: str | None, task: str
-) -> tuple[list[StructureTokens], list[str]]:
-    made: dict[bytes, StructureTokens] = {}
-    differing = 0
-    partial = sum(bool(record.partial) for record in records)
-    for record in records:
-        if not record.tokens:
-            continue
-        if source is None:
-            raise InputError(
-                f"{record.path.name} brings structure tokens. Say where the structures come from: "
-                f"--source alphafold2, esmfold, ..."
-            )
-        tool = f"came with {task}"
-        tokens = StructureTokens(record.protein.digest, source, record.tokens, tool=tool)
-        differing += _differ(made.setdefault(record.protein.digest, tokens), tokens)
-    warnings = []
-    if differing:
-        warnings.append(
-            f"rows that repeat a sequence with other tokens (the first count): {differing:,}"
-        )
-    if partial:
-        warnings.append(f"rows whose tokens have the wrong length and are masked: {partial:,}")
-    return list(made.values()), warnings
-
-
-def _differ(one: StructureTokens, other: StructureTokens) -> bool:
-    return one.codes.keys() != other.codes.keys() or any(
-        not np.array_equal(one.codes[name], other.codes[name]) for name in one.codes
-    )

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
-from .notation import is_written_number
+from .decimals import is_written_number
 from .records import Record
 from .splits import Rows
 

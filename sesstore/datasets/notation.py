@@ -7,8 +7,6 @@ which says what would settle it. Everything later sees lists, numbers and names 
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,17 +14,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
-
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_WRITTEN = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
-"""A number with points, commas or both."""
-
-_THOUSANDS = re.compile(r"(?<=\d)['\u2019 \u00a0\u2009\u202f](?=\d{3}(?!\d))")
-_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
-_EUROPEAN = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})*,\d+|[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_PRINTED = re.compile(r"(?:(?:np|numpy|torch)\.)?(?:array|tensor)\((.*)\)", re.S)
-_FACTS = re.compile(r",\s*(?:dtype|device|requires_grad|shape)=.*", re.S)
-"""What numpy and torch print around a list, and behind it."""
+from .decimals import EUROPEAN, GROUPS, NUMBER, WRITTEN, ascending, pointed, ungrouped
+from .printedlists import is_bracketed, parse_list
 
 _TERM = re.compile(r".*\[[A-Za-z]+:\w+\]\s*", re.S)
 """A term with its accession, as UniProt writes it: ``DNA binding [GO:0003677]``."""
@@ -50,21 +39,6 @@ class Notation:
 
     plain: Callable[[Any], Any]
     notes: tuple[str, ...] = ()
-
-
-def number_of(raw: Any) -> float | None:
-    """Value of a number, or of text that is nothing but one; None for anything else."""
-    if isinstance(raw, bool):
-        return None
-    if isinstance(raw, int | float):
-        return float(raw)
-    text = str(raw).strip().replace("\u2212", "-")
-    return float(text) if isinstance(raw, str) and _NUMBER.fullmatch(text) else None
-
-
-def is_written_number(text: str) -> bool:
-    """Whether text is a number, in whatever notation of decimals and thousands."""
-    return _WRITTEN.fullmatch(_ungrouped(text)) is not None
 
 
 def notation_of(
@@ -95,7 +69,7 @@ def notation_of(
     texts = [label.strip() for label in labels if isinstance(label, str)]
     if len(texts) < len(labels) and any(isinstance(label, list | tuple) for label in labels):
         return Notation(_listed)
-    if any(_bracketed(text) for text in texts):
+    if any(is_bracketed(text) for text in texts):
         return Notation(_listed)
     if _truth_values(labels):
         return _truth(labels)
@@ -104,62 +78,10 @@ def notation_of(
     return _written(texts, problem, semicolons) if texts else Notation(lambda raw: raw)
 
 
-def parse_list(text: str) -> list[Any]:
-    """Read a list as JSON, Python, numpy or torch print it.
-
-    Raises
-    ------
-    InputError
-        It was cut when it was printed, or holds lists.
-    """
-    inner = _unwrapped(text)
-    if "..." in inner or "\u2026" in inner:
-        raise InputError(
-            f"label '{inner[:30]}' was cut when it was printed ('...'). Write all its values, such "
-            f"as with json.dumps(list(label))"
-        )
-    values = _literal(inner)
-    if values is None:
-        body = inner[1:-1]
-        values = re.split(r"[;,]", body) if re.search(r"[;,]", body) else body.split()
-        values = [value.strip(" \t\r\n'\"") for value in values]
-        values = [value for value in values if value != ""]
-    if any(isinstance(v, list | tuple | dict | set) or "[" in str(v)[:1] for v in values):
-        raise InputError(f"label '{inner[:30]}' is a list of lists. Give one list a row")
-    return values
-
-
-def _literal(text: str) -> list[Any] | None:
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            value = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(value, set):
-            return sorted(value, key=str)
-        if isinstance(value, list | tuple):
-            return list(value)
-    return None
-
-
-def _unwrapped(text: str) -> str:
-    """The list within what numpy or torch print: ``tensor([0, 1], dtype=torch.int32)``."""
-    match = _PRINTED.fullmatch(text.strip())
-    return _FACTS.sub("", match[1]).strip() if match else text.strip()
-
-
-def _bracketed(text: str) -> bool:
-    inner = _unwrapped(text)
-    if inner[:1] == "[":
-        return inner[-1] == "]"
-    # Parentheses and braces stand in names, too: (R)-lactate, {a}.
-    return inner[:1] in ("(", "{") and "," in inner and _literal(inner) is not None
-
-
 def _listed(raw: Any) -> Any:
     if isinstance(raw, tuple):
         return list(raw)
-    if isinstance(raw, str) and _bracketed(raw.strip()):
+    if isinstance(raw, str) and is_bracketed(raw.strip()):
         return parse_list(raw)
     return raw
 
@@ -200,8 +122,8 @@ def _written(texts: Sequence[str], problem: Problem | None, semicolons: bool) ->
         for mark in (";", "|"):
             if any(mark in text for text in texts):
                 return _split_at(mark, texts, semicolons)
-    texts = [_ungrouped(text) for text in texts]
-    if all(_WRITTEN.fullmatch(text) for text in texts):
+    texts = [ungrouped(text) for text in texts]
+    if all(WRITTEN.fullmatch(text) for text in texts):
         return _numbers(texts, problem, semicolons)
     if single:
         return Notation(lambda raw: raw)
@@ -224,18 +146,18 @@ def _split_at(mark: str, texts: Sequence[str], semicolons: bool) -> Notation:
     names = {";": "semicolons", "|": "|", ",": "commas"}
     terms = mark == "," and all(_TERM.fullmatch(text) for text in texts)
     pattern = re.compile(r"(?<=\]),") if terms else re.compile(re.escape(mark))
-    parts = [_ungrouped(part.strip()) for text in texts for part in pattern.split(text)]
+    parts = [ungrouped(part.strip()) for text in texts for part in pattern.split(text)]
     parts = [part for part in parts if part]
     comma = mark != "," and any("," in part for part in parts)
-    decimal = comma and all(_EUROPEAN.fullmatch(p) or _NUMBER.fullmatch(p) for p in parts)
+    decimal = comma and all(EUROPEAN.fullmatch(p) or NUMBER.fullmatch(p) for p in parts)
 
     def plain(raw: Any) -> Any:
         if not isinstance(raw, str):
             return raw
-        values = [_ungrouped(part.strip()) for part in pattern.split(raw)]
+        values = [ungrouped(part.strip()) for part in pattern.split(raw)]
         while values and values[-1] == "":
             values.pop()
-        return [_pointed(value) for value in values] if decimal else values
+        return [pointed(value) for value in values] if decimal else values
 
     note = f"labels are lists with {names[mark]} between"
     return Notation(plain, (f"{note}, and decimal commas",) if decimal else (note,))
@@ -245,25 +167,25 @@ def _numbers(texts: Sequence[str], problem: Problem | None, semicolons: bool) ->
     """The notation of a column of numbers, or of lists of class numbers with commas."""
     commas = [text for text in texts if "," in text]
     if not commas:
-        return Notation(lambda raw: _ungrouped(raw.strip()) if isinstance(raw, str) else raw)
+        return Notation(lambda raw: ungrouped(raw.strip()) if isinstance(raw, str) else raw)
     may_be_list = problem is None or problem is Problem.MULTI_LABEL or problem.per_residue
     if any("." in text for text in commas):
-        if all(_GROUPS.fullmatch(text) for text in commas):
+        if all(GROUPS.fullmatch(text) for text in commas):
             return _thousands()
-        if all(_EUROPEAN.fullmatch(text) for text in commas):
+        if all(EUROPEAN.fullmatch(text) for text in commas):
             return _decimal_comma()
         return _as_lists(may_be_list, commas)
     if any(text.count(",") > 1 for text in commas):
-        grouped = all(_GROUPS.fullmatch(text) for text in commas)
+        grouped = all(GROUPS.fullmatch(text) for text in commas)
         return _thousands() if grouped and not may_be_list else _as_lists(may_be_list, commas)
     if problem is Problem.MULTI_LABEL or (problem is not None and problem.per_residue):
         return _as_lists(True, commas)
-    if problem is None and not semicolons and all(_ascending(text) for text in commas):
+    if problem is None and not semicolons and all(ascending(text) for text in commas):
         raise InputError(
             f"labels such as '{commas[0]}' are numbers with a decimal comma, or lists of classes: "
             f"say which with --task-type regression, or --task-type multi_label"
         )
-    if all(_GROUPS.fullmatch(text) for text in commas):
+    if all(GROUPS.fullmatch(text) for text in commas):
         raise InputError(
             f"labels such as '{commas[0]}' have a decimal comma, or one for thousands. Write them "
             f"with a point, or without the comma"
@@ -282,36 +204,16 @@ def _as_lists(may_be_list: bool, commas: Sequence[str]) -> Notation:
 
 def _decimal_comma() -> Notation:
     return Notation(
-        lambda raw: _pointed(_ungrouped(raw.strip())) if isinstance(raw, str) else raw,
+        lambda raw: pointed(ungrouped(raw.strip())) if isinstance(raw, str) else raw,
         ("labels have decimal commas",),
     )
 
 
 def _thousands() -> Notation:
     return Notation(
-        lambda raw: _ungrouped(raw.strip()).replace(",", "") if isinstance(raw, str) else raw,
+        lambda raw: ungrouped(raw.strip()).replace(",", "") if isinstance(raw, str) else raw,
         ("labels have commas for thousands",),
     )
-
-
-def _pointed(text: str) -> str:
-    """A number with a decimal comma as one with a point."""
-    return text.replace(".", "").replace(",", ".") if "," in text else text
-
-
-def _ungrouped(text: str) -> str:
-    """A number without blanks or apostrophes between thousands, and with an ASCII minus."""
-    text = text.replace("\u2212", "-")
-    bare = _THOUSANDS.sub("", text)
-    return bare if _WRITTEN.fullmatch(bare) else text
-
-
-def _ascending(text: str) -> bool:
-    """Whether two numbers at a comma might be classes in order, rather than whole and fraction."""
-    first, second = text.split(",")
-    if not first.isdigit() or (len(second) > 1 and second.startswith("0")):
-        return False
-    return int(first) < int(second)
 
 
 def _are_lists(texts: Sequence[str], problem: Problem | None) -> bool:

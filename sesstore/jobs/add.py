@@ -12,17 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..datasets.annotated import has_labels
 from ..datasets.columns import Columns
-from ..datasets.fasta import entry_protein, is_fasta, read_entries, read_fasta
+from ..datasets.fasta import is_fasta
 from ..datasets.hub import chosen_source, download
 from ..datasets.load import LoadedTask, load_own, load_task
-from ..datasets.nucleotides import NucleotideCheck
 from ..datasets.own import OwnData
-from ..datasets.readers import read_records
 from ..datasets.recipes import recipe, recipe_names
-from ..datasets.text import Warn, ignored
-from ..errors import InputError, MissingFileError, UnknownNameError
+from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import circumstances
@@ -30,7 +26,7 @@ from ..residues import StructureTokens
 from ..store import Store
 from ..store.layout import check_name
 from ..tasks import Task
-from .inputs import task_proteins, unknown_input
+from .proteinfiles import SequenceFile, existing_file, plain_fasta
 
 
 @dataclass
@@ -62,31 +58,6 @@ class AddReport:
     warnings: list[str] = field(default_factory=list)
     splits: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class SequenceFile:
-    """Proteins of a FASTA file that was read through and is right; it is read again as needed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    count : int
-        Its records.
-    warnings : tuple of str
-        What is odd about it.
-    """
-
-    path: Path
-    count: int
-    warnings: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Protein]:
-        return read_fasta(self.path)
 
 
 def load(
@@ -128,7 +99,7 @@ def load(
         raise UnknownNameError("task", what, recipe_names(), "Or name a file or folder.")
     if data is not None:
         raise InputError(f"--data goes with a published task. Give your own as it is: '{what}'")
-    if is_fasta(_existing(path)) and own.targets is None:
+    if is_fasta(existing_file(path)) and own.targets is None:
         plain = plain_fasta(path)
         if plain is not None:
             _check_unlabelled(path, own)
@@ -136,19 +107,6 @@ def load(
     loaded = load_own(path, own, source, allow_partial=allow_partial)
     check_name("task", loaded.task.name)
     return loaded
-
-
-def plain_fasta(path: Path) -> SequenceFile | None:
-    """Read through a FASTA file and check every record; None if its headers hold labels."""
-    warnings: list[str] = []
-    nucleotides, count = NucleotideCheck(path), 0
-    for entry in read_entries(path, warnings.append):
-        if has_labels(entry):
-            return None
-        nucleotides.look(entry_protein(entry, path))
-        count += 1
-    nucleotides.report(warnings.append)
-    return SequenceFile(path, count, tuple(warnings))
 
 
 def _check_unlabelled(path: Path, own: OwnData) -> None:
@@ -253,97 +211,6 @@ def _kind(task: Task) -> str:
     """What a task predicts, for people."""
     first = ", ".join(task.classes[:4]) + (", ..." if len(task.classes) > 4 else "")
     return f"{task.problem} of {first}" if first else str(task.problem)
-
-
-@dataclass(frozen=True)
-class NamedProteins:
-    """Proteins of tasks and files, read anew each time they are iterated; they may repeat.
-
-    Parameters
-    ----------
-    store : Store or None
-        Whose tasks may be named.
-    names : tuple of str
-        Tasks and files.
-    """
-
-    store: Store | None
-    names: tuple[str, ...]
-
-    def __iter__(self) -> Iterator[Protein]:
-        for name in self.names:
-            yield from proteins_of(self.store, name)
-
-
-def checked_proteins(
-    store: Store | None, names: Iterable[str], warn: Warn = ignored
-) -> NamedProteins:
-    """Read through what is named and check every record, so that nothing is done by halves.
-
-    Parameters
-    ----------
-    store : Store or None
-        Whose tasks may be named.
-    names : iterable of str
-        Each a task of the store or a file: FASTA, or labelled data with a column of sequences.
-    warn : callable, optional
-        Told what is odd in a file.
-
-    Raises
-    ------
-    UnknownNameError
-        Neither a task of the store nor a file.
-    InputError
-        A record of a file is wrong.
-    """
-    named = NamedProteins(store, tuple(names))
-    tasks = [] if store is None else store.tasks()
-    for name in named.names:
-        if name not in tasks:
-            for _ in proteins_of(store, name, warn):
-                pass
-    return named
-
-
-def proteins_named(
-    store: Store | None, names: Iterable[str], warn: Warn = ignored
-) -> list[Protein]:
-    """Return the proteins of tasks of a store, or of files, without repeats.
-
-    Arguments and errors as of `checked_proteins`.
-    """
-    distinct: dict[bytes, Protein] = {}
-    for name in names:
-        for protein in proteins_of(store, name, warn):
-            distinct.setdefault(protein.digest, protein)
-    return list(distinct.values())
-
-
-def proteins_of(store: Store | None, name: str, warn: Warn = ignored) -> Iterator[Protein]:
-    """Yield the proteins of one task or file, record by record.
-
-    Arguments and errors as of `checked_proteins`. Without a store there are no tasks. Memory is
-    that of a record: the file may be of any size.
-    """
-    tasks = [] if store is None else store.tasks()
-    if store is not None and name in tasks:
-        yield from task_proteins(store, store.task(name))
-    elif is_fasta(Path(name)):
-        yield from read_fasta(_existing(Path(name)), warn)
-    elif Path(name).is_file():
-        nucleotides = NucleotideCheck(Path(name))
-        for record in read_records(Path(name), warn=warn):
-            nucleotides.look(record.protein)
-            yield record.protein
-        nucleotides.report(warn)
-    else:
-        raise unknown_input(name, tasks)
-
-
-def _existing(path: Path) -> Path:
-    if not path.exists() or (is_fasta(path) and not path.is_file()):
-        raise MissingFileError(f"there is no file '{path}'")
-    return path
 
 
 def _counted(

@@ -25,8 +25,8 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store
 from ..structures.files import StructureFile, is_structure_path, models, structure_files
-from .add import proteins_of
 from .inputs import is_sequence
+from .proteinfiles import proteins_of
 from .tokenize import tokenize
 
 STDIN = "-"

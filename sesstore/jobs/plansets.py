@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import UnknownNameError
 from ..store import Store
-from .add import proteins_of
+from .proteinfiles import proteins_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ from sesstore.datasets.columns import Columns
 from sesstore.datasets.load import LoadedTask
 from sesstore.datasets.own import OwnData
 from sesstore.errors import InputError
-from sesstore.jobs.add import SequenceFile, load
+from sesstore.jobs.add import load
+from sesstore.jobs.proteinfiles import SequenceFile
 
 GO = "Gene Ontology (molecular function)"
 TM = OwnData(columns=Columns(label="Tm"))

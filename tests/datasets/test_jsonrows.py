@@ -60,6 +60,7 @@ def test_one_row_of_lists_is_a_row(tmp_path: Path) -> None:
         ('{"a": {\n"x": 1}, "b": 2}', "one JSON object, not rows. Write one object a line"),
         ('{"seq": ["MK"],\n "label": [1, 2]}', "one JSON object, not rows"),
         ("[" * 100_000, "broken JSON"),
+        ('{"seq": "MK", "label": ' + "9" * 5000 + "}", "broken JSON"),
         ('{"seq": 7, "id": "p"}', r"line 1 \(p\): column seq holds int 7, not a sequence"),
         ('{"seq": null, "id": "p"}', "column seq holds nothing"),
         ('{"seq": "MK", "id": "a\\u0000b"}', r"control character \(U\+0000\)"),

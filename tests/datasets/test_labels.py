@@ -33,6 +33,7 @@ def test_a_class_in_any_spelling(raw: object) -> None:
         (0.5, "no whole number"),
         ("cytosol", "no number, and no class name .*membrane, soluble"),
         (float("inf"), "no finite number"),
+        (10**400, "no finite number"),
         (True, "no number, and no class name"),
     ],
 )
