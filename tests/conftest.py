@@ -54,6 +54,12 @@ def shared_structures() -> Path:
     return _shared("structures")
 
 
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Folder of files that failed once."""
+    return _shared("cases")
+
+
 @pytest.fixture(autouse=True)
 def _declared_alphabets() -> Iterator[None]:
     """Alphabets are declared for as long as a process lives: those of a test are forgotten."""

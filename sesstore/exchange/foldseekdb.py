@@ -9,8 +9,9 @@ soft masks for Foldseek's prefilter and count as their upper case.
 from __future__ import annotations
 
 import mmap
+import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from .foreigntokens import EntryName, ForeignTokens, entry_name, observed_chain
 _COMPRESSED = 1 << 31
 _PADDED = 8 << 16
 """Bits of a ``.dbtype``: entries packed by zstd; numbers padded for a GPU in place of letters."""
+
+_KEY = re.compile(r"[0-9]{1,18}")
+_MODEL = re.compile(r"(\S+?)_MODEL_([0-9]{1,9})(?:_\S*)?(?:\s|$)")
+"""Name of an entry that is a model of a file."""
 
 _Entry = tuple[EntryName, str, str]
 
@@ -105,11 +110,15 @@ def read_foldseek_db(path: Path) -> Iterator[ForeignTokens | Failure]:
     residues, states = _Part(path), _Part(path.with_name(f"{path.name}_ss"))
     names = _names(path)
 
-    def entries() -> Iterator[_Entry]:
-        for key in residues.places:
+    def entries() -> Iterator[_Entry | Failure]:
+        for key in _models_adjacent(residues.places, names):
             if key not in names:
                 raise InputError(f"entry {key} of '{path}' has no name. Copy '{path.name}_h' too")
-            yield entry_name(names[key]), residues.text(key), states.text(key)
+            if not names[key].strip():
+                where = f"{path} entry {key}"
+                yield Failure(where, f"{where} has an empty name. Make the database again")
+            else:
+                yield entry_name(names[key]), residues.text(key), states.text(key)
 
     yield from _as_tokens(entries(), path)
 
@@ -159,8 +168,22 @@ def _names(path: Path) -> dict[int, str]:
             f"Foldseek database '{path}' has neither '{headers.name}' nor lookup"
         )
     with open_text(lookup) as lines:
-        rows = [line.rstrip("\n").split("\t") for line in lines]
-    return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+        rows = (line.rstrip("\r\n").split("\t") for line in lines)
+        return {int(row[0]): row[1] for row in rows if len(row) > 1 and _KEY.fullmatch(row[0])}
+
+
+def _models_adjacent(keys: Iterable[int], names: Mapping[int, str]) -> Iterator[int]:
+    """Keys with all models of a file side by side, where its first one is, in their order."""
+    together: dict[str, list[tuple[int, int]]] = {}
+    for key in keys:
+        if match := _MODEL.match(names.get(key, "")):
+            together.setdefault(match[1], []).append((int(match[2]), key))
+    for key in keys:
+        if match := _MODEL.match(names.get(key, "")):
+            group = sorted(together.pop(match[1], []), key=lambda model: model[0])
+            yield from (model_key for _, model_key in group)
+        else:
+            yield key
 
 
 def _as_tokens(

@@ -55,6 +55,132 @@ def test_the_classic_table_is_read(tmp_path: Path, packed: bool) -> None:
     assert (two.labels[0], two.chain.numbers.tolist()) == ("1abc_b", [-1])
 
 
+def table(*lines: str, count: int | None = None) -> str:
+    """A classic file of some lines; its header states a count."""
+    total = f"{count or 0:5d}  1  0  0  0 TOTAL NUMBER OF RESIDUES, NUMBER OF CHAINS ...\n"
+    return HEAD.replace("\n", f"\n{total if count is not None else ''}", 1) + "".join(lines)
+
+
+END = "    9        !*             0   0    0      0, 0.0     0, 0.0\n"
+BREAK = END.replace("!*", "! ")
+
+
+def read(tmp_path: Path, text: str, name: str = "1abc.dssp"):
+    (tmp_path / name).write_text(text)
+    return list(read_dssp(tmp_path / name))
+
+
+def test_chains_of_two_letters_are_kept_apart(tmp_path: Path) -> None:
+    """LL and L2 both read L; only the end of the chain is between them, whatever the numbers."""
+    lines = [line("1 ", "L", "M", "H"), line("2 ", "L", "K", "H")]
+    for second in (lines, [line("3 ", "L", "V", "E")]):
+        one, two = read(tmp_path, table(*lines, END, *second, count=2 + len(second)))
+        assert (one.labels[0], two.labels[0]) == ("1abc_L", "1abc_L-2")
+        assert one.chain.residues == "MK"
+        assert len(two.chain) == len(second)
+    (one,) = read(tmp_path, table(*lines, BREAK, line("9 ", "L", "V", "E"), count=3))
+    assert (one.chain.residues, one.chain.numbers.tolist()) == ("MKV", [1, 2, 9])
+
+
+def test_a_chain_that_comes_again_is_another(tmp_path: Path) -> None:
+    text = table(line("1 ", "A", "M", "H"), line("1 ", "B", "K", "H"), line("1 ", "A", "V", "E"))
+    assert [one.chain.id for one in read(tmp_path, text)] == ["A", "B", "A-2"]
+
+
+def test_the_authors_ids_behind_the_columns_count(tmp_path: Path) -> None:
+    head = HEAD.rstrip("\n") + "            CHAIN AUTHCHAIN\n"
+    width = len(HEAD.splitlines()[1])
+    rows = [
+        f"{line('1 ', 'L', letter, 'H').rstrip():<{width}}            {label:>5}{author:>10}\n"
+        for letter, label, author in (("M", "A", "LL"), ("K", "A", "LL"), ("V", "C", "L2"))
+    ]
+    found = read(tmp_path, head + rows[0] + rows[1] + END + rows[2])
+    assert [(one.chain.id, one.chain.residues) for one in found] == [("LL", "MK"), ("L2", "V")]
+
+
+@pytest.mark.parametrize("count", [3, 4, 2000])
+def test_a_table_cut_short_is_an_error(tmp_path: Path, count: int) -> None:
+    lines = [line("1 ", "A", "M", "H"), END, line("1 ", "B", "K", "H")]
+    with pytest.raises(InputError, match=f"has 2 residues, its header states {count:,}"):
+        read(tmp_path, table(*lines, count=count))
+    assert len(read(tmp_path, table(*lines, count=2))) == 2
+
+
+@pytest.mark.parametrize("count", [None, 0, 129])
+def test_a_header_alone_is_an_error(tmp_path: Path, count: int | None) -> None:
+    with pytest.raises(InputError, match=r"has 0 residues, .* Get the file again"):
+        read(tmp_path, table(count=count))
+
+
+def test_a_line_cut_short_is_an_error(tmp_path: Path) -> None:
+    whole = line("1 ", "A", "M", "H")
+    with pytest.raises(InputError, match="is cut short in its line '1    2 A'"):
+        read(tmp_path, table(whole, line("2 ", "A", "K", "H")[:12]))
+    assert len(read(tmp_path, table(whole, "\n", "  \r\n"))[0].chain) == 1
+
+
+@pytest.mark.parametrize("entry", ["1aki.pdb", "1igy.cif"])
+def test_what_mkdssp_wrote_is_what_we_assign(
+    shared_structures: Path, shared_cases: Path, entry: str
+) -> None:
+    """Files of mkdssp 4.2.2, with and without chains of two letters."""
+    chains = read_structure(shared_structures / entry).chains
+    expected = [DSSP.decode(codes[0]) for codes in tokens_dssp(chains)]
+    names = {
+        "1aki.pdb": [f"18-dssp-classic/{n}.dssp" for n in ("1aki", "crlf", "nohead", "stripped")],
+        "1igy.cif": ["17-dssp-label-auth/1igy.dssp", "17-dssp-label-auth/1igy_plain.dssp"],
+    }[entry]
+    for name in names:
+        found = list(read_dssp(shared_cases / name))
+        assert [one.chain.residues for one in found] == [chain.residues for chain in chains]
+        assert [DSSP.decode(one.codes["dssp"][0]) for one in found] == expected
+
+
+STRETCHES = {
+    "HELX_RH_AL_P": "HHH", "HELX_RH_3T_P": "GGG", "HELX_RH_PI_P": "III", "HELX_LH_PP_P": "LLL",
+    "STRN": "EEE", "TURN_TY1_P": "TTT", "BEND": "SSS", "OTHER": "LLL", "UNHEARD_OF": "LLL",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STRETCHES)
+def test_stretches_of_every_kind_are_their_states(
+    shared_structures: Path, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "x.cif"
+    columns = ("conf_type_id", "beg_label_asym_id", "beg_label_seq_id", "end_label_seq_id")
+    tables = "_struct_conf_type.id X\n_struct_conf_type.criteria DSSP\n#\nloop_\n"
+    tables += "".join(f"_struct_conf.{name}\n" for name in columns)
+    tables += f"{kind} A 3 5\nSTRN A 9 9\n#\n"
+    text = (shared_structures / "1aki.cif").read_text().replace("_struct_conf", "_other")
+    path.write_text(text.replace("\nloop_", f"\n{tables}loop_", 1))
+    (found,) = read_dssp(path)
+    states = DSSP.decode(found.codes["dssp"][0])
+    assert states[:10] == f"LL{STRETCHES[kind]}LLLBL"
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "said"),
+    [
+        ("conf_type_id beg_label_asym_id beg_label_seq_id", "STRN A 3", "has not all of"),
+        (
+            "conf_type_id beg_label_asym_id beg_label_seq_id end_label_seq_id",
+            "STRN A 1 2000000000",
+            "a stretch of 2,000,000,000 residues",
+        ),
+    ],
+)
+def test_stretches_that_cannot_be_are_said(
+    shared_structures: Path, tmp_path: Path, columns: str, row: str, said: str
+) -> None:
+    path = tmp_path / "x.cif"
+    tables = "_struct_conf_type.id X\n_struct_conf_type.criteria DSSP\n#\nloop_\n"
+    tables += "".join(f"_struct_conf.{name}\n" for name in columns.split()) + f"{row}\n#\n"
+    text = (shared_structures / "1aki.cif").read_text().replace("_struct_conf", "_other")
+    path.write_text(text.replace("\nloop_", f"\n{tables}loop_", 1))
+    with pytest.raises(InputError, match=said):
+        list(read_dssp(path))
+
+
 @installed
 @pytest.mark.parametrize("entry", ["1aki.pdb", "1igy.cif", "5zng.cif"])
 @pytest.mark.parametrize("experimental", [False, True])

@@ -74,6 +74,50 @@ def test_models_of_a_file_become_conformers_of_its_chains(tmp_path: Path) -> Non
     assert [FOLDSEEK.decode(row)[-1] for row in found[1].codes["foldseek"]] == list("DVP")
 
 
+def test_models_of_the_pdbs_databases_need_no_suffix_and_no_order(tmp_path: Path) -> None:
+    """Foldseek's PDB databases call them 1a0n_MODEL_1_B; createdb's threads mix them."""
+    entries = [
+        ("1a0n_MODEL_2_B", "AC", "DV"), ("2abc_A", "MK", "DD"), ("1a0n_MODEL_10_B", "AC", "DP"),
+        ("1a0n_MODEL_1_A", "GG", "DD"), ("1a0n_MODEL_1_B", "AC", "DD"),
+        ("job_model_1", "WW", "DD"), ("job_model_2", "WW", "DV"),
+    ]  # fmt: skip
+    found = list(read_foldseek_db(write_db(tmp_path / "DB", entries)))
+    names = [one.labels[0] for one in found]
+    assert names == ["1a0n_A", "1a0n_B", "2abc_A", "job_model_1", "job_model_2"]
+    states = [FOLDSEEK.decode(row) for row in found[1].codes["foldseek"]]
+    assert states == ["DD", "DV", "DP"]
+
+
+def test_models_that_differ_in_their_residues_are_no_conformers(tmp_path: Path) -> None:
+    entries = [("1a0n_MODEL_1_B", "AC", "DD"), ("1a0n_MODEL_2_B", "ACG", "DDV")]
+    found = list(read_foldseek_db(write_db(tmp_path / "DB", entries)))
+    assert [one.chain.residues for one in found] == ["AC", "ACG"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "\t", "\u00b2\tname\t0", "9" * 5000 + "\tname\t0", "-1\tname\t0", "1.5\tname", "x", "0",
+     "1e9\tname\t0", "18446744073709551616\tname\t0"],
+)  # fmt: skip
+def test_odd_lines_of_a_lookup_are_no_names(tmp_path: Path, line: str) -> None:
+    path = write_db(tmp_path / "DB", ENTRIES, headers=False)
+    lookup = tmp_path / "DB.lookup"
+    lookup.write_text(f"{line}\n{lookup.read_text()}{line}\n", encoding="utf-8")
+    assert len(list(read_foldseek_db(path))) == 3
+
+
+def test_a_lookup_that_lacks_names_is_one_error(tmp_path: Path) -> None:
+    path = write_db(tmp_path / "DB", ENTRIES, headers=False)
+    (tmp_path / "DB.lookup").write_bytes(b"0\tone\n1\t\n2\ttwo\n")
+    wrong = [one for one in read_foldseek_db(path) if isinstance(one, Failure)]
+    assert [one.reason for one in wrong] == [
+        f"{path} entry 1 has an empty name. Make the database again"
+    ]
+    (tmp_path / "DB.lookup").write_bytes(b"0\tone\n")
+    with pytest.raises(InputError, match=r"entry 1 of .* has no name. Copy 'DB_h' too"):
+        list(read_foldseek_db(path))
+
+
 def test_entries_that_do_not_fit_are_listed_and_the_others_read(tmp_path: Path) -> None:
     entries = [*ENTRIES, ("bad", "MKV", "DD"), ("odd", "MK", "D!"), ("good", "MK", "DD")]
     found = list(read_foldseek_db(write_db(tmp_path / "DB", entries)))
@@ -118,6 +162,9 @@ def test_a_table_is_read_and_wrong_lines_listed(tmp_path: Path) -> None:
         ("1aki_A", ("1aki_A",)),
         ("sp|P12345|NAME description", ("sp|P12345|NAME",)),
         ("x.pdb_MODEL_2_B", ("x_B", "x", "x.pdb_MODEL_2_B")),
+        ("1a0n_MODEL_2_B", ("1a0n_B", "1a0n", "1a0n_MODEL_2_B")),
+        ("1a0n_MODEL_2", ("1a0n", "1a0n_MODEL_2")),
+        ("x_unrelaxed_model_1_B", ("x_unrelaxed_model_1_B",)),
     ],
 )
 def test_names_are_read_by_rule(name: str, labels: tuple[str, ...]) -> None:

@@ -228,12 +228,3 @@ def draft(_sixty: list[Atom]) -> Draft:
     for atom in atoms:
         atom.bfactor = confidence[atom.number]
     return Draft(list(atoms), sequence=list(names.values()))
-
-
-@pytest.fixture(scope="session")
-def shared_cases() -> Path:
-    """Folder of files that failed once."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip("../shared/cases is not at hand")
-    return folder

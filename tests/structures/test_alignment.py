@@ -100,3 +100,124 @@ def test_chains_too_long_to_align_are_said() -> None:
     one, two = ("".join(rng.choice(list(STANDARD), 9000)) for _ in range(2))
     with pytest.raises(StructureError, match="too many to align"):
         place(chain(one), two, "it")
+
+
+REPEAT = "KVFGRCELAAAMKRHGLDNYGSGSGSGSGSGSGSGSGSGSRGYSLGNWVCAAKFESNFNTQATNRNTDGSTDYGILQINS"
+HOLE = [*range(23), *range(31, 80)]
+
+
+def holed(changes: dict[int, str] | None = None, offset: int = 1) -> Chain:
+    """The repeat without its residues 24 to 31, mutated by place."""
+    letters = list(REPEAT)
+    for row, letter in (changes or {}).items():
+        letters[row] = letter
+    return chain("".join(letters[row] for row in HOLE), [row + offset for row in HOLE])
+
+
+@pytest.mark.parametrize("offset", [1, 101, -40])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {58: "W"}, {33: "D", 35: "D"}, {0: "A", 79: "A"}, {22: "A", 31: "P", 50: "K", 60: "D"},
+     {58: "X", 22: "X", 31: "X"}, dict.fromkeys(range(60, 67), "W")],
+)  # fmt: skip
+def test_numbers_that_fit_but_for_mutations_go_before_an_alignment(
+    changes: dict[int, str], offset: int
+) -> None:
+    expected = np.full(80, -1)
+    expected[HOLE] = np.arange(72)
+    placed = place(holed(changes, offset), REPEAT, "it")
+    np.testing.assert_array_equal(placed, expected)
+
+
+def test_numbers_that_slip_do_not_decide() -> None:
+    """From residue 60 on the numbers are one too high: an alignment knows better."""
+    numbers = [n + (n >= 72) for n in range(1, 81)]
+    placed = place(chain(REPEAT, numbers), REPEAT + "W", "it")
+    np.testing.assert_array_equal(placed[:80], np.arange(80))
+
+
+def test_numbers_of_another_protein_do_not_decide() -> None:
+    """They fit no better than chance."""
+    other = REPEAT[::-1]
+    with pytest.raises(StructureError, match="is not the protein it should be"):
+        place(chain(other, list(range(1, 81))), REPEAT, "it")
+
+
+def test_tags_outside_of_the_sequence_are_left_out() -> None:
+    placed = place(chain("GSHM" + REPEAT, [*range(-3, 81)]), REPEAT, "it")
+    np.testing.assert_array_equal(placed, np.arange(4, 84))
+    mutant = "GSHM" + REPEAT.replace("W", "D")
+    np.testing.assert_array_equal(place(chain(mutant, [*range(-3, 81)]), REPEAT, "it"), placed)
+
+
+def test_a_stated_sequence_with_mutations_says_where_residues_are() -> None:
+    stated = list(REPEAT)
+    stated[58], stated[33] = "W", "D"
+    sequence = "".join(stated)
+    residues = "".join(sequence[row] for row in HOLE)
+    expected = np.full(80, -1)
+    expected[HOLE] = np.arange(72)
+    by_file = chain(residues, [*range(500, 572)], sequence, HOLE)
+    np.testing.assert_array_equal(place(by_file, REPEAT, "it"), expected)
+    tagged = chain(residues, [*range(500, 572)], f"MGSH{sequence}LE", [row + 4 for row in HOLE])
+    np.testing.assert_array_equal(place(tagged, REPEAT, "it"), expected)
+
+
+def test_seqres_says_where_residues_are_that_fit_no_number() -> None:
+    """A deletion against the given sequence, beside a hole that only the full sequence shows."""
+    sequence = REPEAT[:50] + REPEAT[53:]
+    rows = [*range(23), *range(31, 77)]
+    seqres = chain("".join(sequence[row] for row in rows), [row + 1 for row in rows], sequence)
+    placed = place(seqres, REPEAT, "it")
+    np.testing.assert_array_equal(placed[31:50], np.arange(23, 42))
+    assert (placed[23:31] == -1).all()
+    np.testing.assert_array_equal(placed[53:], np.arange(42, 69))
+
+
+def test_insertion_codes_and_numbers_that_fall_are_no_places() -> None:
+    """By number A would be the second letter; by its letters it is the third."""
+    inserted = chain("MKAVLW", [1, 2, 2, 3, 4, 5])
+    inserted.insertions[2] = "A"
+    assert place(inserted, "MKAVLW", "it").tolist() == [0, 1, 2, 3, 4, 5]
+    with_code = chain("MKVLW", [1, 2, 3, 4, 5])
+    with_code.insertions[2] = "A"
+    assert place(with_code, "MKGVLW", "it").tolist() == [0, 1, -1, 2, 3, 4]
+    numbers = [11, 12, 13, 4, 5, 6, 17, 18]
+    assert place(chain("MKAVLWFD", numbers), "MKAVLWFD", "it").tolist() == list(range(8))
+
+
+def test_the_bounds_of_what_is_one_protein() -> None:
+    """Nine in ten of the placed residues, and half of the shorter one."""
+    sequence = "MKVLAAGIVGLCWQERTYPSDFHNMKVLWE"
+    mutated = sequence[:9] + "WWW" + sequence[12:]
+    assert (place(chain(mutated), sequence, "it") >= 0).all()
+    with pytest.raises(StructureError, match="26 of 30 aligned residues agree"):
+        place(chain(sequence[:9] + "PPPP" + sequence[13:]), sequence, "it")
+    half = chain(sequence[:15] + "C" * 15, [*range(1, 16), *range(900, 915)])
+    assert (place(half, sequence[:15] + "D" * 15, "it") >= 0).sum() >= 15
+    with pytest.raises(StructureError, match="is not the protein"):
+        place(chain(sequence[:14] + "C" * 16, [*range(1, 15), *range(900, 916)]),
+              sequence[:14] + "D" * 16, "it")  # fmt: skip
+
+
+def test_unknown_residues_agree_with_any_letter_but_not_all_of_them() -> None:
+    sequence = "MKVLAAGIVGLCWQERTYPSDFHNMKVLWE"
+    unknown = "X" * 10 + sequence[10:]
+    assert place(chain(unknown), sequence, "it").tolist() == list(range(30))
+    with pytest.raises(StructureError, match="is not the protein"):
+        place(chain("X" * 30), sequence, "it")
+    assert place(chain("X" * 30), "X" * 30, "it").tolist() == list(range(30))
+
+
+@given(st.text(STANDARD, min_size=40, max_size=80), st.data())
+def test_a_mutant_with_holes_comes_back_by_its_numbers(sequence: str, data: st.DataObject) -> None:
+    size = len(sequence)
+    lost = data.draw(st.sets(st.integers(0, size - 1), max_size=size // 4))
+    rows = [row for row in range(size) if row not in lost]
+    mutated = data.draw(st.sets(st.sampled_from(rows), max_size=len(rows) // 20))
+    letters = [("A" if letter == "W" else "W") if row in mutated else letter
+               for row, letter in enumerate(sequence)]  # fmt: skip
+    mutant = chain("".join(letters[row] for row in rows), [row + 1 for row in rows])
+    expected = np.full(size, -1)
+    expected[rows] = np.arange(len(rows))
+    np.testing.assert_array_equal(place(mutant, sequence, "it"), expected)
