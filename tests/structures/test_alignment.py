@@ -193,11 +193,15 @@ def test_the_bounds_of_what_is_one_protein() -> None:
     assert (place(chain(mutated), sequence, "it") >= 0).all()
     with pytest.raises(StructureError, match="26 of 30 aligned residues agree"):
         place(chain(sequence[:9] + "PPPP" + sequence[13:]), sequence, "it")
-    half = chain(sequence[:15] + "C" * 15, [*range(1, 16), *range(900, 915)])
-    assert (place(half, sequence[:15] + "D" * 15, "it") >= 0).sum() >= 15
-    with pytest.raises(StructureError, match="is not the protein"):
-        place(chain(sequence[:14] + "C" * 16, [*range(1, 15), *range(900, 916)]),
-              sequence[:14] + "D" * 16, "it")  # fmt: skip
+    stated = sequence + "G" * 30
+    for begin, enough in ((15, True), (16, False)):
+        rows = list(range(begin, begin + 30))
+        tail = chain("".join(stated[row] for row in rows), rows, stated, rows)
+        if enough:
+            assert (place(tail, sequence, "it") >= 0).sum() == 15
+        else:
+            with pytest.raises(StructureError, match="14 of 14 aligned residues agree"):
+                place(tail, sequence, "it")
 
 
 def test_unknown_residues_agree_with_any_letter_but_not_all_of_them() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sesstore.alphabets import DSSP
-from sesstore.structures.chains import read_structure
+from sesstore.structures.chains import Chain, read_structure
 from sesstore.structures.dssp import tokens_dssp
 
 MKDSSP = {
@@ -123,3 +123,37 @@ def test_a_chain_without_any_complete_residue_is_all_masked(shared_structures: P
     backbone[:, :, 0] = np.nan
     (codes,) = tokens_dssp([replace(chain, backbone=backbone)])
     assert (codes == DSSP.mask).all()
+
+
+def _cut(chain: Chain, row: int, distance: float) -> Chain:
+    """The chain with all behind a residue moved away: its peptide bond is broken."""
+    backbone = chain.backbone.copy()
+    bond = backbone[:, row, 0] - backbone[:, row - 1, 2]
+    bond /= np.linalg.norm(bond, axis=-1, keepdims=True)
+    backbone[:, row:] += (distance * bond)[:, None, None]
+    return replace(chain, backbone=backbone)
+
+
+def test_a_broken_peptide_bond_ends_a_stretch(shared_structures: Path) -> None:
+    """A helix cut in two is two helices, as if they were two chains: no turn leads over the gap."""
+    (chain,) = read_structure(shared_structures / "1aki.pdb").chains
+    (whole,) = tokens_dssp([chain])
+    row = 30
+    assert DSSP.decode(whole[0])[26:35] == "HHHHHHHHH"
+    cut = _cut(chain, row, 1.5)
+    (codes,) = tokens_dssp([cut])
+    parts = [
+        replace(cut, residues=cut.residues[rows], backbone=cut.backbone[:, rows])
+        for rows in (slice(0, row), slice(row, None))
+    ]
+    apart = np.concatenate(tokens_dssp(parts), axis=1)
+    np.testing.assert_array_equal(codes, apart)
+    assert (codes != whole).any()
+
+
+def test_a_peptide_bond_holds_up_to_two_and_a_half_angstrom(shared_structures: Path) -> None:
+    """It is 1.33 long; DSSP allows 2.5."""
+    (chain,) = read_structure(shared_structures / "1aki.pdb").chains
+    states = {d: DSSP.decode(tokens_dssp([_cut(chain, 30, d)])[0][0])[26:35] for d in (1.1, 1.25)}
+    assert states[1.1] == "HHHHHHHHH"
+    assert states[1.25] != states[1.1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,22 @@ def test_nucleic_acids_and_ligands_beside_protein_are_left_out(
     (chain,) = tokenise(path, source="pdb")
     assert isinstance(chain, TokenisedChain)
     assert chain.protein.sequence == heavy.residues
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_plddt_is_rounded_scaled_and_zero_where_nothing_is_resolved(
+    heavy: Chain, tmp_path: Path, pdb_text, scale: float
+) -> None:
+    confidence = np.array([(50 + place % 50 + 0.6) for place in range(len(heavy))], np.float32)
+    path = tmp_path / "x.pdb"
+    lines = pdb_text(replace(heavy, bfactors=confidence * scale), slice(0, 40)).splitlines(True)
+    path.write_text("".join(line for line in lines if line[22:26] not in ("  11", "  12")))
+    known = KnownProteins([Protein("x", heavy.residues[:40])])
+    (chain,) = tokenise(path, source="esmfold", sequences=known)
+    expected = np.round(np.round(confidence[:40] * scale, 2) / scale).astype(int)
+    expected[[10, 11]] = 0
+    assert chain.tokens.plddt.tolist() == expected.tolist()
+    assert chain.tokens.plddt.dtype == np.uint8
 
 
 def test_b_factors_are_plddt_by_source_name_or_file(heavy: Chain, tmp_path: Path, pdb_text) -> None:
