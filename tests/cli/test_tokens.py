@@ -153,3 +153,23 @@ def test_alphabets_are_declared_listed_and_imported(cli) -> None:
     again = cli("alphabets", "contact.toml")
     assert again.status == 2
     assert "an alphabet 'contact' with other states" in again.err
+
+
+def test_what_was_decided_is_told_and_in_json(cli, shared_cases: Path) -> None:
+    folder = shared_cases / "20-colabfold-folder"
+    first = cli("tokens", folder, "--source", "colabfold")
+    assert "colabfold: 1 chain of 6 structures, 1 sequence " in first.out
+    assert "pLDDT for 6 of 6 chains" in first.out
+    assert "one was taken: 1" in first.out
+    assert "(rank 1, relaxed), not P00698_unrelaxed_rank_001" in first.out.replace("\n", " ")
+    again = cli("tokens", folder, "--source", "colabfold", "--json").json
+    assert (again["chains"], again["passed_over"], again["residues"]) == (1, 5, 129)
+    case = shared_cases / "15-missing-alpha/no_ca.pdb"
+    for _ in range(2):  # also when nothing is done again
+        found = cli("tokens", case, "--source", "alphafold2", "--json").json
+        left_out = found["remarks"]["residues without a C-alpha left out"]
+        assert left_out == {"count": 1, "examples": [f"{case}: chain A: 58 of 60 have one"]}
+    constant = shared_cases / "06-constant-bfactors/all_1.00.pdb"
+    told = cli("tokens", constant, "--source", "esmfold").out.replace("\n", " ")
+    assert "no pLDDT stored: the confidence column is constant: 1" in told
+    assert "pLDDT for" not in told

@@ -93,6 +93,10 @@ def test_the_scale_is_that_of_the_whole_file(draft) -> None:
     (first, second), _ = confidence(draft, "pdb", "boltz")
     assert first == EXPECTED
     assert max(second) == 1
+    draft.parts = [*low, "TER", *(a for a in draft.atoms if a.chain == "A")]
+    (first, second), _ = confidence(draft, "pdb", "boltz")
+    assert (max(first), second) == (1, EXPECTED)
+    draft.parts = [*(a for a in draft.atoms if a.chain == "A"), "TER", *low]
     for atom in draft.atoms:
         atom.bfactor = round(atom.bfactor / (100 if atom.chain == "A" else 1), 2)
     (first, second), _ = confidence(draft, "pdb", "boltz")
