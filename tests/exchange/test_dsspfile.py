@@ -136,28 +136,6 @@ def test_what_mkdssp_wrote_is_what_we_assign(
         assert [DSSP.decode(one.codes["dssp"][0]) for one in found] == expected
 
 
-STRETCHES = {
-    "HELX_RH_AL_P": "HHH", "HELX_RH_3T_P": "GGG", "HELX_RH_PI_P": "III", "HELX_LH_PP_P": "LLL",
-    "STRN": "EEE", "TURN_TY1_P": "TTT", "BEND": "SSS", "OTHER": "LLL", "UNHEARD_OF": "LLL",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", STRETCHES)
-def test_stretches_of_every_kind_are_their_states(
-    shared_structures: Path, tmp_path: Path, kind: str
-) -> None:
-    path = tmp_path / "x.cif"
-    columns = ("conf_type_id", "beg_label_asym_id", "beg_label_seq_id", "end_label_seq_id")
-    tables = "_struct_conf_type.id X\n_struct_conf_type.criteria DSSP\n#\nloop_\n"
-    tables += "".join(f"_struct_conf.{name}\n" for name in columns)
-    tables += f"{kind} A 3 5\nSTRN A 9 9\n#\n"
-    text = (shared_structures / "1aki.cif").read_text().replace("_struct_conf", "_other")
-    path.write_text(text.replace("\nloop_", f"\n{tables}loop_", 1))
-    (found,) = read_dssp(path)
-    states = DSSP.decode(found.codes["dssp"][0])
-    assert states[:10] == f"LL{STRETCHES[kind]}LLLBL"
-
-
 @pytest.mark.parametrize(
     ("columns", "row", "said"),
     [
