@@ -36,6 +36,12 @@ def test_the_longest_come_first_and_each_has_its_own_values(encoder, monkeypatch
         np.testing.assert_allclose(one.values, alone.values, atol=1e-5)
 
 
+def test_failures_are_those_of_the_latest_proteins(encoder) -> None:
+    encoder.failures = {b"x" * 32: "memory ran out"}
+    assert len(list(encoder.encode(random_proteins([4])))) == 1
+    assert encoder.failures == {}
+
+
 def test_memory_of_a_residue_is_that_of_the_arithmetic(small_esm2) -> None:
     full, half = (
         esm.load(small_esm2.spec, Options(small_esm2.path, "cpu", precision=name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sesstore.encoders import registry
 from sesstore.encoders.devices import choose_device, choose_precision, use_threads
 from sesstore.errors import InputError
 
@@ -29,6 +30,8 @@ def test_devices_and_threads() -> None:
     try:
         use_threads(3)
         assert torch.get_num_threads() == 3
+        registry.load("onehot", threads=2)
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
     with pytest.raises(InputError, match="0 threads"):

@@ -136,6 +136,18 @@ def test_measured_throughput_comes_from_the_segments(tmp_path, monkeypatch):
     assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 107 / 8)
 
 
+def test_the_latest_segments_tell(tmp_path, monkeypatch):
+    store, spec = Store.create(tmp_path / "s"), registry.spec("near")
+    fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
+    monkeypatch.setattr("sesstore.jobs.plan._SAMPLE", 1)
+    for age, count in ((9.0, 1), (2.0, 5)):
+        monkeypatch.setattr(UnfinishedSegment, "age", property(lambda self, age=age: age))
+        with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
+            writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
+    (rate,) = measured_in(store, spec)
+    assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 5 / 2)
+
+
 def test_a_segment_of_less_than_a_second_tells_nothing(tmp_path, monkeypatch):
     store, spec = Store.create(tmp_path / "s"), registry.spec("near")
     fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")

@@ -18,7 +18,7 @@ from sesstore.jobs import search as module
 from sesstore.jobs.embed import embed
 from sesstore.jobs.inputs import Inputs
 from sesstore.jobs.search import search
-from sesstore.jobs.sweep import Range, sweep
+from sesstore.jobs.sweep import Range, combinations, named, sweep
 from sesstore.jobs.train import train
 from sesstore.progress import SILENT
 from sesstore.proteins import Protein
@@ -111,6 +111,15 @@ def test_a_search_is_told_the_monitor_on_valid(
     assert begin("accuracy", 0).direction.name == "MAXIMIZE"
     (again, *_) = [begin("rmse", 2).ask().suggest_float("lr", 1e-4, 1e-2, log=True)]
     assert again == pytest.approx(next(iter(trials)))
+
+
+def test_every_setting_has_a_folder_of_its_own() -> None:
+    grid = {"lr": (1e-4, 1.5e-4, 0.00012), "alphabets": ((), ("dssp",), ("foldseek", "dssp"))}
+    names = [named(setting) for setting in combinations(grid)]
+    assert len(set(names)) == len(names) == 9
+    assert names[-1] == "lr=0.00012,alphabets=foldseek+dssp"
+    assert (names[0], named({})) == ("lr=0.0001,alphabets=none", "only")
+    assert len(combinations({"heads": (2, 2, 4)})) == 2
 
 
 def test_what_a_grid_refuses(inputs: Inputs, tmp_path: Path) -> None:

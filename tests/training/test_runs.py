@@ -40,6 +40,14 @@ def test_comes_back_as_saved(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / RECORD]
 
 
+def test_a_record_of_another_format_is_not_read(tmp_path) -> None:
+    made(tmp_path).save()
+    record = tmp_path / RECORD
+    record.write_text(record.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(InputError, match="is of format 2, this version reads 1"):
+        Run.load(tmp_path)
+
+
 def test_missing_and_broken_records(tmp_path) -> None:
     with pytest.raises(MissingFileError, match="sesstore train"):
         Run.load(tmp_path / "nowhere")

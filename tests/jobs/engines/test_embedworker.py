@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from sesstore.encoders import registry
 from sesstore.errors import FingerprintMismatchError, StorageFullError
 from sesstore.jobs import writing
 from sesstore.jobs.embed import provenance_of
+from sesstore.jobs.engines import embedworker
 from sesstore.jobs.engines.embedworker import EmbedOrder, EmbedWorker
 from sesstore.proteins import Protein
 from sesstore.residues import to_storage
@@ -66,6 +68,15 @@ def test_what_is_due_is_committed_with_its_portion(store, made_worker, proteins)
     worker = made_worker(commit_seconds=0.0)
     assert worker.work(3, [p.sequence for p in proteins[:10]]).committed == [3]
     assert stored(store) == 10
+    worker.close()
+
+
+def test_what_is_due_counts_from_the_first_portion(store, made_worker, monkeypatch) -> None:
+    clock = iter([0.0, 4.0, 8.0, 12.0])  # read when the first is begun, and at each end
+    monkeypatch.setattr(embedworker, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    worker = made_worker(commit_seconds=10.0)
+    committed = [worker.work(n, [text]).committed for n, text in enumerate(("MKV", "MKL", "MKI"))]
+    assert committed == [[], [], [0, 1, 2]]
     worker.close()
 
 
