@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from sesstore.exchange.foreign import ImportReport
     from sesstore.jobs.tokenreport import TokenReport
 
-_SHOWN = 10
+_SHOWN, _LONGEST = 10, 300
+"""Lines of a list, and letters of one: some headers have 70,000."""
 
 
 def say_matching(report: TokenReport, fate: str, output: Output) -> None:
@@ -44,11 +45,15 @@ def say_import(report: ImportReport, example: str, output: Output) -> None:
     _list(report.unmatched, "of no given sequence", None, output)
     if report.missing:
         more = f" and {len(report.missing) - _SHOWN:,} more" if report.missing[_SHOWN:] else ""
-        output.line(f"without a record: {', '.join(report.missing[:_SHOWN])}{more}")
+        output.line(f"without a record: {', '.join(map(_short, report.missing[:_SHOWN]))}{more}")
     if report.unmatched_list:
         output.line(f"list of what is not stored: {report.unmatched_list}")
     if not report.covered and report.unmatched:
         _warn("NO GIVEN SEQUENCE HAS EMBEDDINGS", report.unmatched, example, output)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _list(reasons: dict[str, str], what: str, path: str | None, output: Output) -> None:
@@ -56,16 +61,16 @@ def _list(reasons: dict[str, str], what: str, path: str | None, output: Output) 
         return
     output.line(f"{len(reasons):,} {what}:")
     for name, reason in list(reasons.items())[:_SHOWN]:
-        output.line(f"  {name}: {reason}")
+        output.line(f"  {_short(name)}: {_short(reason)}")
     more = f"and {len(reasons) - _SHOWN:,} more; " if len(reasons) > _SHOWN else ""
     if path:
         output.line(f"{more}list: {path}")
 
 
 def _warn(what: str, reasons: dict[str, str], example: str, output: Output) -> None:
-    name = next(iter(reasons)).rpartition("/")[2]
+    name = _short(next(iter(reasons))).rpartition("/")[2]
     output.line(
         f"{what}: their names do not meet. Those in the files are like '{name}', those of the "
-        f"sequences like '{example}'. Name the sequences in a FASTA file as the files do (by "
-        f"accession, PDB entry and chain, or word for word) and give it with --sequences"
+        f"sequences like '{_short(example)}'. Name the sequences in a FASTA file as the files do "
+        f"(by accession, PDB entry and chain, or word for word) and give it with --sequences"
     )

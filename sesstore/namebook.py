@@ -133,7 +133,8 @@ def _steps(
         yield [(f"alias {folded(part.identity)}", part.qualifier) for part in parts]
         yield [(f"folded {folded(alias)}", "") for part in parts for alias in part.aliases]
     if any_chain:
-        yield [(f"kin {part.kin}", "") for part in parts if part.chainless]
+        # The best name says whether the chain is open: others may be but the file's.
+        yield [(f"kin {part.kin}", "") for part in parts[:1] if part.chainless]
 
 
 def _quoted(digests: Sequence[bytes], name_of: Callable[[bytes], str]) -> str:

@@ -75,7 +75,8 @@ def entry_name(name: str) -> EntryName:
     model, chain = (match["model"] or "", match["chain"] or "") if match else ("", "")
     ids = [protein_id(file, chain, 2)] if chain else []
     accession, fragment = alphafold_fragment(file) or (stem(file), 1)
-    ids = [name] if fragment > 1 else [*ids, accession, name]
+    # A later fragment is not its protein, nor is a range ("P12345/12-60") what its end says.
+    ids = [name] if fragment > 1 or "/" in name else [*ids, accession, name]
     return EntryName(tuple(dict.fromkeys(ids)), model)
 
 

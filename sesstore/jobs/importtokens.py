@@ -134,7 +134,7 @@ def import_tokens(
             for record in _records(path, chosen):
                 bar.advance()
                 if isinstance(record, ForeignTokens):
-                    known = run.known.find(record.labels)
+                    known = run.known.find(record.labels, any_chain=True)
                     if known is None and (only_known or record.chain is None):
                         run.report.unmatched[record.where] = run.known.reason(record.labels)
                         if only_known:

@@ -32,21 +32,25 @@ class ProteinNames:
     def _index(self) -> NameIndex:
         return NameIndex(self._store.names())
 
-    def find(self, names: Sequence[str], *, fold: bool = True) -> Protein | None:
-        """Protein of some names, the best name first; None if none, or several, fit."""
-        digests = self.digests(names, fold=fold)
+    def find(
+        self, names: Sequence[str], *, fold: bool = True, any_chain: bool = False
+    ) -> Protein | None:
+        """Protein of some names, the best name first; None if none, or several, fit.
+
+        Parameters as for `NameIndex.find`.
+        """
+        digests = self._digests(names, fold, any_chain)
         if len(digests) != 1:
             return None
         return self.given.proteins.get(digests[0]) or self._store.protein(digests[0])
 
-    def digests(self, names: Sequence[str], *, fold: bool = True) -> list[bytes]:
-        """Digests of all proteins that fit equally well; empty if none does."""
-        if digests := self.given.index.find(names, fold=fold):
+    def _digests(self, names: Sequence[str], fold: bool, any_chain: bool) -> list[bytes]:
+        if digests := self.given.index.find(names, fold=fold, any_chain=any_chain):
             return digests
         for name in names:
             if digests := self._store.find_id(name):
                 return digests
-        return self._index.find(names, fold=fold)
+        return self._index.find(names, fold=fold, any_chain=any_chain)
 
     def example(self) -> str:
         """The name of one of them; empty if there is none."""

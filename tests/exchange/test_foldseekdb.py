@@ -161,6 +161,7 @@ def test_a_table_is_read_and_wrong_lines_listed(tmp_path: Path) -> None:
         ("1aki.pdb", ("1aki", "1aki.pdb")),
         ("1aki_A", ("1aki_A",)),
         ("sp|P12345|NAME description", ("sp|P12345|NAME",)),
+        ("P12345/12-60", ("P12345/12-60",)),
         ("x.pdb_MODEL_2_B", ("x_B", "x", "x.pdb_MODEL_2_B")),
         ("1a0n_MODEL_2_B", ("1a0n_B", "1a0n", "1a0n_MODEL_2_B")),
         ("1a0n_MODEL_2", ("1a0n", "1a0n_MODEL_2")),

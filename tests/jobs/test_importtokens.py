@@ -177,3 +177,39 @@ def test_our_tokens_are_what_an_import_of_them_gives(
     assert report.failed == {}
     for chain in chains:
         assert states(store, chain.protein) == FOLDSEEK.decode(chain.tokens.codes["foldseek"][0])
+
+
+@pytest.mark.parametrize(
+    ("entry", "known"),
+    [
+        ("AF-P12345-F1-model_v4", "sp|P12345|ABC_HUMAN"),
+        ("pdb1abc.ent.gz_A", "1ABC_A"),
+        ("1abc-assembly1.cif.gz_MODEL_1_A", "1abc_a"),
+        ("1abc", "1abc_A"),
+        ("UniRef50_P12345", "P12345"),
+        ("mutant_unrelaxed_rank_001_x", "mutant"),
+        ("A0A1_12-60", "A0A1/12-60"),
+    ],
+)
+def test_names_meet_by_rule(store: Store, tmp_path: Path, entry: str, known: str) -> None:
+    store.add_proteins([Protein(known, "MKVL"), Protein("other", "MKVA")])
+    table = tmp_path / "t.tsv"
+    table.write_text(f"{entry}\tKVL\tDVP\n")
+    report = import_tokens(store, [table], "s", "foldseek-tsv")
+    assert (report.known_covered, report.unmatched, report.new_sequences) == (1, {}, 0)
+    assert report.proteins[0].id == known
+
+
+@pytest.mark.parametrize(
+    ("entry", "known"),
+    [("1abc.cif.gz_B", "1abc_A"), ("P12345/2-4", "P12345"), ("AF-P12345-2-F1", "P12345")],
+)
+def test_names_that_do_not_meet_are_listed(
+    store: Store, tmp_path: Path, entry: str, known: str
+) -> None:
+    store.add_proteins([Protein(known, "MKVL")])
+    table = tmp_path / "t.tsv"
+    table.write_text(f"{entry}\tKVL\tDVP\n")
+    report = import_tokens(store, [table], "s", "foldseek-tsv")
+    assert (report.known_covered, report.known_proteins) == (0, 1)
+    assert list(report.unmatched) == [f"{table} entry {entry}"]
