@@ -69,7 +69,8 @@ def command(
         found = gather(runs[0], store_of(store_path), proteins)
         files, notes = write_report(found, out or runs[0]), found.notes
     else:
-        several = [gather(run, None) for run in runs]
+        store = store_of(store_path)
+        several = [gather(run, store, rows=False) for run in runs]
         files, notes = write_comparison(several, out or Path("comparison")), ()
     for note in notes:
         output.note(note)

@@ -237,7 +237,8 @@ def command(
         progress=output,
     )
     if encoder is not None:
-        done.plm_in_the_loop = measure(store, inputs, encoder, done.seconds_per_epoch, config)
+        alone = done.seconds_per_epoch / len(done.runs)
+        done.plm_in_the_loop = measure(store, inputs, encoder, alone, config)
     say_report(done, output)
     simple = after_training_baselines(done.run, store, output) if baselines else None
     page = after_training(done.run, store, output) if report else None
@@ -264,12 +265,15 @@ def say_report(report: TrainReport, output: Output) -> None:
             f"structure: {train['with_tokens']:,} of {train['proteins']:,} train proteins have "
             f"tokens (residues: {unmasked})"
         )
+    together = f" ({len(report.runs)} seeds together)" if len(report.runs) > 1 else ""
     output.line(
-        f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}; run: {report.run}"
+        f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}{together}; "
+        f"run: {report.run}"
     )
     if cost := report.plm_in_the_loop:
         output.line(
-            f"With {cost.encoder} in the loop an epoch would take {duration(cost.epoch)}, "
+            f"With {cost.encoder} in the loop an epoch of one seed would take "
+            f"{duration(cost.epoch)}, "
             f"{cost.ratio:.1f} times as long (measured on {cost.measured_residues:,} residues)"
         )
 

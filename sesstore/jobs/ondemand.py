@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from ..encoders.base import Encoder
 from ..progress import SILENT, Progress
 from ..proteins import Protein
-from ..provenance import Fingerprint, Provenance, circumstances
+from ..provenance import Fingerprint, Provenance
 from ..residues import to_storage
 from ..store import Embeddings, Store
 from ..store.segments import SegmentWriter
+from .embed import made_on
 
 
 class AtHand:
@@ -191,5 +192,5 @@ class OnDemand:
                 licence=encoder.licence,
                 citation=encoder.citation,
             )
-            self._writer = self._store.writer(made, circumstances("torch", "numpy", "zarr"))
+            self._writer = self._store.writer(made, made_on(encoder))
         return self._writer

@@ -74,7 +74,7 @@ def measure_plm(
     encoder : Encoder
         From `own_encoder`.
     seconds_per_epoch : float
-        From the store, see `TrainReport`.
+        Of one adapter from the store: of several seeds on one stream, their share of its epoch.
     config : FitConfig
         Whose batches would be encoded.
     batches : int

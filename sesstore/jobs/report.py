@@ -50,7 +50,9 @@ ATTENTION, SURENESS, ERROR = "attention", "probability of the true class", "abso
 """What is drawn along a protein: of problems of proteins, residue classes, residue values."""
 
 
-def gather(path: Path, store: Store | None, proteins: Sequence[str] = ()) -> Findings:
+def gather(
+    path: Path, store: Store | None, proteins: Sequence[str] = (), *, rows: bool = True
+) -> Findings:
     """Gather what is known of a training.
 
     Parameters
@@ -61,6 +63,8 @@ def gather(path: Path, store: Store | None, proteins: Sequence[str] = ()) -> Fin
         With the task and the embeddings it was trained on.
     proteins : sequence of str
         Ids of rows to draw residue by residue; the best, the middle and the worst by default.
+    rows : bool
+        Gather what is known protein by protein, too; else scores and citations alone.
 
     Raises
     ------
@@ -73,6 +77,8 @@ def gather(path: Path, store: Store | None, proteins: Sequence[str] = ()) -> Fin
     """
     runs = tuple(runs_at(path))
     found = _scored(path, runs)
+    if not rows:
+        return _cited(found, store)
     if store is None:
         reason = "no store at hand"
     else:
@@ -161,6 +167,17 @@ def _with_rows(found: Findings, store: Store, chosen: Sequence[str]) -> Findings
         citations=_citations(run, view.provenance.citation),
         notes=(*found.notes, *notes),
     )
+
+
+def _cited(found: Findings, store: Store | None) -> Findings:
+    """Add what the store says of the encoder, if it has it."""
+    try:
+        made = None if store is None else store.embeddings(found.run.fingerprint).provenance
+    except NotStoredError:
+        made = None
+    if made is None or not made.citation:
+        return found
+    return replace(found, citations=_citations(found.run, made.citation))
 
 
 class _NoTokens:

@@ -47,6 +47,7 @@ class TrainReport:
     epochs : int
         Trained by the longest seed.
     seconds_per_epoch : float
+        Of all seeds together, which learn from one stream.
     coverage : dict
         Of each split.
     metrics : dict of str to dict

@@ -1,4 +1,4 @@
-"""Charts of scores: learning curves, metrics with intervals, confusion, scatter, classes.
+"""Charts of scores: learning curves, metrics with intervals, predicted against true values.
 
 Each takes findings and returns an altair chart without a width: pages and files choose it. Several
 trainings are told apart by colour, seeds of one are lines of one colour.
@@ -14,8 +14,6 @@ import numpy as np
 from ..training.findings import Findings
 from .figures import Chart, charting
 
-CLASSES = 25
-"""Classes in a chart; of more, the most frequent."""
 POINTS = 4000
 """Points of a scatter; of more, so many are drawn at random."""
 
@@ -113,41 +111,6 @@ def _coloured(alt: Any, found: Sequence[Findings]) -> dict[str, Any]:
     return {"color": alt.Color("run:N", sort=None, legend=legend)}
 
 
-def confusion_chart(found: Findings) -> Chart:
-    """Confusion matrix: counts, coloured by the share of each true class."""
-    alt = charting()
-    assert found.confusion is not None
-    kept = _frequent(found)
-    names = [found.classes[k].name for k in kept]
-    rows = [
-        {
-            "true": found.classes[i].name,
-            "predicted": found.classes[j].name,
-            "count": int(found.confusion[i, j]),
-            "share": float(found.confusion[i, j] / max(found.confusion[i].sum(), 1)),
-        }
-        for i in kept
-        for j in kept
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("predicted:N", sort=names, axis=alt.Axis(labelAngle=0 if len(kept) < 6 else -45)),
-        y=alt.Y("true:N", sort=names),
-        tooltip=["true:N", "predicted:N", "count:Q", alt.Tooltip("share:Q", format=".1%")],
-    )
-    scale = alt.Scale(domain=[0, 1])
-    legend = alt.Legend(title="share of the true class", format="%", gradientLength=160)
-    cells = base.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=legend))
-    small = len(kept) > 12
-    text = base.mark_text(style="on-weak", fontSize=9 if small else 13).encode(text="count:Q")
-    strong = base.mark_text(style="on-strong", fontSize=9 if small else 13).encode(text="count:Q")
-    made: Chart = (
-        cells
-        + text.transform_filter("datum.share <= 0.5")
-        + strong.transform_filter("datum.share > 0.5")
-    ).properties(height=(24 if small else 44) * len(kept))
-    return made
-
-
 def scatter(found: Findings) -> Chart:
     """Predicted against true values, the mean over seeds, with the line where both are equal."""
     alt = charting()
@@ -173,82 +136,3 @@ def scatter(found: Findings) -> Chart:
     equal = alt.Chart(ends).mark_line(style="aside").encode(x="true:Q", y="predicted:Q")
     made: Chart = (equal + points).properties(height=380)
     return made
-
-
-def protein_centric(found: Findings) -> Chart:
-    """Precision against recall, protein-centric as in CAFA, the first seed's; F1max is marked."""
-    alt = charting()
-    scores = found.predicted[0].scores.double().numpy()
-    truth = found.predicted[0].labels.numpy() > 0
-    rows = []
-    for threshold in np.unique(np.quantile(scores[truth], np.linspace(0, 1, 150))):
-        said = scores >= threshold
-        predicted = said.sum(1)
-        hits = (said & truth).sum(1)
-        p = float((hits[predicted > 0] / predicted[predicted > 0]).mean())
-        r = float((hits[truth.any(1)] / truth.sum(1)[truth.any(1)]).mean())
-        f1 = 2 * p * r / (p + r) if p + r else 0.0
-        rows.append({"recall": r, "precision": p, "threshold": float(threshold), "F1": f1})
-    scale = alt.Scale(domain=[0, 1])
-    tooltip = [alt.Tooltip(f"{n}:Q", format=".3f") for n in rows[0]]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("recall:Q", scale=scale, title="recall, mean over proteins"),
-        y=alt.Y("precision:Q", scale=scale, title="precision"),
-        order="threshold:Q",
-        tooltip=tooltip,
-    )
-    top = max(rows, key=lambda row: row["F1"])
-    best = alt.Chart(alt.Data(values=[top])).encode(x="recall:Q", y="precision:Q", tooltip=tooltip)
-    # Below and to the left of the ring the curve leaves room wherever it runs.
-    label = best.mark_text(align="right", dx=-12, dy=16, text=f"F1 {top['F1']:.3f}")
-    mark = best.mark_point(size=120, strokeWidth=2, filled=False)
-    made: Chart = (base.mark_line(strokeWidth=2) + mark + label).properties(height=320)
-    return made
-
-
-def class_bars(found: Findings) -> Chart:
-    """F1 of each class as a bar, with precision and recall as marks; most frequent first."""
-    alt = charting()
-    names, bars, marks = [], [], []
-    seeds = len(found.runs)
-    for k in _frequent(found):
-        each = found.classes[k]
-        name = f"{each.name} (n = {each.true // seeds:,})"
-        names.append(name)
-        bars.append({"class": name, "F1": 0.0 if np.isnan(each.f1) else each.f1})
-        marks += [
-            {"class": name, "of": what, "value": value}
-            for what, value in (("precision", each.precision), ("recall", each.recall))
-            if not np.isnan(value)
-        ]
-    y = alt.Y("class:N", title=None, sort=names)
-    scale = alt.Scale(domain=[0, 1])
-    bar = (
-        alt.Chart(alt.Data(values=bars))
-        .mark_bar(style="soft-bar")
-        .encode(
-            x=alt.X("F1:Q", title="F1 (bar), precision and recall (marks)", scale=scale),
-            y=y,
-            tooltip=["class:N", alt.Tooltip("F1:Q", format=".3f")],
-        )
-    )
-    point = (
-        alt.Chart(alt.Data(values=marks))
-        .mark_point(size=60, filled=True, opacity=1, style="mark")
-        .encode(
-            x="value:Q",
-            y=y,
-            shape=alt.Shape("of:N", title=None, scale=alt.Scale(range=["circle", "diamond"])),
-            tooltip=["class:N", "of:N", alt.Tooltip("value:Q", format=".3f")],
-        )
-    )
-    made: Chart = (bar + point).properties(height=26 * len(names))
-    return made
-
-
-def _frequent(found: Findings) -> list[int]:
-    """Classes that are true or predicted, in their order; of too many the most frequent."""
-    occur = [k for k, c in enumerate(found.classes) if c.true or c.said]
-    if len(occur) <= CLASSES:
-        return occur
-    return sorted(occur, key=lambda k: -found.classes[k].true)[:CLASSES]

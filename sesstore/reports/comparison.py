@@ -10,12 +10,16 @@ from typing import Any
 
 from ..errors import InputError
 from ..training.findings import Findings
+from ..training.pairs import adjusted, compare
 from .charts import NAMES, curves, dots
 from .methods import commands
 from .page import Page
 from .runreport import Report
+from .settings import settings_in_words
 
 COMPARISON = "comparison.html"
+DRAWS = 1000
+"""Resamples of each paired difference."""
 
 
 def write_comparison(found: Sequence[Findings], folder: Path) -> list[Path]:
@@ -45,6 +49,7 @@ def write_comparison(found: Sequence[Findings], folder: Path) -> list[Path]:
     task = found[0].run.task
     report = Report(Page(f"{task['name']}: {len(found)} trainings", _subtitle(found)), folder)
     _scores(report, found)
+    _differences(report.page, found)
     report.page.section("Learning")
     report.chart(
         curves(found, "monitor"),
@@ -126,6 +131,41 @@ def _with_interval(each: Findings, name: str) -> str:
     return f"{each.mean(name):.3f}{spread} ({low:.3f} to {high:.3f})"
 
 
+def _differences(page: Page, found: Sequence[Findings]) -> None:
+    """Each training against the first, protein by protein and seed by seed."""
+    first, *others = found
+    metric = first.monitor
+    page.section(
+        "Paired differences",
+        f"{NAMES.get(metric, metric)} of each training minus that of {first.name}, on the same "
+        f"{first.split} proteins.",
+    )
+    compared, unpaired = [], []
+    for other in others:
+        arms = (other.name, other.predicted), (first.name, first.predicted)
+        try:
+            compared.append(compare(metric, first.problem, *arms, draws=DRAWS))
+        except InputError as problem:
+            unpaired.append(str(problem))
+    if compared:
+        rows = [
+            [
+                c.one, c.difference, f"{c.low:+.4f} to {c.high:+.4f}", c.p, c.q,
+                f"{c.better_seeds} of {c.seeds}",
+            ]
+            for c in adjusted(compared)
+        ]  # fmt: skip
+        heads = ["training", "difference", "95 % interval", "p", "q", "better seeds"]
+        page.table(
+            heads,
+            rows,
+            "Intervals by bootstrap over proteins and seeds, p by permutation within proteins, "
+            "q: false discovery rate. An interval that holds zero tells nothing apart.",
+        )
+    for sentence in unpaired:
+        page.note(f"Not compared: {sentence}.")
+
+
 def _settings(page: Page, found: Sequence[Findings]) -> None:
     """What differs between the trainings."""
     each = [_flat(one) for one in found]
@@ -141,15 +181,10 @@ def _settings(page: Page, found: Sequence[Findings]) -> None:
 
 def _flat(one: Findings) -> dict[str, Any]:
     run = one.run
-    fit = {k: v for k, v in run.config["fit"].items() if k != "seed"}
-    adapter = {
-        k: ", ".join(v) or "none" if isinstance(v, list | tuple) else v
-        for k, v in run.config["adapter"].items()
-    }
+    settings = {k: v for k, v in settings_in_words(run.config).items() if k != "seed"}
     return {
         "encoder": run.fingerprint.encoder,
         "encoder's fingerprint": run.fingerprint.short,
         "structures": run.source or "none",
-        **adapter,
-        **fit,
+        **settings,
     }

@@ -7,8 +7,11 @@
     const draw = () => {
       const look = dark.matches ? "dark" : "light";
       for (const place of document.querySelectorAll("[data-chart]")) {
+        // On a narrow screen labels leave room for what they label.
+        const labelLimit = Math.min(220, Math.round(place.clientWidth * 0.36));
+        const config = { ...looks[look], axis: { ...looks[look].axis, labelLimit } };
         vegaEmbed(place, charts[place.dataset.chart], {
-          actions: false, renderer: "svg", config: looks[look], tooltip: { theme: look },
+          actions: false, renderer: "svg", config, tooltip: { theme: look },
         });
       }
     };

@@ -8,22 +8,26 @@ from pathlib import Path
 
 from ..tasks import Problem
 from ..training.findings import ERRORS, Findings
-from .charts import (
+from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
+from .classes import (
     CLASSES,
-    IN_UNITS,
-    NAMES,
-    POINTS,
     class_bars,
+    confused_pairs,
     confusion_chart,
-    curves,
-    dots,
-    protein_centric,
-    scatter,
+    left_out,
 )
 from .figures import Chart, save_figure
 from .methods import commands, methods, provenance
 from .page import Page
 from .residues import blocks, letters_chart, line_chart
+from .settings import settings_in_words
+from .thresholds import (
+    CURVES,
+    curve_classes,
+    precision_recall_chart,
+    protein_centric_chart,
+    roc_chart,
+)
 from .where import by_confidence, by_length, by_truth, where_chart
 
 REPORT = "report.html"
@@ -101,13 +105,14 @@ def _summary(report: Report, found: Findings) -> None:
     low, high = found.intervals[found.monitor]
     run, proteins = found.run, found.run.coverage[found.split]["proteins"]
     monitor = NAMES.get(found.monitor, found.monitor)
+    together = f" ({len(found.runs)} seeds together)" if len(found.runs) > 1 else ""
     report.page.figures(
         {
             f"{found.split} {monitor}": f"{found.mean(found.monitor):.3f}",
             "95 % interval": f"{low:.3f} to {high:.3f}",
             f"{found.split} proteins": f"{proteins:,}",
             "kept epoch": ", ".join(str(each.best_epoch) for each in found.runs),
-            "time of an epoch": f"{run.timings['seconds_per_epoch']:.1f} s",
+            f"time of an epoch{together}": f"{run.timings['seconds_per_epoch']:.1f} s",
         }
     )
     for note in found.notes:
@@ -160,19 +165,62 @@ def _predictions(report: Report, found: Findings) -> None:
         )
         return
     report.page.section("Classes")
+    _class_charts(report, found, pooled)
+    _class_table(report.page, found)
+
+
+def _class_charts(report: Report, found: Findings, pooled: str) -> None:
+    """Matrix or protein-centric curve, curves over thresholds, bars."""
+    seed_lines = " Each line is a seed." if len(found.runs) > 1 else ""
     if found.problem is Problem.MULTI_LABEL:
         report.chart(
-            protein_centric(found),
-            "precision-recall",
+            protein_centric_chart(found),
+            "protein-centric",
             "Precision (over proteins with a prediction) against recall (over all), as in CAFA; "
-            "the ring is F1max.",
+            f"rings are F1max, the number its mean over seeds.{seed_lines}",
         )
     else:
         report.chart(
-            confusion_chart(found), "confusion", f"True against predicted on {found.split}.{pooled}"
+            confusion_chart(found),
+            "confusion",
+            f"True against predicted on {found.split}.{pooled}{left_out(found)}",
         )
-    report.chart(class_bars(found), "classes", "By class: F1 (bar), precision and recall (marks).")
-    _class_table(report.page, found)
+        _confused(report.page, found)
+    if curved := curve_classes(found):
+        which = _which_curves(found, curved)
+        report.chart(roc_chart(found), "roc", f"ROC curve of {which}.{seed_lines}")
+        report.chart(
+            precision_recall_chart(found),
+            "precision-recall",
+            f"Precision against recall of {which}.{seed_lines}",
+        )
+    else:
+        report.page.note(f"No ROC curve: no class of {found.split} has both hits and misses.")
+    report.chart(
+        class_bars(found),
+        "classes",
+        f"By class, the most frequent first: F1 (bar), precision and recall (marks)."
+        f"{left_out(found)}",
+    )
+
+
+def _which_curves(found: Findings, curved: list[int]) -> str:
+    """The classes that have curves, in words."""
+    if len(curved) == 1:
+        return f"{found.classes[curved[0]].name} against the rest"
+    more = f"the {CURVES} most frequent of " if len(curved) < len(found.classes) else ""
+    return f"{more}{len(found.classes):,} classes, each against the rest"
+
+
+def _confused(page: Page, found: Findings) -> None:
+    """The pairs of classes confused most, which a matrix of 25 of 1,000 classes cannot show."""
+    pairs = confused_pairs(found)
+    if len(found.classes) > 2 and pairs:
+        page.heading("Most confused")
+        rows = [[true, said, count, f"{share:.1%}"] for true, said, count, share in pairs]
+        pooled = f" Counts of {len(found.runs)} seeds together." if len(found.runs) > 1 else ""
+        note = f"Of all {len(found.classes):,} classes, the most frequent first.{pooled}"
+        page.table(["true", "predicted instead", "times", "of the true class"], rows, note)
 
 
 def _count(found: Findings) -> int:
@@ -189,9 +237,9 @@ def _class_table(page: Page, found: Findings) -> None:
     ]  # fmt: skip
     left = len(found.classes) - len(rows)
     never = len(found.classes) - len(occur)
-    note = (
-        f"{left:,} classes are not shown; {never:,} are neither true nor predicted." if left else ""
-    )
+    note = "Counts of true and predicted are the mean over seeds. " if seeds > 1 else ""
+    if left:
+        note += f"{left:,} classes are not shown; {never:,} are neither true nor predicted."
     page.heading("Each class")
     heads = ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"]
     page.table(heads, rows, note)
@@ -232,7 +280,7 @@ def _where(report: Report, found: Findings) -> None:
     for what, each in groups.items():
         if each:
             caption = f"By {titles[what]}."
-            report.chart(where_chart(found, each, titles[what]), f"errors-{what}", caption)
+            report.chart(where_chart(found, each), f"errors-{what}", caption)
     if not groups["confidence"]:
         report.page.note("No pLDDT is stored for these proteins.")
 
@@ -254,23 +302,17 @@ def _data(page: Page, found: Findings) -> None:
     ]
     page.table(columns, rows)
     page.heading("Settings")
-    settings = {**run.config["adapter"], **run.config["fit"]}
-    page.table(
-        ["setting", "value"],
-        [[name, _setting(value)] for name, value in settings.items()],
-    )
+    settings = settings_in_words(run.config)
+    if len(found.runs) > 1:
+        seeds = (str(each.config["fit"]["seed"]) for each in found.runs)
+        settings["seed"] = ", ".join(seeds)
+    page.table(["setting", "value"], [list(pair) for pair in settings.items()])
     page.heading("Timings")
     page.table(
         ["what", "value"],
         [[n.replace("_", " "), f"{v:,.3f}"] for n, v in run.timings.items()],
         "In seconds; wait share is the share of an epoch spent waiting for data.",
     )
-
-
-def _setting(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
 
 
 def _repeat(page: Page, found: Findings) -> None:

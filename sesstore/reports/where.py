@@ -72,14 +72,14 @@ def by_truth(found: Findings) -> list[Group]:
     return [_group(name, errors[mask]) for name, mask in masks[:15]]
 
 
-def where_chart(found: Findings, groups: list[Group], title: str) -> Chart:
+def where_chart(found: Findings, groups: list[Group]) -> Chart:
     """Mean error of each group, with its interval and its size."""
     alt = charting()
     rows = [
         {**vars(g), "name": f"{g.name} (n = {g.count:,})", "what": ERRORS[found.problem]}
         for g in groups
     ]
-    y = alt.Y("name:N", title=title, sort=[row["name"] for row in rows])
+    y = alt.Y("name:N", title=None, sort=[row["name"] for row in rows])
     tooltip = ["name:N", *(alt.Tooltip(f"{n}:Q", format=".3f") for n in ("error", "low", "high"))]
     base = alt.Chart(alt.Data(values=rows)).encode(y=y, tooltip=tooltip)
     bars = base.mark_bar(style="soft-bar").encode(

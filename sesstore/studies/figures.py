@@ -33,7 +33,7 @@ def interval_chart(
     vega = charting()
     shown = [{**row, "colour": str(row.get(colour or "") or "none")} for row in rows or report.rows]
     base = vega.Chart(vega.Data(values=[_flat(row) for row in shown])).encode(
-        y=vega.Y("arm:N", sort=None, title=None, axis=vega.Axis(labelLimit=320))
+        y=vega.Y("arm:N", sort=None, title=None)
     )
     if colour:
         base = base.encode(color=vega.Color("colour:N", title=colour))
@@ -41,7 +41,7 @@ def interval_chart(
         x=vega.X("low:Q", scale=vega.Scale(zero=False), title=_title(report)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x="score:Q")
-    chart: alt.LayerChart = (bars + points).properties(width=480, height={"step": 26})
+    chart: alt.LayerChart = (bars + points).properties(height=26 * len(shown))
     return chart
 
 
@@ -55,13 +55,13 @@ def scaling_chart(report: StudyReport) -> alt.LayerChart:
     return _against(report, "seconds_per_epoch", "seconds an epoch", "encoder", "encoder")
 
 
-def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
+def quality_chart(report: StudyReport) -> list[alt.TopLevelMixin]:
     """Sources with their intervals; under them score by degree of each way of degrading."""
     degraded = [row for row in report.rows if row.get("degree") is not None]
     sources = [row for row in report.rows if row.get("degree") is None]
     upper = interval_chart(report, rows=sources)
     if not degraded:
-        return upper
+        return [upper]
     vega = charting()
     plain, clean = sources[0]["score"], sources[1]
     units = {"noise": "share of tokens replaced", "coordinates": "Angstrom", "plddt": "threshold"}
@@ -86,11 +86,10 @@ def quality_chart(report: StudyReport) -> alt.TopLevelMixin:
                 base.mark_rule(opacity=0.5).encode(y="low:Q", y2="high:Q")
                 + base.mark_line(point=True).encode(y=score)
                 + level.mark_rule(strokeDash=[4, 4])
-                + level.mark_text(align="right", dy=-7).encode(x=vega.value(480), text="said:N")
-            ).properties(width=480, height=220)
+                + level.mark_text(align="right", dy=-7).encode(x=vega.value("width"), text="said:N")
+            ).properties(height=220)
         )
-    chart: alt.TopLevelMixin = vega.vconcat(upper, *panels)
-    return chart
+    return [upper, *panels]
 
 
 def convergence_chart(report: StudyReport) -> alt.LayerChart:
@@ -113,7 +112,7 @@ def convergence_chart(report: StudyReport) -> alt.LayerChart:
         )
     )
     level = vega.Chart(vega.Data(values=[{"best": best}])).mark_rule(strokeDash=[4, 4])
-    chart: alt.LayerChart = (lines + level.encode(y="best:Q")).properties(width=560, height=300)
+    chart: alt.LayerChart = (lines + level.encode(y="best:Q")).properties(height=300)
     return chart
 
 
@@ -146,7 +145,7 @@ def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
             y=vega.Y("seconds:Q", title="seconds in all"),
             color=vega.Color("way:N", sort=None, title=None),
         )
-        .properties(width=560, height=300)
+        .properties(height=300)
     )
     return chart
 
@@ -165,7 +164,7 @@ def _against(
         + base.mark_point(filled=True, size=90, opacity=1).encode(
             y=y, tooltip=["arm:N", f"{key}:Q", "score:Q"]
         )
-    ).properties(width=560, height=300)
+    ).properties(height=300)
     return chart
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
-from ..reports.figures import available, save_figure
+from ..reports.figures import WIDTH, available, charting, save_figure
 from ..reports.page import Page
 from .record import StudyReport
 
@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     import altair as alt
 
 PAGE, FIGURE = "study.html", "figure"
+Chart = Callable[[StudyReport], "alt.TopLevelMixin | list[alt.TopLevelMixin]"]
 CITATION = "Tan et al. 2024, doi:10.1021/acs.jcim.4c00689 (SES-Adapter)"
 
 
 def write_page(
     report: StudyReport,
-    chart: Callable[[StudyReport], alt.TopLevelMixin],
+    chart: Chart,
     progress: Progress,
 ) -> None:
     """Write figure and page; where the extra is not installed, say so.
@@ -31,7 +32,7 @@ def write_page(
     report : StudyReport
         Complete.
     chart : callable
-        Draws its figure.
+        Draws its figure, or the parts of it.
     progress : Progress
         Told if there is nothing to draw with.
     """
@@ -42,13 +43,16 @@ def write_page(
         )
         return
     drawn, folder = chart(report), Path(report.run)
-    save_figure(drawn, folder / FIGURE)
+    charts = drawn if isinstance(drawn, list) else [drawn]
+    save_figure(under_each_other(charts), folder / FIGURE)
     page = Page(f"{report.study}: {report.question}", _subtitle(report))
     page.section("What was found")
     # The sentences of comparisons come last, and have a table of their own here.
     for sentence in report.findings[: len(report.findings) - len(report.comparisons)]:
         page.text(sentence)
-    page.chart(drawn, caption(report))
+    for part in charts[:-1]:
+        page.chart(part)
+    page.chart(charts[-1], caption(report))
     page.section("Table")
     columns, rows = report.table()
     page.table(columns, rows)
@@ -56,6 +60,15 @@ def write_page(
     _missing(page, report)
     _method(page, report)
     page.write(folder / PAGE)
+
+
+def under_each_other(charts: list[alt.TopLevelMixin]) -> alt.TopLevelMixin:
+    """One chart of several, for a file; on a page each is as wide as the screen."""
+    if len(charts) == 1:
+        return charts[0]
+    wide = [part.properties(width=WIDTH) for part in charts]  # type: ignore[attr-defined]
+    joined: alt.TopLevelMixin = charting().vconcat(*wide)
+    return joined
 
 
 def caption(report: StudyReport) -> str:

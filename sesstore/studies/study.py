@@ -25,17 +25,17 @@ from ..tasks import Problem
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
 from ..training.metrics import HIGHER_IS_WORSE
+from ..training.pairs import Comparison, adjusted, compare
 from ..training.runs import Run, task_record
 from ..training.seeds import deviation
 from .arms import Arm, Runs, Trial, train_trial
-from .pairs import Comparison, adjusted, compare
 from .record import StudyReport, begin, check
 from .settings import Place, StudySettings
 
 if TYPE_CHECKING:
     import altair as alt
 
-Chart = Callable[[StudyReport], "alt.TopLevelMixin"]
+Chart = Callable[[StudyReport], "alt.TopLevelMixin | list[alt.TopLevelMixin]"]
 BOTH = ("foldseek", "dssp")
 
 

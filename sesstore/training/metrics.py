@@ -63,6 +63,23 @@ def f1max(scores: Tensor, labels: Tensor) -> Tensor:
     Tensor
         A number from 0 to 1.
     """
+    _, precision, recall = protein_centric(scores, labels)
+    return _harmonic(precision, recall).max()
+
+
+def protein_centric(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Precision and recall of `f1max` at every threshold.
+
+    Parameters
+    ----------
+    scores, labels : Tensor, shape=(N, C)
+        As there.
+
+    Returns
+    -------
+    thresholds, precision, recall : Tensor, shape=(T,)
+        Thresholds falling: a label is predicted whose score is at least that.
+    """
     scores, truth = scores.double(), labels.double()
     order = scores.argsort(dim=1, descending=True, stable=True)
     ranked, hits = scores.gather(1, order), truth.gather(1, order).cumsum(1)
@@ -74,13 +91,17 @@ def f1max(scores: Tensor, labels: Tensor) -> Tensor:
     recall = torch.diff(hits / positives.clamp(min=1), dim=1, prepend=torch.zeros(len(scores), 1))
     started = torch.zeros_like(ranked)
     started[:, 0] = 1
-    flat, by_score = ranked.flatten().sort(descending=True, stable=True)
+    by_threshold, by_score = ranked.flatten().sort(descending=True, stable=True)
     sums = [part.flatten()[by_score].cumsum(0) for part in (precision, recall, started)]
-    last_of_ties = torch.ones(len(flat), dtype=torch.bool)
-    last_of_ties[:-1] = flat[1:] != flat[:-1]
+    last_of_ties = torch.ones(len(by_threshold), dtype=torch.bool)
+    last_of_ties[:-1] = by_threshold[1:] != by_threshold[:-1]
     p = (sums[0] / sums[2])[last_of_ties]
     r = (sums[1] / labelled.sum().clamp(min=1))[last_of_ties]
-    return (2 * p * r / (p + r).clamp(min=1e-12)).max()
+    return by_threshold[last_of_ties], p, r
+
+
+def _harmonic(precision: Tensor, recall: Tensor) -> Tensor:
+    return 2 * precision * recall / (precision + recall).clamp(min=1e-12)
 
 
 def _balanced_accuracy(scores: Tensor, labels: Tensor) -> Tensor:

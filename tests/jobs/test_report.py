@@ -11,9 +11,10 @@ import pytest
 from sesstore.datasets.load import LoadedTask
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import add, load
-from sesstore.jobs.report import gather
+from sesstore.jobs.report import _typical, gather
 from sesstore.jobs.train import prepare, train
 from sesstore.store import Store
+from sesstore.training.evaluate import load_predictions
 from sesstore.training.learner import FitConfig
 
 ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8}
@@ -79,3 +80,31 @@ def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
     assert "not the version" in found.notes[0]
     with pytest.raises(InputError, match="not the version"):
         gather(run, store, ["test3"])
+
+
+def test_the_typical_rows_are_those_of_the_losses() -> None:
+    losses = np.array([0.3, 0.1, 0.9, np.nan, 0.5, 2.0])
+    lengths = np.array([10, 10, 10, 10, 10, 1001])  # the last is too long to draw
+    assert _typical(losses, lengths) == {1: "smallest loss", 4: "median loss", 2: "largest loss"}
+    assert _typical(np.array([0.5]), np.array([10])) == {0: "largest loss"}
+    assert _typical(np.array([np.nan]), np.array([10])) == {}
+
+
+def test_the_worst_protein_is_drawn_as_the_worst(store: Store, tmp_path: Path) -> None:
+    found = gather(trained("thermostability", store, tmp_path), store)
+    said, true = found.predicted[0].scores.numpy(), found.predicted[0].labels.numpy()
+    errors = dict(zip(found.rows.ids, (said - true) ** 2, strict=True))
+    drawn = {one.why: one.id for one in found.along}
+    assert errors[drawn["largest loss"]] == max(errors.values())
+    assert errors[drawn["smallest loss"]] == min(errors.values())
+
+
+def test_scores_of_valid_and_test_are_their_own(store: Store, tmp_path: Path) -> None:
+    found = gather(trained("thermostability", store, tmp_path), store)
+    for split in ("valid", "test"):
+        saved = load_predictions(found.run, split)
+        error = float((saved.scores - saved.labels).abs().mean())
+        assert found.values[split]["mae"][0] == pytest.approx(error)
+    assert found.values["valid"]["mae"] != found.values["test"]["mae"]
+    low, high = found.intervals["mae"]
+    assert low <= found.values["test"]["mae"][0] <= high

@@ -21,8 +21,8 @@ def test_trainings_side_by_side(findings, compared, parsed) -> None:
     low, high = both.intervals["accuracy"]
     spread = both.deviation("accuracy")
     assert f"{both.mean('accuracy'):.3f} ± {spread:.3f} ({low:.3f} to {high:.3f})" in text
-    assert "alphabets" in text
-    assert "weight_decay" not in text  # which does not differ
+    assert "structure tokens" in text
+    assert "weight decay" not in text  # which does not differ
     assert len(figures) == 6
 
 

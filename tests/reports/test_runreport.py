@@ -9,11 +9,12 @@ from sesstore.tasks import Problem
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
 
+CURVES = ("roc", "precision-recall")
 FIGURES = {
-    Problem.SINGLE_LABEL: {"confusion", "classes", "errors-truth"},
-    Problem.MULTI_LABEL: {"precision-recall", "classes", "errors-truth"},
+    Problem.SINGLE_LABEL: {"confusion", "classes", "errors-truth", *CURVES},
+    Problem.MULTI_LABEL: {"protein-centric", "classes", "errors-truth", *CURVES},
     Problem.REGRESSION: {"scatter", "errors-truth"},
-    Problem.RESIDUE_SINGLE_LABEL: {"confusion", "classes"},
+    Problem.RESIDUE_SINGLE_LABEL: {"confusion", "classes", *CURVES},
     Problem.RESIDUE_REGRESSION: {"scatter"},
 }
 ALWAYS = {"metrics", "learning", "loss", "errors-length", "errors-confidence", "residues-P_1_"}
@@ -54,7 +55,7 @@ def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
 
 def test_pages_open_without_errors(report_of, compared, browser) -> None:
     """In a real browser, with the page's policy that forbids all requests."""
-    for page, charts in ((report_of(Problem.SINGLE_LABEL)[0], 9), (compared[0], 3)):
+    for page, charts in ((report_of(Problem.SINGLE_LABEL)[0], 11), (compared[0], 3)):
         document, console = browser(page)
         assert console == ""
         assert document.count('<svg xmlns="http://www.w3.org/2000/svg"') >= charts

@@ -10,13 +10,13 @@ import torch
 
 from sesstore.provenance import circumstances
 from sesstore.studies import ablation, quality
-from sesstore.studies.pairs import Comparison
 from sesstore.studies.quality import Degrading, _Quality
 from sesstore.studies.settings import Place
 from sesstore.studies.study import Study
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.intervals import Predicted, intervals
+from sesstore.training.pairs import Comparison
 from sesstore.training.runs import Run
 
 from .conftest import ADAPTER, FIT

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..tasks import Problem
-from ..training.intervals import DRAWS, Predicted
-from ..training.metrics import HIGHER_IS_WORSE, compute
+from .intervals import DRAWS, Predicted
+from .metrics import HIGHER_IS_WORSE, compute
 
 LARGE = 100_000
 """Scores of a run from which a fifth of the draws are made: scoring them takes long."""

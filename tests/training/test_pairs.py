@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sesstore.errors import InputError
-from sesstore.studies.pairs import Comparison, adjusted, compare, scorer
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
 from sesstore.training.metrics import compute
+from sesstore.training.pairs import Comparison, adjusted, compare, scorer
 
 ACCURACY = ("accuracy", Problem.SINGLE_LABEL)
 
