@@ -173,7 +173,7 @@ def check_study(
     """
     store.task(task_name)
     if plm is not None:
-        registry.spec(plm)
+        chosen_encoder(store, plm)
     for source in sources:
         chosen_source(store, source)
 
