@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Put WHAT into the store: a published task by name, or your own file.
 
-    A file is a table with a label for each sequence (CSV, TSV, JSON lines; FLIP's too), FASTA with
+    A file is a table with a label for each sequence (CSV, TSV, Excel, JSON; FLIP's too), FASTA with
     labels in its headers (biotrainer) or in a second file (FLIP), a folder of these, or plain FASTA
     to embed. Columns and kind of labels are guessed and said; where the file has no splits they are
     made by clusters of similar sequences. Everything is checked before anything is stored.
@@ -61,7 +61,7 @@ def command(
     Example:
       sesstore add deeploc_binary --source alphafold2
       sesstore add deeploc_binary --data DIR --source alphafold2
-      sesstore add mydata.csv --task-type regression --label Tm
+      sesstore add mydata.csv --task-type regression --label Tm --drop-unlabelled
       sesstore add sequences.fasta --targets sampled.fasta --mask mask.fasta
       sesstore add proteome.fasta.gz
     """

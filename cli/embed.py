@@ -73,7 +73,7 @@ def command(
     store_path: Path,
     output: Output,
 ) -> None:
-    """Run a PLM once over WHAT: tasks of the store, or files (FASTA, JSON lines, CSV).
+    """Run a PLM once over WHAT: tasks of the store, or files (FASTA, tables, JSON).
 
     With nothing named: over every protein the store knows and lacks. What is stored already is
     never computed again, so an interrupted run goes on where it stopped.

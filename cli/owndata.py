@@ -42,6 +42,11 @@ def own_data_options(command: Command) -> Command:
         help="Of splits that have to be made.",
     )
     @click.option(
+        "--random-splits",
+        is_flag=True,
+        help="Make missing splits row by row, not by clusters: for variants of one protein.",
+    )
+    @click.option(
         "--drop-unlabelled",
         is_flag=True,
         help="Leave out rows whose label is missing (empty, NA, NaN, >100, ...).",
@@ -59,13 +64,14 @@ def own_data_options(command: Command) -> Command:
         name: str | None,
         seed: int,
         drop_unlabelled: bool,
+        random_splits: bool,
         **kwargs: Any,
     ) -> Any:
         from sesstore.datasets.columns import Columns
         from sesstore.datasets.own import OwnData
 
         columns = Columns(sequence=sequence, id=id_, label=label, split=split)
-        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled)
+        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled, random_splits)
         return command(*args, own=own, **kwargs)
 
     return with_own  # type: ignore[return-value]

@@ -35,10 +35,13 @@ class Clusters:
         Number of each sequence's cluster, from 0 on.
     made_by : str
         What made them, and how alike the sequences of one cluster are.
+    kind : str
+        What one is called.
     """
 
     of: NDArray[np.int64]
     made_by: str
+    kind: str = "cluster"
 
     def __len__(self) -> int:
         return int(self.of.max()) + 1 if len(self.of) else 0

@@ -145,7 +145,7 @@ def load_own(
     rows, dropped, written = _plain_labels(read, own)
     records = [record for split in rows.values() for record in split]
     recipe, kind = own_recipe(name, records, own, read.label)
-    rows, made = completed(_with_labels(recipe, rows), own.seed)
+    rows, made = completed(_with_labels(recipe, rows), own.seed, at_random=own.random_splits)
     left = [*read.left, *dropped]
     loaded = _loaded(recipe, rows, source, left, made, warnings)
     return replace(loaded, notes=[*read.columns, *left, kind, *written, *made])

@@ -53,6 +53,8 @@ class OwnData:
         Of splits that have to be made.
     drop_unlabelled : bool
         Leave rows out whose label is missing; they are refused by default.
+    random_splits : bool
+        Make missing splits row by row; by whole clusters of similar sequences by default.
     """
 
     name: str | None = None
@@ -62,6 +64,7 @@ class OwnData:
     mask: Path | None = None
     seed: int = 0
     drop_unlabelled: bool = False
+    random_splits: bool = False
 
     @property
     def problem(self) -> Problem | None:

@@ -109,7 +109,7 @@ def _in_order(found: Mapping[str, Part]) -> dict[str, Part]:
     return {name: found[name] for name in sorted(found, key=lambda n: (split_rank(n), n))}
 
 
-def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
+def completed(rows: Rows, seed: int = 0, *, at_random: bool = False) -> tuple[Rows, list[str]]:
     """Make the splits that are missing.
 
     Parameters
@@ -118,6 +118,8 @@ def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
         Rows by split.
     seed : int
         Of the choice among clusters.
+    at_random : bool
+        Each sequence is a cluster of its own: for variants of one protein, which are all alike.
 
     Returns
     -------
@@ -132,18 +134,26 @@ def completed(rows: Rows, seed: int = 0) -> tuple[Rows, list[str]]:
     if not rows.get("train"):
         raise InputError("there are no train rows. Write train in the split column of some")
     if "valid" in rows:
+        if at_random:
+            raise InputError("the rows say their splits, so none is made at random. Leave it out")
         return rows, []
     tested = any(split_rank(name) == split_rank("test") for name in rows)
     wanted = ("valid",) if tested else ("valid", "test")
     train = rows["train"]
-    clusters, of_row = _clusters(train)
+    clusters, of_row = _clusters(train, at_random)
     chosen = _choose(clusters, of_row, wanted, seed)
     made = {name: [train[row] for row in np.flatnonzero(chosen == i)] for i, name in _names(wanted)}
     what = "no split was given" if len(wanted) == 2 else "no valid rows were given"
     sizes = ", ".join(f"{len(made[name]):,} {name}" for name in ("train", *wanted))
+    way = "at random" if at_random else "by whole clusters of similar sequences"
+    caution = (
+        "Similar proteins may stand on both sides"
+        if at_random
+        else f"Clusters by {clusters.made_by}"
+    )
     note = (
-        f"{what}: made from {len(train):,} train rows by whole clusters of similar sequences "
-        f"({sizes}; {len(clusters):,} clusters; seed {seed}). Clusters by {clusters.made_by}"
+        f"{what}: made from {len(train):,} train rows {way} ({sizes}; "
+        f"{counted(len(clusters), clusters.kind)}; seed {seed}). {caution}"
     )
     return _in_order({**rows, **made}), [note]
 
@@ -152,11 +162,12 @@ def _names(wanted: Sequence[str]) -> list[tuple[int, str]]:
     return list(enumerate(("train", *wanted)))
 
 
-def _clusters(records: Sequence[Record]) -> tuple[Clusters, NDArray[np.int64]]:
+def _clusters(records: Sequence[Record], at_random: bool) -> tuple[Clusters, NDArray[np.int64]]:
     """Clusters of the distinct sequences, and the cluster of each row."""
     places: dict[str, int] = {}
     of_row = [places.setdefault(r.protein.sequence, len(places)) for r in records]
-    clusters = cluster(list(places))
+    alone = Clusters(np.arange(len(places)), "being equal", "sequence")
+    clusters = alone if at_random else cluster(list(places))
     return clusters, clusters.of[of_row]
 
 
@@ -175,8 +186,9 @@ def _choose(
     chosen: NDArray[np.int64] = split[of_row]
     if len(np.unique(chosen)) <= len(wanted):
         raise InputError(
-            f"{len(of_row):,} rows are {len(clusters):,} clusters of similar sequences (by "
-            f"{clusters.made_by}), too few or too large to keep {' and '.join(wanted)} apart from "
-            f"train. Give the splits in a column of train, valid and test"
+            f"{counted(len(of_row), 'row')} are {counted(len(clusters), 'cluster')} of similar "
+            f"sequences (by {clusters.made_by}), too few or too large to keep "
+            f"{' and '.join(wanted)} apart from train. Give the splits in a column of train, valid "
+            f"and test; or, for variants of one protein, say --random-splits"
         )
     return chosen

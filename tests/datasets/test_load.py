@@ -94,6 +94,13 @@ def test_rows_for_validation_in_any_spelling(tmp_path: Path, word: object) -> No
     assert loaded.notes == []
 
 
+def test_dna_in_a_table_is_suspected_aloud(tmp_path: Path) -> None:
+    rows = [row("ATGAAAGTTCTGGCTGCTGGTATTGTTGG", 0), row("MKVLAAGIVGLCAKAYLERA", 1)]
+    data = write(tmp_path / "d", train=rows, valid=[row("MKV")], test=[row("MVL")])
+    (warning,) = load_task(RECIPE, data).warnings
+    assert "train.jsonl': 1 of 2 sequences look like DNA or RNA" in warning
+
+
 def test_one_file_with_a_split_column(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl"
     rows = [row("MK", 0, split="train"), row("MV", 1, split="val"), row("ML", 1, split="Test")]

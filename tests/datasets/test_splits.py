@@ -76,13 +76,36 @@ def test_valid_is_taken_from_train_where_test_is_given() -> None:
     assert "no valid rows were given" in note
 
 
+def test_a_test_set_of_another_name_is_one() -> None:
+    test = [record("MKV")]
+    rows, (note,) = completed({"train": families(20, 2), "test2": test})
+    assert list(rows) == ["train", "valid", "test2"]
+    assert rows["test2"] == test
+    assert "no valid rows were given" in note
+
+
+def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
+    records = families(1, 60)
+    with pytest.raises(InputError, match=r"60 rows are 1 cluster .* --random-splits"):
+        completed({"train": records})
+    again = [record(records[7].protein.sequence, line=n) for n in (100, 101)]
+    rows, (note,) = completed({"train": [*records, *again]}, at_random=True)
+    assert [len(split) for split in rows.values()] == [50, 6, 6]
+    assert "train rows at random (50 train, 6 valid, 6 test; 59 sequences; seed 0)" in note
+    assert "Similar proteins may stand on both sides" in note
+    homes = [n for n, split in rows.items() for r in split if r.line in (7, 100, 101)]
+    assert len(set(homes)) == 1
+    with pytest.raises(InputError, match="the rows say their splits"):
+        completed({"train": records[:3], "valid": records[3:]}, at_random=True)
+
+
 def test_given_splits_stay() -> None:
     rows = {"train": [record("MK")], "valid": [record("MV")]}
     assert completed(rows) == (rows, [])
 
 
 def test_one_family_cannot_be_split() -> None:
-    with pytest.raises(InputError, match=r"50 rows are 1 clusters.*Give the splits in a column"):
+    with pytest.raises(InputError, match=r"50 rows are 1 cluster .*Give the splits in a column"):
         completed({"train": families(1, 50)})
 
 
