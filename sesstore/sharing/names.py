@@ -112,8 +112,8 @@ def is_public(path: str) -> bool:
 def refused(why: str) -> CorruptStoreError:
     """Return the error for something that arrived and is not what it says."""
     return CorruptStoreError(
-        f"what was sent is refused: {why}. Nothing of it was stored; ask whoever shares it to run "
-        f"`sesstore verify` and push again"
+        f"what was sent is refused: {why}. Nothing of it was stored; ask whoever shares it to "
+        f"verify their store and push again"
     )
 
 

@@ -6,11 +6,11 @@ beside (the store itself is not touched), sums of a segment when somebody asks f
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import NotStoredError
 from ..progress import SILENT, Progress
@@ -20,8 +20,8 @@ from . import names
 from .bundles import Footer, parse_footer
 from .index import Index
 from .publish import check_segment, new_segments, publish_records, sums_of_segment
-from .remote import FolderRemote
-from .scratch import make_scratch
+from .remote import PIECE, FolderRemote
+from .scratch import make_scratch, remove_scratch
 
 
 class Overlay:
@@ -63,7 +63,7 @@ class Overlay:
 
     def close(self) -> None:
         """Remove what was made."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_scratch(self._folder)
 
     def refresh(self) -> None:
         """Publish what was added to the store since; all of it anew if what was made is gone."""
@@ -117,19 +117,29 @@ class Overlay:
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes."""
-        with self.place(path).open("rb", buffering=0) as file:
+        with self._opened(path) as file:
             file.seek(start)
-            while piece := file.read(1 << 22):
+            while piece := file.read(PIECE):
                 yield piece
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Return some bytes of a file."""
-        with self.place(path).open("rb", buffering=0) as file:
+        with self._opened(path) as file:
             file.seek(start)
-            data = file.read(stop - start)
+            data: bytes = file.read(stop - start)
         if len(data) != stop - start:
             raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
         return data
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[IO[bytes]]:
+        """Open a file; what the system refuses is told with the name it has here."""
+        place = self.place(path)
+        try:
+            with system_errors(place), place.open("rb") as file:
+                yield file
+        except FileNotFoundError:
+            raise NotStoredError(f"{self.url} has no {path}") from None
 
     def commits(self) -> list[str]:
         """No commit records: the index has all."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import CorruptStoreError, InputError, MissingFileError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
+from ..store.access import system_errors
 from ..store.tasks import read_task, write_task
 from ..tasks import Task
 from . import names
@@ -111,12 +112,16 @@ def opened(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
             yield UrlRemote(where)
         return
     folder = as_folder(where)
-    if not (folder / layout.METADATA).is_file() and not (folder / names.INDEX).is_file():
+    with system_errors(folder):
+        shared = (folder / names.INDEX).is_file()
+        living = (folder / layout.PROTEINS).exists()
+        neither = not shared and not (folder / layout.METADATA).is_file()
+    if neither:
         raise MissingFileError(
             f"there is no store at '{folder}'. Name the folder of one, or a URL (s3://, gs://, "
             f"https://)"
         )
-    if (folder / layout.PROTEINS).exists() or not (folder / names.INDEX).is_file():
+    if living or not shared:
         with Overlay(Store.open(folder), progress=progress) as overlay:
             yield overlay
     else:

@@ -183,8 +183,10 @@ class FolderRemote:
 
     def version(self) -> tuple[bytes | None, Any]:
         """Return the index and its version."""
+        place = self.place(names.INDEX)
         try:
-            raw = self.place(names.INDEX).read_bytes()
+            with system_errors(place):
+                raw = place.read_bytes()
         except FileNotFoundError:
             return None, None
         return raw, raw
@@ -205,8 +207,9 @@ class FolderRemote:
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
+        place = self.place(path)
         try:
-            with self.place(path).open("rb", buffering=0) as file:
+            with system_errors(place), place.open("rb", buffering=0) as file:
                 yield file
         except (FileNotFoundError, IsADirectoryError):
             raise NotStoredError(f"{self.url} has no {path}") from None

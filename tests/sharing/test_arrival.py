@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from sesstore.sharing.remote import FolderRemote
 from sesstore.sharing.wanted import Selection
 from sesstore.store import Store, layout
 from sesstore.store.integrity import verify
+from sesstore.store.tasks import read_task
+from sesstore.tasks import Task
 
 
 def test_links_are_not_followed(forgery, tmp_path):
@@ -139,6 +142,15 @@ def test_sums_tell_rows_apart():
     assert row_sum(b"ab", b"c") != row_sum(b"ab", None)
 
 
+def task_in(raw: bytes, path) -> Task:
+    """The task a file holds."""
+    beside = path.with_name("toy.jsonl")
+    beside.write_bytes(raw)
+    found = read_task(beside)
+    beside.unlink()
+    return found
+
+
 def same_length_pair(segment) -> tuple[int, int]:
     """Two proteins of a segment with equally many residues."""
     offsets = np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")
@@ -167,6 +179,8 @@ def test_other_values_behind_the_back_of_the_index(forgery):
 
 
 OFFSETS = [
+    lambda raw: np.r_[-3, raw[1:]],
+    lambda raw: np.r_[1, raw[1:]],
     lambda raw: raw + 1,
     lambda raw: np.where(np.arange(len(raw)) == len(raw) - 1, raw + 1, raw),
     lambda raw: np.where(np.arange(len(raw)) == 5, raw[4], raw),
@@ -184,6 +198,39 @@ def test_offsets_that_do_not_grow(forgery, change, ids):
         raw = np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")
         forgery.reseal(segment, "offsets/c.0", change(raw).astype("<i8").tobytes())
     assert "grow" in forgery.refused(Selection(ids=ids, plms=("enc",)))
+
+
+def test_another_task_behind_the_back_of_the_index(forgery):
+    """Of the same size, and sound in itself."""
+    (path,) = (forgery.path / "share/tasks").iterdir()
+    raw = path.read_bytes()
+    document = forgery.index()
+    store = Store.create(forgery.path.with_name("other"))
+    store.add_task(replace(task_in(raw, path), monitor="mcc", metrics=("mcc",), citation="x" * 5))
+    other = (store.path / "tasks/toy.jsonl").read_bytes()
+    path.write_bytes(other)
+    document["tasks"]["toy"]["bytes"] = len(other)
+    forgery.replace_index(document)
+    assert "not what the index says" in forgery.refused(Selection(plms=(), sources=()))
+
+
+def test_what_is_wrong_of_an_interrupted_pull_is_fetched_again(forgery, tmp_path):
+    """A file that is as long as it must be, one that is too long, one that is another's start."""
+    mine = Store.create(tmp_path / "mine")
+    segment = forgery.segments()[0]
+    folder = mine.path / segment.parent.relative_to(forgery.path)
+    folder.mkdir()
+    shutil.copy(segment.parent / "zarr.json", folder)
+    left = folder / f".pull-{segment.name}"
+    (left / "values").mkdir(parents=True)
+    (left / "digests").mkdir()
+    values = (segment / "values/c.0.0").read_bytes()
+    (left / "values/c.0.0").write_bytes(values[:-1] + bytes([values[-1] ^ 1]))
+    (left / "digests/c.0.0").write_bytes((segment / "digests/c.0.0").read_bytes() + b"x")
+    (left / "values/zarr.json").write_bytes((segment / "values/zarr.json").read_bytes()[:50])
+    report = pull(mine, str(forgery.path), Selection(plms=("enc",)))
+    assert report.embeddings == 200
+    assert verify(mine.path).ok
 
 
 def test_one_protein_of_an_impossible_size(forgery, monkeypatch):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError, StoreError
+from sesstore.progress import SILENT
 from sesstore.provenance import circumstances
-from sesstore.sharing import names
+from sesstore.sharing import names, outbox
 from sesstore.sharing.cache import cache_of
 from sesstore.sharing.commits import commit, fold, published
 from sesstore.sharing.home import opened_store
@@ -216,3 +217,78 @@ def test_folding_misses_nothing(kit, bucket):
     assert fold(target) == len(encoder.segments)
     assert fold(target) == 0
     assert published(target).to_bytes() == index.to_bytes()
+
+
+def leave_behind(kit, bucket: str, proteins, monkeypatch) -> Path:
+    """What a writer leaves that is killed before anything was sent: its scratch store."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise StoreError("killed")
+
+    def write() -> None:
+        made = kit.provenance()
+        with opened_store(bucket) as store, store.writer(made, circumstances()) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, made))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UrlRemote, "put", dies)
+        with pytest.raises(StoreError, match="killed"):
+            write()
+    (folder,) = cache_of(bucket).parent.glob("*.writing/*")
+    return folder / "store"
+
+
+@pytest.mark.parametrize("file", ["values/c.0.0", "digests/c.0.0", "checksums.json", "zarr.json"])
+def test_a_leftover_that_is_damaged_is_not_sent(kit, tmp_path, bucket, monkeypatch, file):
+    """By a power cut, say. It is kept and said, and its proteins are not taken for embedded."""
+    proteins, notes = kit.proteins(10), Notes()
+    scratch = leave_behind(kit, bucket, proteins, monkeypatch)
+    (path,) = scratch.glob(f"embeddings/*/2*/{file}")
+    raw = bytearray(path.read_bytes())
+    raw[100] ^= 1
+    path.write_bytes(raw)
+    with opened_store(bucket, progress=notes) as store:
+        has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
+        assert not has.any()
+        fill(store, kit, proteins)
+    assert any("damaged" in note and path.parent.name in note for note in notes.said)
+    assert not list(cache_of(bucket).parent.glob("*.writing/*"))
+    (kept,) = cache_of(bucket).parent.glob(f"*.damaged/*/store/embeddings/*/2*/{file}")
+    assert kept.read_bytes() == raw
+    assert len(pulled(bucket, tmp_path / "mine").embeddings()) == 10
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "proteins.lmdb"])
+def test_a_scratch_folder_that_is_damaged_holds_nobody_up(kit, tmp_path, bucket, monkeypatch, file):
+    proteins, notes = kit.proteins(10), Notes()
+    scratch = leave_behind(kit, bucket, proteins, monkeypatch)
+    Store.open(scratch).add_proteins(proteins)
+    size = (scratch / file).stat().st_size
+    (scratch / file).write_bytes(bytes(size))
+    with opened_store(bucket, progress=notes) as store:
+        fill(store, kit, proteins)
+    assert any("damaged" in note for note in notes.said)
+    assert len(pulled(bucket, tmp_path / "mine").embeddings()) == 10
+
+
+def test_records_of_a_writer_are_taken_in_now_and_then(kit, bucket, monkeypatch):
+    """By how many it has sent, however many more were committed meanwhile."""
+    folds = []
+    monkeypatch.setattr(outbox, "_FOLD_AFTER", 3)
+    monkeypatch.setattr(outbox, "fold", folds.append)
+    proteins, made = kit.proteins(70), kit.provenance()
+    with opened_store(bucket) as store:
+        store.add_proteins(proteins)
+        with store.writer(made, circumstances(), segment_bytes=5_000) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, made))
+        assert len(folds) == len(writer.committed) // 3 > 1
+
+
+class Notes:
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.note, self.stage = self.said.append, SILENT.stage

@@ -105,6 +105,21 @@ def test_only_what_is_needed_comes(shared, kit, tmp_path, file_server, way):
         assert again.bytes < 0.2 * values
 
 
+@pytest.mark.parametrize(("share", "whole"), [(0.5, False), (0.85, False), (0.95, True)])
+def test_a_segment_comes_whole_where_most_of_it_is_wanted(kit, tmp_path, share, whole):
+    proteins = kit.proteins(100)
+    store = kit.fill(tmp_path / "store", proteins, (kit.provenance(),), 1 << 30)
+    total, wanted = sum(map(len, proteins)), []
+    for protein in proteins:
+        if sum(map(len, wanted)) + len(protein) <= share * total:
+            wanted.append(protein)
+    chosen = Selection(ids=tuple(protein.id for protein in wanted))
+    report = pull(tmp_path / "mine", str(store.path), chosen)
+    assert (report.segments, report.partial_segments) == ((1, 0) if whole else (0, 1))
+    assert report.embeddings == (100 if whole else len(wanted))
+    assert report.proteins == report.embeddings
+
+
 def test_lists_encoders_and_sources(shared, kit, tmp_path):
     mine = Store.create(tmp_path / "mine")
     chosen = Selection(ids=("s0p3", "other-name", shared.find_id("s0p5")[0].hex()), plms=("int",))
