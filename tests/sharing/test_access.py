@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,55 +64,64 @@ def pulled(mine: Path, where: Path, limit: str, prepare=lambda: None) -> str:
 
 
 @pytest.fixture
-def open_folder(tmp_path):
-    """A folder another user can reach and write."""
+def place() -> Iterator[Path]:
+    """A folder that other users reach (those of pytest they do not), with one to write to in it."""
     if os.getuid():
         pytest.skip("only root can become another user")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.owner() == "root" and str(folder).startswith("/tmp/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    mine.chmod(0o777)
-    return mine
+    folder = Path(tempfile.mkdtemp(prefix="sesstore-access-", dir="/tmp"))
+    folder.chmod(0o755)
+    (folder / "mine").mkdir()
+    (folder / "mine").chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def copied(source: Path, place: Path) -> Path:
+    """A copy that everybody may read."""
+    copy = place / "theirs"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("*-lock"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return copy
 
 
 PLACES = ["embeddings/enc-*/2*/values/c.0.0", "embeddings/enc-*/2*/digests/c.0.0"]
 
 
 @pytest.mark.parametrize("what", [*PLACES, "share/index.json", "share/tasks/*", "share/bundles/*"])
-def test_files_that_may_not_be_read(forgery, open_folder, what):
-    path = sorted(forgery.path.glob(what))[0]
-    said = pulled(open_folder, forgery.path, "other", lambda: path.chmod(0))
-    path.chmod(0o644)
+def test_files_that_may_not_be_read(published, place, what):
+    theirs = copied(published, place)
+    path = sorted(theirs.glob(what))[0]
+    said = pulled(place / "mine", theirs, "other", lambda: path.chmod(0))
     assert said.startswith("StoreAccessError")
     assert str(path) in said
     assert "Permission denied" in said
-    assert not (open_folder / "zarr.json").exists() or verify(open_folder).ok
+    assert not (place / "mine/zarr.json").exists() or verify(place / "mine").ok
 
 
-def test_a_living_store_of_which_a_file_may_not_be_read(shared, open_folder):
-    path = sorted(shared.path.glob(PLACES[0]))[0]
-    for folder in (shared.path, *shared.path.rglob("*")):
-        folder.chmod(folder.stat().st_mode | (0o055 if folder.is_dir() else 0o044))
-    said = pulled(open_folder, shared.path, "other", lambda: path.chmod(0))
+def test_a_living_store_of_which_a_file_may_not_be_read(template, place):
+    theirs = copied(template, place)
+    path = sorted(theirs.glob(PLACES[0]))[0]
+    said = pulled(place / "mine", theirs, "other", lambda: path.chmod(0))
     assert said.startswith("StoreAccessError")
     assert str(path) in said
 
 
-def test_a_folder_that_may_not_be_looked_into(shared, open_folder):
-    said = pulled(open_folder, shared.path, "other", lambda: shared.path.chmod(0o700))
+def test_a_folder_that_may_not_be_looked_into(template, place):
+    theirs = copied(template, place)
+    said = pulled(place / "mine", theirs, "other", lambda: theirs.chmod(0o700))
     assert said.startswith("StoreAccessError")
-    assert str(shared.path) in said
+    assert str(theirs) in said
 
 
-def test_a_store_that_may_not_be_written(forgery, open_folder):
-    pull(open_folder, str(forgery.path))
-    shutil.rmtree(next(open_folder.glob("embeddings/int-*")))
-    said = pulled(open_folder, forgery.path, "other")
+def test_a_store_that_may_not_be_written(published, place):
+    theirs, mine = copied(published, place), place / "mine"
+    pull(mine, str(theirs))
+    shutil.rmtree(next(mine.glob("embeddings/int-*")))
+    said = pulled(mine, theirs, "other")
     assert said.startswith("StoreAccessError")
-    assert str(open_folder) in said
-    assert verify(open_folder).ok
+    assert str(mine) in said
+    assert verify(mine).ok
 
 
 @pytest.mark.parametrize(
