@@ -186,8 +186,8 @@ def _choose(
     chosen: NDArray[np.int64] = split[of_row]
     if len(np.unique(chosen)) <= len(wanted):
         raise InputError(
-            f"{counted(len(of_row), 'row')} are {counted(len(clusters), 'cluster')} of similar "
-            f"sequences (by {clusters.made_by}), too few or too large to keep "
+            f"{counted(len(of_row), 'row')} in {counted(len(clusters), 'cluster')} of similar "
+            f"sequences (by {clusters.made_by}): too few or too large to keep "
             f"{' and '.join(wanted)} apart from train. Give the splits in a column of train, valid "
             f"and test; or, for variants of one protein, say --random-splits"
         )

@@ -114,7 +114,7 @@ def test_one_file_with_a_split_column(tmp_path: Path) -> None:
 
 
 def test_train_is_never_used_as_another_split(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"1 rows are 1 clusters .* apart from train"):
+    with pytest.raises(InputError, match=r"1 row in 1 cluster .* apart from train"):
         load_task(RECIPE, write(tmp_path / "d", train=[row("MK")]))
 
 

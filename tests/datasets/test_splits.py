@@ -86,7 +86,7 @@ def test_a_test_set_of_another_name_is_one() -> None:
 
 def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
     records = families(1, 60)
-    with pytest.raises(InputError, match=r"60 rows are 1 cluster .* --random-splits"):
+    with pytest.raises(InputError, match=r"60 rows in 1 cluster .* --random-splits"):
         completed({"train": records})
     again = [record(records[7].protein.sequence, line=n) for n in (100, 101)]
     rows, (note,) = completed({"train": [*records, *again]}, at_random=True)
@@ -105,7 +105,7 @@ def test_given_splits_stay() -> None:
 
 
 def test_one_family_cannot_be_split() -> None:
-    with pytest.raises(InputError, match=r"50 rows are 1 cluster .*Give the splits in a column"):
+    with pytest.raises(InputError, match=r"50 rows in 1 cluster .*Give the splits in a column"):
         completed({"train": families(1, 50)})
 
 
