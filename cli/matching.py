@@ -44,8 +44,8 @@ def say_import(report: ImportReport, example: str, output: Output) -> None:
     _list(report.refused, "refused", None, output)
     _list(report.unmatched, "of no given sequence", None, output)
     if report.missing:
-        more = f" and {len(report.missing) - _SHOWN:,} more" if report.missing[_SHOWN:] else ""
-        output.line(f"without a record: {', '.join(map(_short, report.missing[:_SHOWN]))}{more}")
+        rest = f" and {len(report.missing) - _SHOWN:,} more" if report.missing[_SHOWN:] else ""
+        output.line(f"without a record: {', '.join(map(_short, report.missing[:_SHOWN]))}{rest}")
     if report.unmatched_list:
         output.line(f"list of what is not stored: {report.unmatched_list}")
     if not report.covered and report.unmatched:
@@ -56,21 +56,21 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _list(reasons: dict[str, str], what: str, path: str | None, output: Output) -> None:
+def _list(reasons: dict[str, str], headline: str, path: str | None, output: Output) -> None:
     if not reasons:
         return
-    output.line(f"{len(reasons):,} {what}:")
+    output.line(f"{len(reasons):,} {headline}:")
     for name, reason in list(reasons.items())[:_SHOWN]:
         output.line(f"  {_short(name)}: {_short(reason)}")
-    more = f"and {len(reasons) - _SHOWN:,} more; " if len(reasons) > _SHOWN else ""
+    rest = f"and {len(reasons) - _SHOWN:,} more; " if len(reasons) > _SHOWN else ""
     if path:
-        output.line(f"{more}list: {path}")
+        output.line(f"{rest}list: {path}")
 
 
-def _warn(what: str, reasons: dict[str, str], example: str, output: Output) -> None:
+def _warn(headline: str, reasons: dict[str, str], example: str, output: Output) -> None:
     name = _short(next(iter(reasons))).rpartition("/")[2]
     output.line(
-        f"{what}: their names do not meet. Those in the files are like '{name}', those of the "
+        f"{headline}: their names do not meet. Those in the files are like '{name}', those of the "
         f"sequences like '{_short(example)}'. Name the sequences in a FASTA file as the files do "
         f"(by accession, PDB entry and chain, or word for word) and give it with --sequences"
     )

@@ -111,8 +111,8 @@ def identify(name: str) -> Identifier:
     for rule in (_uniprot, _alphafold, _banked, _pdb):
         if (parts := rule(text, bare)) is not None:
             return parts
-    found = _PREDICTION.fullmatch(bare)
-    aliases = () if found is None else (identify(found["server"] or found["tool"]).identity,)
+    match = _PREDICTION.fullmatch(bare)
+    aliases = () if match is None else (identify(match["server"] or match["tool"]).identity,)
     return Identifier(text, bare, folded("".join(description)), aliases=aliases)
 
 
@@ -142,25 +142,25 @@ def _of_accession(
 
 
 def _alphafold(text: str, bare: str) -> Identifier | None:
-    found = _ALPHAFOLD.fullmatch(bare)
-    if found is None:
+    match = _ALPHAFOLD.fullmatch(bare)
+    if match is None:
         return None
-    return _of_accession(text, found[1] or found[3], found[2], None, None)
+    return _of_accession(text, match[1] or match[3], match[2], None, None)
 
 
 def _banked(text: str, bare: str) -> Identifier | None:
-    found = _BANKED.fullmatch(bare)
-    if found is None:
+    match = _BANKED.fullmatch(bare)
+    if match is None:
         return None
-    accession = found[1] or found[3]
-    return Identifier(text, accession, found[2] or found[4] or "", accession)
+    accession = match[1] or match[3]
+    return Identifier(text, accession, match[2] or match[4] or "", accession)
 
 
 def _pdb(text: str, bare: str) -> Identifier | None:
     if (entity := _ENTITY.fullmatch(bare)) is not None:
         entry, chain = entity[1], ""
-    elif (found := _PDB.fullmatch(bare)) is not None:
-        entry, chain = found[1], found[2] or found[3] or ""
+    elif (match := _PDB.fullmatch(bare)) is not None:
+        entry, chain = match[1], match[2] or match[3] or ""
     else:
         return None
     if entry.isdecimal():

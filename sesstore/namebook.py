@@ -16,6 +16,7 @@ import numpy as np
 from .identifiers import Identifier, folded, identify
 from .proteins import DIGEST_BYTES, Protein
 
+_NO_NAME = "no known protein has this name"
 _SHOWN = 3
 """Names quoted in a reason."""
 
@@ -91,19 +92,19 @@ class NameIndex:
         if len(digests := self.find(names, any_chain=any_chain)) > 1:
             return f"fits several known proteins: {_quoted(digests, name_of)}"
         if digests := self.relatives(names):
-            known = _quoted(digests, name_of)
-            return f"no known protein has this name, but another isoform, version or chain: {known}"
-        return "no known protein has this name"
+            relatives = _quoted(digests, name_of)
+            return f"{_NO_NAME}, but another isoform, version or chain: {relatives}"
+        return _NO_NAME
 
     def _fitting(self, step: Iterable[tuple[str, str]]) -> list[bytes]:
         for key, qualifier in step:
             first = np.searchsorted(self._hashes, hash(key), "left")
             last = np.searchsorted(self._hashes, hash(key), "right")
-            rows, theirs = self._rows[first:last], self._qualifiers[first:last]
+            rows, qualifiers = self._rows[first:last], self._qualifiers[first:last]
             if qualifier:
-                mine = hash(qualifier)
-                exact = rows[theirs == mine]
-                rows = exact if len(exact) else rows[theirs == 0]
+                wanted = hash(qualifier)
+                exact = rows[qualifiers == wanted]
+                rows = exact if len(exact) else rows[qualifiers == 0]
             if len(rows):
                 return list(dict.fromkeys(self._digests[row].tobytes() for row in rows))
         return []
@@ -138,8 +139,8 @@ def _steps(
 
 
 def _quoted(digests: Sequence[bytes], name_of: Callable[[bytes], str]) -> str:
-    more = len(digests) - _SHOWN
-    return ", ".join(map(name_of, digests[:_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+    rest = len(digests) - _SHOWN
+    return ", ".join(map(name_of, digests[:_SHOWN])) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 class KnownProteins:

@@ -83,7 +83,7 @@ def read_checkpoint(path: Path, spec: EncoderSpec) -> Checkpoint:
     Raises
     ------
     WeightsError
-        It is no such checkpoint, of another size, or its numbers would be others than its own; says
+        It is no such checkpoint, of another size, or would give other numbers than its own; says
         what it holds.
     """
     if path.is_dir():
@@ -103,10 +103,10 @@ def read_checkpoint(path: Path, spec: EncoderSpec) -> Checkpoint:
         state.pop("embed_positions.weight", None)
     _check_size(state, spec, path)
     _check_names(state, spec, path)
-    said = settings.get("token_dropout")
+    token_dropout = settings.get("token_dropout")
     return Checkpoint(
         state,
-        token_dropout=True if said is None else bool(said),
+        token_dropout=True if token_dropout is None else bool(token_dropout),
         eps=float(settings.get("layer_norm_eps", 1e-5)),
     )
 
@@ -114,8 +114,8 @@ def read_checkpoint(path: Path, spec: EncoderSpec) -> Checkpoint:
 def _of_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
     config = path.with_name("config.json")
     try:
-        said = json.loads(config.read_text("utf-8")) if config.is_file() else None
-        return load_file(path), {} if said is None else _DEFAULTS | said
+        settings = json.loads(config.read_text("utf-8")) if config.is_file() else None
+        return load_file(path), {} if settings is None else _DEFAULTS | settings
     except UNREADABLE as why:
         raise WeightsError(f"'{path}' cannot be read as weights: {_first_line(why)}") from None
 
@@ -132,9 +132,9 @@ def _of_pickle(path: Path, spec: EncoderSpec) -> tuple[State, dict[str, Any]]:
         ) from None
     state = _state_dict(content)
     if state is None:
-        held = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
+        kinds = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
         raise WeightsError(
-            f"'{path}' holds no weights by name but {held}. Expected a state dict, or one under "
+            f"'{path}' holds no weights by name but {kinds}. Expected a state dict, or one under "
             f"{', '.join(_STATES)}"
         )
     return state, _settings(content)
@@ -155,32 +155,32 @@ def _state_dict(content: Any, depth: int = 2) -> State | None:
 def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
     """What fair-esm notes beside the weights."""
     config = content.get("cfg")
-    said = config.get("model") if isinstance(config, Mapping) else content.get("args")
-    if isinstance(said, argparse.Namespace):
-        said = vars(said)
-    if not isinstance(said, Mapping):
+    settings = config.get("model") if isinstance(config, Mapping) else content.get("args")
+    if isinstance(settings, argparse.Namespace):
+        settings = vars(settings)
+    if not isinstance(settings, Mapping):
         return {}
     # Older files do not say emb_layer_norm_before where they have its weights: these decide.
-    return {name: value for name, value in said.items() if name != "emb_layer_norm_before"}
+    return {name: value for name, value in settings.items() if name != "emb_layer_norm_before"}
 
 
 def _trunk(content: State, path: Path) -> dict[str, Tensor]:
     """The trunk's weights by fair-esm's names, whatever stands before them."""
     names = {name: _WRAPPERS.sub("", name) for name in content}
-    trunks = [found for name in names.values() if (found := _EMBEDDING.fullmatch(name))]
+    trunks = [match for name in names.values() if (match := _EMBEDDING.fullmatch(name))]
     if len(trunks) != 1:
-        has = ", ".join(found[0] for found in trunks) or ", ".join([*names.values()][:4])
+        names_in_it = ", ".join(match[0] for match in trunks) or ", ".join([*names.values()][:4])
         problem = "several models" if trunks else "no ESM"
         raise WeightsError(
-            f"'{path}' holds {problem} ({has}). Save one model's state dict alone, with fair-esm's "
-            f"names or transformers'"
+            f"'{path}' holds {problem} ({names_in_it}). Save one model's state dict alone, with "
+            f"fair-esm's names or transformers'"
         )
     prefix, hugging_face = trunks[0][1], trunks[0][2] != "embed_tokens"
     state: dict[str, Tensor] = {}
     for name, bare in names.items():
         if bare.startswith(prefix):
-            inside = bare[len(prefix) :]
-            state[fair_esm_name(inside) if hugging_face else inside] = content[name]
+            own_name = bare[len(prefix) :]
+            state[fair_esm_name(own_name) if hugging_face else own_name] = content[name]
     return state
 
 
@@ -217,24 +217,26 @@ def _check_size(state: State, spec: EncoderSpec, path: Path) -> None:
 def _check_names(state: State, spec: EncoderSpec, path: Path) -> None:
     """Raise unless the trunk has all weights, in their shapes, and no others."""
     required, optional = trunk_shapes(state, spec)
-    here = {name for name in state if name.startswith(_TRUNK) and not _NO_WEIGHTS.fullmatch(name)}
-    lacking = sorted(required.keys() - here)
-    others = sorted(here - required.keys() - optional.keys())
+    present = {
+        name for name in state if name.startswith(_TRUNK) and not _NO_WEIGHTS.fullmatch(name)
+    }
+    absent = sorted(required.keys() - present)
+    unknown = sorted(present - required.keys() - optional.keys())
     wrong = [
         name
         for name, shape in (required | optional).items()
-        if name in here and tuple(state[name].shape) != shape
+        if name in present and tuple(state[name].shape) != shape
     ]
     for names, problem in (
-        (lacking, "lacks weights"),
-        (others, "has weights that are none of this model's, and would be left out"),
+        (absent, "lacks weights"),
+        (unknown, "has weights that are none of this model's, and would be left out"),
         (wrong, "has weights of another shape"),
     ):
         if names:
-            more = f" and {len(names) - 3:,} more" if names[3:] else ""
+            rest = f" and {len(names) - 3:,} more" if names[3:] else ""
             raise WeightsError(
                 f"'{path}' is no checkpoint of {spec.full_name}: it {problem} "
-                f"({', '.join(names[:3])}{more}). Merge adapters, or name the right file with "
+                f"({', '.join(names[:3])}{rest}). Merge adapters, or name the right file with "
                 f"--weights"
             )
 

@@ -73,6 +73,6 @@ _HUGGING_FACE_NAMES = (
 
 def fair_esm_name(name: str) -> str:
     """Name fair-esm gives a weight that transformers call so."""
-    for theirs, ours in _HUGGING_FACE_NAMES:
-        name = re.sub(theirs, ours, name)
+    for pattern, replacement in _HUGGING_FACE_NAMES:
+        name = re.sub(pattern, replacement, name)
     return name

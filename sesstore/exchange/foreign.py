@@ -219,8 +219,8 @@ def _embedding(record: ForeignEmbedding, protein: Protein, provenance: Provenanc
 def _misfit(shape: tuple[int, ...], kind: str, protein: Protein, dim: int) -> str:
     """What is wrong with the shape of a record; empty if nothing is."""
     if len(shape) != 2 or kind != "f":
-        what = "" if kind == "f" else "no floating-point numbers but values "
-        return f"is {what}of shape {shape}, not one row of numbers a residue"
+        phrase = "" if kind == "f" else "no floating-point numbers but values "
+        return f"is {phrase}of shape {shape}, not one row of numbers a residue"
     rows, columns = shape
     if rows != len(protein):
         extra = rows - len(protein)
@@ -253,7 +253,7 @@ def find_width(
         The records looked at.
     """
     fitting: Counter[int] = Counter()
-    others: list[int] = []
+    widths_seen: list[int] = []
     looked_at: list[ForeignEmbedding] = []
     for record in records:
         looked_at.append(record)
@@ -261,8 +261,8 @@ def find_width(
             protein = proteins.find(record.labels)
             fits = protein is not None and record.shape[0] == len(protein)
             fitting.update([record.shape[1]] if fits else [])
-            others.append(record.shape[1])
+            widths_seen.append(record.shape[1])
         if fitting.total() == _ENOUGH or len(looked_at) == _LOOKED_AT:
             break
-    widths = [width for width, _ in fitting.most_common(1)] or others
+    widths = [width for width, _ in fitting.most_common(1)] or widths_seen
     return (widths[0] if widths else 0), looked_at

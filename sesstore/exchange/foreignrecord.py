@@ -93,8 +93,8 @@ def file_labels(folder: Path, files: Iterable[Path]) -> dict[Path, tuple[str, ..
     So a file in a folder of its own is found by its name, but not where two folders have one (of
     two encoders, say): that would be a guess.
     """
-    inside = {file: file.relative_to(folder).with_suffix("") for file in files}
-    return dict(zip(inside, path_labels(inside.values()), strict=True))
+    relative = {file: file.relative_to(folder).with_suffix("") for file in files}
+    return dict(zip(relative, path_labels(relative.values()), strict=True))
 
 
 def path_labels(paths: Iterable[PurePath]) -> list[tuple[str, ...]]:

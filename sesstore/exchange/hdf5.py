@@ -67,22 +67,22 @@ def own_item(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Data
     link = group.get(name, getlink=True)
     if link is None:
         return None
-    where = f"{path}: '{f'{group.name}/{name}'.lstrip('/')}'"
+    place = f"{path}: '{f'{group.name}/{name}'.lstrip('/')}'"
     if not isinstance(link, h5py.HardLink):
-        raise _elsewhere(where, "is a link")
+        raise _elsewhere(place, "is a link")
     try:
         item = group[name]
     except (KeyError, OSError, RuntimeError) as problem:
-        raise InputError(f"{where} cannot be read: {problem}. Get the file again") from None
+        raise InputError(f"{place} cannot be read: {problem}. Get the file again") from None
     if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
-        raise _elsewhere(where, "has its values in another file")
+        raise _elsewhere(place, "has its values in another file")
     return item if isinstance(item, h5py.Group | h5py.Dataset) else None
 
 
-def _elsewhere(where: str, what: str) -> InputError:
+def _elsewhere(place: str, problem: str) -> InputError:
     return InputError(
-        f"{where} {what}, which is not followed: a file from elsewhere could have any file read. "
-        f"Make a file that holds its values itself, with `h5repack` or by copying the datasets"
+        f"{place} {problem}, which is not followed: a file from elsewhere could have any file "
+        f"read. Make one that holds its values itself, with `h5repack` or by copying the datasets"
     )
 
 
@@ -115,25 +115,27 @@ def read_hdf5(path: Path) -> Iterator[ForeignEmbedding]:
 
 def _names(file: h5py.File, path: Path) -> Iterator[str]:
     """Names of all datasets, those in groups too; a group that is in itself is read once."""
-    seen = {h5py.h5o.get_info(file.id).addr}
-    waiting: list[tuple[h5py.Group, int]] = [(file, 0)]
-    while waiting:
-        group, depth = waiting.pop()
+    addresses = {h5py.h5o.get_info(file.id).addr}
+    groups: list[tuple[h5py.Group, int]] = [(file, 0)]
+    while groups:
+        group, depth = groups.pop()
         for name in group:
             item = own_item(group, name, path)
             if isinstance(item, h5py.Dataset):
                 yield f"{group.name}/{name}".lstrip("/")
-            elif item is not None and (address := h5py.h5o.get_info(item.id).addr) not in seen:
-                seen.add(address)
+            elif item is not None and (address := h5py.h5o.get_info(item.id).addr) not in addresses:
+                addresses.add(address)
                 if depth == _DEEPEST:
                     raise InputError(f"{path} has groups in groups, over {_DEEPEST} deep")
-                waiting.append((item, depth + 1))
+                groups.append((item, depth + 1))
 
 
-def _record(file: h5py.File, name: str, others: tuple[str, ...], path: Path) -> ForeignEmbedding:
+def _record(
+    file: h5py.File, name: str, more_labels: tuple[str, ...], path: Path
+) -> ForeignEmbedding:
     dataset = file[name]
     return ForeignEmbedding(
-        _labels(dataset, (name, *others)),
+        _labels(dataset, (name, *more_labels)),
         tuple(dataset.shape or ()),
         dataset.dtype.kind,
         lambda: _values(file[name], path),
@@ -189,21 +191,21 @@ def write_hdf5(
     """
     if style not in STYLES:
         raise InputError(f"HDF5 style '{style}' is none of {', '.join(STYLES)}")
-    written: set[str] = set()
+    identities: set[str] = set()
     with h5py.File(path, "x") as file:
         for protein, values in embeddings:
             by_md5, by_sha256 = sequence_hashes(protein.sequence)
             identity = {"bio_embeddings": by_md5, "biotrainer": by_sha256}.get(style, protein.id)
-            if identity in written:
+            if identity in identities:
                 continue
-            written.add(identity)
+            identities.add(identity)
             key = _key(identity)
             if key in file:  # of another id
                 key = f"{key}_{protein.digest.hex()[:12]}"
             dataset = file.create_dataset(key, data=values)
             if key != protein.id:
                 dataset.attrs["original_id"] = _original_id(protein.id)
-    return len(written)
+    return len(identities)
 
 
 def _original_id(name: str) -> str | np.void:

@@ -42,8 +42,8 @@ def read_npy(folder: Path) -> Iterator[ForeignEmbedding]:
 
 
 def _with_id(labels: tuple[str, ...], ids: Mapping[str, str]) -> tuple[str, ...]:
-    known = ids.get(labels[0])
-    return labels if known is None else (known,)
+    protein_id = ids.get(labels[0])
+    return labels if protein_id is None else (protein_id,)
 
 
 def _record(file: Path, labels: tuple[str, ...]) -> ForeignEmbedding:

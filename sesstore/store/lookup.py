@@ -54,8 +54,8 @@ class ProteinNames:
 
     def example(self) -> str:
         """The name of one of them; empty if there is none."""
-        given = (protein.id for protein in self.given.proteins.values())
-        return next(given, None) or next((name for name, _ in self._store.names()), "")
+        names = (protein.id for protein in self.given.proteins.values())
+        return next(names, None) or next((name for name, _ in self._store.names()), "")
 
     def reason(self, names: Sequence[str]) -> str:
         """Why names find nothing, in words."""
