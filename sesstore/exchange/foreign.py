@@ -125,7 +125,7 @@ class SequenceBook:
         return self._index.reason(labels, lambda digest: self.proteins[digest].id, any_chain=True)
 
 
-_ENOUGH, _LOOKED_AT = 20, 1000
+_ENOUGH, _LOOKED_AT = 20, 200
 """Records that settle the width, and those looked at for them."""
 
 
@@ -202,9 +202,12 @@ def _stored(store: Store, provenance: Provenance) -> set[bytes]:
 
 def _embedding(record: ForeignEmbedding, protein: Protein, provenance: Provenance) -> Embedding:
     """Values of a record as they are stored; raises `InputError` where they do not fit."""
-    if problem := record.problem or _misfit(record.shape, record.kind, protein, provenance.dim):
+    shape = record.shape
+    if shape == (provenance.dim,) and len(protein) == 1:
+        shape = (1, provenance.dim)  # scripts that squeeze the batch's axis take this one, too
+    if problem := record.problem or _misfit(shape, record.kind, protein, provenance.dim):
         raise InputError(problem)
-    values = record.values
+    values = record.values.reshape(shape)
     if not np.isfinite(values).all():
         raise InputError("holds values that are not finite")
     try:

@@ -48,8 +48,16 @@ def _with_id(labels: tuple[str, ...], ids: Mapping[str, str]) -> tuple[str, ...]
 
 def _record(file: Path, labels: tuple[str, ...]) -> ForeignEmbedding:
     try:
-        # Mapped, so that what a header claims and the file lacks is an error, and not memory.
-        return ForeignEmbedding.of(labels, open_memmap(file, mode="r"))
+        # Mapped, so that what a header claims and the file lacks is an error, and not memory; and
+        # again to be read, for a map holds its file open.
+        mapped = open_memmap(file, mode="r")
+        return ForeignEmbedding(
+            labels,
+            mapped.shape,
+            mapped.dtype.kind,
+            lambda: np.array(open_memmap(file, mode="r")),
+            mapped.nbytes,
+        )
     except (ValueError, EOFError, OSError, TypeError, SyntaxError, OverflowError) as problem:
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         return ForeignEmbedding(labels, problem=f"{file} is no plain .npy array: {reason}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -84,6 +86,21 @@ def test_fair_esms_label_counts_before_the_file(tmp_path: Path) -> None:
     torch.save(content, tmp_path / "A0A1" / "12-60 a domain.pt")
     (record,) = read_fairesm(tmp_path, 6)
     assert record.labels[:2] == ("A0A1/12-60 a domain", "A0A1/12-60")
+
+
+def test_any_number_of_files_is_read_with_few_of_them_open(tmp_path: Path) -> None:
+    for i in range(150):
+        np.save(tmp_path / f"p{i}.npy", np.full((1, 3), i, np.float16))
+    command = (
+        "import resource, sys; from pathlib import Path; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
+        "from sesstore.exchange.npy import read_npy; records = list(read_npy(Path(sys.argv[1]))); "
+        "print(len({float(record.values[0, 0]) for record in records}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "150"
 
 
 def test_the_named_layer_is_read(tmp_path: Path) -> None:

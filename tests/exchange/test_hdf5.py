@@ -136,6 +136,20 @@ def test_what_a_dataset_claims_is_checked_before_it_is_read(tmp_path: Path) -> N
     assert "columns" in report.refused["c"]
 
 
+def test_one_residue_whose_axis_was_squeezed_away_is_one_row(tmp_path: Path) -> None:
+    """ProtTrans' script squeezes the batch's axis, and that of a single residue with it."""
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["one"] = np.full(4, 7, np.float16)
+        file["two"] = np.full((2, 4), 2, np.float16)
+        file["mean"] = np.full(4, 3, np.float16)
+    proteins = [Protein("one", "M"), Protein("two", "MK"), Protein("mean", "MKV")]
+    store = Store.create(tmp_path / "s")
+    made = declared("x", format_named("uniprot"), 4)
+    report = import_embeddings(store, read_hdf5(tmp_path / "x.h5"), proteins, made)
+    assert (report.imported, list(report.refused)) == (2, ["mean"])
+    assert store.embeddings().get(proteins[0].digest).tolist() == [[7, 7, 7, 7]]
+
+
 def test_a_damaged_record_does_not_keep_the_others_out(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     values = np.random.default_rng(0).normal(size=(200, 32)).astype(np.float32)
