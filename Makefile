@@ -34,7 +34,7 @@ lint: $(READY)  ## Lint, format check, types, import contracts
 docs: $(READY)  ## Build the documentation site into site/: strict, without any request
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-soak: $(READY)  ## Kill, fill and corrupt stores 200 times (minutes)
+soak: $(READY)  ## Do to stores whatever may happen to them, 400 times (many minutes)
 	$(BIN)/python -m tests.soak
 
 bench: $(READY)  ## Run every benchmark at full size (quiet machine, many minutes)

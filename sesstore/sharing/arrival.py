@@ -7,7 +7,6 @@ fetched. Parts become a segment of this store, each protein checked by its own s
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +26,7 @@ from ..provenance import Provenance
 from ..residues import Embedding
 from ..store import Store, layout
 from ..store.access import system_errors
+from ..store.scratch import hold
 from ..store.segmentcheck import segment_problems
 from ..store.segments import Segment
 from ..store.unfinished import check_same_storage
@@ -141,28 +141,14 @@ def _unfinished(final: Path) -> Iterator[Path]:
     place = final.with_name(f".pull-{final.name}")
     while True:
         place.mkdir(exist_ok=True)
-        try:
-            handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:  # it got its final name, or was removed, just now
+        handle = hold(place, wait=True)
+        if handle is None:  # it got its final name, or was removed, just now
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if not _is_same(handle, place):  # so it did while this one waited
-                continue
             yield place
             return
         finally:
             os.close(handle)
-
-
-def _is_same(handle: int, place: Path) -> bool:
-    """Whether a folder that is open is the one of that name."""
-    mine = os.fstat(handle)
-    try:
-        named = place.lstat()
-    except FileNotFoundError:
-        return False
-    return (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino)
 
 
 def _fetch_file(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import InputError, NotStoredError
+from ..files import make_folder
 from ..store.access import system_errors
 from ..store.files import replace_file
 from . import names
@@ -152,7 +153,7 @@ class FolderRemote:
     def put(self, path: str, file: Path) -> None:
         """Copy a file to its place."""
         place = self.place(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         with system_errors(place):
             replace_file(place, file.read_bytes())
 
@@ -161,7 +162,7 @@ class FolderRemote:
         place = self.place(path)
         if place.exists():
             return False
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         replace_file(place, raw)
         return True
 
@@ -194,7 +195,7 @@ class FolderRemote:
     def replace_index(self, raw: bytes, version: Any) -> bool:
         """Replace the index."""
         place = self.place(names.INDEX)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         handle = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..alphabets import BUILT_IN, Alphabet, declare
 from ..errors import CorruptStoreError, InputError, MissingFileError
+from ..files import make_folder
 from . import layout
 from .access import system_errors
 from .files import replace_file
@@ -121,7 +122,7 @@ def store_alphabet(root: Path, one: Alphabet) -> None:
     declare(one, f"store {root}")
     if known.get(one.name) != one:
         body = to_toml(one)
-        (root / layout.ALPHABETS).mkdir(exist_ok=True)
+        make_folder(root / layout.ALPHABETS)
         replace_file(
             root / layout.ALPHABETS / f"{one.name}.toml",
             _HASH + sha256(body).hexdigest().encode() + b"\n" + body,

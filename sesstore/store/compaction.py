@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,8 +28,10 @@ from ..progress import SILENT, Progress
 from ..provenance import Fingerprint, circumstances
 from ..residues import Embedding
 from . import layout
+from .access import system_errors
 from .embeddings import Embeddings
 from .integrity import leftovers
+from .scratch import hold
 from .segmentcheck import segment_problems
 from .segments import SegmentWriter
 from .store import Store
@@ -186,7 +189,7 @@ def _merge(
 def _remove(path: Path) -> None:
     """Take a segment out of sight in one step, then delete it."""
     gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
-    with suppress(FileNotFoundError):
+    with system_errors(path), suppress(FileNotFoundError):
         os.rename(path, gone)
         fsync(path.parent)
     shutil.rmtree(gone, ignore_errors=True)
@@ -194,7 +197,9 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / layout.COMPACTION_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    lock = folder / layout.COMPACTION_LOCK
+    with system_errors(lock):
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -249,19 +254,40 @@ def gc(
     GcReport
     """
     report = GcReport()
-    found = [p for p in leftovers(store.path) if _age(p) >= older_than and not _in_use(p)]
+    for path in leftovers(store.path):
+        with _held(path) as is_free:
+            if is_free and _age(path) >= older_than:
+                _collect(store, path, report, dry_run=dry_run)
     if set_aside and (store.path / layout.SET_ASIDE).is_dir():
-        found.append(store.path / layout.SET_ASIDE)
-    for path in found:
-        report.removed.append(str(path.relative_to(store.path)))
-        report.bytes += _bytes_of(path)
-        if dry_run:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _collect(store, store.path / layout.SET_ASIDE, report, dry_run=dry_run)
     return report
+
+
+def _collect(store: Store, path: Path, report: GcReport, *, dry_run: bool) -> None:
+    size = _bytes_of(path)
+    if not dry_run:
+        with system_errors(path), suppress(FileNotFoundError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    report.removed.append(str(path.relative_to(store.path)))
+    report.bytes += size
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[bool]:
+    """Hold what is unfinished while it is removed; False if a living process here has it."""
+    if path.is_symlink():
+        yield True
+        return
+    with system_errors(path):
+        handle = hold(path)
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def _age(path: Path) -> float:
@@ -275,24 +301,11 @@ def _age(path: Path) -> float:
     return time.time() - max(stamps)
 
 
-def _in_use(path: Path) -> bool:
-    """Whether a living process on this machine holds the lock of an unfinished segment."""
-    if not path.is_dir() or path.is_symlink():
-        return False
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
 def _bytes_of(path: Path) -> int:
-    if path.is_dir() and not path.is_symlink():
-        return sum(inner.lstat().st_size for inner in path.rglob("*") if inner.is_file())
-    return path.lstat().st_size
+    """Size of a file, or of all in a folder; what goes meanwhile counts nothing."""
+    total = 0
+    for place in [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]:
+        with suppress(FileNotFoundError):
+            status = place.lstat()
+            total += 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+    return total

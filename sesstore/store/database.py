@@ -26,11 +26,12 @@ import google_crc32c
 import lmdb
 
 from ..errors import CorruptStoreError, StoreError
-from ..files import fsync
+from ..files import fsync, make_folder
 from .access import full, is_refusal, is_there, refusal, system_errors
 from .files import how_to_share, replace_file
 from .pages import check_whole
 from .readlock import reader_lock, wait_for_readers
+from .scratch import new_file
 from .seals import seal_of, seal_path
 
 FIRST_MAP = 1 << 30
@@ -289,14 +290,17 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
     path = path.absolute()
     if not is_there(path):
         with system_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+            make_folder(path.parent)
+            beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+            handle = new_file(beside)
         try:
             _make(beside, tables)
+            with system_errors(path):
+                os.fsync(handle)
             _name_it(beside, path)
             fsync(path.parent)
-            fsync(path.parent.parent)
         finally:
+            os.close(handle)
             for file in (beside, Path(f"{beside}-lock")):
                 with suppress(FileNotFoundError):
                     file.unlink()

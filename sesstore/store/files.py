@@ -22,8 +22,9 @@ from typing import Any
 
 from ..cells import cell
 from ..errors import CorruptStoreError, StorageFullError, UnwritableError
-from ..files import fsync, write_file
+from ..files import fsync, write_all
 from .access import full, system_errors
+from .scratch import new_file
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SEAL = "sha256"
@@ -84,8 +85,13 @@ def replace_file(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
         with system_errors(path):
-            write_file(beside, data)
-            os.rename(beside, path)
+            handle = new_file(beside)
+            try:
+                write_all(handle, data)
+                os.fsync(handle)
+                os.rename(beside, path)
+            finally:
+                os.close(handle)
             fsync(path.parent)
     except BaseException:
         with suppress(OSError):

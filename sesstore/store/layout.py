@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptStoreError, InputError, StoreFormatError
-from ..files import fsync, write_file
+from ..files import fsync, make_folder, write_file
 from ..provenance import Provenance, canonical_json
 from ..strays import is_stray
 from .access import system_errors
 from .files import replace_file
+from .scratch import new_folder
 
 FORMAT = 1
 METADATA = "zarr.json"
@@ -266,11 +267,11 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
     """Make a group folder in one atomic step; fine if somebody else made it first."""
     if (folder / METADATA).is_file():
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
+    beside, handle = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}"), -1
     try:
         with system_errors(folder):
-            beside.mkdir()
+            make_folder(folder.parent)
+            handle = new_folder(beside)
             write_file(beside / METADATA, group_metadata(attributes))
             fsync(beside)
             try:
@@ -283,6 +284,8 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
             fsync(folder.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        if handle >= 0:
+            os.close(handle)
 
 
 def check_format(attributes: dict[str, Any], where: Path) -> None:

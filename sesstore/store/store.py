@@ -21,6 +21,7 @@ from ..errors import (
     StoreFormatError,
     UnknownNameError,
 )
+from ..files import make_folder
 from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance, circumstances
 from ..residues import StructureTokens
@@ -73,7 +74,7 @@ class Store:
                 raise StoreFormatError(
                     f"'{path}' holds other things than a store. Name a new or an empty folder"
                 )
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path)
             made = {"format": layout.FORMAT, "kind": "store", "made": circumstances()}
             replace_file(root, layout.group_metadata(made))
         layout.make_group(path / layout.EMBEDDINGS, {"kind": "embeddings"})

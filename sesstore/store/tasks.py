@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CorruptStoreError
+from ..files import make_folder
 from ..provenance import canonical_json
 from ..tasks import Problem, Split, Task, plain_label
 from .access import system_errors
@@ -33,7 +34,7 @@ def write_task(path: Path, task: Task) -> None:
     """
     body = "".join(line + "\n" for line in _lines(task)).encode()
     with system_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     replace_file(path, body + _footer(body))
 
 

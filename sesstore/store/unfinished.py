@@ -7,7 +7,6 @@ one.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -25,6 +24,7 @@ from ..provenance import Provenance
 from ..residues import STORAGE_TYPES, Embedding
 from . import layout
 from .files import sealed
+from .scratch import new_folder
 from .shards import ShardWriter, checksums_of
 
 
@@ -62,9 +62,7 @@ class UnfinishedSegment:
             "provenance": provenance.to_json(),
             "circumstances": dict(circumstances),
         }
-        self.path.mkdir()
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = new_folder(self.path)
         self._scales: ShardWriter | None = None
         self.digests: list[bytes] = []
         self._lengths: list[int] = []

@@ -97,7 +97,7 @@ def try_all(folder: Path) -> tuple[int, list[str]]:
         said = _said(attempt, store, place)
         if said is None or len(said) < 15 or (names_file and str(place) not in said):
             unclear.append(f"{name}: {said}")
-        elif _hash(store.path) != before:
+        if _hash(store.path) != before:
             unclear.append(f"{name}: the store was changed")
             before = _hash(store.path)
     return count, unclear
@@ -169,13 +169,10 @@ def _documents() -> Iterator[Case]:
         "text": b"hello\n",
         "two on a line": good.strip() + good,
         "junk": bytes(range(256)) * 4,
-        "latin-1": good.replace(b"P1", "é".encode("latin-1")),
-        "utf-16": good.decode().encode("utf-16"),
         "single quotes": str(GOOD).encode(),
         "deep": b"[" * 100_000 + b"\n",
         "empty": b"",
         "blank": b"\n\n  \n",
-        "gzip without suffix": gzip.compress(good),
         "NUL": good + b"\0\0\0",
         "csv inside": b"name,aa_seq,label\nP1,MKV,1\n",
         "html": b"<!doctype html><title>404</title>\n",
@@ -189,7 +186,6 @@ def _documents() -> Iterator[Case]:
         "header only": b"name,aa_seq,label\n",
         "too many columns": b"name,aa_seq,label\nP1,MKV,1,2,3\n",
         "too few columns": b"name,aa_seq,label\nP1\n",
-        "semicolons": b"name;aa_seq;label\nP1;MKV;1\n",
         "junk": bytes(range(256)) * 4,
         "empty": b"",
         "open quote": b'name,aa_seq,label\nP1,"MKV,1\n',
@@ -199,7 +195,6 @@ def _documents() -> Iterator[Case]:
     for name, data in tables.items():
         yield f"csv: {name}", _file_of("train.csv", data), True
     for name in ("train.jsonl.gz", "train.csv.gz"):
-        yield f"{name}: not gzip", _file_of(name, good), True
         yield f"{name}: cut", _file_of(name, gzip.compress(good * 50)[:-9]), True
     yield "no files", lambda s, p: load("deeploc_binary", data=p), True
     yield "no folder", lambda s, p: load("deeploc_binary", data=p / "none"), True
@@ -228,12 +223,10 @@ def _fasta() -> Iterator[Case]:
         "empty": b"",
         "blank": b"\n\n",
         "json": b'{"aa_seq": "MKV"}\n',
-        "utf-16": ">a\nMKV\n".encode("utf-16"),
         "dots": b">a\nM.V\n",
     }
     for name, data in files.items():
         yield f"fasta: {name}", _fasta_of("x.fasta", data), True
-    yield "fasta: not gzip", _fasta_of("x.fasta.gz", b">a\nMKV\n"), True
     yield "fasta: cut gzip", _fasta_of("x.fasta.gz", gzip.compress(b">a\nMKV\n" * 99)[:-9]), True
     yield "fasta: missing", lambda s, p: load(str(p / "none.fasta")), True
 

@@ -1,32 +1,25 @@
-"""Kill the writing process, fill the disk under it, make fsync and rename fail; look after each.
+"""Do to stores whatever may happen to them, and look after each fault.
 
 A child does the work of `workload.run`. After each fault the store must open and verify, hold
-everything it held before, and every value must be right. After some faults on one store the work is
-run to its end, and the content must be whole, with nothing twice.
+everything it held before, and every value must be right. In the end the work is run once more, and
+the content must be whole, with nothing twice. A store that fails is kept, with what was raised.
 """
 
 from __future__ import annotations
 
-import errno
+import itertools
 import os
 import random
-import resource
 import shutil
-import signal
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from sesstore.errors import SesstoreError
+from . import damage, interruptions, neighbours, workload
+from .children import UNCLEAR, Child
 
-from . import workload
-
-CALLS = {"write": errno.ENOSPC, "fsync": errno.EIO, "rename": errno.EIO, "mkdir": errno.ENOSPC}
 PER_STORE = 6
-UNCLEAR = 66
-"""Exit status of a child that raised something which is no error on purpose."""
 
 
 @dataclass
@@ -39,120 +32,119 @@ class Outcome:
     stores_lost: int = 0
     proteins_lost: int = 0
     proteins_duplicated: int = 0
-    unclear: int = 0
+    tracebacks: int = 0
     problems: list[str] = field(default_factory=list)
 
+    def count(self, kind: str) -> None:
+        """Count a fault that took effect."""
+        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+        self.faults += 1
 
-def torture(folder: Path, count: int, rng: random.Random) -> Outcome:
-    """Inject `count` faults: kills and failing system calls in turn."""
+    def add(self, what: str, problems: list[str]) -> None:
+        """Note what went wrong with a store."""
+        self.stores_lost += bool(problems)
+        self.tracebacks += sum("Traceback" in problem for problem in problems)
+        self.problems += [f"{what}: {problem}" for problem in problems]
+
+
+def torture(folder: Path, count: int, rng: random.Random, evidence: Path) -> Outcome:
+    """Inject `count` faults of all kinds in turn; stores that fail go to `evidence`."""
     outcome = Outcome()
-    seconds = _uninterrupted(folder / "first")
+    folder.chmod(0o755)  # other people look in, too
+    full = folder / "full"
+    seconds = _uninterrupted(full)
+    kinds = _in_turn(rng)
     while outcome.faults < count:
-        path = folder / f"store{outcome.stores}"
+        path, before = folder / f"store{outcome.stores}", len(outcome.problems)
         outcome.stores += 1
-        before = workload.State()
-        for _ in range(min(PER_STORE, count - outcome.faults)):
-            kind = _one_fault(path, seconds, rng)
-            outcome.by_kind[kind] = outcome.by_kind.get(kind, 0) + 1
-            outcome.faults += kind != "none"
-            outcome.unclear += kind == "unclear"
-            after = workload.state_of(path)
-            _compare(before, after, outcome, f"{path.name} after {kind}")
-            before = after
-            if after.complete:
-                break
-        _finish(path, before, outcome)
-        shutil.rmtree(path, ignore_errors=True)
+        kind = next(kinds)
+        if kind in interruptions.KINDS:
+            _interrupted(path, kind, seconds, rng, outcome, count)
+        elif kind in neighbours.SITUATIONS:
+            outcome.count(kind)
+            outcome.add(kind, neighbours.SITUATIONS[kind](path, full, seconds, rng))
+            _finish(path, kind, workload.State(), outcome)
+        else:
+            outcome.count(kind)
+            shutil.copytree(full, path)
+            outcome.add(kind, damage.damage(kind, path, rng))
+            outcome.add(f"{kind}, and on", damage.finish(path))
+        _clear(path, evidence if len(outcome.problems) > before else None)
+    shutil.rmtree(full)
     return outcome
 
 
+def _in_turn(rng: random.Random) -> Iterator[str]:
+    """All kinds, shuffled, again and again."""
+    kinds = [*interruptions.KINDS, *neighbours.SITUATIONS, *damage.KINDS]
+    if os.geteuid() != 0:
+        others = {*neighbours.AS_ROOT, interruptions.KINDS[-1], damage.REFUSALS[-1]}
+        kinds = [kind for kind in kinds if kind not in others]
+    return itertools.chain.from_iterable(rng.sample(kinds, len(kinds)) for _ in itertools.count())
+
+
 def _uninterrupted(path: Path) -> float:
+    workload.run(path.with_name("warm"))  # what is imported here, children of any user have
+    shutil.rmtree(path.with_name("warm"))
     started = time.perf_counter()
-    status = _in_child(lambda: workload.run(path))[1]
-    if status or not workload.state_of(path).complete:
-        raise RuntimeError("the work does not even succeed undisturbed")
-    shutil.rmtree(path)
+    child = Child.start(lambda: workload.run(path), path.with_suffix(".log"))
+    if child.wait() or not workload.state_of(path).complete:
+        raise RuntimeError(f"the work does not even succeed undisturbed: {child.text}")
     return time.perf_counter() - started
 
 
+def _interrupted(
+    path: Path, first: str, seconds: float, rng: random.Random, outcome: Outcome, count: int
+) -> None:
+    """Interrupt the work again and again; the first time by a given kind of fault."""
+    before = workload.State()
+    for number in range(min(PER_STORE, count - outcome.faults)):
+        kind = first if number == 0 else rng.choice(interruptions.KINDS)
+        if number and os.geteuid() != 0 and kind == interruptions.KINDS[-1]:
+            continue
+        status, child = interruptions.interrupt(kind, path, seconds, rng)
+        if status:
+            outcome.count(kind)
+        if status == UNCLEAR:
+            outcome.add(kind, [child.text])
+        after = workload.state_of(path)
+        _compare(before, after, outcome, f"{path.name} after {kind}")
+        before = after
+        if after.complete:
+            break
+    _finish(path, path.name, before, outcome)
+
+
 def _compare(before: workload.State, after: workload.State, outcome: Outcome, what: str) -> None:
-    outcome.stores_lost += not after.opened or bool(after.problems)
     outcome.proteins_lost += after.lost(before)
-    outcome.problems += [f"{what}: {problem}" for problem in after.problems]
+    problems = list(after.problems)
+    if lost := after.lost(before):
+        problems.append(f"{lost} things are gone")
+    outcome.add(what, problems if after.opened else [*problems, "it does not open"])
 
 
-def _finish(path: Path, before: workload.State, outcome: Outcome) -> None:
-    _, status = _in_child(lambda: workload.run(path))
+def _finish(path: Path, what: str, before: workload.State, outcome: Outcome) -> None:
+    child = Child.start(lambda: workload.run(path), path.with_suffix(".log"))
+    status = child.wait()
     after = workload.state_of(path)
-    _compare(before, after, outcome, f"{path.name}, re-run")
+    _compare(before, after, outcome, f"{what}, re-run")
     if status:
-        outcome.problems.append(f"{path.name}: the re-run ended with {status}")
-        outcome.stores_lost += 1
+        outcome.add(what, [f"the re-run ended with {status}: {child.text}"])
     everything = {p.digest for p in workload.PROTEINS}
     missing = workload.State(embeddings=everything, tokens=everything, proteins=everything)
     outcome.proteins_lost += after.lost(missing)
     outcome.proteins_duplicated += after.rows - len(after.embeddings)
 
 
-def _one_fault(path: Path, seconds: float, rng: random.Random) -> str:
-    """Run the work with one fault in it; what kind it was, "none" if it came too late."""
-    if rng.random() < 0.6:
-        delay = rng.uniform(0, seconds)
-        killed, _ = _in_child(lambda: workload.run(path), kill_after=delay)
-        return "SIGKILL" if killed else "none"
-    kind = rng.choice([*CALLS, "file size"])
-    if kind == "file size":
-        limit = rng.randrange(20_000, 200_000)
-        _, status = _in_child(lambda: _with_limit(path, limit))
-    else:
-        when = rng.randrange(1, 120)
-        _, status = _in_child(lambda: _with_failing(path, kind, when))
-    if status == UNCLEAR:
-        return "unclear"
-    return kind if status else "none"
-
-
-def _with_failing(path: Path, call: str, when: int) -> None:
-    """From the n-th call on, a system call fails, as on a disk that stays full or broken."""
-    real: Callable[..., Any] = getattr(os, call)
-    count = 0
-
-    def failing(*args: Any, **kwargs: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count >= when:
-            raise OSError(CALLS[call], os.strerror(CALLS[call]))
-        return real(*args, **kwargs)
-
-    setattr(os, call, failing)
-    workload.run(path)
-
-
-def _with_limit(path: Path, limit: int) -> None:
-    """No file may grow beyond a limit: reaches LMDB too, which writes by itself."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    workload.run(path)
-
-
-def _in_child(work: Callable[[], None], kill_after: float | None = None) -> tuple[bool, int]:
-    """Do some work in a forked process; whether it had to be killed, and its exit status."""
-    child = os.fork()
-    if child == 0:
-        _work_and_exit(work)
-    if kill_after is None:
-        return False, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    time.sleep(kill_after)
-    os.kill(child, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return status == -signal.SIGKILL, status
-
-
-def _work_and_exit(work: Callable[[], None]) -> None:
-    status = UNCLEAR
-    try:
-        work()
-        status = 0
-    except (SesstoreError, OSError):
-        status = 1
-    finally:
-        os._exit(status)
+def _clear(path: Path, evidence: Path | None) -> None:
+    """Remove a store and what belongs to it, or keep it where somebody can look at it."""
+    for place in sorted(path.parent.glob(f"{path.name}*")):
+        if place.name.removeprefix(path.name)[:1] not in ("", "."):
+            continue  # of store12, not of store1
+        if evidence is not None:
+            evidence.mkdir(parents=True, exist_ok=True)
+            shutil.move(place, evidence / place.name)
+        elif place.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink()

@@ -14,6 +14,7 @@ from sesstore.jobs.status import status
 from sesstore.store import Store, compaction, embeddings
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
+from sesstore.store.scratch import hold
 from sesstore.store.summary import summarise
 
 
@@ -216,6 +217,53 @@ def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
     assert alive.commit() is not None
     assert len(store.embeddings(made.fingerprint)) == len(filled.proteins) + 1
     assert gc(store, older_than=0, set_aside=True).removed == ["set-aside"]
+
+
+def test_gc_beside_writers_that_begin_takes_nothing_from_them(tmp_path, kit):
+    """With no grace at all: only the lock tells what lives."""
+    store, made = Store.create(tmp_path / "s"), kit.provenance()
+    known = kit.proteins(20)
+    child = os.fork()
+    if child == 0:
+        try:
+            for protein in known:
+                store.add_proteins([protein])
+                store.add_tokens([kit.tokens(protein, f"source{len(protein)}")], {})
+                with store.writer(made, {}) as writer:
+                    writer.add(kit.embedding(protein, made))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        gc(store, older_than=0)
+    assert ended == (child, 0)
+    assert content(store, "enc").keys() == {p.digest for p in known}
+    assert verify(store.path).ok
+
+
+def test_gc_holds_what_it_removes(filled, monkeypatch):
+    """Nobody can begin to write in a folder that is being removed."""
+    folder = filled.store.encoder_folder("enc_int8") / ".20200101T000000000000-0123456789abcdef"
+    folder.mkdir()
+    seen = []
+    real = compaction.shutil.rmtree
+    monkeypatch.setattr(
+        compaction.shutil, "rmtree", lambda path: (seen.append(hold(path)), real(path))
+    )
+    assert len(gc(filled.store, older_than=0).removed) == 1
+    assert seen == [None]
+
+
+def test_gc_leaves_what_others_hide_in_a_store(filled):
+    """Version control, snapshots, file managers: only names this package makes are its own."""
+    root, folder = filled.store.path, filled.store.encoder_folder("enc_int8")
+    for place in (root, root / "tokens", folder):
+        for name in (".git", ".dvc", ".snapshot", ".gone", ".20200101", ".nfs0123456789ab"):
+            (place / name).mkdir()
+            (place / name / "HEAD").write_text("x")
+        for name in (".DS_Store", "._values", ".gitignore", ".toy.jsonl.swp"):
+            (place / name).write_text("x")
+    assert gc(filled.store, older_than=0).removed == []
 
 
 def test_gc_waits_an_hour_by_default(filled):
