@@ -106,8 +106,8 @@ class UnfinishedSegment:
         write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))
         fsync(self.path)
         os.rename(self.path, self._final)
-        os.close(self._lock)
         fsync(self._final.parent)
+        self._let_go()
         return self._final.name
 
     def abort(self) -> None:
@@ -117,7 +117,13 @@ class UnfinishedSegment:
 
     def _remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self._lock)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the lock, once: its number may be another file's by now."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _write_array(
         self, name: str, values: NDArray[Any], files: dict[str, dict[str, Any]]

@@ -6,16 +6,19 @@ book of what would be lost if the power went.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sesstore.errors import StorageFullError, StoreAccessError
 from sesstore.provenance import circumstances
 from sesstore.residues import Embedding
 from sesstore.store import Store, layout
 from sesstore.store.compaction import compact
+from sesstore.store.database import open_database
 from sesstore.store.files import replace_file
 
 
@@ -122,8 +125,6 @@ def test_the_seal_is_gone_from_disk_before_a_database_changes(tmp_path, kit, dis
     """A seal that came back after a crash would blame a sound file."""
     store = Store.create(tmp_path / "store")
     store.add_proteins(kit.proteins(5))
-    from sesstore.store.database import open_database
-
     database, seal = open_database(store.path / layout.PROTEINS), store.path / "proteins.lmdb.seal"
     synced = []
     disk.after_fsync = lambda _, handle: synced.append(
@@ -139,8 +140,6 @@ def test_the_seal_is_gone_from_disk_before_a_database_changes(tmp_path, kit, dis
 
 def test_after_a_full_disk_what_was_dropped_is_taken_again(tmp_path, kit, monkeypatch):
     """By the same writer: dropped proteins are not among those it has seen."""
-    from sesstore.errors import StorageFullError
-
     store, made, known = Store.create(tmp_path / "s"), kit.provenance(), kit.proteins(4)
     with store.writer(made, {}) as writer:
         writer.add(kit.embedding(known[0], made))
@@ -179,3 +178,24 @@ def test_what_is_compacted_keeps_its_place_in_time(tmp_path, kit):
     assert view.segments[0].id.split("-")[0] == ids[0]
     for digest, expected in before.items():
         np.testing.assert_array_equal(view.get(digest), expected)
+
+
+def test_a_disk_that_fails_in_the_last_step_is_one_error_and_closes_nothing_twice(
+    tmp_path, kit, monkeypatch
+):
+    """The segment has its name by then; its lock's number may belong to another file soon."""
+    store, made, known = Store.create(tmp_path / "s"), kit.provenance(), kit.proteins(2)
+    real, folder = os.fsync, store.path / layout.EMBEDDINGS / layout.encoder_folder(made)
+
+    def failing(handle: int) -> None:
+        if os.readlink(f"/proc/self/fd/{handle}") == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(StoreAccessError), store.writer(made, {}) as writer:
+        writer.add(kit.embedding(known[0], made))
+    monkeypatch.setattr(os, "fsync", real)
+    with store.writer(made, {}) as writer:
+        writer.add(kit.embedding(known[1], made))
+    assert {row.tobytes() for row in store.embeddings().digests} == {p.digest for p in known}
