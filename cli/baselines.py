@@ -11,25 +11,19 @@ from .output import Output, duration
 if TYPE_CHECKING:
     from sesstore.store import Store
 
-DESCRIPTIONS = {
-    "trivial": "the mean, or the classes' shares",
-    "sequence": "linear, on composition and length",
-    "neighbours": "nearest proteins by mean embedding",
-    "linear": "linear, on mean embeddings",
-}
-
 
 def after_training_baselines(run: str, store: Store, output: Output) -> dict[str, Any] | None:
     """Measure simple models on a training's rows and say what they reach."""
     if os.environ.get("RANK", "0") != "0":
         return None
     from sesstore.jobs.baselines import measure_baselines
+    from sesstore.training.baseline_report import MODELS
 
     report = measure_baselines(store, Path(run))
     rows = [
         [
             name,
-            DESCRIPTIONS[name],
+            MODELS[name],
             _number(metrics[report.split][report.monitor]),
             _between(*report.intervals[name]),
             duration(report.seconds[name]),

@@ -6,80 +6,20 @@ reported split: both are scored on the same draws (see `training.intervals`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..store import Embeddings, Store
-from ..store.files import replace_file
 from ..tasks import Task
+from ..training.baseline_report import BaselineReport
 from ..training.baselines import BaselineScore, Rows, best_baseline, score_baselines
 from ..training.evaluate import load_predictions, split_data
 from ..training.intervals import Predicted, intervals, resample
-from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run
 from ..training.seeds import runs_at
-
-RECORD = "baselines.json"
-
-
-@dataclass(frozen=True)
-class BaselineReport:
-    """Simple models on the rows of a training, and the adapter against the best of them.
-
-    Parameters
-    ----------
-    split : str
-        Which is reported: ``test``, or ``valid`` if there is no test.
-    monitor : str
-        The metric that is compared.
-    metrics : dict of str to dict
-        For each model, for each split, metric to value.
-    intervals : dict of str to (float, float)
-        95 % interval of each model's monitor on the reported split.
-    seconds : dict of str to float
-        Of fitting and predicting, by model.
-    best : str
-        The model with the best monitor on valid.
-    difference, low, high : float
-        Mean monitor of the adapter minus that of the best model, on the reported split, and its
-        95 % interval; NaN where a metric is not defined.
-    """
-
-    split: str
-    monitor: str
-    metrics: dict[str, dict[str, dict[str, float]]]
-    intervals: dict[str, tuple[float, float]]
-    seconds: dict[str, float]
-    best: str
-    difference: float
-    low: float
-    high: float
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
-
-    @property
-    def sentence(self) -> str:
-        """Which is better, in a sentence."""
-        sign = -1 if self.monitor in HIGHER_IS_WORSE else 1
-        low, high = sorted((sign * self.low, sign * self.high))
-        if low > 0:
-            verdict = f"The adapter is better than the best simple model ({self.best})"
-        elif high < 0:
-            verdict = f"The adapter is worse than the best simple model ({self.best})"
-        else:
-            verdict = f"The adapter and the best simple model ({self.best}) are not told apart"
-        return (
-            f"{verdict}: {self.split} {self.monitor} {self.difference:+.4f} "
-            f"(95 % interval {self.low:+.4f} to {self.high:+.4f})"
-        )
 
 
 def measure_baselines(store: Store, run_path: Path | str) -> BaselineReport:
@@ -103,8 +43,7 @@ def measure_baselines(store: Store, run_path: Path | str) -> BaselineReport:
     task = store.task(runs[0].task["name"])
     scores = score_baselines(task, _rows(store, task, store.embeddings(runs[0].fingerprint)))
     report = _compared(task, runs, scores)
-    data = json.dumps(report.to_json(), indent=1).encode() + b"\n"
-    replace_file(Path(run_path) / RECORD, data)
+    report.save(Path(run_path))
     return report
 
 

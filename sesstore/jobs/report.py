@@ -21,6 +21,7 @@ from ..errors import InputError, NotStoredError, UnknownNameError
 from ..residues import StructureTokens
 from ..store import Embeddings, Store, Tokens
 from ..tasks import Problem, Split, Task
+from ..training.baseline_report import BaselineReport
 from ..training.evaluate import load_predictions
 from ..training.findings import (
     ERRORS,
@@ -116,6 +117,7 @@ def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
         intervals=intervals(names, problem, last),
         classes=tuple(class_scores(task["classes"], problem, last)),
         confusion=confusion(n_classes, last) if single else None,
+        baselines=BaselineReport.load(path),
         citations=_citations(runs[0], _published(runs[0].fingerprint.encoder)),
     )
 

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from ..tasks import Problem
+from ..training.baseline_report import MODELS, BaselineReport
 from ..training.findings import ERRORS, Findings
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
@@ -92,6 +93,8 @@ def write_report(found: Findings, folder: Path) -> list[Path]:
     )
     _summary(report, found)
     _metrics(report, found)
+    if found.baselines is not None:
+        _baselines(report.page, found.baselines)
     _learning(report, found)
     _predictions(report, found)
     _along(report, found)
@@ -137,6 +140,19 @@ def _metrics(report: Report, found: Findings) -> None:
     units = [NAMES[name] for name in IN_UNITS if name in found.intervals]
     note = f"{' and '.join(units)} in units of {found.run.task['classes'][0]}." if units else ""
     page.table([*head, *seeds, f"95 % interval ({found.split})"], rows, note)
+
+
+def _baselines(page: Page, baselines: BaselineReport) -> None:
+    """What simple models reach on the same rows."""
+    monitor = NAMES.get(baselines.monitor, baselines.monitor)
+    page.section("Simple models on the same rows")
+    head = ["model", "what it is", f"{baselines.split} {monitor}", "95 % interval"]
+    rows = []
+    for name, metrics in baselines.metrics.items():
+        value, (low, high) = metrics[baselines.split][baselines.monitor], baselines.intervals[name]
+        defined = None if value != value else value
+        rows.append([name, MODELS[name], defined, f"{low:.4f} to {high:.4f}" if low == low else ""])
+    page.table(head, rows, baselines.sentence + ".")
 
 
 def _learning(report: Report, found: Findings) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tasks import Problem
+from .baseline_report import BaselineReport
 from .intervals import Predicted
 from .perclass import ClassScore
 from .runs import Run
@@ -97,6 +98,8 @@ class Findings:
         Some proteins, residue by residue.
     drawn : str
         What their values are, such as ``"attention"``.
+    baselines : BaselineReport, optional
+        What simple models reach, where that was measured.
     citations : tuple of str
     notes : tuple of str
         What could not be found out, and why.
@@ -113,6 +116,7 @@ class Findings:
     rows: RowFacts | None = None
     along: tuple[Along, ...] = ()
     drawn: str = ""
+    baselines: BaselineReport | None = None
     citations: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.jobs.baselines import BaselineReport, measure_baselines
+from sesstore.jobs.baselines import measure_baselines
+from sesstore.jobs.report import gather
 from sesstore.tasks import Problem
+from sesstore.training.baseline_report import BaselineReport
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.intervals import resample
 
@@ -50,6 +52,9 @@ def test_it_stays_in_the_folder(seeded: Seeded, report: BaselineReport) -> None:
     record = json.loads((Path(seeded.report.run) / "baselines.json").read_text())
     assert record["best"] == report.best
     assert record["metrics"] == report.metrics
+    read = gather(Path(seeded.report.run), None).baselines
+    assert read is not None
+    assert read.sentence == report.sentence
 
 
 @pytest.mark.parametrize(

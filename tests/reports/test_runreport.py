@@ -5,6 +5,7 @@ import pytest
 from sesstore.reports.methods import methods
 from sesstore.reports.runreport import write_report
 from sesstore.tasks import Problem
+from sesstore.training.baseline_report import BaselineReport
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -51,6 +52,28 @@ def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
     text = parsed(write_report(bare, tmp_path)[0].read_text())[1]
     assert "A note." in text
     assert "Where errors concentrate" not in text
+    assert "Simple models" not in text
+
+
+def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables) -> None:
+    from dataclasses import replace
+
+    nan = float("nan")
+    metrics = {
+        "trivial": {"valid": {"mcc": 0.0}, "test": {"mcc": nan}},
+        "linear": {"valid": {"mcc": 0.5}, "test": {"mcc": 0.4321}},
+    }
+    intervals = {"trivial": (nan, nan), "linear": (0.31, 0.52)}
+    seconds = {"trivial": 0.0, "linear": 1.0}
+    baselines = BaselineReport(
+        "test", "mcc", metrics, intervals, seconds, "linear", 0.05, 0.01, 0.09
+    )
+    found = replace(findings(seeds=1), rows=None, along=(), drawn="", baselines=baselines)
+    page = write_report(found, tmp_path)[0]
+    assert "is better than the best simple model (linear)" in page.read_text()
+    (table,) = [rows for rows in tables(page) if rows and rows[0].get("model") == "trivial"]
+    assert [list(row.values())[2] for row in table] == ["-", "0.4321"]
+    assert [list(row.values())[3] for row in table] == ["", "0.3100 to 0.5200"]
 
 
 def test_pages_open_without_errors(report_of, compared, browser) -> None:
