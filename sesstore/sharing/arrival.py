@@ -168,7 +168,7 @@ def _fetch_file(
         advance(done)
         moved = 0
         if done < entry.bytes:
-            for piece in reader.remote.stream(path, done):
+            for piece in reader.stream(path, done):
                 done += len(piece)
                 moved += len(piece)
                 if done > entry.bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -92,11 +93,12 @@ class Reader:
     def whole(self, path: str, most: int, sha: str | None = None) -> bytes:
         """Fetch a small file, of at most `most` bytes and with that SHA-256."""
         parts, done = [], 0
-        for piece in self.remote.stream(path):
-            done += len(piece)
-            if done > most:
-                raise names.refused(f"{path} is larger than it may be")
-            parts.append(piece)
+        with self._explained(path):
+            for piece in self.remote.stream(path):
+                done += len(piece)
+                if done > most:
+                    raise names.refused(f"{path} is larger than it may be")
+                parts.append(piece)
         self.bytes += done
         raw = b"".join(parts)
         if sha is not None and sha256(raw).hexdigest() != sha:
@@ -106,7 +108,7 @@ class Reader:
     def save(self, path: str, place: Path, size: int, sha: str) -> None:
         """Fetch a file of that size and SHA-256 into a file of this machine."""
         total, done = sha256(), 0
-        with system_errors(place), place.open("wb") as file:
+        with self._explained(path), system_errors(place), place.open("wb") as file:
             for piece in self.remote.stream(path):
                 done += len(piece)
                 if done > size:
@@ -119,9 +121,29 @@ class Reader:
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Fetch some bytes of a file that has `size`."""
-        data = self.remote.read(path, start, stop, size)
+        with self._explained(path):
+            data = self.remote.read(path, start, stop, size)
         self.bytes += len(data)
         return data
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """Yield a file's bytes from `start` on; the caller counts them."""
+        with self._explained(path):
+            yield from self.remote.stream(path, start)
+
+    @contextmanager
+    def _explained(self, path: str) -> Iterator[None]:
+        """Say what it means if a file is not there that an index names."""
+        try:
+            yield
+        except NotStoredError:
+            if path == names.INDEX or path.startswith(f"{names.COMMITS}/"):
+                raise
+            raise NotStoredError(
+                f"{self.remote.url} names {path}, which is not there, or not whole: it was removed "
+                f"meanwhile, or is lost. Run the same command again; if that does not help, who "
+                f"shares it can repair it (in object storage with `sesstore repair --store URL`)"
+            ) from None
 
     def footer(self, sha: str, entry: BundleEntry) -> Footer:
         """Fetch the footer of a bundle, once."""

@@ -144,7 +144,7 @@ class RemoteCheck:
     def _hash(self, part: Part) -> None:
         for path in part.files:
             total = sha256()
-            for piece in self.target.stream(path):
+            for piece in self.reader.stream(path):
                 total.update(piece)
             if total.hexdigest() != path.rsplit("/", 1)[1]:
                 raise CorruptStoreError(f"{path} is not what was written")

@@ -10,7 +10,7 @@ import pytest
 
 from sesstore.errors import CorruptStoreError, SesstoreError, StoreError
 from sesstore.sharing import limits, names
-from sesstore.sharing.publish import row_sum
+from sesstore.sharing.publish import row_sum, sums_of_segment
 from sesstore.sharing.pull import pull
 from sesstore.sharing.remote import FolderRemote
 from sesstore.sharing.wanted import Selection
@@ -109,12 +109,13 @@ def test_a_sender_who_lies_well(forgery, file, change):
     assert "refused" in refused_whole
 
 
-def test_embeddings_of_another_length_than_the_sequence(forgery):
+@pytest.mark.parametrize("ids", [(), ("s0p0", "s0p1")], ids=["whole", "parts"])
+def test_embeddings_of_another_length_than_the_sequence(forgery, ids):
     """Two digests exchanged: every hash fits, but not the sequences."""
     segment = forgery.segments()[0]
     raw = (segment / "digests/c.0.0").read_bytes()
     forgery.reseal(segment, "digests/c.0.0", raw[32:64] + raw[:32] + raw[64:])
-    assert "another length" in forgery.refused(Selection(plms=("enc",)))
+    assert "another length" in forgery.refused(Selection(ids=ids, plms=("enc",)))
 
 
 def test_a_stream_that_never_ends(forgery, monkeypatch):
@@ -176,6 +177,29 @@ def test_other_values_behind_the_back_of_the_index(forgery):
     values = (segment / "values/c.0.0").read_bytes()
     forgery.reseal(segment, "values/c.0.0", bytes(2) + values[2:], index=False)
     assert "not what the index says" in forgery.refused(Selection(plms=("enc",)))
+
+
+@pytest.mark.parametrize("encoder", ["enc", "int"])
+def test_values_that_are_not_finite_in_parts(forgery, encoder):
+    """With their sums made to fit."""
+    file = "values/c.0.0" if encoder == "enc" else "scales/c.0"
+    for segment in forgery.segments(encoder):
+        raw = (segment / file).read_bytes()
+        residues = int(np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")[-1])
+        size = residues * (32 if encoder == "enc" else 2)  # a shard's index follows
+        forgery.reseal(segment, file, b"\xff\x7f" * (size // 2) + raw[size:])
+        sums = sums_of_segment(segment)
+        (forgery.path / names.sums_path(segment.name)).write_bytes(sums)
+    chosen = Selection(ids=("s0p3", "s0p60"), plms=(encoder,))
+    assert "not finite" in forgery.refused(chosen)
+
+
+@pytest.mark.parametrize("change", [lambda raw: raw[:-16], lambda raw: raw + bytes(16)])
+def test_more_or_fewer_sums_than_proteins(forgery, change):
+    for segment in forgery.segments():
+        path = forgery.path / names.sums_path(segment.name)
+        path.write_bytes(change(path.read_bytes()))
+    forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
 
 
 OFFSETS = [

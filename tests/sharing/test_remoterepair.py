@@ -80,6 +80,15 @@ def test_what_is_gone_is_sent_again(store, tmp_path, target, what, fault):
     assert (again.faults, again.rebuilt, again.lost) == ({}, [], False)
 
 
+@pytest.mark.parametrize("what", ["values/c.0.0", "digests/c.0.0", "sums", "proteins", "task"])
+def test_what_vanished_is_said_with_a_way_on(tmp_path, target, what):
+    """Between the index and its files, for good or for the moment; partial pulls too."""
+    target.remove([one_of(target, what)])
+    chosen = Selection(ids=("s0p0",)) if what == "sums" else Selection()
+    with pytest.raises(NotStoredError, match=r"Run the same command again.*sesstore repair"):
+        pull(tmp_path / "mine", target.url, chosen)
+
+
 def test_without_a_copy_what_is_lost_is_counted(store, tmp_path, target):
     index = published(target)
     folder = next(name for name in index.encoders if name.startswith("enc-"))
