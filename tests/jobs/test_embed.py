@@ -129,6 +129,23 @@ def test_a_signal_commits_what_is_done_and_a_second_run_goes_on(
     assert (report.encoded, report.already_stored) == (40 - done, done)
 
 
+class InterruptingLast(Interrupting):
+    """Progress that sends the signal after the last of some proteins."""
+
+    left = 40
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= 1
+        if not self.left:
+            super().advance(amount)
+
+
+def test_a_signal_after_the_last_protein_stops_nothing(store: Store, encoder, proteins) -> None:
+    report = embed(store, encoder, proteins, progress=InterruptingLast(signal.SIGTERM))
+    assert (report.encoded, report.already_stored, report.failed) == (40, 0, {})
+    assert len(store.embeddings()) == 40
+
+
 def test_an_unknown_storage_type(store: Store, encoder, proteins) -> None:
     with pytest.raises(InputError, match="float16, float32, int8"):
         embed(store, encoder, proteins, dtype="float64")

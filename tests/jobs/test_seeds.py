@@ -106,6 +106,8 @@ def test_another_source_is_read_where_it_is_named(seeded) -> None:
         options = PredictOptions(source=source, keep=False)
         with prediction(run, given, seeded.store, options) as predicted:
             rows[source] = predict_rows(predicted)
+        assert predicted.report.proteins == 90
+        assert predicted.report.with_structure == (0 if source == "pdb" else 90)
     assert rows[None] == rows["alphafold2"] != rows["esmfold"]
     assert not any(row["structure"] for row in rows["pdb"])
 

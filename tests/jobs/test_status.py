@@ -32,6 +32,10 @@ def test_what_partitions_have_done_and_what_remains(store: Store, encoder, prote
         (3, 10, 10),
         (4, 10, 0),
     ]
+    for part, said in zip(parts, found.partitions, strict=True):
+        residues = sum(map(len, part))
+        assert said.residues == residues
+        assert said.residues_done == (residues if said.partition in (1, 3) else 0)
     assert found.to_json()["remaining"] == 20
     assert datetime.now(UTC) - datetime.fromisoformat(found.last_commit) < timedelta(minutes=5)
     assert found.seconds_left > 0

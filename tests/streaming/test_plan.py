@@ -87,6 +87,22 @@ def test_proteins_among_a_few_blocks_are_mixed() -> None:
     assert max(halves) < 0.8
 
 
+def test_blocks_are_of_residues_that_lie_together() -> None:
+    """Proteins of a block, counted along the store, are among those of a few blocks only."""
+    rng = np.random.default_rng(4)
+    lengths = np.concatenate([np.full(1200, 2000), np.full(6000, 100)])
+    places = rng.permutation(len(lengths))
+    stored = np.argsort(places)
+    block = np.empty(len(lengths), np.int64)
+    block[stored] = np.cumsum(lengths[stored]) // BLOCK
+    order = np.concatenate(plan_epoch(lengths, 9999, seed=1, epoch=1, places=places).batches)
+    at = np.argsort(order)
+    most = np.sort(np.bincount(block))[-MIXED:].sum()
+    for number in range(block.max() + 1):
+        where = at[block == number]
+        assert where.max() - where.min() < most
+
+
 def test_a_plan_in_order_is_in_order_and_says_so() -> None:
     plan = plan_in_order(np.array([3, 3, 3, 9, 1]), 6)
     assert [rows.tolist() for rows in plan.batches] == [[0, 1], [2], [3], [4]]

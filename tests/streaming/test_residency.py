@@ -29,6 +29,7 @@ def test_auto_takes_the_nearest_place_that_fits(needed, free, chosen) -> None:
 
 def test_what_is_asked_for_is_taken_if_it_fits() -> None:
     assert choose_residency("disk", 1, {"ram": GIGA}) == "disk"
+    assert choose_residency("ram", 8 * GIGA, {"ram": 8 * GIGA}) == "ram"  # all of it
     with pytest.raises(InputError, match="--residency disk"):
         choose_residency("ram", 2 * GIGA, {"ram": GIGA})
     with pytest.raises(InputError, match="--residency disk"):

@@ -89,6 +89,12 @@ def test_another_kind_of_task_is_refused(taught, trained) -> None:
         )
 
 
+def test_other_classes_are_refused(taught, trained) -> None:
+    task = replace(taught.task(), classes=("a", "b", "c", "d"))
+    with pytest.raises(InputError, match=r"with 3 classes; task 'toy' is single_label with 4"):
+        evaluate(trained[Problem.SINGLE_LABEL], task, "test", taught.embeddings, taught.tokens)
+
+
 def test_missing_predictions(trained) -> None:
     with pytest.raises(MissingFileError, match="train"):
         load_predictions(trained[Problem.SINGLE_LABEL], "train")

@@ -36,7 +36,7 @@ def test_values_and_residues_of_proteins() -> None:
 
 def test_labels_missed_among_as_many_as_there_are() -> None:
     scores = [[[0.9, 0.8, 0.1, 0.2], [0.1, 0.2, 0.3, 0.4]]] * 2
-    runs = seeds(scores, [[1, 0, 1, 0], [0, 0, 0, 1]], [0, 1])
+    runs = seeds(scores, [[1, 0, 0, 1], [0, 0, 0, 1]], [0, 1])
     assert row_errors(Problem.MULTI_LABEL, runs, 2).tolist() == [0.5, 0.0]
-    expected = -np.log([0.9, 0.2, 0.1, 0.8]).sum()
+    expected = -np.log([0.9, 0.2, 0.9, 0.2]).sum()
     assert row_losses(Problem.MULTI_LABEL, runs, 2)[0] == pytest.approx(expected)

@@ -180,3 +180,24 @@ def test_better_knows_which_way_is_up() -> None:
     assert better("rmse", 1.0, 2.0)
     assert better("rmse", 1.0, None)
     assert not better("accuracy", float("nan"), None)
+
+
+@pytest.mark.parametrize("problem", list(METRICS))
+def test_what_is_right_is_better_than_what_is_wrong(problem) -> None:
+    """By every metric, whether more or less of it is better."""
+    chance = torch.Generator().manual_seed(3)
+    if problem.is_regression:
+        labels = torch.randn(40, generator=chance)
+        right, wrong = labels, -labels + 1
+    else:
+        labels = torch.arange(40) % 3
+        right = torch.nn.functional.one_hot(labels, 3).float() * 0.9
+        wrong = right[:, [1, 2, 0]]
+        if problem is Problem.MULTI_LABEL:
+            labels = right.ceil().long()
+    good, bad = (compute(METRICS[problem], problem, s, labels) for s in (right, wrong))
+    for name in METRICS[problem]:
+        assert better(name, good[name], bad[name]), name
+        assert not better(name, bad[name], good[name]), name
+        assert not better(name, good[name], good[name]), name
+        assert better(name, bad[name], None), name

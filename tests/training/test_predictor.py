@@ -51,6 +51,14 @@ def test_the_unmasked_share_counts_residues_with_a_token(taught, trained) -> Non
         assert share == pytest.approx((codes != 8).mean())
 
 
+def test_a_structure_counts_though_every_residue_is_masked(taught, masked) -> None:
+    strict = replace(masked, config={**masked.config, "fit": {"min_plddt": 100}})
+    digests = taught.task().splits["test"].digests
+    found = Predictor([strict])(digests, taught.embeddings, taught.tokens)
+    assert found.structure.all()
+    assert not found.unmasked.any()
+
+
 def test_residue_predictions_have_a_row_a_residue(taught, trained) -> None:
     digests = taught.task().splits["test"].digests
     predictor = Predictor([trained[Problem.RESIDUE_SINGLE_LABEL]])

@@ -106,5 +106,6 @@ def test_a_training_sends_settings_epochs_and_scores(taught, out: Path) -> None:
     assert [e.step for e in found.Scalars("loss")] == [1, 2]
     (last,) = found.Scalars("best/test/accuracy")
     assert last.value == pytest.approx(run.metrics["test"]["accuracy"])
+    assert last.step == len(run.history) == 2
     (settings,) = (out / "tracked").rglob("hparams.yml")
     assert "lr: 0.0005" in settings.read_text()
