@@ -99,6 +99,24 @@ class LetterError(InputError):
         return type(self), (self.letter, self.place)
 
 
+def checked_id(id: str) -> str:
+    """Return an id without white space around it.
+
+    Raises
+    ------
+    InputError
+        It holds a control character, such as a line end.
+    """
+    name = id.strip()
+    control = _CONTROL.search(name)
+    if control is not None:
+        raise InputError(
+            f"the id {name[:40]!r} holds a control character (U+{ord(control[0]):04X}), which no "
+            f"table or FASTA can keep. Take it out"
+        )
+    return name
+
+
 def digest_of(sequence: str) -> bytes:
     """SHA-256 of a sequence that is already normalised: 32 bytes."""
     return hashlib.sha256(sequence.encode("ascii")).digest()
@@ -130,14 +148,7 @@ class Protein:
         InputError
             See `normalise`; or the id holds a control character, such as a line end.
         """
-        name = id.strip()
-        control = _CONTROL.search(name)
-        if control is not None:
-            raise InputError(
-                f"the id {name[:40]!r} holds a control character (U+{ord(control[0]):04X}), which "
-                f"no table or FASTA can keep. Take it out"
-            )
-        return cls(name, normalise(sequence))
+        return cls(checked_id(id), normalise(sequence))
 
     @cached_property
     def digest(self) -> bytes:

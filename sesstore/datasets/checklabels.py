@@ -22,8 +22,30 @@ FAR = 6.0
 def check_labels(task: Task) -> list[Finding]:
     """Find what of the labels misleads."""
     check = _values if task.problem.is_regression else _classes
-    found = [*check(task), *_unlabelled(task)]
+    found = [*check_names(task), *check(task), *_unlabelled(task)]
     return [finding for finding in found if finding.count]
+
+
+def check_names(task: Task) -> list[Finding]:
+    """Find classes whose names differ in case or blanks alone."""
+    if task.problem.is_regression:
+        return []
+    alike: dict[str, list[str]] = {}
+    for name in task.classes:
+        alike.setdefault("".join(name.lower().split()), []).append(name)
+    odd = [names for names in alike.values() if len(names) > 1]
+    if not odd:
+        return []
+    return [
+        Finding(
+            "classes_alike",
+            "classes whose names differ in case or blanks alone",
+            sum(map(len, odd)),
+            first([", ".join(map(repr, names)) for names in odd]),
+            "what is one class is learned and measured as several",
+            "write each class in one way",
+        )
+    ]
 
 
 def label_summary(task: Task, split: Split) -> str:

@@ -43,7 +43,7 @@ def guess_problem(records: Sequence[Record]) -> Guess:
     Raises
     ------
     InputError
-        The labels fit nothing: text that differs in nearly every row.
+        The labels fit nothing: text that differs in nearly every row; says where the first is.
     """
     labels = [record.label for record in records if record.label not in (None, "")]
     if _one_a_residue(records):
@@ -62,9 +62,12 @@ def guess_problem(records: Sequence[Record]) -> Guess:
             return Guess(Problem.REGRESSION, f"labels are {len(kinds):,} different whole numbers")
         return Guess(Problem.SINGLE_LABEL, f"labels are {len(kinds)} different whole numbers")
     if len(kinds) > max(MOST_CLASSES, len(labels) // 2):
-        raise InputError(
-            f"labels are text that differs in {len(kinds):,} of {len(labels):,} rows. Is this the "
-            f"column of labels? Name another with --label, or say --task-type"
+        odd = next(record for record in records if not _is_number(record.label))
+        column = f"column {odd.column}: " if odd.column else ""
+        raise odd.error(
+            f"{column}'{str(odd.label)[:40]}' is text, and labels differ in {len(kinds):,} of "
+            f"{len(labels):,} rows. Is this the column of labels? Name another with --label, take "
+            f"units out of numbers, or say --task-type"
         )
     return Guess(Problem.SINGLE_LABEL, f"labels are {len(kinds)} different words")
 

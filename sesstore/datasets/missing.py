@@ -142,7 +142,7 @@ def _has_a_part_each(record: Record) -> bool:
 
 def _places(records: Sequence[Record]) -> str:
     first, lines = records[0], [r for r in records if r.path == records[0].path]
-    numbers = ", ".join(f"{record.line:,}" for record in lines[:_SHOWN])
+    numbers = ", ".join(f"{line:,}" for line in sorted(record.line for record in lines)[:_SHOWN])
     more = ", ..." if len(records) > _SHOWN else ""
     column = f", column {first.column}" if first.column else ""
     plural = "s" if len(lines) > 1 else ""

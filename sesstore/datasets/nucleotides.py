@@ -15,7 +15,12 @@ SHORTEST = 20
 """Letters below which nothing is said."""
 
 SHARE = 0.95
+"""Of bases among the letters; `SHARE_AMONG_CODES` where the others are codes for several bases."""
+
+SHARE_AMONG_CODES = 0.8
 _BASES = "ACGTUN"
+_CODES = frozenset("ACGTUNRYSWKMBDHV")
+"""The letters of IUPAC for nucleotides."""
 
 
 def looks_like_nucleotides(sequence: str) -> bool:
@@ -26,7 +31,8 @@ def looks_like_nucleotides(sequence: str) -> bool:
     if len(sequence) < SHORTEST:
         return False
     counts = [sequence.count(base) for base in _BASES]
-    return sum(counts) >= SHARE * len(sequence) and sum(map(bool, counts[:5])) >= 3
+    share = SHARE_AMONG_CODES if _CODES.issuperset(sequence) else SHARE
+    return sum(counts) >= share * len(sequence) and sum(map(bool, counts[:5])) >= 3
 
 
 class NucleotideCheck:

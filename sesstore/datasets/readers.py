@@ -82,14 +82,18 @@ def read_records(
         The file is of another kind, or holds no record.
     """
     known: dict[tuple[str, ...], Columns] = {}
+    before, again = 0, 0
     for line, row in read_rows(path, named, warn, most):
+        # JSON may hold all rows in one line.
+        before, again = line, again + 1 if line == before else 0
         header = tuple(map(str, row))
         if header not in known:
             try:
                 known[header] = find_columns(header, named)
             except InputError as problem:
                 raise RecordError(str(problem), path, line) from None
-        yield record_from(row, known[header], path, line, allow_partial=allow_partial)
+        name = f"{path.name}:{line}.{again + 1}" if again else f"{path.name}:{line}"
+        yield record_from(row, known[header], path, line, name, allow_partial=allow_partial)
 
 
 def read_header(path: Path, named: Columns | None = None) -> tuple[str, ...]:

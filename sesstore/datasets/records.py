@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..alphabets import DSSP, FOLDSEEK
 from ..errors import InputError, RecordError
-from ..proteins import Protein
+from ..proteins import Protein, checked_id, normalise
 from ..tasks import SPLITS
 from .columns import Columns, sequence_column, taken_as
 
@@ -77,6 +77,7 @@ def record_from(
     columns: Columns,
     path: Path,
     line: int,
+    unnamed: str,
     *,
     allow_partial: bool = False,
 ) -> Record:
@@ -90,6 +91,8 @@ def record_from(
         Which column is what.
     path, line : Path, int
         Where it stands.
+    unnamed : str
+        Id of its protein where it has none.
     allow_partial : bool
         Mask tokens whose number is not that of the residues, instead of refusing them.
 
@@ -98,14 +101,16 @@ def record_from(
     RecordError
         The sequence is missing or holds another letter, or tokens do.
     """
-    name = str(taken_as(row, columns.id) or f"{path.name}:{line}")
+    given = taken_as(row, columns.id)
+    name = unnamed if given is None or not str(given).strip() else str(given)
     try:
         column = sequence_column(columns, map(str, row))
         sequence = row.get(column)
         if not isinstance(sequence, str):
             raise InputError(f"column {column} holds {_kind(sequence)}, not a sequence")
         with _in_column(column):
-            protein = Protein.parse(name, sequence)
+            letters = normalise(sequence)
+        protein = Protein(checked_id(name), letters)
         tokens, partial = _tokens(row, protein, allow_partial)
         split = split_said(taken_as(row, columns.split), taken_as(row, columns.validation))
     except InputError as problem:

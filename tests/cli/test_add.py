@@ -59,6 +59,16 @@ def test_what_add_warns_of_the_doctor_finds(cli) -> None:
         assert {warning for warning in warnings if "a.csv" not in warning} <= lines
 
 
+def test_classes_that_differ_in_case_are_warned_of(cli) -> None:
+    table(Path("a.csv"), ["Yes", "no", "YES ", "No", "no"] * 3)
+    said = cli("add", "a.csv")
+    assert "classes whose names differ in case or blanks alone: 4" in said.err
+    for what in ("a", "a.csv"):
+        found = cli("doctor", what).out
+        assert "1. classes whose names differ in case or blanks alone: 4" in found
+        assert "'No', 'no'" in found
+
+
 def test_a_task_of_the_store_counts_before_a_folder_of_its_name(cli) -> None:
     table(Path("a.csv"), ["x", "y"] * 5)
     cli("add", "a.csv")

@@ -109,7 +109,7 @@ def test_a_header_of_any_length(tmp_path: Path) -> None:
 
 def test_dna_is_suspected_aloud(tmp_path: Path) -> None:
     dna = "ATGAAAGTTCTGGCTGCTGGTATTGTTGGTCTGTGTGCTAAAGCTTACC"
-    rna, unsure = dna.replace("T", "U"), "ACGTACGTAGCTNNACGTGC"
+    rna, unsure = dna.replace("T", "U"), "ACGTACGTAGCTNNACRYGC"
     plain = ">p\nMKVLAAGIVGLCAKAYLERA\n>g\nGAGAGAGAGAGAGAGAGAGAGAGAG\n>s\nACGT\n"
     (tmp_path / "a.fasta").write_text(f"{plain}>d\n{dna}\n>r\n{rna.lower()}\n>n\n{unsure}\n")
     warnings: list[str] = []

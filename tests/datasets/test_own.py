@@ -125,7 +125,7 @@ def test_text_that_is_no_label(tmp_path: Path) -> None:
     labels: list[object] = [f"protein number {i}" for i in range(30)]
     rows = [[s, label] for s, label in zip(sequences(30), labels, strict=True)]
     path = table(tmp_path / "t.csv", "seq,description", rows)
-    with pytest.raises(InputError, match="text that differs in 30 of 30 rows"):
+    with pytest.raises(InputError, match="is text, and labels differ in 30 of 30 rows"):
         load_own(path, OwnData())
     with pytest.raises(MissingFileError, match="no file or folder"):
         load_own(tmp_path / "none.csv", OwnData())

@@ -42,6 +42,8 @@ def test_every_column(tmp_path: Path) -> None:
 def test_a_record_without_a_name_is_called_by_its_line(tmp_path: Path) -> None:
     path = written(tmp_path, '{"aa_seq": "MK"}\n\n{"aa_seq": "MV"}\n')
     assert [r.protein.id for r in read_records(path)] == ["train.jsonl:1", "train.jsonl:3"]
+    path = written(tmp_path, '[{"aa_seq": "MK"}, {"aa_seq": "MV", "id": " "}]', "train.json")
+    assert [r.protein.id for r in read_records(path)] == ["train.json:1", "train.json:1.2"]
 
 
 @given(st.lists(st.tuples(sequences, st.integers(0, 9)), min_size=1, max_size=8))
