@@ -66,6 +66,10 @@ class Alternatives:
     def __contains__(self, digest: bytes) -> bool:
         return digest in self._proteins
 
+    def number(self, digest: bytes) -> int:
+        """Number of a protein, in the order they were met."""
+        return self._proteins[digest]
+
     def is_best(self, chain: int) -> bool:
         """Whether no chain of its protein is better so far."""
         return self._best[self._protein[chain]] == chain

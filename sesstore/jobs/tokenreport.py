@@ -16,6 +16,7 @@ from ..store.files import write_reasons
 _EXAMPLES = 10
 """Remarks of a kind that are told in full."""
 
+REPLACED = "proteins whose tokens of an earlier run were replaced"
 ALTERNATIVES = "proteins with several structures: one was taken"
 
 _SHARES = (

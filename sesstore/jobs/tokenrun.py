@@ -17,7 +17,7 @@ from ..structures.files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
 from .alternatives import Alternatives
 from .filerecords import FileRecords
-from .tokenreport import ALTERNATIVES, TokenReport, coverage_table
+from .tokenreport import ALTERNATIVES, REPLACED, TokenReport, coverage_table
 
 _COMMIT_CHAINS = 2048
 """Chains stored in one transaction: what a crash can lose."""
@@ -101,6 +101,7 @@ class TokenRun:
         self._alternatives = Alternatives()
         self._numbers: list[int] = []
         self._written: set[bytes] = set()
+        self._committed = 0
 
     @contextmanager
     def measured(self) -> Iterator[None]:
@@ -166,19 +167,23 @@ class TokenRun:
         chains = [chain for model in self._waiting for chain in model.chains]
         self._note_unmatched(chains)
         self.report.new_sequences += self._store.add_proteins(chain.protein for chain in chains)
-        best = [
-            chain.tokens
+        best = {
+            chain.tokens.digest: chain
             for chain, number in zip(chains, self._numbers, strict=True)
             if self._alternatives.is_best(number)
-        ]
-        for tokens, replace in self._sorted(best):
+        }
+        for tokens, replace in self._sorted([chain.tokens for chain in best.values()]):
             written = self._store.add_tokens(tokens, self._made_by, replace=replace)
+            for one in tokens if replace else ():
+                if self._alternatives.number(one.digest) >= self._committed:
+                    self.report.remark(REPLACED, best[one.digest].name)
             if self._records is None and not replace:
                 self.report.already_stored += len(tokens) - written
         if self._records is not None:
             self._records.add(self._waiting)
         self._waiting.clear()
         self._numbers.clear()
+        self._committed = self._alternatives.proteins
 
     def _note_unmatched(self, chains: list[TokenisedChain]) -> None:
         """List chains that are none of the proteins known when the run began."""

@@ -224,12 +224,20 @@ def _experiment(lines: Iterable[bytes]) -> str:
 
 
 def _seqres(lines: Iterable[bytes]) -> dict[str, str]:
-    names: dict[str, list[str]] = {}
+    """Full sequences; none for a chain whose SEQRES begins anew with another sequence."""
+    blocks: dict[str, list[list[str]]] = {}
     for line in lines:
         if line.startswith(b"SEQRES"):
             chain = line[11:12].decode("latin-1").strip()
-            names.setdefault(chain, []).extend(line[19:70].decode("latin-1").split())
-    return {chain: "".join(map(one_letter, residues)) for chain, residues in names.items()}
+            own = blocks.setdefault(chain, [])
+            if not own or line[7:10].strip() == b"1":
+                own.append([])
+            own[-1].extend(line[19:70].decode("latin-1").split())
+    return {
+        chain: "".join(map(one_letter, own[0]))
+        for chain, own in blocks.items()
+        if all(block == own[0] for block in own)
+    }
 
 
 def _dbref(lines: Iterable[bytes]) -> dict[str, int]:

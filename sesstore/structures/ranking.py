@@ -7,6 +7,7 @@ file                                                  rank  relaxed
 ``P1_unrelaxed_rank_002_alphafold2_ptm_model_5.pdb``  2     no
 ``P1/ranked_0.pdb`` (AlphaFold 2)                     1     yes
 ``fold_p1_model_0.cif`` (AlphaFold 3, Boltz, ...)     1     no
+``p1/seed-1_sample-0/model.cif`` (AlphaFold 3)        last  no
 ====================================================  ====  =======
 """
 
@@ -22,7 +23,9 @@ _BY_RANK = re.compile(r".+?(?:_(?P<state>un|)relaxed)?_(?:.*_)?rank_(?P<rank>\d+
 _BY_PLACE = re.compile(r".+?[._](?:model|sample|model_idx)[_-](?P<place>\d+)")
 _IN_FOLDER = re.compile(r"ranked_(?P<place>\d+)")
 _WITHOUT_RANK = re.compile(r"(?P<state>un|)relaxed_model_\d.*")
+_SAMPLE = re.compile(r"(?:.*_)?seed-\d+_sample-\d+(?:_model)?")
 _LAST = 1_000_000
+"""Rank of models whose name says that they are one of many, and not which."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ def rank_of(path: Path) -> Rank | None:
         return Rank(int(named["place"]) + 1, relaxed=True)
     if named := _WITHOUT_RANK.fullmatch(name):
         return Rank(_LAST, named["state"] == "")
+    if _SAMPLE.fullmatch(name) or _SAMPLE.fullmatch(path.parent.name):
+        return Rank(_LAST, relaxed=False)
     if named := _BY_PLACE.fullmatch(name):
         return Rank(int(named["place"]) + 1, relaxed=False)
     return None

@@ -12,7 +12,7 @@ import pytest
 from sesstore.errors import InputError
 from sesstore.jobs import tokenrun
 from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
-from sesstore.jobs.tokenreport import ALTERNATIVES, coverage_table
+from sesstore.jobs.tokenreport import ALTERNATIVES, REPLACED, coverage_table
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
@@ -170,9 +170,11 @@ def test_of_structures_of_one_sequence_the_most_complete_of_a_run_counts_and_new
     assert (report.chains, report.residues, report.passed_over) == (1, 129, 1)
     (choice,) = report.remarks[ALTERNATIVES]["examples"]
     assert choice == f"{first} (the most complete, 129 of 129 residues), not {second.name}"
+    assert REPLACED not in tokenize(store, [second, first], "pdb", chain="A").remarks
     second.write_text(second.read_text() + "\n")
-    tokenize(store, [second], "pdb")
+    report = tokenize(store, [second], "pdb")
     assert masked() == 1
+    assert report.remarks[REPLACED] == {"count": 1, "examples": [f"{second} chain A"]}
 
 
 def test_imported_tokens_stay(store: Store, folder: Path) -> None:

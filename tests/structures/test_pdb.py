@@ -84,3 +84,22 @@ def test_models_numbered_alike_are_models(draft) -> None:
     draft.parts = [model, *draft.parts, "ENDMDL", model, *draft.shifted(0.1), "END"]
     (chain,) = draft.read().chains
     assert chain.backbone.shape[:2] == (2, 60)
+
+
+def test_a_sequence_stated_again_is_stated_once(draft) -> None:
+    """Entries written one behind the other each bring their SEQRES."""
+    names = [atom.residue for atom in draft.atoms if atom.name == "CA"]
+
+    def seqres(names: list[str]) -> list[str]:
+        rows = range(0, len(names), 13)
+        return [
+            f"SEQRES {place + 1:3d} A {len(names):4d}  {' '.join(names[row : row + 13])}"
+            for place, row in enumerate(rows)
+        ]
+
+    plain = draft.read().chains[0].residues
+    copies = ["END", *seqres(names), *draft.shifted(0.1)]
+    draft.parts = [*seqres(names), *draft.parts, *copies]
+    assert draft.read().chains[0].sequence == plain
+    draft.parts += seqres(names[:20])
+    assert draft.read().chains[0].sequence is None
