@@ -20,9 +20,10 @@ from .atoms import Bytes
 
 ATOMS = "atom_site"
 _ATOM_LOOP = re.compile(rb"^[ \t]*loop_\s+((?:_atom_site\.\S+\s+)+)", re.MULTILINE | re.IGNORECASE)
-_ROWS_END = re.compile(rb"^[ \t]*(?:[#_;]|loop_|data_|save_)", re.MULTILINE | re.IGNORECASE)
+_ENDS = (b"\n#", b"\n_", b"\n;", b"\nloop_", b"\ndata_", b"\nsave_")
+"""What ends the rows of a table, as archives write it; other spellings go word by word."""
+
 _TABLES_NEXT = re.compile(rb"(?:\s|#[^\n]*(?:\n|\Z))*(?:_|loop_|data_|save_|\Z)", re.IGNORECASE)
-_ATOMS_AGAIN = re.compile(rb"^\s*_atom_site\.cartn_x", re.MULTILINE | re.IGNORECASE)
 _TOKEN = re.compile(
     rb"""^;([\s\S]*?)\n;"""  # 1: a text field
     rb"""|'((?:[^'\n]|'(?=\S))*)'(?!\S)"""  # 2 and 3: quoted; a quote inside a word ends nothing
@@ -32,6 +33,14 @@ _TOKEN = re.compile(
     re.MULTILINE,
 )
 _COMMENT, _PLAIN = 4, 5
+_TABLE = re.compile(rb"[ \t]*\n(?:loop_[ \t]*\n)?(?=_([a-z_]+)\.)")
+_READ = (
+    "atom_site", "entity", "entity_poly", "entity_poly_seq", "exptl", "ma_qa_metric",
+    "ma_qa_metric_local", "struct_ref_seq", "dssp_struct_summary", "struct_conf",
+    "struct_conf_type",
+)  # fmt: skip
+"""Tables that are read here and elsewhere."""
+
 _SEVERAL = "it has several tables of atoms. Give each data block a file of its own"
 _RECORDS = {b"ATOM", b"HETATM"}
 _LONGEST = 256
@@ -52,6 +61,8 @@ class Tables:
     """
 
     columns: Mapping[str, Mapping[str, list[bytes]]]
+    short: bool = False
+    """Whether no row of atoms is so long that a word of it could be."""
 
     def __contains__(self, category: str) -> bool:
         return category in self.columns
@@ -82,7 +93,7 @@ class Tables:
         column = self.columns.get(ATOMS, {}).get(name.lower())
         if column is None:
             return None
-        longest = max(map(len, column), default=0)
+        longest = 0 if self.short else max(map(len, column), default=0)
         if longest > _LONGEST:
             raise InputError(f"its column {name} holds a word of {longest:,} letters")
         return np.array(column, np.bytes_)
@@ -97,20 +108,23 @@ def read_tables(raw: bytes) -> Tables:
         It is no mmCIF file, a table is broken, or several blocks hold atoms.
     """
     raw = raw.replace(b"\r\n", b"\n")
-    loop = _ATOM_LOOP.search(raw)
+    loop = _ATOM_LOOP.search(raw, max(raw.rfind(b"loop_", 0, raw.find(b"_atom_site.") + 1) - 1, 0))
     if loop is None:
         return Tables(_tokenised(raw))
-    end = _ROWS_END.search(raw, loop.end())
-    stop = end.start() if end else len(raw)
+    stop = len(raw)
+    for end in _ENDS:  # from just before the first row: it may be no row
+        place = raw.find(end, loop.end() - 1, stop)
+        stop = place + 1 if place >= 0 else stop
     names = [tag.split(b".", 1)[1].decode("latin-1").lower() for tag in loop[1].split()]
     atoms = _plain_rows(raw[loop.end() : stop], names)
-    elsewhere = not _TABLES_NEXT.match(raw, stop) or _ATOMS_AGAIN.search(raw, stop)
+    elsewhere = not _TABLES_NEXT.match(raw, stop) or b"_atom_site." in raw[stop:].lower()
     if atoms is None or elsewhere:
         return Tables(_tokenised(raw))
     # What precedes the atoms ends in their data block, what follows them begins in it.
-    before = _tokenised(_without_anisotropy(raw[: loop.start()]))
-    behind = _tokenised(_without_anisotropy(raw[stop:]), within_block=True)
-    return Tables({**before, **behind, ATOMS: atoms})
+    before = _tokenised(_without_unread(raw[: loop.start()]))
+    behind = _tokenised(_without_unread(raw[stop - 1 :]), within_block=True)
+    short = max(map(len, raw[loop.end() : stop].splitlines()), default=0) <= 2 * _LONGEST
+    return Tables({**before, **behind, ATOMS: atoms}, short)
 
 
 def _plain_rows(rows: bytes, names: list[str]) -> dict[str, list[bytes]] | None:
@@ -119,9 +133,10 @@ def _plain_rows(rows: bytes, names: list[str]) -> dict[str, list[bytes]] | None:
         return None
     words = rows.split()
     records = words[names.index("group_pdb") :: len(names)] if "group_pdb" in names else []
-    if len(words) % len(names) or not _RECORDS.issuperset(map(_unquoted, records)):
-        return None
     quoted = b"'" in rows or b'"' in rows
+    known = map(_unquoted, records) if quoted else records
+    if len(words) % len(names) or not _RECORDS.issuperset(known):
+        return None
     if quoted and any(word[0] in b"'\"" and _unquoted(word) is word for word in words):
         return None
     columns = {name: words[place :: len(names)] for place, name in enumerate(names)}
@@ -132,13 +147,19 @@ def _unquoted(word: bytes) -> bytes:
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] and word[0] in b"'\"" else word
 
 
-def _without_anisotropy(raw: bytes) -> bytes:
-    """Leave out the other table that has a row an atom."""
-    start = raw.find(b"loop_\n_atom_site_anisotrop.")
-    if start < 0:
-        return raw
-    stop = raw.find(b"\n#", start)
-    return raw[:start] + (raw[stop + 1 :] if stop >= 0 else b"")
+def _without_unread(raw: bytes) -> bytes:
+    """Leave out tables nobody asks for, where # divides tables: most of the text, in archives."""
+    tables = raw.split(b"\n#")
+    return b"\n#".join(table for table in tables if not _is_unread(table))
+
+
+def _is_unread(text: bytes) -> bool:
+    """Whether a text is surely one table, of plain rows, that nobody asks for."""
+    start = _TABLE.match(text)
+    if start is None or start[1].decode("latin-1") in _READ or b"\n;" in text:
+        return False
+    tags = text.count(b"\n_") + text[start.end() :].count(b"loop_")
+    return tags == text.count(b"\n_" + start[1] + b".")
 
 
 def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str, list[bytes]]]:

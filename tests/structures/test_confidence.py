@@ -161,6 +161,15 @@ def test_residues_the_metric_leaves_out_have_none(draft) -> None:
     assert values == [*range(50, 80), *[0] * 30]
 
 
+def test_the_metric_of_another_model_does_not_count(draft) -> None:
+    _metric(draft, [("pLDDT", "local")], [(1, 30.0 + number) for number in range(60)])
+    lines = draft.tables.splitlines()
+    other = [" ".join([line.split()[0], "2", *line.split()[2:]]) for line in lines[-31:-1]]
+    draft.tables = "\n".join([*lines[:-31], *other, "#", ""])
+    (values,), _ = confidence(draft, "cif", "mine")
+    assert values == [*range(30, 60), *[0] * 30]
+
+
 def test_a_global_metric_says_what_the_column_is(draft) -> None:
     _metric(draft, [("pLDDT", "global")], [])
     assert confidence(draft, "cif", "mine") == ([EXPECTED], [])
