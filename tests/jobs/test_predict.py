@@ -31,6 +31,7 @@ from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
+from sesstore.store.summary import summarise
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.fit import FitConfig, fit
 from sesstore.training.runs import Run
@@ -113,6 +114,8 @@ def test_chunks_change_nothing_and_repeats_have_a_row_each(
     assert rows_of(trained, Given([str(fasta)]), store) == rows
     assert rows_of(trained, Given([str(fasta)]), store) == rows  # now from what is stored
     assert len(store.embeddings()) == len({p.digest for p in fresh})
+    (encoder,) = summarise(store).encoders
+    assert {str(run["device"]).split(",")[0] for run in encoder.runs} == {"cpu"}
 
 
 def test_nothing_kept_leaves_the_store_as_it_was(trained: Path, tmp_path: Path) -> None:

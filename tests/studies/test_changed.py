@@ -13,6 +13,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Tokens
 from sesstore.studies.changed import first_conformer, noisy
+from sesstore.studies.jitter import HeldTokens
 
 DIGESTS = [digest_of(text * 400) for text in ("AC", "DE")]
 
@@ -76,3 +77,11 @@ def test_views_are_named_and_leave_the_store_alone(tokens: Tokens) -> None:
 
 def test_views_are_made_of_any_path(tmp_path: Path) -> None:
     assert noisy(Tokens(tmp_path / "none.lmdb"), 0.5).get_all(DIGESTS) == [None, None]
+
+
+def test_views_have_what_they_change_and_nothing_else(tokens: Tokens) -> None:
+    """What a view inherited would be of the tokens behind it: coverage, counts, iteration."""
+    for view in (noisy(tokens, 0.5), HeldTokens("held", {})):
+        public = {name for name in dir(view) if not name.startswith("_")}
+        assert public == {"source", "get_all"}
+    assert len(HeldTokens("held", {})) == 0
