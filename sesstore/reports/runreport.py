@@ -255,7 +255,10 @@ def _class_table(page: Page, found: Findings) -> None:
     never = len(found.classes) - len(occur)
     note = "Counts of true and predicted are the mean over seeds. " if seeds > 1 else ""
     if left:
-        note += f"{left:,} classes are not shown; {never:,} are neither true nor predicted."
+        note += (
+            f"{left:,} of {len(found.classes):,} classes are not shown, {never:,} of which are "
+            f"neither true nor predicted."
+        )
     page.heading("Each class")
     heads = ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"]
     page.table(heads, rows, note)
