@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from sesstore.errors import CorruptStoreError, MissingFileError, StoreFormatError
 from sesstore.store import Store, layout
+from sesstore.store.integrity import verify
 
 
 def test_opening_wants_a_store(tmp_path):
@@ -79,3 +81,30 @@ def test_metadata_are_plain_zarr_json(filled):
     document = json.loads((filled.store.path / "zarr.json").read_bytes())
     assert document["zarr_format"] == 3
     assert document["attributes"]["sesstore"]["format"] == 1
+
+
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_a_store_killed_while_it_was_being_made_is_made_by_the_next_run(tmp_path, call):
+    """At every call of its kind: what is left over is no other person's content."""
+    for number in range(1, 12):
+        path, child = tmp_path / str(number), os.fork()
+        if child == 0:
+            real, count = getattr(os, call), [0]
+
+            def dying(*arguments, real=real, count=count, number=number):
+                count[0] += 1
+                if count[0] == number:
+                    os._exit(9)
+                return real(*arguments)
+
+            setattr(os, call, dying)
+            try:
+                Store.create(path)
+            finally:
+                os._exit(0)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert Store.create(path).encoders() == []
+        assert verify(path).ok
+        if ended == 0:
+            return
+    raise AssertionError("it was always killed")

@@ -1,0 +1,60 @@
+"""The order of the steps that make a file survive a crash of the machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sesstore.files import make_folder, rename_durably, write_file
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Every fsync and rename, with what it was of, in order."""
+    calls: list[tuple[str, str]] = []
+    fsync, replace, mkdir = os.fsync, os.replace, os.mkdir
+
+    def named(handle: int) -> str:
+        return Path(os.readlink(f"/proc/self/fd/{handle}")).name
+
+    monkeypatch.setattr(os, "fsync", lambda h: (calls.append(("fsync", named(h))), fsync(h))[1])
+    monkeypatch.setattr(
+        os, "replace", lambda a, b: (calls.append(("name", Path(b).name)), replace(a, b))[1]
+    )
+    monkeypatch.setattr(
+        os, "mkdir", lambda p, *r: (calls.append(("mkdir", Path(p).name)), mkdir(p, *r))[1]
+    )
+    return calls
+
+
+def test_a_file_is_synced_then_named_then_its_folder_synced(tmp_path, steps) -> None:
+    (tmp_path / "beside").write_bytes(b"x")
+    rename_durably(tmp_path / "beside", tmp_path / "file")
+    assert steps == [("fsync", "beside"), ("name", "file"), ("fsync", tmp_path.name)]
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_of_a_folder_everything_inside_is_synced_first(tmp_path, steps) -> None:
+    (tmp_path / "beside" / "inner").mkdir(parents=True)
+    (tmp_path / "beside" / "a").write_bytes(b"a")
+    (tmp_path / "beside" / "inner" / "b").write_bytes(b"b")
+    steps.clear()
+    rename_durably(tmp_path / "beside", tmp_path / "folder")
+    synced = {name for kind, name in steps[:-2] if kind == "fsync"}
+    assert synced == {"beside", "inner", "a", "b"}
+    assert steps[-2:] == [("name", "folder"), ("fsync", tmp_path.name)]
+
+
+def test_a_written_file_is_on_disk(tmp_path, steps) -> None:
+    write_file(tmp_path / "file", b"x" * 100_000)
+    assert steps == [("fsync", "file")]
+
+
+def test_folders_are_made_durably_and_once(tmp_path, steps) -> None:
+    make_folder(tmp_path / "a" / "b")
+    expected = [("mkdir", "a"), ("fsync", tmp_path.name), ("mkdir", "b"), ("fsync", "a")]
+    assert steps == expected
+    make_folder(tmp_path / "a" / "b")
+    assert steps == expected
