@@ -69,7 +69,7 @@ def torture(folder: Path, count: int, rng: random.Random, evidence: Path) -> Out
             shutil.copytree(full, path)
             outcome.add(kind, damage.damage(kind, path, rng))
             outcome.add(f"{kind}, and on", damage.finish(path))
-        _clear(path, evidence if len(outcome.problems) > before else None)
+        _clear(path, evidence, outcome.problems[before:])
     shutil.rmtree(full)
     return outcome
 
@@ -136,13 +136,15 @@ def _finish(path: Path, what: str, before: workload.State, outcome: Outcome) -> 
     outcome.proteins_duplicated += after.rows - len(after.embeddings)
 
 
-def _clear(path: Path, evidence: Path | None) -> None:
+def _clear(path: Path, evidence: Path, problems: list[str]) -> None:
     """Remove a store and what belongs to it, or keep it where somebody can look at it."""
+    if problems:
+        evidence.mkdir(parents=True, exist_ok=True)
+        (evidence / f"{path.name}.problems").write_text("\n".join(problems))
     for place in sorted(path.parent.glob(f"{path.name}*")):
         if place.name.removeprefix(path.name)[:1] not in ("", "."):
             continue  # of store12, not of store1
-        if evidence is not None:
-            evidence.mkdir(parents=True, exist_ok=True)
+        if problems:
             shutil.move(place, evidence / place.name)
         elif place.is_dir():
             shutil.rmtree(place, ignore_errors=True)
