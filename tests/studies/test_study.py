@@ -175,11 +175,17 @@ def test_without_test_rows_valid_is_reported(store, settings, out) -> None:
     assert all(row["score"] == row["valid"] for row in report.rows)
 
 
-def test_coverage_is_of_the_rows_of_train(store, of_task) -> None:
+def test_coverage_is_of_the_rows_of_train_and_of_each_source(store, of_task) -> None:
     study = of_task("toy")
     assert study.covered("alphafold2") == 1.0
     some = list(store.tokens("alphafold2"))[:3]
     digests = {row.tobytes() for row in store.task("toy").splits["train"].digests}
     chosen = [replace(one, source="few") for one in some]
     store.add_tokens(chosen, circumstances())
-    assert study.covered("few") == sum(one.digest in digests for one in some) / 32
+    share = sum(one.digest in digests for one in some) / 32
+    assert study.covered("few") == share < 1
+    report = ablation.run(
+        store, replace(study.settings, sources=("alphafold2", "few"), seeds=1), Place(study.folder)
+    )
+    shown = {row["source"]: row["coverage"] for row in report.rows}
+    assert shown == {None: None, "alphafold2": 1.0, "few": share}

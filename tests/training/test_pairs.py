@@ -102,6 +102,24 @@ def test_one_against_other_is_the_reverse_of_other_against_one() -> None:
     assert (back.low, back.high) == (pytest.approx(-there.high), pytest.approx(-there.low))
 
 
+def test_a_pair_of_seeds_counts_as_often_as_it_is_drawn() -> None:
+    one, other = ([hits(n + at, 50, rate) for n in range(4)] for at, rate in ((10, 0.9), (20, 0.6)))
+    arms = [[predicted(right) for right in arm] for arm in (one, other)]
+    found = compare(*ACCURACY, ("a", arms[0]), ("b", arms[1]), draws=200, seed=3)
+    rng, means = np.random.default_rng(3), []
+    differences = np.array(one).astype(float) - np.array(other)
+    for _ in range(200):
+        drawn, seeds = rng.integers(0, 50, 50), rng.integers(0, 4, 4)
+        means.append(differences[seeds][:, drawn].mean())
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_what_touches_zero_is_certain_only_if_it_leaves_it_out() -> None:
+    for low, high, certain in ((0.0, 0.2, False), (-0.2, 0.0, False), (0.01, 0.2, True)):
+        assert Comparison("a", "b", 0.1, low, high, 0.5, 1, 1).certain is certain
+
+
 def test_less_of_an_error_is_better() -> None:
     labels, rows = torch.arange(8.0), torch.arange(8)
     good, bad = (Predicted(labels + off, labels, rows) for off in (0.1, 2.0))
