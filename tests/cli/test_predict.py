@@ -33,7 +33,7 @@ def test_a_wrong_pipe_leaves_nothing(cli, trained: Path, monkeypatch: pytest.Mon
     piped(monkeypatch, b">a\nACDEF\n>b\nAC?EF\n")
     said = cli("predict", trained, "-", "--out", "new.csv")
     assert said.status == 2
-    assert said.err.startswith("error: standard input, line 3 (b): letter '?' at position 3")
+    assert said.err.startswith("error: standard input, line 4 (b): letter '?' at position 3")
     assert not list(Path().glob("new*"))
 
 
