@@ -67,7 +67,9 @@ class LabelReader:
         if self.problem is Problem.REGRESSION:
             return _number(raw)
         if self.problem is Problem.MULTI_LABEL:
-            return tuple(sorted({self._class(word) for word in label_words(raw)}))
+            words = label_words(raw)
+            _check_numbers_of_classes(words)
+            return tuple(sorted({self._class(word) for word in words}))
         return self._class(raw)
 
     def _residues(self, raw: Any, length: int, mask: NDArray[np.bool_] | None) -> NDArray[Any]:
@@ -129,6 +131,16 @@ def label_words(raw: Any) -> list[Any]:
     words = words if isinstance(words, list | tuple) else [words]
     stripped = [word.strip(" '\"") if isinstance(word, str) else word for word in words]
     return [word for word in stripped if not is_missing(word)]
+
+
+def _check_numbers_of_classes(words: Sequence[Any]) -> None:
+    """Raise for 0 and 1 a class, which would be read as classes 0 and 1 of every protein."""
+    if len(words) > 2 and {class_name(word) for word in words} <= {"0", "1"}:
+        numbers = ", ".join(str(i) for i, word in enumerate(words) if class_name(word) == "1")
+        raise InputError(
+            f"a label of {len(words)} times 0 or 1 says which classes there are, one after the "
+            f"other. Write the numbers of the classes instead: {numbers or 'an empty list'}"
+        )
 
 
 def residue_words(raw: Any) -> list[Any]:

@@ -117,3 +117,12 @@ def test_masks_come_back(places: list[bool]) -> None:
 @pytest.mark.parametrize(("raw", "name"), [("1.0", "1"), (2, "2"), (" a b ", "a b"), (0.5, "0.5")])
 def test_names_of_classes(raw: object, name: str) -> None:
     assert class_name(raw) == name
+
+
+@pytest.mark.parametrize("raw", ["[1, 0, 1]", [1, 0, 1], "1,0,1", "1.0;0.0;1.0"])
+def test_a_row_of_zeros_and_ones_is_no_list_of_classes(raw: object) -> None:
+    """It would give every protein classes 0 and 1, without a word."""
+    reader = LabelReader(Problem.MULTI_LABEL, ("a", "b", "c"))
+    with pytest.raises(InputError, match=r"classes instead: 0, 2"):
+        reader.read(raw)
+    assert reader.read("1,0") == (0, 1)
