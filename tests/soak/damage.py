@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sesstore.errors import SesstoreError
+from sesstore.errors import SesstoreError, StoreError
 from sesstore.store.integrity import verify
 from sesstore.store.repair import repair
 
@@ -152,7 +152,8 @@ def _refused(kind: str, path: Path, rng: random.Random, log: Path) -> Problems:
 
 def _limited(limit: int, room: int, path: Path) -> None:
     resource.setrlimit(limit, (room, room))
-    repair(path)
+    if failed := repair(path).to_json().get("failed"):
+        raise StoreError("; ".join(failed))
 
 
 def _full_disk(path: Path, rng: random.Random, log: Path) -> Problems:
