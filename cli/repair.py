@@ -29,8 +29,9 @@ _SHOWN = 10
 def command(source: Path | None, quick: bool, store_path: Path, output: Output) -> None:
     """Verify a store and set right what is wrong; say what has to be made again.
 
-    Nothing is deleted: what is broken moves to set-aside/ inside the store. Run it while nobody
-    writes. Exit status 1 if anything has to be made again.
+    Nothing is deleted: what is broken moves to set-aside/ inside the store, a database only once
+    its replacement is whole. Nothing is touched if the system does not let everything be read. Run
+    it while nobody writes. Exit status 1 if anything has to be made again or cannot be repaired.
 
     Of a store in object storage every object is read, or with --quick its size looked up. What is
     missing or damaged is named no longer, so that pull and push work again, and is sent again with
@@ -54,13 +55,17 @@ def command(source: Path | None, quick: bool, store_path: Path, output: Output) 
     for what, names in (("set aside", report.set_aside), ("rebuilt", report.rebuilt)):
         for name in names:
             output.line(f"{what}: {name}")
-    lost = _say_lost(report, output)
-    if not report.set_aside and not report.rebuilt:
-        output.line("nothing was wrong")
-    elif not lost:
+    _say_lost(report, output)
+    for problem in report.failed:
+        output.line(f"not repaired, and left as it was: {problem}")
+    if report.lost or report.failed:
+        pass
+    elif report.set_aside or report.rebuilt:
         output.line("all is sound again, and nothing was lost")
-    output.result({**report.to_json(), "lost": lost})
-    if lost:
+    else:
+        output.line("nothing was wrong")
+    output.result({**report.to_json(), "lost": report.lost})
+    if report.lost or report.failed:
         raise click.exceptions.Exit(1)
 
 
@@ -91,24 +96,22 @@ def _repair_url(url: str, source: Path | None, quick: bool, output: Output) -> N
         raise click.exceptions.Exit(1)
 
 
-def _say_lost(report: RepairReport, output: Output) -> bool:
-    """Say what has to be made again, and how; whether there is anything."""
+def _say_lost(report: RepairReport, output: Output) -> None:
+    """Say what has to be made again, and how."""
     for encoder, digests in report.embed_again.items():
         _list(output, f"embed again with {encoder} (`sesstore embed`)", digests)
     for source, digests in report.tokens_lost.items():
         _list(output, f"tokens lost of {source} (`sesstore tokens`)", digests)
+    for source, digests in report.origins_lost.items():
+        _list(output, f"tokens of {source} that no longer say what made them", digests)
     _list(output, "sequences lost (`sesstore add`)", report.sequences_lost)
+    _list(output, "ids lost, sequences kept (`sesstore add`)", report.ids_lost)
     _list(output, "tasks lost (`sesstore add`)", report.tasks_lost)
     _list(output, "alphabets to declare again (`sesstore alphabets`)", report.alphabets_lost)
-    _list(output, "segments that no longer say what they held", report.unlisted)
-    return bool(
-        report.embed_again
-        or report.tokens_lost
-        or report.sequences_lost
-        or report.tasks_lost
-        or report.alphabets_lost
-        or report.unlisted
-    )
+    _list(output, "segments that no longer say what they held (`sesstore embed`)", report.unlisted)
+    for name, count in report.unnamed.items():
+        number = "an unknown number of" if count is None else f"{count:,}"
+        output.line(f"{number} records of {name} are lost and cannot be named: add them again")
 
 
 def _list(output: Output, what: str, names: list[str]) -> None:

@@ -26,6 +26,7 @@ from ..provenance import Provenance
 from ..residues import Embedding
 from ..store import Store, layout
 from ..store.access import system_errors
+from ..store.manifest import entered
 from ..store.scratch import hold
 from ..store.segmentcheck import segment_problems
 from ..store.segments import Segment
@@ -111,8 +112,9 @@ def fetch_segment(
             raise
         for place in {(folder / file).parent for file in entry.files}:
             fsync(place)
-        os.rename(folder, final)
-        fsync(final.parent)
+        with entered(final, proteins=entry.proteins, residues=entry.residues):
+            os.rename(folder, final)
+            fsync(final.parent)
     return moved
 
 

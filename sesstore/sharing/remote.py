@@ -18,6 +18,7 @@ from ..errors import InputError, NotStoredError
 from ..files import make_folder
 from ..store.access import system_errors
 from ..store.files import replace_file
+from ..store.manifest import entered
 from . import names
 
 PIECE = 4 << 20
@@ -201,7 +202,8 @@ class FolderRemote:
             fcntl.flock(handle, fcntl.LOCK_EX)
             if self.version()[1] != version:
                 return False
-            replace_file(place, raw)
+            with entered(place):
+                replace_file(place, raw)
         finally:
             os.close(handle)
         return True

@@ -21,6 +21,7 @@ from ..files import make_folder
 from . import layout
 from .access import system_errors
 from .files import replace_file
+from .manifest import entered
 
 _MOST = 40
 """Alphabets of a store: each may get a table in every LMDB file of tokens."""
@@ -123,10 +124,9 @@ def store_alphabet(root: Path, one: Alphabet) -> None:
     if known.get(one.name) != one:
         body = to_toml(one)
         make_folder(root / layout.ALPHABETS)
-        replace_file(
-            root / layout.ALPHABETS / f"{one.name}.toml",
-            _HASH + sha256(body).hexdigest().encode() + b"\n" + body,
-        )
+        place = root / layout.ALPHABETS / f"{one.name}.toml"
+        with entered(place):
+            replace_file(place, _HASH + sha256(body).hexdigest().encode() + b"\n" + body)
 
 
 def to_toml(one: Alphabet) -> bytes:

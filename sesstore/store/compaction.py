@@ -30,7 +30,8 @@ from ..residues import Embedding
 from . import layout
 from .access import system_errors
 from .embeddings import Embeddings
-from .integrity import leftovers
+from .manifest import strike
+from .presence import leftovers
 from .scratch import hold
 from .segmentcheck import segment_problems
 from .segments import SegmentWriter
@@ -188,6 +189,7 @@ def _merge(
 
 def _remove(path: Path) -> None:
     """Take a segment out of sight in one step, then delete it."""
+    strike(path)
     gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
     with system_errors(path), suppress(FileNotFoundError):
         os.rename(path, gone)

@@ -29,6 +29,7 @@ from ..errors import CorruptStoreError, StoreError
 from ..files import fsync, make_folder
 from .access import full, is_refusal, is_there, refusal, system_errors
 from .files import how_to_share, replace_file
+from .manifest import entered, has_entry, renew
 from .pages import check_whole
 from .readlock import reader_lock, wait_for_readers
 from .scratch import new_file
@@ -65,6 +66,7 @@ class Database:
         with system_errors(path):
             stat = path.stat()
         self.identity, self.bytes = (stat.st_dev, stat.st_ino), stat.st_size
+        self._hindrance: Exception | None = None
         self._env = self._opened()
         self._users, self._resizing = 0, False
         self._change = threading.Condition()
@@ -126,6 +128,8 @@ class Database:
         StoreError
             The file can only be read.
         """
+        if self.read_only and self._hindrance is not None:
+            raise unreadable(self.path, self._hindrance)
         if self.read_only:
             raise StoreError(f"{self.path} cannot be written. {how_to_share(self.path)}")
         while True:
@@ -155,14 +159,21 @@ class Database:
             self.tables.update(zip(lacking, handles, strict=True))
 
     def seal(self) -> None:
-        """Write the seal, while no other process can write."""
-        if self.read_only or seal_path(self.path).exists():
+        """Write the seal and renew the entry, while no other process can write."""
+        if self.read_only or (seal_path(self.path).exists() and has_entry(self.path)):
             return
         with self._using(), self._env.begin(write=True) as txn:
             try:
-                replace_file(seal_path(self.path), seal_of(self.path))
+                if not seal_path(self.path).exists():
+                    replace_file(seal_path(self.path), seal_of(self.path))
+                renew(self.path, records=self._records(txn), transaction=txn.id() - 1)
             finally:
                 txn.abort()
+
+    def _records(self, txn: Txn) -> int:
+        """Proteins in the file."""
+        table = self.tables.get("sequences", self.tables.get("meta"))
+        return 0 if table is None else int(txn.stat(table)["entries"])
 
     def give_up(self) -> None:
         """Close the environment, unless a transaction is open in it."""
@@ -236,8 +247,13 @@ class Database:
             "mode": MODE,
         }
         if os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK):
-            with suppress(lmdb.Error, OSError):
+            try:
                 return lmdb.open(str(self.path), max_readers=1024, **shared)
+            except (
+                lmdb.Error,
+                OSError,
+            ) as problem:  # no room for the lock file, no locks here, ...
+                self._hindrance = problem
         try:
             return lmdb.open(str(self.path), readonly=True, lock=False, **shared)
         except (lmdb.Error, OSError) as problem:
@@ -263,6 +279,14 @@ def open_database(path: Path) -> Database | None:
             known = _open[path] = Database(path)
         known.bytes = stat.st_size
         return known
+
+
+def close_database(path: Path) -> None:
+    """Close the database at `path`, if it is open: the file is about to be moved."""
+    with _open_lock:
+        known = _open.pop(path.absolute(), None)
+        if known is not None:
+            known.give_up()
 
 
 def _after_fork() -> None:
@@ -297,8 +321,9 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
             _make(beside, tables)
             with system_errors(path):
                 os.fsync(handle)
-            _name_it(beside, path)
-            fsync(path.parent)
+            with entered(path):
+                _name_it(beside, path)
+                fsync(path.parent)
         finally:
             os.close(handle)
             for file in (beside, Path(f"{beside}-lock")):

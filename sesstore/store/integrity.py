@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,15 @@ from ..strays import is_stray
 from . import layout
 from .access import is_there, system_errors
 from .alphabets import read_stored
+from .presence import count_unentered, leftovers, links, missing, older_than_entered
 from .proteins import ProteinTable
+from .published import published_problems
 from .recordcheck import RecordCheck, check_apart, check_records, entries
 from .seals import seal_fits
 from .segmentcheck import foreign_files, segment_problems
 from .segments import Segment
 from .tasks import read_task
+from .verdict import Fault, VerifyReport
 
 _ROOT = {
     layout.METADATA,
@@ -39,56 +41,8 @@ _ROOT = {
     layout.TASKS,
     layout.SET_ASIDE,
     layout.SHARE,
+    layout.MANIFEST,
 }
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One thing that is wrong.
-
-    Parameters
-    ----------
-    where : str
-        Path inside the store: a segment, a database, a metadata file, a task.
-    what : str
-        What is wrong with it.
-    """
-
-    where: str
-    what: str
-
-
-@dataclass
-class VerifyReport:
-    """What `verify` looked at and found.
-
-    Parameters
-    ----------
-    checked : dict of str to int
-        Numbers of ``segments``, ``embeddings``, ``residues``, ``proteins``, ``tokens``, ``tasks``,
-        and of ``alphabets`` where any are declared.
-    bad : list of Fault
-        What is wrong.
-    unreadable : list of Fault
-        What the system did not let be read (no permission, no memory, an error of the disk). It
-        may be sound.
-    notes : list of str
-        What is no fault but worth knowing, such as leftovers for `gc`.
-    """
-
-    checked: dict[str, int] = field(default_factory=dict)
-    bad: list[Fault] = field(default_factory=list)
-    unreadable: list[Fault] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether all was read and nothing is wrong."""
-        return not self.bad and not self.unreadable
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything as plain values."""
-        return asdict(self)
 
 
 def verify(path: Path | str, *, quick: bool = False, progress: Progress = SILENT) -> VerifyReport:
@@ -178,6 +132,8 @@ class _Check:
             folder = self.root / name
             for path in self._listed(folder, partial(layout.documents, suffix=suffix)):
                 yield path, partial(check, path)
+        yield self.root, self._presence
+        yield self.root / layout.SHARE, self._published
 
     def _listed(self, folder: Path, listing: Callable[[Path], list[Path]]) -> list[Path]:
         with self.reading(folder):
@@ -229,25 +185,34 @@ class _Check:
         return provenance
 
     def _segment(self, path: Path, provenance: Provenance | None) -> None:
-        problems = list(segment_problems(path, provenance, quick=self.quick))
+        foreign, proteins, residues = [], 0, 0
+        try:
+            problems = list(segment_problems(path, provenance, quick=self.quick))
+            if not problems:
+                segment = Segment(path)
+                foreign, problems = foreign_files(path), list(self._length_problems(segment))
+                proteins, residues = len(segment.digests), int(segment.offsets[-1])
+        except (FileNotFoundError, NotADirectoryError, CorruptStoreError) as problem:
+            problems = [f"a file of it went away while it was checked ({problem})"]
         if not is_there(path):  # compacted while we looked
             return
         self._count("segments")
-        for problem in problems:
-            self._blame(path, problem)
-        if problems:
-            return
-        if foreign := foreign_files(path):
+        self._count("embeddings", proteins)
+        self._count("residues", residues)
+        for what in problems:
+            self._blame(path, what)
+        if foreign:
             where = path.relative_to(self.root)
             self.report.notes.append(f"{where}: {', '.join(foreign)} is no part of the segment")
-        segment = Segment(path)
-        self._count("embeddings", len(segment.digests))
-        self._count("residues", int(segment.offsets[-1]))
-        if self._proteins is not None and not self.quick:
-            known = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
-            for row in np.flatnonzero((known >= 0) & (known != np.diff(segment.offsets))):
-                digest = segment.digests[row].tobytes().hex()[:12]
-                self._blame(path, f"{digest} has another length than its sequence")
+
+    def _length_problems(self, segment: Segment) -> Iterator[str]:
+        """Embeddings that have not one row for each residue of their sequence."""
+        if self._proteins is None or self.quick:
+            return
+        known = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
+        for row in np.flatnonzero((known >= 0) & (known != np.diff(segment.offsets))):
+            digest = segment.digests[row].tobytes().hex()[:12]
+            yield f"{digest} has another length than its sequence"
 
     def _protein_table(self) -> None:
         path = self.root / layout.PROTEINS
@@ -256,6 +221,22 @@ class _Check:
             self._count("proteins", found.records)
             if not found.problems:
                 self._proteins = ProteinTable(path)
+
+    def _presence(self) -> None:
+        """What is gone, or only a link; what could go without being noticed."""
+        for where, what in (*missing(self.root), *links(self.root)):
+            self._blame(where, what)
+        is_copy = is_there(self.root / layout.SHARE) and not is_there(self.root / layout.PROTEINS)
+        count = 0 if is_copy else count_unentered(self.root)
+        if count:
+            self.report.notes.append(
+                f"{count:,} parts are not in the manifest, so their loss would not be noticed. "
+                f"`sesstore repair` enters them"
+            )
+
+    def _published(self) -> None:
+        for where, what in published_problems(self.root, quick=self.quick):
+            self._blame(where, what)
 
     def _alphabet(self, path: Path) -> None:
         self.report.checked["alphabets"] = self.report.checked.get("alphabets", 0) + 1
@@ -297,7 +278,8 @@ class _Check:
                 f"{path.relative_to(self.root)} has no seal (somebody writes, or a writer was "
                 f"killed). `sesstore repair` puts it back"
             )
-        for fault in found.problems:
+        older = older_than_entered(path)
+        for fault in (*found.problems, *([older] if older else ())):
             self._blame(path, fault)
         return found
 
@@ -310,14 +292,3 @@ class _Check:
             return
         if task.name != path.stem:
             self._blame(path, f"it holds a task called '{task.name}'")
-
-
-def leftovers(root: Path) -> Iterator[Path]:
-    """Yield what this package left unfinished, or on its way out; nobody else's dot-names."""
-    places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
-    places.append(root / layout.ALPHABETS)
-    places += layout.encoder_folders(root)
-    for place in places:
-        if place.is_dir():
-            names = sorted(p.name for p in place.iterdir() if layout.is_unfinished(p.name))
-            yield from (place / name for name in names)

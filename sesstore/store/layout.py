@@ -10,6 +10,7 @@
       alphabets/<name>.toml                  alphabets of tokens that were declared
       tasks/<name>.jsonl
       set-aside/                             what `repair` took out of use
+      manifest/                              what there should be: an entry for each of the above
       share/                                 index and bundles, once it was pushed (see `sharing`)
 
 A name that starts with a dot is not committed and does not exist for readers.
@@ -45,6 +46,7 @@ ALPHABETS = "alphabets"
 PROTEINS = "proteins.lmdb"
 SET_ASIDE = "set-aside"
 SHARE = "share"
+MANIFEST = "manifest"
 CARD = "README.md"
 COMPACTION_LOCK = ".compaction.lock"
 
@@ -53,6 +55,7 @@ CHUNK_ROWS = 1024
 PAGE = 1 << 16
 """Whole shards are a multiple of this (the largest page size in use), so they can be mapped."""
 
+_SUFFIXES = {TOKENS: ".lmdb", TASKS: ".jsonl", ALPHABETS: ".toml"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]+")
 _ENCODER = re.compile(r"[A-Za-z0-9._+-]{1,100}-[0-9a-f]{12}")
@@ -116,7 +119,7 @@ def committed(folder: Path, *, folders: bool = True) -> list[Path]:
                 names = [
                     e.name
                     for e in entries
-                    if _is_plain(e.name) and e.is_dir(follow_symlinks=False) == folders
+                    if is_plain(e.name) and e.is_dir(follow_symlinks=False) == folders
                 ]
         except FileNotFoundError:
             return []
@@ -144,12 +147,25 @@ def is_unfinished(name: str) -> bool:
     return _UNFINISHED.fullmatch(name) is not None
 
 
+def is_object(parts: tuple[str, ...]) -> bool:
+    """Whether a path inside a store is one of a segment, a database, a task, ... (or the index)."""
+    match parts:
+        case ("proteins.lmdb",) | ("share", "index.json"):
+            return True
+        case ("embeddings", encoder, segment):
+            return _ENCODER.fullmatch(encoder) is not None and is_segment_id(segment)
+        case ("tokens" | "tasks" | "alphabets" as folder, name):
+            return name.endswith(_SUFFIXES[folder]) and is_plain(name)
+    return False
+
+
 def documents(folder: Path, suffix: str) -> list[Path]:
     """Files of a store in one of its folders: databases, tasks, alphabets."""
     return [file for file in committed(folder, folders=False) if file.suffix == suffix]
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
+    """Whether a name is one a store gives, and no stray's."""
     return not is_stray(name) and _PLAIN.fullmatch(name) is not None
 
 

@@ -184,13 +184,6 @@ class PageFile:
             except BrokenPageError:
                 continue
 
-    def table_counts(self) -> dict[str, int]:
-        """Values each table held at most, by every trace of it in the file."""
-        counts: dict[str, int] = {}
-        for name, tree in self._tables_of(self.leaves()):
-            counts[name] = max(counts.get(name, 0), tree.entries)
-        return counts
-
     def moved(self) -> bool:
         """Whether somebody has written since the file was opened."""
         now = self._read_metas()

@@ -2,32 +2,40 @@
 
 Nothing is deleted: what is broken moves to ``set-aside/`` inside the store. Whole segments are set
 aside (their other proteins too: one wrong byte says nothing about the next), LMDB files are rebuilt
-from their sound records. Repair while nobody writes.
+from their sound records, and moved only when the new one is whole and on disk. A step that fails
+leaves its part as it was and is reported. What the system does not let be read is not judged: then
+nothing is changed. Repair while nobody writes.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-import subprocess
-import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import SesstoreError, StoreAccessError
+import lmdb
+
+from ..errors import CorruptStoreError, SesstoreError, StoreAccessError, StoreError
 from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Provenance, circumstances
 from . import layout
+from .access import is_refusal, is_there, refusal, system_errors
 from .database import open_database
 from .embeddings import Embeddings
-from .files import replace_file, saying_when_full, unsealed
-from .integrity import Fault, verify
+from .files import replace_file, unsealed
+from .integrity import verify
+from .manifest import drop_broken, has_entry, held_by, renew, strike
+from .presence import objects
+from .rebuild import named_without_sequence, rebuild
+from .salvage import Salvage
 from .seals import file_crc, seal_path
 from .segments import Segment
+from .tasks import read_task
+from .verdict import Fault
 
 
 @dataclass
@@ -47,10 +55,19 @@ class RepairReport:
         Segments that no longer say which proteins they held; ``sesstore embed`` finds what lacks.
     tokens_lost, sequences_lost : dict of str to list of str, list of str
         Digests whose tokens (by source) or sequences have to be added again.
+    ids_lost : list of str
+        Digests of sequences that are there, but whose ids are not: they are called by their digest.
+    origins_lost : dict of str to list of str
+        By source, digests whose tokens are there, but not what made them.
     tasks_lost : list of str
         Tasks to be added again.
     alphabets_lost : list of str
         Alphabets to be declared again; the tokens in them are there.
+    unnamed : dict of str to int or None
+        For each database how many more proteins it said it held than can be named; None where it
+        no longer said how many.
+    failed : list of str
+        What could not be set right, and why; it stays where it is, as it was.
     """
 
     set_aside: list[str] = field(default_factory=list)
@@ -59,8 +76,19 @@ class RepairReport:
     unlisted: list[str] = field(default_factory=list)
     tokens_lost: dict[str, list[str]] = field(default_factory=dict)
     sequences_lost: list[str] = field(default_factory=list)
+    ids_lost: list[str] = field(default_factory=list)
+    origins_lost: dict[str, list[str]] = field(default_factory=dict)
     tasks_lost: list[str] = field(default_factory=list)
     alphabets_lost: list[str] = field(default_factory=list)
+    unnamed: dict[str, int | None] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def lost(self) -> bool:
+        """Whether anything has to be made again."""
+        kinds = (self.embed_again, self.unlisted, self.tokens_lost, self.sequences_lost)
+        more = (self.ids_lost, self.origins_lost)
+        return any((*kinds, *more, self.tasks_lost, self.alphabets_lost, self.unnamed))
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -87,8 +115,6 @@ def repair(path: Path | str, *, progress: Progress = SILENT) -> RepairReport:
         There is no store there.
     StoreAccessError
         The system did not let everything be read, so not all can be judged; nothing was changed.
-    StorageFullError
-        No space left to rebuild a database; the broken one is still there.
     """
     root = Path(path)
     found = verify(root, progress=progress)
@@ -99,11 +125,8 @@ def repair(path: Path | str, *, progress: Progress = SILENT) -> RepairReport:
     for place in places:
         work.treat(root / place)
     work.list_missing()
-    for database in (root / layout.PROTEINS, *layout.documents(root / layout.TOKENS, ".lmdb")):
-        if database.exists() and not seal_path(database).exists():
-            opened = open_database(database)
-            if opened:
-                opened.seal()
+    work.seal()
+    work.enter()
     return work.report
 
 
@@ -128,27 +151,82 @@ class _Repair:
         self._provenances: dict[Path, Provenance] = {}  # of segments that were set aside
 
     def treat(self, place: Path) -> None:
-        """Set one thing right."""
+        """Set one thing right; if a step fails, what is there stays as it is."""
+        try:
+            self._treat(place)
+        except (SesstoreError, OSError, MemoryError, lmdb.Error) as problem:
+            self._fail(place, problem)
+
+    def _fail(self, place: Path, problem: BaseException) -> None:
+        said = refusal(place, problem) if is_refusal(problem) else problem
+        if not any(line.startswith(f"{self._name(place)}: ") for line in self.report.failed):
+            self.report.failed.append(f"{self._name(place)}: {said}")
+
+    def _treat(self, place: Path) -> None:
+        if place.is_symlink():
+            raise StoreError("it is a link. Put what it leads to in its place")
         if place.name == layout.METADATA:
             self._rebuild_metadata(place)
+        elif layout.SHARE in place.relative_to(self.root).parts[:1]:
+            strike(place)
+            raise StoreError("what was published is not whole. Run `sesstore push` again")
+        elif place == self.root / layout.MANIFEST:
+            for entry in drop_broken(self.root):
+                if not is_there(entry):
+                    self._note_gone(entry)
+        elif not is_there(place):
+            self._note_gone(place)
         elif place.suffix == ".lmdb":
             self._rebuild_database(place)
         elif place.parent.name == layout.ALPHABETS:
+            self._set_aside(place)
             self.report.alphabets_lost.append(place.stem)
-            self._set_aside(place)
         elif place.suffix == ".jsonl":
-            self.report.tasks_lost.append(place.stem)
             self._set_aside(place)
+            self.report.tasks_lost.append(place.stem)
         elif place.parent.name == layout.EMBEDDINGS:
             pass  # a folder of another name than its encoder: nothing in it is broken
         elif place.is_dir():
             self._set_segment_aside(place)
 
+    def seal(self) -> None:
+        """Put back the seals that are missing, as a killed writer leaves a file."""
+        files = layout.documents(self.root / layout.TOKENS, ".lmdb")
+        for path in (self.root / layout.PROTEINS, *files):
+            try:
+                database = open_database(path)
+                if database is not None:
+                    database.seal()
+            except (SesstoreError, OSError, MemoryError, lmdb.Error) as problem:
+                self._fail(path, problem)
+
+    def enter(self) -> None:
+        """Enter in the manifest what it does not name: of older stores, and of killed writers."""
+        for place in objects(self.root):
+            try:
+                if not has_entry(place):
+                    renew(place, **_counts(place))
+            except (SesstoreError, OSError, MemoryError) as problem:
+                self._fail(place, problem)
+
+    def _note_gone(self, place: Path) -> None:
+        """Say once what is not there any more; the manifest forgets it."""
+        held = held_by(place) or {}
+        strike(place)
+        if place.parent.name == layout.TASKS:
+            self.report.tasks_lost.append(place.stem)
+        elif place.parent.name == layout.ALPHABETS:
+            self.report.alphabets_lost.append(place.stem)
+        elif place.suffix == ".lmdb":
+            self._note_lost(place, Salvage(0, [], held.get("records")))
+        else:
+            self.report.unlisted.append(self._name(place))
+
     def list_missing(self) -> None:
         """List the proteins of bad segments that no other segment holds."""
         for folder, digests in self._lost.items():
             missing = set(digests)
-            if folder.is_dir():
+            with suppress(CorruptStoreError, FileNotFoundError):
                 attributes = layout.read_group(folder / layout.METADATA)
                 view = Embeddings(folder, Provenance.from_json(attributes["provenance"]))
                 there = view.find(digests) >= 0
@@ -161,13 +239,14 @@ class _Repair:
         if provenance is not None:
             self._provenances[path.parent] = provenance
         digests: list[bytes] = []
-        with suppress(SesstoreError):
+        with suppress(CorruptStoreError):
             digests = [row.tobytes() for row in Segment(path).digests]
-        if digests and self._listed_rightly(path):
+        listed = bool(digests) and self._listed_rightly(path)
+        self._set_aside(path)
+        if listed:
             self._lost.setdefault(path.parent, []).extend(digests)
         else:
             self.report.unlisted.append(self._name(path))
-        self._set_aside(path)
 
     def _listed_rightly(self, path: Path) -> bool:
         """Whether a segment's own list of digests has the sum it was written with."""
@@ -176,7 +255,7 @@ class _Repair:
             return bool(
                 f"{file_crc(path / 'digests/c.0.0'):08x}" == sums["digests/c.0.0"]["crc32c"]
             )
-        except (SesstoreError, OSError, KeyError):
+        except (CorruptStoreError, FileNotFoundError, NotADirectoryError, KeyError):
             return True  # the sums are what is broken; a wrong digest would only be asked for
 
     def _rebuild_metadata(self, path: Path) -> None:
@@ -188,6 +267,8 @@ class _Repair:
         else:
             provenance = self._provenance_from_segments(path.parent)
             if provenance is None:
+                for segment in layout.segment_folders(path.parent):
+                    self._set_segment_aside(segment)
                 self._set_aside(path.parent)
                 return
             attributes = {"kind": "encoder", "provenance": provenance.to_json()}
@@ -203,39 +284,61 @@ class _Repair:
 
     def _provenance_of(self, segment: Path) -> Provenance | None:
         """What a segment says its encoder is, if that fits the folder it lies in."""
-        with suppress(SesstoreError, KeyError):
+        with suppress(CorruptStoreError, KeyError):
             provenance = Provenance.from_json(Segment(segment).attributes["provenance"])
             if layout.encoder_folder(provenance) == segment.parent.name:
                 return provenance
         return None
 
     def _rebuild_database(self, path: Path) -> None:
-        beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
-        command = [sys.executable, "-m", "sesstore.store.salvage", str(path), str(beside)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        saved = json.loads(done.stdout) if done.returncode == 0 else {"lost": []}
+        entry = held_by(path) or {}
+        saved = rebuild(path, self._aside(path))
+        self.report.set_aside.append(self._name(path))
+        self.report.rebuilt.append(self._name(path))
+        counts = [n for n in (saved.held, entry.get("records")) if n is not None]
+        self._note_lost(path, replace(saved, held=max(counts, default=None)))
+
+    def _note_lost(self, path: Path, saved: Salvage) -> None:
+        """List what was lost, counted against what the file said it held."""
+        lost = list(saved.lost)
         if path.name == layout.PROTEINS:
-            self.report.sequences_lost += saved["lost"]
-        elif saved["lost"] or done.returncode:
-            self.report.tokens_lost[path.name.removesuffix(".lmdb")] = saved["lost"]
-        self._set_aside(path)
-        if done.returncode == 0 and beside.exists():
-            with saying_when_full(path):
-                os.rename(beside, path)
-                fsync(path.parent)
-            self.report.rebuilt.append(self._name(path))
-        for left in (beside, Path(f"{beside}-lock"), seal_path(beside)):
-            left.unlink(missing_ok=True)
+            if saved.held != saved.kept:
+                lost = sorted({*lost, *named_without_sequence(self.root)})
+            self.report.sequences_lost += lost
+            self.report.ids_lost += saved.nameless
+        elif saved.nameless:
+            self.report.origins_lost[path.stem] = saved.nameless
+        unnamed = None if saved.held is None else saved.held - saved.kept - len(lost)
+        if unnamed is None or unnamed > 0:
+            self.report.unnamed[self._name(path)] = unnamed
+        if path.name != layout.PROTEINS and (lost or self._name(path) in self.report.unnamed):
+            self.report.tokens_lost[path.stem] = lost
 
     def _set_aside(self, path: Path) -> None:
-        name = f"{self._name(path).replace('/', '--')}-{secrets.token_hex(3)}"
-        (self.root / layout.SET_ASIDE).mkdir(exist_ok=True)
-        os.rename(path, self.root / layout.SET_ASIDE / name)
-        for scratch in (Path(f"{path}-lock"), seal_path(path)):
-            scratch.unlink(missing_ok=True)
-        fsync(path.parent)
-        fsync(self.root / layout.SET_ASIDE)
+        with system_errors(path):
+            strike(path)
+            os.rename(path, self._aside(path))
+            for scratch in (Path(f"{path}-lock"), seal_path(path)):
+                scratch.unlink(missing_ok=True)
+            fsync(path.parent)
+            fsync(self.root / layout.SET_ASIDE)
         self.report.set_aside.append(self._name(path))
+
+    def _aside(self, path: Path) -> Path:
+        """Where something goes that is set aside."""
+        (self.root / layout.SET_ASIDE).mkdir(exist_ok=True)
+        name = f"{self._name(path).replace('/', '--')}-{secrets.token_hex(3)}"
+        return self.root / layout.SET_ASIDE / name
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self.root))
+
+
+def _counts(place: Path) -> dict[str, int]:
+    """What an object holds, for its entry."""
+    if place.suffix == ".jsonl":
+        return {"rows": sum(map(len, read_task(place).splits.values()))}
+    if not place.is_dir():
+        return {}
+    attributes = Segment(place).attributes
+    return {"proteins": attributes["proteins"], "residues": attributes["residues"]}

@@ -1,135 +1,259 @@
-"""Copy what is sound of a broken LMDB file into a new one.
+"""Save what a broken LMDB file still holds: copy its sound records into a new one.
 
-Run in a child process, because LMDB may crash on broken pages::
-
-    python -m sesstore.store.salvage OLD NEW
-
-Every record is checked by its own sum before it is taken. Prints one JSON object: how many proteins
-were kept and which were lost, as far as the file still says.
+The file is read page by page (see `pages`) and never by LMDB, so nothing in it can end the process:
+a file cut short gives what lies before the cut, one without its first pages what its leaf pages
+hold. Every record is checked by its own sum before it is taken, and copied as it is.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lmdb
+import google_crc32c
 
-from ..errors import SesstoreError
-from ..proteins import Protein
-from ..residues import StructureTokens
-from . import layout
-from .alphabets import declare_stored
-from .database import Database, open_database, unchecked
-from .proteins import ProteinTable
-from .tokens import Tokens, read_meta
+from ..errors import CorruptStoreError
+from ..proteins import DIGEST_BYTES
+from ..provenance import canonical_json
+from . import layout, proteins, tokens
+from .database import STATE, checked, close_database, create_database, unchecked
+from .pages import Node, PageFile, Place
 
 if TYPE_CHECKING:
     from .database import Txn
 
-_BATCH = 8192
-_BROKEN = (SesstoreError, lmdb.Error, KeyError, ValueError, TypeError)
+_BATCH = 2048
+_UNKNOWN = {"tool": "unknown: the record of it was broken", "circumstances": {}}
+
+Row = tuple[str, bytes, bytes]
+"""Table, key and value of a record."""
 
 
-def salvage(old: Path, new: Path) -> dict[str, Any]:
-    """Copy sound records from `old` to `new`.
+@dataclass(frozen=True)
+class Salvage:
+    """What could be saved.
 
-    Returns
-    -------
-    dict
-        ``kept``: number of proteins; ``lost``: digests (hexadecimal) of records that are broken.
+    Parameters
+    ----------
+    kept : int
+        Proteins in the new file.
+    lost : list of str
+        Digests (hexadecimal) whose records are broken, as far as the file still says.
+    held : int, optional
+        How many proteins the file says it held; None if nothing in it says so.
+    nameless : list of str
+        Digests of sequences whose ids are lost (they are called by the start of their digest), or
+        of tokens of which it is no longer known what made them.
     """
-    database = open_database(old)
-    if database is None:
-        return {"kept": 0, "lost": []}
-    if old.name == layout.PROTEINS:
-        return _salvage_proteins(database, new)
-    return _salvage_tokens(database, new)
+
+    kept: int
+    lost: list[str]
+    held: int | None
+    nameless: list[str] = field(default_factory=list)
 
 
-def _keys(database: Database, txn: Txn, table: str) -> Iterator[bytes]:
-    """Keys as far as a cursor gets."""
-    with suppress(lmdb.Error, KeyError):
-        for key in txn.cursor(database.tables[table]).iternext(values=False):
-            yield bytes(key)
+def salvage(old: Path, new: Path) -> Salvage:
+    """Copy the sound records of one file into a new one, which is whole and synced afterwards.
+
+    Raises
+    ------
+    StorageFullError
+        No space for the new one.
+    StoreAccessError
+        The system does not let the old one be read.
+    """
+    is_proteins = old.name == layout.PROTEINS
+    with PageFile(old) as file:
+        found = _Proteins(file) if is_proteins else _Tokens(file)
+        found.collect()
+        tables = proteins.TABLES if is_proteins else tokens.TABLES
+        _write(new, {**tables, **dict.fromkeys(found.tables(), False)}, found.rows())
+        newest = file.tables(file.metas[0]) if file.metas else {}
+    lost = sorted(digest.hex() for digest in found.broken - found.kept)
+    held = newest[found.count].entries if found.count in newest else None
+    nameless = sorted(digest.hex() for digest in found.nameless)
+    return Salvage(len(found.kept), lost, held, nameless)
 
 
-def _salvage_proteins(database: Database, new: Path) -> dict[str, Any]:
-    found: dict[bytes, Protein] = {}
-    lost: list[str] = []
-    with database.read() as txn:
-        for digest in _keys(database, txn, "sequences"):
-            sequence = txn.get(digest, b"", db=database.tables["sequences"])
-            if sha256(sequence).digest() != digest:
-                lost.append(digest.hex())
-                continue
-            name = digest.hex()[:12]
-            with suppress(*_BROKEN):
-                stored = txn.get(digest, b"", db=database.tables["names"])
-                name = unchecked(digest, stored, database.path).decode()
-            found[digest] = Protein(name, sequence.decode("ascii"))
-        others = list(_other_ids(database, txn, found))
-    table = ProteinTable(new)
-    table.add(found.values())  # first, so that first ids stay first
-    table.add(others)
-    return {"kept": len(found), "lost": lost}
+def _write(path: Path, tables: dict[str, bool], rows: Iterator[Row]) -> None:
+    database = create_database(path, tables)
+    try:
+        while batch := list(islice(rows, _BATCH)):
+            database.write(_putting(database.table, batch))
+    finally:
+        close_database(path)
 
 
-def _other_ids(database: Database, txn: Txn, found: dict[bytes, Protein]) -> Iterator[Protein]:
-    with suppress(*_BROKEN):
-        for key, stored in txn.cursor(database.tables["ids"]):
-            with suppress(*_BROKEN):
-                digest = unchecked(key, stored, database.path)
-                if digest in found:
-                    yield Protein(key.decode(), found[digest].sequence)
+def _putting(table: Callable[[str, Txn], Any], batch: list[Row]) -> Callable[[Txn], None]:
+    def put(txn: Txn) -> None:
+        for name, key, value in batch:
+            txn.put(key, value, db=table(name, txn), dupdata=True)
+
+    return put
 
 
-def _salvage_tokens(database: Database, new: Path) -> dict[str, Any]:
-    with suppress(SesstoreError):  # tokens in what is not declared any more are lost
-        declare_stored(database.path.parent.parent)
-    old, target = Tokens(database.path), Tokens(new)
-    makers = old.provenance()
-    kept, lost = 0, []
-    with database.read() as txn:
-        digests = list(_keys(database, txn, "meta"))
-    for start in range(0, len(digests), _BATCH):
-        parts: dict[str, list[StructureTokens]] = {}
-        for digest in digests[start : start + _BATCH]:
-            try:
-                _split_up(database, old, digest, makers, parts)
-                kept += 1
-            except _BROKEN:
-                lost.append(digest.hex())
-        for key, items in parts.items():
-            target.add(items, makers[key]["circumstances"])
-    return {"kept": kept, "lost": lost}
+@dataclass
+class _Records:
+    """Records of a file: those its trees lead to, and if a page of them is broken all others."""
+
+    file: PageFile
+    kept: set[bytes] = field(default_factory=set)
+    broken: set[bytes] = field(default_factory=set)
+    nameless: set[bytes] = field(default_factory=set)
+    count = ""
+
+    def collect(self) -> None:
+        whole = bool(self.file.metas)
+        if whole:
+            for name, tree in self.file.tables(self.file.metas[0]).items():
+                for node in self.file.walk(tree):
+                    self.take(name, node)
+                    whole = whole and node.value is not None
+        if not whole or self.file.broken or self.broken:
+            for node in self.file.leaves():
+                self.take("", node)
+
+    def take(self, table: str, node: Node) -> None:
+        """Take in a record; of a page no tree leads to the table is not known."""
+        raise NotImplementedError
+
+    def tables(self) -> Iterable[str]:
+        return ()
+
+    def rows(self) -> Iterator[Row]:
+        raise NotImplementedError
 
 
-def _split_up(
-    database: Database,
-    old: Tokens,
-    digest: bytes,
-    makers: dict[str, dict[str, Any]],
-    parts: dict[str, list[StructureTokens]],
-) -> None:
-    """Sort the parts of one protein's tokens by what made them."""
-    tokens = old.get(digest)
-    with database.read() as txn:
-        meta = read_meta(database, txn, digest)
-    if tokens is None or meta is None:
-        raise KeyError(digest)
-    made = {name: makers[key]["tool"] for name, key in meta["by"].items()}
-    for name, key in meta["by"].items():
-        codes = {name: tokens.codes[name]} if name in tokens.codes else {}
-        plddt = None if codes else tokens.plddt
-        part = StructureTokens(digest, tokens.source, codes, plddt, made[name])
-        parts.setdefault(key, []).append(part)
+class _Proteins(_Records):
+    count = "sequences"
+
+    def __init__(self, file: PageFile) -> None:
+        super().__init__(file)
+        self._sequences: dict[bytes, Place] = {}
+        self._names: dict[bytes, bytes] = {}
+        self._ids: dict[tuple[bytes, bytes], None] = {}
+
+    def take(self, table: str, node: Node) -> None:
+        values = list(self.file.values(node))
+        for value in values:
+            is_digest = len(node.key) == DIGEST_BYTES
+            if table in ("sequences", "") and is_digest and sha256(value).digest() == node.key:
+                if node.value is not None:
+                    self._sequences.setdefault(node.key, node.value)
+                    self.kept.add(node.key)
+            elif table == "sequences" and is_digest:
+                self.broken.add(node.key)
+            elif _is_checked(node.key, value, self.file.path):
+                if table in ("names", "") and is_digest:
+                    self._names.setdefault(node.key, value)
+                if table in ("ids", "") and len(value) == DIGEST_BYTES + 4:
+                    self._ids[node.key, value] = None
+
+    def rows(self) -> Iterator[Row]:
+        keys = {value[:-4]: key for key, value in self._ids}
+        for digest, place in sorted(self._sequences.items()):
+            yield "sequences", digest, self.file.read(place)
+            name = self._names.get(digest)
+            if name is None:
+                if digest not in keys:
+                    self.nameless.add(digest)
+                name = checked(digest, keys.get(digest, digest.hex()[:12].encode()))
+            yield "names", digest, name
+            key = proteins.id_key(name[:-4].decode("utf-8", "replace"))
+            yield "ids", key, checked(key, digest)
+        for key, value in self._ids:
+            if value[:-4] in self._sequences:
+                yield "ids", key, value
 
 
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(salvage(Path(sys.argv[1]), Path(sys.argv[2]))))
+class _Tokens(_Records):
+    count = "meta"
+
+    def __init__(self, file: PageFile) -> None:
+        super().__init__(file)
+        self._metas: dict[bytes, list[tuple[bytes, dict[str, Any]]]] = {}
+        self._codes: dict[bytes, list[Place]] = {}
+        self._makers: dict[bytes, bytes] = {}
+        self._parts: dict[bytes, tuple[bytes, dict[str, Place]]] = {}
+
+    def collect(self) -> None:
+        super().collect()
+        for digest in self._metas.keys() | self._codes.keys():
+            self._join(digest)
+
+    def take(self, table: str, node: Node) -> None:
+        if node.value is None or node.flags & ~1 or table == STATE:
+            return
+        is_digest = len(node.key) == DIGEST_BYTES
+        if table in ("meta", "provenance", ""):
+            value = self.file.read(node.value)
+            document = _document(node.key, value, self.file.path)
+            if is_digest and document is not None and {"crc", "by", "length"} <= document.keys():
+                self._metas.setdefault(node.key, []).append((value, document))
+                return
+            if table == "meta" and is_digest:
+                self.broken.add(node.key)
+            elif document is not None and "tool" in document:
+                self._makers.setdefault(node.key, value)
+        if is_digest and table not in ("meta", "provenance"):
+            self._codes.setdefault(node.key, []).append(node.value)
+
+    def _join(self, digest: bytes) -> None:
+        """Find the codes of each part a protein's record names; all must be there."""
+        for record, meta in self._metas.get(digest, ()):
+            parts = {name: self._sound(digest, crc) for name, crc in meta["crc"].items()}
+            complete = {name: place for name, place in parts.items() if place is not None}
+            if len(complete) == len(parts):
+                self._parts[digest] = record, complete
+                self.kept.add(digest)
+                return
+        self.broken.add(digest)
+
+    def _sound(self, digest: bytes, crc: int) -> Place | None:
+        for place in self._codes.get(digest, ()):
+            if google_crc32c.value(self.file.read(place)) == crc:
+                return place
+        return None
+
+    def tables(self) -> Iterable[str]:
+        return {name for _, parts in self._parts.values() for name in parts}
+
+    def rows(self) -> Iterator[Row]:
+        used: set[str] = set()
+        known = {key.hex() for key in self._makers}
+        for digest, (record, parts) in sorted(self._parts.items()):
+            for name, place in parts.items():
+                yield name, digest, self.file.read(place)
+            yield "meta", digest, record
+            makers = set(json.loads(record[:-4])["by"].values())
+            used |= makers
+            if not makers <= known:
+                self.nameless.add(digest)
+        for key in sorted(used):
+            raw = bytes.fromhex(key)
+            unknown = checked(raw, canonical_json(_UNKNOWN).encode())
+            yield "provenance", raw, self._makers.get(raw, unknown)
+
+
+def _is_checked(key: bytes, value: bytes, path: Path) -> bool:
+    try:
+        unchecked(key, value, path)
+    except CorruptStoreError:
+        return False
+    return True
+
+
+def _document(key: bytes, value: bytes, path: Path) -> dict[str, Any] | None:
+    """JSON of a record that has its own sum, if this is one."""
+    if not _is_checked(key, value, path):
+        return None
+    try:
+        document = json.loads(value[:-4])
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None

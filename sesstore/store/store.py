@@ -27,6 +27,7 @@ from ..provenance import Fingerprint, Provenance, circumstances
 from ..residues import StructureTokens
 from ..tasks import Task
 from . import layout
+from .access import is_there
 from .alphabets import declare_stored, store_alphabet, stored_alphabets
 from .catalogue import one_encoder, stored_encoders
 from .embeddings import Embeddings
@@ -102,7 +103,7 @@ class Store:
         """
         path = Path(path)
         root = path / layout.METADATA
-        if not root.is_file():
+        if not is_there(root):
             if create:
                 return cls.create(path)
             raise MissingFileError(

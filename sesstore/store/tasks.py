@@ -20,6 +20,7 @@ from ..provenance import canonical_json
 from ..tasks import Problem, Split, Task, plain_label
 from .access import system_errors
 from .files import replace_file
+from .manifest import entered
 
 _FORMAT = 1
 
@@ -35,7 +36,8 @@ def write_task(path: Path, task: Task) -> None:
     body = "".join(line + "\n" for line in _lines(task)).encode()
     with system_errors(path):
         make_folder(path.parent)
-    replace_file(path, body + _footer(body))
+    with entered(path, rows=sum(map(len, task.splits.values()))):
+        replace_file(path, body + _footer(body))
 
 
 def read_task(path: Path) -> Task:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import ALPHABETS, BUILT_IN, Alphabet, alphabet
-from ..errors import CorruptStoreError, NotStoredError
+from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import canonical_json
 from ..residues import StructureTokens
 from .alphabets import declare_stored
@@ -158,14 +158,21 @@ class Tokens:
         """Store tokens; return for how many proteins something was written.
 
         Parts that are stored already (an alphabet, pLDDT) stay as they are unless `replace`.
+
+        Raises
+        ------
+        InputError
+            Parts of one protein have two lengths; nothing of their batch is stored.
         """
         remaining, written = iter(items), 0
-        while batch := list(islice(remaining, _BATCH)):
-            wanted = self._new_parts(batch, replace)
-            if wanted:
-                written += self._put(wanted, circumstances)
-        if database := open_database(self.path):
-            database.seal()
+        try:
+            while batch := list(islice(remaining, _BATCH)):
+                wanted = self._new_parts(batch, replace)
+                if wanted:
+                    written += self._put(wanted, circumstances)
+        finally:
+            if database := open_database(self.path):
+                database.seal()
         return written
 
     def _put(self, wanted: list[_Parts], circumstances: Mapping[str, Any]) -> int:
@@ -269,6 +276,13 @@ def _write(
         if item.tool not in makers:
             makers[item.tool] = _put_provenance(database, txn, item.tool, circumstances)
         meta = read_meta(database, txn, item.digest) or {"crc": {}, "by": {}, "length": len(item)}
+        if parts.keys() >= meta["crc"].keys():  # all of it is replaced
+            meta["length"] = len(item)
+        elif meta["length"] != len(item):
+            raise InputError(
+                f"tokens of {item.digest.hex()[:12]} from {item.source} have {len(item)} codes, "
+                f"stored are some of {meta['length']}. Tokenise the structure again, all of it"
+            )
         for name, raw in parts.items():
             txn.put(item.digest, raw, db=database.table(name, txn))
             meta["crc"][name] = _crc(raw)

@@ -24,6 +24,7 @@ from ..provenance import Provenance
 from ..residues import STORAGE_TYPES, Embedding
 from . import layout
 from .files import sealed
+from .manifest import entered
 from .scratch import new_folder
 from .shards import ShardWriter, checksums_of
 
@@ -105,8 +106,9 @@ class UnfinishedSegment:
         files[layout.METADATA] = checksums_of(metadata)
         write_file(self.path / layout.CHECKSUMS, sealed({"files": files}))
         fsync(self.path)
-        os.rename(self.path, self._final)
-        fsync(self._final.parent)
+        with entered(self._final, **counts):
+            os.rename(self.path, self._final)
+            fsync(self._final.parent)
         self._let_go()
         return self._final.name
 

@@ -56,6 +56,17 @@ def test_a_seal_stands_between_writes_and_only_then(tmp_path):
         seal_fits(path, quick=False)
 
 
+def test_no_seal_stands_while_anything_changes(tmp_path):
+    """A writer that is killed in mid-change must leave no seal that vouches for the file."""
+    path = tmp_path / "x.lmdb"
+    made = create_database(path, {"t": False})
+    made.seal()
+    assert not made.write(lambda txn: seal_path(path).exists())
+    made.seal()
+    made.add_tables(["more"])
+    assert not seal_path(path).exists()
+
+
 def test_creating_never_replaces_what_somebody_else_made(tmp_path):
     path = tmp_path / "x.lmdb"
     made = create_database(path, {"t": False})

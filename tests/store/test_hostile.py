@@ -118,7 +118,9 @@ def test_links_out_of_the_store_are_not_followed(filled, tmp_path):
     shutil.move(segment, tmp_path / "elsewhere")
     segment.symlink_to(tmp_path / "elsewhere")
     assert segment not in [s.path for s in filled.store.embeddings("enc_int8").segments]
-    assert verify(filled.store.path).ok
+    (fault,) = verify(filled.store.path).bad
+    assert fault.where.endswith(segment.name)
+    assert "a link" in fault.what
 
 
 def test_digests_must_be_digests(filled):

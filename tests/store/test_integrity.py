@@ -124,6 +124,19 @@ def test_lengths_are_compared_with_the_sequences(tmp_path, kit):
     assert "another length than its sequence" in said
 
 
+@pytest.mark.parametrize("change", [-1, 1])
+def test_an_embedding_of_another_length_than_its_sequence_is_found(tmp_path, kit, change):
+    """A residue too few is as wrong as one too many."""
+    store, made = Store.create(tmp_path / "s"), kit.provenance()
+    protein = kit.proteins(1)[0]
+    store.add_proteins([protein])
+    with store.writer(made, {}) as writer:
+        values = np.ones((len(protein) + change, made.dim), np.float16)
+        writer.add(Embedding(protein.digest, values))
+    (fault,) = verify(store.path).bad
+    assert "another length than its sequence" in fault.what
+
+
 def test_a_segment_of_another_encoder_is_found(filled):
     first, second = (filled.store.embeddings(p.fingerprint) for p in filled.provenances)
     shutil.copytree(first.segments[0].path, second.folder / first.segments[0].id)

@@ -7,6 +7,7 @@ from sesstore.errors import InputError, NotStoredError, UnknownNameError
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
+from sesstore.store.integrity import verify
 
 RUN = {"date": "2026-01-01", "command": "sesstore tokens"}
 
@@ -97,3 +98,22 @@ def test_the_same_tokens_again_change_no_byte(filled, kit):
     before = path.read_bytes()
     assert filled.store.add_tokens(map(kit.tokens, filled.proteins), RUN) == 0
     assert path.read_bytes() == before
+
+
+def test_parts_of_one_protein_have_one_length(tmp_path, kit):
+    """Also of a protein whose sequence the store does not know: nothing else could tell."""
+    store = Store.create(tmp_path / "s")
+    digest = kit.proteins(1)[0].digest
+
+    def part(name: str, length: int) -> StructureTokens:
+        return StructureTokens(digest, "pdb", {name: [1] * length}, None, "")
+
+    store.add_tokens([part("dssp", 9)], {})
+    for items in ([part("foldseek", 8)], [part("foldseek", 9), part("ss3", 7)]):
+        with pytest.raises(InputError, match="codes, stored are some of 9"):
+            store.add_tokens(items, {})
+    assert store.tokens("pdb").get(digest).codes.keys() == {"dssp"}
+    assert verify(store.path).ok
+    assert verify(store.path).notes == []  # nothing of a seal: it was put back
+    assert store.add_tokens([part("dssp", 8)], {}, replace=True) == 1
+    assert len(store.tokens("pdb").get(digest)) == 8
