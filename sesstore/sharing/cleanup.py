@@ -46,15 +46,15 @@ class Mark:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.now = 0.0
+        self.server_time = 0.0
         """When it was written, by the server's clock."""
 
     def __enter__(self) -> Mark:
         self._path = self._write()
-        mine = [mark for mark in self._target.listing(MARKS) if mark.path == self._path]
-        if not mine:
+        marks = [mark for mark in self._target.listing(MARKS) if mark.path == self._path]
+        if not marks:
             raise StoreError(f"{self._target.url} does not list what was just written to it")
-        self.now = mine[0].modified
+        self.server_time = marks[0].modified
         return self
 
     def __exit__(
@@ -67,7 +67,7 @@ class Mark:
 
     def renew(self) -> None:
         """Say that the cleanup is alive; raises `StoreError` if others may think it is not."""
-        if time.monotonic() - self._written > LEASE / 2:
+        if time.monotonic() - self._renewal > LEASE / 2:
             raise StoreError(
                 f"{self._target.url} answers too slowly to remove anything safely. Nothing more "
                 f"was removed; run the command again"
@@ -76,7 +76,7 @@ class Mark:
         self._target.remove([old])
 
     def _write(self) -> str:
-        self._written = time.monotonic()
+        self._renewal = time.monotonic()
         path = f"{MARKS}/{layout.new_segment_id()}"
         self._target.create(path, b"cleaning up\n")
         return path
@@ -84,12 +84,13 @@ class Mark:
 
 def wait_for_cleanups(target: Target, progress: Progress = SILENT) -> None:
     """Return once nobody is cleaning up."""
-    seen: dict[Listed, float] = {}
+    sightings: dict[Listed, float] = {}
     while marks := list(target.listing(MARKS)):
-        if not seen:
+        if not sightings:
             progress.note(f"waiting for a cleanup of {target.url} that is running")
-        now = time.monotonic()
-        target.remove(m.path for m in marks if now - seen.setdefault(m, now) > LEASE)
+        moment = time.monotonic()
+        ages = {mark: moment - sightings.setdefault(mark, moment) for mark in marks}
+        target.remove(mark.path for mark, age in ages.items() if age > LEASE)
         time.sleep(_POLL)
 
 
@@ -122,11 +123,11 @@ def commit_checked(
     result = commit()
     for _ in range(_ATTEMPTS):
         wait_for_cleanups(target, progress)
-        lacking = missing_files(target, files)
-        if not lacking:
+        absent = missing_files(target, files)
+        if not absent:
             return result
-        progress.note(f"sending {len(lacking):,} files again, which were removed meanwhile")
-        send(lacking)
+        progress.note(f"sending {len(absent):,} files again, which were removed meanwhile")
+        send(absent)
     raise StoreError(
         f"what is sent to {target.url} does not stay there. See what else removes objects from it, "
         f"and push again"

@@ -77,13 +77,13 @@ class HttpRemote:
         self.url = url.rstrip("/")
         self._client = _connected(self.url)
         self._ranges = True
-        self._whole: dict[str, IO[bytes]] = {}
+        self._copies: dict[str, IO[bytes]] = {}
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Close connections and temporary files."""
         self._client.close()
-        for file in self._whole.values():
+        for file in self._copies.values():
             file.close()
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
@@ -112,13 +112,13 @@ class HttpRemote:
 
         failures = 0
         while stop is None or start < stop:
-            wanted = f"bytes={start}-{'' if stop is None else stop - 1}"
+            extent = f"bytes={start}-{'' if stop is None else stop - 1}"
             try:
-                with self._answer(path, wanted if start or stop is not None else None) as answer:
-                    whole = answer.status_code == 200
-                    if whole and stop is not None:
+                with self._answer(path, extent if start or stop is not None else None) as answer:
+                    unranged = answer.status_code == 200
+                    if unranged and stop is not None:
                         raise _RangesUnknownError
-                    skip = start if whole else 0
+                    skip = start if unranged else 0
                     for piece in answer.iter_raw():
                         part, skip = piece[skip:], max(0, skip - len(piece))
                         if part:
@@ -148,9 +148,9 @@ class HttpRemote:
     def _fetched(self, path: str, size: int) -> IO[bytes]:
         """Whole file in an unnamed temporary one, fetched once; never more than `size` bytes."""
         with self._lock:
-            if path not in self._whole:
-                self._whole[path] = self._fetch(path, size)
-            return self._whole[path]
+            if path not in self._copies:
+                self._copies[path] = self._fetch(path, size)
+            return self._copies[path]
 
     def _fetch(self, path: str, size: int) -> IO[bytes]:
         folder = Path(tempfile.gettempdir())
@@ -161,10 +161,10 @@ class HttpRemote:
             )
         file = tempfile.TemporaryFile()  # noqa: SIM115 - stays open while this remote is used
         try:
-            done = 0
+            length = 0
             for piece in self.stream(path):
-                done += len(piece)
-                if done > size:
+                length += len(piece)
+                if length > size:
                     raise names.refused(f"{path} is larger than the index says")
                 with system_errors(folder):
                     file.write(piece)
@@ -176,11 +176,11 @@ class HttpRemote:
         return file
 
     @contextmanager
-    def _answer(self, path: str, wanted: str | None) -> Iterator[httpx.Response]:
+    def _answer(self, path: str, extent: str | None) -> Iterator[httpx.Response]:
         """Open an answer with the bytes of a file, all or a range of them."""
         import httpx
 
-        headers = {"range": wanted} if wanted else {}
+        headers = {"range": extent} if extent else {}
         for attempt in range(1, _RETRIES + 2):
             request = self._client.build_request("GET", f"{self.url}/{path}", headers=headers)
             wait = _backoff(attempt)
@@ -196,7 +196,7 @@ class HttpRemote:
                         answer.close()
                     return
                 answer.close()
-                last = self._explained(path, answer.status_code)
+                last = self._error_for(path, answer.status_code)
                 if answer.status_code not in _BUSY:
                     raise last
                 wait = _retry_after(answer) or wait
@@ -204,7 +204,7 @@ class HttpRemote:
                 raise last from None
             time.sleep(wait)
 
-    def _explained(self, path: str, status: int) -> Exception:
+    def _error_for(self, path: str, status: int) -> Exception:
         if status in (404, 410, 416):
             return NotStoredError(f"{self.url} has no {path}")
         if status in (401, 403):
@@ -264,8 +264,8 @@ def _retry_after(answer: httpx.Response) -> float | None:
     if text.isdecimal():
         return float(text[:9])
     try:
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+        present = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(text) - present).total_seconds())
     except (ValueError, TypeError):
         return None
 

@@ -62,7 +62,7 @@ def remote_gc(
         index = published(target)
         if not index.encoders and not index.bundles and not index.tasks:
             raise NotStoredError(f"{where} is no shared store, so nothing in it is removed")
-        keep, latest = named_files(index), mark.now - older_than
+        keep, latest = named_files(index), mark.server_time - older_than
         old = [file for file in listed if file.modified <= latest]
         lost = [file for file in old if _is_ours(file.path) and file.path not in keep]
         if set_aside:

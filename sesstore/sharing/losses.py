@@ -21,51 +21,51 @@ class Inventory:
     ----------
     reader : Reader
         The store.
-    index, broken : Index
+    index, faulty : Index
         What it named, and which of that is broken.
     """
 
-    def __init__(self, reader: Reader, index: Index, broken: Index) -> None:
-        self._reader, self._broken = reader, broken
+    def __init__(self, reader: Reader, index: Index, faulty: Index) -> None:
+        self._reader, self._faulty = reader, faulty
         self._digests: dict[tuple[str, str], set[bytes] | None] = {}
         self._identities: dict[str, set[bytes] | None] = {}
-        for folder, encoder in broken.encoders.items():
+        for folder, encoder in faulty.encoders.items():
             for name in encoder.segments:
                 read = partial(_digests, reader, index, folder, name)
                 self._digests[folder, name] = _if_readable(read)
-        for sha, bundle in broken.bundles.items():
+        for sha, bundle in faulty.bundles.items():
             self._identities[sha] = _if_readable(partial(_identities, reader, sha, bundle))
 
-    def embeddings(self, after: Index) -> dict[str, int]:
+    def embeddings(self, final: Index) -> dict[str, int]:
         """Proteins whose embeddings no segment has now, by encoder.
 
         A segment whose digests cannot be read counts in full.
         """
         lost: Counter[str] = Counter()
-        for folder, encoder in self._broken.encoders.items():
-            there = after.encoders[folder].segments if folder in after.encoders else {}
-            gone = [name for name in encoder.segments if name not in there]
-            listed = [digests for n in gone if (digests := self._digests[folder, n]) is not None]
-            unlisted = [n for n in gone if self._digests[folder, n] is None]
-            left = set[bytes]().union(*listed)
-            for name in there if left else ():
-                left -= _digests(self._reader, after, folder, name)
-            count = len(left) + sum(encoder.segments[n].proteins for n in unlisted)
+        for folder, encoder in self._faulty.encoders.items():
+            segments = final.encoders[folder].segments if folder in final.encoders else {}
+            absent = [name for name in encoder.segments if name not in segments]
+            listed = [digests for n in absent if (digests := self._digests[folder, n]) is not None]
+            unlisted = [n for n in absent if self._digests[folder, n] is None]
+            remainder = set[bytes]().union(*listed)
+            for name in segments if remainder else ():
+                remainder -= _digests(self._reader, final, folder, name)
+            count = len(remainder) + sum(encoder.segments[n].proteins for n in unlisted)
             lost[encoder.provenance.fingerprint.encoder] += count
         return {name: count for name, count in lost.items() if count}
 
-    def records(self, after: Index) -> dict[str, int]:
+    def records(self, final: Index) -> dict[str, int]:
         """Records that no bundle has now, by what they are; those of unread bundles in full."""
         lost: Counter[str] = Counter()
-        for sha, bundle in self._broken.bundles.items():
-            if sha in after.bundles:
+        for sha, bundle in self._faulty.bundles.items():
+            if sha in final.bundles:
                 continue
-            left = self._identities[sha]
-            for other, entry in after.of_kind(bundle.kind):
-                if left and entry.name == bundle.name:
-                    left = left - _identities(self._reader, other, entry)
+            remainder = self._identities[sha]
+            for other, entry in final.of_kind(bundle.kind):
+                if remainder and entry.name == bundle.name:
+                    remainder = remainder - _identities(self._reader, other, entry)
             label = f"tokens of {bundle.name}" if bundle.name else bundle.kind
-            lost[label] += bundle.records if left is None else len(left)
+            lost[label] += bundle.records if remainder is None else len(remainder)
         return {name: count for name, count in lost.items() if count}
 
 

@@ -118,20 +118,20 @@ def repair_remote(
         report.checked = len(parts_of(index))
         report.faults = {str(part): problem for part, problem in faults.items()}
         _write_sums(check, faults, folder, report)
-        broken = _named_by(index, faults)
-        losses = Inventory(check.reader, index, broken)
+        faulty = _named_by(index, faults)
+        losses = Inventory(check.reader, index, faulty)
         if faults:
-            salvaged = {sha: _salvage(check, sha, folder) for sha in broken.bundles}
-            _replace(target, index, broken, salvaged)
-            _set_aside(check, faults)
+            salvaged = {sha: _salvage(check, sha, folder) for sha in faulty.bundles}
+            _replace(target, index, faulty, salvaged)
+            _move_faulty(check, faults)
     for encoder in index.encoders.values():
         claim_encoder(target, encoder.provenance)  # writes the metadata of groups that are missing
     if source is not None:
         report.sent = publish(source, target, progress=progress)
-    after = published(target)
-    report.embeddings_lost = losses.embeddings(after)
-    report.records_lost = losses.records(after)
-    report.tasks_lost = [name for name in broken.tasks if name not in after.tasks]
+    final_index = published(target)
+    report.embeddings_lost = losses.embeddings(final_index)
+    report.records_lost = losses.records(final_index)
+    report.tasks_lost = [name for name in faulty.tasks if name not in final_index.tasks]
     return report
 
 
@@ -139,9 +139,9 @@ def _write_sums(
     check: RemoteCheck, faults: dict[Part, str], folder: Path, report: RemoteRepairReport
 ) -> None:
     """Write anew the sums that sound segments lack."""
-    broken = {(part.folder, part.name) for part in faults}
+    faulty = {(part.folder, part.name) for part in faults}
     for part in parts_of(check.index):
-        if part.kind != "segment" or (part.folder, part.name) in broken:
+        if part.kind != "segment" or (part.folder, part.name) in faulty:
             continue
         sums = check.wrong_sums(part)
         if sums is not None:
@@ -152,17 +152,17 @@ def _write_sums(
 
 def _named_by(index: Index, faults: dict[Part, str]) -> Index:
     """Entries of an index for some parts."""
-    broken = Index()
+    faulty = Index()
     for part in faults:
         if part.kind == "segment":
             encoder = index.encoders[part.folder]
-            entry = broken.encoders.setdefault(part.folder, EncoderEntry(encoder.provenance))
+            entry = faulty.encoders.setdefault(part.folder, EncoderEntry(encoder.provenance))
             entry.segments[part.name] = encoder.segments[part.name]
         elif part.kind == "bundle":
-            broken.bundles[part.name] = index.bundles[part.name]
+            faulty.bundles[part.name] = index.bundles[part.name]
         else:
-            broken.tasks[part.name] = index.tasks[part.name]
-    return broken
+            faulty.tasks[part.name] = index.tasks[part.name]
+    return faulty
 
 
 def _salvage(check: RemoteCheck, sha: str, folder: Path) -> dict[str, BundleEntry]:
@@ -173,13 +173,13 @@ def _salvage(check: RemoteCheck, sha: str, folder: Path) -> dict[str, BundleEntr
     except (CorruptStoreError, NotStoredError):
         return {}
     records = _sound_records(check.reader, sha, bundle, footer)
-    made = {}
+    bundles = {}
     for name, entry, path in write_bundles(
         folder, bundle.kind, bundle.name, records, footer.makers
     ):
         check.target.put(names.bundle_path(name), path)
-        made[name] = entry
-    return made
+        bundles[name] = entry
+    return bundles
 
 
 def _sound_records(
@@ -194,36 +194,36 @@ def _sound_records(
 
 
 def _replace(
-    target: UrlRemote, index: Index, broken: Index, salvaged: dict[str, dict[str, BundleEntry]]
+    target: UrlRemote, index: Index, faulty: Index, salvaged: dict[str, dict[str, BundleEntry]]
 ) -> None:
     """Name no longer what is broken; commit records that name it are taken in, too."""
-    kept = f"{SET_ASIDE}/{layout.new_segment_id()}/{names.INDEX}"
-    target.create(kept, index.to_bytes())
+    backup = f"{SET_ASIDE}/{layout.new_segment_id()}/{names.INDEX}"
+    target.create(backup, index.to_bytes())
     for _ in range(_ATTEMPTS):
         records = target.commits()
         _, version = target.version()
-        sound = _without(Reader(target).index(), broken, salvaged)
+        sound = _without(Reader(target).index(), faulty, salvaged)
         if target.replace_index(sound.to_bytes(), version):
             target.remove(names.commit_path(name) for name in records)
             return
     raise StoreError(f"others keep writing to {target.url}. Repair it while nobody does")
 
 
-def _without(index: Index, broken: Index, salvaged: dict[str, dict[str, BundleEntry]]) -> Index:
-    for folder, encoder in broken.encoders.items():
+def _without(index: Index, faulty: Index, salvaged: dict[str, dict[str, BundleEntry]]) -> Index:
+    for folder, encoder in faulty.encoders.items():
         for name in encoder.segments:
             index.encoders[folder].segments.pop(name, None)
     bundles = {}  # salvaged ones in the place of theirs: of two records the later counts
     for sha, bundle in index.bundles.items():
         bundles.update(salvaged.get(sha, {sha: bundle}))
     index.bundles = bundles
-    for name, task in broken.tasks.items():
+    for name, task in faulty.tasks.items():
         if index.tasks.get(name) == task:
             del index.tasks[name]
     return index
 
 
-def _set_aside(check: RemoteCheck, faults: dict[Part, str]) -> None:
+def _move_faulty(check: RemoteCheck, faults: dict[Part, str]) -> None:
     """Move what is there of broken parts, so that it is not taken for sound when sent again."""
     place = f"{SET_ASIDE}/{layout.new_segment_id()}"
     target = check.target
