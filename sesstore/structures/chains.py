@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -235,6 +236,7 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark
     pieces, remarks = protein_pieces(Residues(first, backbone[0]), parsed)
     if not pieces:
         raise StructureError(_NO_PROTEIN)
+    _check_copies(pieces, first, backbone[0])
     rows = np.concatenate([piece.rows for piece in pieces])
     check_geometry(first[rows], backbone[:, rows])
     bfactors = np.full(len(starts), np.nan, np.float32)
@@ -258,10 +260,26 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark
     return chains, _table(atoms, residue, pieces), remarks
 
 
+_CLASH = 2.0
+"""Angstrom between C-alphas that are of copies, not of two chains."""
+
 _NO_PROTEIN = (
     "holds no protein residue with a C-alpha (nucleic acids, ligands and waters are not "
     "tokenised). Leave it out, or name another file"
 )
+
+
+def _check_copies(pieces: list[Piece], heads: AtomTable, backbone: NDArray[np.float32]) -> None:
+    """Raise if copies of a chain lie on top of each other: they are models without a number."""
+    for one, two in pairwise(pieces):
+        if one.author != two.author or _letters(heads, one.rows) != _letters(heads, two.rows):
+            continue
+        apart = np.linalg.norm(backbone[one.rows, 1] - backbone[two.rows, 1], axis=-1)
+        if np.median(apart) < _CLASH:
+            raise StructureError(
+                f"holds copies of chain '{one.author}' on top of each other. Number them as models "
+                f"(MODEL and ENDMDL, pdbx_PDB_model_num), or write each to a file of its own"
+            )
 
 
 def _counted(

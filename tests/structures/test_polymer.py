@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sesstore.errors import StructureError
 from sesstore.structures.polymer import LIGANDS, NO_ALPHA, SPLIT
 
 FORMATS = ["pdb", "cif", "bcif"]
@@ -229,6 +230,14 @@ def test_residues_without_a_c_alpha_are_counted(draft, suffix: str) -> None:
 def test_copies_in_one_mmcif_table_are_chains(draft) -> None:
     draft.parts += draft.shifted(60)
     assert sizes(draft.read("cif")) == {"A": 60, "A-2": 60}
+
+
+@formats
+def test_copies_on_top_of_each_other_are_an_error(draft, suffix: str) -> None:
+    """Models whose numbers were lost: as two chains they would bond with each other."""
+    draft.parts += ["TER", *draft.shifted(0.1)]
+    with pytest.raises(StructureError, match=r"copies of chain 'A' on top of each other\. Number"):
+        draft.read(suffix)
 
 
 def test_a_stated_sequence_of_two_different_chains_is_of_neither(draft) -> None:
