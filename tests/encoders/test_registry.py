@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -44,3 +45,16 @@ def test_loading_reads_no_weights(tmp_path):
     file.write_bytes(b"only hashed")
     encoder = registry.load("esm2_t6", weights=file)
     assert len(encoder.fingerprint.weights_sha256) == 64
+
+
+def test_what_is_asked_for_is_in_the_fingerprint(tmp_path):
+    file = tmp_path / "esm2_t6_8M_UR50D.pt"
+    file.write_bytes(b"only hashed")
+    made = registry.load("esm2_t6", weights=file, long="nterm", precision="bf16", device="cpu")
+    fingerprint = made.fingerprint
+    assert fingerprint.encoder == "esm2_t6_8M_UR50D"
+    assert fingerprint.weights_sha256 == hashlib.sha256(b"only hashed").hexdigest()
+    assert (fingerprint.layer, fingerprint.long_policy) == (6, "nterm(1022)")
+    assert (fingerprint.precision, made.device.type) == ("bf16", "cpu")
+    plain = registry.load("esm2_t6", weights=file, device="cpu").fingerprint
+    assert (plain.long_policy, plain.precision) == ("windows(1022,256)", "fp32")
