@@ -16,6 +16,7 @@ from sesstore.store.repair import repair
 
 from . import workload
 from .children import Child
+from .interruptions import open_files
 
 Problems = list[str]
 _PAGE = 4096
@@ -135,7 +136,7 @@ def _refused(kind: str, path: Path, rng: random.Random, log: Path) -> Problems:
         room = pages * _PAGE + rng.randrange(1 << 30)
         work = lambda: _limited(resource.RLIMIT_AS, room, path)  # noqa: E731
     elif kind.endswith("files"):
-        room = rng.randrange(5, 24)
+        room = open_files() + rng.randrange(20)
         work = lambda: _limited(resource.RLIMIT_NOFILE, room, path)  # noqa: E731
     elif os.geteuid() == 0:
         for file in path.rglob("*"):

@@ -48,7 +48,7 @@ def interrupt(kind: str, path: Path, seconds: float, rng: random.Random) -> tupl
         room = {
             resource.RLIMIT_FSIZE: rng.randrange(20_000, 200_000),
             resource.RLIMIT_AS: _memory() + rng.randrange(3 << 30),
-            resource.RLIMIT_NOFILE: rng.randrange(12, 40),
+            resource.RLIMIT_NOFILE: open_files() + rng.randrange(30),
         }[LIMITS[kind]]
         child = Child.start(lambda: _with_limit(path, LIMITS[kind], room), log)
     else:
@@ -56,6 +56,11 @@ def interrupt(kind: str, path: Path, seconds: float, rng: random.Random) -> tupl
             return 0, Child(0, log)
         child = Child.start(lambda: workload.run(path), log, uid=54_003)
     return child.wait(), child
+
+
+def open_files() -> int:
+    """How many files this process has open, which a child begins with."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 def _memory() -> int:
