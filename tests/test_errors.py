@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sesstore import errors
-from sesstore.errors import MissingExtraError, RecordError, UnknownNameError
+from sesstore.errors import MissingExtraError, RecordError, UnknownNameError, UnwritableError
 
 OURS = [
     e for _, e in inspect.getmembers(errors, inspect.isclass) if e.__module__ == errors.__name__
@@ -44,6 +44,7 @@ RAISED = [
     RecordError("no label. Add one", Path("a.jsonl"), 17, "Q9H400"),
     UnknownNameError("encoder", "esm2_t3", ["esm2_t33"], "`sesstore plms` lists them."),
     MissingExtraError("encoder 'near'", "near"),
+    UnwritableError("out.csv", "Permission denied"),
 ]
 """Errors of classes whose constructors take more than a message."""
 
