@@ -15,7 +15,8 @@ from pathlib import Path
 from ..errors import CorruptStoreError, InputError, MissingFileError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
-from ..store.access import system_errors
+from ..store.access import is_there, system_errors
+from ..store.pages import check_structure
 from ..store.tasks import read_task, write_task
 from ..tasks import Task
 from . import names
@@ -122,10 +123,18 @@ def opened(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
             f"https://)"
         )
     if living or not shared:
+        _check_databases(folder)
         with Overlay(Store.open(folder), progress=progress) as overlay:
             yield overlay
     else:
         yield FolderRemote(folder)
+
+
+def _check_databases(folder: Path) -> None:
+    """Walk the pages of somebody's databases before LMDB, which trusts them, maps them."""
+    for path in (folder / layout.PROTEINS, *layout.documents(folder / layout.TOKENS, ".lmdb")):
+        if is_there(path):
+            check_structure(path)
 
 
 def _check_names(
