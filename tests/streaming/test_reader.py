@@ -178,6 +178,15 @@ def test_a_residue_as_sure_as_the_threshold_is_not_masked(differing) -> None:
     assert split.coverage.unmasked == {"foldseek": 3 + 2, "dssp": 2 + 2}
 
 
+def test_unsure_residues_are_masked_in_every_conformer(stored) -> None:
+    item = stored.tokens[stored.proteins[0].digest]
+    shares = data(stored, min_plddt=60).read(np.array([0])).tokens["foldseek"]
+    unsure = torch.from_numpy(item.plddt < 60)
+    assert 0 < int(unsure.sum()) < len(item)
+    assert (shares[unsure, FOLDSEEK.mask] == 1).all()
+    assert (shares[~unsure, FOLDSEEK.mask] == 0).all()
+
+
 def test_rows_are_counted_over_several_portions(stored, monkeypatch) -> None:
     whole = data(stored)
     monkeypatch.setattr("sesstore.streaming.splittokens.PORTION", 7)

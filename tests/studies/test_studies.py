@@ -23,7 +23,6 @@ from sesstore.studies import (
 )
 from sesstore.studies.record import RECORD, TABLE, StudyReport
 from sesstore.studies.settings import Place, StudySettings
-from sesstore.studies.study import Study
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.runs import Run
 
@@ -123,6 +122,8 @@ def test_quality_degrades_step_by_step(store, settings, out) -> None:
     assert len(ends) == (2 if report.rows[1]["helps"] else 1)
     plddt = report.rows[-1]
     assert 0.2 < plddt["coverage"] < 0.7
+    learned = [Run.load(file.parent) for file in out.glob("*noise*train/*/seed-*/run.json")]
+    assert [run.source for run in learned] == ["alphafold2, noise 1"] * 2
     written(report, out)
 
 
@@ -210,48 +211,6 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
         curve = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]
         assert row["curve"] == pytest.approx(curve)
     written(report, out)
-
-
-def test_how_many_times_as_fast(of_histories) -> None:
-    """The plain adapter's best came in epoch 4; with structure it was as good in epoch 2."""
-    study, plain, fast, never = of_histories
-    for name, runs in (("fast", fast), ("never", never)):
-        convergence._add(study, name, [runs], [plain])
-    quick, slow = study.report.rows
-    assert (quick["speedup"], quick["epochs"], quick["plain_best_epoch"]) == (2.0, 2.0, 4)
-    assert (quick["reached"], slow["reached"]) == ("1 of 1", "0 of 1")
-    assert (slow["speedup"], slow["epochs"]) == (0.0, None)
-    assert "2.00 times as fast" in study.report.findings[0]
-
-
-@pytest.fixture
-def of_histories(store, settings, out, monkeypatch):
-    """A study, and runs of which only the history counts."""
-    study = Study("x", "?", store, settings, Place(out), {})
-    monkeypatch.setattr(study, "compare", lambda *_: None)
-    monkeypatch.setattr(
-        study, "row", lambda *_: study.report.rows.append({}) or study.report.rows[-1]
-    )
-
-    def run(*values: float) -> Run:
-        best = [value == max(values[: n + 1]) for n, value in enumerate(values)]
-        history = [
-            {"epoch": n, "valid": {"accuracy": value}, "best": first}
-            for n, (value, first) in enumerate(zip(values, best, strict=True), 1)
-        ]
-        return Run(out, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
-
-    return study, run(0.1, 0.2, 0.3, 0.6), run(0.3, 0.6, 0.7, 0.5), run(0.1, 0.1, 0.1, 0.1)
-
-
-def test_epochs_to_a_goal(tmp_path: Path) -> None:
-    history = [{"epoch": i, "valid": {"accuracy": v, "rmse": -v}} for i, v in ((1, 0.5), (2, 0.8))]
-    run = Run(tmp_path, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
-    assert convergence.epochs_to(run, "accuracy", 0.5) == 1
-    assert convergence.epochs_to(run, "accuracy", 0.6) == 2
-    assert convergence.epochs_to(run, "accuracy", 0.9) is None
-    assert convergence.epochs_to(run, "rmse", -0.6) == 2
-    assert convergence.best_of(run, "rmse") == -0.8
 
 
 def test_cost_times_each_stage(store, settings, out, shared_structures) -> None:

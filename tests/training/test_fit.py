@@ -161,7 +161,11 @@ def test_the_record_tells_everything(taught, out) -> None:
     assert run.task["data_digest"] == taught.task().data_digest
     assert run.coverage["train"]["with_tokens"] == 36
     assert run.source == "alphafold2"
-    assert 0 <= run.timings["wait_share"] <= 1
+    seconds = [entry["seconds"] for entry in run.history]
+    waited = sum(entry["wait_share"] * entry["seconds"] for entry in run.history)
+    assert run.timings["wait_share"] == pytest.approx(waited / sum(seconds))
+    assert run.timings["seconds_per_epoch"] == pytest.approx(sum(seconds) / len(seconds))
+    assert run.timings["tokens_per_second"] == max(e["tokens_per_second"] for e in run.history)
     assert run.circumstances["versions"]["torch"]
 
 

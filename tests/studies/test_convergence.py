@@ -1,0 +1,54 @@
+"""How many epochs a goal takes, and how many times as fast that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sesstore.studies import convergence
+from sesstore.studies.settings import Place
+from sesstore.studies.study import Study
+from sesstore.training.runs import Run
+
+
+def test_how_many_times_as_fast(of_histories) -> None:
+    """The plain adapter's best came in epoch 4; with structure it was as good in epoch 2."""
+    study, plain, fast, never = of_histories
+    for name, runs in (("fast", fast), ("never", never)):
+        convergence._add(study, name, [runs], [plain])
+    quick, slow = study.report.rows
+    assert (quick["speedup"], quick["epochs"], quick["plain_best_epoch"]) == (2.0, 2.0, 4)
+    assert (quick["reached"], slow["reached"]) == ("1 of 1", "0 of 1")
+    assert (slow["speedup"], slow["epochs"]) == (0.0, None)
+    assert "2.00 times as fast" in study.report.findings[0]
+
+
+@pytest.fixture
+def of_histories(store, settings, out, monkeypatch):
+    """A study, and runs of which only the history counts."""
+    study = Study("x", "?", store, settings, Place(out), {})
+    monkeypatch.setattr(study, "compare", lambda *_: None)
+    monkeypatch.setattr(
+        study, "row", lambda *_: study.report.rows.append({}) or study.report.rows[-1]
+    )
+
+    def run(*values: float) -> Run:
+        best = [value == max(values[: n + 1]) for n, value in enumerate(values)]
+        history = [
+            {"epoch": n, "valid": {"accuracy": value}, "best": first}
+            for n, (value, first) in enumerate(zip(values, best, strict=True), 1)
+        ]
+        return Run(out, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
+
+    return study, run(0.1, 0.2, 0.3, 0.6), run(0.3, 0.6, 0.7, 0.5), run(0.1, 0.1, 0.1, 0.1)
+
+
+def test_epochs_to_a_goal(tmp_path: Path) -> None:
+    history = [{"epoch": i, "valid": {"accuracy": v, "rmse": -v}} for i, v in ((1, 0.5), (2, 0.8))]
+    run = Run(tmp_path, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
+    assert convergence.epochs_to(run, "accuracy", 0.5) == 1
+    assert convergence.epochs_to(run, "accuracy", 0.6) == 2
+    assert convergence.epochs_to(run, "accuracy", 0.9) is None
+    assert convergence.epochs_to(run, "rmse", -0.6) == 2
+    assert convergence.best_of(run, "rmse") == -0.8
