@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
@@ -186,6 +187,7 @@ class Segment:
     def digests(self) -> NDArray[np.uint8]:
         """Digest of each protein, shape=(P, 32)."""
         if self._as_written is not None:
+            self._check_sum("digests/c.0.0", self._as_written[0])
             return self._as_written[0]
         with _explained(self.path):
             return read_array(self.path / "digests").reshape(-1, DIGEST_BYTES)
@@ -194,6 +196,7 @@ class Segment:
     def offsets(self) -> NDArray[np.int64]:
         """Protein i has the rows ``offsets[i]`` to ``offsets[i + 1]``, shape=(P + 1,)."""
         if self._as_written is not None:
+            self._check_sum("offsets/c.0", self._as_written[1])
             return self._as_written[1]
         with _explained(self.path):
             offsets: NDArray[np.int64] = read_array(self.path / "offsets")
@@ -219,6 +222,25 @@ class Segment:
         if not whole or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():
             return None
         return digests.reshape(-1, DIGEST_BYTES), offsets
+
+    @cached_property
+    def _sums(self) -> dict[str, Any]:
+        """Listed sums of its files; none where the list is broken, which `verify` finds."""
+        try:
+            files = layout.parse(_content(f"{self.path}/{layout.CHECKSUMS}"))["files"]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            files = {}
+        return dict(files) if isinstance(files, dict) else {}
+
+    def _check_sum(self, name: str, values: NDArray[Any]) -> None:
+        """Raise unless a small array is what was written: a wrong offset gives wrong rows."""
+        entry = self._sums.get(name)
+        listed = entry.get("crc32c") if isinstance(entry, dict) else None
+        if listed is not None and listed != f"{google_crc32c.value(values.tobytes()):08x}":
+            raise CorruptStoreError(
+                f"segment {self.path}: {name} is not what was written. Run `sesstore verify`, "
+                f"then `sesstore repair`"
+            )
 
     @cached_property
     def values(self) -> Any:

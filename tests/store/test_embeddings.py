@@ -7,7 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError
+from sesstore.errors import (
+    CorruptStoreError,
+    FingerprintMismatchError,
+    InputError,
+    NotStoredError,
+)
 from sesstore.store import Store
 
 
@@ -172,3 +177,13 @@ def test_importing_the_store_is_quick_and_light():
         "heavy = {'torch', 'zarr', 'scipy', 'mdtraj'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_offsets_that_changed_are_noticed_when_they_are_read(filled):
+    """Still growing, they would give every protein behind a wrong row."""
+    path = filled.store.embeddings("enc_float16").segments[0].path / "offsets/c.0"
+    offsets = np.fromfile(path, "<i8")
+    offsets[1] += 1
+    path.write_bytes(offsets.tobytes())
+    with pytest.raises(CorruptStoreError, match="is not what was written"):
+        filled.store.embeddings("enc_float16")
