@@ -139,6 +139,18 @@ def test_the_notebook_says_the_same(seeded) -> None:
     assert other.source == "esmfold"
 
 
+def test_another_task_and_source_are_those_named(seeded, tmp_path) -> None:
+    splits = {"test": seeded.task.splits["valid"]}
+    seeded.store.add_task(replace(seeded.task, name="again", splits=splits))
+    found = evaluate_run(seeded.store, Path(seeded.report.run), "again")
+    assert found.task == "again"
+    assert found.metrics["mcc"] == pytest.approx(seeded.report.metrics["valid"]["mcc"], abs=1e-6)
+    store = sesstore.open(seeded.store.path)
+    settings = {"structure": "dssp", "epochs": 1, "heads": 2, "width": 8}
+    run = sesstore.train(store, "toy", source="esmfold", out=tmp_path / "run", **settings)
+    assert run.runs[0].source == "esmfold"
+
+
 def test_a_task_without_test_has_intervals_on_valid(seeded, tmp_path) -> None:
     task = seeded.task
     splits = {name: task.splits[name] for name in ("train", "valid")}

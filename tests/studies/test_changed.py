@@ -56,7 +56,9 @@ def test_noise_depends_on_seed_and_protein_only(tokens: Tokens) -> None:
     assert both[1] is not None
     assert alone is not None
     assert other is not None
+    assert both[0] is not None
     np.testing.assert_array_equal(both[1].codes["dssp"], alone.codes["dssp"])
+    assert (both[0].codes["dssp"] != both[1].codes["dssp"]).any()  # the same before
     assert (other.codes["dssp"] != alone.codes["dssp"]).any()
 
 
