@@ -122,7 +122,7 @@ def _run(name: str, size: int, folder: str) -> float:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Print the most anonymous memory of this process, in MB, at the end."""
-    most, over = 0, threading.Event()
+    most, over = _anonymous(), threading.Event()  # a case may end before the watcher looks
 
     def watch() -> None:
         nonlocal most

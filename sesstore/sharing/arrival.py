@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -142,7 +142,8 @@ def _unfinished(final: Path) -> Iterator[Path]:
     """
     place = final.with_name(f".pull-{final.name}")
     while True:
-        place.mkdir(exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok looks again, when it may be gone
+            os.mkdir(place)
         handle = hold(place, wait=True)
         if handle is None:  # it got its final name, or was removed, just now
             continue
