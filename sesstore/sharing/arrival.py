@@ -7,6 +7,7 @@ fetched. Parts become a segment of this store, each protein checked by its own s
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptStoreError
+from ..errors import CorruptStoreError, StoreError
 from ..files import fsync
 from ..provenance import Provenance
 from ..residues import Embedding
@@ -154,13 +155,33 @@ def _unfinished(final: Path) -> Iterator[Path]:
             os.close(handle)
 
 
+def _open_unlinked(place: Path) -> int:
+    """Open a file of an unfinished segment to go on with it; a link as file or folder is refused.
+
+    The segment's own folder is known to be none: its lock was taken through it.
+    """
+    flags = os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        folder = os.open(place.parent, flags | os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return os.open(place.name, flags | os.O_RDWR | os.O_CREAT, 0o666, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as problem:
+        if problem.errno not in (errno.ELOOP, errno.ENOTDIR):
+            raise
+        raise StoreError(
+            f"'{place}' leads elsewhere by a link, and would be written over there. Remove "
+            f"'{place.parent}' and pull again"
+        ) from None
+
+
 def _fetch_file(
     reader: Reader, path: str, entry: FileEntry, place: Path, advance: Callable[[int], None]
 ) -> int:
     """Fetch the rest of a file; raises unless it is what was listed."""
     total, done = sha256(), 0
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(place, flags, 0o666), "r+b") as file:
+    with os.fdopen(_open_unlinked(place), "r+b") as file:
         while piece := file.read(PIECE):
             total.update(piece)
             done += len(piece)

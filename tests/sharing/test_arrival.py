@@ -45,6 +45,24 @@ def test_a_link_in_the_way_is_not_written_through(forgery, tmp_path):
     assert not list(elsewhere.iterdir())
 
 
+@pytest.mark.parametrize("link", ["values", "values/c.0.0", "digests", "offsets/c.0"])
+def test_a_link_within_an_interrupted_pull_is_not_written_through(forgery, tmp_path, link):
+    """Neither as the last part of a file's path nor before it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "c.0.0").write_bytes(b"theirs")
+    mine = Store.create(tmp_path / "mine")
+    segment = next(forgery.path.glob("embeddings/*/2*"))
+    unfinished = mine.path / segment.parent.relative_to(forgery.path) / f".pull-{segment.name}"
+    place = unfinished / link
+    place.parent.mkdir(parents=True)
+    shutil.copy(segment.parent / "zarr.json", unfinished.parent)
+    place.symlink_to(elsewhere / "c.0.0" if "." in link else elsewhere)
+    with pytest.raises(StoreError, match="leads elsewhere by a link"):
+        pull(mine, str(forgery.path))
+    assert {file.name: file.read_bytes() for file in elsewhere.iterdir()} == {"c.0.0": b"theirs"}
+
+
 def test_changed_bytes_anywhere(forgery, tmp_path):
     """One byte changed in any file that is fetched: found, and nothing bad is stored."""
     rng = np.random.default_rng(0)
