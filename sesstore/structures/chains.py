@@ -8,6 +8,7 @@ residues with a C-alpha; atoms that are missing are NaN.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -153,11 +154,13 @@ READERS: dict[str, Callable[[bytes], Parsed]] = {
 
 SUFFIXES = tuple(READERS)
 _BINARY = (".bcif", ".fcz")
+_ASSEMBLY = re.compile(r"\.pdb\d+")
 
 
 def structure_suffix(path: Path) -> str:
-    """Suffix of a file, ``.gz`` aside, in lower case."""
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    """Suffix of a file, ``.gz`` aside, in lower case; the PDB's assemblies (``.pdb1``) are PDB."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    return ".pdb" if _ASSEMBLY.fullmatch(suffix) else suffix
 
 
 def read_structure(path: Path) -> Structure:

@@ -63,15 +63,16 @@ def test_ready_tokens_are_imported(cli) -> None:
     assert "1 of 1 known proteins now have structure of source alphafold2" in known.out
 
 
-def test_names_of_mirrors_meet_ids_of_chains(cli, shared_structures: Path) -> None:
+@pytest.mark.parametrize("name", ["pdb1aki.ent.gz", "1aki.pdb1.gz", "1AKI.PDB2.gz"])
+def test_names_of_mirrors_meet_ids_of_chains(cli, shared_structures: Path, name: str) -> None:
     from sesstore.structures.chains import parse_structure
 
     path = shared_structures / "1aki.pdb"
     sequence = parse_structure(path, path.read_bytes()).chains[0].sequence
-    Path("pdb1aki.ent.gz").write_bytes(gzip.compress(path.read_bytes()))
+    Path(name).write_bytes(gzip.compress(path.read_bytes()))
     Path("tagged.fasta").write_text(f">1AKI_A with a tag\nGSHM{sequence}\n>other\nMKVL\n")
     cli("add", "tagged.fasta")
-    done = cli("tokens", "pdb1aki.ent.gz", "--source", "pdb", "--json").json
+    done = cli("tokens", name, "--source", "pdb", "--json").json
     assert (done["known_proteins"], done["known_covered"], done["unmatched"]) == (2, 1, {})
     assert done["residues"] == 4 + len(sequence)
     assert done["new_sequences"] == 0
