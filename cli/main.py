@@ -138,6 +138,11 @@ def main(argv: list[str] | None = None) -> None:
         status = _fail(*os_error(problem), arguments)
     finally:
         sys.argv = before
+    try:
+        sys.stdout.flush()
+    except OSError:  # said already; what is left must not be tried again at exit
+        silenced = _silenced()
+        status = status or silenced
     sys.exit(status or 0)
 
 

@@ -87,9 +87,19 @@ def test_not_a_number_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_output_is_one_error() -> None:
+@pytest.mark.parametrize("words", [{}, {"LANG": "C.UTF-8"}, {"PYTHONIOENCODING": "ascii"}])
+def test_a_full_output_is_one_error(words: dict[str, str]) -> None:
+    """Whatever is left in the buffer, which depends on the encoding, is not tried again at exit."""
     program = f"{sys.executable} -m sesstore_cli.main plms > /dev/full"
-    done = subprocess.run(program, shell=True, capture_output=True, check=False, text=True)
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        program,
+        shell=True,
+        capture_output=True,
+        check=False,
+        text=True,
+        env={**environment, **words},
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "No space left on device" in done.stderr
