@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib import resources
 
 import pytest
 
@@ -38,6 +39,9 @@ def inputs(lab):
     (lab / "a.fasta").write_text(">a\nMKVLAAGIVGLCAKAYLERA\n>b\nMKVLAAGIVGLW\n")
     (lab / "b.fasta").write_text(">c\nMKVLAAGIVGLCAKAYLERAGG\n")
     header, rows = "name,aa_seq,label,foldseek_seq\n", ["P1,MKVLA,0,DDPVV", "P2,MKVLW,1,DDPVD"]
+    structures = sorted(resources.files("sesstore").joinpath("demo/structures").iterdir())
+    for letter, structure in zip("ab", structures, strict=False):
+        (lab / f"{letter}-{structure.name}").write_bytes(structure.read_bytes())
     for split in ("train", "valid", "test"):
         (lab / f"{split}.csv").write_text(header + "\n".join(rows) + "\n")
     return lab
@@ -45,18 +49,21 @@ def inputs(lab):
 
 def test_the_second_person_does_everything_the_first_does(people, inputs):
     first, second = people
+    first_structure, second_structure = sorted(inputs.glob("[ab]-*"))
     succeed(
         first,
         inputs,
         f"add {inputs}/a.fasta --store STORE",
         f"add deeploc_binary --data {inputs} --source alphafold2 --store STORE",
         "embed --plm onehot --store STORE",
+        f"tokens {first_structure} --source pdb --store STORE",
         f"push {inputs}/copy --store STORE",
     )
     succeed(
         second,
         inputs,
         f"add {inputs}/b.fasta --store STORE",
+        f"tokens {second_structure} --source pdb --store STORE",
         "embed --plm onehot --store STORE",
         "embed --plm blosum62 --store STORE",
         "compact --store STORE",
