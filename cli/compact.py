@@ -41,4 +41,6 @@ def command(plm: str | None, target_mb: int, store_path: Path, output: Output) -
         f"{report.segments_before:,} segments became {report.segments_after:,}; "
         f"{report.duplicates:,} duplicates dropped, {size(max(0, report.bytes_freed))} freed"
     )
+    for name in report.set_aside:
+        output.line(f"not sesstore's, and kept: {store_path / name}")
     output.result(report.to_json())

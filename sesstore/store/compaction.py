@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,14 @@ from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Fingerprint, circumstances
 from ..residues import Embedding
+from ..strays import is_stray_path
 from . import layout
 from .access import system_errors
 from .embeddings import Embeddings
 from .manifest import strike
 from .presence import leftovers
 from .scratch import hold
-from .segmentcheck import segment_problems
+from .segmentcheck import foreign_files, segment_problems
 from .segments import SegmentWriter
 from .store import Store
 
@@ -52,12 +53,15 @@ class CompactReport:
         Embeddings that stood a second time and were dropped.
     bytes_freed : int
         Difference of the sizes of what was removed and what was written.
+    set_aside : list of str
+        Files of others that lay in segments which were merged, where they are now in the store.
     """
 
     segments_before: int = 0
     segments_after: int = 0
     duplicates: int = 0
     bytes_freed: int = 0
+    set_aside: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -117,7 +121,7 @@ def _compact_one(
             before = sum(_bytes_of(view.segments[i].path) for i in group)
             merged = _merge(view, kept, group)
             for i in group:
-                _remove(view.segments[i].path)
+                report.set_aside += _remove(view.segments[i].path)
             after = _bytes_of(merged) if merged else 0
             report.segments_after += (merged is not None) - len(group)
             report.duplicates += sum(duplicates[i] for i in group)
@@ -187,14 +191,27 @@ def _merge(
     return view.folder / writer.committed[0] if writer.committed else None
 
 
-def _remove(path: Path) -> None:
-    """Take a segment out of sight in one step, then delete it."""
+def _remove(path: Path) -> list[str]:
+    """Take a segment out of sight in one step, then delete it, but for what others put there."""
+    foreign = [name for name in foreign_files(path) if not is_stray_path(PurePath(name))]
     strike(path)
     gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
-    with system_errors(path), suppress(FileNotFoundError):
-        os.rename(path, gone)
-        fsync(path.parent)
+    with system_errors(path):
+        with suppress(FileNotFoundError):
+            os.rename(path, gone)
+            fsync(path.parent)
+        moved = [
+            _set_aside(path.parents[2], gone / name, f"{path.name}/{name}") for name in foreign
+        ]
     shutil.rmtree(gone, ignore_errors=True)
+    return moved
+
+
+def _set_aside(root: Path, file: Path, name: str) -> str:
+    place = root / layout.SET_ASIDE / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(file, place)
+    return str(place.relative_to(root))
 
 
 @contextmanager

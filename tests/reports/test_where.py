@@ -19,6 +19,16 @@ def test_groups_hold_every_protein_once(findings) -> None:
         assert all(g.low <= g.error <= g.high for g in groups)
 
 
+def test_the_interval_of_a_group_holds_95_in_100_means(findings) -> None:
+    """The mean plus and minus 1.96 standard errors, for many rows."""
+    found = findings()
+    errors = np.random.default_rng(4).standard_normal(2000)
+    rows = replace(found.rows, lengths=np.arange(2000), errors=errors, plddt=np.full(2000, 95.0))
+    (group,) = by_confidence(replace(found, rows=rows))
+    width = 2 * 1.96 * errors.std() / np.sqrt(2000)
+    assert group.high - group.low == pytest.approx(width, rel=0.09)  # of 90 in 100: 16 % less
+
+
 def test_the_group_that_errs_shows(findings) -> None:
     found = findings()
     long = found.rows.lengths > np.median(found.rows.lengths)

@@ -23,6 +23,20 @@ def content(store: Store, which: str) -> dict[bytes, bytes]:
     return {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests}
 
 
+def test_what_others_put_into_a_segment_is_kept(filled):
+    """Files of file managers go; a note that somebody left there does not."""
+    root = filled.store.path
+    segment = filled.store.embeddings("enc_int8").segments[0].path
+    (segment / "values/notes.txt").write_text("mine")
+    (segment / ".DS_Store").write_bytes(b"Finder's")
+    report = compact(filled.store)
+    assert report.set_aside == [f"set-aside/{segment.name}/values/notes.txt"]
+    assert (root / report.set_aside[0]).read_text() == "mine"
+    assert not segment.exists()
+    assert not list(root.rglob(".DS_Store"))
+    assert verify(root).ok
+
+
 def test_small_segments_become_one_and_nothing_changes(filled):
     before = {name: content(filled.store, name) for name in ("enc_float16", "enc_int8")}
     report = compact(filled.store)
