@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -84,12 +85,17 @@ class Rows:
     def embeddings(self) -> Iterator[Tensor]:
         """Mean embeddings of proteins, or embeddings of labelled residues; [n, d] at a time."""
         if not self.per_residue:
-            yield mean_embeddings(self.data.embeddings, self.data.rows)
+            yield self._means
             return
         for index in plan_in_order(self.data.lengths, BATCH_RESIDUES).batches:
             batch = self.data.read(index)
             assert batch.labels is not None
             yield batch.values[is_labelled(batch.labels)].float()
+
+    @cached_property
+    def _means(self) -> Tensor:
+        """Read once, as it takes a pass over the store and two models need it."""
+        return mean_embeddings(self.data.embeddings, self.data.rows)
 
     def letters(self) -> Iterator[Tensor]:
         """Composition and log length of proteins, or the letter of labelled residues; [N, F]."""

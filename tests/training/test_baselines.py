@@ -111,3 +111,17 @@ def test_many_residues_are_drawn_from(taught: Taught, monkeypatch: pytest.Monkey
     task = taught.task(Problem.RESIDUE_SINGLE_LABEL)
     scores = {s.name: s for s in score_baselines(task, rows_of(taught, task))}
     assert scores["linear"].metrics["test"]["accuracy"] > 0.6
+
+
+def test_the_store_is_read_once_a_split(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings: list[int] = []
+    read = baselines.mean_embeddings
+
+    def counted(view, rows):
+        readings.append(len(rows))
+        return read(view, rows)
+
+    monkeypatch.setattr(baselines, "mean_embeddings", counted)
+    task = taught.task(Problem.REGRESSION)
+    score_baselines(task, rows_of(taught, task))
+    assert sorted(readings) == [12, 12, 36]
