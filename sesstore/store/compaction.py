@@ -194,15 +194,15 @@ def _merge(
 def _remove(path: Path) -> list[str]:
     """Take a segment out of sight in one step, then delete it, but for what others put there."""
     foreign = [name for name in foreign_files(path) if not is_stray_path(PurePath(name))]
+    with system_errors(path):  # first, for what goes out of sight is removed by the next `gc`
+        moved = [
+            _set_aside(path.parents[2], path / name, f"{path.name}/{name}") for name in foreign
+        ]
     strike(path)
     gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
-    with system_errors(path):
-        with suppress(FileNotFoundError):
-            os.rename(path, gone)
-            fsync(path.parent)
-        moved = [
-            _set_aside(path.parents[2], gone / name, f"{path.name}/{name}") for name in foreign
-        ]
+    with system_errors(path), suppress(FileNotFoundError):
+        os.rename(path, gone)
+        fsync(path.parent)
     shutil.rmtree(gone, ignore_errors=True)
     return moved
 

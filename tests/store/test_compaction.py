@@ -37,6 +37,18 @@ def test_what_others_put_into_a_segment_is_kept(filled):
     assert verify(root).ok
 
 
+def test_what_others_put_into_a_segment_is_not_lost_where_it_cannot_be_kept(filled):
+    """A file stands where it should go: the segment stays as it was, and `gc` takes nothing."""
+    root = filled.store.path
+    note = filled.store.embeddings("enc_int8").segments[0].path / "notes.txt"
+    note.write_text("mine")
+    (root / "set-aside").write_text("in the way")
+    with pytest.raises((StoreError, OSError)):
+        compact(filled.store)
+    gc(filled.store, older_than=0)
+    assert note.read_text() == "mine"
+
+
 def test_small_segments_become_one_and_nothing_changes(filled):
     before = {name: content(filled.store, name) for name in ("enc_float16", "enc_int8")}
     report = compact(filled.store)
