@@ -125,7 +125,7 @@ def sweep(
         A signal came; progress is saved in the sweep's folder.
     """
     tried = combinations(grid)
-    with ranks() as group, stop_requests() as stop:
+    with ranks(config.device) as group, stop_requests() as stop:
         folder = group.same(sweep_folder(inputs, out, resume=resume))
         settings = [Setting(values, folder / named(values)) for values in tried]
         members = [members_of(inputs, one, adapter, config, seeds) for one in settings]

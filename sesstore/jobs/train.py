@@ -188,7 +188,7 @@ def train(
     """
     task = inputs.task
     shape = adapter_shape(inputs, adapter)
-    with ranks() as group, stop_requests() as stop:
+    with ranks(config.device) as group, stop_requests() as stop:
         folder = group.same(out or default_folder(inputs, shape))
         check_folder(folder, resume=resume)
         members = [

@@ -160,7 +160,7 @@ def fit_many(
     written_again = resume and (out / STATE).exists()
     for member in members:
         check_fit(task, member.adapter, tokens, None if written_again else member.out)
-    device = choose_device(members[0].config.device)
+    device = ranks.device or choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
     with workers(device) as hands:
