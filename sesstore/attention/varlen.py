@@ -1,14 +1,15 @@
 """Attention within each sequence of a packed batch, on a GPU by torch's variable-length kernel.
 
 The kernel (FlashAttention behind `torch.nn.attention.varlen`) takes half precision and heads of up
-to 256 columns in steps of 8. Heads between the steps get columns of zeros, which change no score;
-wider heads, float32 and a torch without the kernel are for
-`torch.nn.functional.scaled_dot_product_attention`, sequence by sequence.
+to 256 columns in steps of 8, from compute capability 8.0 on. Heads between the steps get columns of
+zeros, which change no score. Wider heads, float32, older cards (V100, T4) and a torch without the
+kernel are for `torch.nn.functional.scaled_dot_product_attention`, sequence by sequence.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
@@ -16,18 +17,30 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from .devices import at_least_ampere, to_device
+
 _WIDEST, _STEP = 256, 8
 
 
 def takes(query: Tensor) -> bool:
     """Whether the kernel can be had for queries [T, H, head_dim]."""
     half = query.dtype in (torch.bfloat16, torch.float16)
-    return query.is_cuda and half and query.shape[-1] <= _WIDEST and _known()
+    if not (query.is_cuda and half and query.shape[-1] <= _WIDEST):
+        return False
+    return _exists() and at_least_ampere(query.device)
 
 
 @cache
-def _known() -> bool:
+def _exists() -> bool:
     return importlib.util.find_spec("torch.nn.attention.varlen") is not None
+
+
+@cache
+def _has_scale() -> bool:
+    """Whether the kernel takes a scale of the scores, as it does from torch 2.11 on."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    return "scale" in inspect.signature(varlen_attn).parameters
 
 
 def attend_varlen(
@@ -55,13 +68,17 @@ def attend_varlen(
     from torch.nn.attention.varlen import varlen_attn
 
     width = query.shape[-1]
+    scale = width**-0.5 if scale is None else scale
     if spare := -width % _STEP:
         query, key, value = (F.pad(part, (0, spare)) for part in (query, key, value))
+    options = {}
+    if _has_scale():
+        options["scale"] = scale
+    elif (factor := scale * query.shape[-1] ** 0.5) != 1.0:
+        # The kernel divides scores by the root of the width it sees, added columns included.
+        query = query * factor
     ends, longest = _ends(tuple(lengths), query.device), max(lengths)
-    packed: Tensor = varlen_attn(  # type: ignore[assignment]
-        query, key, value, ends, ends, longest, longest,
-        scale=width**-0.5 if scale is None else scale,
-    )  # fmt: skip
+    packed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest, **options)  # type: ignore[assignment, arg-type]
     return packed[..., :width].flatten(1)
 
 
@@ -69,5 +86,4 @@ def attend_varlen(
 def _ends(lengths: tuple[int, ...], device: torch.device) -> Tensor:
     """Where sequences begin, and the end, int32 [B + 1]: one copy a batch and not one a layer."""
     with torch.inference_mode(False):  # kept beyond the call, and saved for gradients
-        ends = torch.tensor((0, *lengths)).cumsum(0).to(torch.int32)
-        return ends.to(device)
+        return to_device(torch.tensor((0, *lengths)).cumsum(0).to(torch.int32), device)

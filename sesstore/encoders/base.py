@@ -261,13 +261,27 @@ _SIGNS = (
     "could not create a primitive",  # oneDNN has no better word for it
     "could not create a memory",
     "bad_alloc",
+    "CUDA error: out of memory",
+    "cudaErrorMemoryAllocation",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+    "cudaHostAlloc",
+    "cudaHostRegister",
+    "pin memory",
 )
-"""What torch and oneDNN say on a CPU when memory is full."""
+"""What torch, oneDNN and NVIDIA's libraries say when memory is full, but for torch's own class."""
 
 
 def out_of_memory(problem: BaseException) -> bool:
-    """Whether an error says that a GPU's or the machine's memory is full."""
-    said = str(problem)
+    """Whether an error says that a GPU's or the machine's memory is full.
+
+    Torch's caching allocator has a class of its own for that; the driver's errors come as
+    `torch.AcceleratorError`, and those of its libraries as `RuntimeError`, whatever failed.
+    """
+    text = str(problem)
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or any(
-        sign in said for sign in _SIGNS
+        sign in text for sign in _SIGNS
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..attention.devices import free_device_memory
 from ..errors import InputError
 from ..memory import available_memory
 
@@ -53,7 +54,7 @@ def choose_precision(
 def free_memory(device: torch.device) -> int:
     """Bytes that are free where an encoder runs, as measured now."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        return free_device_memory(device)
     return available_memory()
 
 

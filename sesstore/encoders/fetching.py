@@ -31,7 +31,7 @@ def fetched(values: Tensor) -> Callable[[], NDArray[np.float32]]:
     if not values.is_cuda:
         return lambda: np.asarray(values.float().cpu().numpy())
     own = _stream(values.device)
-    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host = _host_memory(values.shape, values.dtype)
     own.wait_stream(torch.cuda.current_stream(values.device))
     with torch.cuda.stream(own):
         host.copy_(values, non_blocking=True)
@@ -44,6 +44,17 @@ def fetched(values: Tensor) -> Callable[[], NDArray[np.float32]]:
         return host.to(torch.float32, copy=True).numpy()
 
     return wait
+
+
+def _host_memory(shape: torch.Size, dtype: torch.dtype) -> Tensor:
+    """Pinned memory, which torch keeps for the next batch; pageable where none can be pinned.
+
+    A copy to pageable memory is right, too: the host waits for it.
+    """
+    try:
+        return torch.empty(shape, dtype=dtype, pin_memory=True)
+    except RuntimeError:  # the system limits locked memory, or lacks it
+        return torch.empty(shape, dtype=dtype)
 
 
 @cache

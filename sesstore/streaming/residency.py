@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 
+from ..attention.devices import free_device_memory
 from ..errors import InputError
 from ..memory import available_memory
 
@@ -21,7 +22,7 @@ def free_memory(device: torch.device) -> dict[str, int]:
     """Free bytes for this process and, for a GPU, of the device, as measured now."""
     free = {"ram": available_memory()}
     if device.type == "cuda":
-        free["device"] = int(torch.cuda.mem_get_info(device)[0])
+        free["device"] = free_device_memory(device)
     return free
 
 

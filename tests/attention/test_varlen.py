@@ -6,11 +6,14 @@ On a CPU a write-up of its contract stands in for it, and checks what the kernel
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
+from sesstore.attention import devices
+from sesstore.attention import varlen as ours
 from sesstore.attention.varlen import attend_varlen, takes
 
 varlen = pytest.importorskip("torch.nn.attention.varlen")
@@ -33,13 +36,21 @@ def by_contract(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, scale=No
     return torch.cat([part.transpose(0, 1) for part in parts])
 
 
-@pytest.fixture(autouse=True)
-def contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(varlen, "varlen_attn", by_contract)
+def before_scale(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False):
+    """As torch 2.10 has it."""
+    return by_contract(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k)
+
+
+@pytest.fixture(autouse=True, params=[by_contract, before_scale])
+def contract(request, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(varlen, "varlen_attn", request.param)
+    ours._has_scale.cache_clear()
+    yield
+    ours._has_scale.cache_clear()
 
 
 @pytest.mark.parametrize("width", [60, 64, 80, 3])
-@pytest.mark.parametrize("scale", [None, 1.0])
+@pytest.mark.parametrize("scale", [None, 1.0, 0.3])
 def test_equals_attention_within_each_sequence(width: int, scale: float | None) -> None:
     torch.manual_seed(0)
     lengths = [5, 1, 17]
@@ -60,7 +71,7 @@ def test_equals_attention_within_each_sequence(width: int, scale: float | None) 
         torch.autograd.grad((theirs * weights).sum(), parts),
         strict=True,
     ):
-        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-5)
 
 
 def test_after_inference_gradients_still_flow() -> None:
@@ -78,6 +89,35 @@ def test_a_cpu_never_takes_it() -> None:
 
 def test_this_torch_has_the_arguments_that_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
+    ours._has_scale.cache_clear()
     names = list(inspect.signature(varlen.varlen_attn).parameters)
     assert names[:7] == ["query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k"]
-    assert "scale" in names
+    assert ours._has_scale() == (torch.__version__ >= "2.11")
+
+
+def queries(dtype: torch.dtype, width: int = 64, index: int | None = None) -> SimpleNamespace:
+    """What is asked of queries on a GPU."""
+    device = torch.device("cuda") if index is None else torch.device("cuda", index)
+    return SimpleNamespace(is_cuda=True, dtype=dtype, device=device, shape=(9, 2, width))
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch):
+    """Card 0 is a T4, card 1 an A100, card 2 an H100."""
+    capability = {0: (7, 5), 1: (8, 0), 2: (9, 0)}
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", capability.__getitem__)
+    devices._capability.cache_clear()
+    yield
+    devices._capability.cache_clear()
+
+
+def test_cards_before_ampere_attend_by_the_plain_kernel(cards) -> None:
+    half = torch.float16
+    assert [takes(queries(half, index=index)) for index in (None, 0, 1, 2)] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    assert takes(queries(torch.bfloat16, index=1))
+    assert not takes(queries(torch.float32, index=1))
+    assert takes(queries(half, 256, index=1))
+    assert not takes(queries(half, 320, index=1))

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sesstore.encoders import base, esm
+from sesstore.encoders import base, esm, fetching
 from sesstore.encoders.catalogue import Options
 from sesstore.encoders.gate import Gate
 
@@ -67,9 +67,19 @@ def test_the_budget_fits_the_memory_that_is_free(small_esm2, monkeypatch) -> Non
 
 
 def test_the_words_of_full_memory() -> None:
-    for said in ("DefaultCPUAllocator: can't allocate memory: you", "could not create a primitive"):
-        assert base.out_of_memory(RuntimeError(said))
+    for text in (
+        "DefaultCPUAllocator: can't allocate memory: you",
+        "could not create a primitive",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "Caught an error in cudaHostAlloc",
+        "failed to pin memory of 128 bytes",
+    ):
+        assert base.out_of_memory(RuntimeError(text))
     assert base.out_of_memory(MemoryError())
+    assert base.out_of_memory(torch.AcceleratorError("CUDA error: out of memory"))
+    assert not base.out_of_memory(torch.AcceleratorError("CUDA error: an illegal memory access"))
+    assert not base.out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"))
     assert not base.out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
@@ -94,3 +104,16 @@ def test_alone_means_that_nobody_else_is_inside() -> None:
         thread.join()
     assert set(seen.alone) == {0}
     assert seen.most > 1
+
+
+def test_without_pinned_memory_values_come_through_pageable_memory(monkeypatch) -> None:
+    empty = torch.empty
+
+    def refused(*shape, pin_memory=False, **options):
+        if pin_memory:
+            raise torch.AcceleratorError("CUDA error: out of memory")
+        return empty(*shape, **options)
+
+    monkeypatch.setattr(torch, "empty", refused)
+    host = fetching._host_memory(torch.Size((3, 2)), torch.float16)
+    assert (host.shape, host.dtype) == ((3, 2), torch.float16)

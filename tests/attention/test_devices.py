@@ -1,0 +1,44 @@
+"""What a CUDA device is asked, with made-up answers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sesstore.attention.devices import free_device_memory, to_device
+from sesstore.encoders import devices
+from sesstore.streaming import residency
+
+GPU = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def used_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 GB, of which torch holds 70, and tensors 5 of these."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10 * 10**9, 80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 70 * 10**9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 5 * 10**9)
+
+
+@pytest.mark.usefixtures("used_card")
+def test_what_torch_caches_and_nothing_uses_is_free() -> None:
+    assert free_device_memory(GPU) == 75 * 10**9
+    assert devices.free_memory(GPU) == 75 * 10**9
+    assert residency.free_memory(GPU)["device"] == 75 * 10**9
+
+
+def test_without_pinned_memory_a_copy_is_made_all_the_same(monkeypatch) -> None:
+    sent = []
+
+    def refused(self):
+        raise RuntimeError("CUDA error: out of memory (cudaHostAlloc)")
+
+    def to(self, device, non_blocking):
+        sent.append((device, non_blocking))
+        return self
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", refused)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    host = torch.arange(3)
+    assert to_device(host, GPU) is host
+    assert sent == [(GPU, True)]
