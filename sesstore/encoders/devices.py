@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -10,15 +11,26 @@ from ..attention.devices import free_device_memory
 from ..errors import InputError
 from ..memory import available_memory
 
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Environment variable that sizes cuBLAS's workspace. It is read at the first product on a GPU."""
+WORKSPACES = (":4096:8", ":16:8")
+"""Its values with which products are the same bits every time, as torch documents; the first is
+what torch takes on an H100 anyway."""
+
 
 def choose_device(name: str | None) -> torch.device:
     """Return the device of that name, or the best there is.
+
+    Before CUDA is first used, cuBLAS is given a workspace with which products are the same bits
+    every time, unless the environment names one.
 
     Raises
     ------
     InputError
         It is no device, or not at hand.
     """
+    if torch.cuda.is_available() and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        os.environ.setdefault(WORKSPACE, WORKSPACES[0])
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -26,7 +38,7 @@ def choose_device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as problem:
         first = str(problem).splitlines()[0]
-        raise InputError(f"device '{name}' is not at hand: {first}") from None
+        raise InputError(f"device '{name}' is not at hand: {first}. Try --device cpu") from None
     return device
 
 

@@ -21,6 +21,7 @@ from ..streaming.plan import plan_in_order
 from ..streaming.reader import EmbeddingRows, SplitData, is_labelled
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem, Split, Task
+from .arithmetic import mixed_precision
 from .checkpoint import load_adapter
 from .intervals import Predicted
 from .metrics import compute
@@ -112,8 +113,7 @@ def predict_scores(
     adapter.eval()
 
     def scores(part: Batch) -> Tensor:
-        half = device.type == "cuda"
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=half):
+        with torch.inference_mode(), mixed_precision(device):
             return scores_of(adapter(part).float().cpu(), problem, scale)
 
     found: dict[int, Tensor] = {}

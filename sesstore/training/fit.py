@@ -2,7 +2,9 @@
 
 The PLM is nowhere near: embeddings come from the store, tokens from memory. Several adapters learn
 from one stream, each batch read once (`fit_many`); one adapter is a group of one (`fit`). The same
-settings and seed give the same weights on a CPU, bit by bit, interrupted or not.
+settings and seed give the same weights, bit by bit, interrupted or not: on any CPU of one kind, and
+on GPUs of one kind, for which deterministic algorithms are switched on meanwhile (see
+`arithmetic.reproducible`). A CPU and a GPU differ in the last bits of bfloat16.
 """
 
 from __future__ import annotations
@@ -11,15 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-
 from ..adapter.model import AdapterConfig
 from ..adapter.workers import workers
+from ..encoders.devices import choose_device
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..store import Embeddings
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
+from .arithmetic import reproducible
 from .learner import FitConfig
 from .metrics import METRICS
 from .ranks import ALONE, Ranks
@@ -27,7 +29,7 @@ from .runs import RECORD, STATE, Run
 from .tracking import NO_TRACKER, Tracker
 from .trainer import Stream, Trainer
 
-__all__ = ["FitConfig", "Member", "check_fit", "choose_device", "fit", "fit_many"]
+__all__ = ["FitConfig", "Member", "check_fit", "fit", "fit_many"]
 
 SHARED = ("batch_tokens", "min_plddt", "device", "residency")
 """Settings that adapters on one stream have in common."""
@@ -163,7 +165,7 @@ def fit_many(
     device = ranks.device or choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
-    with workers(device) as hands:
+    with reproducible(device, progress), workers(device) as hands:
         shapes = [(member.adapter, member.config) for member in members]
         trainer = Trainer(stream, shapes, out, hands, progress, ranks)
         names = _names(members, out)
@@ -208,25 +210,6 @@ def check_fit(
         raise InputError(f"a {task.problem} task has no metric {', '.join(sorted(unknown))}")
     if out is not None and (out / RECORD).exists():
         raise InputError(f"'{out}' holds a run already. Name another folder with --out")
-
-
-def choose_device(name: str | None) -> torch.device:
-    """Return the device of that name, or the best there is.
-
-    Raises
-    ------
-    InputError
-        It is no device, or not at hand.
-    """
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as problem:
-        first = str(problem).splitlines()[0]
-        raise InputError(f"device '{name}' is not at hand: {first}. Try --device cpu") from None
-    return device
 
 
 def _check_group(members: Sequence[Member]) -> None:

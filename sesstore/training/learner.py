@@ -21,6 +21,7 @@ from ..adapter.workers import PART, Workers
 from ..errors import InputError
 from ..streaming.batch import Batch
 from ..tasks import Task
+from .arithmetic import mixed_precision
 from .losses import Loss, class_weights, label_scale
 from .metrics import better
 from .ranks import ALONE, Ranks
@@ -249,9 +250,8 @@ class Learner:
     def gradients(self, part: Batch, weight: float, chance: torch.Generator) -> tuple[Tensor, ...]:
         """Loss of a part, then the gradient of each parameter."""
         assert part.labels is not None
-        half = self.device.type == "cuda"
         with torch.enable_grad():
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
+            with mixed_precision(self.device):
                 logits = self.adapter(part, chance)
             loss = self.loss.total(logits.float(), part.labels) / weight
             return loss.detach(), *torch.autograd.grad(loss, self.parameters)
