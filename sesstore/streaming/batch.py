@@ -6,10 +6,12 @@ Shapes: T residues in all, B proteins, protein i being rows ``cu_seqlens[i]:cu_s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from ..attention.devices import to_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,10 @@ class Batch:
         [B] classes (int64) or numbers (float32), [B, n] classes as 0 and 1 (float32), or a label a
         residue, [T].
     index : Tensor, shape=(B,), dtype=int64
-        Row of the split each protein is.
+        Row of the split each protein is; always the host's.
+    host_labels : Tensor or None
+        The same labels where the host can read them, if `labels` lie elsewhere: a GPU would have to
+        finish all its work first.
     """
 
     values: Tensor
@@ -37,6 +42,12 @@ class Batch:
     lengths: tuple[int, ...]
     labels: Tensor | None
     index: Tensor
+    host_labels: Tensor | None = None
+
+    @property
+    def labels_on_host(self) -> Tensor | None:
+        """The labels, for what the host computes from them."""
+        return self.labels if self.host_labels is None else self.host_labels
 
     @property
     def cu_seqlens(self) -> Tensor:
@@ -63,24 +74,30 @@ class Batch:
         return found
 
     def _part(self, proteins: slice, residues: slice, per_residue: bool) -> Batch:
+        items = residues if per_residue else proteins
         return Batch(
             self.values[residues],
             {name: codes[residues] for name, codes in self.tokens.items()},
             self.lengths[proteins],
-            None if self.labels is None else self.labels[residues if per_residue else proteins],
+            None if self.labels is None else self.labels[items],
             self.index[proteins],
+            None if self.host_labels is None else self.host_labels[items],
         )
 
+    def tensors(self) -> list[Tensor]:
+        """All that lies on the batch's device."""
+        labels = [] if self.labels is None else [self.labels]
+        return [self.values, *self.tokens.values(), *labels]
+
     def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device; pinned memory is copied without waiting."""
+        """Return the batch on a device; a GPU's copies are not waited for.
 
-        def move(tensor: Tensor) -> Tensor:
-            return tensor.to(device, non_blocking=True)
-
-        return Batch(
-            move(self.values),
-            {name: move(codes) for name, codes in self.tokens.items()},
-            self.lengths,
-            None if self.labels is None else move(self.labels),
-            move(self.index),
+        The index stays where it is, and so do the labels that the host goes by.
+        """
+        return replace(
+            self,
+            values=to_device(self.values, device),
+            tokens={name: to_device(codes, device) for name, codes in self.tokens.items()},
+            labels=None if self.labels is None else to_device(self.labels, device),
+            host_labels=self.labels_on_host,
         )

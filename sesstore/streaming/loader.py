@@ -10,17 +10,21 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .batch import Batch
 from .reader import SplitData
+from .transfer import Transfer
 
 AHEAD = 3
 """Batches that are ready before they are needed."""
+
+Ready = queue.Queue[tuple[Batch, Any] | BaseException | None]
+"""Batches with what tells that they have arrived; last an error, or None at the end."""
 
 
 class Loader:
@@ -48,10 +52,13 @@ class Loader:
         return len(self._batches)
 
     def __iter__(self) -> Generator[Batch, None, None]:
-        ready: queue.Queue[Batch | BaseException | None] = queue.Queue(AHEAD)
-        closing = threading.Event()
+        ready: Ready = queue.Queue(AHEAD)
+        closing, transfer = threading.Event(), Transfer(self._device)
         reader = threading.Thread(
-            target=self._read_all, args=(ready, closing), name="sesstore-reader", daemon=True
+            target=self._read_all,
+            args=(ready, closing, transfer),
+            name="sesstore-reader",
+            daemon=True,
         )
         reader.start()
         try:
@@ -63,47 +70,27 @@ class Loader:
                     return
                 if isinstance(item, BaseException):
                     raise item
-                yield item.to(self._device)
+                yield transfer.receive(*item)
         finally:
             closing.set()
             while reader.is_alive():  # make room, should the reader wait for it
                 _drain(ready)
                 reader.join(0.01)
 
-    def _read_all(
-        self, ready: queue.Queue[Batch | BaseException | None], closing: threading.Event
-    ) -> None:
+    def _read_all(self, ready: Ready, closing: threading.Event, transfer: Transfer) -> None:
         last: BaseException | None = None
         try:
-            for index in self._batches:
-                if closing.is_set():
-                    return
-                ready.put(self._read(index))
+            with transfer.reading():
+                for index in self._batches:
+                    if closing.is_set():
+                        return
+                    ready.put(transfer.send(self._data.read(index, transfer.device)))
         except BaseException as problem:
             last = problem
         ready.put(last)
 
-    def _read(self, index: NDArray[np.int64]) -> Batch:
-        batch = self._data.read(index)
-        if self._device.type == "cuda":
-            return Batch(
-                _pinned(batch.values),
-                {name: _pinned(codes) for name, codes in batch.tokens.items()},
-                batch.lengths,
-                None if batch.labels is None else _pinned(batch.labels),
-                batch.index,
-            )
-        # Cast here, in the reader's thread: the adapter computes in float32 on a CPU.
-        return Batch(
-            batch.values.to(torch.float32), batch.tokens, batch.lengths, batch.labels, batch.index
-        )
 
-
-def _pinned(tensor: Tensor) -> Tensor:
-    return tensor if tensor.is_cuda else tensor.pin_memory()
-
-
-def _drain(ready: queue.Queue[Batch | BaseException | None]) -> None:
+def _drain(ready: Ready) -> None:
     try:
         while True:
             ready.get_nowait()

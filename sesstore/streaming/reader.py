@@ -6,6 +6,7 @@ Both stay in the store and are copied into each batch, or are held in memory (`S
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +18,12 @@ from ..errors import InputError, NotStoredError
 from ..provenance import Provenance
 from ..tasks import IGNORED, Problem
 from .batch import Batch
+from .plan import plan_in_order
 from .splittokens import SplitTokens, TokenRows
+
+CPU = torch.device("cpu")
+FILLED = 8192
+"""Residues that are copied to a GPU at once when it is to hold all: some 20 to 80 MB."""
 
 
 class EmbeddingRows(Protocol):
@@ -112,22 +118,33 @@ class SplitData:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read(self, index: NDArray[np.int64]) -> Batch:
+    def read(self, index: NDArray[np.int64], device: torch.device = CPU) -> Batch:
         """Return some rows as one packed batch.
 
         Parameters
         ----------
         index : ndarray, shape=(B,), dtype=int64
             Rows of the split.
+        device : torch.device
+            Where the batch goes next: for a GPU values are read into pinned memory. They are not
+            moved there, but are there already where the GPU holds them.
         """
-        rows = self.rows[index]
         return Batch(
-            gathered(self.embeddings, rows) if self._held is None else self._held.read(rows),
+            self._values(self.rows[index], device),
             self.tokens(index),
             tuple(int(n) for n in self.lengths[index]),
             self._pack_labels(index),
             torch.from_numpy(index),
         )
+
+    def _values(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
+        held = self._held
+        if held is None:
+            return gathered(self.embeddings, rows, device)
+        if held.values.device.type != "cpu" or device.type != "cuda":
+            return held.read(rows)
+        count = int(self.embeddings.lengths[rows].sum())
+        return held.read(rows, host_memory(count, self.embeddings, device))
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -187,19 +204,37 @@ class SplitData:
 
 
 class _Held:
-    """Embeddings of some rows in one tensor."""
+    """Embeddings of some rows in one tensor, filled block by block.
+
+    On a GPU, memory of the host is taken for one block alone: what fits the one need not fit the
+    other.
+    """
 
     def __init__(self, view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device) -> None:
         self.rows = np.unique(rows)
         self.lengths = view.lengths[self.rows]
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.values = gathered(view, self.rows).to(device)
+        count, dtype = int(self.lengths.sum()), torch_type(view)
+        self.values = torch.empty(count, view.dim, dtype=dtype, device=device)
+        if device.type == "cpu":
+            view.gather(self.rows, self.values.numpy())
+        else:
+            self._fill(view)
 
-    def read(self, rows: NDArray[np.int64]) -> Tensor:
-        """Residues of some rows back to back, shape=(T, d)."""
+    def _fill(self, view: EmbeddingRows) -> None:
+        blocks = plan_in_order(self.lengths, FILLED).batches
+        most = max((int(self.lengths[block].sum()) for block in blocks), default=0)
+        buffer = host_memory(most, view, self.values.device)
+        for block in blocks:
+            start, count = int(self.starts[block[0]]), int(self.lengths[block].sum())
+            view.gather(self.rows[block], buffer[:count].numpy())
+            self.values[start : start + count].copy_(buffer[:count])  # waits: the buffer is reused
+
+    def read(self, rows: NDArray[np.int64], out: Tensor | None = None) -> Tensor:
+        """Residues of some rows back to back, shape=(T, d), in `out` if it is given."""
         places = np.searchsorted(self.rows, rows)
         pieces = zip(self.starts[places].tolist(), self.lengths[places].tolist(), strict=True)
-        return torch.cat([self.values[start : start + length] for start, length in pieces])
+        return torch.cat([self.values[start : start + length] for start, length in pieces], out=out)
 
 
 def read_type(view: EmbeddingRows) -> np.dtype[Any]:
@@ -207,11 +242,31 @@ def read_type(view: EmbeddingRows) -> np.dtype[Any]:
     return np.dtype(np.float32) if view.dtype == np.int8 else view.dtype
 
 
-def gathered(view: EmbeddingRows, rows: NDArray[np.int64]) -> Tensor:
-    """Residues of some rows of a store back to back, shape=(T, d)."""
-    values = np.empty((int(view.lengths[rows].sum()), view.dim), read_type(view))
-    view.gather(rows, values)
-    return torch.from_numpy(values)
+def gathered(view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device = CPU) -> Tensor:
+    """Residues of some rows of a store back to back, shape=(T, d), in the host's memory.
+
+    It is pinned where they go to a GPU.
+    """
+    values = host_memory(int(view.lengths[rows].sum()), view, device)
+    view.gather(rows, values.numpy())
+    return values
+
+
+def host_memory(rows: int, view: EmbeddingRows, device: torch.device) -> Tensor:
+    """Return memory of the host, shape=(rows, d), for embeddings that go to a device.
+
+    Pinned for a GPU, where that can be had (a system may limit locked memory): copies are faster.
+    """
+    shape, dtype = (rows, view.dim), torch_type(view)
+    if device.type == "cuda":
+        with suppress(RuntimeError):
+            return torch.empty(shape, dtype=dtype, pin_memory=True)
+    return torch.empty(shape, dtype=dtype)
+
+
+def torch_type(view: EmbeddingRows) -> torch.dtype:
+    """As `read_type`, in torch's words."""
+    return torch.from_numpy(np.empty(0, read_type(view))).dtype
 
 
 def _check_one_a_residue(labels: Sequence[Any], lengths: NDArray[np.int64]) -> None:

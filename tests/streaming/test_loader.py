@@ -63,7 +63,9 @@ def test_what_is_waited_adds_up(split, monkeypatch) -> None:
 def test_what_is_read_ahead_is_bounded(split, monkeypatch) -> None:
     read: list[int] = []
     inner = split.read
-    monkeypatch.setattr(split, "read", lambda index: (read.append(len(index)), inner(index))[1])
+    monkeypatch.setattr(
+        split, "read", lambda index, device: (read.append(len(index)), inner(index, device))[1]
+    )
     batches = iter(Loader(split, [np.array([i]) for i in range(20)], CPU))
     next(batches)
     deadline = threading.Event()

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from sesstore.errors import InputError
+from sesstore.streaming import reader
 from sesstore.streaming.reader import SplitData
 from sesstore.streaming.residency import choose_residency, free_memory
 
@@ -54,3 +55,50 @@ def test_held_rows_are_the_stored_ones(stored_as, dtype) -> None:
     unique = {p.digest: len(p) for p in (stored.proteins[i] for i in (1, 3, 7))}
     itemsize = 4 if dtype == "int8" else np.dtype(dtype).itemsize
     assert split.bytes == sum(unique.values()) * 6 * itemsize
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_a_device_is_filled_through_a_small_buffer(stored_as, monkeypatch, dtype) -> None:
+    """Its memory may be larger than the host's."""
+    stored = stored_as(dtype)
+    view, rows = stored.store.embeddings(), np.arange(2, 20)
+    sizes: list[int] = []
+    inner = reader.host_memory
+
+    def counted(rows: int, *args: object) -> torch.Tensor:
+        sizes.append(rows)
+        return inner(rows, *args)
+
+    monkeypatch.setattr(reader, "host_memory", counted)
+    monkeypatch.setattr(reader, "FILLED", 50)
+    held = reader._Held(view, rows, torch.device("cpu"))
+    expected = held.values.clone()
+    held.values.zero_()
+    held._fill(view)
+    assert torch.equal(held.values, expected)
+    assert len(sizes) == 1
+    assert sizes[0] <= max(50, int(view.lengths.max()))
+    assert sizes[0] < len(expected) / 3
+
+
+@pytest.mark.parametrize("residency", ["disk", "ram"])
+def test_values_for_a_gpu_are_read_into_the_memory_they_are_copied_from(
+    stored, monkeypatch, residency
+) -> None:
+    """One copy on the host, and that into pinned memory, not two."""
+    split = SplitData(stored.store.embeddings(), None, stored.digests)
+    split.hold(residency, torch.device("cpu"))
+    index = np.array([3, 0, 7])
+    expected = split.read(index).values
+    buffers: list[torch.Tensor] = []
+    inner = reader.host_memory
+
+    def pinned(rows: int, view: object, device: torch.device) -> torch.Tensor:
+        assert device == torch.device("cuda:1")
+        buffers.append(inner(rows, view, torch.device("cpu")))
+        return buffers[-1]
+
+    monkeypatch.setattr(reader, "host_memory", pinned)
+    values = split.read(index, torch.device("cuda:1")).values
+    assert [buffer.data_ptr() for buffer in buffers] == [values.data_ptr()]
+    assert torch.equal(values, expected)
