@@ -69,3 +69,31 @@ def attend(
         found = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
         parts.append(found[0].transpose(0, 1))
     return torch.cat(parts).flatten(1)
+
+
+def attend_within(
+    qkv: Tensor,
+    lengths: Sequence[int],
+    heads: int,
+    scale: float | None = None,
+    rotation: Rotation | None = None,
+    bias: OffsetBias | None = None,
+) -> Tensor:
+    """As `attend`, of queries, keys and values side by side; without gradients.
+
+    Parameters
+    ----------
+    qkv : Tensor, shape=(T, 3, d)
+        May be changed: where our CPU kernel does not attend, queries and keys are turned in place.
+    lengths, heads, scale, rotation, bias
+        As of `attend`.
+
+    Returns
+    -------
+    Tensor, shape=(T, d)
+    """
+    query, key_value = qkv[:, 0], qkv[:, 1:]
+    if rotation is not None and not native.takes(query, heads):
+        rotation.turn_(qkv.view(len(qkv), 3 * heads, -1)[:, : 2 * heads])
+        rotation = None
+    return attend(query, key_value, lengths, heads, scale, rotation, bias)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from .devices import at_least_ampere, to_device
+from .lengths import Lengths
 
 _WIDEST, _STEP = 256, 8
 
@@ -77,7 +78,8 @@ def attend_varlen(
     elif (factor := scale * query.shape[-1] ** 0.5) != 1.0:
         # The kernel divides scores by the root of the width it sees, added columns included.
         query = query * factor
-    ends, longest = _ends(tuple(lengths), query.device), max(lengths)
+    ends = lengths.ends if isinstance(lengths, Lengths) else _ends(tuple(lengths), query.device)
+    longest = max(lengths)
     packed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest, **options)  # type: ignore[assignment, arg-type]
     return packed[..., :width].flatten(1)
 
