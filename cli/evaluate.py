@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .opening import store_with
-from .options import output_options, source_option, store_option
+from .options import device_option, output_options, source_option, store_option
 from .output import Output, between, number
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ SHOWN = 15
 @click.argument("task", required=False)
 @click.option("--split", default="test", show_default=True, help="Which rows.")
 @source_option
+@device_option
 @store_option
 @output_options
 def command(
@@ -31,6 +32,7 @@ def command(
     task: str | None,
     split: str,
     source: str | None,
+    device: str | None,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -39,7 +41,7 @@ def command(
     Of a training by several seeds the mean is printed, and counts of classes are of all seeds.
     Prints every metric of the problem with its 95 % interval, then each class, and for single
     labels the confusion matrix. With --source the structures may be another's than it was trained
-    on.
+    on. On the --device it was trained on the numbers are those of the training.
 
     \b
     Example:
@@ -59,7 +61,7 @@ def command(
     # This imports torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.evaluate import evaluate_run
 
-    report = evaluate_run(store, run, task, split, source=source, progress=output)
+    report = evaluate_run(store, run, task, split, source=source, device=device, progress=output)
     say_report(report, output)
     output.result(report.to_json())
 

@@ -77,8 +77,10 @@ class TrainedRun:
             A file of sequences or structures, a task of the store, or proteins as in `Sequences`.
         source : str, optional
             Where structures come from; the source the run was trained on by default.
-        weights, device
+        weights : path, optional
             Of the encoder.
+        device : str, optional
+            Where the encoder and the adapter run; the best there is by default.
 
         Returns
         -------
@@ -103,7 +105,12 @@ class TrainedRun:
         return rows
 
     def evaluate(
-        self, task: str | None = None, split: str = "test", *, source: str | None = None
+        self,
+        task: str | None = None,
+        split: str = "test",
+        *,
+        source: str | None = None,
+        device: str | None = None,
     ) -> list[EvaluateReport]:
         """Score each seed on a split of a task of its store.
 
@@ -114,6 +121,8 @@ class TrainedRun:
         split : str
         source : str, optional
             Of the structures; the one it was trained on by default.
+        device : str, optional
+            Where the adapter runs; the best there is by default.
         """
         from ..jobs.evaluate import evaluate_run
 
@@ -121,7 +130,13 @@ class TrainedRun:
             raise InputError("which store? Give one: sesstore.load_run(path, store)")
         return [
             evaluate_run(
-                self.store.store, run.path, task, split, source=source, progress=self.store.progress
+                self.store.store,
+                run.path,
+                task,
+                split,
+                source=source,
+                device=device,
+                progress=self.store.progress,
             )
             for run in self.runs
         ]

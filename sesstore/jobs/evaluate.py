@@ -69,6 +69,7 @@ def evaluate_run(
     split: str = "test",
     *,
     source: str | None = None,
+    device: str | None = None,
     progress: Progress = SILENT,
 ) -> EvaluateReport:
     """Score a run on a split.
@@ -86,6 +87,8 @@ def evaluate_run(
         Which rows.
     source : str, optional
         Of the structures; the one it was trained on by default.
+    device : str, optional
+        Where the adapter runs; the best there is by default, as in training.
 
     Raises
     ------
@@ -100,7 +103,9 @@ def evaluate_run(
     source = chosen_source(store, source or run.source) if run.source else None
     tokens = store.tokens(source) if source else None
     view = store.embeddings(run.fingerprint)
-    found = [evaluate(one, task, split, view, tokens, progress=progress) for one in runs]
+    found = [
+        evaluate(one, task, split, view, tokens, device=device, progress=progress) for one in runs
+    ]
     predicted = [Predicted(one.scores, one.labels, one.rows) for one in found]
     names = ordered_metrics(task.problem, task.metrics)
     scored = [compute(names, task.problem, one.scores, one.labels) for one in found]

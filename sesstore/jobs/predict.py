@@ -48,7 +48,7 @@ class PredictOptions:
     weights : path, optional
         The encoder's weights, see `registry.load`.
     device : str, optional
-        Where the encoder runs.
+        Where the encoder and the adapter run; the best there is by default.
     keep : bool
         Store embeddings and tokens that are computed on the way.
     """
@@ -123,7 +123,7 @@ class Prediction:
         folder: Path,
         progress: Progress = SILENT,
     ) -> None:
-        self._predictor, self._run = Predictor(runs), runs[0]
+        self._predictor, self._run = Predictor(runs, options.device), runs[0]
         self._asked, self._vectors, self._progress = wanted, vectors, progress
         self._source = options.source or self._run.source
         self.columns = columns(self._run)

@@ -252,7 +252,8 @@ class _Quality:
         study, runs = self.study, self.clean[source]
         task, split, monitor = study.task, study.report.split, study.task.monitor
         view = self.inputs[source].embeddings
-        found = [evaluate(run, task, split, view, tokens) for run in runs]
+        device = study.settings.fit.device
+        found = [evaluate(run, task, split, view, tokens, device=device) for run in runs]
         predicted = [Predicted(f.scores, f.labels, f.rows) for f in found]
         bounds = bootstrap(monitor, Problem(task.problem), predicted, draws=200)
         scores = [f.metrics[monitor] for f in found]

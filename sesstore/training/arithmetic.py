@@ -38,6 +38,11 @@ def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
+def device_name(device: torch.device) -> str:
+    """What a record calls a device: ``"cpu"``, or a GPU by its model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 @contextmanager
 def reproducible(device: torch.device, progress: Progress = SILENT) -> Iterator[None]:
     """Compute the same bits every time, as long as the block lasts.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..adapter.model import Adapter
 from ..adapter.workers import PART, Workers, workers
+from ..encoders.devices import choose_device
 from ..errors import FingerprintMismatchError, InputError, MissingFileError
 from ..progress import SILENT, Progress
 from ..store import Embeddings
@@ -21,7 +22,7 @@ from ..streaming.plan import plan_in_order
 from ..streaming.reader import EmbeddingRows, SplitData, is_labelled
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem, Split, Task
-from .arithmetic import mixed_precision
+from .arithmetic import mixed_precision, reproducible
 from .checkpoint import load_adapter
 from .intervals import Predicted
 from .metrics import compute
@@ -30,6 +31,9 @@ from .runs import Run
 
 EVALUATION_TOKENS = 16384
 """Residues of a batch without gradients."""
+
+FETCHED = 1 << 24
+"""Scores that may lie on a device before they are fetched: 64 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +118,53 @@ def predict_scores(
 
     def scores(part: Batch) -> Tensor:
         with torch.inference_mode(), mixed_precision(device):
-            return scores_of(adapter(part).float().cpu(), problem, scale)
+            return scores_of(adapter(part).float(), problem, scale)
 
-    found: dict[int, Tensor] = {}
     plan = plan_in_order(data.lengths, EVALUATION_TOKENS)
     mine = [rows for rows in ranks.share(plan, data.lengths) if len(rows)]
+    fetched = _Fetched(problem.per_residue)
     with progress.stage("predicting", int(data.lengths.sum()), "residues") as bar:
         for batch in Loader(data, mine, device):
             budget = PART if device.type == "cpu" else EVALUATION_TOKENS
-            rows = torch.cat(hands.map(scores, batch.parts(budget, problem.per_residue)))
-            of_rows = torch.split(rows, list(batch.lengths)) if problem.per_residue else rows
-            found.update(zip(batch.index.tolist(), of_rows, strict=True))
+            fetched.add(batch, hands.map(scores, batch.parts(budget, problem.per_residue)))
             bar.advance(len(batch.values))
-    merged = ranks.merged(found)
+        merged = ranks.merged(fetched.rows())
     return [merged[row] for row in range(len(data))]
+
+
+class _Fetched:
+    """Scores of rows as they come, fetched from the device many batches at a time.
+
+    Each fetching waits until the device has finished what it was given.
+    """
+
+    def __init__(self, per_residue: bool) -> None:
+        self._per_residue = per_residue
+        self._rows: dict[int, Tensor] = {}
+        self._waiting: list[Tensor] = []
+        self._index: list[int] = []
+        self._sizes: list[int] = []
+
+    def add(self, batch: Batch, scores: Sequence[Tensor]) -> None:
+        """Take the scores of a batch, part by part."""
+        self._waiting += scores
+        self._index += batch.index.tolist()
+        self._sizes += batch.lengths if self._per_residue else (1,) * len(batch.lengths)
+        if sum(part.numel() for part in self._waiting) > FETCHED:
+            self._fetch()
+
+    def rows(self) -> dict[int, Tensor]:
+        """Return all scores by row, on the host."""
+        self._fetch()
+        return self._rows
+
+    def _fetch(self) -> None:
+        if not self._index:
+            return
+        parts = torch.split(torch.cat(self._waiting).cpu(), self._sizes)
+        rows = parts if self._per_residue else [part[0] for part in parts]
+        self._rows.update(zip(self._index, rows, strict=True))
+        self._waiting, self._index, self._sizes = [], [], []
 
 
 def evaluate_adapter(
@@ -159,9 +196,12 @@ def evaluate(
     embeddings: Embeddings,
     tokens: TokenRows | None,
     *,
+    device: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
     """Score a trained run on a split of a task.
+
+    On the device it was trained on that gives the run's own numbers: the arithmetic is the same.
 
     Parameters
     ----------
@@ -175,13 +215,15 @@ def evaluate(
         The store's view.
     tokens : TokenRows or None
         Of the run's source.
+    device : str or None
+        As `FitConfig.device`.
 
     Raises
     ------
     FingerprintMismatchError
         The embeddings are another encoder's.
     InputError
-        The task is not of the kind the run was trained for.
+        The task is not of the kind the run was trained for, or there is no such device.
     """
     check_encoder(run, embeddings)
     if (run.task["problem"], len(run.task["classes"])) != (str(task.problem), len(task.classes)):
@@ -190,10 +232,11 @@ def evaluate(
             f"task '{task.name}' is {task.problem} with {len(task.classes)}"
         )
     rows = task.split(split)
-    adapter = load_adapter(run)
+    where = choose_device(device)
+    adapter = load_adapter(run, where)
     shape, min_plddt = adapter.config, run.config["fit"]["min_plddt"]
     data = split_data(task, rows, embeddings, tokens, shape.alphabets, min_plddt)
-    with workers(torch.device("cpu")) as hands:
+    with reproducible(where, progress), workers(where) as hands:
         return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
 
 

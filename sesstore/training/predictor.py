@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adapter.workers import workers
+from ..encoders.devices import choose_device
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
+from .arithmetic import reproducible
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
 from .runs import Run
@@ -50,17 +52,20 @@ class Predictor:
     ----------
     runs : sequence of Run
         One, or those of several seeds, see `seeds.runs_at`.
+    device : str or None
+        As `FitConfig.device`.
 
     Raises
     ------
     MissingFileError, InputError
-        Weights are absent or broken.
+        Weights are absent or broken, or there is no such device.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], device: str | None = None) -> None:
         self.run = runs[0]
+        self._device = choose_device(device)
         self._scales = [run.scale for run in runs]
-        self._adapters = [load_adapter(run) for run in runs]
+        self._adapters = [load_adapter(run, self._device) for run in runs]
 
     def __call__(
         self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
@@ -93,7 +98,7 @@ class Predictor:
             alphabets=self._adapters[0].config.alphabets,
             min_plddt=self.run.config["fit"]["min_plddt"],
         )
-        with workers(torch.device("cpu")) as hands:
+        with reproducible(self._device), workers(self._device) as hands:
             said = [
                 predict_scores(adapter, data, problem, scale, hands)
                 for adapter, scale in zip(self._adapters, self._scales, strict=True)

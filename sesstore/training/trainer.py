@@ -31,6 +31,7 @@ from ..streaming.reader import SplitData
 from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
+from .arithmetic import device_name
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
 from .learner import FitConfig, Job, Learner
@@ -341,7 +342,10 @@ class Trainer:
             history=learner.history,
             timings=self._timings(learner),
             scale=learner.loss.scale,
-            circumstances=circumstances("torch", "numpy", "zarr"),
+            circumstances={
+                **circumstances("torch", "numpy", "zarr"),
+                "device": device_name(self.stream.device),
+            },
         )
         if self.ranks.rank:
             return run

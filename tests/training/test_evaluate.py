@@ -50,6 +50,37 @@ def test_residues_are_masked_as_the_run_was_trained(taught, masked, split) -> No
     np.testing.assert_allclose([row.sum() for row in weights], 1, rtol=1e-5)
 
 
+def test_the_device_is_the_one_that_is_named(taught, trained, monkeypatch) -> None:
+    run, task = trained[Problem.SINGLE_LABEL], taught.task()
+    names: list[str | None] = []
+
+    def chosen(name: str | None) -> torch.device:
+        names.append(name)
+        return torch.device("cpu")
+
+    with pytest.raises(InputError, match="--device cpu"):
+        evaluate(run, task, "test", taught.embeddings, taught.tokens, device="quantum")
+    with pytest.raises(InputError, match="--device cpu"):
+        Predictor([run], "quantum")
+    monkeypatch.setattr("sesstore.training.evaluate.choose_device", chosen)
+    monkeypatch.setattr("sesstore.training.predictor.choose_device", chosen)
+    for name in ("cuda:1", None):
+        evaluate(run, task, "test", taught.embeddings, taught.tokens, device=name)
+        Predictor([run], name)
+    assert names == ["cuda:1", "cuda:1", None, None]
+    assert run.circumstances["device"] == "cpu"
+
+
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.RESIDUE_SINGLE_LABEL])
+def test_scores_are_fetched_a_few_at_a_time(taught, trained, monkeypatch, problem) -> None:
+    run, task = trained[problem], taught.task(problem)
+    whole = evaluate(run, task, "test", taught.embeddings, taught.tokens).scores
+    monkeypatch.setattr("sesstore.training.evaluate.FETCHED", 3)
+    monkeypatch.setattr("sesstore.training.evaluate.EVALUATION_TOKENS", 100)
+    parts = evaluate(run, task, "test", taught.embeddings, taught.tokens).scores
+    torch.testing.assert_close(parts, whole)
+
+
 def test_scores_are_probabilities_or_values_in_original_units() -> None:
     logits = torch.tensor([[0.0, 2.0], [-1.0, 1.0]])
     torch.testing.assert_close(
