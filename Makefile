@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 EXTRAS := near,hf,track,cluster,docs,foldcomp,parquet,report,sweep,test
 
-.PHONY: help demo studies thorough test lint docs soak bench clean
+.PHONY: help demo studies thorough test lint docs soak bench gpu clean
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -40,6 +40,9 @@ soak: $(READY)  ## Do to stores whatever may happen to them, 400 times (many min
 bench: $(READY)  ## Run every benchmark at full size (quiet machine, many minutes)
 	for question in $$(cd benchmarks && ls *.py | grep -v '^_' | sed 's/\.py//'); do \
 		$(BIN)/python -m benchmarks.$$question || exit 1; done
+
+gpu: $(READY)  ## Check a GPU: is everything right on it, how fast is it (six minutes on an H100)
+	$(BIN)/python -m benchmarks.gpu --out gpu
 
 clean:  ## Remove the environment and all caches
 	rm -rf .venv build site *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
