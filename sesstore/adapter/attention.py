@@ -14,6 +14,7 @@ float64, as in float32 they are off by 1e-4 some thousand residues out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -21,11 +22,18 @@ from torch.nn.functional import embedding
 
 from ..attention.packed import attend
 from ..attention.rotation import Rotation, frequencies
+from .packing import WIDEST, one_hot
 
 
 def rotation(lengths: Sequence[int], head_dim: int, device: torch.device) -> Rotation:
     """Rotary embedding of a packed batch of proteins of these lengths."""
-    return Rotation(frequencies(head_dim, torch.float64), lengths, device)
+    return Rotation(_frequencies(head_dim), lengths, device)
+
+
+@cache
+def _frequencies(head_dim: int) -> Tensor:
+    with torch.inference_mode(False):
+        return frequencies(head_dim, torch.float64)
 
 
 class TokenAttention(nn.Module):
@@ -67,6 +75,8 @@ class TokenAttention(nn.Module):
         Tensor, shape=(T, d)
         """
         table = self.query(self.embedding.weight)
+        if tokens.ndim == 1 and tokens.is_cuda and len(table) <= WIDEST:
+            tokens = one_hot(tokens, len(table), table.dtype)
         query = tokens.to(table.dtype) @ table if tokens.ndim == 2 else embedding(tokens, table)
         key_value = self.key_value(x).view(len(x), 2, -1)
         return attend(query, key_value, lengths, self.heads, rotation=turn)

@@ -22,6 +22,7 @@ from ..alphabets import BUILT_IN, Alphabet, alphabet, declare, in_order
 from ..errors import InputError, UnknownNameError
 from ..streaming.batch import Batch
 from .attention import TokenAttention, rotation
+from .packing import owners
 from .pooling import POOLINGS
 
 RESIDUE = "residue"
@@ -168,7 +169,7 @@ class Adapter(nn.Module):
             return None
         device = batch.values.device
         drawn = torch.rand(len(batch.lengths), generator=chance, device=device) < share
-        return drawn.repeat_interleave(torch.tensor(batch.lengths, device=device))
+        return drawn[owners(batch.lengths, device)]
 
     def flops(self, lengths: Sequence[int]) -> int:
         """Floating-point operations of one forward pass over proteins of these lengths.
@@ -197,5 +198,5 @@ def _masked(tokens: Tensor, hidden: Tensor, mask: int) -> Tensor:
     if tokens.ndim == 1:
         return tokens.masked_fill(hidden, mask)
     tokens = tokens.masked_fill(hidden[:, None], 0)
-    tokens[hidden, mask] = 1
+    tokens[:, mask].masked_fill_(hidden, 1)
     return tokens

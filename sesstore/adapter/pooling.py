@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .packing import gapped, membership, membership_padded
+
 
 class Pooling(nn.Module):
     """What poolings have in common: the width of what they return.
@@ -37,8 +39,16 @@ class Attention1d(Pooling):
 
     def forward(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Pool packed residues."""
+        if x.is_cuda:
+            return self.pool_at_once(x, lengths)
         parts = zip(self.weights(x, lengths), torch.split(x, list(lengths)), strict=True)
         return torch.stack([weights.to(part.dtype) @ part for weights, part in parts])
+
+    def pool_at_once(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
+        """As `forward`, by one softmax and one product in x's own type."""
+        own = membership(lengths, x.device)
+        with torch.autocast(x.device.type, enabled=False):
+            return torch.where(own, self.score(x)[:, 0], -torch.inf).softmax(-1) @ x
 
 
 class Mean(Pooling):
@@ -46,7 +56,15 @@ class Mean(Pooling):
 
     def forward(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Pool packed residues."""
+        if x.is_cuda:
+            return self.pool_at_once(x, lengths)
         return torch.stack([part.mean(0) for part in torch.split(x, list(lengths))])
+
+    def pool_at_once(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
+        """As `forward`, by one product in x's own type."""
+        own = membership(lengths, x.device).to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            return (own @ x) / own.sum(-1, keepdim=True)
 
 
 class LightAttention(Pooling):
@@ -65,12 +83,34 @@ class LightAttention(Pooling):
 
     def forward(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """Pool packed residues."""
+        if x.is_cuda:
+            return self.pool_at_once(x, lengths)
         return torch.stack([self._one(part.T[None]) for part in torch.split(x, list(lengths))])
 
     def _one(self, x: Tensor) -> Tensor:
         features = self.feature(x)
         weights = self.attention(x).softmax(-1)
         return torch.cat([(features * weights).sum(-1), features.amax(-1)], -1)[0]
+
+    def pool_at_once(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
+        """As `forward`, by one convolution over all proteins with zeros between them.
+
+        Only then are proteins padded to one length, for the softmax and the maximum.
+        """
+        gap, longest, count = self.feature.kernel_size[0] // 2, max(lengths), len(lengths)
+        rows, places = gapped(tuple(lengths), gap, x.device)
+        spaced = x.new_zeros(len(places), x.shape[1]).index_copy(0, rows, x).T[None]
+        own = membership_padded(lengths, x.device)[..., None]
+
+        def padded(convolved: Tensor) -> Tensor:
+            empty = convolved.new_zeros(count * longest + len(places), x.shape[1])
+            moved = empty.index_copy(0, places, convolved[0].T)
+            return moved[: count * longest].view(count, longest, -1)
+
+        features = padded(self.feature(spaced))
+        weights = padded(self.attention(spaced)).masked_fill(~own, -torch.inf).softmax(1)
+        highest = features.masked_fill(~own, -torch.inf).amax(1)
+        return torch.cat([(features * weights).sum(1), highest], -1)
 
 
 POOLINGS: dict[str, type[Pooling]] = {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..attention.devices import to_device
+from .lengths import BatchLengths, lengths_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Batch:
         For each alphabet codes [T] (int64), or where a protein has several conformers the share of
         each code, [T, codes] (float32).
     lengths : tuple of int, length B
-        Residues of each protein.
+        Residues of each protein; on a GPU a `BatchLengths`.
     labels : Tensor or None
         [B] classes (int64) or numbers (float32), [B, n] classes as 0 and 1 (float32), or a label a
         residue, [T].
@@ -65,6 +66,8 @@ class Batch:
         per_residue : bool
             Whether there is a label a residue, not a protein.
         """
+        if sum(self.lengths[:-1]) < budget:
+            return [self]
         found, first, start, stop = [], 0, 0, 0
         for last, length in enumerate(self.lengths, 1):
             stop += length
@@ -87,7 +90,9 @@ class Batch:
     def tensors(self) -> list[Tensor]:
         """All that lies on the batch's device."""
         labels = [] if self.labels is None else [self.labels]
-        return [self.values, *self.tokens.values(), *labels]
+        # Ends, positions and owners share memory.
+        ends = [self.lengths.ends] if isinstance(self.lengths, BatchLengths) else []
+        return [self.values, *self.tokens.values(), *labels, *ends]
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device; a GPU's copies are not waited for.
@@ -98,6 +103,7 @@ class Batch:
             self,
             values=to_device(self.values, device),
             tokens={name: to_device(codes, device) for name, codes in self.tokens.items()},
+            lengths=lengths_on(self.lengths, device) if device.type == "cuda" else self.lengths,
             labels=None if self.labels is None else to_device(self.labels, device),
             host_labels=self.labels_on_host,
         )

@@ -1,13 +1,16 @@
 """What training lowers: the mean loss of a batch, as a sum over its parts.
 
 Every loss is a weighted sum over items (proteins, or residues that have a label) divided by the
-items' total weight, so a batch cut into parts has the same gradient as the whole.
+items' total weight, so a batch cut into parts has the same gradient as the whole. Items without a
+label are multiplied away and not left out: how many there are, only the host knows, and a GPU would
+have to be waited for to tell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..errors import InputError
 from ..streaming.reader import is_labelled
-from ..tasks import Problem, Task
+from ..tasks import IGNORED, Problem, Task
 
 BALANCED = "balanced"
 
@@ -43,13 +46,19 @@ class Loss:
     focal: float = 0.0
 
     def weight(self, labels: Tensor) -> float:
-        """Total weight of a batch's items: what the sum of losses is divided by."""
+        """Total weight of a batch's items: what the sum of losses is divided by.
+
+        Parameters
+        ----------
+        labels : Tensor
+            As `Batch.labels_on_host`.
+        """
         if self.problem is Problem.MULTI_LABEL:
             return float(labels.numel())
         known = labels[is_labelled(labels)]
         if self.problem.is_regression or self.class_weights is None:
             return float(len(known))
-        return float(self.class_weights.to(known.device)[known].sum())
+        return float(self.class_weights[known].sum())
 
     def total(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Sum of the weighted losses of all labelled items.
@@ -60,28 +69,42 @@ class Loss:
         labels : Tensor
             As `Batch.labels`.
         """
-        weights = None if self.class_weights is None else self.class_weights.to(logits)
+        weights = None
+        if self.class_weights is not None:
+            weights = _moved(self.class_weights, logits.device, logits.dtype)
         if self.problem is Problem.MULTI_LABEL:
             each = F.binary_cross_entropy_with_logits(
                 logits, labels, pos_weight=weights, reduction="none"
             )
+            if not self.focal:
+                return each.sum()
             return self._focused(each, _chance_of(labels, logits.sigmoid())).sum()
-        known = is_labelled(labels)
-        logits, labels = logits[known], labels[known]
         if self.problem.is_regression:
+            known = is_labelled(labels)
             scaled = (labels - self.scale["mean"]) / self.scale["std"]
-            return F.mse_loss(logits[:, 0], scaled, reduction="sum")
-        each = F.cross_entropy(logits, labels, weight=weights, reduction="none")
-        right = logits.softmax(-1).gather(-1, labels[:, None])[:, 0]
-        return self._focused(each, right).sum()
+            values, scaled = logits[:, 0].where(known, 0), scaled.where(known, 0)
+            return F.mse_loss(values, scaled, reduction="sum")
+        each = F.cross_entropy(
+            logits, labels, weight=weights, ignore_index=IGNORED, reduction="none"
+        )
+        if not self.focal:
+            return each.sum()
+        chosen = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
+        return self._focused(each, logits.softmax(-1).where(chosen, 0).sum(-1)).sum()
 
     def _focused(self, losses: Tensor, chance: Tensor) -> Tensor:
-        return losses * (1 - chance) ** self.focal if self.focal else losses
+        return losses * (1 - chance) ** self.focal
 
 
 def _chance_of(labels: Tensor, positive: Tensor) -> Tensor:
     """Probability given to what is true."""
     return torch.where(labels > 0, positive, 1 - positive)
+
+
+@lru_cache(maxsize=16)
+def _moved(weights: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Weights where they are needed: copied once, as a copy is waited for."""
+    return weights.to(device, dtype)
 
 
 def label_scale(task: Task) -> dict[str, float]:

@@ -50,6 +50,29 @@ def test_residues_without_a_label_do_not_count() -> None:
     )
 
 
+@pytest.mark.parametrize("focal", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("problem", [Problem.RESIDUE_SINGLE_LABEL, Problem.RESIDUE_REGRESSION])
+def test_items_without_a_label_change_neither_loss_nor_gradient(problem, focal) -> None:
+    """They are multiplied by zero, which must not meet an infinity or NaN."""
+    labels = torch.linspace(40, 60, 12).double() if problem.is_regression else CLASSES
+    weights = None if problem.is_regression else torch.tensor([1.0, 2.0, 0.5])
+    loss = Loss(problem, {"mean": 50.0, "std": 5.0}, weights, focal)
+    logits = (LOGITS[:, :1] if problem.is_regression else LOGITS).double()
+    logits[0] *= 1e3  # as sure as can be
+    some, known = labels.clone(), torch.arange(12) % 3 > 0
+    some[~known] = torch.nan if problem.is_regression else IGNORED
+    results = []
+    for own, goal in ((logits, some), (logits[known], labels[known])):
+        own = own.clone().requires_grad_()
+        total = loss.total(own, goal)
+        results.append((total.detach(), torch.autograd.grad(total, own)[0], loss.weight(goal)))
+    (total, gradient, weight), (expected, of_known, wanted) = results
+    torch.testing.assert_close(total, expected)
+    torch.testing.assert_close(gradient[known], of_known)
+    assert not gradient[~known].any()
+    assert weight == wanted
+
+
 @pytest.mark.parametrize(("problem", "labels"), [("single_label", CLASSES), ("multi_label", MANY)])
 def test_focal_loss_is_the_papers(problem, labels) -> None:
     focal = Loss(Problem(problem), focal=2.0)
