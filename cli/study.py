@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .opening import store_with
-from .options import device_option, output_options, plm_option, several, store_option, writable
+from .options import (
+    device_option,
+    output_options,
+    pace_options,
+    plm_option,
+    rate_option,
+    several,
+    store_option,
+    writable,
+)
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -42,10 +51,8 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         help="Sources of structures, the one to degrade first [default: all of the task].",
     )
     @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Of each.")
-    @click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
-    @click.option("--patience", type=click.IntRange(1), default=5, show_default=True)
-    @click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
-    @click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
+    @pace_options
+    @rate_option
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
     @device_option
     @click.option(

@@ -15,6 +15,7 @@ from .options import (
     device_option,
     engine_options,
     output_options,
+    pace_options,
     plm_option,
     residency_option,
     several,
@@ -77,9 +78,7 @@ def _number(word: str) -> float | Range:
     help="Try so many settings, chosen by Optuna among the values and ranges given [sweep].",
 )
 @source_option
-@click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
-@click.option("--patience", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--batch-tokens", type=click.IntRange(1), default=8192, show_default=True)
+@pace_options
 @click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
 @residency_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
@@ -103,9 +102,9 @@ def command(
     weights: Path | None,
     search: int | None,
     source: str | None,
-    epochs: int,
-    patience: int,
-    batch_tokens: int,
+    epochs: int | None,
+    patience: int | None,
+    batch_tokens: int | None,
     balanced: bool,
     residency: str,
     seed: int,

@@ -13,7 +13,9 @@ from .options import (
     comma_list,
     device_option,
     output_options,
+    pace_options,
     plm_option,
+    rate_option,
     residency_option,
     source_option,
     store_option,
@@ -55,19 +57,9 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     show_default=True,
     help="Share of proteins that lose their tokens in a step.",
 )
-@click.option("--lr", type=float, default=5e-4, show_default=True, help="Learning rate.")
+@rate_option
 @click.option("--weight-decay", type=float, default=0.01, show_default=True, help="Of AdamW.")
-@click.option("--epochs", type=click.IntRange(1), default=7, show_default=True)
-@click.option(
-    "--patience", type=click.IntRange(1), default=5, show_default=True, help="For early stopping."
-)
-@click.option(
-    "--batch-tokens",
-    type=click.IntRange(1),
-    default=8192,
-    show_default=True,
-    help="Most residues of a batch.",
-)
+@pace_options
 @click.option(
     "--min-plddt", type=click.IntRange(0, 100), default=0, help="Mask residues predicted with less."
 )
@@ -133,11 +125,11 @@ def command(
     width: int | None,
     dropout: float,
     modality_dropout: float,
-    lr: float,
+    lr: float | None,
     weight_decay: float,
-    epochs: int,
-    patience: int,
-    batch_tokens: int,
+    epochs: int | None,
+    patience: int | None,
+    batch_tokens: int | None,
     min_plddt: int,
     schedule: str,
     warmup: float,

@@ -34,7 +34,7 @@ from .train import TrainReport, train
 
 SOURCE, TASK, ENCODER = "pdb", "burial", "near"
 SEEDS = 3
-_CONFIG = FitConfig(epochs=20, patience=4, batch_tokens=1024)
+_CONFIG = FitConfig(lr=5e-4, epochs=20, patience=4, batch_tokens=1024)
 
 Made = TypeVar("Made")
 

@@ -82,7 +82,8 @@ def measure_plm(
     """
     digests = inputs.task.split("train").digests
     lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
-    plan = plan_epoch(lengths, config.batch_tokens, seed=config.seed, epoch=1).batches
+    size = config.completed(lengths).pace.batch_tokens
+    plan = plan_epoch(lengths, size, seed=config.seed, epoch=1).batches
     spent, done = 0.0, 0
     for number, rows in enumerate(plan[: batches + 1]):
         proteins = list(store.proteins([digests[row].tobytes() for row in np.unique(rows)]))

@@ -229,7 +229,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
     report = TrainReport(
         run=str(folder),
         task=first.task["name"],
-        epochs=max(len(run.history) for run in runs),
+        epochs=max(run.history[-1]["epoch"] for run in runs),
         seconds_per_epoch=statistics.fmean(run.timings["seconds_per_epoch"] for run in runs),
         coverage=dict(first.coverage),
         metrics={},

@@ -50,8 +50,7 @@ def run(
     InputError, StoppedError
         See `study.Study` and `arms.train_trial`.
     """
-    fit = settings.fit
-    fit = replace(fit, patience=fit.epochs, schedule="constant", warmup=0.0)
+    fit = replace(settings.fit, patience=None, schedule="constant", warmup=0.0)
     settings = replace(settings, fit=fit)
     study = Study("convergence", QUESTION, store, settings, place, {})
     plain: list[Run] = []
@@ -88,8 +87,8 @@ def _add(study: Study, name: str, runs: Sequence[Run], plain: Sequence[Run]) -> 
         "epochs": float(statistics.median(math.inf if n is None else n for n in needed)),
         "speedup": statistics.median(ratios),
         "curve": [
-            statistics.fmean(run.history[epoch]["valid"][monitor] for run in runs)
-            for epoch in range(len(runs[0].history))
+            (entries[0]["epoch"], statistics.fmean(entry["valid"][monitor] for entry in entries))
+            for entries in zip(*(run.history for run in runs), strict=True)
         ],
     }
     if math.isinf(row["epochs"]):

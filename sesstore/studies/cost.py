@@ -154,7 +154,7 @@ def _training(study: Study, inputs: Inputs, alphabets: Sequence[str], residues: 
         trained = study.train(name, inputs, [study.arm(name, kinds)])[name]
         # The seeds share a stream: an epoch's time is that of all of them.
         seconds = statistics.fmean(r.timings["seconds_per_epoch"] for r in trained) / len(trained)
-        epochs = len(trained[0].history)
+        epochs = trained[0].history[-1]["epoch"]
         _add(study, stage, seconds, residues, residues)["measured"] = residues * epochs
     return seconds
 
@@ -179,7 +179,7 @@ def _say(study: Study, passes: Passes, epoch: float) -> None:
         f"and writing takes {passes.once:.1f} s once, the PLM in the loop {passes.each:.1f} s "
         f"every epoch (measured on {passes.residues:,} residues)"
     )
-    epochs, seeds = study.settings.fit.epochs, study.settings.seeds
+    epochs, seeds = study.settings.fit.pace.epochs, study.settings.seeds
     ours = passes.once + epochs * seeds * epoch
     theirs = passes.last * seeds + epochs * seeds * (epoch + passes.each)
     study.find(

@@ -96,9 +96,9 @@ def convergence_chart(report: StudyReport) -> alt.LayerChart:
     """Mean of the monitor on valid after each epoch; the line is the plain adapter's best."""
     vega = charting()
     points = [
-        {"adapter": row["arm"], "epoch": place, "score": value}
+        {"adapter": row["arm"], "epoch": epoch, "score": value}
         for row in report.rows
-        for place, value in enumerate(row["curve"], 1)
+        for epoch, value in row["curve"]
     ]
     values = [point["score"] for point in points if point["adapter"] == report.rows[0]["arm"]]
     best = min(values) if report.monitor in ("rmse", "mae") else max(values)

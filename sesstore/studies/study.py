@@ -15,6 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import InputError
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.signals import saying_how_to_resume
@@ -76,8 +79,11 @@ class Study:
         if place.resume and place.out is None:
             raise InputError("which study shall go on? Name its folder with --out")
         self.began = time.perf_counter()
-        self.store, self.settings, self.progress = store, settings, place.progress
+        self.store, self.progress = store, place.progress
         self.task = store.task(settings.task)
+        # Chosen once, by the whole training set, whatever subsets of it are learned from.
+        fit = settings.fit.completed(self._lengths())
+        self.settings = settings = replace(settings, fit=fit)
         self.encoders: dict[str, dict[str, Any]] = {}
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{stamp}"
@@ -97,6 +103,12 @@ class Study:
         self._comparisons: list[Comparison] = []
 
     # What is read
+
+    def _lengths(self) -> NDArray[np.int64]:
+        """Residues of each train row."""
+        digests = [row.tobytes() for row in self.task.split("train").digests]
+        lengths = {p.digest: len(p) for p in self.store.proteins(set(digests))}
+        return np.array([lengths[digest] for digest in digests], np.int64)
 
     def inputs(self, source: str | None = None, plm: str | None = None) -> Inputs:
         """Open embeddings, and tokens of a source; what is not embedded yet is embedded first."""

@@ -10,8 +10,11 @@ on GPUs of one kind, for which deterministic algorithms are switched on meanwhil
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..adapter.model import AdapterConfig
 from ..adapter.workers import workers
@@ -22,6 +25,7 @@ from ..store import Embeddings
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import reproducible
+from .defaults import in_words
 from .learner import FitConfig
 from .metrics import METRICS
 from .ranks import ALONE, Ranks
@@ -83,7 +87,7 @@ def fit(
     adapter : AdapterConfig
         Shape of the adapter.
     config : FitConfig
-        How to train.
+        How to train; what it leaves open follows from the training set.
     out : path
         Folder for the run; made if it is absent.
     resume : bool
@@ -162,6 +166,9 @@ def fit_many(
     written_again = resume and (out / STATE).exists()
     for member in members:
         check_fit(task, member.adapter, tokens, None if written_again else member.out)
+    lengths = train_lengths(task, embeddings)
+    members = [replace(each, config=each.config.completed(lengths)) for each in members]
+    progress.note(in_words(members[0].config.pace, lengths))
     device = ranks.device or choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
@@ -171,7 +178,7 @@ def fit_many(
         names = _names(members, out)
         for name, member in zip(names, members, strict=True):
             tracker.settings(name, {**asdict(member.adapter), **asdict(member.config)})
-        trainer.on_epoch = lambda place, entry: tracker.epoch(names[place], entry)
+        trainer.on_check = lambda place, entry: tracker.epoch(names[place], entry)
         if resume:
             trainer.resume()
         trainer.run(stop)
@@ -179,6 +186,13 @@ def fit_many(
         for name, run in zip(names, runs, strict=True):
             tracker.scores(name, run)
         return runs
+
+
+def train_lengths(task: Task, embeddings: Embeddings) -> NDArray[np.int64]:
+    """Residues of each train row that has an embedding."""
+    rows = embeddings.find(task.split("train").digests)
+    lengths: NDArray[np.int64] = embeddings.lengths[rows[rows >= 0]]
+    return lengths
 
 
 def _names(members: Sequence[Member], out: Path) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..adapter.model import Adapter, AdapterConfig
@@ -22,6 +23,7 @@ from ..errors import InputError
 from ..streaming.batch import Batch
 from ..tasks import Task
 from .arithmetic import mixed_precision
+from .defaults import CHECKS, Pace, pace_for
 from .losses import Loss, class_weights, label_scale
 from .metrics import better
 from .ranks import ALONE, Ranks
@@ -33,20 +35,21 @@ SCHEDULES = ("constant", "cosine")
 class FitConfig:
     """How to train.
 
-    Learning rate and optimiser follow the paper's scripts. The schedule does not: a rate that falls
-    to zero over few epochs did better than a constant one (see the README's table).
+    The optimiser follows the paper's scripts. The schedule does not: a rate that falls to zero over
+    few epochs did better than a constant one (see the README's table). What is None is chosen by
+    the size of the training set, see `defaults.pace_for`.
 
     Parameters
     ----------
-    lr : float
+    lr : float, optional
         Learning rate of AdamW.
     weight_decay : float
         Of AdamW.
-    epochs : int
+    epochs : int, optional
         At most so many.
-    patience : int
-        Stop after so many epochs without a better monitor.
-    batch_tokens : int
+    patience : int, optional
+        Stop after so many checks on valid (see `checked`) without a better monitor.
+    batch_tokens : int, optional
         Most residues of a batch.
     seed : int
         Of weights, shuffling and dropout.
@@ -68,11 +71,11 @@ class FitConfig:
         ``"auto"``, ``"device"``, ``"ram"`` or ``"disk"``: where embeddings are held.
     """
 
-    lr: float = 5e-4
+    lr: float | None = None
     weight_decay: float = 0.01
-    epochs: int = 7
-    patience: int = 5
-    batch_tokens: int = 8192
+    epochs: int | None = None
+    patience: int | None = None
+    batch_tokens: int | None = None
     seed: int = 0
     min_plddt: int = 0
     schedule: str = "cosine"
@@ -85,8 +88,8 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         for name in ("lr", "epochs", "patience", "batch_tokens"):
-            if getattr(self, name) <= 0:
-                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise InputError(f"{name} must be positive, got {value}")
         for name in ("weight_decay", "clip", "focal", "min_plddt"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
@@ -95,13 +98,41 @@ class FitConfig:
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup is a share of training from 0 to below 1, not {self.warmup}")
 
+    def completed(self, lengths: NDArray[np.int64]) -> FitConfig:
+        """Return settings with all that is None chosen by the training set.
+
+        Parameters
+        ----------
+        lengths : ndarray, shape=(N,)
+            Residues of each training row.
+        """
+        chosen = vars(pace_for(lengths, self.batch_tokens))
+        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+
+    @property
+    def pace(self) -> Pace:
+        """What follows from the training set; raises `InputError` if some of it is still None."""
+        values = {field.name: getattr(self, field.name) for field in fields(Pace)}
+        if missing := [name for name, value in values.items() if value is None]:
+            raise InputError(f"{', '.join(missing)} must be chosen: see `FitConfig.completed`")
+        return Pace(**values)
+
     def rate(self, done: float) -> float:
         """Learning rate when a share `done` of training lies behind."""
+        lr = self.pace.lr
         if done < self.warmup:
-            return self.lr * done / self.warmup
+            return lr * done / self.warmup
         if self.schedule == "constant":
-            return self.lr
-        return self.lr * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+            return lr
+        return lr * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+
+    def checked(self, epoch: int) -> bool:
+        """Whether valid is scored after an epoch (from 1): about `CHECKS` times in all.
+
+        After each epoch where there are no more than that, and always after the last.
+        """
+        epochs = self.pace.epochs
+        return epoch * CHECKS // epochs > (epoch - 1) * CHECKS // epochs
 
 
 class Learner:
@@ -123,12 +154,13 @@ class Learner:
         self, task: Task, adapter: AdapterConfig, config: FitConfig, device: torch.device
     ) -> None:
         self.config, self.device, self.monitor = config, device, task.monitor
+        self.pace = config.pace
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.adapter = Adapter(adapter).to(device)
         self.parameters = list(self.adapter.parameters())
         self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True
+            self.parameters, lr=self.pace.lr, weight_decay=config.weight_decay, fused=True
         )
         weights = class_weights(task, config.class_weights)
         self.loss = Loss(task.problem, label_scale(task), weights, config.focal)
@@ -136,12 +168,13 @@ class Learner:
         self.best: float | None = None
         self.best_weights: dict[str, Tensor] = {}
         self.waiting = 0
-        """Epochs since the best one."""
+        """Checks on valid since the best one."""
 
     @property
     def finished(self) -> bool:
         """Whether it has had its epochs, or its patience is over."""
-        return len(self.history) >= self.config.epochs or self.waiting >= self.config.patience
+        past = self.history[-1]["epoch"] if self.history else 0
+        return past >= self.pace.epochs or self.waiting >= self.pace.patience
 
     def step(
         self,
@@ -190,7 +223,7 @@ class Learner:
             return []
         self.adapter.train()
         key = (self.config.seed, epoch, number, *([ranks.rank] if ranks.world > 1 else []))
-        budget = PART if self.device.type == "cpu" else self.config.batch_tokens
+        budget = PART if self.device.type == "cpu" else self.pace.batch_tokens
         parts = batch.parts(budget, self.loss.problem.per_residue)
         return [Job(self, part, weight, (*key, place)) for place, part in enumerate(parts)]
 
@@ -205,11 +238,11 @@ class Learner:
         """Learn from what the jobs of a batch found, in their order; otherwise as `step`."""
         loss, *total = ranks.sum(self._summed(found))
         self._set_gradients(total)
-        self._update((epoch - 1 + number / of) / self.config.epochs)
+        self._update((epoch - 1 + number / of) / self.pace.epochs)
         return float(loss)
 
-    def end_epoch(self, entry: dict[str, Any]) -> None:
-        """Note an epoch's record, with its ``valid`` metrics; keep the weights if they are best."""
+    def check(self, entry: dict[str, Any]) -> None:
+        """Note a check, with its ``valid`` metrics; keep the weights if they are the best."""
         value = entry["valid"][self.monitor]
         entry["best"] = better(self.monitor, value, self.best)
         if entry["best"]:

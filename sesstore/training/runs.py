@@ -44,7 +44,8 @@ class Run:
     metrics : dict of str to dict
         For each split metric to number, by the best epoch.
     history : list of dict
-        For each epoch loss, the valid metrics and timings.
+        For each check on valid the ``epoch`` after which it was, the valid metrics, and loss and
+        timings since the check before.
     timings : dict of str to float
         Seconds: ``total``, ``seconds_per_epoch``, ...; ``wait_share`` is a share.
     scale : dict of str to float

@@ -58,7 +58,7 @@ class Tracker:
             for split, metrics in run.metrics.items()
             for metric, value in metrics.items()
         }
-        self._log(name, values, len(run.history))
+        self._log(name, values, run.history[-1]["epoch"])
 
     def _log(self, name: str, values: Mapping[str, Any], epoch: int) -> None:
         if self._to is not None:

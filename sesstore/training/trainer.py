@@ -1,7 +1,7 @@
 """The loop: batches from one stream to every learner, epoch after epoch.
 
-What an interruption must not lose is in one file, written atomically after each epoch, when asked
-to stop, and every minute: all learners' weights, optimisers and best weights, and the place in the
+What an interruption must not lose is in one file, written atomically when asked to stop, and every
+minute: all learners' weights, optimisers and best weights, and the place in the
 plan. Random numbers need no saving, they are drawn from (seed, epoch, batch).
 """
 
@@ -39,7 +39,7 @@ from .ranks import Ranks
 from .runs import Run, task_record
 
 SAVE_EVERY = 60.0
-"""Seconds between two saves within an epoch."""
+"""Seconds between two saves."""
 
 
 TOGETHER = 4
@@ -92,7 +92,7 @@ class Stream:
         data, config = self.data["train"], self.config
         places = data.places if self.blockwise else None
         return plan_epoch(
-            data.lengths, config.batch_tokens, seed=config.seed, epoch=epoch, places=places
+            data.lengths, config.pace.batch_tokens, seed=config.seed, epoch=epoch, places=places
         )
 
     def coverage(self, alphabets: Sequence[str]) -> dict[str, Any]:
@@ -139,12 +139,14 @@ class Trainer:
         self.stream, self.shapes, self.out = stream, shapes, out
         self.workers, self.progress, self.ranks = workers, progress, ranks
         self.learners = [Learner(stream.task, a, c, stream.device) for a, c in shapes]
-        self.on_epoch: Callable[[int, dict[str, Any]], None] = lambda place, entry: None
-        """Called with each learner's place and record after an epoch."""
-        self.epochs = max(config.epochs for _, config in shapes)
+        self.on_check: Callable[[int, dict[str, Any]], None] = lambda place, entry: None
+        """Called with a learner's place and record after it was scored on valid."""
+        self.epochs = max(config.pace.epochs for _, config in shapes)
         self.epoch, self.next_batch = 1, 0
-        self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: of the epoch in hand
+        self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: since the last check
         self.clock = {"seconds": 0.0, "waited": 0.0, "residues": 0.0, "before": 0.0}
+        self.marks = [dict(self.clock) for _ in shapes]
+        """The clock at each learner's last check."""
         self.started = self.saved = time.perf_counter()
 
     def run(self, stop: Callable[[], object]) -> None:
@@ -155,7 +157,7 @@ class Trainer:
             while self.epoch <= self.epochs and self._active():
                 self._train_epoch(bar, stop)
                 self._end_epoch(bar)
-                self.save()
+        self.save()  # writing runs may be interrupted, too
 
     def finish(self, folders: Sequence[Path]) -> list[Run]:
         """Score each learner's best epoch, write the runs, remove what resuming needed."""
@@ -179,6 +181,7 @@ class Trainer:
             "losses": self.losses.tolist(),
             "blockwise": self.stream.blockwise,
             "clock": {**self.clock, "before": self._elapsed()},
+            "marks": self.marks,
             "learners": [learner.facts() for learner in self.learners],
         }
         tensors = {
@@ -199,7 +202,8 @@ class Trainer:
             learner.restore(own, facts["learners"][i])
         self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
         self.stream.blockwise = facts["blockwise"]
-        self.losses, self.clock = np.array(facts["losses"]), {**self.clock, **facts["clock"]}
+        self.losses, self.marks = np.array(facts["losses"]), facts["marks"]
+        self.clock |= facts["clock"]
         self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
 
     def _active(self) -> list[Learner]:
@@ -252,37 +256,46 @@ class Trainer:
             self.save()
 
     def _end_epoch(self, bar: Stage) -> None:
-        seconds = self.clock["seconds"]
-        residues = int(self.stream.data["train"].lengths.sum())
-        for place, learner in enumerate(self.learners):
-            total, rows = self.losses[place].tolist()
-            if learner.finished:
-                continue
+        """Score the learners whose check is due."""
+        due = [
+            place
+            for place, learner in enumerate(self.learners)
+            if not learner.finished and learner.config.checked(self.epoch)
+        ]
+        for place in due:
+            learner, (total, rows) = self.learners[place], self.losses[place].tolist()
             if not math.isfinite(total):
                 raise TrainingError(
                     f"the loss of epoch {self.epoch} is not finite. Lower the learning rate: "
-                    f"--lr {learner.config.lr / 10:g}"
+                    f"--lr {learner.pace.lr / 10:g}"
                 )
+            past = self._since(self.marks[place])
             entry: dict[str, Any] = {
                 "epoch": self.epoch,
                 "loss": total / max(rows, 1),
-                "seconds": seconds,
-                "tokens_per_second": residues / seconds,
-                "wait_share": self.clock["waited"] / seconds,
+                "seconds": past["seconds"],
+                "tokens_per_second": past["residues"] / past["seconds"],
+                "wait_share": past["waited"] / past["seconds"],
                 "valid": self._score(learner, "valid").metrics,
             }
-            learner.end_epoch(entry)
-            self.on_epoch(place, entry)
-        self._say_epoch(bar)
+            learner.check(entry)
+            self.on_check(place, entry)
+        if due:
+            self._say_check(bar, due)
+        for place in due:
+            self.losses[place], self.marks[place] = 0.0, dict(self.clock)
         self.epoch, self.next_batch = self.epoch + 1, 0
-        self.losses = np.zeros_like(self.losses)
-        self.clock.update(seconds=0.0, waited=0.0, residues=0.0)
+        if time.perf_counter() - self.saved > SAVE_EVERY:
+            self.save()
 
-    def _say_epoch(self, bar: Stage) -> None:
-        """Say what the learners of this epoch came to."""
+    def _since(self, mark: dict[str, float]) -> dict[str, float]:
+        """What the clock counted since it stood at `mark`."""
+        return {name: value - mark[name] for name, value in self.clock.items()}
+
+    def _say_check(self, bar: Stage, due: Sequence[int]) -> None:
+        """Say what the learners that were scored came to."""
         monitor = self.stream.task.monitor
-        last = [learner.history[-1] for learner in self.learners if learner.history]
-        entries = [entry for entry in last if entry["epoch"] == self.epoch]
+        entries = [self.learners[place].history[-1] for place in due]
         values = [entry["valid"][monitor] for entry in entries]
         value = f"{sum(values) / len(values):.4f}"
         if len(values) > 1:
@@ -290,22 +303,24 @@ class Trainer:
         elif entries[0]["best"]:
             value += " best"
         loss = sum(entry["loss"] for entry in entries) / len(entries)
-        bar.row(**self._figures(loss), **{f"valid {monitor}": value})
+        figures = self._figures(loss, self.marks[due[0]])
+        bar.row(**figures, **{f"valid {monitor}": value})
 
     def _show(self, bar: Stage) -> None:
-        """Say how the epoch in hand is getting on."""
-        total, rows = self.losses.sum(0)
+        """Say how training is getting on since the last check."""
+        active = [place for place, learner in enumerate(self.learners) if not learner.finished]
+        total, rows = self.losses[active].sum(0)
         if rows:
-            bar.show(**self._figures(total / rows))
+            bar.show(**self._figures(total / rows, self.marks[active[0]]))
 
-    def _figures(self, loss: float) -> dict[str, str]:
-        """Figures of an epoch, finished or in hand."""
-        seconds = self.clock["seconds"]
+    def _figures(self, loss: float, mark: dict[str, float]) -> dict[str, str]:
+        """Figures since the clock stood at `mark`."""
+        past = self._since(mark)
         return {
             "epoch": f"{self.epoch}/{self.epochs}",
-            "seconds": f"{seconds:.1f}",
-            "residues/s": f"{self.clock['residues'] / seconds:,.0f}",
-            "wait": f"{self.clock['waited'] / seconds:.1%}",
+            "seconds": f"{past['seconds']:.1f}",
+            "residues/s": f"{past['residues'] / past['seconds']:,.0f}",
+            "wait": f"{past['waited'] / past['seconds']:.1%}",
             "loss": f"{loss:.4f}",
         }
 
@@ -362,7 +377,7 @@ class Trainer:
         waited = sum(entry["wait_share"] * entry["seconds"] for entry in learner.history)
         return {
             "total": self._elapsed(),
-            "seconds_per_epoch": sum(seconds) / len(seconds),
+            "seconds_per_epoch": sum(seconds) / learner.history[-1]["epoch"],
             "tokens_per_second": max(entry["tokens_per_second"] for entry in learner.history),
             "wait_share": waited / sum(seconds),
             "adapters_on_the_stream": float(len(self.learners)),

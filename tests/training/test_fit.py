@@ -124,9 +124,9 @@ def test_residencies_give_the_same_bits(taught, tmp_path) -> None:
 
 
 def test_early_stopping_keeps_the_best_epoch(taught, out) -> None:
-    config = replace(QUICK, epochs=40, patience=2)
+    config = replace(QUICK, epochs=30, patience=2)
     run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, config, out)
-    assert len(run.history) < 40
+    assert len(run.history) < 30
     assert len(run.history) == run.best_epoch + 2
     best = max(entry["valid"]["accuracy"] for entry in run.history)
     assert run.metrics["valid"]["accuracy"] == best
@@ -193,6 +193,26 @@ def test_refusals_come_before_work(taught, out) -> None:
         check_fit(task, SHAPE, taught.tokens, out)
 
 
+def test_valid_is_scored_thirty_times_or_after_each_epoch() -> None:
+    for epochs in (1, 7, 30, 31, 77, 240):
+        config = replace(QUICK, epochs=epochs)
+        checks = [epoch for epoch in range(1, epochs + 1) if config.checked(epoch)]
+        assert len(checks) == min(epochs, 30)
+        assert checks[-1] == epochs
+
+
+def test_a_training_of_many_epochs_is_checked_now_and_then(taught, tmp_path) -> None:
+    """Loss and timings of a check are of all epochs since the one before."""
+    config = replace(QUICK, epochs=90, patience=30, batch_tokens=10_000, lr=1e-9)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, config, tmp_path / "run")
+    assert [entry["epoch"] for entry in run.history] == list(range(3, 91, 3))
+    residues = 3 * sum(len(p) for p in taught.proteins[:36])
+    for entry in run.history:
+        assert entry["tokens_per_second"] * entry["seconds"] == pytest.approx(residues)
+    seconds = sum(entry["seconds"] for entry in run.history)
+    assert run.timings["seconds_per_epoch"] == pytest.approx(seconds / 90)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"lr": 0}, {"schedule": "linear"}, {"warmup": 1.0}, {"clip": -1}, {"epochs": 0}]
 )
@@ -210,15 +230,15 @@ def test_unknown_device_and_residency(taught, out) -> None:
 
 
 def test_cosine_rises_then_falls_to_zero() -> None:
-    config = FitConfig(lr=1.0, schedule="cosine", warmup=0.2)
+    config = replace(QUICK, lr=1.0, schedule="cosine", warmup=0.2)
     assert config.rate(0.1) == pytest.approx(0.5)
     assert config.rate(0.2) == pytest.approx(1.0)
     assert config.rate(0.6) == pytest.approx(0.5)
     assert config.rate(1.0) == pytest.approx(0.0)
-    assert FitConfig(lr=0.3, schedule="constant").rate(0.99) == 0.3
+    assert replace(QUICK, lr=0.3, schedule="constant").rate(0.99) == 0.3
 
 
 def test_the_rate_is_what_the_optimiser_gets() -> None:
-    config = FitConfig(lr=0.5, schedule="constant", warmup=0.5)
+    config = replace(QUICK, lr=0.5, schedule="constant", warmup=0.5)
     assert [config.rate(share) for share in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.25, 0.5, 0.5]
-    assert FitConfig(lr=0.5, warmup=0.0).rate(0.0) == 0.5
+    assert replace(QUICK, lr=0.5, warmup=0.0).rate(0.0) == 0.5

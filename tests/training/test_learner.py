@@ -176,22 +176,22 @@ def test_patience_counts_epochs_since_the_best(taught) -> None:
     learner = a_learner(taught, replace(BARE, epochs=9, patience=2))
     for epoch, accuracy in enumerate((0.5, 0.4, 0.6, 0.6, float("nan")), 1):
         assert not learner.finished
-        learner.end_epoch(entry(epoch, accuracy))
+        learner.check(entry(epoch, accuracy))
     assert learner.finished
     assert [e["best"] for e in learner.history] == [True, False, True, False, False]
     assert (learner.best, learner.waiting) == (0.6, 2)
     short = a_learner(taught, replace(BARE, epochs=1))
-    short.end_epoch(entry(1, 0.5))
+    short.check(entry(1, 0.5))
     assert short.finished
 
 
 def test_the_best_weights_are_those_of_their_epoch(taught) -> None:
     learner, batch = a_learner(taught), a_batch(taught, [0, 1, 2])
     learner.step(batch, 1, 0, 1, Workers(None))
-    learner.end_epoch(entry(1, 0.5))
+    learner.check(entry(1, 0.5))
     then = {n: p.clone() for n, p in learner.adapter.named_parameters()}
     learner.step(batch, 2, 0, 1, Workers(None))
-    learner.end_epoch(entry(2, 0.5))
+    learner.check(entry(2, 0.5))
     for name, weight in then.items():
         assert torch.equal(learner.best_weights[name], weight)
         assert not torch.equal(learner.adapter.get_parameter(name), weight)

@@ -55,7 +55,7 @@ class Noting:
 def test_each_member_sends_its_own(taught, tmp_path: Path) -> None:
     shape = AdapterConfig(16, 3, heads=2)
     members = [
-        Member(shape, FitConfig(epochs=2), tmp_path / "a"),
+        Member(shape, FitConfig(lr=0.0005, epochs=2), tmp_path / "a"),
         Member(replace(shape, pooling="mean"), FitConfig(epochs=1, lr=0.125), tmp_path / "b"),
     ]
     to = Noting()
@@ -96,7 +96,7 @@ def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_training_sends_settings_epochs_and_scores(taught, out: Path) -> None:
     pytest.importorskip("accelerate")
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    members = [Member(AdapterConfig(16, 3, heads=2), FitConfig(epochs=2), out)]
+    members = [Member(AdapterConfig(16, 3, heads=2), FitConfig(lr=0.0005, epochs=2), out)]
     data = (taught.task(), taught.embeddings, taught.tokens)
     with tracker("tensorboard", "toy", out / "tracked") as to:
         (run,) = fit_many(*data, members, out, tracker=to)

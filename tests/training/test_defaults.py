@@ -1,0 +1,54 @@
+"""How a training follows from its data: updates, not epochs; what is given stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sesstore.errors import InputError
+from sesstore.training.defaults import CHECKS, EPOCHS, UPDATES, batches, in_words
+from sesstore.training.fit import fit
+from sesstore.training.learner import FitConfig
+
+from .test_fit import SHAPE
+
+LENGTHS = st.lists(st.integers(1, 3000), min_size=1, max_size=300).map(np.array)
+
+
+@given(LENGTHS)
+def test_a_training_has_the_updates_it_needs(lengths) -> None:
+    pace = FitConfig().completed(lengths).pace
+    count = batches(lengths, pace.batch_tokens)
+    assert pace.epochs >= EPOCHS
+    assert abs(pace.epochs * count - UPDATES) <= count / 2 or pace.epochs == EPOCHS
+    assert pace.patience == CHECKS  # the rate falls to the end, and what it is for comes there
+
+
+@given(LENGTHS, st.sampled_from(["lr", "epochs", "patience", "batch_tokens"]), st.integers(1, 99))
+def test_what_is_given_stays(lengths, name, value) -> None:
+    assert getattr(FitConfig(**{name: value}).completed(lengths).pace, name) == value
+
+
+def test_large_sets_have_large_batches() -> None:
+    few, many = (FitConfig().completed(np.full(n, 400)).pace for n in (100, 5000))
+    assert few.batch_tokens < many.batch_tokens
+    assert few.lr > many.lr
+    assert few.epochs > many.epochs == EPOCHS
+
+
+def test_what_is_open_is_no_pace() -> None:
+    with pytest.raises(InputError, match="epochs, patience, batch_tokens"):
+        FitConfig(lr=1e-3).pace  # noqa: B018
+
+
+def test_what_was_chosen_is_recorded(taught, tmp_path) -> None:
+    config = FitConfig(epochs=1)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, config, tmp_path / "run")
+    lengths = np.array([len(p) for p in taught.proteins[:36]])
+    complete = config.completed(lengths)
+    assert run.config["fit"] == vars(complete)
+    assert in_words(complete.pace, lengths) == (
+        "1 updates: 1 epochs of 1 batches of at most 2,048 residues, at a learning rate of 0.001"
+    )
