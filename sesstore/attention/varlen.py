@@ -3,7 +3,7 @@
 The kernel (FlashAttention behind `torch.nn.attention.varlen`) takes half precision and heads of up
 to 256 columns in steps of 8, from compute capability 8.0 on. Heads between the steps get columns of
 zeros, which change no score. Wider heads, float32, older cards (V100, T4) and a torch without the
-kernel are for `torch.nn.functional.scaled_dot_product_attention`, sequence by sequence.
+kernel are for `efficient`.
 """
 
 from __future__ import annotations
@@ -78,10 +78,14 @@ def attend_varlen(
     elif (factor := scale * query.shape[-1] ** 0.5) != 1.0:
         # The kernel divides scores by the root of the width it sees, added columns included.
         query = query * factor
-    ends = lengths.ends if isinstance(lengths, Lengths) else _ends(tuple(lengths), query.device)
-    longest = max(lengths)
+    ends, longest = ends_of(lengths, query.device), max(lengths)
     packed: Tensor = varlen_attn(query, key, value, ends, ends, longest, longest, **options)  # type: ignore[assignment, arg-type]
     return packed[..., :width].flatten(1)
+
+
+def ends_of(lengths: Sequence[int], device: torch.device) -> Tensor:
+    """Where sequences begin, and the end: int32 [B + 1]."""
+    return lengths.ends if isinstance(lengths, Lengths) else _ends(tuple(lengths), device)
 
 
 @lru_cache(maxsize=16)
