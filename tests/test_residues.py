@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from sesstore.errors import InputError
 from sesstore.proteins import Protein, digest_of
-from sesstore.residues import Embedding, StructureTokens, check_length, to_storage
+from sesstore.residues import Embedding, StructureTokens, check_length, is_finite, to_storage
 
 DIGEST = digest_of("MKT")
 
@@ -78,11 +78,45 @@ def test_float16_and_float32_are_the_nearest_values(values: np.ndarray) -> None:
     assert np.array_equal(halves, values.astype(np.float16))
 
 
+def with_a_value(value: float, dtype: str) -> Embedding:
+    values = np.ones((50, 40), dtype)
+    values[31, 7] = value
+    return Embedding(DIGEST, values)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
-@pytest.mark.parametrize("value", [1e9, np.nan, np.inf])
+@pytest.mark.parametrize("value", [1e9, -1e9])
 def test_what_the_type_cannot_hold_is_refused(dtype: str, value: float) -> None:
     with pytest.raises(InputError, match="--dtype float32"):
-        to_storage(Embedding(DIGEST, np.full((2, 2), value, np.float32)), dtype)
+        to_storage(with_a_value(value, "float32"), dtype)
+
+
+@pytest.mark.parametrize("source", ["float16", "float32"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_in_any_type(source: str, dtype: str, value: float) -> None:
+    with pytest.raises(InputError, match="not finite"):
+        to_storage(with_a_value(value, source), dtype)
+
+
+def test_every_half_is_told_finite_or_not() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    for half, expected in zip(halves, np.isfinite(halves), strict=True):
+        assert is_finite(half[None]) == expected
+
+
+@given(hnp.arrays(np.uint32, st.integers(0, 5)))
+def test_floats_of_any_bits_are_told_finite_or_not(bits: np.ndarray) -> None:
+    assert is_finite(bits.view(np.float32)) == np.isfinite(bits.view(np.float32)).all()
+
+
+@given(values)
+def test_codes_of_int8_need_no_clipping(values: np.ndarray) -> None:
+    stored = to_storage(Embedding(DIGEST, values), "int8")
+    assert stored.scales is not None
+    whole = np.rint(values / stored.scales.astype(np.float32)[:, None])
+    np.testing.assert_array_equal(stored.values, whole.clip(-127, 127))
+    assert to_storage(stored, "int8") is stored
 
 
 def test_an_unknown_storage_type_is_refused() -> None:

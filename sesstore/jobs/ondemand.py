@@ -23,6 +23,7 @@ from ..residues import to_storage
 from ..store import Embeddings, Store
 from ..store.segments import SegmentWriter
 from .embed import made_on
+from .writing import cast
 
 
 class AtHand:
@@ -165,7 +166,7 @@ class OnDemand:
         if writer is not None and self._store is not None:
             self._store.add_proteins(missing)
         for embedding in encoder.encode(missing):
-            stored = to_storage(embedding, self.provenance.dtype)
+            stored = to_storage(embedding, self.provenance.dtype, cast=cast)
             if writer is not None:
                 writer.add(stored)
             values: NDArray[Any] = stored.values

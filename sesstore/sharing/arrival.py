@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ..errors import CorruptStoreError, StoreError
 from ..files import fsync
 from ..provenance import Provenance
-from ..residues import Embedding
+from ..residues import Embedding, is_finite
 from ..store import Store, layout
 from ..store.access import system_errors
 from ..store.manifest import entered
@@ -284,7 +284,7 @@ class PartialSegment:
         array = array.reshape(-1, self.provenance.dim)
         scaled = None if scale is None else np.frombuffer(scale, "<f2")
         checked = array if scaled is None else scaled
-        if not np.isfinite(checked).all():
+        if not is_finite(checked):
             raise names.refused(f"segment {self.name} holds values that are not finite")
         return Embedding(self.digests[row].tobytes(), array, scaled)
 

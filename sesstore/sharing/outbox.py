@@ -20,7 +20,7 @@ from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from ..store import Store, layout
 from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
-from ..store.unfinished import check_same_storage
+from ..store.unfinished import UnfinishedSegment, check_same_storage
 from . import names
 from .cleanup import Files, commit_checked
 from .commits import commit, fold, published
@@ -191,26 +191,28 @@ class UploadingWriter(SegmentWriter):
             future.result()
         return name
 
-    def roll(self) -> str | None:
-        """End the segment in hand and hand it to the sending thread; waits while it is behind.
+    def _end(self, segment: UnfinishedSegment) -> str:
+        """Commit a segment here and hand it to the sending thread; waits while that is behind.
 
         Raises
         ------
         StoreError
-            An earlier segment could not be sent. It stays in the scratch folder.
+            An earlier segment could not be sent. It stays in the scratch folder, as this one does.
         """
+        name = super()._end(segment)
         self._raise_failed()
-        name = super().roll()
-        if name is not None:
-            self._room.acquire()
-            self._sending.append(self._pool.submit(self._send, self.folder / name))
+        self._room.acquire()
+        future = self._pool.submit(self._send, self.folder / name)
+        with self._turn:
+            self._sending.append(future)
         return name
 
     def _raise_failed(self) -> None:
-        for future in self._sending:
-            if future.done():
+        with self._turn:
+            done = [future for future in self._sending if future.done()]
+            for future in done:
                 future.result()
-        self._sending = [future for future in self._sending if not future.done()]
+            self._sending = [future for future in self._sending if future not in done]
 
     def _send(self, path: Path) -> None:
         try:

@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError, StoreError
 from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
-from ..residues import STORAGE_TYPES
+from ..residues import STORAGE_TYPES, is_finite
 from . import layout
 from .access import system_errors
 from .files import unsealed
 from .index import DigestIndex
 from .seals import file_crc
 from .segments import Segment
-
-_BLOCK = 1 << 22
-_EXPONENT = {"float16": (np.uint16, 0x7C00), "float32": (np.uint32, 0x7F800000)}
 
 
 def segment_problems(path: Path, provenance: Provenance | None, *, quick: bool) -> Iterator[str]:
@@ -176,17 +172,5 @@ def _array_problems(
         yield "its shards do not lie in order"
     elif scales is not None and not np.isfinite(scales).all():
         yield "its scales are not finite"
-    elif not quick and not _finite(values, made.dtype):
+    elif not quick and made.dtype != "int8" and not is_finite(values):
         yield "it holds values that are not finite"
-
-
-def _finite(values: NDArray[Any], dtype: str) -> bool:
-    if dtype not in _EXPONENT:
-        return True
-    kind, exponent = _EXPONENT[dtype]
-    step = max(1, _BLOCK // values.shape[1])
-    for start in range(0, len(values), step):
-        block = np.ascontiguousarray(values[start : start + step])
-        if ((block.view(kind) & exponent) == exponent).any():
-            return False
-    return True

@@ -8,6 +8,7 @@ of writers work side by side without a lock.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,10 @@ SEGMENT_SECONDS = 60.0
 class SegmentWriter:
     """Adds embeddings to a store, one segment after the other.
 
-    Leaving the ``with`` block commits what is in hand; by an exception it drops only that.
+    Leaving the ``with`` block commits what is in hand; by an exception it drops only that. Several
+    threads may call `add` at a time: each writes into a segment that no other has meanwhile, so
+    there are as many in hand as threads were busy at once. The other methods are for one thread
+    while no other is in `add`.
 
     Parameters
     ----------
@@ -67,7 +71,8 @@ class SegmentWriter:
         self.committed: list[str] = []
         self._circumstances = dict(circumstances)
         self._limits = segment_bytes, segment_seconds
-        self._open: UnfinishedSegment | None = None
+        self._turn = threading.Lock()
+        self._open: list[UnfinishedSegment] = []  # that no thread has; the last is the next taken
         self._seen: set[bytes] = set()
 
     def __enter__(self) -> SegmentWriter:
@@ -92,7 +97,7 @@ class SegmentWriter:
         InputError
             Its width or type is not this encoder's.
         StorageFullError
-            No space left; the segment in hand is gone, all before it stay.
+            No space left; the segment it was for is gone, all committed before stay.
         """
         values = embedding.values
         if values.shape[1] != self.provenance.dim or values.dtype != self.provenance.dtype:
@@ -100,50 +105,54 @@ class SegmentWriter:
                 f"embedding is {values.dtype} [{values.shape[0]}, {values.shape[1]}], this encoder "
                 f"is stored as {self.provenance.dtype} with {self.provenance.dim} columns"
             )
-        if embedding.digest in self._seen:
-            return
+        with self._turn:
+            if embedding.digest in self._seen:
+                return
+            self._seen.add(embedding.digest)
+            segment = self._open.pop() if self._open else None
         try:
             with system_errors(self.folder):
-                if self._open is None:
-                    self._make_folder()
-                    name = layout.new_segment_id(self._place)
-                    self._open = UnfinishedSegment(
-                        self.folder / name, self.provenance, self._circumstances
-                    )
-                self._open.append(embedding)
+                segment = segment or self._begin()
+                segment.append(embedding)
         except BaseException:
-            self.abort()
+            self._drop(segment, embedding.digest)
             raise
-        self._seen.add(embedding.digest)
-        size, seconds = self._limits
-        if self._open.values.bytes >= size or self._open.age >= seconds:
-            self.roll()
+        for due in self._put_back(segment):
+            self._end(due)
 
     def commit(self) -> str | None:
-        """Make what is in hand a segment; its id, or None if there was nothing.
+        """Make what is in hand segments; the last one's id, or None if there was nothing.
 
         When this returns, all that was added is there for every reader.
 
         Raises
         ------
         StorageFullError
-            No space left; the segment in hand is gone, all before it stay.
+            No space left; what was in hand is gone, all committed before stay.
         """
         return self.roll()
 
     def roll(self) -> str | None:
-        """End the segment in hand without waiting until others see it (on disk they do at once)."""
-        if self._open is None:
-            return None
+        """End what is in hand without waiting until others see it (on disk they do at once)."""
+        name = None
         try:
-            with system_errors(self.folder):
-                name = self._open.commit()
+            for segment in sorted(self._open, key=lambda segment: segment.name):
+                self._open.remove(segment)
+                name = self._end(segment)
         except BaseException:
             self.abort()
             raise
-        self._open = None
-        self.committed.append(name)
         return name
+
+    def abort(self) -> None:
+        """Drop what is in hand."""
+        while self._open:
+            self._drop(self._open.pop())
+
+    def _begin(self) -> UnfinishedSegment:
+        self._make_folder()
+        name = layout.new_segment_id(self._place)
+        return UnfinishedSegment(self.folder / name, self.provenance, self._circumstances)
 
     def _make_folder(self) -> None:
         """Make the encoder's folder with the first embedding; if it is there, it must be ours."""
@@ -152,12 +161,32 @@ class SegmentWriter:
         known = layout.read_group(self.folder / layout.METADATA)["provenance"]
         check_same_storage(Provenance.from_json(known), self.provenance)
 
-    def abort(self) -> None:
-        """Drop the segment in hand."""
-        if self._open is not None:
-            self._seen.difference_update(self._open.digests)
-            self._open.abort()
-            self._open = None
+    def _put_back(self, segment: UnfinishedSegment) -> list[UnfinishedSegment]:
+        """Give back a segment; return those that are large or old enough, which are taken out."""
+        size, seconds = self._limits
+        with self._turn:
+            self._open.append(segment)
+            due = [s for s in self._open if s.values.bytes >= size or s.age >= seconds]
+            self._open = [s for s in self._open if s not in due]
+        return due
+
+    def _end(self, segment: UnfinishedSegment) -> str:
+        """Commit a segment that was taken out; it is dropped if that fails."""
+        try:
+            with system_errors(self.folder):
+                name = segment.commit()
+        except BaseException:
+            self._drop(segment)
+            raise
+        self.committed.append(name)
+        return name
+
+    def _drop(self, segment: UnfinishedSegment | None, *digests: bytes) -> None:
+        """Remove a segment that was taken out; its proteins, and others, may be added again."""
+        with self._turn:
+            self._seen.difference_update(digests, segment.digests if segment else ())
+        if segment is not None:
+            segment.abort()
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,11 @@ class UnfinishedSegment:
         self._scale_parts: list[NDArray[np.float16]] = []
 
     @property
+    def name(self) -> str:
+        """The id it will have."""
+        return self._final.name
+
+    @property
     def age(self) -> float:
         """Seconds since the segment was begun."""
         return time.monotonic() - self._started

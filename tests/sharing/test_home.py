@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,20 @@ def test_commit_means_that_all_see_it(kit, bucket):
         name = writer.commit()
         (encoder,) = published(UrlRemote(bucket)).encoders.values()
         assert list(encoder.segments) == [name]
+
+
+def test_segments_of_several_threads_are_all_sent(kit, bucket):
+    proteins, made = kit.proteins(30), kit.provenance()
+    with (
+        opened_store(bucket) as store,
+        store.writer(made, {}, segment_bytes=4_000) as writer,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        list(pool.map(lambda p: writer.add(kit.embedding(p, made)), proteins))
+    (encoder,) = published(UrlRemote(bucket)).encoders.values()
+    assert sorted(encoder.segments) == sorted(writer.committed)
+    assert len(writer.committed) > 3
+    assert sum(segment.proteins for segment in encoder.segments.values()) == 30
 
 
 def test_a_segment_that_cannot_be_sent_is_sent_by_the_next(kit, tmp_path, bucket, monkeypatch):

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +18,10 @@ from sesstore.errors import CorruptStoreError, InputError, StorageFullError
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store, layout
+from sesstore.store.integrity import verify
 from sesstore.store.segments import Segment, read_array
 from sesstore.store.shards import ShardWriter, open_rows
+from sesstore.store.unfinished import UnfinishedSegment
 
 
 def tensorstore_read(folder: Path) -> np.ndarray:
@@ -190,6 +196,110 @@ def test_repeats_within_one_writer_are_left_out(tmp_path, kit):
         writer.add(kit.embedding(protein, made))
     assert writer.commit() is None
     assert [len(s.digests) for s in store.embeddings().segments] == [1]
+
+
+@pytest.fixture
+def side_by_side(monkeypatch):
+    """Run some calls in a thread each; they are all within a segment's `append` at once."""
+    whole = UnfinishedSegment.append
+
+    def run(*calls):
+        together = threading.Barrier(len(calls))
+
+        def append(self, embedding):
+            together.wait(30)
+            whole(self, embedding)
+
+        monkeypatch.setattr(UnfinishedSegment, "append", append)
+        with ThreadPoolExecutor(len(calls)) as pool:
+            outcomes = [future.exception() for future in [pool.submit(call) for call in calls]]
+        monkeypatch.setattr(UnfinishedSegment, "append", whole)
+        return outcomes
+
+    return run
+
+
+def adding(writer, kit, protein):
+    return partial(writer.add, kit.embedding(protein, writer.provenance))
+
+
+def test_threads_write_a_segment_each(tmp_path, kit, side_by_side):
+    store = Store.create(tmp_path / "s")
+    known = kit.proteins(12)
+    with store.writer(kit.provenance(), {}) as writer:
+        for start in range(0, 9, 3):
+            side_by_side(*(adding(writer, kit, p) for p in known[start : start + 3]))
+        for protein in known[9:]:  # alone: always the same one
+            adding(writer, kit, protein)()
+            adding(writer, kit, protein)()
+    view = store.embeddings()
+    assert sorted(len(s.digests) for s in view.segments) == [3, 3, 6]
+    assert writer.committed == [s.id for s in view.segments]
+    assert len(view) == 12
+    assert verify(store.path).ok
+
+
+def test_a_segment_that_nobody_writes_to_ends_when_it_is_due(tmp_path, kit, side_by_side):
+    store = Store.create(tmp_path / "s")
+    known = kit.proteins(3)
+    with store.writer(kit.provenance(), {}, segment_seconds=0.2) as writer:
+        side_by_side(adding(writer, kit, known[0]), adding(writer, kit, known[1]))
+        assert writer.committed == []
+        time.sleep(0.2)
+        adding(writer, kit, known[2])()
+        assert len(writer.committed) == 2
+        assert len(store.embeddings()) == 3
+
+
+def test_a_thread_that_fails_drops_its_own_segment(tmp_path, kit, side_by_side, monkeypatch):
+    store = Store.create(tmp_path / "s")
+    first, second, third = kit.proteins(3)
+    with store.writer(kit.provenance(), {}) as writer:
+        side_by_side(adding(writer, kit, first), adding(writer, kit, second))
+        lost = set(writer._open[-1].digests)
+        monkeypatch.setattr(ShardWriter, "append", _always_full)
+        with pytest.raises(StorageFullError):
+            adding(writer, kit, third)()
+        monkeypatch.undo()
+        kept = {p.digest for p in (first, second)} - lost
+        adding(writer, kit, third)()  # neither it nor what was lost counts as seen
+        adding(writer, kit, first if first.digest in lost else second)()
+    assert len(kept) == 1
+    assert len(store.embeddings()) == 3
+    assert verify(store.path).ok
+
+
+def test_an_exception_drops_the_segments_of_all_threads(tmp_path, kit, side_by_side):
+    store = Store.create(tmp_path / "s")
+    first, second = kit.proteins(2)
+
+    def interrupted():
+        with store.writer(kit.provenance(), {}) as writer:
+            side_by_side(adding(writer, kit, first), adding(writer, kit, second))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
+    folder = next(store.path.glob("embeddings/*/"))
+    assert [p.name for p in folder.iterdir()] == ["zarr.json"]
+
+
+def test_what_is_full_at_the_end_leaves_nothing_half_written(tmp_path, kit, side_by_side):
+    store = Store.create(tmp_path / "s")
+    first, second, third = kit.proteins(3)
+    writer = store.writer(kit.provenance(), {})
+    side_by_side(*(adding(writer, kit, p) for p in (first, second, third)))
+    with pytest.MonkeyPatch.context() as patch:
+        whole, count = UnfinishedSegment.commit, iter(range(9))
+        patch.setattr(
+            UnfinishedSegment,
+            "commit",
+            lambda self: _always_full() if next(count) else whole(self),
+        )
+        with pytest.raises(StorageFullError):
+            writer.commit()
+    assert len(store.embeddings()) == len(writer.committed) == 1
+    assert not [p for p in store.path.rglob(".*") if p.is_dir()]
 
 
 @pytest.mark.parametrize(

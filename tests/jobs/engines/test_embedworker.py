@@ -24,9 +24,9 @@ from sesstore.store.integrity import verify
 def made_worker(store: Store, encoder, monkeypatch: pytest.MonkeyPatch):
     """Makes a prepared worker, whose writing takes its time."""
 
-    def slowly(embedding, dtype: str):
+    def slowly(embedding, dtype: str, **how):
         time.sleep(0.003)
-        return to_storage(embedding, dtype)
+        return to_storage(embedding, dtype, **how)
 
     monkeypatch.setattr(writing, "to_storage", slowly)
 
