@@ -72,6 +72,8 @@ def test_writing(bench: Bench, tmp_path: Path) -> None:
         "write_gb_s",
         "write_float16_gb_s",
         "write_int8_gb_s",
+        "write_one_thread_gb_s",
+        "write_threads_vs_one",
         "write_disk_vs_plain",
     }
     assert all(rate > 0 for rate in table.values())
