@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -43,6 +43,11 @@ if TYPE_CHECKING:
     help="Proteins beyond the window: overlapping windows, or the first window only.",
 )
 @click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "bf16"]),
+    help="Arithmetic: fp32 on a CPU, by default; on a GPU fp16, or bf16 for models that need it.",
+)
+@click.option(
     "--partition",
     metavar="I/N",
     help="Do only the I-th of N equal parts; 'slurm': that of this task of a job array.",
@@ -65,6 +70,7 @@ def command(
     device: str | None,
     dtype: str,
     long_policy: str,
+    precision: str | None,
     partition: str | None,
     engine: str,
     address: str | None,
@@ -113,17 +119,16 @@ def command(
         output.note(f"partition {part}: {len(mine):,} sequences")
     elif "SLURM_ARRAY_TASK_ID" in os.environ:
         output.note("this task of a Slurm job array does all; its part only: --partition slurm")
+    options: dict[str, Any] = {"weights": weights, "long": long_policy, "precision": precision}
     cluster = Cluster(address, workers, threads or 1)
     with connected(cluster) if engine == "ray" else nullcontext() as ray:
         run: Callable[..., EmbedReport]
         if ray is None:
-            encoder = registry.load(
-                name, weights=weights, device=device, threads=threads, long=long_policy
-            )
+            encoder = registry.load(name, device=device, threads=threads, **options)
             run = partial(embed, store, encoder)
         else:
             encoder, make_encoder, gpus = encoder_for_workers(
-                ray, name, cluster, device=device, weights=weights, long=long_policy
+                ray, name, cluster, device=device, **options
             )
             run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
             run = partial(run, where=url_of(store_path))  # a folder's workers take its own path

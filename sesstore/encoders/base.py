@@ -1,37 +1,48 @@
 """What an encoder is, and the part all ours share: order, batches, windows, memory.
 
 Proteins go in, embeddings come out, longest protein first. Residues of a batch lie back to back, as
-many as the budget allows, so there is no padding; results do not depend on batch mates beyond float
-rounding (1e-5 relative in float32).
+many as the budget allows, so there is no padding.
+
+**Batch mates.** On a CPU they change results by no more than float rounding (1e-5 relative in
+float32). On a GPU a batch's rows are filled up to a multiple of `kernels.BLOCK` and products run on
+one such block at a time, so that cuBLAS is always asked for the same few shapes and picks the same
+kernels; every other operation works row by row or within one protein. A protein's bits then depend
+on the card, the versions of its libraries and the precision, and on nothing else in the batch. That
+rests on cuBLAS giving one kernel a shape and on its kernels adding up each row alike wherever it
+stands, which NVIDIA promises for equal calls and `benchmarks/gpu` checks; and it holds only where
+memory has room for a whole block, since smaller batches run in smaller ones.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import InputError
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
 from .catalogue import EncoderSpec, Options
-from .devices import PRECISIONS, choose_device, choose_precision, free_memory
+from .devices import PRECISIONS, choose_device, choose_precision, exact_products, free_memory
 from .fetching import fetched, one_ahead
 from .folders import weight_files
 from .gate import Gate
+from .kernels import BLOCK
+from .packing import Tokeniser
 from .parallel import mapped
 from .weights import sha256_of_all
-from .windows import Encoded, LostPieceError, Piece, cut, merged, policy
+from .windows import Encoded, LostPieceError, Piece, Values, cut, merged, policy
 
 DEVICE_BUDGET = 65536
-"""Residues of a batch that keep a large GPU busy."""
+"""Rows of a batch that keep a large GPU busy; whole blocks."""
 
 
 class Encoder(Protocol):
@@ -67,7 +78,11 @@ class Encoder(Protocol):
         """Why a protein was not encoded, by digest; of the latest `encode`."""
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
-        """Yield the embedding of each protein, [L, d] float32, in any order."""
+        """Yield the embedding of each protein, [L, d], in any order.
+
+        float32, or float16 if the arithmetic is in half precision: then values are finite, and
+        nothing is lost by storing them as they are.
+        """
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length."""
@@ -91,7 +106,8 @@ class PackedEncoder(ABC):
     """
 
     budget = 1024
-    """Most residues of a batch: fewer where little memory is free, halved when it runs out."""
+    """Most rows of a batch: residues, and the tokens a model reads around each protein. Fewer where
+    little memory is free, halved when it runs out."""
 
     def __init__(
         self,
@@ -127,11 +143,34 @@ class PackedEncoder(ABC):
 
     @abstractmethod
     def build(self) -> Any:
-        """Read the weights and return what `forward` needs."""
+        """Read the weights; return what maps `PackedTokens` to rows [T, d]."""
 
     @abstractmethod
+    def tokeniser(self) -> Tokeniser:
+        """Make what turns sequences into tokens."""
+
+    @cached_property
+    def _tokeniser(self) -> Tokeniser:
+        return self.tokeniser()
+
     def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences no longer than the window; packed [sum of L, d], in their order."""
+        """Encode sequences no longer than the window.
+
+        Returns
+        -------
+        Tensor, shape=(sum of L, d), dtype=float32 | float16
+            Packed, in their order; float16 if the arithmetic is in half precision.
+        """
+        batch = self._tokeniser.pack(sequences, self.device, self._block)
+        rows: Tensor = self.model(batch)
+        return rows.index_select(0, batch.residues)
+
+    @property
+    def _block(self) -> int:
+        """Batches are filled up to a multiple of so many rows; on a CPU not at all."""
+        if self.device.type == "cpu":
+            return 1
+        return min(BLOCK, 1 << max(self.budget.bit_length() - 1, 0))
 
     @abstractmethod
     def flops(self, length: int) -> int:
@@ -150,13 +189,20 @@ class PackedEncoder(ABC):
         Yields
         ------
         Embedding
-            float32 [L, d].
+            [L, d], float32, or float16 if the arithmetic is in half precision.
+
+        Raises
+        ------
+        InputError
+            Values are not finite in float16; says which precision may help. None of their batch
+            is yielded.
         """
         self.failures = {}
         by_length = sorted(proteins, key=len, reverse=True)
         pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
         if by_length:
-            _ = self.model  # built before any thread asks for it, and before memory is measured
+            # Built before any thread asks for it, and before memory is measured.
+            _ = self.model, self._tokeniser
             self.budget = self._fitting()
         encoded = self._encode_pieces(pieces, sum(map(len, by_length)) // self.budget + 1)
         for protein in by_length:
@@ -170,10 +216,11 @@ class PackedEncoder(ABC):
                 yield Embedding(protein.digest, values)
 
     def _fitting(self) -> int:
-        """The budget, or as many residues as fill half of the memory that is free."""
+        """The budget, or as many rows as fill half of the memory that is free; whole blocks."""
         free = free_memory(self.device)
         at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
-        return max(min(self.budget, free // 2 // (self.bytes_per_residue() * at_once)), 1)
+        rows = max(min(self.budget, free // 2 // (self.bytes_per_residue() * at_once)), 1)
+        return rows if self.device.type == "cpu" else _whole_blocks(rows)
 
     def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
         batches = self._batches(pieces)
@@ -184,53 +231,79 @@ class PackedEncoder(ABC):
         for batch, packed in results:
             yield from self._handed_out(batch, packed)
 
-    def _handed_out(
-        self, batch: list[Piece], packed: NDArray[np.float32] | None
-    ) -> Iterator[Encoded]:
+    def _handed_out(self, batch: list[Piece], packed: Values | None) -> Iterator[Encoded]:
         if packed is not None:
             ends = np.cumsum([len(piece) for piece in batch])
             yield from zip(batch, np.split(packed, ends[:-1]), strict=True)
-        elif len(batch) == 1:
+            return
+        share = 1 if len(batch) == 1 else 2  # one alone is tried again, without what fills a block
+        self.budget = max(min(self.budget, self._rows(batch) // share), 1)
+        if self.device.type != "cpu":
+            self.budget = _whole_blocks(self.budget)
+        if len(batch) == 1:
             yield batch[0], self._run_alone(batch)
-        else:
-            self.budget = max(sum(map(len, batch)) // 2, 1)
-            half = len(batch) // 2
-            for part in (batch[:half], batch[half:]):
-                yield from self._handed_out(part, self._run_alone(part))
+            return
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            yield from self._handed_out(part, self._run_alone(part))
 
-    def _run_alone(self, batch: list[Piece]) -> NDArray[np.float32] | None:
+    def _run_alone(self, batch: list[Piece]) -> Values | None:
         """As `_run`, while no other thread takes memory for its batch."""
         with self._gate.alone():
             return self._run(batch)
 
-    def _run(self, batch: list[Piece]) -> NDArray[np.float32] | None:
+    def _run(self, batch: list[Piece]) -> Values | None:
         """Values of a batch, back to back; None if memory ran out."""
         with self._gate.among_others():
             return self._launch(batch)()
 
-    def _launch(self, batch: list[Piece]) -> Callable[[], NDArray[np.float32] | None]:
+    def _launch(self, batch: list[Piece]) -> Callable[[], Values | None]:
         """Begin a batch; what is returned waits for its values."""
+        exact = exact_products() if self.device.type == "cuda" else nullcontext()
         try:
-            with torch.inference_mode():
-                return fetched(self.forward([piece.sequence for piece in batch]))
+            with torch.inference_mode(), exact:
+                ready = fetched(self.forward([piece.sequence for piece in batch]))
         except (RuntimeError, MemoryError) as problem:
             if not out_of_memory(problem):
                 raise
+        else:
+            return lambda: self._finite(*ready())
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return lambda: None
+
+    def _finite(self, values: Values, finite: bool) -> Values:
+        if finite:
+            return values
+        precision = self.fingerprint.precision
+        others = [name for name in self.spec.precisions if name not in (precision, "fp32")]
+        wider = "bf16" if precision == "fp16" and "bf16" in others else "fp32"
+        raise InputError(
+            f"{self.name} gave values that are not finite, or beyond what float16 holds, in "
+            f"{precision}. Encode with --precision {wider}"
+        )
+
+    def _rows(self, batch: Iterable[Piece]) -> int:
+        extra = len(self._tokeniser.before) + len(self._tokeniser.after)
+        return sum(len(piece) + extra for piece in batch)
 
     def _batches(self, pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         batch: list[Piece] = []
         size = 0
         for piece in pieces:
-            if batch and size + len(piece) > self.budget:
+            rows = self._rows([piece])
+            if batch and size + rows > self.budget:
                 yield batch
                 batch, size = [], 0
             batch.append(piece)
-            size += len(piece)
+            size += rows
         if batch:
             yield batch
+
+
+def _whole_blocks(rows: int) -> int:
+    """The largest budget of no more rows: whole blocks, or a smaller block, a power of two."""
+    return rows // BLOCK * BLOCK or 1 << (rows.bit_length() - 1)
 
 
 Made = TypeVar("Made", bound=PackedEncoder)

@@ -6,21 +6,19 @@ are not stored. The embedding is the last layer's output.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..attention.packed import attend
+from ..attention.packed import attend_within
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
+from .devices import stored_type
 from .folders import Folder, read_folder
-from .kernels import LayerNorm, Linear
-from .letters import Letters
+from .kernels import LayerNorm, Linear, Residual
+from .packing import PackedTokens, Tokeniser, read_tokeniser
 
 
 def load(spec: EncoderSpec, options: Options) -> Bert:
@@ -32,7 +30,7 @@ class Bert(PackedEncoder):
     """An encoder of the BERT family; see `PackedEncoder`."""
 
     def build(self) -> _Trunk:
-        """Read the weights and the vocabulary."""
+        """Read the weights."""
         folder = read_folder(self.path)
         shape = tuple(folder.config.get(key) for key in ("num_hidden_layers", "hidden_size"))
         if shape != (self.spec.layers, self.spec.dim):
@@ -41,7 +39,6 @@ class Bert(PackedEncoder):
                 f"{self.name} has {self.spec.layers} and {self.spec.dim}. Name the right folder "
                 f"with --weights"
             )
-        self._letters = Letters(self.path, self.spec.reading)
         try:
             return _Trunk(folder, self.device, self.dtype)
         except KeyError as missing:
@@ -49,13 +46,9 @@ class Bert(PackedEncoder):
                 f"'{self.path}' is no BERT: it lacks {missing}. Get its files again"
             ) from None
 
-    def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences; packed [sum of L, d], in their order."""
-        trunk: _Trunk = self.model
-        tokens = [self._letters(sequence) for sequence in sequences]
-        lengths = [len(ids) for ids in tokens]
-        x = trunk(torch.from_numpy(np.concatenate(tokens)).to(self.device), lengths)
-        return torch.cat([row[1:-1] for row in torch.split(x, lengths)])
+    def tokeniser(self) -> Tokeniser:
+        """Read the vocabulary."""
+        return read_tokeniser(self.path, self.spec.reading)
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
@@ -74,18 +67,22 @@ class _Trunk:
         def weight(name: str) -> Tensor:
             return state[name].to(device, dtype)
 
+        def exact(name: str) -> Tensor:
+            return state[name].to(device, torch.float32)
+
         def linear(name: str, activation: str = "none") -> Linear:
             return Linear(weight(f"{name}.weight"), weight(f"{name}.bias"), activation)
 
         def norm(name: str) -> LayerNorm:
             # Old checkpoints call scale and shift gamma and beta.
             scale, shift = ("weight", "bias") if f"{name}.weight" in state else ("gamma", "beta")
-            return LayerNorm(weight(f"{name}.{scale}"), weight(f"{name}.{shift}"), eps)
+            return LayerNorm(exact(f"{name}.{scale}"), exact(f"{name}.{shift}"), eps)
 
-        self._words = weight("embeddings.word_embeddings.weight")
+        self._dtype = dtype
+        self._words = exact("embeddings.word_embeddings.weight")
         # All of one sequence: the type's embedding belongs to every position.
-        kind = weight("embeddings.token_type_embeddings.weight")[0]
-        self._places = weight("embeddings.position_embeddings.weight") + kind
+        kind = exact("embeddings.token_type_embeddings.weight")[0]
+        self._places = exact("embeddings.position_embeddings.weight") + kind
         self._norm = norm("embeddings.LayerNorm")
         self._heads = int(config["num_attention_heads"])
         self._layers = []
@@ -106,13 +103,16 @@ class _Trunk:
                 )
             )
 
-    def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
-        x = F.embedding(tokens, self._words)
-        x += torch.cat([self._places[:length] for length in lengths])
-        x = self._norm(x)
+    def __call__(self, batch: PackedTokens) -> Tensor:
+        """Embeddings of all rows, [T, d]."""
+        x = F.embedding(batch.ids, self._words)
+        x += F.embedding(batch.lengths.positions, self._places)
+        residual = Residual(x, self._dtype)
+        rows = residual.renormalised(self._norm)
         for qkv, out, after_attention, into, back, after_hidden in self._layers:
-            packed = qkv(x).view(len(x), 3, -1)
-            attended = attend(packed[:, 0], packed[:, 1:], lengths, self._heads)
-            x = after_attention(x + out(attended))
-            x = after_hidden(x + back(into(x)))
-        return x
+            packed = qkv(rows).view(len(rows), 3, -1)
+            residual.add(out, attend_within(packed, batch.lengths, self._heads))
+            rows = residual.renormalised(after_attention)
+            residual.add(back, into(rows))
+            rows = residual.renormalised(after_hidden)
+        return residual.rows.to(stored_type(self._dtype))

@@ -65,7 +65,7 @@ class EncoderSpec:
     repository : str
         Where Hugging Face has it; empty if it has not.
     precisions : tuple of str
-        Arithmetics it can run in.
+        Arithmetics it can run in; of the half precisions the one for GPUs first.
     extra : str
         The extra of sesstore that brings it; empty if none is needed.
     reading : Reading
@@ -84,7 +84,7 @@ class EncoderSpec:
     citation: str
     files: tuple[str, ...] = ()
     repository: str = ""
-    precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
+    precisions: tuple[str, ...] = ("fp32", "fp16", "bf16")
     extra: str = ""
     reading: Reading = ESM
 
@@ -158,6 +158,16 @@ def _esm1(name: str, full: str, citation: str) -> EncoderSpec:
     )
 
 
+_PRECISIONS_OF = {
+    "t5": ("fp32", "bf16"),
+    "esmc": ("fp32", "bf16", "fp16"),
+}
+"""Of families that were trained in bfloat16. T5 overflows in float16, and nothing bounds the
+product of two activations in a gated layer. The others were trained in float16, whose steps are
+eight times finer, or are normalised after every branch. What is summed over the layers is in
+float32 in all of them (see `kernels.Residual`)."""
+
+
 def _folder(
     name: str,
     repository: str,
@@ -171,8 +181,7 @@ def _folder(
 ) -> EncoderSpec:
     dim, layers, heads = shape
     full = repository.rpartition("/")[2]
-    # T5 was trained in bfloat16 and overflows in float16.
-    precisions = ("fp32", "bf16") if family == "t5" else ("fp32", "bf16", "fp16")
+    precisions = _PRECISIONS_OF.get(family, EncoderSpec.precisions)
     return EncoderSpec(
         name, full, family, dim, layers, heads, parameters, window, licence, citation, files,
         repository, precisions, reading=_READING_OF.get(name.partition("_")[0], ESM),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
-from ..attention.devices import free_device_memory
+from ..attention.devices import at_least_ampere, free_device_memory
 from ..errors import InputError
 from ..memory import available_memory
 
@@ -51,16 +53,65 @@ def choose_precision(
 ) -> str:
     """Return the precision of that name, or the one that suits the device.
 
+    Parameters
+    ----------
+    name : str, optional
+        One of `PRECISIONS`.
+    device : torch.device
+        Where the encoder is to run. A GPU that is not in this machine is taken for a recent one.
+    known : sequence of str
+        Those the encoder runs in, the half precision it does better in first.
+
+    Returns
+    -------
+    str
+        By default ``"fp32"`` on a CPU, and on a GPU the first half precision that it has: bfloat16
+        takes compute capability 8.0.
+
     Raises
     ------
     InputError
         There is no such precision, or the encoder does not run in it.
     """
-    if name is None:
-        return "fp32" if device.type == "cpu" or "bf16" not in known else "bf16"
-    if name not in known:
-        raise InputError(f"precision '{name}' is none of this encoder's: {', '.join(known)}")
-    return name
+    if name is not None:
+        if name not in known:
+            raise InputError(f"precision '{name}' is none of this encoder's: {', '.join(known)}")
+        return name
+    if device.type == "cpu":
+        return "fp32"
+    old = device.type == "cuda" and torch.cuda.is_available() and not at_least_ampere(device)
+    return next((half for half in known if half == "fp16" or (half == "bf16" and not old)), "fp32")
+
+
+def stored_type(dtype: torch.dtype) -> torch.dtype:
+    """Type in which embeddings leave a forward: float16, as stored, if it ran in half precision."""
+    return dtype if dtype == torch.float32 else torch.float16
+
+
+_EXACT = {
+    "fp32_precision": "ieee",
+    "allow_fp16_reduced_precision_reduction": False,
+    "allow_bf16_reduced_precision_reduction": False,
+    "allow_fp16_accumulation": False,
+}
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Keep products on GPUs to their type: no TF32 in float32, no partial sums in half precision.
+
+    torch's settings hold for the whole process and are read when a product is launched; they are
+    put back, since training may want others.
+    """
+    products: Any = torch.backends.cuda.matmul
+    before = {name: getattr(products, name) for name in _EXACT}
+    try:
+        for name, value in _EXACT.items():
+            setattr(products, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(products, name, value)
 
 
 def free_memory(device: torch.device) -> int:

@@ -8,27 +8,29 @@ fair-esm returns it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..attention.packed import attend
+from ..attention.lengths import Lengths
+from ..attention.packed import attend_within
 from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
-from .kernels import LayerNorm, Linear
+from .devices import stored_type
+from .kernels import LayerNorm, Linear, Residual
+from .packing import PackedTokens, Tokeniser
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4
-_TOKEN_OF = np.full(128, _FIRST + _LETTERS.index("X"), np.int64)  # J, which ESM lacks, becomes X
+_TOKEN_OF = np.full(128, _FIRST + _LETTERS.index("X"), np.int32)  # J, which ESM lacks, becomes X
 _TOKEN_OF[[ord(c) for c in _LETTERS]] = np.arange(_FIRST, _FIRST + len(_LETTERS))
+TOKENISER = Tokeniser(_TOKEN_OF, (_BOS,), (_EOS,))
+"""One token a residue, between BOS and EOS."""
 _KEPT = 1 - 0.15 * 0.8
 """Token dropout: ESM scales its input by the share of tokens that training left unmasked."""
 _PADDING = 1
@@ -53,27 +55,14 @@ class Esm(PackedEncoder):
                 f"'{self.path}' is no checkpoint of {self.full_name}: it lacks {missing}"
             ) from None
 
-    def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences; packed [sum of L, d], in their order."""
-        tokens = np.concatenate([tokenise(sequence) for sequence in sequences])
-        lengths = [len(sequence) + 2 for sequence in sequences]
-        trunk: _Trunk = self.model
-        x = trunk(torch.from_numpy(tokens).to(self.device), lengths)
-        ends = np.cumsum(lengths)
-        return torch.cat(
-            [x[end - length + 1 : end - 1] for end, length in zip(ends, lengths, strict=True)]
-        )
+    def tokeniser(self) -> Tokeniser:
+        """The one of all ESM models."""
+        return TOKENISER
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         d, rows = self.dim, length + 2
         return self.spec.layers * (24 * rows * d * d + 4 * rows * rows * d)
-
-
-def tokenise(sequence: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """ESM tokens of a normalised sequence with BOS and EOS, one a residue."""
-    letters = np.frombuffer(sequence.encode("ascii"), np.uint8)
-    return np.concatenate([[_BOS], _TOKEN_OF[letters], [_EOS]])
 
 
 class _Weights:
@@ -82,17 +71,21 @@ class _Weights:
     def __init__(self, read: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
         self._state, self._eps = read.state, read.eps
         self.token_dropout = read.token_dropout
-        self._device, self._dtype = device, dtype
+        self._device, self.dtype = device, dtype
 
     def __contains__(self, name: str) -> bool:
         return name in self._state
 
     def __getitem__(self, name: str) -> Tensor:
-        return self._state[name].to(self._device, self._dtype)
+        return self._state[name].to(self._device, self.dtype)
 
     def raw(self, name: str) -> Tensor:
         """As stored."""
         return self._state[name]
+
+    def exact(self, name: str) -> Tensor:
+        """In float32, for what is no factor of a product."""
+        return self._state[name].to(self._device, torch.float32)
 
     def linear(self, name: str, activation: str = "none") -> Linear:
         """Affine map of that name."""
@@ -100,7 +93,7 @@ class _Weights:
 
     def norm(self, name: str) -> LayerNorm:
         """Layer normalisation of that name."""
-        return LayerNorm(self[f"{name}.weight"], self[f"{name}.bias"], self._eps)
+        return LayerNorm(self.exact(f"{name}.weight"), self.exact(f"{name}.bias"), self._eps)
 
 
 class _Trunk:
@@ -108,13 +101,14 @@ class _Trunk:
 
     def __init__(self, weights: _Weights, spec: EncoderSpec) -> None:
         self._heads = spec.heads
-        self._embedding = weights["embed_tokens.weight"]
+        self._dtype = weights.dtype
+        self._embedding = weights.exact("embed_tokens.weight")
         if weights.token_dropout:
             self._embedding = self._embedding * _KEPT
         self._positions: Tensor | None = None
         self._first_norm: LayerNorm | None = None
         if "embed_positions.weight" in weights:
-            self._positions = weights["embed_positions.weight"]
+            self._positions = weights.exact("embed_positions.weight")[_PADDING + 1 :]
         if "emb_layer_norm_before.weight" in weights:
             self._first_norm = weights.norm("emb_layer_norm_before")
         self._frequencies = _frequencies(weights, spec) if self._positions is None else None
@@ -123,19 +117,20 @@ class _Trunk:
         ]
         self._norm = weights.norm("emb_layer_norm_after")
 
-    def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
-        x = F.embedding(tokens, self._embedding)
+    def __call__(self, batch: PackedTokens) -> Tensor:
+        """Embeddings of all rows, [T, d]."""
+        x = F.embedding(batch.ids, self._embedding)
         rotation = None
         if self._frequencies is not None:
-            rotation = Rotation(self._frequencies, lengths, x.device)
+            rotation = Rotation(self._frequencies, batch.lengths, x.device)
         if self._positions is not None:
-            first = _PADDING + 1
-            x += torch.cat([self._positions[first : first + length] for length in lengths])
+            x += F.embedding(batch.lengths.positions, self._positions)
         if self._first_norm is not None:
             x = self._first_norm(x)
+        residual = Residual(x, self._dtype)
         for layer in self._layers:
-            layer(x, lengths, rotation)
-        return self._norm(x)
+            layer(residual, batch.lengths, rotation)
+        return residual.normalised(self._norm, stored_type(self._dtype))
 
 
 class _Layer:
@@ -155,12 +150,13 @@ class _Layer:
         self._hidden = weights.linear(f"{prefix}fc1", "gelu")
         self._back = weights.linear(f"{prefix}fc2")
 
-    def __call__(self, x: Tensor, lengths: list[int], rotation: Rotation | None) -> None:
-        """Change rows [T, d] in place."""
-        qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
-        attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self._heads, rotation=rotation)
-        self._out.add(attended, x)
-        self._back.add(self._hidden(self._before_hidden(x)), x)
+    def __call__(self, residual: Residual, lengths: Lengths, rotation: Rotation | None) -> None:
+        """Add both branches of the layer."""
+        rows = residual.normalised(self._before_attention)
+        qkv = self._qkv(rows).view(len(rows), 3, -1)
+        attended = attend_within(qkv, lengths, self._heads, rotation=rotation)
+        residual.add(self._out, attended)
+        residual.add(self._back, self._hidden(residual.normalised(self._before_hidden)))
 
 
 def _frequencies(weights: _Weights, spec: EncoderSpec) -> Tensor:

@@ -10,23 +10,24 @@ embedding is the output of the final norm.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..attention.packed import attend
+from ..attention.lengths import Lengths
+from ..attention.packed import attend_within
 from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
-from .esm import tokenise
+from .devices import stored_type
+from .esm import TOKENISER
 from .folders import UNREADABLE, read_folder
-from .kernels import LayerNorm, Linear
+from .kernels import LayerNorm, Linear, Residual
+from .packing import PackedTokens, Tokeniser
 
 _DEPTH = 36
 
@@ -57,13 +58,9 @@ class Esmc(PackedEncoder):
                 f"'{self.path}' is no ESM C: it lacks {missing}. Get its files again"
             ) from None
 
-    def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences; packed [sum of L, d], in their order."""
-        trunk: _Trunk = self.model
-        tokens = [tokenise(sequence) for sequence in sequences]
-        lengths = [len(ids) for ids in tokens]
-        x = trunk(torch.from_numpy(np.concatenate(tokens)).to(self.device), lengths)
-        return torch.cat([row[1:-1] for row in torch.split(x, lengths)])
+    def tokeniser(self) -> Tokeniser:
+        """That of the other ESM models."""
+        return TOKENISER
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
@@ -120,25 +117,23 @@ class _Trunk:
     def __init__(
         self, state: dict[str, Tensor], spec: EncoderSpec, device: torch.device, dtype: torch.dtype
     ) -> None:
-        def weight(name: str) -> Tensor:
-            return state[name].to(device, dtype)
-
-        self._heads = spec.heads
-        self._embedding = weight("embed_tokens.weight")
+        self._dtype = dtype
+        self._embedding = state["embed_tokens.weight"].to(device, torch.float32)
         self._frequencies = frequencies(spec.dim // spec.heads)
         shrink = 1 / math.sqrt(spec.layers / _DEPTH)
         self._layers = [
             _Layer(state, f"layers.{layer}.", spec.heads, shrink, device, dtype)
             for layer in range(spec.layers)
         ]
-        self._norm = LayerNorm(weight("norm.weight"), None)
+        self._norm = LayerNorm(state["norm.weight"].to(device, torch.float32), None)
 
-    def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
-        x = F.embedding(tokens, self._embedding)
-        rotation = Rotation(self._frequencies, lengths, x.device)
+    def __call__(self, batch: PackedTokens) -> Tensor:
+        """Embeddings of all rows, [T, d]."""
+        residual = Residual(F.embedding(batch.ids, self._embedding), self._dtype)
+        rotation = Rotation(self._frequencies, batch.lengths, residual.rows.device)
         for layer in self._layers:
-            layer(x, lengths, rotation)
-        return self._norm(x)
+            layer(residual, batch.lengths, rotation)
+        return residual.normalised(self._norm, stored_type(self._dtype))
 
 
 class _Layer:
@@ -156,26 +151,31 @@ class _Layer:
         def weight(name: str) -> Tensor:
             return state[f"{prefix}{name}.weight"].to(device, dtype)
 
-        def norm(name: str) -> LayerNorm:
-            shift = state[f"{prefix}{name}.bias"].to(device, dtype)
-            return LayerNorm(weight(name), shift)
+        def scaled(name: str) -> Tensor:
+            exact = state[f"{prefix}{name}.weight"].to(device, torch.float32) * shrink
+            return exact.to(dtype)  # rounded once
+
+        def norm(name: str, shift: bool = True) -> LayerNorm:
+            parts = ("weight", "bias") if shift else ("weight",)
+            exact = [state[f"{prefix}{name}.{p}"].to(device, torch.float32) for p in parts]
+            return LayerNorm(exact[0], exact[1] if shift else None)
 
         self._heads = heads
         self._qkv = Linear(torch.cat([weight(f"self_attn.{part}_proj") for part in "qkv"]))
-        self._query_norm = LayerNorm(weight("self_attn.q_norm"), None)
-        self._key_norm = LayerNorm(weight("self_attn.k_norm"), None)
-        self._out = Linear(weight("self_attn.o_proj") * shrink)
+        self._query_norm = norm("self_attn.q_norm", shift=False)
+        self._key_norm = norm("self_attn.k_norm", shift=False)
+        self._out = Linear(scaled("self_attn.o_proj"))
         self._before_attention = norm("input_layernorm")
         self._before_hidden = norm("post_attention_layernorm")
         self._gate, self._up = Linear(weight("mlp.gate_proj")), Linear(weight("mlp.up_proj"))
-        self._down = Linear(weight("mlp.down_proj") * shrink)
+        self._down = Linear(scaled("mlp.down_proj"))
 
-    def __call__(self, x: Tensor, lengths: list[int], rotation: Rotation) -> None:
-        """Change rows [T, d] in place."""
-        qkv = self._qkv(self._before_attention(x)).view(len(x), 3, -1)
-        qkv[:, 0] = self._query_norm(qkv[:, 0])
-        qkv[:, 1] = self._key_norm(qkv[:, 1])
-        attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self._heads, rotation=rotation)
-        self._out.add(attended, x)
-        rows = self._before_hidden(x)
-        self._down.add(F.silu(self._gate(rows)).mul_(self._up(rows)), x)
+    def __call__(self, residual: Residual, lengths: Lengths, rotation: Rotation) -> None:
+        """Add both branches of the layer."""
+        rows = residual.normalised(self._before_attention)
+        qkv = self._qkv(rows).view(len(rows), 3, -1)
+        self._query_norm.apply_(qkv[:, 0])
+        self._key_norm.apply_(qkv[:, 1])
+        residual.add(self._out, attend_within(qkv, lengths, self._heads, rotation=rotation))
+        rows = residual.normalised(self._before_hidden)
+        residual.add(self._down, F.silu(self._gate(rows)).mul_(self._up(rows)))

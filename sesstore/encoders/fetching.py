@@ -1,8 +1,8 @@
 """From the device into the machine's memory, while the device goes on with the next batch.
 
 On a GPU a batch is launched before the values of the one before are waited for, and these come over
-on a stream of their own, in the type of the forward pass, into pinned memory. On a CPU there is
-nothing to fetch.
+on a stream of their own, in the type they are stored in, into pinned memory; whether all are finite
+comes with them. On a CPU there is nothing to fetch.
 """
 
 from __future__ import annotations
@@ -13,35 +13,46 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from .windows import Values
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def fetched(values: Tensor) -> Callable[[], NDArray[np.float32]]:
+def fetched(values: Tensor) -> Callable[[], tuple[Values, bool]]:
     """Begin to fetch values; what is returned waits for them.
 
     Parameters
     ----------
-    values : Tensor, shape=(T, d)
-        On any device, in any type.
+    values : Tensor, shape=(T, d), dtype=float32 | float16
+        On any device.
+
+    Returns
+    -------
+    callable
+        Gives the values, and whether all are finite if they are float16; True for float32.
     """
+    # A sum of float16 values in float32 cannot overflow, so it is finite if all of them are: one
+    # pass, and nothing the size of the values is made. Whoever casts float32 values checks those.
+    half = values.dtype == torch.float16
+    total = values.sum(dtype=torch.float32) if half else values.new_zeros(())
     if not values.is_cuda:
-        return lambda: np.asarray(values.float().cpu().numpy())
+        return lambda: (np.asarray(values.numpy()), bool(total.isfinite()))
     own = _stream(values.device)
-    host = _host_memory(values.shape, values.dtype)
+    host, sum_there = (_host_memory(x.shape, x.dtype) for x in (values, total))
     own.wait_stream(torch.cuda.current_stream(values.device))
     with torch.cuda.stream(own):
-        host.copy_(values, non_blocking=True)
-        values.record_stream(own)
+        for here, there in ((host, values), (sum_there, total)):
+            here.copy_(there, non_blocking=True)
+            there.record_stream(own)
         done = own.record_event()
 
-    def wait() -> NDArray[np.float32]:
+    def wait() -> tuple[Values, bool]:
         done.synchronize()
-        # A copy, so that pinned memory is free for the next batch.
-        return host.to(torch.float32, copy=True).numpy()
+        # A copy, so that pinned memory is free for the next batch: torch keeps it.
+        return host.clone().numpy(), bool(sum_there.isfinite())
 
     return wait
 

@@ -88,12 +88,18 @@ def read_folder(path: Path) -> Folder:
             state |= _read(shard)
         except UNREADABLE as why:
             raise WeightsError(f"'{shard}' cannot be read as weights: {why}") from None
-    try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as why:
-        raise WeightsError(f"'{path / 'config.json'}' cannot be read: {why}") from None
+    config = read_config(path)
     check_plain(state, path)
     return Folder(config, state)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read ``config.json`` of a model folder; raises as `read_folder`."""
+    try:
+        config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
+    except (OSError, ValueError) as why:
+        raise WeightsError(f"'{path / 'config.json'}' cannot be read: {why}") from None
+    return config
 
 
 def check_plain(state: Mapping[str, Tensor], path: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,12 @@ from ..errors import MissingExtraError, WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
+from .kernels import BLOCK
+from .packing import PackedTokens, Tokeniser
 
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
-_INDEX_OF = np.zeros(128, np.int64)  # X U Z O B J are the unknown residue, symbol 0
+_UNKNOWN = 0
+_INDEX_OF = np.full(128, _UNKNOWN, np.int32)  # that of X U Z O B J, too
 _INDEX_OF[[ord(c) for c in _SYMBOLS]] = np.arange(len(_SYMBOLS))
 _BLOCKS, _KERNEL = 8, 7
 _GAP = _KERNEL // 2
@@ -52,7 +54,7 @@ class Near(PackedEncoder):
 
     budget = 4096
 
-    def build(self) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+    def build(self) -> _Convolutions:
         """Read the weights."""
         try:
             with np.load(self.path, allow_pickle=False) as arrays:
@@ -60,7 +62,7 @@ class Near(PackedEncoder):
                 names = [
                     f"conv_layers.{block}.conv{half}" for block in range(_BLOCKS) for half in (1, 2)
                 ]
-                convolutions = [
+                layers = [
                     (
                         # [kernel, in, out]: one matrix a tap
                         torch.from_numpy(arrays[f"{name}.weight"].transpose(2, 1, 0).copy()).to(
@@ -72,52 +74,51 @@ class Near(PackedEncoder):
                 ]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
             raise WeightsError(f"'{self.path}' does not hold NEAR's weights: {problem}") from None
-        return embedding.to(self.device), convolutions
+        return _Convolutions(embedding.to(self.device), layers)
 
-    def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences; packed [sum of L, 256], in their order."""
-        model: tuple[Tensor, list[tuple[Tensor, Tensor]]] = self.model
-        embedding, convolutions = model
-        symbols, real = _laid_out(sequences)
-        mask = torch.from_numpy(real).to(self.device)
-        x = embedding[torch.from_numpy(symbols).to(self.device)]
-        keep = mask[:, None].float()
-        # The inputs of the convolutions, with empty places before the first and after the last.
-        padded = x.new_zeros(len(x) + 2 * _GAP, self.dim)
-        middle = padded[_GAP : _GAP + len(x)]
-        for first, second in zip(convolutions[::2], convolutions[1::2], strict=True):
-            torch.mul(F.elu(x), keep, out=middle)
-            inner = _convolved(padded, first)
-            torch.mul(F.elu(inner, inplace=True), keep, out=middle)
-            x += _convolved(padded, second)
-        return x[mask]
+    def tokeniser(self) -> Tokeniser:
+        """Symbols, with the gap after every sequence."""
+        return Tokeniser(_INDEX_OF, (), (_UNKNOWN,) * _GAP)
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length."""
         return 2 * _BLOCKS * 2 * _KERNEL * self.dim * self.dim * length
 
 
+class _Convolutions:
+    """Embedding and residual blocks."""
+
+    def __init__(self, embedding: Tensor, layers: list[tuple[Tensor, Tensor]]) -> None:
+        self._embedding, self._layers = embedding, layers
+
+    def __call__(self, batch: PackedTokens) -> Tensor:
+        """Embeddings of all rows, [T, 256]; those of gaps mean nothing."""
+        x = F.embedding(batch.ids, self._embedding)
+        residue = x.new_zeros(len(x), 1).index_fill_(0, batch.residues.long(), 1)
+        # The inputs of the convolutions, with empty places before the first and after the last.
+        padded = x.new_zeros(len(x) + 2 * _GAP, x.shape[1])
+        middle = padded[_GAP : _GAP + len(x)]
+        for first, second in zip(self._layers[::2], self._layers[1::2], strict=True):
+            torch.mul(F.elu(x), residue, out=middle)
+            inner = _convolved(padded, first)
+            torch.mul(F.elu(inner, inplace=True), residue, out=middle)
+            x += _convolved(padded, second)
+        return x
+
+
 def _convolved(padded: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:
     """Convolution of rows [T + 6, 256] as one matrix product a tap: [T, 256].
 
-    Several times faster on a CPU than its convolution kernels, and as exact.
+    Several times faster on a CPU than its convolution kernels, and as exact. A block of rows at a
+    time, as `Linear`.
     """
     taps, bias = weights
     rows = len(padded) - _KERNEL + 1
-    out = torch.addmm(bias, padded[:rows], taps[0])
-    for offset in range(1, _KERNEL):
-        out.addmm_(padded[offset : offset + rows], taps[offset])
+    out = padded.new_empty(rows, len(bias))
+    for start in range(0, rows, BLOCK):
+        target = out[start : start + BLOCK]
+        stop = start + len(target)
+        torch.addmm(bias, padded[start:stop], taps[0], out=target)
+        for offset in range(1, _KERNEL):
+            target.addmm_(padded[start + offset : stop + offset], taps[offset])
     return out
-
-
-def _laid_out(sequences: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Symbols of all sequences in one row with gaps between, and which places are residues."""
-    total = sum(len(sequence) + _GAP for sequence in sequences)
-    symbols, real = np.zeros(total, np.int64), np.zeros(total, bool)
-    start = 0
-    for sequence in sequences:
-        stop = start + len(sequence)
-        symbols[start:stop] = _INDEX_OF[np.frombuffer(sequence.encode("ascii"), np.uint8)]
-        real[start:stop] = True
-        start = stop + _GAP
-    return symbols, real

@@ -58,7 +58,8 @@ def load(
     long : str
         ``"windows"`` or ``"nterm"``: what happens to proteins beyond the window.
     precision : str, optional
-        ``"fp32"``, ``"bf16"`` or ``"fp16"``; by default the first on a CPU, the second on a GPU.
+        ``"fp32"``, ``"bf16"`` or ``"fp16"``; by default the first on a CPU, and on a GPU the half
+        precision that suits encoder and card, see `devices.choose_precision`.
 
     Raises
     ------

@@ -9,24 +9,25 @@ of these are not stored.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..attention import native
 from ..attention.bias import OffsetBias
-from ..attention.packed import attend
+from ..attention.lengths import Lengths
+from ..attention.packed import attend_within
 from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
-from .folders import Folder, read_folder
-from .kernels import Linear
-from .letters import Letters
+from .devices import stored_type
+from .folders import Folder, read_config, read_folder
+from .kernels import Linear, Residual, RmsNorm
+from .packing import PackedTokens, Tokeniser, read_tokeniser
 
 
 def load(spec: EncoderSpec, options: Options) -> T5:
@@ -38,7 +39,7 @@ class T5(PackedEncoder):
     """An encoder of the T5 family; see `PackedEncoder`."""
 
     def build(self) -> _Trunk:
-        """Read the weights and the vocabulary."""
+        """Read the weights."""
         folder = read_folder(self.path)
         config = folder.config
         shape = (config.get("num_layers"), config.get("d_model"))
@@ -48,7 +49,6 @@ class T5(PackedEncoder):
                 f"{self.name} has {self.spec.layers} and {self.spec.dim}. Name the right folder "
                 f"with --weights"
             )
-        self._letters = Letters(self.path, self.spec.reading)
         try:
             return _Trunk(folder, self.device, self.dtype)
         except KeyError as missing:
@@ -56,27 +56,34 @@ class T5(PackedEncoder):
                 f"'{self.path}' is no T5 encoder: it lacks {missing}. Get its files again"
             ) from None
 
-    def forward(self, sequences: Sequence[str]) -> Tensor:
-        """Encode sequences; packed [sum of L, d], in their order."""
-        trunk: _Trunk = self.model
-        tokens = [self._letters(sequence) for sequence in sequences]
-        lengths = [len(ids) for ids in tokens]
-        x = trunk(torch.from_numpy(np.concatenate(tokens)).to(self.device), lengths)
-        first, last = self._letters.before, self._letters.after
-        rows = torch.split(x, lengths)
-        return torch.cat([row[first : len(row) - last] for row in rows])
+    def tokeniser(self) -> Tokeniser:
+        """Read the vocabulary."""
+        return read_tokeniser(self.path, self.spec.reading)
+
+    @cached_property
+    def _widths(self) -> tuple[int, int]:
+        """Columns of all heads, which need not be as wide as the rows, and of the hidden layer."""
+        config = read_config(self.path)
+        return int(config["num_heads"]) * int(config["d_kv"]), int(config["d_ff"])
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         rows = length + 2
-        return 2 * self.spec.parameters * rows + 4 * self.spec.layers * rows * rows * self.dim
+        scores = 4 * self.spec.layers * rows * rows * self._widths[0]
+        return 2 * self.spec.parameters * rows + scores
 
     def bytes_per_residue(self) -> int:
-        """Torch's kernel needs the bias of every pair: the square of the length."""
+        """Heads and hidden layer may be far wider than rows; the bias of pairs comes on top.
+
+        Where our CPU kernel does not attend, torch's needs that bias, the square of the length.
+        """
+        heads, hidden = self._widths
+        activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.dtype.itemsize
+        needed = max(super().bytes_per_residue(), activations + 4 * self.dim)
         if self.device.type == "cpu" and native.kernel() is not None:
-            return super().bytes_per_residue()
+            return needed
         longest = self.window or 2000
-        return super().bytes_per_residue() + 2 * self.spec.heads * longest * self.dtype.itemsize
+        return needed + 2 * self.spec.heads * longest * self.dtype.itemsize
 
 
 class _Trunk:
@@ -88,10 +95,13 @@ class _Trunk:
         def weight(name: str) -> Tensor:
             return folder.state[name].to(device, dtype)
 
-        self._heads = int(config["num_heads"])
-        self._eps = float(config.get("layer_norm_epsilon", 1e-6))
+        def norm(name: str) -> RmsNorm:
+            return RmsNorm(folder.state[name].to(device, torch.float32), eps)
+
+        self._dtype, self._heads = dtype, int(config["num_heads"])
+        eps = float(config.get("layer_norm_epsilon", 1e-6))
         name = "shared.weight" if "shared.weight" in folder.state else "encoder.embed_tokens.weight"
-        self._embedding = weight(name)
+        self._embedding = folder.state[name].to(device, torch.float32)
         first = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         self._bias = weight(first).T.contiguous()  # [heads, buckets]
         self._distance = int(config.get("relative_attention_max_distance", 128))
@@ -106,23 +116,23 @@ class _Trunk:
             self._layers.append(
                 _Layer(
                     self._heads,
-                    self._eps,
-                    weight(f"{block}0.layer_norm.weight"),
+                    norm(f"{block}0.layer_norm.weight"),
                     Linear(qkv),
                     Linear(weight(f"{attention}o.weight")),
-                    weight(f"{block}1.layer_norm.weight"),
+                    norm(f"{block}1.layer_norm.weight"),
                     [Linear(weight(f"{hidden}{n}.weight"), None, activation) for n in into],
                     Linear(weight(f"{hidden}wo.weight")),
                 )
             )
-        self._norm = weight("encoder.final_layer_norm.weight")
+        self._norm = norm("encoder.final_layer_norm.weight")
 
-    def __call__(self, tokens: Tensor, lengths: list[int]) -> Tensor:
-        x = F.embedding(tokens, self._embedding)
-        bias = OffsetBias(self._by_offset(max(lengths)))
+    def __call__(self, batch: PackedTokens) -> Tensor:
+        """Embeddings of all rows, [T, d]."""
+        residual = Residual(F.embedding(batch.ids, self._embedding), self._dtype)
+        bias = OffsetBias(self._by_offset(max(batch.lengths)))
         for layer in self._layers:
-            layer(x, lengths, bias)
-        return F.rms_norm(x, x.shape[-1:], self._norm, self._eps)
+            layer(residual, batch.lengths, bias)
+        return residual.normalised(self._norm, stored_type(self._dtype))
 
     def _by_offset(self, longest: int) -> Tensor:
         """Bias of keys `longest` - 1 before to as far behind the query: [heads, 2 longest - 1]."""
@@ -136,25 +146,23 @@ class _Layer:
     """Self-attention and feed-forward, each behind its norm."""
 
     heads: int
-    eps: float
-    before_attention: Tensor
+    before_attention: RmsNorm
     qkv: Linear
     out: Linear
-    before_hidden: Tensor
+    before_hidden: RmsNorm
     into: list[Linear]
     back: Linear
 
-    def __call__(self, x: Tensor, lengths: list[int], bias: OffsetBias) -> None:
-        """Change rows [T, d] in place."""
-        qkv = self.qkv(F.rms_norm(x, x.shape[-1:], self.before_attention, self.eps))
-        qkv = qkv.view(len(x), 3, -1)
-        attended = attend(qkv[:, 0], qkv[:, 1:], lengths, self.heads, scale=1.0, bias=bias)
-        self.out.add(attended, x)
-        rows = F.rms_norm(x, x.shape[-1:], self.before_hidden, self.eps)
+    def __call__(self, residual: Residual, lengths: Lengths, bias: OffsetBias) -> None:
+        """Add both branches of the layer."""
+        rows = residual.normalised(self.before_attention)
+        qkv = self.qkv(rows).view(len(rows), 3, -1)
+        residual.add(self.out, attend_within(qkv, lengths, self.heads, scale=1.0, bias=bias))
+        rows = residual.normalised(self.before_hidden)
         hidden = self.into[0](rows)
         if len(self.into) == 2:
             hidden = F.gelu(hidden, approximate="tanh").mul_(self.into[1](rows))
-        self.back.add(hidden, x)
+        residual.add(self.back, hidden)
 
 
 def bucket(offset: Tensor, count: int, distance: int) -> Tensor:

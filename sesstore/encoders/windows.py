@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,10 @@ class Piece:
         return len(self.sequence)
 
 
-Encoded = tuple[Piece, NDArray[np.float32] | None]
+Values = NDArray[np.float32] | NDArray[np.float16]
+"""Embeddings as a forward gives them, [length, d]."""
+
+Encoded = tuple[Piece, Values | None]
 """A piece and its values, [length, d]; None if they could not be had."""
 
 
@@ -78,9 +82,7 @@ def cut(protein: Protein, window: int | None, long: str) -> Iterator[Piece]:
         yield Piece(protein.sequence[start : start + size], start)
 
 
-def merged(
-    protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str
-) -> NDArray[np.float32]:
+def merged(protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str) -> Values:
     """Take a protein's pieces from the front of `encoded` and merge them.
 
     Parameters
@@ -92,7 +94,8 @@ def merged(
 
     Returns
     -------
-    ndarray, shape=(L, d), dtype=float32
+    ndarray, shape=(L, d), dtype=float32 | float16
+        In the type of the pieces; crossfaded in float32.
 
     Raises
     ------
@@ -101,6 +104,7 @@ def merged(
     """
     places = starts(len(protein), window, long)
     whole: NDArray[np.float32] | None = None
+    dtype: np.dtype[Any] = np.dtype(np.float32)
     end, lost = 0, False
     for start in places:
         _, values = next(encoded)
@@ -110,15 +114,16 @@ def merged(
         if len(values) == len(protein):
             return values
         if whole is None:
+            dtype = values.dtype
             whole = np.zeros((len(protein), values.shape[1]), np.float32)
         _lay(whole, values, start, max(end - start, 0))
         end = start + len(values)
     if whole is None or lost:
         raise LostPieceError
-    return whole
+    return whole.astype(dtype, copy=False)
 
 
-def _lay(whole: NDArray[np.float32], values: NDArray[np.float32], start: int, shared: int) -> None:
+def _lay(whole: NDArray[np.float32], values: Values, start: int, shared: int) -> None:
     """Lay a window over the protein; its weight rises over the shared rows, never quite 0 or 1."""
     rise = (np.arange(1, shared + 1, dtype=np.float32) / (shared + 1))[:, None]
     before = whole[start : start + shared]

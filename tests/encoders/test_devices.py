@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sesstore.attention import devices
 from sesstore.encoders import registry
-from sesstore.encoders.devices import choose_device, choose_precision, use_threads
+from sesstore.encoders.devices import (
+    choose_device,
+    choose_precision,
+    exact_products,
+    use_threads,
+)
 from sesstore.errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -14,11 +20,39 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 def test_half_precision_is_for_gpus_and_encoders_that_take_it() -> None:
     assert choose_precision(None, CPU) == "fp32"
-    assert choose_precision(None, GPU) == "bf16"
-    assert choose_precision(None, GPU, ("fp32", "fp16")) == "fp32"
+    assert choose_precision(None, GPU, ("fp32",)) == "fp32"
+    assert choose_precision(None, GPU, ("fp32", "fp16", "bf16")) == "fp16"
+    assert choose_precision(None, GPU, ("fp32", "bf16", "fp16")) == "bf16"
     assert choose_precision("fp16", CPU) == "fp16"
     with pytest.raises(InputError, match="'bf16' is none of this encoder's: fp32"):
         choose_precision("bf16", GPU, ("fp32",))
+
+
+def test_a_card_without_bfloat16_is_given_another(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "_capability", lambda index: (7, 5))
+    card = torch.device("cuda", 0)
+    assert choose_precision(None, card, registry.spec("esm2_t33").precisions) == "fp16"
+    assert choose_precision(None, card, registry.spec("esmc_300m").precisions) == "fp16"
+    assert choose_precision(None, card, registry.spec("prott5").precisions) == "fp32"
+    assert choose_precision("bf16", card) == "bf16"
+    monkeypatch.setattr(devices, "_capability", lambda index: (8, 0))
+    assert choose_precision(None, card, registry.spec("prott5").precisions) == "bf16"
+
+
+def test_products_are_exact_while_encoding_and_as_before_after_it() -> None:
+    products = torch.backends.cuda.matmul
+    names = ["fp32_precision", "allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation"]
+    before = [getattr(products, name) for name in names]
+    try:
+        products.fp32_precision = "tf32"
+        products.allow_fp16_reduced_precision_reduction = True
+        with exact_products():
+            assert [getattr(products, name) for name in names] == ["ieee", False, False]
+        assert [getattr(products, name) for name in names[:2]] == ["tf32", True]
+    finally:
+        for name, value in zip(names, before, strict=True):
+            setattr(products, name, value)
 
 
 def test_devices_and_threads() -> None:

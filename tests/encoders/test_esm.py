@@ -61,8 +61,8 @@ def test_tokens_are_those_of_fair_esm():
     theirs = Alphabet.from_architecture("ESM-1b")
     sequence = "ACDEFGHIKLMNPQRSTVWYXUZOB"
     expected = [theirs.cls_idx, *theirs.encode(sequence), theirs.eos_idx]
-    assert ours.tokenise(sequence).tolist() == expected
-    assert ours.tokenise("J")[1] == theirs.get_idx("X")
+    batch = ours.TOKENISER.pack([sequence, "J"], torch.device("cpu"))
+    assert batch.ids.tolist() == [*expected, theirs.cls_idx, theirs.get_idx("X"), theirs.eos_idx]
 
 
 def test_old_layout_of_checkpoints_is_read(tmp_path, t6):

@@ -210,6 +210,18 @@ def test_esmc_reads_the_original_checkpoint(tmp_path: Path) -> None:
         np.testing.assert_array_equal(values, other[digest])
 
 
+def test_operations_of_heads_wider_than_the_rows(made) -> None:
+    """Scores and sums of ProtT5's heads have 4,096 columns, its rows 1,024."""
+    _, spec, model, _ = made
+    if spec.family != "t5":
+        pytest.skip("only T5's heads have a width of their own")
+    encoder = ours(made)
+    config = model.config
+    square = encoder.flops(1000) - 2 * encoder.flops(499)  # the linear part gone: 1002 = 2 x 501
+    assert square == 4 * 3 * (1002**2 - 2 * 501**2) * config.num_heads * config.d_kv
+    assert encoder.bytes_per_residue() >= 4 * (4 * 64 + 4 * 48 + 48)
+
+
 def test_buckets_are_those_of_transformers() -> None:
     from transformers.models.t5.modeling_t5 import T5Attention
 

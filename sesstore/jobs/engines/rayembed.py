@@ -114,7 +114,13 @@ def embed_on_ray(
 
 
 def encoder_for_workers(
-    ray: Any, plm: str, cluster: Cluster, *, device: str | None = None, **options: Any
+    ray: Any,
+    plm: str,
+    cluster: Cluster,
+    *,
+    device: str | None = None,
+    precision: str | None = None,
+    **options: Any,
 ) -> tuple[Encoder, Callable[[], Encoder], bool]:
     """Make an encoder as the workers of a cluster will run it: on GPUs where there are any.
 
@@ -128,6 +134,8 @@ def encoder_for_workers(
         Its threads are each worker's.
     device : str, optional
         ``"cpu"`` or ``"cuda"``.
+    precision : str, optional
+        Of all workers; see `devices.choose_precision`.
     options
         ``weights`` and ``long`` of `registry.load`.
 
@@ -152,7 +160,9 @@ def encoder_for_workers(
         )
     gpus = device == "cuda" or (device is None and has_gpus(ray))
     spec = registry.spec(plm)
-    precision = choose_precision(None, torch.device("cuda" if gpus else "cpu"), spec.precisions)
+    precision = choose_precision(
+        precision, torch.device("cuda" if gpus else "cpu"), spec.precisions
+    )
     load = partial(registry.load, spec.name, precision=precision, **options)
     worker = partial(load, device="cuda" if gpus else "cpu", threads=cluster.threads)
     return load(device="cpu"), worker, gpus

@@ -1,0 +1,132 @@
+"""Packed tokens of a batch: made on the CPU, copied to the device at once.
+
+Rows of all sequences lie back to back, each with the tokens its model reads around it. On a GPU
+rows are filled up to a multiple of a *block* with sequences nobody reads, because the kernel that
+cuBLAS picks, and with it the last bit of a product, may depend on the number of rows:
+`kernels.Linear` multiplies a block at a time, so every product has one shape whatever the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..attention.devices import to_device
+from ..attention.lengths import Lengths
+from ..errors import WeightsError
+from .catalogue import Reading
+from .folders import vocabulary
+
+_FILLER = 256
+"""Longest sequence that fills a block up; short, as attention grows with the square."""
+
+
+@dataclass(frozen=True)
+class Tokeniser:
+    """One token a residue, between the model's own before and after.
+
+    Parameters
+    ----------
+    ids : ndarray, shape=(128,), dtype=int32
+        Token of each ASCII character.
+    before, after : tuple of int
+        Tokens around every sequence.
+    """
+
+    ids: NDArray[np.int32]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    def pack(self, sequences: Sequence[str], device: torch.device, block: int = 1) -> PackedTokens:
+        """Tokenise normalised sequences and copy them to a device.
+
+        Parameters
+        ----------
+        sequences : sequence of str
+            At least one, none empty.
+        device : torch.device
+            Where the batch is to run.
+        block : int
+            Rows are filled up to a multiple of these.
+        """
+        extra = len(self.before) + len(self.after)
+        lengths = [len(sequence) + extra for sequence in sequences]
+        count, filling = len(lengths), -sum(lengths) % block
+        lengths += [min(_FILLER, filling - done) for done in range(0, filling, _FILLER)]
+        ends = np.zeros(len(lengths) + 1, np.int32)
+        np.cumsum(lengths, out=ends[1:])
+        starts, stops, total = ends[:count], ends[1 : count + 1], int(ends[count])
+        positions = np.arange(ends[-1], dtype=np.int32) - np.repeat(ends[:-1], lengths)
+        is_residue = np.ones(total, bool)
+        for place in range(len(self.before)):
+            is_residue[starts + place] = False
+        for place in range(len(self.after)):
+            is_residue[stops - 1 - place] = False
+        residues = np.flatnonzero(is_residue).astype(np.int32)
+        ids = np.full(ends[-1], self.ids[ord("X")], np.int32)
+        ids[residues] = self.ids[np.frombuffer("".join(sequences).encode("ascii"), np.uint8)]
+        for place, token in enumerate(self.before):
+            ids[starts + place] = token
+        for place, token in enumerate(reversed(self.after)):
+            ids[stops - 1 - place] = token
+        parts = (ids, positions, residues, ends)
+        there = to_device(torch.from_numpy(np.concatenate(parts)), device)
+        on_device = torch.split(there, [len(part) for part in parts])
+        return PackedTokens(
+            on_device[0], Lengths(lengths, on_device[3], on_device[1]), on_device[2]
+        )
+
+
+@dataclass(frozen=True)
+class PackedTokens:
+    """A batch on its device.
+
+    Parameters
+    ----------
+    ids : Tensor, shape=(T,), dtype=int32
+        Tokens of all sequences back to back; those that fill a block up come last.
+    lengths : Lengths
+        Rows of each sequence; they sum to T.
+    residues : Tensor, shape=(R,), dtype=int32
+        The rows that are residues, in order.
+    """
+
+    ids: Tensor
+    lengths: Lengths
+    residues: Tensor
+
+
+def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
+    """Return the tokeniser of a model folder, from its vocabulary.
+
+    Parameters
+    ----------
+    path : path
+        Model folder.
+    reading : Reading
+        Tokens around every sequence, and letters that become X.
+
+    Raises
+    ------
+    WeightsError
+        The vocabulary lacks a token this needs.
+    """
+    known, before, after = vocabulary(path), reading.before, reading.after
+    needed = [*before, *after, "X", "A"]
+    if missing := [token for token in needed if token not in known]:
+        raise WeightsError(
+            f"the vocabulary in '{path}' lacks {', '.join(missing)}. Is it the right model's?"
+        )
+    ids = np.full(128, known["X"], np.int32)
+    for letter in map(chr, range(ord("A"), ord("Z") + 1)):
+        if letter in known and letter not in reading.as_x:
+            ids[ord(letter)] = known[letter]
+    return Tokeniser(
+        ids, tuple(known[token] for token in before), tuple(known[token] for token in after)
+    )
