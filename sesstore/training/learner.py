@@ -184,7 +184,7 @@ class Learner:
         of: int,
         workers: Workers,
         ranks: Ranks = ALONE,
-    ) -> float:
+    ) -> Tensor:
         """Learn from one batch.
 
         Parameters
@@ -200,12 +200,12 @@ class Learner:
 
         Returns
         -------
-        float
-            Mean loss over all rows.
+        Tensor, shape=()
+            Mean loss over all rows, on the device: reading it waits for the device.
         """
         jobs = self.jobs(batch, epoch, number, ranks)
         if jobs is None:
-            return 0.0
+            return torch.zeros((), device=self.device)
         return self.finish(workers.map(Job.run, jobs, Job.cost), epoch, number, of, ranks)
 
     def jobs(
@@ -215,7 +215,7 @@ class Learner:
 
         None if no row anywhere has a label: then there is nothing to learn.
         """
-        labels = None if batch is None else batch.labels
+        labels = None if batch is None or batch.labels is None else batch.labels_on_host
         weight = ranks.total(0.0 if labels is None else self.loss.weight(labels))
         if not weight:
             return None
@@ -234,12 +234,12 @@ class Learner:
         number: int,
         of: int,
         ranks: Ranks = ALONE,
-    ) -> float:
+    ) -> Tensor:
         """Learn from what the jobs of a batch found, in their order; otherwise as `step`."""
         loss, *total = ranks.sum(self._summed(found))
         self._set_gradients(total)
         self._update((epoch - 1 + number / of) / self.pace.epochs)
-        return float(loss)
+        return loss
 
     def check(self, entry: dict[str, Any]) -> None:
         """Note a check, with its ``valid`` metrics; keep the weights if they are the best."""

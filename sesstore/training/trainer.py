@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..adapter.model import AdapterConfig
@@ -36,11 +36,14 @@ from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
 from .learner import FitConfig, Job, Learner
 from .ranks import Ranks
+from .running_loss import RunningLoss
 from .runs import Run, task_record
 
 SAVE_EVERY = 60.0
 """Seconds between two saves."""
 
+SHOW_EVERY = 0.5
+"""Seconds between two looks at the loss, each of which waits for a GPU to finish its work."""
 
 TOGETHER = 4
 """Adapters whose gradients are computed together: what they hold meanwhile is memory."""
@@ -143,11 +146,13 @@ class Trainer:
         """Called with a learner's place and record after it was scored on valid."""
         self.epochs = max(config.pace.epochs for _, config in shapes)
         self.epoch, self.next_batch = 1, 0
-        self.losses = np.zeros((len(shapes), 2))  # sum over rows, rows: since the last check
+        self.losses = RunningLoss(len(shapes), stream.device)
+        """Since each learner's last check."""
         self.clock = {"seconds": 0.0, "waited": 0.0, "residues": 0.0, "before": 0.0}
         self.marks = [dict(self.clock) for _ in shapes]
         """The clock at each learner's last check."""
         self.started = self.saved = time.perf_counter()
+        self.shown = self.began = 0.0
 
     def run(self, stop: Callable[[], object]) -> None:
         """Train until every learner is finished."""
@@ -178,7 +183,7 @@ class Trainer:
             "settings": self._settings(),
             "epoch": self.epoch,
             "next_batch": self.next_batch,
-            "losses": self.losses.tolist(),
+            "losses": self.losses.fetch().tolist(),
             "blockwise": self.stream.blockwise,
             "clock": {**self.clock, "before": self._elapsed()},
             "marks": self.marks,
@@ -202,7 +207,8 @@ class Trainer:
             learner.restore(own, facts["learners"][i])
         self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
         self.stream.blockwise = facts["blockwise"]
-        self.losses, self.marks = np.array(facts["losses"]), facts["marks"]
+        self.losses.restore(facts["losses"])
+        self.marks = facts["marks"]
         self.clock |= facts["clock"]
         self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
 
@@ -214,15 +220,15 @@ class Trainer:
         mine = self.ranks.share(plan, data.lengths)
         waiting = [rows for rows in mine[self.next_batch :] if len(rows)]
         loader = Loader(data, waiting, self.stream.device)
-        began, earlier = time.perf_counter(), dict(self.clock)
+        self.began, waited = time.perf_counter() - self.clock["seconds"], self.clock["waited"]
         with closing(iter(loader)) as batches:
             while self.next_batch < len(plan.batches):
                 self._step(next(batches) if len(mine[self.next_batch]) else None, plan)
                 residues = int(data.lengths[plan.batches[self.next_batch - 1]].sum())
                 bar.advance(residues)
                 self.clock["residues"] += residues
-                self.clock["seconds"] = earlier["seconds"] + time.perf_counter() - began
-                self.clock["waited"] = earlier["waited"] + loader.waited
+                self.clock["seconds"] = time.perf_counter() - self.began
+                self.clock["waited"] = waited + loader.waited
                 self._show(bar)
                 self._save_in_time(stop)
 
@@ -242,7 +248,7 @@ class Trainer:
             for i, own in jobs.items():
                 mine = [next(found) for _ in own]
                 loss = self.learners[i].finish(mine, *place, of, self.ranks)
-                self.losses[i] += (loss * rows, rows)
+                self.losses.add(i, loss, rows)
         self.next_batch += 1
 
     def _save_in_time(self, stop: Callable[[], object]) -> None:
@@ -262,17 +268,13 @@ class Trainer:
             for place, learner in enumerate(self.learners)
             if not learner.finished and learner.config.checked(self.epoch)
         ]
+        losses = self._losses(due)
         for place in due:
-            learner, (total, rows) = self.learners[place], self.losses[place].tolist()
-            if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss of epoch {self.epoch} is not finite. Lower the learning rate: "
-                    f"--lr {learner.pace.lr / 10:g}"
-                )
+            learner = self.learners[place]
             past = self._since(self.marks[place])
             entry: dict[str, Any] = {
                 "epoch": self.epoch,
-                "loss": total / max(rows, 1),
+                "loss": losses[place],
                 "seconds": past["seconds"],
                 "tokens_per_second": past["residues"] / past["seconds"],
                 "wait_share": past["waited"] / past["seconds"],
@@ -282,11 +284,32 @@ class Trainer:
             self.on_check(place, entry)
         if due:
             self._say_check(bar, due)
+        self.losses.clear(due)
         for place in due:
-            self.losses[place], self.marks[place] = 0.0, dict(self.clock)
+            self.marks[place] = dict(self.clock)
         self.epoch, self.next_batch = self.epoch + 1, 0
         if time.perf_counter() - self.saved > SAVE_EVERY:
             self.save()
+
+    def _losses(self, places: Sequence[int]) -> dict[int, float]:
+        """Mean loss of some learners since their last check; waits for what they compute.
+
+        Raises
+        ------
+        TrainingError
+            One is not finite.
+        """
+        if not places:
+            return {}
+        sums = self.losses.fetch()
+        self.clock["seconds"] = time.perf_counter() - self.began
+        for place in places:
+            if not math.isfinite(sums[place, 0]):
+                raise TrainingError(
+                    f"the loss of epoch {self.epoch} is not finite. Lower the learning rate: "
+                    f"--lr {self.learners[place].pace.lr / 10:g}"
+                )
+        return {place: sums[place, 0] / max(sums[place, 1], 1) for place in places}
 
     def _since(self, mark: dict[str, float]) -> dict[str, float]:
         """What the clock counted since it stood at `mark`."""
@@ -307,11 +330,13 @@ class Trainer:
         bar.row(**figures, **{f"valid {monitor}": value})
 
     def _show(self, bar: Stage) -> None:
-        """Say how training is getting on since the last check."""
+        """Say how training is getting on since the last check, but not at every step."""
+        if time.perf_counter() - self.shown < SHOW_EVERY:
+            return
+        self.shown = time.perf_counter()
         active = [place for place, learner in enumerate(self.learners) if not learner.finished]
-        total, rows = self.losses[active].sum(0)
-        if rows:
-            bar.show(**self._figures(total / rows, self.marks[active[0]]))
+        losses = self._losses(active)
+        bar.show(**self._figures(fmean(losses.values()), self.marks[active[0]]))
 
     def _figures(self, loss: float, mark: dict[str, float]) -> dict[str, str]:
         """Figures since the clock stood at `mark`."""
