@@ -22,7 +22,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,8 @@ from sesstore.training.trainer import Stream
 MODELS = {"t12": (480, 12), "t30": (640, 30), "t33": (1280, 33)}
 BOTH = ("foldseek", "dssp")
 CPU = torch.device("cpu")
+LONG = FitConfig(lr=5e-4, epochs=7, patience=7, batch_tokens=8192)
+"""How large training sets are trained on."""
 _DATA = Path(__file__).resolve().parents[2] / "shared/data/deeploc_binary/alphafold2/train.jsonl"
 
 
@@ -131,7 +133,7 @@ class Bench:
 
     def row(self, rounds: int) -> dict[str, Any]:
         """Seconds for a million residues of each way, best of all rounds."""
-        learner = Learner(self.task, AdapterConfig(self.dim, 2), FitConfig(), CPU)
+        learner = Learner(self.task, AdapterConfig(self.dim, 2), LONG, CPU)
         flops = learner.adapter.training_flops(self.lengths)
         held, streams = (
             read_hdf5(self.folder / "all.h5"),
@@ -158,7 +160,7 @@ class Bench:
 
     def _stream(self, residency: str) -> Stream:
         store = Store.open(self.folder / "store")
-        config = FitConfig(residency=residency)
+        config = replace(LONG, residency=residency)
         return Stream(self.task, store.embeddings(), store.tokens("made"), config, BOTH, CPU)
 
     def _ours(self, learner: Learner, stream: Stream) -> None:

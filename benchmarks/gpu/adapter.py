@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from sesstore.adapter.model import AdapterConfig
 from sesstore.streaming.batch import Batch
 from sesstore.tasks import IGNORED, Problem, Split, Task
-from sesstore.training.learner import FitConfig, Learner
+from sesstore.training.learner import Learner
 
 from ..differences import relative_error
+from ..epoch import LONG
 from .visit import Visit
 
 CPU = torch.device("cpu")
@@ -51,7 +53,7 @@ def _poolings(problem: Problem) -> tuple[str, ...]:
 def _errors(visit: Visit, dim: int, heads: int, pooling: str, problem: Problem) -> dict[str, float]:
     batch, task = _batch_and_task(dim, problem)
     shape = AdapterConfig(dim, task.n_outputs, BOTH, pooling=pooling, heads=heads, dropout=0.0)
-    config = FitConfig(class_weights=None)
+    config = replace(LONG, class_weights=None)
     learner, reference = (Learner(task, shape, config, place) for place in (visit.device, CPU))
     moved = batch.to(visit.device)
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from sesstore.encoders import registry
 from sesstore.store import Store
 from sesstore.streaming.loader import Loader
 from sesstore.tasks import Task
-from sesstore.training.learner import FitConfig, Learner
+from sesstore.training.learner import Learner
 from sesstore.training.trainer import Stream
 
 from ..clock import wall
-from ..epoch import fill
+from ..epoch import LONG, fill
 from ..rivals import PaddedTraining, padded_batches, plm_step
 from .adapter import BOTH
 from .embedding import transformers_model
@@ -69,7 +70,7 @@ def _epoch(
     visit: Visit, path: Path, task: Task, dim: int, lengths: list[int], residency: str
 ) -> dict[str, float]:
     """Figures of a second epoch, as `train` runs it; its synchronisations in a third."""
-    store, config = Store.open(path), FitConfig(residency=residency)
+    store, config = Store.open(path), replace(LONG, residency=residency)
     learner = Learner(task, AdapterConfig(dim, 2), config, visit.device)
     stream = Stream(task, store.embeddings(), store.tokens("made"), config, BOTH, visit.device)
     plan, waited = stream.plan(1), 0.0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sesstore.adapter.model import AdapterConfig
 from sesstore.adapter.workers import workers
 from sesstore.streaming.loader import Loader
-from sesstore.training.learner import FitConfig, Learner
+from sesstore.training.learner import Learner
 from sesstore.training.trainer import Stream
 
+from ..epoch import LONG
 from .adapter import BOTH
 from .proteins import draw_lengths, draw_proteins, random_esm2
 from .tasks import write_task
@@ -37,7 +39,7 @@ def measure(visit: Visit) -> dict[str, Any]:
 
 def _training(visit: Visit, folder: Path) -> Any:
     task, store = write_task(folder / "store", *((60, 32) if visit.tiny else (200, 1280)))
-    shape, config = AdapterConfig(store.embeddings().dim, 3), FitConfig(residency="ram")
+    shape, config = AdapterConfig(store.embeddings().dim, 3), replace(LONG, residency="ram")
     stream = Stream(task, store.embeddings(), store.tokens("made"), config, BOTH, visit.device)
     learner = Learner(task, shape, config, visit.device)
     batches = list(Loader(stream.data["train"], stream.plan(1).batches[:4], visit.device))
