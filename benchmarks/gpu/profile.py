@@ -10,6 +10,7 @@ from typing import Any
 from sesstore.adapter.model import AdapterConfig
 from sesstore.adapter.workers import workers
 from sesstore.streaming.loader import Loader
+from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import Learner
 from sesstore.training.trainer import Stream
 
@@ -45,7 +46,7 @@ def _training(visit: Visit, folder: Path) -> Any:
     batches = list(Loader(stream.data["train"], stream.plan(1).batches[:4], visit.device))
 
     def steps() -> None:
-        with workers(visit.device) as hands:
+        with reproducible(visit.device), workers(visit.device) as hands:
             for number, batch in enumerate(batches):
                 learner.step(batch, 1, number, len(batches), hands)
 
