@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .beside import say_cautions
 from .opening import store_with
 from .options import device_option, output_options, source_option, store_option
 from .output import Output, between, number
@@ -63,6 +64,7 @@ def command(
 
     report = evaluate_run(store, run, task, split, source=source, device=device, progress=output)
     say_report(report, output)
+    say_cautions(report.cautions, output)
     output.result(report.to_json())
 
 

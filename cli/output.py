@@ -139,6 +139,9 @@ class Output:
 
 def as_json(value: Any, encoding: str) -> str:
     """Return a value as one line of JSON, with escapes for what a stream cannot encode."""
+    from sesstore.provenance import without_nan
+
+    value = without_nan(value)
     text = json.dumps(value, ensure_ascii=False, default=_plain)
     try:
         text.encode(encoding)
@@ -173,8 +176,9 @@ def number(value: float, spread: float | None = None) -> str:
 
 def between(bounds: Sequence[float]) -> str:
     """An interval as people read it."""
-    low, high = bounds
-    return "-" if low != low or high != high else f"{low:.4f} to {high:.4f}"
+    from sesstore.training.seeds import between as words
+
+    return words(bounds)
 
 
 def size(count: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .beside import say_cautions
 from .opening import store_with
 from .options import (
     device_option,
@@ -102,11 +103,14 @@ def _shape(run: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(report: StudyReport, output: Output) -> None:
     """Say the table, what was found, what could not be, and where the files are."""
+    from sesstore.training.runs import Caution
+
     columns, rows = report.table()
     seeds = report.settings["seeds"]
     output.table(columns, [_cells(row) for row in rows], f"{report.task}: {seeds} seeds")
     for sentence in report.findings:
         output.line(sentence)
+    say_cautions([Caution(**caution) for caution in report.cautions], output)
     for sentence in report.missing:
         output.line(f"not answered: {sentence}")
     output.line(f"{duration(report.seconds)}; table, figure and page: {report.run}")

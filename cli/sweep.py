@@ -24,7 +24,7 @@ from .options import (
     weights_option,
     writable,
 )
-from .output import Output, duration
+from .output import Output, between, duration
 
 if TYPE_CHECKING:
     from sesstore.jobs.sweep import Range, SweepReport
@@ -201,13 +201,12 @@ def say_report(report: SweepReport, output: Output) -> None:
     split = "test" if "test" in report.settings[0]["metrics"] else "valid"
     rows = []
     for entry in report.settings:
-        low, high = entry["interval"]
         varied = entry["setting"].items()
         row = [named({name: value}).partition("=")[2] for name, value in varied] or ["only"]
         for name in dict.fromkeys(("valid", split)):
             value, std = entry["metrics"][name][report.monitor], entry["std"].get(name, {})
             row.append(f"{value:.4f}" + (f" ± {std[report.monitor]:.4f}" if std else ""))
-        rows.append([*row, f"{low:.4f} to {high:.4f}", entry["epochs"]])
+        rows.append([*row, between(entry["interval"]), entry["epochs"]])
     seeds = len(report.settings[0]["runs"])
     output.table(
         [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .baselines import after_training_baselines
+from .beside import after_training_baselines, say_cautions
 from .opening import store_with
 from .options import (
     comma_list,
@@ -233,6 +233,7 @@ def command(
         done.plm_in_the_loop = measure(store, inputs, encoder, alone, config)
     say_report(done, output)
     simple = after_training_baselines(done.run, store, output) if baselines else None
+    say_cautions(done.cautions, output)
     page = after_training(done.run, store, output) if report else None
     output.result({**done.to_json(), "baselines": simple, "report": page})
 

@@ -28,6 +28,15 @@ def canonical_json(value: Any) -> str:
     )
 
 
+def without_nan(value: Any) -> Any:
+    """Return plain values with None for what is not a number, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(one) for one in value]
+    return None if isinstance(value, float) and value != value else value
+
+
 def sha256_json(value: Any) -> str:
     """SHA-256 (hexadecimal) of the canonical JSON of a value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()

@@ -15,6 +15,12 @@ from .findings import Finding, first
 IMBALANCE = 0.8
 """Share of train rows from which one class outweighs the others."""
 
+FEW = 5
+"""Train rows below which a class is hardly learned."""
+
+SMALL = 20
+"""Proteins of a split below which its scores say little."""
+
 FAR = 6.0
 """Robust standard deviations (1.4826 times the median distance from the median) that are far."""
 
@@ -22,7 +28,8 @@ FAR = 6.0
 def check_labels(task: Task) -> list[Finding]:
     """Find what of the labels misleads."""
     check = _values if task.problem.is_regression else _classes
-    found = [*check_names(task), *check(task), *_unlabelled(task)]
+    found = [*check_names(task), *check(task), *_small_splits(task)]
+    found += [*_rare_classes(task), *_unlabelled(task)]
     return [finding for finding in found if finding.count]
 
 
@@ -61,6 +68,44 @@ def label_summary(task: Task, split: Split) -> str:
     shares = [f"{task.classes[c]} {n / total:.0%}" for c, n in counts.most_common(3)]
     more = f", {len(counts) - 3:,} more" if len(counts) > 3 else ""
     return ", ".join(shares) + more
+
+
+def _small_splits(task: Task) -> Iterator[Finding]:
+    for name, split in task.splits.items():
+        count = len(split)
+        if name != "train" and count < SMALL:
+            yield Finding(
+                f"small_{name}",
+                f"proteins in {name}, fewer than {SMALL}",
+                count,
+                first(split.ids),
+                "one protein more or less that is right changes every score",
+                f"read the interval; `sesstore train {task.name} --folds 5` measures on all rows",
+                biases=False,
+            )
+
+
+def _rare_classes(task: Task) -> Iterator[Finding]:
+    if task.problem.is_regression or "train" not in task.splits:
+        return
+    rows = Counter(number for label in task.splits["train"].labels for number in _classes_of(label))
+    rare = sorted((number for number, count in rows.items() if count < FEW), key=rows.__getitem__)
+    yield Finding(
+        "rare_classes",
+        f"classes with fewer than {FEW} train rows",
+        len(rare),
+        first([f"{task.classes[number]} ({rows[number]})" for number in rare]),
+        "they are hardly learned, and count as much as any in a mean over classes",
+        "find more of them, join them with a related class, or read each class's score",
+        biases=False,
+    )
+
+
+def _classes_of(label: Any) -> tuple[int, ...]:
+    """Classes of a row, each once."""
+    if isinstance(label, np.ndarray):
+        return tuple(np.unique(label[_known(label)]).tolist())
+    return label if isinstance(label, tuple) else (label,)
 
 
 def _classes(task: Task) -> Iterator[Finding]:

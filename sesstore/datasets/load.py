@@ -19,7 +19,7 @@ from ..proteins import Protein
 from ..residues import StructureTokens
 from ..tasks import Split, Task
 from .annotated import FastaFiles, flip_files, read_annotated
-from .checklabels import check_names
+from .checklabels import check_labels
 from .checkrows import check_rows
 from .columns import Columns, find_columns, label_column
 from .fasta import is_fasta
@@ -54,7 +54,7 @@ class LoadedTask:
     notes : list of str
         What was found out or decided: columns, kind, splits.
     findings : list of Finding
-        What `check_rows` and `check_names` say of the task; the doctor says the same.
+        What `check_rows` and `check_labels` say of the task; the doctor says the same.
     """
 
     task: Task
@@ -244,7 +244,7 @@ def _loaded(
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = tokens_of(records, source, recipe.name)
     notes = [*left, *made]
-    findings = [*check_rows(task), *check_names(task)]
+    findings = [*check_rows(task), *check_labels(task)]
     return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from ..progress import SILENT, Progress
+from ..provenance import without_nan
 from ..store import Store
-from ..tasks import Problem
+from ..tasks import Problem, Task
+from ..training.cautions import data_cautions, prediction_cautions
 from ..training.evaluate import evaluate
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import ClassScore, class_scores, confusion
+from ..training.runs import Caution, Run
 from ..training.seeds import runs_at
 from .inputs import chosen_source
 
@@ -39,6 +43,8 @@ class EvaluateReport:
         Empty for regression. Counts are of proteins, or of labelled residues, summed over seeds.
     confusion : list of list of int
         True (row) against predicted (column), for single labels; counts as above; else empty.
+    cautions : tuple of Caution
+        What is off, and what to do.
     """
 
     run: str
@@ -52,6 +58,7 @@ class EvaluateReport:
     intervals: dict[str, tuple[float, float]]
     per_class: list[ClassScore] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)
+    cautions: tuple[Caution, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not defined is None."""
@@ -59,7 +66,8 @@ class EvaluateReport:
             {**asdict(c), "precision": c.precision, "recall": c.recall, "f1": c.f1}
             for c in self.per_class
         ]
-        return dict(_defined({**vars(self), "per_class": classes}))
+        cautions = [asdict(caution) for caution in self.cautions]
+        return dict(without_nan({**vars(self), "per_class": classes, "cautions": cautions}))
 
 
 def evaluate_run(
@@ -122,18 +130,21 @@ def evaluate_run(
         intervals=intervals(names, task.problem, predicted),
         per_class=class_scores(task.classes, task.problem, predicted),
         confusion=confusion(len(task.classes), predicted).tolist() if single else [],
+        cautions=_cautions(store, run, task, split, predicted),
     )
+
+
+def _cautions(
+    store: Store, run: Run, task: Task, split: str, predicted: Sequence[Predicted]
+) -> tuple[Caution, ...]:
+    """What is off; against the trivial predictor where the store has the rows trained on."""
+    name = run.task["name"]
+    trained = store.task(name) if name in store.tasks() else None
+    judged = () if trained is None else prediction_cautions(trained, split, predicted)
+    measured = replace(task, splits={split: task.split(split)})
+    return (*judged, *data_cautions(measured))
 
 
 def ordered_metrics(problem: Problem, first: tuple[str, ...]) -> list[str]:
     """Every metric of a problem, beginning with some."""
     return list(dict.fromkeys((*first, *METRICS[problem])))
-
-
-def _defined(value: Any) -> Any:
-    """Plain values with None for NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _defined(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_defined(one) for one in value]
-    return None if isinstance(value, float) and value != value else value

@@ -22,6 +22,7 @@ from ..residues import StructureTokens
 from ..store import Embeddings, Store, Tokens
 from ..tasks import Problem, Split, Task
 from ..training.baseline_report import BaselineReport
+from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
 from ..training.findings import (
     ERRORS,
@@ -118,6 +119,7 @@ def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
         classes=tuple(class_scores(task["classes"], problem, last)),
         confusion=confusion(n_classes, last) if single else None,
         baselines=BaselineReport.load(path),
+        cautions=common_cautions(runs),
         citations=_citations(runs[0], _published(runs[0].fingerprint.encoder)),
     )
 

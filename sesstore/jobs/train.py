@@ -21,12 +21,13 @@ from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..store import Store
 from ..tasks import Problem
+from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
 from ..training.fit import Member, fit_many
 from ..training.intervals import Predicted, bootstrap, intervals
 from ..training.learner import FitConfig, with_seeds
 from ..training.ranks import ranks, started_by_torchrun
-from ..training.runs import Run
+from ..training.runs import Caution, Run
 from ..training.seeds import deviation
 from ..training.tracking import tracker
 from .embed import embed
@@ -65,6 +66,8 @@ class TrainReport:
         Folder of each seed.
     plm_in_the_loop : PlmCost, optional
         See `plmcost.measure_plm`.
+    cautions : tuple of Caution
+        What is off, and what to do.
     """
 
     run: str
@@ -79,6 +82,7 @@ class TrainReport:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     plm_in_the_loop: PlmCost | None = None
+    cautions: tuple[Caution, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -235,6 +239,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         metrics={},
         monitor=first.task["monitor"],
         runs=[str(run.path) for run in runs],
+        cautions=common_cautions(runs),
     )
     for split, metrics in first.metrics.items():
         values = {name: [run.metrics[split][name] for run in runs] for name in metrics}

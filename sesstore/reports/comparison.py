@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..training.findings import Findings
 from ..training.pairs import adjusted, compare
+from ..training.seeds import between
 from .charts import NAMES, curves, dots
 from .methods import commands
 from .page import Page
@@ -125,10 +126,9 @@ def _scores(report: Report, found: Sequence[Findings]) -> None:
 
 
 def _with_interval(each: Findings, name: str) -> str:
-    low, high = each.intervals[name]
     deviation = each.deviation(name)
     spread = "" if deviation is None else f" ± {deviation:.3f}"
-    return f"{each.mean(name):.3f}{spread} ({low:.3f} to {high:.3f})"
+    return f"{each.mean(name):.3f}{spread} ({between(each.intervals[name], 3)})"
 
 
 def _differences(page: Page, found: Sequence[Findings]) -> None:
@@ -150,7 +150,7 @@ def _differences(page: Page, found: Sequence[Findings]) -> None:
     if compared:
         rows = [
             [
-                c.one, c.difference, f"{c.low:+.4f} to {c.high:+.4f}", c.p, c.q,
+                c.one, c.difference, between((c.low, c.high), signed=True), c.p, c.q,
                 f"{c.better_seeds} of {c.seeds}",
             ]
             for c in adjusted(compared)

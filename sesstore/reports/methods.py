@@ -7,6 +7,7 @@ from typing import Any
 
 from ..tasks import Problem
 from ..training.findings import Findings
+from ..training.seeds import between
 from .charts import NAMES
 
 _PROBLEMS = {
@@ -78,13 +79,13 @@ def _structure(found: Findings) -> str:
 
 
 def _numbers(found: Findings) -> str:
-    low, high = found.intervals[found.monitor]
+    bounds = found.intervals[found.monitor]
     seeds = len(found.runs)
     mean = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
     name = NAMES.get(found.monitor, found.monitor)
     return (
         f"On {found.split}, {name} was {found.mean(found.monitor):.3f} ({mean}; 95 % interval "
-        f"{low:.3f} to {high:.3f}, bootstrap over proteins)."
+        f"{between(bounds, 3)}, bootstrap over proteins)."
     )
 
 

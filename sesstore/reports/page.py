@@ -62,6 +62,10 @@ class Page:
         """Add a paragraph."""
         self.html(f"<p>{escape(text)}</p>")
 
+    def caution(self, text: str) -> None:
+        """Add a paragraph that must not be overlooked."""
+        self.html(f'<p class="caution">{escape(text)}</p>')
+
     def note(self, text: str) -> None:
         """Add a paragraph in small print."""
         self.html(f'<p class="note">{escape(text)}</p>')

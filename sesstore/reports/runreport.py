@@ -9,6 +9,7 @@ from pathlib import Path
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
 from ..training.findings import ERRORS, Findings
+from ..training.seeds import between
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
     CLASSES,
@@ -105,19 +106,20 @@ def write_report(found: Findings, folder: Path) -> list[Path]:
 
 
 def _summary(report: Report, found: Findings) -> None:
-    low, high = found.intervals[found.monitor]
     run, proteins = found.run, found.run.coverage[found.split]["proteins"]
     monitor = NAMES.get(found.monitor, found.monitor)
     together = f" ({len(found.runs)} seeds together)" if len(found.runs) > 1 else ""
     report.page.figures(
         {
             f"{found.split} {monitor}": f"{found.mean(found.monitor):.3f}",
-            "95 % interval": f"{low:.3f} to {high:.3f}",
+            "95 % interval": between(found.intervals[found.monitor], 3),
             f"{found.split} proteins": f"{proteins:,}",
             "kept epoch": ", ".join(str(each.best_epoch) for each in found.runs),
             f"time of an epoch{together}": f"{run.timings['seconds_per_epoch']:.1f} s",
         }
     )
+    for caution in found.cautions:
+        report.page.caution(caution.line)
     for note in found.notes:
         report.page.note(note)
 
@@ -132,10 +134,10 @@ def _metrics(report: Report, found: Findings) -> None:
     )
     head = ["metric", *(["valid"] if found.split != "valid" else []), found.split]
     rows = []
-    for name, (low, high) in found.intervals.items():
+    for name, bounds in found.intervals.items():
         means = [found.mean(name, split) for split in dict.fromkeys(("valid", found.split))]
         spread = [found.deviation(name)] if several else []
-        rows.append([NAMES.get(name, name), *means, *spread, f"{low:.4f} to {high:.4f}"])
+        rows.append([NAMES.get(name, name), *means, *spread, between(bounds)])
     seeds = [f"deviation over {len(found.runs)} seeds"] if several else []
     units = [NAMES[name] for name in IN_UNITS if name in found.intervals]
     note = f"{' and '.join(units)} in units of {found.run.task['classes'][0]}." if units else ""
@@ -149,9 +151,9 @@ def _baselines(page: Page, baselines: BaselineReport) -> None:
     head = ["model", "what it is", f"{baselines.split} {monitor}", "95 % interval"]
     rows = []
     for name, metrics in baselines.metrics.items():
-        value, (low, high) = metrics[baselines.split][baselines.monitor], baselines.intervals[name]
+        value = metrics[baselines.split][baselines.monitor]
         defined = None if value != value else value
-        rows.append([name, MODELS[name], defined, f"{low:.4f} to {high:.4f}" if low == low else ""])
+        rows.append([name, MODELS[name], defined, between(baselines.intervals[name])])
     page.table(head, rows, baselines.sentence + ".")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..progress import Progress
 from ..reports.figures import WIDTH, available, charting, save_figure
 from ..reports.page import Page
+from ..training.runs import Caution
 from .record import StudyReport
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def write_page(
     # The sentences of comparisons come last, and have a table of their own here.
     for sentence in report.findings[: len(report.findings) - len(report.comparisons)]:
         page.text(sentence)
+    for caution in report.cautions:
+        page.caution(Caution(**caution).line)
     for part in charts[:-1]:
         page.chart(part)
     page.chart(charts[-1], caption(report))

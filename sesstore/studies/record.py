@@ -16,8 +16,9 @@ from typing import Any
 
 from ..cells import cell
 from ..errors import InputError
-from ..provenance import canonical_json, resuming
+from ..provenance import canonical_json, resuming, without_nan
 from ..store.files import replace_file
+from ..training.seeds import between
 
 SETTINGS, RECORD, TABLE = "settings.json", "study.json", "table.csv"
 FORMAT = 1
@@ -49,6 +50,8 @@ class StudyReport:
         What the study could not answer here, and what to do.
     settings : dict
         Every setting it ran with.
+    cautions : list of dict
+        What is off with the runs, and what to do; see `runs.Caution`.
     provenance : dict
         Encoders, task, sources, date, command, versions.
     seconds : float
@@ -68,12 +71,13 @@ class StudyReport:
     findings: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    cautions: list[dict[str, Any]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not a number is None."""
-        plain: dict[str, Any] = _without_nan(asdict(self))
+        plain: dict[str, Any] = without_nan(asdict(self))
         return plain
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
@@ -90,7 +94,7 @@ class StudyReport:
                 spread = "" if row["std"] is None else f" ± {row['std']:.4f}"
                 shown_row += [
                     f"{row['score']:.4f}{spread}",
-                    f"{row['low']:.4f} to {row['high']:.4f}",
+                    between((row["low"], row["high"])),
                 ]
         return heads, cells
 
@@ -192,11 +196,3 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they come back from JSON."""
     plain: dict[str, Any] = json.loads(canonical_json(settings))
     return plain
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and value != value else value

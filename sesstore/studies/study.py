@@ -25,6 +25,7 @@ from ..jobs.train import interval, prepare
 from ..provenance import Provenance, circumstances
 from ..store import Store
 from ..tasks import Problem
+from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
 from ..training.metrics import HIGHER_IS_WORSE
@@ -101,6 +102,7 @@ class Study:
             settings=chosen,
         )
         self._comparisons: list[Comparison] = []
+        self._runs: list[Run] = []
 
     # What is read
 
@@ -182,7 +184,9 @@ class Study:
         config = replace(self.settings.fit, **fit)
         trial = Trial(name, inputs, arms, config, self.settings.seeds)
         with saying_how_to_resume(self.folder):
-            return train_trial(trial, self.folder, progress=self.progress)
+            trained = train_trial(trial, self.folder, progress=self.progress)
+        self._runs += [run for runs in trained.values() for run in runs]
+        return trained
 
     # What is found
 
@@ -261,6 +265,7 @@ class Study:
         tested = adjusted(self._comparisons)
         report.comparisons = [one.to_json() for one in tested]
         report.findings += [one.sentence(monitor) for one in tested]
+        report.cautions = [asdict(caution) for caution in common_cautions(self._runs)]
         names = list(self.encoders)
         report.encoder = names[0] if len(names) == 1 else names
         report.provenance = {

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import InputError
 from ..store.files import replace_file
 from .metrics import HIGHER_IS_WORSE
+from .seeds import between
 
 RECORD = "baselines.json"
 MODELS = {
@@ -71,7 +72,7 @@ class BaselineReport:
             verdict = f"The adapter and the best simple model ({self.best}) are not told apart"
         return (
             f"{verdict}: {self.split} {self.monitor} {self.difference:+.4f} "
-            f"(95 % interval {self.low:+.4f} to {self.high:+.4f})"
+            f"(95 % interval {between((self.low, self.high), signed=True)})"
         )
 
     def save(self, folder: Path) -> None:

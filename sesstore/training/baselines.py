@@ -177,6 +177,16 @@ def best_baseline(scores: Sequence[BaselineScore], monitor: str) -> BaselineScor
     return best
 
 
+def trivial_logits(problem: Problem, labels: Tensor, n_outputs: int) -> Tensor:
+    """Logits of how often each class occurs among some labels, or zero; shape=(C,)."""
+    if problem.is_regression:
+        return torch.zeros(1)
+    if problem is Problem.MULTI_LABEL:
+        return torch.logit((labels.sum(0) + 0.5) / (len(labels) + 1))
+    counts = torch.bincount(labels.long(), minlength=n_outputs)
+    return ((counts + 0.5) / (len(labels) + 1)).log()
+
+
 class _Fitting:
     """The training rows, and how each model is fitted to them."""
 
@@ -205,13 +215,7 @@ class _Fitting:
 
     def trivial(self) -> Outputs:
         """The mean, or how often each class occurs."""
-        if self.problem.is_regression:
-            logits = torch.zeros(1)
-        elif self.problem is Problem.MULTI_LABEL:
-            logits = torch.logit((self.labels.sum(0) + 0.5) / (len(self.labels) + 1))
-        else:
-            counts = torch.bincount(self.labels.long(), minlength=self.n_outputs)
-            logits = ((counts + 0.5) / (len(self.labels) + 1)).log()
+        logits = trivial_logits(self.problem, self.labels, self.n_outputs)
         return lambda rows: logits.expand(len(rows.labels()), -1)
 
     def sequence(self) -> Outputs:

@@ -17,7 +17,7 @@ from ..tasks import Problem
 from .baseline_report import BaselineReport
 from .intervals import Predicted
 from .perclass import ClassScore
-from .runs import Run
+from .runs import Caution, Run
 from .seeds import deviation
 
 Numbers = NDArray[np.float64]
@@ -100,6 +100,8 @@ class Findings:
         What their values are, such as ``"attention"``.
     baselines : BaselineReport, optional
         What simple models reach, where that was measured.
+    cautions : tuple of Caution
+        What is off, of all seeds.
     citations : tuple of str
     notes : tuple of str
         What could not be found out, and why.
@@ -117,6 +119,7 @@ class Findings:
     along: tuple[Along, ...] = ()
     drawn: str = ""
     baselines: BaselineReport | None = None
+    cautions: tuple[Caution, ...] = ()
     citations: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

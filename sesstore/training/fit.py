@@ -25,6 +25,7 @@ from ..store import Embeddings
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import reproducible
+from .cautions import check_monitor
 from .defaults import in_words
 from .learner import FitConfig
 from .metrics import METRICS
@@ -222,6 +223,7 @@ def check_fit(
     unknown = {*task.metrics, task.monitor} - set(METRICS[task.problem])
     if unknown:
         raise InputError(f"a {task.problem} task has no metric {', '.join(sorted(unknown))}")
+    check_monitor(task)
     if out is not None and (out / RECORD).exists():
         raise InputError(f"'{out}' holds a run already. Name another folder with --out")
 

@@ -20,6 +20,8 @@ from .metrics import METRICS
 from .resampled import Rows, prepare
 
 DRAWS = 1000
+LEAST = 5
+"""Proteins of which there is an interval: resamples of fewer are of a handful of values."""
 MANY = 2_000_000
 """Scores that are resampled less often."""
 AT_ONCE = 4_000_000
@@ -73,7 +75,7 @@ def intervals(
     Returns
     -------
     dict of str to (low, high)
-        NaN if the metric is not defined on any draw.
+        NaN if the metric is not defined on any draw, or there are fewer than `LEAST` proteins.
 
     Raises
     ------
@@ -113,12 +115,15 @@ def resample(
     """Mean over runs of each metric on each resample, shape=(draws,); arguments as of `intervals`.
 
     Runs on the same rows are resampled alike under the same seed, so that differences are paired.
+    All is NaN where there are fewer than `LEAST` proteins.
     """
     names = list(metrics)
     for name in names:
         if name not in METRICS[problem]:
             raise UnknownNameError(f"metric for {problem} tasks", name, METRICS[problem])
     data = [_rows(run) for run in runs]
+    if data[0].count < LEAST:
+        return {name: np.full(draws or DRAWS, np.nan) for name in names}
     ready = {name: [prepare(name, problem, each) for each in data] for name in names}
     means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     if draws is None:

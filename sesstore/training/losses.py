@@ -107,14 +107,31 @@ def _moved(weights: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     return weights.to(device, dtype)
 
 
+def flat_labels(task: Task, split: str) -> Tensor:
+    """Return the labels of a split's rows, or labelled residues, one after another.
+
+    Returns
+    -------
+    Tensor
+        Classes or values [N]; of several labels 0 and 1 [N, C].
+    """
+    rows = task.split(split).labels
+    if task.problem is Problem.MULTI_LABEL:
+        marks = torch.zeros(len(rows), task.n_outputs)
+        for place, labels in enumerate(rows):
+            marks[place, list(labels)] = 1
+        return marks
+    if not rows:
+        return torch.zeros(0)
+    flat = torch.cat([torch.as_tensor(row).reshape(-1) for row in rows])
+    return flat[is_labelled(flat)]
+
+
 def label_scale(task: Task) -> dict[str, float]:
     """Mean and standard deviation of the train labels of a regression; empty for classes."""
     if not task.problem.is_regression:
         return {}
-    labels = torch.cat(
-        [torch.as_tensor(label).double().reshape(-1) for label in task.splits["train"].labels]
-    )
-    known = labels[is_labelled(labels)]
+    known = flat_labels(task, "train").double()
     std = float(known.std()) if len(known) > 1 else 0.0
     return {"mean": float(known.mean()), "std": std or 1.0}
 
@@ -143,11 +160,9 @@ def class_weights(task: Task, given: str | tuple[float, ...] | None) -> Tensor |
         if isinstance(given, str) or len(given) != task.n_outputs:
             raise InputError(f"give {task.n_outputs} class weights, or '{BALANCED}'; got {given}")
         return torch.tensor(given, dtype=torch.float32)
-    rows = task.splits["train"].labels
+    labels = flat_labels(task, "train")
     if task.problem is Problem.MULTI_LABEL:
-        flat = torch.tensor([label for row in rows for label in row], dtype=torch.int64)
-        positive = torch.bincount(flat, minlength=task.n_outputs).clamp(min=1)
-        return (len(rows) - positive).clamp(min=1) / positive
-    flat = torch.cat([torch.as_tensor(row).reshape(-1) for row in rows])
-    counts = torch.bincount(flat[is_labelled(flat)], minlength=task.n_outputs).clamp(min=1)
+        positive = labels.sum(0).clamp(min=1)
+        return (len(labels) - positive).clamp(min=1) / positive
+    counts = torch.bincount(labels, minlength=task.n_outputs).clamp(min=1)
     return counts.sum() / (task.n_outputs * counts)

@@ -24,8 +24,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..tasks import Problem
-from .intervals import DRAWS, Predicted
+from .intervals import DRAWS, LEAST, Predicted
 from .metrics import HIGHER_IS_WORSE, compute
+from .seeds import between
 
 LARGE = 100_000
 """Scores of a run from which a fifth of the draws are made: scoring them takes long."""
@@ -76,7 +77,7 @@ class Comparison:
         """What was found, in words."""
         return (
             f"{self.one} against {self.other}: {metric} {self.difference:+.4f} "
-            f"(95 % interval {self.low:+.4f} to {self.high:+.4f}; p = {self.p:.3g}, "
+            f"(95 % interval {between((self.low, self.high), signed=True)}; p = {self.p:.3g}, "
             f"q = {self.q:.3g}; better with {self.better_seeds} of {self.seeds} seeds)"
         )
 
@@ -157,6 +158,8 @@ Pair = tuple[Predicted, Predicted]
 def _interval(score: Metric, pairs: Sequence[Pair], draws: int, seed: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
     members = _members(pairs[0][0].rows)
+    if len(members) < LEAST:
+        return float("nan"), float("nan")
     found = []
     for _ in range(draws):
         drawn = rng.integers(0, len(members), len(members))

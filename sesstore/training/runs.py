@@ -23,6 +23,30 @@ STATE = "unfinished.safetensors"
 FORMAT = 1
 
 
+@dataclass(frozen=True)
+class Caution:
+    """Something of a result that is off.
+
+    Parameters
+    ----------
+    what : str
+        Its kind, for machines: ``"constant_predictions"``, ...
+    text : str
+        What is off, for people.
+    todo : str
+        What to do about it.
+    """
+
+    what: str
+    text: str
+    todo: str
+
+    @property
+    def line(self) -> str:
+        """All of it, in a line."""
+        return f"{self.text}. {self.todo[0].upper()}{self.todo[1:]}"
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """A trained adapter and all that is known about it.
@@ -52,6 +76,8 @@ class Run:
         Mean and standard deviation regression labels were standardised with.
     circumstances : dict
         Date, command, versions.
+    cautions : tuple of Caution
+        What is off, see `cautions.run_cautions`.
     """
 
     path: Path
@@ -65,6 +91,7 @@ class Run:
     timings: Mapping[str, float]
     scale: Mapping[str, float] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def best_epoch(self) -> int:
@@ -105,6 +132,7 @@ class Run:
                 )
             known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
             known["fingerprint"] = Fingerprint.from_json(known["fingerprint"])
+            known["cautions"] = tuple(Caution(**one) for one in value.get("cautions", ()))
             return cls(path=path, **known)
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as e:
             raise InputError(f"{file} is no record of a run: {e}") from None

@@ -19,6 +19,15 @@ def deviation(values: Sequence[float]) -> float:
     return float(np.std(values, ddof=1))
 
 
+def between(bounds: Sequence[float | None], digits: int = 4, *, signed: bool = False) -> str:
+    """An interval as people read it; a dash where there is none (NaN, or None out of JSON)."""
+    low, high = bounds
+    if low is None or high is None or low != low or high != high:
+        return "-"
+    sign = "+" if signed else ""
+    return f"{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
+
+
 def runs_at(path: Path | str) -> list[Run]:
     """Read the run in a folder, or those of all seeds of a training.
 

@@ -32,8 +32,10 @@ from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import device_name
+from .cautions import run_cautions
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
+from .intervals import Predicted
 from .learner import FitConfig, Job, Learner
 from .ranks import Ranks
 from .running_loss import RunningLoss
@@ -386,6 +388,12 @@ class Trainer:
                 **circumstances("torch", "numpy", "zarr"),
                 "device": device_name(self.stream.device),
             },
+            cautions=run_cautions(
+                self.stream.task,
+                {s: Predicted(e.scores, e.labels, e.rows) for s, e in scored.items()},
+                learner.history,
+                learner.config,
+            ),
         )
         if self.ranks.rank:
             return run

@@ -21,6 +21,10 @@ LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 RNG = np.random.default_rng(5)
 
 
+FEW = {"small_valid": 4, "small_test": 4}
+"""What is said of every set as small as those made here."""
+
+
 def counts(found: Diagnosis) -> dict[str, int]:
     return {finding.what: finding.count for finding in found.findings}
 
@@ -129,7 +133,7 @@ def ill_rows() -> list[dict[str, Any]]:
 def test_a_healthy_set(tmp_path: Path) -> None:
     found = examine([data_set("d", load_own(write(tmp_path / "d", healthy_rows()), OwnData()))])
     assert found.healthy
-    assert found.findings == []
+    assert counts(found) == FEW
     assert [facts["rows"] for facts in found.splits] == [12, 4, 4]
 
 
@@ -143,6 +147,8 @@ def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) ->
         "names_of_several_sequences": 1,
         "names_with_differing_labels": 1,
         "nearly_in_train_and_test": 1,
+        "small_valid": 5,
+        "small_test": 5,
         "short": 1,
         "unusual_letters": 1,
     }
@@ -174,11 +180,29 @@ def test_labels_that_mislead(tmp_path: Path) -> None:
         "one_class_in_valid": 1,
         "one_class_in_test": 1,
         "imbalance": 11,
+        "rare_classes": 1,
+        **FEW,
     }
     for i, row in enumerate(rows):
         row["label"] = 0.1 * i if i < 15 else 400.5 if i == 15 else 1.5
     found = counts(examine([data_set("e", load_own(write(tmp_path / "e", rows), OwnData()))]))
-    assert found == {"far_values_in_valid": 1, "constant_in_test": 1}
+    assert found == {"far_values_in_valid": 1, "constant_in_test": 1, **FEW}
+
+
+def test_few_rows_of_a_class_and_few_proteins_of_a_split(tmp_path: Path) -> None:
+    splits = ["train"] * 30 + ["valid"] * 20 + ["test"] * 19
+    names = ["common"] * 21 + ["five"] * 5 + ["four"] * 4 + ["common", "five", "four"] * 13
+    rows = [
+        {"name": f"p{i}", "aa_seq": sequence(), "label": name, "split": split}
+        for i, (name, split) in enumerate(zip(names, splits, strict=True))
+    ]
+    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))])
+    assert counts(found) == {"small_test": 19, "rare_classes": 1}
+    assert found.findings[1].examples == ("four (4)",)
+    assert found.healthy
+    many = [{**row, "label": ["common", row["label"]]} for row in rows]
+    found = examine([data_set("e", load_own(write(tmp_path / "e", many), OwnData()))])
+    assert found.findings[1].examples == ("four (4)",)
 
 
 def test_tokens_that_follow_the_class(tmp_path: Path) -> None:
@@ -188,5 +212,5 @@ def test_tokens_that_follow_the_class(tmp_path: Path) -> None:
             row["ss8_seq"] = "H" * 80
     loaded = load_own(write(tmp_path / "d", rows), OwnData(), "pdb")
     found = examine([data_set("d", loaded)])
-    assert counts(found) == {"uneven_tokens_by_class": 100, "without_tokens": 10}
+    assert counts(found) == {"uneven_tokens_by_class": 100, "without_tokens": 10, **FEW}
     assert found.findings[0].examples == ("no: 0%", "yes: 100%")

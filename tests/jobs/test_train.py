@@ -131,7 +131,8 @@ class StoppingAt(Noting):
 
 
 def test_a_training_that_was_stopped_goes_on(store: Store, tmp_path: Path) -> None:
-    task = labelled(store, some_proteins(12))
+    task = replace(labelled(store, some_proteins(12)), monitor="accuracy")  # valid is of one class
+    store.add_task(task)
     inputs = prepare(store, task.name, plm="onehot", alphabets=("dssp",), source="esmfold")
     config = replace(CONFIG, batch_tokens=6)
     args = (inputs, ADAPTER | {"alphabets": ("dssp",)}, config)

@@ -6,6 +6,7 @@ from sesstore.reports.methods import methods
 from sesstore.reports.runreport import write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
+from sesstore.training.runs import Caution
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -68,12 +69,16 @@ def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables) -> No
     baselines = BaselineReport(
         "test", "mcc", metrics, intervals, seconds, "linear", 0.05, 0.01, 0.09
     )
-    found = replace(findings(seeds=1), rows=None, along=(), drawn="", baselines=baselines)
+    caution = Caution("one_class", "all predictions are of one class", "train longer")
+    found = replace(
+        findings(seeds=1), rows=None, along=(), drawn="", baselines=baselines, cautions=(caution,)
+    )
     page = write_report(found, tmp_path)[0]
+    assert "all predictions are of one class. Train longer" in page.read_text()
     assert "is better than the best simple model (linear)" in page.read_text()
     (table,) = [rows for rows in tables(page) if rows and rows[0].get("model") == "trivial"]
     assert [list(row.values())[2] for row in table] == ["-", "0.4321"]
-    assert [list(row.values())[3] for row in table] == ["", "0.3100 to 0.5200"]
+    assert [list(row.values())[3] for row in table] == ["-", "0.3100 to 0.5200"]
 
 
 def test_pages_open_without_errors(report_of, compared, browser) -> None:

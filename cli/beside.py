@@ -1,15 +1,17 @@
-"""What simple models reach, beside a training: shared by ``train`` and ``evaluate``."""
+"""What stands beside a result: cautions, and what simple models reach."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .output import Output, duration
+from .output import Output, between, duration
 
 if TYPE_CHECKING:
     from sesstore.store import Store
+    from sesstore.training.runs import Caution
 
 
 def after_training_baselines(run: str, store: Store, output: Output) -> dict[str, Any] | None:
@@ -25,7 +27,7 @@ def after_training_baselines(run: str, store: Store, output: Output) -> dict[str
             name,
             MODELS[name],
             _number(metrics[report.split][report.monitor]),
-            _between(*report.intervals[name]),
+            between(report.intervals[name]),
             duration(report.seconds[name]),
         ]
         for name, metrics in report.metrics.items()
@@ -36,9 +38,11 @@ def after_training_baselines(run: str, store: Store, output: Output) -> dict[str
     return report.to_json()
 
 
+def say_cautions(cautions: Sequence[Caution], output: Output) -> None:
+    """Say what is off with a result, and what to do."""
+    for caution in cautions:
+        output.line(f"caution: {caution.line}")
+
+
 def _number(value: float) -> str:
     return f"{value:.4f}" if value == value else "not defined"
-
-
-def _between(low: float, high: float) -> str:
-    return f"{low:.4f} to {high:.4f}" if low == low else ""
