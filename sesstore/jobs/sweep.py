@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from typing import Any, cast
 from ..adapter.model import AdapterConfig
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
+from ..provenance import without_nan
 from ..store.files import replace_file
 from ..training.fit import Member, fit_many
 from ..training.learner import FitConfig, with_seeds
@@ -243,9 +244,10 @@ def written(
     found: list[tuple[float, dict[str, Any]]] = []
     for setting, own in zip(settings, runs, strict=True):
         group: TrainReport = summary(setting.folder, own)
-        entry = {f.name: getattr(group, f.name) for f in fields(group)}
-        found.append((group.metrics["valid"][monitor], {"setting": dict(setting.values), **entry}))
+        entry = {"setting": dict(setting.values), **group.to_json()}
+        found.append((group.metrics["valid"][monitor], entry))
     found.sort(key=lambda pair: pair[0], reverse=monitor not in HIGHER_IS_WORSE)
     report.settings = [entry for _, entry in found]
-    replace_file(folder / RECORD, json.dumps(asdict(report), indent=1).encode() + b"\n")
+    record = json.dumps(without_nan(asdict(report)), indent=1)
+    replace_file(folder / RECORD, record.encode() + b"\n")
     return report
