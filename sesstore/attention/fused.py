@@ -22,24 +22,32 @@ def kernels(x: Tensor) -> Any | None:
     """Return the module `triton_kernels` if it runs where a tensor lies, else None."""
     if not x.is_cuda or (torch.is_grad_enabled() and x.requires_grad):
         return None
-    return _tried(x.device)
+    return _tried(x.device, "triton_kernels")
+
+
+def biased_attention(device: torch.device, dtype: torch.dtype, width: int) -> Any | None:
+    """Return the module `triton_attention` if it takes heads of a width where they lie, or None."""
+    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
+        return None
+    module = _tried(device, "triton_attention")
+    return module if module is not None and width <= module.WIDEST else None
 
 
 @cache
-def _tried(device: torch.device) -> Any | None:
+def _tried(device: torch.device, name: str) -> Any | None:
     if not at_least_ampere(device):
         return None
     try:
-        module = import_module(f"{__package__}.triton_kernels")
+        module = import_module(f"{__package__}.{name}")
         with torch.inference_mode(), torch.cuda.device(device):
             module.check(device)
     except Exception as problem:  # whatever a compiler, a driver or a linker may say
         first = (str(problem).splitlines() or [""])[0]
         warnings.warn(
-            f"sesstore's kernels for GPUs cannot be used ({type(problem).__name__}: {first}); "
+            f"sesstore's {name} for GPUs cannot be used ({type(problem).__name__}: {first}); "
             f"torch's operations take their place, and embedding is slower. Triton needs a C "
             f"compiler and a folder it may write to (TRITON_CACHE_DIR)",
-            stacklevel=3,
+            stacklevel=4,
         )
         return None
     return module

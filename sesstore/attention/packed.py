@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from . import efficient, native, varlen
+from . import efficient, fused, native, varlen
 from .bias import OffsetBias
 from .rotation import Rotation
 
@@ -25,7 +25,8 @@ def attend(
     """Softmax attention within each sequence, differentiable in queries, keys and values.
 
     On an x86-64 CPU in float32 our own kernel attends, on a GPU one of torch's two for sequences of
-    any length, and elsewhere torch's plain one, sequence by sequence.
+    any length, or one of our own if there is a bias, and elsewhere torch's plain one, sequence by
+    sequence.
 
     Parameters
     ----------
@@ -60,6 +61,10 @@ def attend(
         query, key = rotation(query), rotation(key)
     if bias is None and varlen.takes(query):
         return varlen.attend_varlen(query, key, value, lengths, scale)
+    if bias is not None and (kernel := fused.biased_attention(query.device, query.dtype, head_dim)):
+        ends = varlen.ends_of(lengths, query.device)
+        attended: Tensor = kernel.attend(query, key, value, ends, max(lengths), scale, bias.table)
+        return attended
     if bias is None and efficient.takes(query):
         return efficient.attend_efficient(query, key, value, lengths, scale)
     # Splitting, unlike slicing, has a gradient that is one concatenation.

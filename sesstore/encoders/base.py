@@ -341,6 +341,7 @@ _SIGNS = (
     "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
     "CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED",
     "CUSOLVER_STATUS_ALLOC_FAILED",
+    "Triton Error [CUDA]: out of memory",
     "cudaHostAlloc",
     "cudaHostRegister",
     "pin memory",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..attention import native
+from ..attention import fused, native
 from ..attention.bias import OffsetBias
 from ..attention.lengths import Lengths
 from ..attention.packed import attend_within
@@ -73,14 +73,20 @@ class T5(PackedEncoder):
         return 2 * self.spec.parameters * rows + scores
 
     def bytes_per_residue(self) -> int:
-        """Heads and hidden layer may be far wider than rows; the bias of pairs comes on top.
+        """Heads and hidden layer may be far wider than rows; the bias of pairs may come on top.
 
-        Where our CPU kernel does not attend, torch's needs that bias, the square of the length.
+        Where no kernel of ours attends, torch's needs it, and it grows with the square of the
+        length.
         """
         heads, hidden = self._widths
         activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.dtype.itemsize
         needed = max(super().bytes_per_residue(), activations + 4 * self.dim)
-        if self.device.type == "cpu" and native.kernel() is not None:
+        head_dim = heads // self.spec.heads
+        if self.device.type == "cpu":
+            ours = native.kernel()
+        else:
+            ours = fused.biased_attention(self.device, self.dtype, head_dim)
+        if ours is not None:
             return needed
         longest = self.window or 2000
         return needed + 2 * self.spec.heads * longest * self.dtype.itemsize

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from sesstore.attention import native
+from sesstore.attention import fused, native
 from sesstore.attention.bias import OffsetBias
-from sesstore.attention.packed import attend
+from sesstore.attention.packed import attend, attend_within
 from sesstore.attention.rotation import Rotation
 from sesstore.errors import InputError
 
@@ -267,3 +268,28 @@ def test_what_is_not_a_number_is_not_hidden(bad: float) -> None:
 def test_the_kernel_is_the_one_for_this_processor() -> None:
     name = {"AVX2": "_avx2", "AVX512": "_avx512"}[torch.backends.cpu.get_cpu_capability()]
     assert native.kernel().__name__ == f"sesstore.attention.{name}"
+
+
+def test_a_bias_on_a_gpu_is_for_our_kernel(monkeypatch) -> None:
+    """What reaches it, with a stand-in: the kernel itself is tested beside Triton."""
+    calls = []
+
+    def kernel(query, key, value, ends, longest, scale, table):
+        calls.append((tuple(query.shape), key.stride(0), ends.tolist(), longest, scale))
+        return query.flatten(1)
+
+    monkeypatch.setattr(
+        fused, "biased_attention", lambda device, dtype, width: SimpleNamespace(attend=kernel)
+    )
+    qkv, bias = torch.randn(9, 3, 32).double(), OffsetBias(torch.randn(2, 13))
+    assert torch.equal(attend_within(qkv, [2, 7], 2, 0.5, bias=bias), qkv[:, 0])
+    assert calls == [((9, 2, 16), 96, [0, 2, 9], 7, 0.5)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_side_by_side_is_the_same_attention(dtype) -> None:
+    qkv = torch.randn(40, 3, 32, dtype=dtype)
+    rotation = turns([33, 7], 16)
+    expected = attend(qkv[:, 0], qkv[:, 1:], [33, 7], 2, rotation=rotation)
+    found = attend_within(qkv.clone(), [33, 7], 2, rotation=rotation)
+    torch.testing.assert_close(found, expected)
