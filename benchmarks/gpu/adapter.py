@@ -12,6 +12,7 @@ import torch
 from sesstore.adapter.model import AdapterConfig
 from sesstore.streaming.batch import Batch
 from sesstore.tasks import IGNORED, Problem, Split, Task
+from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import Learner
 
 from ..differences import relative_error
@@ -56,11 +57,12 @@ def _errors(visit: Visit, dim: int, heads: int, pooling: str, problem: Problem) 
     config = replace(LONG, class_weights=None)
     learner, reference = (Learner(task, shape, config, place) for place in (visit.device, CPU))
     moved = batch.to(visit.device)
-    with torch.no_grad():
-        logits = relative_error(learner.adapter(moved), reference.adapter(batch))
     assert batch.labels is not None
     weight = reference.loss.weight(batch.labels)
-    loss, *gradients = learner.gradients(moved, weight, torch.Generator(visit.device))
+    with reproducible(visit.device):
+        with torch.no_grad():
+            logits = relative_error(learner.adapter(moved), reference.adapter(batch))
+        loss, *gradients = learner.gradients(moved, weight, torch.Generator(visit.device))
     expected, *references = reference.gradients(batch, weight, torch.Generator())
     flat = [torch.cat([g.reshape(-1).cpu() for g in part]) for part in (gradients, references)]
     return {

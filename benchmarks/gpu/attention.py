@@ -97,7 +97,7 @@ def _by_definition(
 def _speed(
     visit: Visit, heads: int, width: int, kind: str, rows: int, learns: bool
 ) -> dict[str, float]:
-    lengths = draw_lengths(rows)
+    lengths = sorted(draw_lengths(rows), reverse=True)  # as encoders have them
     size = (sum(lengths), 3, heads * width)
     qkv = torch.randn(size, device=visit.device).to(visit.half)
 

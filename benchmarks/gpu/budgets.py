@@ -8,7 +8,7 @@ import torch
 
 from ..clock import clock
 from .embedding import rates
-from .proteins import draw_lengths, draw_proteins, random_esm2
+from .proteins import draw_batch, random_esm2
 from .visit import Visit
 
 BUDGETS = (8192, 16384, 32768, 65536, 131072)
@@ -24,8 +24,8 @@ def _row(visit: Visit, name: str) -> dict[str, float]:
     encoder = random_esm2(visit, name, "fp16" if visit.gpu else "bf16")
     row = {}
     for budget in (256, 512) if visit.tiny else BUDGETS:
-        proteins = draw_proteins(draw_lengths(budget))
-        sequences = [p.sequence for p in sorted(proteins, key=len, reverse=True)]
+        proteins = draw_batch(budget)
+        sequences = [p.sequence for p in proteins]
         with torch.inference_mode():
             seconds = clock(lambda s=sequences: encoder.forward(s), visit.device, seconds=0.3)  # type: ignore[misc]
         row[f"{budget}"] = rates(visit, encoder, proteins, seconds)["share_of_peak"]

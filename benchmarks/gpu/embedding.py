@@ -15,7 +15,7 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 
 from ..clock import clock, wall
-from .proteins import draw_lengths, draw_proteins, random_esm2
+from .proteins import draw_batch, draw_lengths, draw_proteins, random_esm2
 from .visit import TEMPORARY, Visit
 
 SIZES = {"esm2_t33": 1_000_000, "esm2_t36": 350_000, "esm2_t12": 2_500_000, "esm2_t30": 1_800_000}
@@ -48,8 +48,8 @@ def _row(visit: Visit, name: str, residues: int) -> dict[str, Any]:
     for precision in ("bf16", "fp16") if visit.gpu else ("bf16",):
         encoder = None  # the one before makes room
         encoder = random_esm2(visit, name, precision)
-        batch = draw_proteins(draw_lengths(encoder.budget))
-        sequences = [p.sequence for p in sorted(batch, key=len, reverse=True)]
+        batch = draw_batch(encoder.budget)
+        sequences = [p.sequence for p in batch]
         with torch.inference_mode():
             seconds = clock(lambda e=encoder, s=sequences: e.forward(s), visit.device, seconds=0.8)  # type: ignore[misc]
         row[f"forward {precision}"] = rates(visit, encoder, batch, seconds)

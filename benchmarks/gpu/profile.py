@@ -16,7 +16,7 @@ from sesstore.training.trainer import Stream
 
 from ..epoch import LONG
 from .adapter import BOTH
-from .proteins import draw_lengths, draw_proteins, random_esm2
+from .proteins import draw_batch, random_esm2
 from .tasks import write_task
 from .visit import TEMPORARY, Visit
 from .watch import profile_kernels, synchronisations
@@ -25,7 +25,7 @@ from .watch import profile_kernels, synchronisations
 def measure(visit: Visit) -> dict[str, Any]:
     """Watch three batches of an encoder, then some steps of a training."""
     encoder = random_esm2(visit, "esm2_t6" if visit.tiny else "esm2_t33", "bf16")
-    proteins = draw_proteins(draw_lengths(3 * encoder.budget))
+    proteins = draw_batch(3 * encoder.budget)
     list(encoder.encode(proteins[:50]))
     with synchronisations(visit) as waits:
         list(encoder.encode(proteins))

@@ -49,6 +49,14 @@ def draw_proteins(lengths: Sequence[int], seed: int = 0) -> list[Protein]:
     ]
 
 
+def draw_batch(budget: int) -> list[Protein]:
+    """Draw a batch of so many rows, BOS and EOS included, longest protein first."""
+    lengths = draw_lengths(budget)
+    while sum(lengths) + 2 * len(lengths) > budget:
+        lengths.pop()
+    return draw_proteins(sorted(lengths, reverse=True))
+
+
 def random_esm2(visit: Visit, name: str, precision: str, **shape: int) -> esm.Esm:
     """Return an ESM-2 on the device with random weights that never were in a file."""
     if visit.tiny:
