@@ -20,7 +20,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.epoch import machine, matmul_peak, timed
+from benchmarks.clock import wall
+from benchmarks.epoch import CPU, machine
+from benchmarks.peak import matmul_peak
 from sesstore.attention import native
 from sesstore.attention.packed import attend
 from sesstore.attention.rotation import Rotation, frequencies
@@ -59,14 +61,14 @@ def _row(width: int, heads: int, length: int, rounds: int) -> dict[str, Any]:
     kernel, best = native.kernel, dict.fromkeys(("", "torch_"), (0.0, 0.0))
     peak = 0.0
     for _ in range(rounds):
-        peak = max(peak, matmul_peak(repeats=2))
+        peak = max(peak, matmul_peak(CPU, repeats=2))
         for name in best:
             native.kernel = kernel if not name else _absent  # type: ignore[assignment]
             try:
                 out = attend(query, key_value, lengths, heads, rotation=rotation)
-                forward = timed(lambda: _forward(query, key_value, lengths, heads, rotation))
+                forward = wall(lambda: _forward(query, key_value, lengths, heads, rotation), CPU)
                 inputs = (query, key_value)
-                backward = timed(lambda o=out, i=inputs: torch.autograd.grad(o, i, toward))  # type: ignore[misc]
+                backward = wall(lambda o=out, i=inputs: torch.autograd.grad(o, i, toward), CPU)  # type: ignore[misc]
             finally:
                 native.kernel = kernel
             best[name] = (

@@ -5,11 +5,12 @@ the loop, padded; (b) from HDF5 held in memory as float32, padded; (c) sesstore 
 sesstore with everything in memory; (e) what the matrix-multiply peak would allow. Lengths are those
 of ``../shared/data/deeploc_binary`` where at hand; values are random, which costs the same. (a) is
 measured on some batches. Every way runs in every round and its best round counts; a time is given
-for a million residues.
+for a million residues. On a GPU (a) and (b) run in bf16, too, and the peak is of half precision.
 
 ::
 
     python -m benchmarks.epoch --json
+    python -m benchmarks.epoch --device cuda --proteins 1000 --models t33     # on a GPU
     python -m benchmarks.epoch --models t12 --proteins 40 --plm-batches 1     # a quick look
 """
 
@@ -23,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.clock import wall
+from benchmarks.peak import matmul_peak
 from benchmarks.rivals import (
     PaddedTraining,
     cached_epoch,
@@ -64,13 +68,15 @@ def main() -> None:
     parser.add_argument("--proteins", type=int, default=200, help="a random sample of them")
     parser.add_argument("--plm-batches", type=int, default=2, help="for (a)")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     lengths = real_lengths(given.proteins)
     table: list[dict[str, Any]] = []
     for name in given.models.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            made = Bench(name, lengths, Path(folder), given.plm_batches)
+            device = torch.device(given.device)
+            made = Bench(name, lengths, Path(folder), given.plm_batches, device)
             table.append(made.row(given.rounds))
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
     if given.json:
@@ -107,12 +113,15 @@ class Bench:
         Scratch.
     plm_batches : int
         How many batches (a) is measured on; 0 leaves it out.
+    device : torch.device
+        Where all of them train.
     """
 
     name: str
     lengths: list[int]
     folder: Path
     plm_batches: int
+    device: torch.device = CPU
 
     def __post_init__(self) -> None:
         self.dim, self.layers = MODELS[self.name]
@@ -125,62 +134,70 @@ class Bench:
         ]
         self.task = fill(self.folder / "store", self.dim, values, codes)
         write_hdf5(self.folder / "all.h5", values)
-        tensors = [tuple(torch.from_numpy(c.astype(np.int64)) for c in pair) for pair in codes]
         labels = torch.tensor(self.task.splits["train"].labels)
-        self.padded = PaddedTraining(self.dim, tensors, labels)  # type: ignore[arg-type]
+        self.padded = PaddedTraining(self.dim, codes, labels, self.device)
         self.residues = sum(self.lengths)
         self.waited = 0.0
 
     def row(self, rounds: int) -> dict[str, Any]:
         """Seconds for a million residues of each way, best of all rounds."""
-        learner = Learner(self.task, AdapterConfig(self.dim, 2), LONG, CPU)
+        learner = Learner(self.task, AdapterConfig(self.dim, 2), LONG, self.device)
         flops = learner.adapter.training_flops(self.lengths)
-        held, streams = (
-            read_hdf5(self.folder / "all.h5"),
-            {r: self._stream(r) for r in ("disk", "ram")},
-        )
-        model = plm(self.dim, self.layers) if self.plm_batches else None
+        held = read_hdf5(self.folder / "all.h5")
+        streams = {residency: self._stream(residency) for residency in ("disk", "ram")}
+        model = plm(self.dim, self.layers).to(self.device) if self.plm_batches else None
         best: dict[str, float] = {}
 
-        def keep(name: str, seconds: float) -> None:
+        def keep(name: str, residues: int, work: Callable[[], object]) -> None:
+            seconds = wall(work, self.device) / residues
             best[name] = min(seconds, best.get(name, seconds))
 
         self._ours(learner, streams["disk"])  # warm: page cache, allocator, kernels
         for _ in range(rounds):
-            keep("matmul_peak", flops / matmul_peak() / self.residues)
-            keep(
-                "sesstore_disk", timed(lambda: self._ours(learner, streams["disk"])) / self.residues
-            )
-            keep("sesstore_ram", timed(lambda: self._ours(learner, streams["ram"])) / self.residues)
-            keep("padded_cache", timed(lambda: cached_epoch(self.padded, held)) / self.residues)
-            if model is not None:
-                keep("plm_in_loop", self._with_plm(model))
+            peak = flops / matmul_peak(self.device) / self.residues
+            best["matmul_peak"] = min(peak, best.get("matmul_peak", peak))
+            for residency, stream in streams.items():
+                keep(f"sesstore_{residency}", self.residues, partial(self._ours, learner, stream))
+            for name, dtype in self._types.items():
+                keep(f"padded_cache{name}", self.residues, partial(self._cached, held, dtype))
+                if model is not None:
+                    batches = list(padded_batches(self.lengths))[: self.plm_batches]
+                    residues = sum(self.lengths[i] for batch in batches for i in batch)
+                    work = partial(self._with_plm, model.to(dtype), batches, dtype)
+                    keep(f"plm_in_loop{name}", residues, work)
         seconds = {f"{name}_s": value * 1e6 for name, value in best.items()}
         return {"model": self.name, "dim": self.dim, **seconds, "wait_share": self.waited}
 
+    @property
+    def _types(self) -> dict[str, torch.dtype]:
+        """Arithmetic of the rivals, by what is added to their names."""
+        half = {"_bf16": torch.bfloat16} if self.device.type == "cuda" else {}
+        return {"": torch.float32, **half}
+
     def _stream(self, residency: str) -> Stream:
         store = Store.open(self.folder / "store")
-        config = replace(LONG, residency=residency)
-        return Stream(self.task, store.embeddings(), store.tokens("made"), config, BOTH, CPU)
+        made = store.embeddings(), store.tokens("made"), replace(LONG, residency=residency)
+        return Stream(self.task, *made, BOTH, self.device)
 
     def _ours(self, learner: Learner, stream: Stream) -> None:
         plan = stream.plan(1)
-        loader, began = Loader(stream.data["train"], plan.batches, CPU), time.perf_counter()
-        with workers(CPU) as hands:
+        loader, began = Loader(stream.data["train"], plan.batches, self.device), time.perf_counter()
+        with workers(self.device) as hands:
             for number, batch in enumerate(loader):
                 learner.step(batch, 1, number, len(plan.batches), hands)
         if stream.residency == "disk":
             self.waited = loader.waited / (time.perf_counter() - began)
 
-    def _with_plm(self, model: torch.nn.Module) -> float:
-        batches = list(padded_batches(self.lengths))[: self.plm_batches]
-        residues = sum(self.lengths[i] for batch in batches for i in batch)
+    def _cached(self, held: list[torch.Tensor], dtype: torch.dtype) -> None:
+        with self.padded.computing_in(dtype):
+            cached_epoch(self.padded, held)
 
-        def steps() -> None:
+    def _with_plm(
+        self, model: torch.nn.Module, batches: list[list[int]], dtype: torch.dtype
+    ) -> None:
+        with self.padded.computing_in(dtype):
             for batch in batches:
                 plm_step(model, self.padded, batch, self.lengths)
-
-        return timed(steps) / residues
 
 
 def fill(path: Path, dim: int, values: list[np.ndarray], codes: list[Any]) -> Task:
@@ -206,25 +223,12 @@ def fill(path: Path, dim: int, values: list[np.ndarray], codes: list[Any]) -> Ta
     )
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds a piece of work takes."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def matmul_peak(size: int = 2048, repeats: int = 6) -> float:
-    """Floating-point operations a second of a large float32 product: the best of some."""
-    a, b, out = (torch.randn(size, size) for _ in range(3))
-    best = min(timed(lambda: torch.mm(a, b, out=out)) for _ in range(repeats))
-    return 2 * size**3 / best
-
-
 def machine() -> dict[str, Any]:
     """What it ran on."""
     return {
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
         "platform": platform.platform(),
     }
@@ -235,9 +239,9 @@ def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     found = {}
     for row in table:
         name, ours = row["model"], row["sesstore_disk_s"]
-        if "plm_in_loop_s" in row:
-            found[f"epoch_{name}_vs_plm_in_loop"] = row["plm_in_loop_s"] / ours
-        found[f"epoch_{name}_vs_padded_cache"] = row["padded_cache_s"] / ours
+        for rival in ("plm_in_loop", "plm_in_loop_bf16", "padded_cache", "padded_cache_bf16"):
+            if f"{rival}_s" in row:
+                found[f"epoch_{name}_vs_{rival}"] = row[f"{rival}_s"] / ours
         found[f"epoch_{name}_share_of_matmul_peak"] = row["matmul_peak_s"] / ours
     found["disk_vs_ram"] = float(
         np.mean([r["sesstore_disk_s"] / r["sesstore_ram_s"] for r in table])

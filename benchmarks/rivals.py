@@ -8,6 +8,7 @@ into memory as float32 tensors and pads them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -87,16 +88,35 @@ class PaddedTraining:
     ----------
     dim : int
         d.
-    codes : sequence of (Tensor, Tensor)
+    codes : sequence of (ndarray, ndarray)
         foldseek and dssp codes [L] of each protein.
     labels : Tensor, shape=(N,)
         Class of each protein.
+    device : torch.device
+        Where it trains.
     """
 
-    def __init__(self, dim: int, codes: Sequence[tuple[Tensor, Tensor]], labels: Tensor) -> None:
-        self.adapter = PaddedAdapter(dim)
+    def __init__(
+        self,
+        dim: int,
+        codes: Sequence[Sequence[np.ndarray]],
+        labels: Tensor,
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self.adapter = PaddedAdapter(dim).to(device)
         self.optimiser = torch.optim.AdamW(self.adapter.parameters(), lr=5e-4)
-        self.codes, self.labels = codes, labels
+        self.codes = [
+            tuple(torch.from_numpy(c.astype(np.int64)).to(device) for c in pair) for pair in codes
+        ]
+        self.labels = labels.to(device)
+
+    @contextmanager
+    def computing_in(self, dtype: torch.dtype) -> Iterator[None]:
+        """Compute in this type (by autocast); tensors are made on the device meanwhile."""
+        half = torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32)
+        with self.device, half:
+            yield
 
     def step(self, batch: list[int], x: Tensor, real: Tensor) -> None:
         """Learn from one batch of embeddings [B, L, d]."""
@@ -166,4 +186,5 @@ def cached_epoch(training: PaddedTraining, held: list[Tensor]) -> None:
     lengths = [len(one) for one in held]
     for batch in padded_batches(lengths):
         x = nn.utils.rnn.pad_sequence([held[i] for i in batch], batch_first=True)
-        training.step(batch, x, real_residues([lengths[i] for i in batch]))
+        real = real_residues([lengths[i] for i in batch])
+        training.step(batch, x.to(training.device), real)

@@ -112,18 +112,15 @@ def _plm_in_the_loop(
     model = transformers_model(visit, spec)
     with device:  # the rivals make their tensors where they are told to by default
         labels = torch.tensor(task.splits["train"].labels)
-        tensors = [tuple(torch.from_numpy(c.astype(np.int64)).to(device) for c in p) for p in codes]
         for name, dtype in (("plm fp32", torch.float32), ("plm bf16", torch.bfloat16)):
             if dtype == torch.bfloat16 and not visit.gpu:
                 continue
-            rival = PaddedTraining(spec.dim, tensors, labels)  # type: ignore[arg-type]
-            rival.adapter.to(device)
+            rival = PaddedTraining(spec.dim, codes, labels, device)
             model.to(dtype)
             few = batches if dtype == torch.bfloat16 else batches[: max(len(batches) // 3, 1)]
 
             def steps(rival: Any = rival, dtype: Any = dtype, few: Any = few) -> None:
-                half = dtype == torch.bfloat16
-                with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                with rival.computing_in(dtype):
                     for batch in few:
                         plm_step(model, rival, batch, lengths)
 
