@@ -50,6 +50,7 @@ from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store
 from sesstore.streaming.loader import Loader
 from sesstore.tasks import Problem, Split, Task
+from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import FitConfig, Learner
 from sesstore.training.trainer import Stream
 
@@ -182,7 +183,7 @@ class Bench:
     def _ours(self, learner: Learner, stream: Stream) -> None:
         plan = stream.plan(1)
         loader, began = Loader(stream.data["train"], plan.batches, self.device), time.perf_counter()
-        with workers(self.device) as hands:
+        with reproducible(self.device), workers(self.device) as hands:
             for number, batch in enumerate(loader):
                 learner.step(batch, 1, number, len(plan.batches), hands)
         if stream.residency == "disk":
