@@ -81,6 +81,15 @@ def test_a_device_is_filled_through_a_small_buffer(stored_as, monkeypatch, dtype
     assert sizes[0] < len(expected) / 3
 
 
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+@pytest.mark.parametrize("rows", [[5], list(range(24)), [3, 3, 0]])
+def test_several_threads_read_what_one_does(stored_as, dtype, rows) -> None:
+    """A GPU's batch, here without one."""
+    view, index = stored_as(dtype).store.embeddings(), np.array(rows)
+    expected = reader.gathered(view, index)
+    assert torch.equal(reader.gathered(view, index, torch.device("meta")), expected)
+
+
 @pytest.mark.parametrize("residency", ["disk", "ram"])
 def test_values_for_a_gpu_are_read_into_the_memory_they_are_copied_from(
     stored, monkeypatch, residency

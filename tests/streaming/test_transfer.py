@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sesstore.streaming import batch as batches
+from sesstore.streaming import lengths
 from sesstore.streaming.batch import Batch
 from sesstore.streaming.loader import Loader
 from sesstore.streaming.reader import SplitData
@@ -44,7 +45,8 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", entered)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: own)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda t, s: recorded.append((t, s)))
-    monkeypatch.setattr(batches, "to_device", lambda tensor, device: tensor.clone())
+    for module in (batches, lengths):
+        monkeypatch.setattr(module, "to_device", lambda tensor, device: tensor.clone())
     return own, recorded, threads
 
 
@@ -55,7 +57,8 @@ def test_the_reader_works_on_the_device_of_the_thread_that_asked(gpu, stored) ->
     taken = list(Loader(split, plan, torch.device("cuda")))
     assert threads == [("sesstore-reader", torch.device("cuda:1"))]
     assert own.events == [f"event {i}" for i in range(3)]  # each batch after its own copy
-    assert [tensor.data_ptr() for tensor, _ in recorded] == [b.values.data_ptr() for b in taken]
+    expected = [tensor for batch in taken for tensor in (batch.values, batch.lengths.ends)]
+    assert [id(tensor) for tensor, _ in recorded] == [id(tensor) for tensor in expected]
     assert all(b.values.dtype == torch.float16 for b in taken)  # cast on the GPU, not before
 
 
@@ -68,7 +71,9 @@ def test_a_batch_keeps_labels_and_index_for_the_host(gpu) -> None:
     assert transfer.receive(there, event) is there
     _, recorded, _ = gpu
     assert [id(tensor) for tensor, _ in recorded] == [id(tensor) for tensor in there.tensors()]
-    assert len(there.tensors()) == 3
+    assert len(there.tensors()) == 4
+    assert there.lengths == batch.lengths
+    assert there.lengths.owners.tolist() == [0, 0, 1, 1, 1]
     assert there.labels is not batch.labels
     assert there.labels_on_host is batch.labels
     assert there.index is batch.index
