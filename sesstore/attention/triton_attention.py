@@ -20,8 +20,9 @@ from torch import Tensor
 WIDEST = 128
 """Columns of a head that fit on a multiprocessor of any card."""
 
-_QUERIES, _KEYS = 128, 64
-"""Rows of a block of queries, and of keys."""
+_NARROW, _WIDE = (64, 64, 4), (128, 32, 8)
+"""Rows of a block of queries and of keys, and warps, for heads of up to 64 columns and for wider
+ones: the largest whose numbers all stay in registers (compiled for sm_90 by Triton 3.6)."""
 
 
 @triton.jit
@@ -101,13 +102,13 @@ def attend(
     """
     rows, heads, width = query.shape
     out = torch.empty(rows, heads * width, dtype=query.dtype, device=query.device)
-    grid = (triton.cdiv(longest, _QUERIES), heads, len(ends) - 1)
+    queries, keys, warps = _NARROW if width <= 64 else _WIDE
+    grid = (triton.cdiv(longest, queries), heads, len(ends) - 1)
     with torch.cuda.device_of(query):
         _attend[grid](
             query, key, value, out, table, ends, query.stride(0), key.stride(0),
             value.stride(0), out.stride(0), table.shape[1] // 2, scale, math.log2(math.e), width,
-            max(triton.next_power_of_2(width), 16), _QUERIES, _KEYS,
-            num_warps=8 if width > 64 else 4, num_stages=2,
+            max(triton.next_power_of_2(width), 16), queries, keys, num_warps=warps, num_stages=2,
         )  # fmt: skip
     return out
 

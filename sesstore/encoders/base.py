@@ -167,8 +167,8 @@ class PackedEncoder(ABC):
 
     @property
     def _block(self) -> int:
-        """Batches are filled up to a multiple of so many rows; on a CPU not at all."""
-        if self.device.type == "cpu":
+        """Batches are filled up to a multiple of so many rows on a CUDA device, else not at all."""
+        if self.device.type != "cuda":
             return 1
         return min(BLOCK, 1 << max(self.budget.bit_length() - 1, 0))
 
@@ -220,7 +220,7 @@ class PackedEncoder(ABC):
         free = free_memory(self.device)
         at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
         rows = max(min(self.budget, free // 2 // (self.bytes_per_residue() * at_once)), 1)
-        return rows if self.device.type == "cpu" else _whole_blocks(rows)
+        return _whole_blocks(rows) if self.device.type == "cuda" else rows
 
     def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
         batches = self._batches(pieces)
@@ -238,7 +238,7 @@ class PackedEncoder(ABC):
             return
         share = 1 if len(batch) == 1 else 2  # one alone is tried again, without what fills a block
         self.budget = max(min(self.budget, self._rows(batch) // share), 1)
-        if self.device.type != "cpu":
+        if self.device.type == "cuda":
             self.budget = _whole_blocks(self.budget)
         if len(batch) == 1:
             yield batch[0], self._run_alone(batch)

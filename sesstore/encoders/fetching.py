@@ -39,7 +39,7 @@ def fetched(values: Tensor) -> Callable[[], tuple[Values, bool]]:
     half = values.dtype == torch.float16
     total = values.sum(dtype=torch.float32) if half else values.new_zeros(())
     if not values.is_cuda:
-        return lambda: (np.asarray(values.numpy()), bool(total.isfinite()))
+        return lambda: (np.asarray(values.cpu().numpy()), bool(total.isfinite()))
     own = _stream(values.device)
     host, sum_there = (_host_memory(x.shape, x.dtype) for x in (values, total))
     own.wait_stream(torch.cuda.current_stream(values.device))

@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..attention import fused, native
 from ..attention.bias import OffsetBias
+from ..attention.devices import to_device
 from ..attention.lengths import Lengths
 from ..attention.packed import attend_within
 from ..errors import WeightsError
@@ -144,7 +145,7 @@ class _Trunk:
         """Bias of keys `longest` - 1 before to as far behind the query: [heads, 2 longest - 1]."""
         offset = torch.arange(1 - longest, longest)
         buckets = bucket(offset, self._bias.shape[1], self._distance)
-        return self._bias[:, buckets.to(self._bias.device)]
+        return self._bias[:, to_device(buckets, self._bias.device)]
 
 
 @dataclass

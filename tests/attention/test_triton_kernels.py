@@ -105,7 +105,7 @@ def biased():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-@pytest.mark.parametrize("width", [16, 24, 8])
+@pytest.mark.parametrize("width", [16, 24, 8, 80])
 def test_attention_with_a_bias_by_distance(biased, dtype, width) -> None:
     lengths, heads = [150, 1, 64, 129], 2
     longest, rows = max(lengths), sum(lengths)
