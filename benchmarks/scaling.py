@@ -40,7 +40,7 @@ from sesstore.jobs.engines.cluster import Cluster, connected
 from sesstore.jobs.engines.driver import Driver
 from sesstore.jobs.engines.embedworker import EmbedOrder
 from sesstore.jobs.engines.ledger import Ledger
-from sesstore.jobs.engines.portions import Portion, cut
+from sesstore.jobs.engines.portions import FOR_CPUS, Portion, cut
 from sesstore.jobs.engines.rayembed import embed_on_ray
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
@@ -106,7 +106,7 @@ def _proteins(count: int) -> list[Protein]:
 def _driver(proteins: list[Protein], workers: int) -> dict[str, float]:
     """The bookkeeping of a whole run, of which workers take no time."""
     began = time.perf_counter()
-    portions = cut(proteins, lambda length: length, workers)
+    portions = cut(proteins, lambda length: length, workers, FOR_CPUS)
     crew = SimulatedCrew([AnswerAtOnce() for _ in range(workers)], 0)
     _drive(crew, portions)
     took = time.perf_counter() - began
@@ -131,7 +131,7 @@ def _store(proteins: list[Protein], workers: int, folder: Path) -> dict[str, flo
     )
     crew = SimulatedCrew([EmbedWorker(order) for _ in range(workers)], workers, eager=True)
     began = time.perf_counter()
-    _drive(crew, cut(proteins, lambda length: length, workers))
+    _drive(crew, cut(proteins, lambda length: length, workers, FOR_CPUS))
     took = time.perf_counter() - began
     view = store.embeddings()
     if len(view) != len(proteins):

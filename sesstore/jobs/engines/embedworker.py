@@ -1,8 +1,8 @@
 """What one worker of an embedding run does, wherever it runs: encode portions, commit segments.
 
-It loads its encoder once and keeps one segment open over portions; it commits that now and then,
-and when told to. `EmbedWorker.stop` and `EmbedWorker.progress` are called from another thread
-while `EmbedWorker.work` runs.
+It loads its encoder once and keeps segments open over portions; it commits them now and then, and
+when told to. Until then writing overlaps with the next portion. `EmbedWorker.stop` and
+`EmbedWorker.progress` are called from another thread while `EmbedWorker.work` runs.
 """
 
 from __future__ import annotations
@@ -105,7 +105,6 @@ class EmbedWorker:
             self._residues += len(embedding)
             if self._stop.is_set():
                 break
-        self._background.flush()
         if self._stop.is_set() and len(encoded) < len(proteins):
             return Done(False, [])
         self._pending.append(number)
@@ -113,7 +112,14 @@ class EmbedWorker:
         return Done(True, self.commit() if due else [], self._reasons(proteins, encoded))
 
     def commit(self) -> list[int]:
-        """Commit what is in hand; return the portions that are in the store by that."""
+        """Commit what is in hand; return the portions that are in the store by that.
+
+        Raises
+        ------
+        StorageFullError
+            No space left; all segments committed before stay.
+        """
+        self._background.flush()
         self._writer.commit()
         settled, self._pending = self._pending, []
         return settled

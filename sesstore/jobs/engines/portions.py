@@ -1,9 +1,10 @@
 """Portions: what a worker takes at a time, all of roughly one cost, the longest proteins first.
 
-A portion, not a protein, is the unit of all bookkeeping: some hundred proteins, a few seconds to a
-few minutes of work. Large ones cost less to hand out; small ones lose less when a worker dies, and
-let all workers end together. So there are at least sixteen a worker, and none is larger than what
-fits a call without a copy in Ray's object store.
+A portion, not a protein, is the unit of all bookkeeping: a few seconds to a few minutes of work.
+Large ones cost less to hand out; small ones lose less when a worker dies, and let all workers end
+together. So there are sixteen a worker, within limits: on CPUs none is larger than what fits a call
+without a copy in Ray's object store; a GPU, which runs empty at the end of each, gets some whole
+batches, and up to two million residues.
 """
 
 from __future__ import annotations
@@ -17,11 +18,31 @@ from ...proteins import Protein
 
 Item = TypeVar("Item")
 
-MOST_RESIDUES = 1 << 16
-MOST_FLOPS = 5e13
-"""A second on a fast GPU, some minutes on a CPU core."""
-
 PORTIONS_A_WORKER = 16
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large portions are.
+
+    Parameters
+    ----------
+    least_residues : int
+        None but the last has fewer, however few there are for a worker.
+    most_residues, most_flops : int, float
+        None that has several proteins and the least goes on beyond these.
+    """
+
+    least_residues: int
+    most_residues: int
+    most_flops: float
+
+
+FOR_CPUS = Limits(0, 1 << 16, 5e13)
+"""At most some minutes on a core."""
+
+FOR_GPUS = Limits(1 << 17, 1 << 21, 5e15)
+"""Two batches at least; at most some ten seconds on a fast one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +95,7 @@ class Done:
 
 
 def cut(
-    proteins: Iterable[Protein], flops: Callable[[int], int], workers: int
+    proteins: Iterable[Protein], flops: Callable[[int], int], workers: int, limits: Limits
 ) -> list[Portion[Protein]]:
     """Cut proteins into portions of roughly equal cost.
 
@@ -86,6 +107,8 @@ def cut(
         none (a lookup), residues count instead.
     workers : int
         How many there are to be busy.
+    limits : Limits
+        `FOR_CPUS` or `FOR_GPUS`, by what workers run on.
 
     Returns
     -------
@@ -95,12 +118,13 @@ def cut(
     ordered = sorted(proteins, key=lambda protein: (-len(protein), protein.digest))
     cost_of = cache(lambda length: flops(length) or length)
     total = sum(cost_of(len(protein)) for protein in ordered)
-    limit = min(total / (workers * PORTIONS_A_WORKER), MOST_FLOPS)
+    most = min(total / (workers * PORTIONS_A_WORKER), limits.most_flops)
     portions: list[Portion[Protein]] = []
     taken: list[Protein] = []
     size = cost = 0
     for protein in ordered:
-        if taken and (cost >= limit or size + len(protein) > MOST_RESIDUES):
+        enough = cost >= most and size >= limits.least_residues
+        if taken and (enough or size + len(protein) > limits.most_residues):
             portions.append(Portion(taken, size, cost))
             taken, size, cost = [], 0, 0
         taken.append(protein)

@@ -32,7 +32,7 @@ from .crew import Crew
 from .driver import Driver
 from .embedworker import COMMIT_SECONDS, EmbedOrder, EmbedWorker
 from .ledger import Ledger
-from .portions import Portion, cut
+from .portions import FOR_CPUS, FOR_GPUS, Portion, cut
 
 
 def embed_on_ray(
@@ -189,7 +189,8 @@ class _Embedding:
         progress.note(
             f"{count} workers with {'a GPU' if gpus else f'{cluster.threads} CPU threads'} each"
         )
-        ledger = Ledger(cut(self._plan.todo, self._encoder.flops, count))
+        limits = FOR_GPUS if gpus else FOR_CPUS
+        ledger = Ledger(cut(self._plan.todo, self._encoder.flops, count, limits))
         crew = Crew(
             self._ray,
             EmbedWorker,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 from types import SimpleNamespace
@@ -62,6 +63,24 @@ def test_portions_are_settled_when_they_are_committed(store, made_worker, protei
     (segment,) = store.embeddings().segments
     made = segment.attributes["circumstances"]
     assert (made["made"], made["device"][:4]) == ("here", "cpu,")
+
+
+def test_the_next_portion_does_not_wait_until_one_is_written(
+    store, made_worker, monkeypatch
+) -> None:
+    go, worker = threading.Event(), made_worker()
+
+    def held_up(embedding, dtype: str, **how):
+        go.wait(30)
+        return to_storage(embedding, dtype, **how)
+
+    monkeypatch.setattr(writing, "to_storage", held_up)
+    for number, text in enumerate(("MKV", "MKL", "MKI")):
+        assert worker.work(number, [text]).committed == []
+    threading.Timer(0.1, go.set).start()
+    assert worker.commit() == [0, 1, 2]
+    assert stored(store) == 3
+    worker.close()
 
 
 def test_what_is_due_is_committed_with_its_portion(store, made_worker, proteins) -> None:

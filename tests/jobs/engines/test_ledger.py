@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sesstore.jobs.engines.ledger import Ledger
-from sesstore.jobs.engines.portions import MOST_FLOPS, MOST_RESIDUES, Portion, cut
+from sesstore.jobs.engines.portions import FOR_CPUS, FOR_GPUS, Portion, cut
 from sesstore.proteins import Protein
 
 
@@ -22,7 +22,7 @@ def portions(count: int, items: int = 4) -> list[Portion[int]]:
 )
 def test_portions_are_balanced_longest_first_and_complete(found, workers) -> None:
     proteins = [Protein("", sequence) for sequence in found]
-    cutted = cut(proteins, lambda length: length * length, workers)
+    cutted = cut(proteins, lambda length: length * length, workers, FOR_CPUS)
     assert sorted(p.sequence for one in cutted for p in one.items) == sorted(found)
     lengths = [len(p) for one in cutted for p in one.items]
     assert lengths == sorted(lengths, reverse=True)
@@ -33,17 +33,32 @@ def test_portions_are_balanced_longest_first_and_complete(found, workers) -> Non
 
 def test_a_portion_of_lookups_is_as_large_as_a_call_takes() -> None:
     proteins = [Protein(str(i), "A" * 1000) for i in range(2000)]
-    sizes = [one.size for one in cut(proteins, lambda length: 0, 1)]
-    assert max(sizes) == MOST_RESIDUES // 1000 * 1000
+    sizes = [one.size for one in cut(proteins, lambda length: 0, 1, FOR_CPUS)]
+    assert max(sizes) == FOR_CPUS.most_residues // 1000 * 1000
     assert sizes[:-1] == [max(sizes)] * (len(sizes) - 1)
 
 
 def test_portions_fit_a_call_and_a_few_minutes() -> None:
     proteins = [Protein("", "A" * 400 + "C" * i) for i in range(400)]
-    assert max(one.size for one in cut(proteins, lambda length: 0, 1)) <= MOST_RESIDUES
-    heavy = cut(proteins, lambda length: int(MOST_FLOPS) // 3, 1)
+    assert (
+        max(one.size for one in cut(proteins, lambda length: 0, 1, FOR_CPUS))
+        <= FOR_CPUS.most_residues
+    )
+    heavy = cut(proteins, lambda length: int(FOR_CPUS.most_flops) // 3, 1, FOR_CPUS)
     assert max(len(one.items) for one in heavy) == 4
-    assert cut([], lambda length: 1, 2) == []
+    assert cut([], lambda length: 1, 2, FOR_CPUS) == []
+
+
+def test_a_gpu_gets_whole_batches_and_at_most_two_million_residues() -> None:
+    proteins = [Protein(str(i), "A" * 1000) for i in range(5000)]
+    few = [one.size for one in cut(proteins[:300], lambda length: 10**9 * length, 2, FOR_GPUS)]
+    assert few == [132_000, 132_000, 36_000]
+    for flops, size in ((1, 2_097_000), (10**9, 2_097_000), (10**10, 500_000), (10**12, 132_000)):
+        sizes = [
+            one.size for one in cut(proteins * 16, lambda length, f=flops: f * length, 1, FOR_GPUS)
+        ]
+        assert set(sizes[:-1]) == {size}
+        assert sizes[-1] <= size
 
 
 @given(st.integers(1, 12), st.integers(1, 4), st.integers(0, 2**32))
