@@ -17,19 +17,16 @@ from typing import Any
 import torch
 
 from ..attention.devices import at_least_ampere
-from ..encoders.devices import WORKSPACE, WORKSPACES
+from ..encoders.devices import WORKSPACE, WORKSPACES, exact_products
 from ..progress import SILENT, Progress
 
-_CUDA: tuple[tuple[Any, str, Any], ...] = (
-    (torch.backends.cuda.matmul, "fp32_precision", "ieee"),
+_SETTINGS: tuple[tuple[Any, str, Any], ...] = (
     (torch.backends.cudnn.conv, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
     (torch.backends.cudnn.rnn, "fp32_precision", "ieee"),  # type: ignore[attr-defined]
-    (torch.backends.cuda.matmul, "allow_bf16_reduced_precision_reduction", False),
-    (torch.backends.cuda.matmul, "allow_fp16_reduced_precision_reduction", False),
     # Deterministic algorithms would write every empty tensor once, for nothing here.
     (torch.utils.deterministic, "fill_uninitialized_memory", False),
 )
-"""Settings of torch's that decide what a GPU computes: where, name and value."""
+"""Settings of torch's that decide what a GPU computes, beside products: where, name and value."""
 
 
 def mixed_precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -64,11 +61,17 @@ def reproducible(device: torch.device, progress: Progress = SILENT) -> Iterator[
                 f"from run to run. Set {WORKSPACE}={WORKSPACES[0]} before Python starts"
             )
         os.environ[WORKSPACE] = WORKSPACES[0]
-    before = [(where, name, getattr(where, name)) for where, name, _ in _CUDA]
+    with exact_products(), _settings():
+        yield
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    before = [(where, name, getattr(where, name)) for where, name, _ in _SETTINGS]
     strict = torch.are_deterministic_algorithms_enabled()
     warns = torch.is_deterministic_algorithms_warn_only_enabled()
     try:
-        for where, name, value in _CUDA:
+        for where, name, value in _SETTINGS:
             setattr(where, name, value)
         torch.use_deterministic_algorithms(True)  # flash attention heeds no warn_only
         yield

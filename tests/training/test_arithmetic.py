@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from sesstore.encoders.devices import WORKSPACE, choose_device
-from sesstore.training.arithmetic import _CUDA, mixed_precision, reproducible
+from sesstore.training.arithmetic import _SETTINGS, mixed_precision, reproducible
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -26,7 +26,8 @@ def settings() -> list[object]:
     return [
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        *(getattr(where, name) for where, name, _ in _CUDA),
+        *(getattr(where, name) for where, name, _ in _SETTINGS),
+        torch.backends.cuda.matmul.fp32_precision,
     ]
 
 
@@ -41,7 +42,7 @@ def workspace(monkeypatch):
 def test_a_gpu_is_strict_while_it_trains_and_as_before_afterwards(workspace) -> None:
     before = settings()
     with suppress(KeyError), reproducible(GPU):
-        assert settings() == [True, False, *(value for *_, value in _CUDA)]
+        assert settings() == [True, False, *(value for *_, value in _SETTINGS), "ieee"]
         raise KeyError("an error in training")
     assert settings() == before
     torch.use_deterministic_algorithms(True, warn_only=True)
