@@ -25,7 +25,7 @@ from .watch import profile_kernels, synchronisations
 def measure(visit: Visit) -> dict[str, Any]:
     """Watch three batches of an encoder, then some steps of a training."""
     encoder = random_esm2(visit, "esm2_t6" if visit.tiny else "esm2_t33", "bf16")
-    proteins = draw_batch(3 * encoder.budget - 4096)
+    proteins = draw_batch(3 * encoder.budget - min(4096, encoder.budget))
     list(encoder.encode(proteins[:50]))
     with synchronisations(visit) as waits:
         list(encoder.encode(proteins))
