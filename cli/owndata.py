@@ -42,9 +42,10 @@ def own_data_options(command: Command) -> Command:
         help="Of splits that have to be made.",
     )
     @click.option(
-        "--random-splits",
-        is_flag=True,
-        help="Make missing splits row by row, not by clusters: for variants of one protein.",
+        "--split-by",
+        metavar="random|cluster|position|COLUMN",
+        help="What keeps rows on one side of splits that have to be made [default: cluster]. "
+        "Variants of one protein: position, or random.",
     )
     @click.option(
         "--drop-unlabelled",
@@ -64,14 +65,14 @@ def own_data_options(command: Command) -> Command:
         name: str | None,
         seed: int,
         drop_unlabelled: bool,
-        random_splits: bool,
+        split_by: str | None,
         **kwargs: Any,
     ) -> Any:
         from sesstore.datasets.columns import Columns
         from sesstore.datasets.own import OwnData
 
         columns = Columns(sequence=sequence, id=id_, label=label, split=split)
-        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled, random_splits)
+        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled, split_by)
         return command(*args, own=own, **kwargs)
 
     return with_own  # type: ignore[return-value]

@@ -65,15 +65,21 @@ class Split:
     labels : list, length N
         int (single label), tuple of int (multi label), float (regression), or for residue
         problems an array [L]: int64 with -100 where there is none, float32 with NaN.
+    groups : tuple of str, length N or 0
+        What each row is grouped by, see `Task.split_by`; empty where that is nothing.
     """
 
     ids: tuple[str, ...]
     digests: NDArray[np.uint8]
     labels: list[Any]
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.digests.shape != (len(self.ids), DIGEST_BYTES) or len(self.labels) != len(self.ids):
+        count = len(self.ids)
+        if self.digests.shape != (count, DIGEST_BYTES) or len(self.labels) != count:
             raise InputError("a split needs one id, one digest and one label a row")
+        if self.groups and len(self.groups) != count:
+            raise InputError("a split needs a group for each row, or none")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -106,6 +112,9 @@ class Task:
     source : str, optional
         Whose structure tokens the task is trained on unless another source is named; what
         ``sesstore add --source`` said.
+    split_by : str, optional
+        What kept rows on one side when the splits were made (``"cluster"``, ``"random"``,
+        ``"position"``, or a column's name); None where the splits came with the data.
     """
 
     name: str
@@ -117,6 +126,7 @@ class Task:
     citation: str = ""
     notes: tuple[str, ...] = field(default=())
     source: str | None = None
+    split_by: str | None = None
 
     @property
     def n_outputs(self) -> int:

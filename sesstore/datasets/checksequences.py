@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..alphabets import AMINO_ACIDS
 from ..tasks import Task, split_rank
 from .findings import Finding, first, rows_of, split_pairs
+from .groups import POSITION
 from .similarity import NEARLY_EQUAL, alike_pairs, identity_of, joined
 
 COMMON = frozenset(AMINO_ACIDS.letters[:20])
@@ -68,8 +69,20 @@ def _near(task: Task, sequences: Sequences) -> Iterator[Finding]:
             len(odd),
             first([f"{names[mine]} ~ {names[theirs]}" for mine, theirs in odd]),
             "what was learned by heart looks like what was understood",
-            f"--fix drops the {one} rows; or split by clusters: leave the split column out",
+            _way_out(task.split_by, one),
+            biases=task.split_by != POSITION,
         )
+
+
+def _way_out(split_by: str | None, split: str) -> str:
+    """What to do about nearly equal sequences across splits that were made in some way."""
+    if split_by == POSITION:
+        return "nothing: variants of one protein are all alike, and whole positions are held out"
+    drop = f"--fix drops the {split} rows"
+    if split_by is None:
+        return f"{drop}; or split by clusters: leave the split column out"
+    again = "add the data with --split-by cluster (variants of one protein: position)"
+    return f"{again}; or {drop}; or say beside the result that splits are by {split_by}"
 
 
 def lengths_of(task: Task, split: str, sequences: Sequences) -> NDArray[np.int64]:

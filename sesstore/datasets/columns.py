@@ -39,6 +39,8 @@ class Columns:
     sequence, id, label, split, validation, mask : str or None
         Amino acids; what people call the protein; what is predicted; train, valid or test; whether
         a train row is for validation (FLIP); which residues have a label.
+    group : str or None
+        What rows that belong on one side of a split have in common; only ever named by the user.
     """
 
     sequence: str | None = None
@@ -47,6 +49,7 @@ class Columns:
     split: str | None = None
     validation: str | None = None
     mask: str | None = None
+    group: str | None = None
 
     def said(self, header: Iterable[str]) -> str:
         """Say which column is what, and which are not read."""
@@ -77,11 +80,12 @@ def find_columns(header: Sequence[str], named: Columns | None = None) -> Columns
     by_name = {column.strip().lower(): column for column in reversed(header)}
     _check_header(header, named)
     found: dict[str, str | None] = {}
-    for role, names in KNOWN.items():
+    # A column that rows are grouped by is none of the guessed ones, but perhaps of names.
+    for role, names in {"group": (), **KNOWN}.items():
         asked = getattr(named, role) if named else None
         if asked is not None and asked.lower() not in by_name:
             raise UnknownNameError("column of the file", asked, header)
-        taken = {column for column in found.values() if column}
+        taken = {column for other, column in found.items() if (role, other) != ("id", "group")}
         wanted = (asked.lower(),) if asked is not None else names
         found[role] = next(
             (by_name[n] for n in wanted if n in by_name and by_name[n] not in taken), None

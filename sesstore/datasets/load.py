@@ -21,6 +21,7 @@ from ..tasks import Split, Task
 from .annotated import FastaFiles, flip_files, read_annotated
 from .checklabels import check_labels
 from .checkrows import check_rows
+from .checksequences import check_sequences
 from .columns import Columns, find_columns, label_column
 from .fasta import is_fasta
 from .findings import Finding
@@ -54,7 +55,8 @@ class LoadedTask:
     notes : list of str
         What was found out or decided: columns, kind, splits.
     findings : list of Finding
-        What `check_rows` and `check_labels` say of the task; the doctor says the same.
+        What of rows, sequences and labels would bias a result, or is good to know; the doctor says
+        the same.
     """
 
     task: Task
@@ -111,8 +113,8 @@ def load_task(
     if drop_unlabelled:
         rows, dropped = labelled_rows(rows, recipe.problem, drop=True)
         notes = [*notes, *dropped]
-    rows, made = completed(_with_labels(recipe, rows), seed)
-    return _loaded(recipe, rows, source, notes, made, warnings)
+    rows, split_by, made = completed(_with_labels(recipe, rows), seed)
+    return _loaded(recipe, rows, source, split_by, notes, made, warnings)
 
 
 def load_own(
@@ -146,9 +148,9 @@ def load_own(
     rows, dropped, written = _plain_labels(read, own)
     records = [record for split in rows.values() for record in split]
     recipe, kind = own_recipe(name, records, own, read.label)
-    rows, made = completed(_with_labels(recipe, rows), own.seed, at_random=own.random_splits)
+    rows, split_by, made = completed(_with_labels(recipe, rows), own.seed, split_by=own.split_by)
     left = [*read.left, *dropped]
-    loaded = _loaded(recipe, rows, source, left, made, warnings)
+    loaded = _loaded(recipe, rows, source, split_by, left, made, warnings)
     return replace(loaded, notes=[*read.columns, *left, kind, *written, *made])
 
 
@@ -166,23 +168,28 @@ class _OwnRows:
 def _own_rows(path: Path, own: OwnData, allow_partial: bool, warn: Warn) -> _OwnRows:
     files = FastaFiles(path, own.targets, own.mask) if is_fasta(path) else flip_files(path)
     if files is not None:
+        if own.named.group is not None:
+            raise InputError(
+                f"FASTA has no column '{own.named.group}' to split by. Put the data into a table, "
+                f"or say --split-by cluster, random or position"
+            )
         records, notes = read_annotated(files, warn)
         rows, left = by_split(records)
         label = (files.targets or path).name.split(".")[0]
         return _OwnRows(rows, label, [], [*notes, *left])
     first = path if path.is_file() else split_files(path)["train"]
-    header = read_header(first, own.columns)
+    header = read_header(first, own.named)
     try:
-        columns = find_columns(header, own.columns)
+        columns = find_columns(header, own.named)
         columns = replace(columns, label=label_column(columns, header))
     except UnknownNameError:
         raise
     except InputError as problem:
         raise RecordError(str(problem), first) from None
-    named = replace(own.columns, label=columns.label)
+    named = replace(own.named, label=columns.label)
     rows, left = _table_rows(path, named, allow_partial, warn)
     said = f"columns of {first.name}: {columns.said(header)}"
-    semicolons = delimiter_of(first, own.columns) == ";"
+    semicolons = delimiter_of(first, own.named) == ";"
     return _OwnRows(rows, columns.label or "", [said], left, semicolons)
 
 
@@ -234,17 +241,19 @@ def _loaded(
     recipe: Recipe,
     rows: Rows,
     source: str | None,
+    split_by: str | None,
     left: Sequence[str],
     made: Sequence[str],
     warnings: Sequence[str],
 ) -> LoadedTask:
-    task = _task(recipe, rows, [*left, *made], source)
+    task = replace(_task(recipe, rows, [*left, *made], source), split_by=split_by)
     records = [record for split in rows.values() for record in split]
     # Of equal sequences the first id counts.
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = tokens_of(records, source, recipe.name)
     notes = [*left, *made]
-    findings = [*check_rows(task), *check_labels(task)]
+    sequences = {protein.digest: protein.sequence for protein in proteins}
+    findings = [*check_rows(task), *check_sequences(task, sequences), *check_labels(task)]
     return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings)
 
 
@@ -280,4 +289,10 @@ def _labelled(record: Record, reader: LabelReader) -> Record:
 def _split(records: list[Record]) -> Split:
     digests = np.frombuffer(b"".join(r.protein.digest for r in records), np.uint8)
     ids = tuple(record.protein.id for record in records)
-    return Split(ids, digests.reshape(-1, 32), [record.label for record in records])
+    groups = tuple(record.group for record in records if record.group is not None)
+    return Split(
+        ids,
+        digests.reshape(-1, 32),
+        [record.label for record in records],
+        groups if len(groups) == len(records) else (),
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError, UnknownNameError
 from ..tasks import Problem
 from .columns import Columns
+from .groups import WAYS
 from .guess import Guess, class_names, guess_problem
 from .recipes import Recipe, recipe_names
 from .records import Record
@@ -53,8 +54,9 @@ class OwnData:
         Of splits that have to be made.
     drop_unlabelled : bool
         Leave rows out whose label is missing; they are refused by default.
-    random_splits : bool
-        Make missing splits row by row; by whole clusters of similar sequences by default.
+    split_by : str, optional
+        What keeps rows on one side of the splits that have to be made: one of `groups.WAYS`, or a
+        column; whole clusters of similar sequences by default.
     """
 
     name: str | None = None
@@ -64,7 +66,14 @@ class OwnData:
     mask: Path | None = None
     seed: int = 0
     drop_unlabelled: bool = False
-    random_splits: bool = False
+    split_by: str | None = None
+
+    @property
+    def named(self) -> Columns:
+        """Columns the user named, that of groups among them."""
+        if self.split_by is None or self.split_by in WAYS:
+            return self.columns
+        return replace(self.columns, group=self.split_by)
 
     @property
     def problem(self) -> Problem | None:

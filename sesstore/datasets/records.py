@@ -55,6 +55,8 @@ class Record:
         Which residues have a label, as the file has it; None for all.
     column : str or None
         Column of the label.
+    group : str or None
+        What it has in common with the rows that belong on its side of a split.
     """
 
     protein: Protein
@@ -66,6 +68,7 @@ class Record:
     line: int
     mask: Any = None
     column: str | None = None
+    group: str | None = None
 
     def error(self, problem: object) -> RecordError:
         """Return an error that says where the record stands."""
@@ -116,8 +119,9 @@ def record_from(
     except InputError as problem:
         raise RecordError(str(problem), path, line, name) from None
     label = row.get(columns.label) if columns.label else None
-    mask = taken_as(row, columns.mask)
-    return Record(protein, label, tokens, partial, split, path, line, mask, columns.label)
+    mask, group = taken_as(row, columns.mask), taken_as(row, columns.group)
+    group = None if group is None else str(group).strip()
+    return Record(protein, label, tokens, partial, split, path, line, mask, columns.label, group)
 
 
 @contextmanager

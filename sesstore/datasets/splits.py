@@ -1,13 +1,15 @@
-"""Which rows are for training, for choosing and for testing; made by clusters where files say not.
+"""Which rows are for training, for choosing and for testing; made of groups where files say not.
 
-Rows of one split are never used as another's. Where only train rows are given, whole clusters of
-similar sequences (`clusters`) become train, valid and test; where train and test are given, valid
-is taken from train in the same way. Seeded, and said in a note that the task keeps.
+Rows of one split are never used as another's. Where only train rows are given, whole groups of them
+(`groups`: clusters of similar sequences, unless the user says otherwise) become train, valid and
+test; where train and test are given, valid is taken from train in the same way. Seeded, and said in
+a note that the task keeps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
 from ..tasks import SPLITS, split_rank
-from .clusters import Clusters, cluster
+from .groups import CLUSTER, WAYS, Groups, group_rows
 from .readers import SUFFIXES, data_suffix
 from .records import Record, split_named
 from .wording import counted
@@ -109,7 +111,9 @@ def _in_order(found: Mapping[str, Part]) -> dict[str, Part]:
     return {name: found[name] for name in sorted(found, key=lambda n: (split_rank(n), n))}
 
 
-def completed(rows: Rows, seed: int = 0, *, at_random: bool = False) -> tuple[Rows, list[str]]:
+def completed(
+    rows: Rows, seed: int = 0, *, split_by: str | None = None
+) -> tuple[Rows, str | None, list[str]]:
     """Make the splits that are missing.
 
     Parameters
@@ -117,78 +121,83 @@ def completed(rows: Rows, seed: int = 0, *, at_random: bool = False) -> tuple[Ro
     rows : dict of str to list of Record
         Rows by split.
     seed : int
-        Of the choice among clusters.
-    at_random : bool
-        Each sequence is a cluster of its own: for variants of one protein, which are all alike.
+        Of the choice among groups.
+    split_by : str, optional
+        What keeps rows on one side, see `groups.group_rows`; whole clusters by default.
 
     Returns
     -------
-    dict of str to list of Record, list of str
-        Rows with train and valid, and what was made, in a sentence.
+    rows : dict of str to list of Record
+        With train and valid; each row made anew knows its group.
+    split_by : str or None
+        What splits were made by; None if none was made.
+    notes : list of str
+        What was made, in a sentence.
 
     Raises
     ------
     InputError
-        There are no train rows, or too few clusters to make splits of.
+        There are no train rows, or too few groups to make splits of; or the rows say their splits
+        and `split_by` was given.
     """
     if not rows.get("train"):
         raise InputError("there are no train rows. Write train in the split column of some")
     if "valid" in rows:
-        if at_random:
-            raise InputError("the rows say their splits, so none is made at random. Leave it out")
-        return rows, []
+        if split_by is not None:
+            raise InputError(
+                "the rows say their splits, so none is made. Leave --split-by out, or take the "
+                "column of splits out of the data"
+            )
+        return rows, None, []
     tested = any(split_rank(name) == split_rank("test") for name in rows)
     wanted = ("valid",) if tested else ("valid", "test")
-    train = rows["train"]
-    clusters, of_row = _clusters(train, at_random)
-    chosen = _choose(clusters, of_row, wanted, seed)
-    made = {name: [train[row] for row in np.flatnonzero(chosen == i)] for i, name in _names(wanted)}
+    train, split_by = rows["train"], split_by or CLUSTER
+    groups = group_rows([r.protein.sequence for r in train], split_by, _values(train, split_by))
+    if groups.names:
+        train = [replace(r, group=name) for r, name in zip(train, groups.names, strict=True)]
+    chosen = _choose(groups, wanted, seed)
+    made = {
+        name: [train[row] for row in np.flatnonzero(chosen == place)]
+        for place, name in enumerate(("train", *wanted))
+    }
     what = "no split was given" if len(wanted) == 2 else "no valid rows were given"
-    sizes = ", ".join(f"{len(made[name]):,} {name}" for name in ("train", *wanted))
-    way = "at random" if at_random else "by whole clusters of similar sequences"
-    caution = (
-        "Similar proteins may stand on both sides"
-        if at_random
-        else f"Clusters by {clusters.made_by}"
-    )
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in made.items())
     note = (
-        f"{what}: made from {len(train):,} train rows {way} ({sizes}; "
-        f"{counted(len(clusters), clusters.kind)}; seed {seed}). {caution}"
+        f"{what}: made from {len(train):,} train rows {groups.way} ({sizes}; "
+        f"{counted(len(groups), groups.kind)}; seed {seed}). {groups.caution}"
     )
-    return _in_order({**rows, **made}), [note]
+    return _in_order({**rows, **made}), split_by, [note]
 
 
-def _names(wanted: Sequence[str]) -> list[tuple[int, str]]:
-    return list(enumerate(("train", *wanted)))
+def _values(records: Sequence[Record], split_by: str) -> list[str]:
+    """What the column that rows are split by says of each."""
+    if split_by in WAYS:
+        return []
+    for record in records:
+        if not record.group:
+            raise record.error(
+                f"has nothing in column {split_by}, by which rows are to be split. Fill it in, or "
+                f"split by cluster"
+            )
+    return [str(record.group) for record in records]
 
 
-def _clusters(records: Sequence[Record], at_random: bool) -> tuple[Clusters, NDArray[np.int64]]:
-    """Clusters of the distinct sequences, and the cluster of each row."""
-    places: dict[str, int] = {}
-    of_row = [places.setdefault(r.protein.sequence, len(places)) for r in records]
-    alone = Clusters(np.arange(len(places)), "being equal", "sequence")
-    clusters = alone if at_random else cluster(list(places))
-    return clusters, clusters.of[of_row]
-
-
-def _choose(
-    clusters: Clusters, of_row: NDArray[np.int64], wanted: Sequence[str], seed: int
-) -> NDArray[np.int64]:
-    """Split of each row: 0 for train, then the wanted ones; in random order of the clusters."""
-    sizes = np.bincount(of_row, minlength=len(clusters))
-    room = np.full(len(wanted), max(1, round(SHARE * len(of_row))))
-    split = np.zeros(len(clusters), np.int64)
-    for number in np.random.default_rng(seed).permutation(len(clusters)).tolist():
+def _choose(groups: Groups, wanted: Sequence[str], seed: int) -> NDArray[np.int64]:
+    """Split of each row: 0 for train, then the wanted ones; in random order of the groups."""
+    sizes = np.bincount(groups.of, minlength=len(groups))
+    room = np.full(len(wanted), max(1, round(SHARE * len(groups.of))))
+    split = np.zeros(len(groups), np.int64)
+    for number in np.random.default_rng(seed).permutation(len(groups)).tolist():
         fits = np.flatnonzero(room >= sizes[number])
         if len(fits):
             split[number] = fits[0] + 1
             room[fits[0]] -= sizes[number]
-    chosen: NDArray[np.int64] = split[of_row]
+    chosen: NDArray[np.int64] = split[groups.of]
     if len(np.unique(chosen)) <= len(wanted):
         raise InputError(
-            f"{counted(len(of_row), 'row')} in {counted(len(clusters), 'cluster')} of similar "
-            f"sequences (by {clusters.made_by}): too few or too large to keep "
-            f"{' and '.join(wanted)} apart from train. Give the splits in a column of train, valid "
-            f"and test; or, for variants of one protein, say --random-splits"
+            f"{counted(len(groups.of), 'row')} in {counted(len(groups), groups.kind)} "
+            f"({groups.way}): too few or too large to keep {' and '.join(wanted)} apart from "
+            f"train. {groups.caution}. Give the splits in a column of train, valid and test; or, "
+            f"for variants of one protein, say --split-by position or --split-by random"
         )
     return chosen

@@ -111,7 +111,7 @@ def load(
 
 def _check_unlabelled(path: Path, own: OwnData) -> None:
     """Raise unless nothing was said of labels: a file of sequences alone becomes no task."""
-    if own.name or own.task_type or own.mask or own.columns != Columns():
+    if own.name or own.task_type or own.mask or own.named != Columns() or own.split_by:
         raise InputError(
             f"'{path}' holds sequences without labels, so it becomes no task. Put TARGET=... into "
             f"its headers or name a second file with --targets; or leave out what belongs to a task"
@@ -179,8 +179,9 @@ def add(
     store.add_task(task)
     store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
-    warnings = [*loaded.warnings, *(finding.line for finding in loaded.findings)]
-    notes = [*loaded.notes, *notes]
+    warnings = [*loaded.warnings, *(f.line for f in loaded.findings if f.biases)]
+    known = [f"good to know: {f.line}" for f in loaded.findings if not f.biases]
+    notes = [*loaded.notes, *known, *notes]
     return AddReport(task.name, sum(rows.values()), new, tokens, warnings, rows, notes)
 
 

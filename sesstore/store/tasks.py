@@ -71,8 +71,11 @@ def _footer(body: bytes) -> bytes:
 def _lines(task: Task) -> Iterator[str]:
     yield canonical_json(_head(task))
     for name, split in task.splits.items():
-        for name_in_file, digest, label in zip(split.ids, split.digests, split.labels, strict=True):
+        groups = split.groups or [None] * len(split)
+        columns = zip(split.ids, split.digests, split.labels, groups, strict=True)
+        for name_in_file, digest, label, group in columns:
             row = {"split": name, "id": name_in_file, "digest": digest.tobytes().hex()}
+            row |= {"group": group} if group is not None else {}
             yield canonical_json({**row, "label": plain_label(label)})
 
 
@@ -88,8 +91,9 @@ def _head(task: Task) -> dict[str, Any]:
         "notes": list(task.notes),
         "splits": {name: len(split) for name, split in task.splits.items()},
     }
-    # Absent where there is none: files without a source stay as earlier versions wrote them.
-    return head if task.source is None else {**head, "source": task.source}
+    # Absent where there is none: such files stay as earlier versions wrote them.
+    further = {"source": task.source, "split_by": task.split_by}
+    return head | {name: value for name, value in further.items() if value is not None}
 
 
 def _task(head: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
@@ -107,6 +111,7 @@ def _task(head: dict[str, Any], rows: list[dict[str, Any]]) -> Task:
         citation=head["citation"],
         notes=tuple(head["notes"]),
         source=head.get("source"),
+        split_by=head.get("split_by"),
     )
 
 
@@ -122,6 +127,7 @@ def _split(problem: Problem, name: str, rows: list[dict[str, Any]]) -> Split:
         ids=tuple(row["id"] for row in mine),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, 32),
         labels=[_label(problem, row["label"]) for row in mine],
+        groups=tuple(row["group"] for row in mine if "group" in row),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -114,3 +115,70 @@ def test_sequences_without_labels_become_no_task(cli) -> None:
         said = cli("add", "a.fasta", *words)
         assert said.status == 2
         assert "holds sequences without labels" in said.err
+
+
+def variants(path: Path, *, families: bool = False) -> Path:
+    """Substitutions in one protein, three a position; or proteins of 20 families."""
+    rng, lines = np.random.default_rng(4), ["id,seq,y,family"]
+    parent = "".join(rng.choice(list(LETTERS), 80))
+    for n in range(60):
+        place = n // 3
+        letters = list(rng.choice(list(LETTERS), 80)) if families else list(parent)
+        letters[place] = [c for c in LETTERS if c != parent[place]][n % 3]
+        lines.append(f"v{n},{''.join(letters)},{n / 7:.2f},f{n // 3}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("split_by", ["position", "family"])
+def test_whole_groups_go_to_one_side_and_the_task_knows_them(cli, split_by: str) -> None:
+    variants(Path("v.csv"), families=split_by == "family")
+    words = ["--label", "y", "--split-by", split_by]
+    said = cli("add", "v.csv", *words)
+    assert said.status == 0, said.err
+    assert "(48 train, 6 valid, 6 test; 20 " in said.err
+    rows = [json.loads(line) for line in Path("store/tasks/v.jsonl").read_text().splitlines()]
+    assert rows[0]["split_by"] == split_by
+    homes: dict[int, set[str]] = {}
+    for row in rows[1:-1]:
+        third = int(row["id"][1:]) // 3
+        homes.setdefault(third, set()).add(row["split"])
+        assert split_by == "position" or row["group"] == f"f{third}"
+    assert all(len(splits) == 1 for splits in homes.values())
+    assert len({row["group"] for row in rows[1:-1]}) == 20
+    near = [line for line in said.err.splitlines() if "nearly equal" in line]
+    assert all(line.startswith("good to know: ") for line in near)
+    assert bool(near) is (split_by == "position")
+    assert cli("doctor", "v").status == 0
+    for line in near:
+        assert line.removeprefix("good to know: ") in cli("doctor", "v.csv", *words).out
+
+
+def test_random_splits_of_variants_are_counted_by_add_and_doctor(cli) -> None:
+    variants(Path("v.csv"))
+    said = cli("add", "v.csv", "--label", "y", "--split-by", "random", "--json").json
+    (near, *_) = [line for line in said["warnings"] if "nearly equal" in line]
+    examined = cli("doctor", "v")
+    assert examined.status == 1
+    assert near in examined.out
+    assert "variants of one protein: position" in examined.out
+
+
+def test_wrong_words_about_splits(cli) -> None:
+    variants(Path("v.csv"))
+    table(Path("a.csv"), ["1.5", "2.5"] * 5)
+    for words, told in (
+        ("v.csv --label y --split-by famly", "Did you mean 'family'?"),
+        ("v.csv --label y --split-by cluster", "--split-by position"),
+        ("a.csv --split-by random", "the rows say their splits"),
+        ("ec --data . --split-by random", "'ec' is a published task"),
+    ):
+        said = cli("add", *words.split())
+        assert (said.status, told in said.err) == (2, True), said.err
+    lines = Path("v.csv").read_text().splitlines()
+    Path("v.csv").write_text("\n".join([*lines[:5], lines[5].removesuffix("f1"), *lines[6:]]))
+    said = cli("add", "v.csv", "--label", "y", "--split-by", "family")
+    assert "line 6 (v4): has nothing in column family" in said.err
+    Path("a.fasta").write_text(">a TARGET=1.5\nMKV\n>b TARGET=2.5\nMKL\n")
+    assert "FASTA has no column 'family'" in cli("add", "a.fasta", "--split-by", "family").err
+    assert not Path("store").exists()

@@ -63,6 +63,7 @@ def test_rows_are_kept_as_published_and_oddities_counted(tmp_path: Path) -> None
         "rows that repeat a sequence in train: 1",
         "names that stand for several sequences: 1",
         "repeated names with differing labels: 1",
+        "rows with fewer than 20 residues: 4",
         "valid has rows of one class only: 1",
         "proteins in valid, fewer than 20: 1",
         "classes with fewer than 5 train rows: 2",

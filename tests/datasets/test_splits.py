@@ -44,7 +44,8 @@ def families(count: int, size: int) -> list[Record]:
 
 def test_whole_clusters_go_to_one_split_and_it_is_said() -> None:
     records = families(40, 3)
-    rows, notes = completed({"train": records}, seed=3)
+    rows, split_by, notes = completed({"train": records}, seed=3)
+    assert split_by == "cluster"
     assert {name: len(split) for name, split in rows.items()} == {
         "train": 96,
         "valid": 12,
@@ -70,7 +71,7 @@ def test_the_seed_decides() -> None:
 def test_valid_is_taken_from_train_where_test_is_given() -> None:
     records = families(20, 2)
     test = [record("MKV")]
-    rows, (note,) = completed({"train": records, "test": test})
+    rows, _, (note,) = completed({"train": records, "test": test})
     assert rows["test"] == test
     assert (len(rows["train"]), len(rows["valid"])) == (36, 4)
     assert "no valid rows were given" in note
@@ -78,7 +79,7 @@ def test_valid_is_taken_from_train_where_test_is_given() -> None:
 
 def test_a_test_set_of_another_name_is_one() -> None:
     test = [record("MKV")]
-    rows, (note,) = completed({"train": families(20, 2), "test2": test})
+    rows, _, (note,) = completed({"train": families(20, 2), "test2": test})
     assert list(rows) == ["train", "valid", "test2"]
     assert rows["test2"] == test
     assert "no valid rows were given" in note
@@ -86,22 +87,22 @@ def test_a_test_set_of_another_name_is_one() -> None:
 
 def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
     records = families(1, 60)
-    with pytest.raises(InputError, match=r"60 rows in 1 cluster .* --random-splits"):
+    with pytest.raises(InputError, match=r"60 rows in 1 cluster .* --split-by random"):
         completed({"train": records})
     again = [record(records[7].protein.sequence, line=n) for n in (100, 101)]
-    rows, (note,) = completed({"train": [*records, *again]}, at_random=True)
+    rows, _, (note,) = completed({"train": [*records, *again]}, split_by="random")
     assert [len(split) for split in rows.values()] == [50, 6, 6]
     assert "train rows at random (50 train, 6 valid, 6 test; 59 sequences; seed 0)" in note
     assert "Similar proteins may stand on both sides" in note
     homes = [n for n, split in rows.items() for r in split if r.line in (7, 100, 101)]
     assert len(set(homes)) == 1
     with pytest.raises(InputError, match="the rows say their splits"):
-        completed({"train": records[:3], "valid": records[3:]}, at_random=True)
+        completed({"train": records[:3], "valid": records[3:]}, split_by="random")
 
 
 def test_given_splits_stay() -> None:
     rows = {"train": [record("MK")], "valid": [record("MV")]}
-    assert completed(rows) == (rows, [])
+    assert completed(rows) == (rows, None, [])
 
 
 def test_one_family_cannot_be_split() -> None:

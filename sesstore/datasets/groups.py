@@ -1,0 +1,164 @@
+"""Which rows belong on one side of a split: similar sequences, one position, one value of a column.
+
+A split is a claim: that what is tested was not seen. For proteins of many families whole clusters
+of similar sequences keep it; for variants of one protein, which are all alike, whole positions; and
+what else makes rows relatives (a family, a laboratory, a year) may stand in a column. Rows of equal
+sequences are together in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
+
+from ..errors import InputError
+from .clusters import cluster
+
+CLUSTER, RANDOM, POSITION = "cluster", "random", "position"
+WAYS = (CLUSTER, RANDOM, POSITION)
+"""What rows may be grouped by; anything else is the name of a column."""
+
+WILD_TYPE = "wild type"
+RELATED = 0.5
+"""Share of its residues that a variant has in common with the consensus at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Rows in groups.
+
+    Parameters
+    ----------
+    of : ndarray, shape=(N,), dtype=int64
+        Number of each row's group, from 0 on.
+    names : tuple of str, length N
+        What each row's group is called; empty where a group is one sequence.
+    kind : str
+        What one is called, in the singular.
+    way : str
+        How rows were grouped, in words.
+    caution : str
+        What one has to know of that, in a sentence.
+    """
+
+    of: NDArray[np.int64]
+    names: tuple[str, ...]
+    kind: str
+    way: str
+    caution: str
+
+    def __len__(self) -> int:
+        return int(self.of.max()) + 1 if len(self.of) else 0
+
+
+def group_rows(
+    sequences: Sequence[str], split_by: str = CLUSTER, values: Sequence[str] = ()
+) -> Groups:
+    """Group the rows of a data set.
+
+    Parameters
+    ----------
+    sequences : sequence of str, length N
+        Of each row.
+    split_by : str
+        One of `WAYS`, or the name of a column.
+    values : sequence of str, length N
+        What the column says of each row.
+
+    Returns
+    -------
+    Groups
+
+    Raises
+    ------
+    InputError
+        Positions were asked for, and the sequences are not substitutions of one protein.
+    """
+    if split_by == CLUSTER:
+        return _by_cluster(sequences)
+    if split_by == RANDOM:
+        return Groups(
+            joined_rows(sequences),
+            (),
+            "sequence",
+            "at random",
+            "Similar proteins may stand on both sides",
+        )
+    if split_by == POSITION:
+        names = positions(sequences)
+        caution = "Substitutions at one position, or tied to it by a variant of both, are together"
+        return Groups(joined_rows(sequences, names), names, POSITION, "by whole positions", caution)
+    return Groups(
+        joined_rows(sequences, values),
+        tuple(values),
+        "group",
+        f"by whole groups of column {split_by}",
+        "Similar proteins of two groups may stand on both sides",
+    )
+
+
+def joined_rows(*keys: Sequence[object]) -> NDArray[np.int64]:
+    """Number the groups of rows that are tied by an equal key, shape=(N,).
+
+    Parameters
+    ----------
+    keys : sequence, length N
+        Rows with an equal key are of one group, whatever their other keys.
+    """
+    rows = DisjointSet(range(len(keys[0])))
+    for column in keys:
+        first: dict[object, int] = {}
+        for row, key in enumerate(column):
+            rows.merge(first.setdefault(key, row), row)
+    roots = [rows[row] for row in range(len(keys[0]))]
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+
+
+def positions(sequences: Sequence[str]) -> tuple[str, ...]:
+    """Name the position each variant of one protein differs at from the consensus, from 1 on.
+
+    A variant with several substitutions ties their positions together; the group is called after
+    the first of them.
+
+    Raises
+    ------
+    InputError
+        Sequences differ in length, or in more than substitutions.
+    """
+    lengths = sorted({len(sequence) for sequence in sequences})
+    instead = "Split them by cluster, at random, or by a column: --split-by"
+    if len(lengths) > 1:
+        raise InputError(
+            f"positions are those of substitutions in one protein, and these sequences have "
+            f"{lengths[0]:,} to {lengths[-1]:,} residues. {instead}"
+        )
+    letters = np.array([np.frombuffer(s.encode("ascii"), np.uint8) for s in sequences])
+    consensus = np.array([np.bincount(column).argmax() for column in letters.T])
+    differs = letters != consensus
+    if differs.mean() > 1 - RELATED:
+        raise InputError(
+            f"positions are those of substitutions in one protein, and these sequences differ at "
+            f"{differs.mean():.0%} of their residues. {instead}"
+        )
+    tied = DisjointSet(range(letters.shape[1]))
+    changes = [np.flatnonzero(row).tolist() for row in differs]
+    for places in changes:
+        for place in places[1:]:
+            tied.merge(places[0], place)
+    return tuple(
+        str(min(tied.subset(places[0])) + 1) if places else WILD_TYPE for places in changes
+    )
+
+
+def _by_cluster(sequences: Sequence[str]) -> Groups:
+    distinct = list(dict.fromkeys(sequences))
+    clusters = cluster(distinct)
+    number = dict(zip(distinct, clusters.of.tolist(), strict=True))
+    of = np.array([number[sequence] for sequence in sequences], np.int64)
+    way = "by whole clusters of similar sequences"
+    names = tuple(map(str, of.tolist()))
+    return Groups(of, names, CLUSTER, way, f"Clusters by {clusters.made_by}")
