@@ -221,7 +221,8 @@ class Learner:
             return None
         if batch is None:
             return []
-        self.adapter.train()
+        if not self.adapter.training:
+            self.adapter.train()
         key = (self.config.seed, epoch, number, *([ranks.rank] if ranks.world > 1 else []))
         budget = PART if self.device.type == "cpu" else self.pace.batch_tokens
         parts = batch.parts(budget, self.loss.problem.per_residue)
