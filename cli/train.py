@@ -49,6 +49,13 @@ SHARE = click.FloatRange(0, 1, max_open=True)
 )
 @click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--width", type=click.IntRange(1), help="Project embeddings to this width first.")
+@click.option(
+    "--head",
+    type=click.Choice(["linear", "paper"]),
+    default="linear",
+    show_default=True,
+    help="linear: adapters add to a linear model; paper: they stand alone.",
+)
 @click.option("--dropout", type=SHARE, default=0.1, show_default=True, help="In the head.")
 @click.option(
     "--modality-dropout",
@@ -123,6 +130,7 @@ def command(
     pooling: str | None,
     heads: int,
     width: int | None,
+    head: str,
     dropout: float,
     modality_dropout: float,
     lr: float | None,
@@ -215,6 +223,7 @@ def command(
         "pooling": pooling,
         "heads": heads,
         "width": width,
+        "head": head,
         "dropout": dropout,
         "modality_dropout": modality_dropout,
     }

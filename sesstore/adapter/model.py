@@ -26,6 +26,7 @@ from .packing import owners
 from .pooling import POOLINGS
 
 RESIDUE = "residue"
+HEADS = ("linear", "paper")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class AdapterConfig:
     modality_dropout : float
         Share of proteins whose tokens are all masked in a training step, so that one adapter serves
         proteins with and without structure.
+    head : str
+        ``"paper"``: logits are the adapter's, which begins at random. ``"linear"``: they are added
+        to `Batch.offset`, and the adapter begins at zero, or where there is no offset at what is
+        most likely of all.
     declared : dict of str to dict
         What its declared alphabets are (see `Alphabet.to_json`), so that a run can be loaded where
         no store declares them; filled in from those that are known.
@@ -64,6 +69,7 @@ class AdapterConfig:
     width: int | None = None
     dropout: float = 0.1
     modality_dropout: float = 0.0
+    head: str = "linear"
     declared: Mapping[str, dict[str, Any]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +89,8 @@ class AdapterConfig:
             )
         if self.pooling not in (*POOLINGS, RESIDUE):
             raise UnknownNameError("pooling", self.pooling, [*POOLINGS, RESIDUE])
+        if self.head not in HEADS:
+            raise UnknownNameError("head", self.head, HEADS)
         if self.alphabets and self.inner % (2 * self.heads):
             raise InputError(
                 f"{self.heads} heads do not divide width {self.inner} into heads of even width. "
@@ -144,7 +152,20 @@ class Adapter(nn.Module):
             kept = torch.rand(x.shape, generator=chance, device=x.device) >= self.config.dropout
             x = x * kept / (1 - self.config.dropout)
         logits: Tensor = self.logits(x.relu())
-        return logits
+        if self.config.head == "paper" or batch.offset is None:
+            return logits
+        return logits + batch.offset
+
+    def start_at(self, logits: Tensor) -> None:
+        """Set the last layer so that the adapter says the same of everything.
+
+        Parameters
+        ----------
+        logits : Tensor, shape=(n_outputs,)
+        """
+        with torch.no_grad():
+            self.logits.weight.zero_()
+            self.logits.bias.copy_(logits)
 
     def residues(self, batch: Batch, chance: torch.Generator | None = None) -> Tensor:
         """Return what is pooled: structure-aware embeddings, shape=(T, d)."""

@@ -41,13 +41,14 @@ def measure_baselines(store: Store, run_path: Path | str) -> BaselineReport:
     """
     runs = runs_at(run_path)
     task = store.task(runs[0].task["name"])
-    scores = score_baselines(task, _rows(store, task, store.embeddings(runs[0].fingerprint)))
+    scores = score_baselines(task, task_rows(store, task, store.embeddings(runs[0].fingerprint)))
     report = _compared(task, runs, scores)
     report.save(Path(run_path))
     return report
 
 
-def _rows(store: Store, task: Task, view: Embeddings) -> dict[str, Rows]:
+def task_rows(store: Store, task: Task, view: Embeddings) -> dict[str, Rows]:
+    """Rows of each split of a task as simple models take them."""
     rows = {}
     for name, split in task.splits.items():
         if not len(split):

@@ -11,6 +11,7 @@ from typing import Any
 from ..progress import SILENT, Progress
 from ..provenance import without_nan
 from ..store import Store
+from ..streaming.composition import StoredCompositions
 from ..tasks import Problem, Task
 from ..training.cautions import data_cautions, prediction_cautions
 from ..training.evaluate import evaluate
@@ -111,8 +112,12 @@ def evaluate_run(
     source = chosen_source(store, source or run.source) if run.source else None
     tokens = store.tokens(source) if source else None
     view = store.embeddings(run.fingerprint)
+    letters = StoredCompositions(store)
     found = [
-        evaluate(one, task, split, view, tokens, device=device, progress=progress) for one in runs
+        evaluate(
+            one, task, split, view, tokens, compositions=letters, device=device, progress=progress
+        )
+        for one in runs
     ]
     predicted = [Predicted(one.scores, one.labels, one.rows) for one in found]
     names = ordered_metrics(task.problem, task.metrics)

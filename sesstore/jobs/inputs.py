@@ -29,6 +29,7 @@ from ..tasks import Task
 from ..training.runs import RECORD, STATE
 
 if TYPE_CHECKING:
+    from ..streaming.composition import Compositions
     from ..streaming.splittokens import TokenRows
 
 ALPHABETS = ("foldseek", "dssp")
@@ -52,12 +53,15 @@ class Inputs:
         Of one source; None without structure.
     alphabets : tuple of str
         Of the tokens, those that were chosen.
+    compositions : Compositions or None
+        Of the task's proteins, for the linear term of adapters.
     """
 
     task: Task
     embeddings: Embeddings
     tokens: TokenRows | None
     alphabets: tuple[str, ...] = ()
+    compositions: Compositions | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +24,7 @@ from ..errors import InputError, StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store, Tokens
+from ..streaming.composition import compositions
 from ..training.predictor import Predictor
 from ..training.runs import Run
 from ..training.seeds import runs_at
@@ -181,7 +183,8 @@ class Prediction:
         if not found:
             return []
         digests = np.frombuffer(b"".join(p.digest for p in found), np.uint8).reshape(-1, 32)
-        said = self._predictor(digests, embeddings, self._tokens(part.tokens))
+        letters = partial(compositions, proteins=found)
+        said = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
         self.report.proteins += len(found)
         self.report.with_structure += int(said.structure.sum())
         return list(rows(self._run, found, said))

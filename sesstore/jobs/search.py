@@ -148,6 +148,7 @@ class _Search:
             members,
             self.folder,
             resume=resume,
+            compositions=inputs.compositions,
             stop=stop,
             progress=progress,
         )

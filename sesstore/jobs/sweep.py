@@ -30,7 +30,7 @@ from .signals import saying_how_to_resume, stop_requests
 from .train import TrainReport, adapter_shape, summary
 
 RECORD = "sweep.json"
-OF_ADAPTER = ("alphabets", "pooling", "heads", "width", "dropout", "modality_dropout")
+OF_ADAPTER = ("alphabets", "pooling", "heads", "width", "dropout", "modality_dropout", "head")
 OF_LEARNING = ("lr", "weight_decay", "schedule", "warmup", "clip", "focal")
 
 
@@ -141,6 +141,7 @@ def sweep(
                 [member for own in members for member in own],
                 folder,
                 resume=resume,
+                compositions=inputs.compositions,
                 stop=lambda: bool(stop),
                 progress=progress,
                 ranks=group,

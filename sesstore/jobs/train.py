@@ -20,6 +20,7 @@ from ..encoders import registry
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..store import Store
+from ..streaming.composition import StoredCompositions
 from ..tasks import Problem
 from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
@@ -135,7 +136,7 @@ def prepare(
     if known is not None and weights is None:
         view = store.embeddings(known.fingerprint)
         if (view.find(digests) >= 0).all():
-            return Inputs(task, view, tokens, chosen.alphabets)
+            return Inputs(task, view, tokens, chosen.alphabets, StoredCompositions(store))
     if started_by_torchrun():
         raise InputError(
             f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
@@ -151,7 +152,8 @@ def prepare(
     report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")
-    return Inputs(task, store.embeddings(encoder.fingerprint), tokens, chosen.alphabets)
+    view = store.embeddings(encoder.fingerprint)
+    return Inputs(task, view, tokens, chosen.alphabets, StoredCompositions(store))
 
 
 def train(
@@ -210,6 +212,7 @@ def train(
                 members,
                 folder,
                 resume=resume,
+                compositions=inputs.compositions,
                 stop=lambda: bool(stop),
                 progress=progress,
                 ranks=group,

@@ -36,6 +36,8 @@ class Batch:
     host_labels : Tensor or None
         The same labels where the host can read them, if `labels` lie elsewhere: a GPU would have to
         finish all its work first.
+    offset : Tensor or None, shape=(B, C), dtype=float32
+        What is added to an adapter's logits: what a linear model says of each protein.
     """
 
     values: Tensor
@@ -44,6 +46,7 @@ class Batch:
     labels: Tensor | None
     index: Tensor
     host_labels: Tensor | None = None
+    offset: Tensor | None = None
 
     @property
     def labels_on_host(self) -> Tensor | None:
@@ -85,14 +88,15 @@ class Batch:
             None if self.labels is None else self.labels[items],
             self.index[proteins],
             None if self.host_labels is None else self.host_labels[items],
+            None if self.offset is None else self.offset[proteins],
         )
 
     def tensors(self) -> list[Tensor]:
         """All that lies on the batch's device."""
-        labels = [] if self.labels is None else [self.labels]
+        others = [tensor for tensor in (self.labels, self.offset) if tensor is not None]
         # Ends, positions and owners share memory.
         ends = [self.lengths.ends] if isinstance(self.lengths, BatchLengths) else []
-        return [self.values, *self.tokens.values(), *labels, *ends]
+        return [self.values, *self.tokens.values(), *others, *ends]
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device; a GPU's copies are not waited for.
@@ -106,4 +110,5 @@ class Batch:
             lengths=lengths_on(self.lengths, device) if device.type == "cuda" else self.lengths,
             labels=None if self.labels is None else to_device(self.labels, device),
             host_labels=self.labels_on_host,
+            offset=None if self.offset is None else to_device(self.offset, device),
         )

@@ -102,6 +102,7 @@ class SplitData:
         min_plddt: int = 0,
     ) -> None:
         self.embeddings, self.alphabets = embeddings, tuple(alphabets)
+        self.digests = digests
         self.rows = embeddings.find(digests)
         if missing := int((self.rows < 0).sum()):
             raise NotStoredError(
@@ -117,6 +118,8 @@ class SplitData:
         self.coverage = self._structure.coverage
         self.with_tokens = self._structure.with_tokens
         """Whether each row has structure tokens, shape=(N,)."""
+        self.offset: Tensor | None = None
+        """What is added to each row's logits, shape=(N, C), float32; see `Batch.offset`."""
         self._held: _Held | None = None
 
     def __len__(self) -> int:
@@ -139,6 +142,7 @@ class SplitData:
             tuple(int(n) for n in self.lengths[index]),
             self._pack_labels(index),
             torch.from_numpy(index),
+            offset=None if self.offset is None else self.offset[torch.from_numpy(index)],
         )
 
     def _values(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:

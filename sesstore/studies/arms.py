@@ -111,6 +111,7 @@ def _train(trial: Trial, members: Sequence[Member], out: Path, progress: Progres
             members,
             out,
             resume=True,
+            compositions=trial.inputs.compositions,
             stop=lambda: bool(stop),
             progress=progress,
         )

@@ -1,9 +1,9 @@
 """Does structure make training converge in fewer epochs? The paper claims about twice as fast.
 
-With a constant learning rate and no early stopping (the paper's schedule; a falling one would say
-when its end comes, not when the adapter has learned), adapters with and without structure learn
-from one stream. For each seed: the epoch at which the plain adapter reached its best on valid, and
-the first at which the one with structure was as good.
+With a constant learning rate, no early stopping and no linear term (as in the paper; a falling rate
+would say when its end comes, not when the adapter has learned), adapters with and without structure
+learn from one stream. For each seed: the epoch at which the plain adapter reached its best on
+valid, and the first at which the one with structure was as good.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def run(
         See `study.Study` and `arms.train_trial`.
     """
     fit = replace(settings.fit, patience=None, schedule="constant", warmup=0.0)
-    settings = replace(settings, fit=fit)
+    settings = replace(settings, fit=fit, adapter={**settings.adapter, "head": "paper"})
     study = Study("convergence", QUESTION, store, settings, place, {})
     plain: list[Run] = []
     for source in study.sources():

@@ -8,13 +8,13 @@ alone and with no structure, over all proteins and over those that have several 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..jobs.inputs import Inputs
 from ..store import Store, Tokens
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
@@ -61,7 +61,7 @@ def run(
     several = {
         name: conformers(tokens, split.digests) > 1 for name, split in study.task.splits.items()
     }
-    one = Inputs(inputs.task, inputs.embeddings, first_conformer(tokens))
+    one = replace(inputs, tokens=first_conformer(tokens))
     runs = study.train("one", one, [study.arm("none", ()), study.arm("one conformer", alphabets)])
     runs |= study.train("all", inputs, [study.arm("all conformers", alphabets)])
     for name, found in runs.items():

@@ -10,7 +10,7 @@ with no structure at all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +239,7 @@ class _Quality:
                 self._read(name, source, tokens, kind, degree)
                 continue
             known = self.inputs[source]
-            inputs = Inputs(known.task, known.embeddings, tokens)
+            inputs = replace(known, tokens=tokens)
             arm = self.study.arm(name, self.study.alphabets(source))
             runs = self.study.train(name, inputs, [arm])[name]
             self._row(name, kind, when, degree, runs)
@@ -253,7 +253,11 @@ class _Quality:
         task, split, monitor = study.task, study.report.split, study.task.monitor
         view = self.inputs[source].embeddings
         device = study.settings.fit.device
-        found = [evaluate(run, task, split, view, tokens, device=device) for run in runs]
+        letters = self.inputs[source].compositions
+        found = [
+            evaluate(run, task, split, view, tokens, compositions=letters, device=device)
+            for run in runs
+        ]
         predicted = [Predicted(f.scores, f.labels, f.rows) for f in found]
         bounds = bootstrap(monitor, Problem(task.problem), predicted, draws=200)
         scores = [f.metrics[monitor] for f in found]

@@ -24,6 +24,7 @@ from ..jobs.signals import saying_how_to_resume
 from ..jobs.train import interval, prepare
 from ..provenance import Provenance, circumstances
 from ..store import Store
+from ..streaming.composition import StoredCompositions
 from ..tasks import Problem
 from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
@@ -129,7 +130,9 @@ class Study:
         """Open the embeddings of one very encoder of the store, and tokens of a source."""
         view = self.store.embeddings(encoder.fingerprint)
         tokens = self.store.tokens(source) if source else None
-        return self._noted(Inputs(self.task, view, tokens))
+        return self._noted(
+            Inputs(self.task, view, tokens, compositions=StoredCompositions(self.store))
+        )
 
     def sources(self) -> list[str]:
         """Sources of structures to study.

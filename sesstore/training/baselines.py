@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..alphabets import AMINO_ACIDS
+from ..streaming.composition import composition
 from ..streaming.means import mean_embeddings
 from ..streaming.plan import plan_in_order
 from ..streaming.reader import SplitData, is_labelled
@@ -99,13 +100,14 @@ class Rows:
 
     def letters(self) -> Iterator[Tensor]:
         """Composition and log length of proteins, or the letter of labelled residues; [N, F]."""
-        codes = [torch.from_numpy(AMINO_ACIDS.encode(text)).long() for text in self.sequences]
-        onehot = [F.one_hot(code, AMINO_ACIDS.size).float() for code in codes]
         if self.per_residue:
-            yield torch.cat(onehot)[is_labelled(self.data.all_labels())]
+            codes = np.concatenate([AMINO_ACIDS.encode(text) for text in self.sequences])
+            labelled = is_labelled(self.data.all_labels())
+            yield F.one_hot(torch.from_numpy(codes)[labelled].long(), AMINO_ACIDS.size).float()
             return
+        shares = torch.stack([composition(text) for text in self.sequences])
         lengths = torch.tensor([len(text) for text in self.sequences], dtype=torch.float32)
-        yield torch.cat([torch.stack([x.mean(0) for x in onehot]), lengths.log()[:, None]], 1)
+        yield torch.cat([shares, lengths.log()[:, None]], 1)
 
 
 @dataclass(frozen=True, eq=False)

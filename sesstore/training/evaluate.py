@@ -17,6 +17,7 @@ from ..progress import SILENT, Progress
 from ..store import Embeddings
 from ..store.files import replace_file
 from ..streaming.batch import Batch
+from ..streaming.composition import Compositions
 from ..streaming.loader import Loader
 from ..streaming.plan import plan_in_order
 from ..streaming.reader import EmbeddingRows, SplitData, is_labelled
@@ -25,6 +26,7 @@ from ..tasks import Problem, Split, Task
 from .arithmetic import mixed_precision, reproducible
 from .checkpoint import load_adapter
 from .intervals import Predicted
+from .linearterm import load_term, term_of
 from .metrics import compute
 from .ranks import ALONE, Ranks
 from .runs import Run
@@ -196,6 +198,7 @@ def evaluate(
     embeddings: Embeddings,
     tokens: TokenRows | None,
     *,
+    compositions: Compositions | None = None,
     device: str | None = None,
     progress: Progress = SILENT,
 ) -> Evaluation:
@@ -215,6 +218,8 @@ def evaluate(
         The store's view.
     tokens : TokenRows or None
         Of the run's source.
+    compositions : Compositions, optional
+        Of the proteins; a run with a linear term needs them.
     device : str or None
         As `FitConfig.device`.
 
@@ -231,12 +236,13 @@ def evaluate(
             f"the run predicts {run.task['problem']} with {len(run.task['classes'])} classes; "
             f"task '{task.name}' is {task.problem} with {len(task.classes)}"
         )
-    rows = task.split(split)
+    rows, term = task.split(split), load_term(run)
     where = choose_device(device)
     adapter = load_adapter(run, where)
     shape, min_plddt = adapter.config, run.config["fit"]["min_plddt"]
     data = split_data(task, rows, embeddings, tokens, shape.alphabets, min_plddt)
     with reproducible(where, progress), workers(where) as hands:
+        data.offset = term_of(term, data, compositions)
         return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
 
 

@@ -22,6 +22,7 @@ from ..encoders.devices import choose_device
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..store import Embeddings
+from ..streaming.composition import Compositions
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import reproducible
@@ -72,6 +73,7 @@ def fit(
     out: Path,
     *,
     resume: bool = False,
+    compositions: Compositions | None = None,
     stop: Callable[[], object] = _never,
     progress: Progress = SILENT,
 ) -> Run:
@@ -93,6 +95,8 @@ def fit(
         Folder for the run; made if it is absent.
     resume : bool
         Go on with an interrupted training in `out`, if there is one.
+    compositions : Compositions, optional
+        See `fit_many`.
     stop : callable
         Asked after each batch; once it is true, progress is saved and `StoppedError` raised.
     progress : Progress
@@ -117,7 +121,15 @@ def fit(
     """
     members = [Member(adapter, config, out)]
     return fit_many(
-        task, embeddings, tokens, members, out, resume=resume, stop=stop, progress=progress
+        task,
+        embeddings,
+        tokens,
+        members,
+        out,
+        resume=resume,
+        compositions=compositions,
+        stop=stop,
+        progress=progress,
     )[0]
 
 
@@ -131,6 +143,7 @@ def fit_many(
     resume: bool = False,
     stop: Callable[[], object] = _never,
     progress: Progress = SILENT,
+    compositions: Compositions | None = None,
     ranks: Ranks = ALONE,
     tracker: Tracker = NO_TRACKER,
 ) -> list[Run]:
@@ -147,6 +160,8 @@ def fit_many(
         What to train; they share batch size, masking, device and residency.
     out : path
         Folder for what an interruption leaves.
+    compositions : Compositions, optional
+        Of the task's proteins: with them adapters whose head is ``"linear"`` add to a linear term.
     ranks : Ranks
         The processes that train together; rank 0 writes.
     tracker : Tracker
@@ -174,6 +189,9 @@ def fit_many(
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
     with reproducible(device, progress), workers(device) as hands:
+        linear = any(member.adapter.head == "linear" for member in members)
+        if linear and compositions and not task.problem.per_residue:
+            stream.add_term(compositions, ranks)
         shapes = [(member.adapter, member.config) for member in members]
         trainer = Trainer(stream, shapes, out, hands, progress, ranks)
         names = _names(members, out)

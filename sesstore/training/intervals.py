@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import UnknownNameError
 from ..tasks import Problem
-from .metrics import METRICS
+from .metrics import HIGHER_IS_WORSE, METRICS, compute
 from .resampled import Rows, prepare
 
 DRAWS = 1000
@@ -102,6 +102,30 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Confidence interval of one metric's mean over runs; see `intervals`."""
     return intervals([metric], problem, runs, draws=draws, level=level, seed=seed)[metric]
+
+
+def surely_better(metric: str, problem: Problem, new: Predicted, old: Predicted) -> bool:
+    """Whether what is new is better by more than the standard error of the difference.
+
+    The one-standard-error rule (Breiman et al. 1984, section 3.4.3): of two models that so few rows
+    cannot tell apart, the simpler is taken. The error is by bootstrap, on the same draws for both.
+
+    Parameters
+    ----------
+    metric, problem
+        As of `bootstrap`.
+    new, old : Predicted
+        Of the same rows; `old` is the simpler model's.
+    """
+    scores = [compute([metric], problem, each.scores, each.labels)[metric] for each in (new, old)]
+    if any(score != score for score in scores):
+        return scores[1] != scores[1]
+    gain = scores[0] - scores[1]
+    draws = [resample([metric], problem, [each])[metric] for each in (new, old)]
+    gaps = draws[0] - draws[1]
+    defined = gaps[~np.isnan(gaps)]
+    error = float(defined.std()) if len(defined) else np.inf
+    return (-gain if metric in HIGHER_IS_WORSE else gain) > error
 
 
 def resample(

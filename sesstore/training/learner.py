@@ -148,16 +148,25 @@ class Learner:
         How it learns.
     device : torch.device
         Where.
+    start : Tensor, shape=(C,), optional
+        Logits that the adapter says of everything before it has learned; at random without.
     """
 
     def __init__(
-        self, task: Task, adapter: AdapterConfig, config: FitConfig, device: torch.device
+        self,
+        task: Task,
+        adapter: AdapterConfig,
+        config: FitConfig,
+        device: torch.device,
+        start: Tensor | None = None,
     ) -> None:
         self.config, self.device, self.monitor = config, device, task.monitor
         self.pace = config.pace
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.adapter = Adapter(adapter).to(device)
+        if start is not None:
+            self.adapter.start_at(start)
         self.parameters = list(self.adapter.parameters())
         self.optimiser = torch.optim.AdamW(
             self.parameters, lr=self.pace.lr, weight_decay=config.weight_decay, fused=True
@@ -251,6 +260,13 @@ class Learner:
             self.best_weights = {name: tensor.detach().clone() for name, tensor in state.items()}
         self.waiting = 0 if entry["best"] else self.waiting + 1
         self.history.append(entry)
+
+    def keep_start(self) -> None:
+        """Take what the adapter began at, a last layer of zeros, for its best weights."""
+        for name in ("logits.weight", "logits.bias"):
+            self.best_weights[name].zero_()
+        for entry in self.history:
+            entry["best"] = entry["epoch"] == 0
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Everything numeric that training goes on from, by name."""

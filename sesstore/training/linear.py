@@ -40,6 +40,8 @@ class LinearModel:
     bias : Tensor, shape=(C,), dtype=float64
     penalty : float
         The one that was chosen.
+    emphasis : int
+        Which of the emphases was chosen.
     held_out : Tensor, shape=(N, C), dtype=float64
         For each training row the output of the model that was fitted without its fold.
     """
@@ -47,6 +49,7 @@ class LinearModel:
     weight: Tensor
     bias: Tensor
     penalty: float
+    emphasis: int
     held_out: Tensor
 
     def outputs(self, features: Tensor) -> Tensor:
@@ -55,7 +58,12 @@ class LinearModel:
 
 
 def fit_linear(
-    features: Tensor, labels: Tensor, problem: Problem, n_outputs: int, folds: NDArray[np.int64]
+    features: Tensor,
+    labels: Tensor,
+    problem: Problem,
+    n_outputs: int,
+    folds: NDArray[np.int64],
+    emphases: Sequence[Tensor] = (torch.ones(1),),
 ) -> LinearModel:
     """Fit a linear model, its penalty chosen by cross-validation.
 
@@ -71,6 +79,9 @@ def fit_linear(
         Number C of outputs.
     folds : ndarray, shape=(N,), dtype=int64
         Fold of each row, see `fold_rows`.
+    emphases : sequence of Tensor, shape=(F,)
+        Factors of the standardised features, one tensor a choice: a feature with a large one is
+        penalised less. Which it is, is chosen with the penalty.
 
     Returns
     -------
@@ -89,10 +100,15 @@ def fit_linear(
     scale = torch.where(scale > 1e-9, scale, 1.0)
     inputs = (features.double() - center) / scale
     targets = _targets(labels, problem, n_outputs)
-    penalty, held_out = _cross_validated(inputs, targets, problem, torch.from_numpy(folds))
-    weight, bias = _fit(inputs, targets, problem, penalty)
-    weight = weight / scale[:, None]
-    return LinearModel(weight, bias - center @ weight, penalty, held_out)
+    tried = [
+        _cross_validated(inputs * factors, targets, problem, torch.from_numpy(folds))
+        for factors in emphases
+    ]
+    emphasis = min(range(len(tried)), key=lambda place: tried[place][0])
+    _, penalty, held_out = tried[emphasis]
+    weight, bias = _fit(inputs * emphases[emphasis], targets, problem, penalty)
+    weight = weight * (emphases[emphasis] / scale)[:, None]
+    return LinearModel(weight, bias - center @ weight, penalty, emphasis, held_out)
 
 
 def fold_rows(
@@ -135,8 +151,8 @@ def _targets(labels: Tensor, problem: Problem, n_outputs: int) -> Tensor:
 
 def _cross_validated(
     inputs: Tensor, targets: Tensor, problem: Problem, folds: Tensor
-) -> tuple[float, Tensor]:
-    """The penalty of least held-out loss, and the held-out outputs under it."""
+) -> tuple[float, float, Tensor]:
+    """The least held-out loss, the penalty that reaches it, and the held-out outputs under it."""
     best = (float("inf"), PENALTIES[0], torch.zeros_like(targets))
     parts = [(folds != fold, folds == fold) for fold in range(int(folds.max()) + 1)]
     starts: list[tuple[Tensor, Tensor] | None] = [None] * len(parts)
@@ -151,7 +167,7 @@ def _cross_validated(
             best = (loss, penalty, held_out)
         elif loss > best[0] * WORSE:
             break
-    return best[1], best[2]
+    return best
 
 
 def _fit(

@@ -17,12 +17,14 @@ from torch import Tensor
 
 from ..adapter.workers import workers
 from ..encoders.devices import choose_device
+from ..streaming.composition import Compositions
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
 from .arithmetic import reproducible
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
+from .linearterm import load_term, term_of
 from .runs import Run
 
 
@@ -62,13 +64,17 @@ class Predictor:
     """
 
     def __init__(self, runs: Sequence[Run], device: str | None = None) -> None:
-        self.run = runs[0]
+        self.run, self._runs = runs[0], runs
         self._device = choose_device(device)
-        self._scales = [run.scale for run in runs]
+        self._terms = [load_term(run) for run in runs]
         self._adapters = [load_adapter(run, self._device) for run in runs]
 
     def __call__(
-        self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
+        self,
+        digests: NDArray[np.uint8],
+        embeddings: EmbeddingRows,
+        tokens: TokenRows | None,
+        compositions: Compositions | None = None,
     ) -> Predictions:
         """Predict for some proteins.
 
@@ -81,6 +87,8 @@ class Predictor:
             That hold them, by the run's encoder.
         tokens : TokenRows or None
             Of the structures.
+        compositions : Compositions, optional
+            Of the proteins; runs with a linear term need them.
 
         Raises
         ------
@@ -99,10 +107,10 @@ class Predictor:
             min_plddt=self.run.config["fit"]["min_plddt"],
         )
         with reproducible(self._device), workers(self._device) as hands:
-            said = [
-                predict_scores(adapter, data, problem, scale, hands)
-                for adapter, scale in zip(self._adapters, self._scales, strict=True)
-            ]
+            said = []
+            for adapter, term, run in zip(self._adapters, self._terms, self._runs, strict=True):
+                data.offset = term_of(term, data, compositions)
+                said.append(predict_scores(adapter, data, problem, run.scale, hands))
         scores = said[0]
         if len(said) > 1:
             scores = [torch.stack(rows).mean(0) for rows in zip(*said, strict=True)]

@@ -18,6 +18,7 @@ from ..tasks import Task
 
 RECORD = "run.json"
 WEIGHTS, LAST = "best.safetensors", "last.safetensors"
+LINEAR = "linear.safetensors"
 STATE = "unfinished.safetensors"
 """What an interrupted training leaves in its folder."""
 FORMAT = 1
@@ -78,6 +79,9 @@ class Run:
         Date, command, versions.
     cautions : tuple of Caution
         What is off, see `cautions.run_cautions`.
+    linear : dict
+        Penalty and emphasis of the linear term the adapter adds to, see `linearterm`; empty
+        without. Its weights are a file beside the adapter's.
     """
 
     path: Path
@@ -92,6 +96,7 @@ class Run:
     scale: Mapping[str, float] = field(default_factory=dict)
     circumstances: Mapping[str, Any] = field(default_factory=dict)
     cautions: tuple[Caution, ...] = ()
+    linear: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def best_epoch(self) -> int:

@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..adapter.model import AdapterConfig
 from ..adapter.workers import Workers
@@ -25,18 +26,21 @@ from ..progress import Progress, Stage
 from ..provenance import circumstances
 from ..store import Embeddings
 from ..streaming.batch import Batch
+from ..streaming.composition import Compositions
 from ..streaming.loader import Loader
 from ..streaming.plan import EpochPlan, plan_epoch
-from ..streaming.reader import SplitData
+from ..streaming.reader import SplitData, is_labelled
 from ..streaming.residency import SHARE, choose_residency, free_memory
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import device_name
+from .baselines import trivial_logits
 from .cautions import run_cautions
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
-from .evaluate import Evaluation, evaluate_adapter, save_predictions, split_data
-from .intervals import Predicted
+from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of, split_data
+from .intervals import Predicted, surely_better
 from .learner import FitConfig, Job, Learner
+from .linearterm import LinearTerm, fit_term
 from .ranks import Ranks
 from .running_loss import RunningLoss
 from .runs import Run, task_record
@@ -83,6 +87,8 @@ class Stream:
             for name, split in task.splits.items()
             if len(split)
         }
+        self.term: LinearTerm | None = None
+        """What adapters add to; None for residue problems, and until `add_term`."""
         self.free = free_memory(device)
         self.bytes = sum(data.bytes for data in self.data.values())
         self.residency = choose_residency(config.residency, self.bytes, self.free)
@@ -91,6 +97,26 @@ class Stream:
         self.blockwise = self.residency == "disk" and self.bytes > SHARE * self.free["ram"]
         """Whether proteins are shuffled by blocks, because reading them at random would be slow; a
         training that goes on keeps the order it began with, wherever embeddings are held now."""
+
+    def add_term(self, compositions: Compositions, ranks: Ranks) -> None:
+        """Fit the linear term to the train rows; it becomes the offset of all rows."""
+        train = self.data["train"]
+        fitted = fit_term(self.task, train, compositions) if ranks.rank == 0 else None
+        if (fitted := ranks.same(fitted)) is None:
+            return
+        self.term, train.offset = fitted
+        for name, data in self.data.items():
+            if name != "train":
+                data.offset = self.term(data, compositions)
+
+    def start(self) -> Tensor:
+        """Return the logits that learning begins at, beside the linear term; shape=(C,)."""
+        if self.term is not None:
+            return torch.zeros(self.task.n_outputs)
+        labels = self.data["train"].all_labels()
+        if self.task.problem.per_residue:
+            labels = labels[is_labelled(labels)]
+        return trivial_logits(self.task.problem, labels, self.task.n_outputs)
 
     def plan(self, epoch: int) -> EpochPlan:
         """Batches of an epoch."""
@@ -143,7 +169,12 @@ class Trainer:
     ) -> None:
         self.stream, self.shapes, self.out = stream, shapes, out
         self.workers, self.progress, self.ranks = workers, progress, ranks
-        self.learners = [Learner(stream.task, a, c, stream.device) for a, c in shapes]
+        self.learners = [
+            Learner(
+                stream.task, a, c, stream.device, stream.start() if a.head == "linear" else None
+            )
+            for a, c in shapes
+        ]
         self.on_check: Callable[[int, dict[str, Any]], None] = lambda place, entry: None
         """Called with a learner's place and record after it was scored on valid."""
         self.epochs = max(config.pace.epochs for _, config in shapes)
@@ -161,6 +192,7 @@ class Trainer:
         data = self.stream.data["train"]
         total = int(data.lengths.sum()) * (self.epochs - self.epoch + 1)
         with self.progress.stage("training", total, "residues") as bar:
+            self._check_start()
             while self.epoch <= self.epochs and self._active():
                 self._train_epoch(bar, stop)
                 self._end_epoch(bar)
@@ -313,6 +345,27 @@ class Trainer:
                 )
         return {place: sums[place, 0] / max(sums[place, 1], 1) for place in places}
 
+    def _check_start(self) -> None:
+        """Score the linear term alone: what learning does not improve on valid is not kept."""
+        data = self.stream.data["train"]
+        if data.offset is None:
+            return
+        labels = data.all_labels()
+        for place, learner in enumerate(self.learners):
+            if learner.history or self.shapes[place][0].head != "linear":
+                continue
+            loss = learner.loss.total(data.offset, labels) / learner.loss.weight(labels)
+            entry: dict[str, Any] = {
+                "epoch": 0,
+                "loss": float(loss),
+                "seconds": 0.0,
+                "tokens_per_second": 0.0,
+                "wait_share": 0.0,
+                "valid": self._score(learner, "valid").metrics,
+            }
+            learner.check(entry)
+            self.on_check(place, entry)
+
     def _since(self, mark: dict[str, float]) -> dict[str, float]:
         """What the clock counted since it stood at `mark`."""
         return {name: value - mark[name] for name, value in self.clock.items()}
@@ -368,8 +421,17 @@ class Trainer:
             raise TrainingError(
                 f"{learner.monitor} on valid was never a number: too few rows, or one class only"
             )
+        term = self.stream.term if shape[0].head == "linear" else None
         last = {name: t.clone() for name, t in learner.adapter.state_dict().items()}
         learner.adapter.load_state_dict(learner.best_weights)
+        if term is not None and not self._beats_term(learner):
+            learner.keep_start()
+            learner.adapter.load_state_dict(learner.best_weights)
+            self.progress.note(
+                f"seed {shape[1].seed}: on valid the adapter is not better than the linear model "
+                f"alone by more than the error of the difference; this run predicts with the "
+                f"linear model"
+            )
         scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
         run = Run(
             path=folder,
@@ -394,25 +456,39 @@ class Trainer:
                 learner.history,
                 learner.config,
             ),
+            linear=term.to_json() if term else {},
         )
         if self.ranks.rank:
             return run
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(run, learner.best_weights)
         save_weights(run, last, LAST)
+        if term:
+            term.save(run)
         for split, evaluation in scored.items():
             save_predictions(run, split, evaluation)
         run.save()
         return run
+
+    def _beats_term(self, learner: Learner) -> bool:
+        """Whether valid can tell the best weights from the linear term alone, and they win."""
+        task, data = self.stream.task, self.stream.data["valid"]
+        if data.offset is None:
+            return True
+        best = self._score(learner, "valid")
+        scores = scores_of(data.offset, task.problem, learner.loss.scale)
+        alone = Predicted(scores, best.labels, best.rows)
+        found = Predicted(best.scores, best.labels, best.rows)
+        return surely_better(task.monitor, task.problem, found, alone)
 
     def _timings(self, learner: Learner) -> dict[str, float]:
         seconds = [entry["seconds"] for entry in learner.history]
         waited = sum(entry["wait_share"] * entry["seconds"] for entry in learner.history)
         return {
             "total": self._elapsed(),
-            "seconds_per_epoch": sum(seconds) / learner.history[-1]["epoch"],
+            "seconds_per_epoch": sum(seconds) / max(learner.history[-1]["epoch"], 1),
             "tokens_per_second": max(entry["tokens_per_second"] for entry in learner.history),
-            "wait_share": waited / sum(seconds),
+            "wait_share": waited / max(sum(seconds), 1e-9),
             "adapters_on_the_stream": float(len(self.learners)),
         }
 

@@ -32,7 +32,7 @@ def test_learns_each_problem(taught, out, problem) -> None:
     task = taught.task(problem)
     pooling = "residue" if problem.per_residue else "attention1d"
     shape = AdapterConfig(16, task.n_outputs, heads=4, pooling=pooling)
-    config = replace(QUICK, epochs=12, patience=12)
+    config = replace(QUICK, epochs=12, patience=12, lr=1e-2)
     run = fit(task, taught.embeddings, taught.tokens, shape, config, out)
     assert run.metrics["test"][task.monitor] > 0.8
     assert run.history[-1]["loss"] < run.history[0]["loss"]

@@ -51,7 +51,7 @@ def test_training_equals_the_plain_write_up(
 ) -> None:
     task, config = taught.task(problem), replace(BARE, **SETTINGS[name])
     pooling = "residue" if problem.per_residue else "attention1d"
-    shape = AdapterConfig(16, task.n_outputs, heads=2, pooling=pooling, dropout=0.0)
+    shape = AdapterConfig(16, task.n_outputs, heads=2, pooling=pooling, dropout=0.0, head="paper")
     run = fit(task, taught.embeddings, taught.tokens, shape, config, out)
 
     data = split_data(

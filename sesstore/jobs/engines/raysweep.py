@@ -16,6 +16,7 @@ from ...errors import ClusterError, StoppedError
 from ...progress import SILENT, Progress
 from ...provenance import Provenance
 from ...store import Embeddings, Tokens
+from ...streaming.composition import Compositions
 from ...tasks import Task
 from ...training.fit import Member, check_fit, fit_many
 from ...training.learner import FitConfig
@@ -32,12 +33,13 @@ from .portions import Done, Portion
 
 @dataclass(frozen=True)
 class TrialOrder:
-    """What all trials have in common: the task, and where embeddings and tokens are."""
+    """What all trials have in common: the task, and where their data are."""
 
     task: Task
     embeddings: Path
     provenance: Provenance
     tokens: Path | None
+    compositions: Compositions | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class TrialWorker:
                 trial.members,
                 trial.out,
                 resume=resume,
+                compositions=self._order.compositions,
                 stop=self._stop.is_set,
             )
         except StoppedError:
@@ -198,6 +201,7 @@ def _order(inputs: Inputs) -> TrialOrder:
         embeddings=inputs.embeddings.folder.absolute(),
         provenance=inputs.embeddings.provenance,
         tokens=inputs.tokens.path.absolute() if isinstance(inputs.tokens, Tokens) else None,
+        compositions=inputs.compositions,
     )
 
 
