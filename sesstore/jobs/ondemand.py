@@ -22,7 +22,7 @@ from ..provenance import Fingerprint, Provenance
 from ..residues import to_storage
 from ..store import Embeddings, Store
 from ..store.segments import SegmentWriter
-from .embed import made_on
+from .embed import made_on, provenance_of
 from .writing import cast
 
 
@@ -186,12 +186,6 @@ class OnDemand:
 
     def _open_writer(self, encoder: Encoder) -> SegmentWriter | None:
         if self._writer is None and self._keep and self._store is not None:
-            made = Provenance(
-                fingerprint=encoder.fingerprint,
-                dim=encoder.dim,
-                dtype=self.provenance.dtype,
-                licence=encoder.licence,
-                citation=encoder.citation,
-            )
+            made = provenance_of(encoder, self.provenance.dtype)
             self._writer = self._store.writer(made, made_on(encoder))
         return self._writer

@@ -69,13 +69,19 @@ class Tokens:
             return [self._read(database, txn, digest, tools) for digest in wanted]
 
     def has(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> NDArray[np.bool_]:
-        """Whether there are tokens of each protein, shape=(B,)."""
+        """Whether there are tokens of each protein, shape=(B,); pLDDT alone is none.
+
+        Raises
+        ------
+        CorruptStoreError
+            A record is not what was written.
+        """
         wanted, database = as_rows(digests), open_database(self.path)
         if database is None:
             return np.zeros(len(wanted), bool)
-        table = database.tables["meta"]
         with database.read() as txn:
-            found = [txn.get(row.tobytes(), db=table) is not None for row in wanted]
+            metas = (read_meta(database, txn, row.tobytes()) for row in wanted)
+            found = [meta is not None and bool(meta["crc"].keys() - {PLDDT}) for meta in metas]
         return np.asarray(found, bool)
 
     def coverage(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> float:

@@ -40,7 +40,7 @@ class Coverage:
     Parameters
     ----------
     proteins, with_tokens : int
-        Rows, and those whose protein has tokens.
+        Rows, and those whose protein has tokens in an alphabet that is read.
     residues : int
         Residues of all rows.
     unmasked : dict of str to int
@@ -89,7 +89,7 @@ class SplitTokens:
         self._digests, self._lengths, self._min_plddt = digests, lengths, min_plddt
         self._held: list[tuple[Codes, ...]] | None = None
         self.with_tokens = np.zeros(len(digests), bool)
-        """Whether each row has structure tokens, shape=(N,)."""
+        """Whether each row has tokens in an alphabet that is read, shape=(N,)."""
         self.unmasked = np.zeros(len(digests))
         """Share of each row's residues that have a token in every alphabet, shape=(N,)."""
         self.coverage = self._count()
@@ -125,8 +125,8 @@ class SplitTokens:
         for start in range(0, len(self._digests) if self._tokens is not None else 0, PORTION):
             index = np.arange(start, min(start + PORTION, len(self._digests)))
             for row, item in zip(index.tolist(), self._items(index), strict=True):
-                if item is None:
-                    continue
+                if item is None or all(item.in_alphabet(name) is None for name in self.alphabets):
+                    continue  # pLDDT alone, or another alphabet, is no structure to learn from
                 self.with_tokens[row] = True
                 codes = zip(self._coded(item, int(self._lengths[row])), self.alphabets, strict=True)
                 known = [_unmasked(one, name) for one, name in codes]

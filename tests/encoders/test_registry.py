@@ -56,5 +56,8 @@ def test_what_is_asked_for_is_in_the_fingerprint(tmp_path):
     assert fingerprint.weights_sha256 == hashlib.sha256(b"only hashed").hexdigest()
     assert (fingerprint.layer, fingerprint.long_policy) == (6, "nterm(1022)")
     assert (fingerprint.precision, made.device.type) == ("bf16", "cpu")
+    spec = registry.spec("esm2_t6")
+    assert (made.licence, made.citation) == (spec.licence, spec.citation)
+    assert spec.licence != spec.citation
     plain = registry.load("esm2_t6", weights=file, device="cpu").fingerprint
     assert (plain.long_policy, plain.precision) == ("windows(1022,256)", "fp32")

@@ -103,6 +103,15 @@ def test_ids_are_never_matched_by_substring(tmp_path: Path, made) -> None:
     assert report.missing == [p.id for p in PROTEINS]
 
 
+def test_what_fits_several_sequences_is_listed_and_not_guessed(tmp_path: Path) -> None:
+    chains = [Protein("1aki_A", "MKTAYIAK"), Protein("1aki_B", "MKTAYIAW")]
+    record = ForeignEmbedding.of(("1AKI",), np.ones((8, DIM), np.float32))
+    report, store = stored(tmp_path, [record], chains)
+    assert "fits several known proteins: 1aki_A, 1aki_B" in report.unmatched["1AKI"]
+    assert report.missing == ["1aki_A", "1aki_B"]
+    assert not store.encoders()
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -13,6 +13,7 @@ from sesstore.errors import InputError, StoppedError
 from sesstore.jobs.embed import embed
 from sesstore.jobs.embedplan import plan_embedding
 from sesstore.proteins import Protein
+from sesstore.provenance import Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
 from sesstore.store.integrity import verify
@@ -68,6 +69,13 @@ def test_what_is_stored_equals_what_the_encoder_says(store: Store, encoder, prot
     for made in encoder.encode(proteins):
         np.testing.assert_array_equal(view.get(made.digest), made.values)
     assert {p.sequence for p in store.proteins()} == {p.sequence for p in proteins}
+
+
+def test_licence_and_citation_of_the_encoder_are_stored(store: Store, encoder, proteins) -> None:
+    encoder.licence, encoder.citation = "a licence", "a citation"
+    embed(store, encoder, proteins[:2], dtype="float32")
+    made = Provenance(encoder.fingerprint, encoder.dim, "float32", "a licence", "a citation")
+    assert store.embeddings().provenance == made
 
 
 def test_one_sequence_under_two_names_is_encoded_once(store: Store, encoder) -> None:

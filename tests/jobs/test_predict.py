@@ -20,7 +20,7 @@ from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
 from sesstore.jobs import predict as module
 from sesstore.jobs.asked import Given
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embed import embed, provenance_of
 from sesstore.jobs.predict import (
     PredictOptions,
     predict_rows,
@@ -114,6 +114,7 @@ def test_chunks_change_nothing_and_repeats_have_a_row_each(
     assert rows_of(trained, Given([str(fasta)]), store) == rows
     assert rows_of(trained, Given([str(fasta)]), store) == rows  # now from what is stored
     assert len(store.embeddings()) == len({p.digest for p in fresh})
+    assert store.embeddings().provenance == provenance_of(registry.load("blosum62"), "float16")
     (encoder,) = summarise(store).encoders
     assert {str(run["device"]).split(",")[0] for run in encoder.runs} == {"cpu"}
 

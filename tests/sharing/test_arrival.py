@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -134,6 +135,45 @@ def test_embeddings_of_another_length_than_the_sequence(forgery, ids):
     raw = (segment / "digests/c.0.0").read_bytes()
     forgery.reseal(segment, "digests/c.0.0", raw[32:64] + raw[:32] + raw[64:])
     assert "another length" in forgery.refused(Selection(ids=ids, plms=("enc",)))
+
+
+def _of_values(change):
+    """A change of the metadata of values, whose JSON stays what it was otherwise."""
+
+    def changed(raw: bytes) -> bytes:
+        document = layout.parse(raw)
+        change(document)
+        return json.dumps(document).encode()
+
+    return changed
+
+
+def _shards_of(rows: int, chunk: int):
+    return lambda raw: layout.sharded_metadata(
+        tuple(layout.parse(raw)["shape"]), "float16", rows, chunk
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _of_values(lambda document: document.update(data_type="int16")),
+        _of_values(lambda document: document.update(shape=[document["shape"][0], 8])),
+        _of_values(lambda document: document.update(fill_value=1.0)),
+        _of_values(lambda document: document["codecs"][0]["configuration"]["codecs"].append({})),
+        _shards_of(0, 0),
+        _shards_of(-16, -16),
+        _shards_of(16, 32),
+        _shards_of(1 << 48, 16),
+    ],
+)
+def test_metadata_of_values_are_as_sesstore_writes_them_for_parts_too(forgery, change):
+    """What is read by ranges is never looked through as a whole segment is."""
+    for segment in forgery.segments():
+        file = "values/zarr.json"
+        forgery.reseal(segment, file, change((segment / file).read_bytes()))
+    said = forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
+    assert "not as sesstore writes them" in said
 
 
 def test_a_stream_that_never_ends(forgery, monkeypatch):

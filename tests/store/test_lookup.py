@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sesstore.proteins import Protein
 from sesstore.store import Store
+from sesstore.store import proteins as module
 from sesstore.store.lookup import ProteinNames
 
 KNOWN = [
@@ -34,6 +37,14 @@ def test_every_id_is_listed_with_all_its_sequences(tmp_path: Path) -> None:
     assert len(pairs) == len(many)
     assert sorted(pairs)[-1][0] == "x" * 368  # what is left of an id longer than a key
     assert {d for name, d in pairs if name == "same"} == {p.digest for p in KNOWN[3:]}
+
+
+@pytest.mark.parametrize("portion", [1, 2, 3, 4])
+def test_ids_are_read_in_portions_with_all_their_sequences(tmp_path, monkeypatch, portion) -> None:
+    monkeypatch.setattr(module, "_BATCH", portion)
+    many = [Protein(name, "MKV" + "A" * i) for i, name in enumerate("abbbbccd")]
+    store = store_of(tmp_path, many)
+    assert sorted(store.names()) == sorted((p.id, p.digest) for p in many)
 
 
 def test_proteins_are_found_by_rule(tmp_path: Path) -> None:

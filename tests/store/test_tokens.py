@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,21 @@ def test_tokens_come_back_with_all_conformers(filled, kit):
     assert [t.digest for t in reader] == sorted(p.digest for p in filled.proteins)
     assert reader.coverage([filled.proteins[0].digest, bytes(32)]) == 0.5
     assert reader.has([bytes(32), filled.proteins[0].digest]).tolist() == [False, True]
+
+
+def test_plddt_alone_is_no_tokens(tmp_path, kit):
+    """It comes back, and counts as what it is; no structure is said to be there."""
+    store = Store.create(tmp_path / "s")
+    with_both, without = kit.proteins(2)
+    alone = replace(kit.tokens(without), codes={})
+    store.add_tokens([kit.tokens(with_both), alone], RUN)
+    reader = store.tokens("alphafold2")
+    digests = [with_both.digest, without.digest]
+    assert reader.has(digests).tolist() == [True, False]
+    assert reader.coverage(digests) == 0.5
+    assert without.digest not in reader
+    assert (reader.counts()["plddt"], reader.counts()["dssp"]) == (2, 1)
+    assert np.array_equal(reader.get(without.digest).plddt, alone.plddt)
 
 
 def test_sources_are_kept_apart(tmp_path, kit):

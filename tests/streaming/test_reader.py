@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -195,6 +197,28 @@ def test_rows_are_counted_over_several_portions(stored, monkeypatch) -> None:
     np.testing.assert_array_equal(pieces.unmasked(), whole.unmasked())
     np.testing.assert_array_equal(pieces.with_tokens, whole.with_tokens)
     assert whole.with_tokens.tolist() == [True] * 20 + [False] * 4
+
+
+def test_rows_with_tokens_are_those_with_an_alphabet_that_is_read(stored) -> None:
+    """Not those with pLDDT alone, nor with another alphabet; one of two is enough."""
+    items = list(stored.tokens.values())[:4]
+    kinds: list[tuple[str, ...]] = [(), ("foldseek",), ("dssp",), ("foldseek", "dssp")]
+    some = [
+        replace(item, source="some", codes={name: item.codes[name] for name in names})
+        for item, names in zip(items, kinds, strict=True)
+    ]
+    stored.store.add_tokens(some, circumstances())
+    digests = stored.digests[:5]
+    view, tokens = stored.store.embeddings(), stored.store.tokens("some")
+
+    def rows(*alphabets: str) -> list[bool]:
+        split = SplitData(view, tokens, digests, alphabets=alphabets)
+        assert split.coverage.with_tokens == split.with_tokens.sum()
+        return split.with_tokens.tolist()
+
+    assert rows("foldseek") == [False, True, False, True, False]
+    assert rows("ss3") == [False, False, True, True, False]
+    assert rows("foldseek", "dssp") == [False, True, True, True, False]
 
 
 def test_coverage_counts_residues_with_a_code(stored) -> None:

@@ -189,3 +189,26 @@ def test_coverage_is_of_the_rows_of_train_and_of_each_source(store, of_task) -> 
     )
     shown = {row["source"]: row["coverage"] for row in report.rows}
     assert shown == {None: None, "alphafold2": 1.0, "few": share}
+
+
+def test_quality_learns_each_source_under_its_own_name(store, settings, out) -> None:
+    """From its own tokens, in its own alphabets, with its own coverage, into its own folder."""
+    some = list(store.tokens("esmfold"))[:40]
+    codes = [{"dssp": item.codes["dssp"]} for item in some]
+    chosen = [
+        replace(item, source="dssp-only", codes=kinds)
+        for item, kinds in zip(some, codes, strict=True)
+    ]
+    store.add_tokens(chosen, circumstances())
+    names = ("esmfold", "dssp-only")
+    settings = replace(settings, sources=names, seeds=1, fit=replace(FIT, epochs=1))
+    report = quality.run(store, settings, Place(out), degrading=Degrading(rates=(), plddt=()))
+    rows = {row["arm"]: row for row in report.rows}
+    train = store.task("toy").splits["train"].digests
+    shares = {name: store.tokens(name).coverage(train) for name in names}
+    assert shares["esmfold"] == 1 > shares["dssp-only"] > 0
+    for name, alphabets in zip(names, (("foldseek", "dssp"), ("dssp",)), strict=True):
+        assert rows[name]["coverage"] == shares[name]
+        (run,) = (Run.load(f.parent) for f in out.glob(f"{name}/{name}/seed-*/run.json"))
+        assert run.source == name
+        assert tuple(run.config["adapter"]["alphabets"]) == alphabets

@@ -1,0 +1,69 @@
+"""scikit-bio's layout as the file has it, not only as our own reader takes it."""
+
+from __future__ import annotations
+
+from hashlib import md5
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.exchange.ragged import read_ragged, write_ragged
+from sesstore.proteins import Protein
+
+PROTEINS = [Protein("a", "MKTAYIAK"), Protein("b", "MKV"), Protein("c", "GG")]
+LETTERS = np.frombuffer(b"MKTAYIAKMKVGG", np.uint8)
+ROWS = np.arange(26, dtype=np.float32).reshape(13, 2)
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [((ROWS[:8], ROWS[8:11], ROWS[11:]), [8, 11, 13]), ((ROWS[0], ROWS[1], ROWS[2]), [1, 2, 3])],
+    ids=["residues", "means"],
+)
+def test_each_pointer_is_where_a_protein_ends(tmp_path: Path, values, ends: list[int]) -> None:
+    """Of letters and of rows, which are not as many where rows are means."""
+    write_ragged(tmp_path / "x.h5", zip(PROTEINS, values, strict=True), 2)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["idptr"][:].tolist() == [8, 11, 13]
+        assert file["embedding_ptr"][:].tolist() == ends
+        assert np.array_equal(file["id"], LETTERS)
+        assert np.array_equal(file["embedding"], ROWS[: ends[-1]])
+
+
+def _write(path: Path, idptr: list[int], embedding_ptr: list[int] | None) -> Path:
+    with h5py.File(path, "w") as file:
+        file["embedding"], file["id"], file["idptr"] = ROWS, LETTERS, np.array(idptr)
+        if embedding_ptr is not None:
+            file["embedding_ptr"] = np.array(embedding_ptr)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pointers", "ends"), [(None, [8, 11, 13]), ([2, 3, 7], [2, 3, 7])], ids=["one", "two"]
+)
+def test_letters_and_rows_are_read_by_their_own_pointers(tmp_path: Path, pointers, ends) -> None:
+    records = list(read_ragged(_write(tmp_path / "x.h5", [8, 11, 13], pointers)))
+    hashes = [md5(p.sequence.encode(), usedforsecurity=False).hexdigest() for p in PROTEINS]
+    assert [record.labels[0] for record in records] == hashes
+    for record, start, end in zip(records, [0, *ends], ends, strict=False):
+        assert record.shape == (end - start, 2)
+        assert np.array_equal(record.values, ROWS[start:end])
+
+
+@pytest.mark.parametrize(
+    ("idptr", "embedding_ptr", "said"),
+    [
+        ([-1, 11, 13], None, "do not fit"),
+        ([8, 7, 13], None, "do not fit"),
+        ([8, 11, 14], None, "do not fit"),
+        ([8, 11, 13], [8, 11, 14], "do not fit"),
+        ([8, 11, 13], [8, 7, 13], "do not fit"),
+        ([8, 11, 13], [8, 13], "different lengths"),
+    ],
+)
+def test_pointers_that_do_not_fit_are_refused(tmp_path, idptr, embedding_ptr, said) -> None:
+    with pytest.raises(InputError, match=said):
+        list(read_ragged(_write(tmp_path / "x.h5", idptr, embedding_ptr)))
