@@ -75,7 +75,10 @@ def choose_precision(
     """
     if name is not None:
         if name not in known:
-            raise InputError(f"precision '{name}' is none of this encoder's: {', '.join(known)}")
+            raise InputError(
+                f"precision '{name}' is none of this encoder's: {', '.join(known)}. Name one of "
+                f"these, or none"
+            )
         return name
     if device.type == "cpu":
         return "fp32"
