@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..proteins import Protein
 from ..tasks import Problem
+from ..training.perclass import THRESHOLD
 from ..training.predictor import Predictions
 from ..training.runs import Run
 
@@ -24,9 +25,6 @@ DECIMALS = 4
 
 KINDS = ("text", "integer", "flag", "number", "texts", "numbers")
 """What a cell may hold; the last two are lists."""
-
-THRESHOLD = 0.5
-"""Probability from which a class of a multi-label task is among a protein's labels."""
 
 
 def columns(run: Run) -> dict[str, str]:
@@ -91,7 +89,7 @@ def _prediction(score: Tensor, problem: Problem, classes: Sequence[str]) -> Row:
     chances = dict(zip(classes, score.tolist(), strict=True))
     label: Any = classes[int(score.argmax())]
     if problem is Problem.MULTI_LABEL:
-        label = [name for name, p in chances.items() if p >= THRESHOLD]
+        label = [name for name, p in chances.items() if p > THRESHOLD]
     return {"label": label} | {f"p_{name}": _rounded(p) for name, p in chances.items()}
 
 

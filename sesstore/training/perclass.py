@@ -17,6 +17,9 @@ from ..tasks import Problem
 from .intervals import Predicted
 from .metrics import tmc
 
+THRESHOLD = 0.5
+"""Probability above which a class of a multi-label task is predicted, as torchmetrics has it."""
+
 
 @dataclass(frozen=True)
 class ClassScore:
@@ -114,7 +117,7 @@ def _onehot(labels: Tensor, n_classes: int, problem: Problem) -> Tensor:
 
 def _said(scores: Tensor, problem: Problem) -> Tensor:
     if problem is Problem.MULTI_LABEL:
-        return (scores > 0.5).long()
+        return (scores > THRESHOLD).long()
     return torch.nn.functional.one_hot(scores.argmax(1), scores.shape[1])
 
 

@@ -16,12 +16,14 @@ from sesstore.jobs.predictions import columns, rows
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem
+from sesstore.training.intervals import Predicted
+from sesstore.training.perclass import class_scores
 from sesstore.training.predictor import Predictions
 from sesstore.training.runs import Run
 
 
 def test_a_row_says_what_a_prediction_means(tmp_path: Path) -> None:
-    """Labels from one half on; four digits; lists where each residue has its own."""
+    """Labels above one half, as in metrics; four digits; lists where each residue has its own."""
 
     def row(problem: Problem, scores: list) -> dict:
         fingerprint = registry.load("onehot").fingerprint
@@ -33,7 +35,14 @@ def test_a_row_says_what_a_prediction_means(tmp_path: Path) -> None:
         assert (one["id"], one["length"], one["unmasked"]) == ("p", 2, 0.1235)
         return dict(list(one.items())[5:])
 
-    assert row(Problem.MULTI_LABEL, [0.5, 0.49999]) == {"label": ["a"], "p_a": 0.5, "p_b": 0.5}
+    found = row(Problem.MULTI_LABEL, [0.50001, 0.5])
+    assert found == {"label": ["a"], "p_a": 0.5, "p_b": 0.5}
+    (one, other) = class_scores(
+        ["a", "b"],
+        Problem.MULTI_LABEL,
+        [Predicted(torch.tensor([[0.50001, 0.5]]), torch.ones(1, 2), torch.zeros(1))],
+    )
+    assert (one.said, other.said) == (1, 0)
     assert row(Problem.SINGLE_LABEL, [0.25, 0.75])["label"] == "b"
     assert row(Problem.REGRESSION, 41.234567) == {"value": 41.2346}
     assert row(Problem.RESIDUE_REGRESSION, [1.5, 2.00009]) == {"value": [1.5, 2.0001]}
