@@ -17,8 +17,8 @@ from ..streaming.plan import plan_epoch
 
 CHECKS = 30
 """Times valid is scored over a training, or after each epoch if there are fewer."""
-UPDATES = 1200
-"""Updates of a training, unless `EPOCHS` take more."""
+ROWS, UPDATES = (250, 500), (600, 1200)
+"""Training rows, and the updates that so many take; more between, unless `EPOCHS` take more."""
 EPOCHS = 7
 """A training set is seen so often at least."""
 SMALL, LARGE = 2048, 8192
@@ -60,7 +60,8 @@ def pace_for(lengths: NDArray[np.int64], batch_tokens: int | None = None) -> Pac
     """
     residues = int(lengths.sum())
     size = batch_tokens or (SMALL if residues < MANY else LARGE)
-    epochs = max(EPOCHS, round(UPDATES / max(batches(lengths, size), 1)))
+    updates = float(np.interp(len(lengths), ROWS, UPDATES))
+    epochs = max(EPOCHS, round(updates / max(batches(lengths, size), 1)))
     return Pace(
         lr=1e-3 if size < LARGE else 5e-4, epochs=epochs, patience=CHECKS, batch_tokens=size
     )

@@ -28,6 +28,8 @@ from .losses import Loss, class_weights, label_scale
 from .metrics import better
 from .ranks import ALONE, Ranks
 
+SMALLEST_PART = 256
+"""Residues that are worth a core's while."""
 SCHEDULES = ("constant", "cosine")
 
 
@@ -233,7 +235,9 @@ class Learner:
         if not self.adapter.training:
             self.adapter.train()
         key = (self.config.seed, epoch, number, *([ranks.rank] if ranks.world > 1 else []))
-        budget = PART if self.device.type == "cpu" else self.pace.batch_tokens
+        budget = self.pace.batch_tokens
+        if self.device.type == "cpu":  # cores share what is in small batches, too
+            budget = min(PART, max(budget // 4, SMALLEST_PART))
         parts = batch.parts(budget, self.loss.problem.per_residue)
         return [Job(self, part, weight, (*key, place)) for place, part in enumerate(parts)]
 

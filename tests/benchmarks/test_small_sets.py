@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def small_sets(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
-    monkeypatch.setattr(defaults, "UPDATES", 8)
+    monkeypatch.setattr(defaults, "UPDATES", (8, 8))
     return importlib.import_module("benchmarks.small_sets")
 
 
