@@ -187,7 +187,7 @@ class Bench:
             for number, batch in enumerate(loader):
                 learner.step(batch, 1, number, len(plan.batches), hands)
         if stream.residency == "disk":
-            self.waited = loader.waited / (time.perf_counter() - began)
+            self.waited = loader.wait_seconds / (time.perf_counter() - began)
 
     def _cached(self, held: list[torch.Tensor], dtype: torch.dtype) -> None:
         with self.padded.computing_in(dtype):

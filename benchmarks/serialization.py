@@ -42,9 +42,9 @@ from sesstore.exchange.dsspfile import read_dssp
 from sesstore.store import Store
 from sesstore.structures.chains import Structure, read_structure
 from sesstore.structures.dssp import tokens_dssp
-from sesstore.structures.files import StructureFile
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.mkdssp import find_mkdssp, mkdssp_version
+from sesstore.structures.structure_files import StructureFile
 from sesstore.structures.tokenise import TokenisedChain, tokenise, tokenise_many, tool
 
 _SHARED = Path(__file__).resolve().parents[2] / "shared" / "structures"

@@ -63,8 +63,8 @@ def command(
       sesstore import fairesm out/ --sequences some.fasta --encoder esm2_t33 --layer 33
     """
     from sesstore.datasets.fasta import read_fasta
-    from sesstore.exchange.foreign import SequenceBook, import_embeddings
     from sesstore.exchange.formats import declared, format_named, read_files
+    from sesstore.exchange.imported_embeddings import SequenceBook, import_embeddings
     from sesstore.store import layout
 
     made = format_named(format_name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .output import Output
 
 if TYPE_CHECKING:
-    from sesstore.exchange.foreign import ImportReport
+    from sesstore.exchange.imported_embeddings import ImportReport
     from sesstore.jobs.tokenreport import TokenReport
 
 _SHOWN, _LONGEST = 10, 300

@@ -28,10 +28,10 @@ def command(names: tuple[str, ...], output: Output) -> None:
       sesstore plms esm2_t33 prott5
     """
     from sesstore.encoders import registry
-    from sesstore.encoders.weights import at_hand
+    from sesstore.encoders.weights import is_available
 
     known = [registry.spec(name) for name in names] or registry.specs()
-    here = [at_hand(spec) for spec in known]
+    here = [is_available(spec) for spec in known]
     if names:
         for spec, present in zip(known, here, strict=True):
             _show(spec, present, output)

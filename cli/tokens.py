@@ -137,7 +137,7 @@ def command(
     from sesstore.jobs.importtokens import import_tokens
     from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
     from sesstore.sharing.cache import url_of
-    from sesstore.structures.files import structure_files
+    from sesstore.structures.structure_files import structure_files
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)

@@ -87,7 +87,7 @@ def _epoch(
         with reproducible(visit.device), workers(visit.device) as hands:
             for number, batch in enumerate(loader):
                 learner.step(batch, 1, number, len(batches), hands)
-        waited = loader.waited
+        waited = loader.wait_seconds
 
     train()
     seconds = wall(train, visit.device)

@@ -22,7 +22,7 @@ from torch.nn.functional import embedding
 
 from ..attention.packed import attend
 from ..attention.rotation import Rotation, frequencies
-from .packing import WIDEST, one_hot
+from .packed_operations import WIDEST, one_hot
 
 
 def rotation(lengths: Sequence[int], head_dim: int, device: torch.device) -> Rotation:

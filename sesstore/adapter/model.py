@@ -22,7 +22,7 @@ from ..alphabets import BUILT_IN, Alphabet, alphabet, declare, in_order
 from ..errors import InputError, UnknownNameError
 from ..streaming.batch import Batch
 from .attention import TokenAttention, rotation
-from .packing import owners
+from .packed_operations import owners
 from .pooling import POOLINGS
 
 RESIDUE = "residue"
@@ -79,13 +79,13 @@ class AdapterConfig:
             object.__setattr__(self, "alphabets", (self.alphabets,))
         # In the order of the paper, whatever the order they are named in.
         object.__setattr__(self, "alphabets", in_order(self.alphabets))
-        known = {name: alphabet(name) for name in self.alphabets}
-        declared = {n: known[n].to_json() for n in self.alphabets if n not in BUILT_IN}
+        alphabets = {name: alphabet(name) for name in self.alphabets}
+        declared = {n: alphabets[n].to_json() for n in self.alphabets if n not in BUILT_IN}
         object.__setattr__(self, "declared", declared)
-        if taken := [name for name in declared if hasattr(nn.ModuleDict, name)]:
+        if reserved := [name for name in declared if hasattr(nn.ModuleDict, name)]:
             raise InputError(
-                f"an adapter cannot have a part called '{taken[0]}', as the alphabet is. Declare "
-                f"it under another name"
+                f"an adapter cannot have a part called '{reserved[0]}', as the alphabet is. "
+                f"Declare it under another name"
             )
         if self.pooling not in (*POOLINGS, RESIDUE):
             raise UnknownNameError("pooling", self.pooling, [*POOLINGS, RESIDUE])
@@ -98,7 +98,7 @@ class AdapterConfig:
             )
         for name in ("dropout", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is a share from 0 to below 1")
+                raise InputError(f"{name} is a share: give a number from 0 to below 1")
 
     @property
     def inner(self) -> int:
@@ -149,8 +149,10 @@ class Adapter(nn.Module):
         x = self.residues(batch, chance)
         x = self.hidden(x if self.pool is None else self.pool(x, batch.lengths))
         if self.training and self.config.dropout:
-            kept = torch.rand(x.shape, generator=chance, device=x.device) >= self.config.dropout
-            x = x * kept / (1 - self.config.dropout)
+            survivors = (
+                torch.rand(x.shape, generator=chance, device=x.device) >= self.config.dropout
+            )
+            x = x * survivors / (1 - self.config.dropout)
         logits: Tensor = self.logits(x.relu())
         if self.config.head == "paper" or batch.offset is None:
             return logits
@@ -189,8 +191,8 @@ class Adapter(nn.Module):
         if not (self.training and share):
             return None
         device = batch.values.device
-        drawn = torch.rand(len(batch.lengths), generator=chance, device=device) < share
-        return drawn[owners(batch.lengths, device)]
+        hidden_proteins = torch.rand(len(batch.lengths), generator=chance, device=device) < share
+        return hidden_proteins[owners(batch.lengths, device)]
 
     def flops(self, lengths: Sequence[int]) -> int:
         """Floating-point operations of one forward pass over proteins of these lengths.

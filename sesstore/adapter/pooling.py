@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .packing import gapped, membership, membership_padded
+from .packed_operations import gapped, membership, membership_padded
 
 
 class Pooling(nn.Module):
@@ -46,9 +46,9 @@ class Attention1d(Pooling):
 
     def pool_at_once(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """As `forward`, by one softmax and one product in x's own type."""
-        own = membership(lengths, x.device)
+        residues = membership(lengths, x.device)
         with torch.autocast(x.device.type, enabled=False):
-            return torch.where(own, self.score(x)[:, 0], -torch.inf).softmax(-1) @ x
+            return torch.where(residues, self.score(x)[:, 0], -torch.inf).softmax(-1) @ x
 
 
 class Mean(Pooling):
@@ -62,9 +62,9 @@ class Mean(Pooling):
 
     def pool_at_once(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
         """As `forward`, by one product in x's own type."""
-        own = membership(lengths, x.device).to(x.dtype)
+        residues = membership(lengths, x.device).to(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            return (own @ x) / own.sum(-1, keepdim=True)
+            return (residues @ x) / residues.sum(-1, keepdim=True)
 
 
 class LightAttention(Pooling):
@@ -85,9 +85,11 @@ class LightAttention(Pooling):
         """Pool packed residues."""
         if x.is_cuda:
             return self.pool_at_once(x, lengths)
-        return torch.stack([self._one(part.T[None]) for part in torch.split(x, list(lengths))])
+        return torch.stack(
+            [self._pool_protein(part.T[None]) for part in torch.split(x, list(lengths))]
+        )
 
-    def _one(self, x: Tensor) -> Tensor:
+    def _pool_protein(self, x: Tensor) -> Tensor:
         features = self.feature(x)
         weights = self.attention(x).softmax(-1)
         return torch.cat([(features * weights).sum(-1), features.amax(-1)], -1)[0]
@@ -100,7 +102,7 @@ class LightAttention(Pooling):
         gap, longest, count = self.feature.kernel_size[0] // 2, max(lengths), len(lengths)
         rows, places = gapped(tuple(lengths), gap, x.device)
         spaced = x.new_zeros(len(places), x.shape[1]).index_copy(0, rows, x).T[None]
-        own = membership_padded(lengths, x.device)[..., None]
+        residues = membership_padded(lengths, x.device)[..., None]
 
         def padded(convolved: Tensor) -> Tensor:
             empty = convolved.new_zeros(count * longest + len(places), x.shape[1])
@@ -108,8 +110,8 @@ class LightAttention(Pooling):
             return moved[: count * longest].view(count, longest, -1)
 
         features = padded(self.feature(spaced))
-        weights = padded(self.attention(spaced)).masked_fill(~own, -torch.inf).softmax(1)
-        highest = features.masked_fill(~own, -torch.inf).amax(1)
+        weights = padded(self.attention(spaced)).masked_fill(~residues, -torch.inf).softmax(1)
+        highest = features.masked_fill(~residues, -torch.inf).amax(1)
         return torch.cat([(features * weights).sum(1), highest], -1)
 
 

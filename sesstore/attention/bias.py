@@ -28,5 +28,5 @@ class OffsetBias:
 def _toeplitz(by_offset: Tensor, length: int) -> Tensor:
     """Bias of every pair, [1, heads, L, L], from the bias of every offset."""
     middle = by_offset.shape[1] // 2
-    own = by_offset[:, middle - length + 1 : middle + length]
-    return own.unfold(1, length, 1).flip(1)[None].contiguous()
+    offsets = by_offset[:, middle - length + 1 : middle + length]
+    return offsets.unfold(1, length, 1).flip(1)[None].contiguous()

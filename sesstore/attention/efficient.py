@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from .devices import at_least_ampere
+from .cuda import at_least_ampere
 from .varlen import ends_of
 
 _BYTES = 16
@@ -43,8 +43,8 @@ def attend_efficient(
     Tensor, shape=(T, H * head_dim)
     """
     width = query.shape[-1]
-    if spare := -width % (_BYTES // query.element_size()):
-        query, key, value = (F.pad(part, (0, spare)) for part in (query, key, value))
+    if padding := -width % (_BYTES // query.element_size()):
+        query, key, value = (F.pad(part, (0, padding)) for part in (query, key, value))
     ends, longest = ends_of(lengths, query.device), max(lengths)
     learns = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
     packed: Tensor = _kernel(

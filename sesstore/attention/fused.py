@@ -15,26 +15,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .devices import at_least_ampere
+from .cuda import at_least_ampere
 
 
 def kernels(x: Tensor) -> Any | None:
     """Return the module `triton_kernels` if it runs where a tensor lies, else None."""
     if not x.is_cuda or (torch.is_grad_enabled() and x.requires_grad):
         return None
-    return _tried(x.device, "triton_kernels")
+    return _checked_module(x.device, "triton_kernels")
 
 
 def biased_attention(device: torch.device, dtype: torch.dtype, width: int) -> Any | None:
     """Return the module `triton_attention` if it takes heads of a width where they lie, or None."""
     if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
         return None
-    module = _tried(device, "triton_attention")
+    module = _checked_module(device, "triton_attention")
     return module if module is not None and width <= module.WIDEST else None
 
 
 @cache
-def _tried(device: torch.device, name: str) -> Any | None:
+def _checked_module(device: torch.device, name: str) -> Any | None:
     if not at_least_ampere(device):
         return None
     try:

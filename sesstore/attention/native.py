@@ -1,7 +1,7 @@
 """Attention on x86-64 CPUs in float32: what checks and calls the compiled kernel.
 
 The kernel is compiled when the package is installed, once for AVX2 and once for AVX-512. Where no
-compiler was at hand, or the processor has neither, torch's attention takes its place.
+compiler was there, or the processor has neither, torch's attention takes its place.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def takes(query: Tensor, heads: int) -> bool:
     """Whether the kernel can be had for packed queries [T, d]."""
     if query.device.type != "cpu" or query.dtype != torch.float32:
         return False
-    ours = kernel()
-    return ours is not None and query.shape[-1] // heads <= ours.WIDEST
+    compiled = kernel()
+    return compiled is not None and query.shape[-1] // heads <= compiled.WIDEST
 
 
 @cache
@@ -64,31 +64,31 @@ def attend(
     -------
     Tensor, shape=(T, d)
     """
-    how = _Shape(tuple(lengths), heads, scale, turns, bias)
+    call = _KernelCall(tuple(lengths), heads, scale, turns, bias)
     if torch.is_grad_enabled() and (query.requires_grad or key_value.requires_grad):
         if bias is not None:
             raise InputError("attention with a bias has no gradient: call it under torch.no_grad()")
-        made: Tensor = _Attention.apply(query, key_value, how)  # type: ignore[no-untyped-call]
-        return made
-    return how.forward(_rows(query), _rows(key_value))
+        attended: Tensor = _Attention.apply(query, key_value, call)  # type: ignore[no-untyped-call]
+        return attended
+    return call.forward(_rows(query), _rows(key_value))
 
 
 class _Attention(torch.autograd.Function):
     """The kernel with its gradient; rotation included."""
 
     @staticmethod
-    def forward(ctx, query, key_value, how):  # type: ignore[no-untyped-def, override]
+    def forward(ctx, query, key_value, call):  # type: ignore[no-untyped-def, override]
         query, key_value = _rows(query), _rows(key_value)
-        logs = torch.empty(len(query), how.heads)
-        out = how.forward(query, key_value, logs)
+        logs = torch.empty(len(query), call.heads)
+        out = call.forward(query, key_value, logs)
         ctx.save_for_backward(query, key_value, out, logs)
-        ctx.how = how
+        ctx.call = call
         return out
 
     @staticmethod
     def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
         query, key_value, out, logs = ctx.saved_tensors
-        return *ctx.how.backward(query, key_value, out, logs, grad.contiguous()), None
+        return *ctx.call.backward(query, key_value, out, logs, grad.contiguous()), None
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def _rows(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shape:
+class _KernelCall:
     """What attention is asked for, beside queries, keys and values; see `attend`."""
 
     lengths: tuple[int, ...]
@@ -122,17 +122,17 @@ class _Shape:
         self._run("backward", query, key_value, out, logs, grad, *gradients)
         return of_query, of_both
 
-    def _run(self, name: str, query: Tensor, key_value: Tensor, *others: Tensor | None) -> None:
+    def _run(self, name: str, query: Tensor, key_value: Tensor, *results: Tensor | None) -> None:
         width = query.shape[-1]
         sizes = np.array(self.lengths, np.int64)
         self._check(query, key_value, sizes)
         tensors = (query, key_value[:, 0], key_value[:, 1], self.turns, self.bias)
-        for x in (*tensors, *others):
+        for x in (*tensors, *results):
             if x is not None and (x.dtype, x.device.type) != (torch.float32, "cpu"):
                 raise InputError(
                     f"the kernel takes float32 on the CPU, not {x.dtype} on {x.device}"
                 )
-        addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, others))
+        addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, results))
         reach = 0 if self.bias is None else self.bias.shape[1] // 2
         function = getattr(kernel(), name)
 
@@ -150,7 +150,9 @@ class _Shape:
         head_dim, longest = width // self.heads, int(sizes.max(initial=0))
         widest = 0 if (compiled := kernel()) is None else compiled.WIDEST
         if sizes.sum() != rows or sizes.min(initial=1) <= 0:
-            raise InputError(f"lengths {self.lengths} are not those of {rows} rows")
+            raise InputError(
+                f"lengths {self.lengths} do not sum to {rows} rows. Give the rows of each sequence"
+            )
         if width != head_dim * self.heads or not 0 < head_dim <= widest:
             raise InputError(f"{self.heads} heads of {width} columns, of {widest} each at most")
         if key_value.shape != (rows, 2, width):

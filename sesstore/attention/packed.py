@@ -70,11 +70,11 @@ def attend(
     # Splitting, unlike slicing, has a gradient that is one concatenation.
     sizes = list(lengths)
     parts = []
-    for one in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True):
-        q, k, v = (part.transpose(0, 1)[None] for part in one)
+    for sequence in zip(*(torch.split(x, sizes) for x in (query, key, value)), strict=True):
+        q, k, v = (part.transpose(0, 1)[None] for part in sequence)
         mask = None if bias is None else bias.of_pairs(q.shape[2])
-        found = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
-        parts.append(found[0].transpose(0, 1))
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        parts.append(attended[0].transpose(0, 1))
     return torch.cat(parts).flatten(1)
 
 

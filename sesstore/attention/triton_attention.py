@@ -50,12 +50,12 @@ def _attend(
     total = tl.zeros([QUERIES], tl.float32)
     result = tl.zeros([QUERIES, WIDE], tl.float32)
     for begin in range(0, length, KEYS):
-        other = begin + tl.arange(0, KEYS)
-        real = other < length
-        source = (first + other).to(tl.int64)[:, None]
+        key_rows = begin + tl.arange(0, KEYS)
+        real = key_rows < length
+        source = (first + key_rows).to(tl.int64)[:, None]
         keys = tl.load(key + source * key_row + column, real[:, None] & real_column, 0.0)
         scores = tl.dot(queries, tl.trans(keys), input_precision="ieee") * scale
-        bias = tl.load(table + (offset + other[None, :]), real_row & real[None, :], 0.0)
+        bias = tl.load(table + (offset + key_rows[None, :]), real_row & real[None, :], 0.0)
         scores = tl.where(real[None, :], (scores + bias.to(tl.float32)) * log2e, float("-inf"))
         above = tl.maximum(highest, tl.max(scores, 1))
         shares = tl.exp2(scores - above[:, None])

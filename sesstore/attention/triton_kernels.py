@@ -148,6 +148,6 @@ def check(device: torch.device) -> None:
     normed = torch.nn.functional.layer_norm(2 * rows, (24,), weight, weight)
     result, total = torch.empty_like(rows), rows.clone()
     normalise(total, rows, weight, weight, 1e-5, result)
-    for mine, expected in ((out, turned), (result, normed), (total, 2 * rows)):
-        if not torch.allclose(mine, expected, atol=1e-5, rtol=1e-5):
+    for computed, expected in ((out, turned), (result, normed), (total, 2 * rows)):
+        if not torch.allclose(computed, expected, atol=1e-5, rtol=1e-5):
             raise ArithmeticError("the kernels give wrong numbers on this device")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from .devices import at_least_ampere, to_device
+from .cuda import at_least_ampere, to_device
 from .lengths import Lengths
 
 _WIDEST, _STEP = 256, 8
@@ -70,8 +70,8 @@ def attend_varlen(
 
     width = query.shape[-1]
     scale = width**-0.5 if scale is None else scale
-    if spare := -width % _STEP:
-        query, key, value = (F.pad(part, (0, spare)) for part in (query, key, value))
+    if padding := -width % _STEP:
+        query, key, value = (F.pad(part, (0, padding)) for part in (query, key, value))
     options = {}
     if _has_scale():
         options["scale"] = scale

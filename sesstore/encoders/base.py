@@ -26,18 +26,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..attention.cuda import free_memory
 from ..errors import InputError
 from ..proteins import Protein
 from ..provenance import Fingerprint
 from ..residues import Embedding
+from .batching import MemoryGate, fetch_to_host, run_one_ahead, run_side_by_side
 from .catalogue import EncoderSpec, Options
-from .devices import PRECISIONS, choose_device, choose_precision, exact_products, free_memory
-from .fetching import fetched, one_ahead
+from .devices import PRECISIONS, choose_device, choose_precision, exact_products
 from .folders import weight_files
-from .gate import Gate
 from .kernels import BLOCK
-from .packing import Tokeniser
-from .parallel import mapped
+from .tokeniser import Tokeniser
 from .weights import sha256_of_all
 from .windows import Encoded, LostPieceError, Piece, Values, cut, merged, policy
 
@@ -123,7 +122,7 @@ class PackedEncoder(ABC):
         self.fingerprint, self.device, self.path = fingerprint, device, path
         self.spec, self._long = spec, long
         self.failures: dict[bytes, str] = {}
-        self._gate = Gate()
+        self._gate = MemoryGate()
         if device.type != "cpu":
             self.budget = DEVICE_BUDGET
 
@@ -225,13 +224,13 @@ class PackedEncoder(ABC):
     def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
         batches = self._batches(pieces)
         if self.device.type == "cpu":
-            results = mapped(self._run, batches, count)
+            results = run_side_by_side(self._run, batches, count)
         else:
-            results = one_ahead(self._launch, batches)
+            results = run_one_ahead(self._launch, batches)
         for batch, packed in results:
-            yield from self._handed_out(batch, packed)
+            yield from self._deliver(batch, packed)
 
-    def _handed_out(self, batch: list[Piece], packed: Values | None) -> Iterator[Encoded]:
+    def _deliver(self, batch: list[Piece], packed: Values | None) -> Iterator[Encoded]:
         if packed is not None:
             ends = np.cumsum([len(piece) for piece in batch])
             yield from zip(batch, np.split(packed, ends[:-1]), strict=True)
@@ -245,16 +244,16 @@ class PackedEncoder(ABC):
             return
         half = len(batch) // 2
         for part in (batch[:half], batch[half:]):
-            yield from self._handed_out(part, self._run_alone(part))
+            yield from self._deliver(part, self._run_alone(part))
 
     def _run_alone(self, batch: list[Piece]) -> Values | None:
         """As `_run`, while no other thread takes memory for its batch."""
-        with self._gate.alone():
+        with self._gate.exclusive():
             return self._run(batch)
 
     def _run(self, batch: list[Piece]) -> Values | None:
         """Values of a batch, back to back; None if memory ran out."""
-        with self._gate.among_others():
+        with self._gate.shared():
             return self._launch(batch)()
 
     def _launch(self, batch: list[Piece]) -> Callable[[], Values | None]:
@@ -262,7 +261,7 @@ class PackedEncoder(ABC):
         exact = exact_products() if self.device.type == "cuda" else nullcontext()
         try:
             with torch.inference_mode(), exact:
-                ready = fetched(self.forward([piece.sequence for piece in batch]))
+                ready = fetch_to_host(self.forward([piece.sequence for piece in batch]))
         except (RuntimeError, MemoryError) as problem:
             if not out_of_memory(problem):
                 raise
@@ -276,15 +275,15 @@ class PackedEncoder(ABC):
         if finite:
             return values
         precision = self.fingerprint.precision
-        others = [name for name in self.spec.precisions if name not in (precision, "fp32")]
-        wider = "bf16" if precision == "fp16" and "bf16" in others else "fp32"
+        halves = [name for name in self.spec.precisions if name not in (precision, "fp32")]
+        wider = "bf16" if precision == "fp16" and "bf16" in halves else "fp32"
         raise InputError(
             f"{self.name} gave values that are not finite, or beyond what float16 holds, in "
             f"{precision}. Encode with --precision {wider}"
         )
 
     def _rows(self, batch: Iterable[Piece]) -> int:
-        extra = len(self._tokeniser.before) + len(self._tokeniser.after)
+        extra = len(self._tokeniser.prefix) + len(self._tokeniser.suffix)
         return sum(len(piece) + extra for piece in batch)
 
     def _batches(self, pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -306,10 +305,12 @@ def _whole_blocks(rows: int) -> int:
     return rows // BLOCK * BLOCK or 1 << (rows.bit_length() - 1)
 
 
-Made = TypeVar("Made", bound=PackedEncoder)
+EncoderType = TypeVar("EncoderType", bound=PackedEncoder)
 
 
-def prepared(kind: type[Made], spec: EncoderSpec, options: Options, path: Path) -> Made:
+def prepared(
+    kind: type[EncoderType], spec: EncoderSpec, options: Options, path: Path
+) -> EncoderType:
     """Make an encoder of a family: its device, precision and identity, but no weights yet.
 
     Raises

@@ -18,7 +18,7 @@ from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_folder
 from .kernels import LayerNorm, Linear, Residual
-from .packing import PackedTokens, Tokeniser, read_tokeniser
+from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 
 def load(spec: EncoderSpec, options: Options) -> Bert:
@@ -87,19 +87,19 @@ class _Trunk:
         self._heads = int(config["num_attention_heads"])
         self._layers = []
         for layer in range(int(config["num_hidden_layers"])):
-            own = f"encoder.layer.{layer}"
-            parts = [f"{own}.attention.self.{part}" for part in ("query", "key", "value")]
+            prefix = f"encoder.layer.{layer}"
+            parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
             weights, biases = (
                 [weight(f"{part}.{kind}") for part in parts] for kind in ("weight", "bias")
             )
             self._layers.append(
                 (
                     Linear(torch.cat(weights), torch.cat(biases)),
-                    linear(f"{own}.attention.output.dense"),
-                    norm(f"{own}.attention.output.LayerNorm"),
-                    linear(f"{own}.intermediate.dense", "gelu"),
-                    linear(f"{own}.output.dense"),
-                    norm(f"{own}.output.LayerNorm"),
+                    linear(f"{prefix}.attention.output.dense"),
+                    norm(f"{prefix}.attention.output.LayerNorm"),
+                    linear(f"{prefix}.intermediate.dense", "gelu"),
+                    linear(f"{prefix}.output.dense"),
+                    norm(f"{prefix}.output.LayerNorm"),
                 )
             )
 

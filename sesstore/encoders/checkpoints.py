@@ -117,7 +117,9 @@ def _of_safetensors(path: Path) -> tuple[State, dict[str, Any]]:
         settings = json.loads(config.read_text("utf-8")) if config.is_file() else None
         return load_file(path), {} if settings is None else _DEFAULTS | settings
     except UNREADABLE as why:
-        raise WeightsError(f"'{path}' cannot be read as weights: {_first_line(why)}") from None
+        raise WeightsError(
+            f"'{path}' cannot be read as weights: {_first_line(why)}. Get the file again"
+        ) from None
 
 
 def _of_pickle(path: Path, spec: EncoderSpec) -> tuple[State, dict[str, Any]]:
@@ -134,7 +136,7 @@ def _of_pickle(path: Path, spec: EncoderSpec) -> tuple[State, dict[str, Any]]:
     if state is None:
         kinds = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content)
         raise WeightsError(
-            f"'{path}' holds no weights by name but {kinds}. Expected a state dict, or one under "
+            f"'{path}' holds no weights by name but {kinds}. Save a state dict, alone or under "
             f"{', '.join(_STATES)}"
         )
     return state, _settings(content)
@@ -233,10 +235,10 @@ def _check_names(state: State, spec: EncoderSpec, path: Path) -> None:
         (wrong, "has weights of another shape"),
     ):
         if names:
-            rest = f" and {len(names) - 3:,} more" if names[3:] else ""
+            remainder = f" and {len(names) - 3:,} more" if names[3:] else ""
             raise WeightsError(
                 f"'{path}' is no checkpoint of {spec.full_name}: it {problem} "
-                f"({', '.join(names[:3])}{rest}). Merge adapters, or name the right file with "
+                f"({', '.join(names[:3])}{remainder}). Merge adapters, or name the right file with "
                 f"--weights"
             )
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import torch
 
-from ..attention.devices import at_least_ampere, free_device_memory
+from ..attention.cuda import at_least_ampere
 from ..errors import InputError
-from ..memory import available_memory
 
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 """Environment variable that sizes cuBLAS's workspace. It is read at the first product on a GPU."""
@@ -29,7 +28,7 @@ def choose_device(name: str | None) -> torch.device:
     Raises
     ------
     InputError
-        It is no device, or not at hand.
+        It is no device, or this machine lacks it.
     """
     if torch.cuda.is_available() and not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         os.environ.setdefault(WORKSPACE, WORKSPACES[0])
@@ -40,7 +39,7 @@ def choose_device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as problem:
         first = str(problem).splitlines()[0]
-        raise InputError(f"device '{name}' is not at hand: {first}. Try --device cpu") from None
+        raise InputError(f"device '{name}' cannot be used: {first}. Try --device cpu") from None
     return device
 
 
@@ -49,7 +48,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float
 
 
 def choose_precision(
-    name: str | None, device: torch.device, known: Sequence[str] = tuple(PRECISIONS)
+    name: str | None, device: torch.device, precisions: Sequence[str] = tuple(PRECISIONS)
 ) -> str:
     """Return the precision of that name, or the one that suits the device.
 
@@ -59,7 +58,7 @@ def choose_precision(
         One of `PRECISIONS`.
     device : torch.device
         Where the encoder is to run. A GPU that is not in this machine is taken for a recent one.
-    known : sequence of str
+    precisions : sequence of str
         Those the encoder runs in, the half precision it does better in first.
 
     Returns
@@ -74,16 +73,18 @@ def choose_precision(
         There is no such precision, or the encoder does not run in it.
     """
     if name is not None:
-        if name not in known:
+        if name not in precisions:
             raise InputError(
-                f"precision '{name}' is none of this encoder's: {', '.join(known)}. Name one of "
-                f"these, or none"
+                f"precision '{name}' is none of this encoder's: {', '.join(precisions)}. Name "
+                f"one of these, or none"
             )
         return name
     if device.type == "cpu":
         return "fp32"
     old = device.type == "cuda" and torch.cuda.is_available() and not at_least_ampere(device)
-    return next((half for half in known if half == "fp16" or (half == "bf16" and not old)), "fp32")
+    return next(
+        (half for half in precisions if half == "fp16" or (half == "bf16" and not old)), "fp32"
+    )
 
 
 def stored_type(dtype: torch.dtype) -> torch.dtype:
@@ -107,21 +108,14 @@ def exact_products() -> Iterator[None]:
     put back, since training may want others.
     """
     products: Any = torch.backends.cuda.matmul
-    before = {name: getattr(products, name) for name in _EXACT}
+    settings = {name: getattr(products, name) for name in _EXACT}
     try:
         for name, value in _EXACT.items():
             setattr(products, name, value)
         yield
     finally:
-        for name, value in before.items():
+        for name, value in settings.items():
             setattr(products, name, value)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that are free where an encoder runs, as measured now."""
-    if device.type == "cuda":
-        return free_device_memory(device)
-    return available_memory()
 
 
 def use_threads(count: int) -> None:

@@ -23,7 +23,7 @@ from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
 from .devices import stored_type
 from .kernels import LayerNorm, Linear, Residual
-from .packing import PackedTokens, Tokeniser
+from .tokeniser import PackedTokens, Tokeniser
 
 _LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZO"
 _BOS, _EOS, _FIRST = 0, 2, 4
@@ -31,7 +31,7 @@ _TOKEN_OF = np.full(128, _FIRST + _LETTERS.index("X"), np.int32)  # J, which ESM
 _TOKEN_OF[[ord(c) for c in _LETTERS]] = np.arange(_FIRST, _FIRST + len(_LETTERS))
 TOKENISER = Tokeniser(_TOKEN_OF, (_BOS,), (_EOS,))
 """One token a residue, between BOS and EOS."""
-_KEPT = 1 - 0.15 * 0.8
+_UNMASKED_SHARE = 1 - 0.15 * 0.8
 """Token dropout: ESM scales its input by the share of tokens that training left unmasked."""
 _PADDING = 1
 """Learned positions count from one past the padding token's."""
@@ -52,7 +52,8 @@ class Esm(PackedEncoder):
             return _Trunk(_Weights(read, self.device, self.dtype), self.spec)
         except KeyError as missing:
             raise WeightsError(
-                f"'{self.path}' is no checkpoint of {self.full_name}: it lacks {missing}"
+                f"'{self.path}' is no checkpoint of {self.full_name}: it lacks {missing}. Get the "
+                f"file again"
             ) from None
 
     def tokeniser(self) -> Tokeniser:
@@ -104,7 +105,7 @@ class _Trunk:
         self._dtype = weights.dtype
         self._embedding = weights.exact("embed_tokens.weight")
         if weights.token_dropout:
-            self._embedding = self._embedding * _KEPT
+            self._embedding = self._embedding * _UNMASKED_SHARE
         self._positions: Tensor | None = None
         self._first_norm: LayerNorm | None = None
         if "embed_positions.weight" in weights:

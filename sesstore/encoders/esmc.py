@@ -27,7 +27,7 @@ from .devices import stored_type
 from .esm import TOKENISER
 from .folders import UNREADABLE, read_folder
 from .kernels import LayerNorm, Linear, Residual
-from .packing import PackedTokens, Tokeniser
+from .tokeniser import PackedTokens, Tokeniser
 
 _DEPTH = 36
 
@@ -78,7 +78,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         return dict(pair for name, value in state.items() for pair in _renamed(name, value))
     except UNREADABLE as why:
         first = str(why).splitlines()[0] if str(why) else type(why).__name__
-        raise WeightsError(f"'{path}' is no checkpoint of ESM C: {first}") from None
+        raise WeightsError(
+            f"'{path}' is no checkpoint of ESM C: {first}. Name the right file with --weights"
+        ) from None
 
 
 _ORIGINAL = {
@@ -95,14 +97,14 @@ _ORIGINAL = {
 
 
 def _renamed(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
-    outside = {"embed.weight": "embed_tokens.weight", "transformer.norm.weight": "norm.weight"}
-    if name in outside:
-        return [(outside[name], value)]
+    outer_names = {"embed.weight": "embed_tokens.weight", "transformer.norm.weight": "norm.weight"}
+    if name in outer_names:
+        return [(outer_names[name], value)]
     if not name.startswith("transformer.blocks."):
         return []
-    layer, _, rest = name.removeprefix("transformer.blocks.").partition(".")
-    part, _, kind = rest.rpartition(".")
-    if "rotary" in rest:  # frequencies: the formula's
+    layer, _, suffix = name.removeprefix("transformer.blocks.").partition(".")
+    part, _, kind = suffix.rpartition(".")
+    if "rotary" in suffix:  # frequencies: the formula's
         return []
     if part not in _ORIGINAL or not value.is_floating_point():
         raise ValueError(f"'{name}' is no weight of an ESM C")

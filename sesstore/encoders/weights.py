@@ -30,8 +30,8 @@ _BLOCK = 1 << 22
 
 def cache_folder() -> Path:
     """Folder for what can be made again: ``SESSTORE_CACHE``, or the user's cache folder."""
-    if named := os.environ.get("SESSTORE_CACHE"):
-        return Path(named)
+    if folder := os.environ.get("SESSTORE_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesstore"
 
 
@@ -43,7 +43,7 @@ def hub_folder() -> Path:
     return Path(home) / "hub" / "checkpoints"
 
 
-def find(spec: EncoderSpec, given: Path | None = None) -> Path:
+def find(spec: EncoderSpec, location: Path | None = None) -> Path:
     """Return the weights of an encoder, a file or a model folder; downloads what is nowhere.
 
     Raises
@@ -53,56 +53,60 @@ def find(spec: EncoderSpec, given: Path | None = None) -> Path:
     WeightsError
         It is nowhere and cannot be downloaded.
     """
-    found = present(spec, given)
-    if found is not None:
-        return found
+    path = present(spec, location)
+    if path is not None:
+        return path
     if spec.files[0].endswith(".pt"):
         return _download(spec.files[0], hub_folder())
     return _download_folder(spec)
 
 
-def present(spec: EncoderSpec, given: Path | None = None, *, by_name: bool = False) -> Path | None:
-    """Return the weights of an encoder if they are at hand; raises as `find`, but for the hub.
+def present(
+    spec: EncoderSpec, location: Path | None = None, *, by_name: bool = False
+) -> Path | None:
+    """Return the weights of an encoder if this machine has them; raises as `find`.
 
     Parameters
     ----------
     spec : EncoderSpec
         Whose.
-    given : path, optional
+    location : path, optional
         File or folder to look at, and nowhere else.
     by_name : bool
         Take what ``SESSTORE_WEIGHTS`` names only if it is called as the encoder is: for a list of
         many encoders, of which it can be but one.
     """
-    if given is not None:
-        if not given.exists():
-            raise MissingFileError(f"there are no weights at '{given}'")
-        found = _inside(given, spec)
-        if found is None:
+    if location is not None:
+        if not location.exists():
+            raise MissingFileError(f"there are no weights at '{location}'. Check the name")
+        path = _locate(location, spec)
+        if path is None:
             raise WeightsError(
-                f"the folder '{given}' holds no {spec.files[0]}. Put it there, or name a file"
+                f"the folder '{location}' holds no {spec.files[0]}. Put it there, or name a file"
             )
-        return found
-    if named := os.environ.get("SESSTORE_WEIGHTS"):
-        if not Path(named).exists():
-            raise MissingFileError(f"SESSTORE_WEIGHTS names '{named}', which does not exist")
-        found = _inside(Path(named), spec)
-        if found is not None and (not by_name or _called(found, spec)):
-            return found
+        return path
+    if setting := os.environ.get("SESSTORE_WEIGHTS"):
+        if not Path(setting).exists():
+            raise MissingFileError(
+                f"SESSTORE_WEIGHTS names '{setting}', which does not exist. Correct it, or unset it"
+            )
+        path = _locate(Path(setting), spec)
+        if path is not None and (not by_name or _has_published_name(path, spec)):
+            return path
     cached = hub_folder() / spec.files[0]
     return cached if cached.is_file() else _in_hugging_face_cache(spec)
 
 
 def hugging_face_folder() -> Path:
     """Where Hugging Face's libraries keep downloaded models."""
-    if named := os.environ.get("HF_HUB_CACHE"):
-        return Path(named)
+    if folder := os.environ.get("HF_HUB_CACHE"):
+        return Path(folder)
     home = os.environ.get("HF_HOME")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return (Path(home) if home else cache / "huggingface") / "hub"
 
 
-def _inside(place: Path, spec: EncoderSpec) -> Path | None:
+def _locate(place: Path, spec: EncoderSpec) -> Path | None:
     """What of an encoder a file or folder holds: a checkpoint file, or a model folder."""
     if place.is_file():
         folder = place.parent
@@ -122,9 +126,9 @@ def _weights_of(folder: Path) -> set[str]:
     return {file.name for file in folder.iterdir() if shards.fullmatch(file.name)}
 
 
-def _called(found: Path, spec: EncoderSpec) -> bool:
+def _has_published_name(path: Path, spec: EncoderSpec) -> bool:
     """Whether a file or folder has the name that the encoder's origin gave it."""
-    return found.name in spec.files or found.name == spec.repository.rpartition("/")[2]
+    return path.name in spec.files or path.name == spec.repository.rpartition("/")[2]
 
 
 def _in_hugging_face_cache(spec: EncoderSpec) -> Path | None:
@@ -155,9 +159,9 @@ def sha256_of(path: Path) -> str:
     key = _state(path)
     record = cache_folder() / "weights-sha256" / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError, ValueError, KeyError):
-        known = json.loads(record.read_text("utf-8"))
-        if known["key"] == key:
-            return str(known["sha256"])
+        cached = json.loads(record.read_text("utf-8"))
+        if cached["key"] == key:
+            return str(cached["sha256"])
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
@@ -225,15 +229,15 @@ def _download_folder(spec: EncoderSpec) -> Path:
 
 
 def _absent(spec: EncoderSpec, why: str) -> str:
-    *others, last = spec.files
+    *names, last = spec.files
     return (
-        f"the weights of {spec.full_name} are not here, and {why}. Get {', '.join(others)} and "
+        f"the weights of {spec.full_name} are not here, and {why}. Get {', '.join(names)} and "
         f"{last} of https://huggingface.co/{spec.repository} where there is a network, put them "
         f"into one folder, and name it with --weights FOLDER or SESSTORE_WEIGHTS"
     )
 
 
-def at_hand(spec: EncoderSpec) -> bool:
+def is_available(spec: EncoderSpec) -> bool:
     """Whether an encoder can run here without a download; imports nothing heavy."""
     if not spec.files:
         return True

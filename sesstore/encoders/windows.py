@@ -60,7 +60,9 @@ def policy(window: int | None, long: str) -> str:
         There is no such policy.
     """
     if long not in POLICIES:
-        raise InputError(f"long-protein policy '{long}' is none of {', '.join(POLICIES)}")
+        raise InputError(
+            f"long-protein policy '{long}' is none of {', '.join(POLICIES)}. Choose one of these"
+        )
     if window is None:
         return "whole"
     return f"windows({window},{OVERLAP})" if long == "windows" else f"nterm({window})"
@@ -103,7 +105,7 @@ def merged(protein: Protein, encoded: Iterator[Encoded], window: int | None, lon
         A piece has no values.
     """
     places = starts(len(protein), window, long)
-    whole: NDArray[np.float32] | None = None
+    protein_values: NDArray[np.float32] | None = None
     dtype: np.dtype[Any] = np.dtype(np.float32)
     end, lost = 0, False
     for start in places:
@@ -113,19 +115,19 @@ def merged(protein: Protein, encoded: Iterator[Encoded], window: int | None, lon
             continue
         if len(values) == len(protein):
             return values
-        if whole is None:
+        if protein_values is None:
             dtype = values.dtype
-            whole = np.zeros((len(protein), values.shape[1]), np.float32)
-        _lay(whole, values, start, max(end - start, 0))
+            protein_values = np.zeros((len(protein), values.shape[1]), np.float32)
+        _lay(protein_values, values, start, max(end - start, 0))
         end = start + len(values)
-    if whole is None or lost:
+    if protein_values is None or lost:
         raise LostPieceError
-    return whole.astype(dtype, copy=False)
+    return protein_values.astype(dtype, copy=False)
 
 
-def _lay(whole: NDArray[np.float32], values: Values, start: int, shared: int) -> None:
+def _lay(protein_values: NDArray[np.float32], values: Values, start: int, shared: int) -> None:
     """Lay a window over the protein; its weight rises over the shared rows, never quite 0 or 1."""
     rise = (np.arange(1, shared + 1, dtype=np.float32) / (shared + 1))[:, None]
-    before = whole[start : start + shared]
-    before += rise * (values[:shared] - before)
-    whole[start + shared : start + len(values)] = values[shared:]
+    overlap = protein_values[start : start + shared]
+    overlap += rise * (values[:shared] - overlap)
+    protein_values[start + shared : start + len(values)] = values[shared:]

@@ -39,13 +39,13 @@ class StoredProteins:
     def __init__(
         self,
         store: Store,
-        which: Fingerprint | str | None = None,
+        encoder: Fingerprint | str | None = None,
         *,
         task: str | None = None,
         split: str = "train",
     ) -> None:
         self._path: Path = store.path
-        self._which = store.embeddings(which).provenance.fingerprint
+        self._fingerprint = store.embeddings(encoder).provenance.fingerprint
         self._rows = store.task(task).split(split) if task is not None else None
         if self._rows is not None and (self._view.find(self._rows.digests) < 0).any():
             raise NotStoredError(
@@ -75,4 +75,4 @@ class StoredProteins:
 
     @cached_property
     def _view(self) -> Embeddings:
-        return self._store.embeddings(self._which)
+        return self._store.embeddings(self._fingerprint)

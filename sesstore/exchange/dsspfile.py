@@ -25,10 +25,10 @@ from ..datasets.readers import open_text
 from ..errors import InputError
 from ..structures.chains import parse_structure
 from ..structures.cif import Tables, read_tables
-from ..structures.damage import unpacked
-from ..structures.files import StructureFile
 from ..structures.naming import protein_id, stem
-from .foreigntokens import ForeignTokens, observed_chain
+from ..structures.structure_files import StructureFile
+from ..structures.validation import unpacked
+from .imported_tokens import ForeignTokens, observed_chain
 
 SUFFIXES = (".dssp", ".cif", ".mmcif")
 
@@ -68,7 +68,9 @@ def read_dssp(path: Path) -> Iterator[ForeignTokens]:
     """
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in SUFFIXES:
-        raise InputError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
+        raise InputError(
+            f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow). Name it as what it is"
+        )
     yield from _read_classic(path) if suffix == ".dssp" else _read_mmcif(path)
 
 
@@ -105,22 +107,24 @@ def _classic_chains(
 ) -> list[tuple[str, list[_Residue]]]:
     """Id and residues of each chain; a second chain of one letter is called A-2."""
     chains: list[tuple[str, list[_Residue]]] = []
-    ended, before = True, ""
+    at_end, previous = True, ""
     times: Counter[str] = Counter()
     for line in lines:
         if len(line.rstrip("\r\n")) < _LINE:
             if line.strip():
-                raise InputError(f"'{path}' is cut short in its line '{line.strip()}'")
+                raise InputError(
+                    f"'{path}' is cut short in its line '{line.strip()}'. Get it again"
+                )
             continue
         if line[13] == "!":
-            ended |= line[14] == "*"
+            at_end |= line[14] == "*"
             continue
         name = _chain(line, header)
-        if ended or name != before:
+        if at_end or name != previous:
             times[name] += 1
-            again = f"{name}-{times[name]}" if times[name] > 1 else name
-            chains.append((again, []))
-        ended, before = False, name
+            label = f"{name}-{times[name]}" if times[name] > 1 else name
+            chains.append((label, []))
+        at_end, previous = False, name
         chains[-1][1].append(_residue(line, path))
     return chains
 
@@ -207,15 +211,15 @@ def _tokens(
     states: str,
     residues: tuple[str, NDArray[np.int64], NDArray[np.str_]],
 ) -> ForeignTokens:
-    where = f"{path} chain {chain}"
+    location = f"{path} chain {chain}"
     try:
         codes = DSSP.encode(states)
     except InputError as problem:
-        raise InputError(f"{where}: {problem}") from None
+        raise InputError(f"{location}: {problem}") from None
     labels: Sequence[str] = (protein_id(path, chain, count), stem(path))
     return ForeignTokens(
         tuple(dict.fromkeys(labels)),
-        where,
+        location,
         {"dssp": codes[None]},
         observed_chain(*residues, name=chain),
     )

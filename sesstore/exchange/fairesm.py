@@ -18,8 +18,8 @@ from torch import Tensor
 
 from ..errors import InputError, MissingFileError
 from ..proteins import Protein
+from .embedding_record import ForeignEmbedding, check_unpacked, file_labels
 from .filenames import FileNames, data_files
-from .foreignrecord import ForeignEmbedding, check_unpacked, file_labels
 
 
 def read_fairesm(folder: Path, layer: int) -> Iterator[ForeignEmbedding]:
@@ -44,7 +44,9 @@ def read_fairesm(folder: Path, layer: int) -> Iterator[ForeignEmbedding]:
     """
     files = data_files(folder, ".pt")
     if not files:
-        raise MissingFileError(f"there is no folder '{folder}' with .pt files in it")
+        raise MissingFileError(
+            f"there is no folder '{folder}' with .pt files in it. Check its name"
+        )
     for file, labels in file_labels(folder, files).items():
         try:
             yield _record(file, layer, labels)
@@ -111,7 +113,10 @@ def _load(file: Path) -> dict[str, object]:
         IndexError,
     ) as why:
         first = str(why).splitlines()[0] if str(why) else type(why).__name__
-        raise InputError(f"{file} is no plain fair-esm embedding file: {first}") from None
+        raise InputError(
+            f"{file} is no plain fair-esm embedding file: {first}. Write it again with fair-esm's "
+            f"extract.py, or take it out of the folder"
+        ) from None
     if not isinstance(content, dict):
-        raise InputError(f"{file} is no fair-esm embedding file")
+        raise InputError(f"{file} is no fair-esm embedding file. Take it out of the folder")
     return content

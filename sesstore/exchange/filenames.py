@@ -26,7 +26,7 @@ class FileNames:
 
     def __init__(self) -> None:
         self._by_id: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._names: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -44,10 +44,10 @@ class FileNames:
         if name.startswith("."):
             name = f"_{name[1:]}"
         long = len(name.encode()) > _LONGEST
-        if not name or long or name.casefold() in self._taken:
+        if not name or long or name.casefold() in self._names:
             cut = name.encode()[: _LONGEST - 20].decode("utf-8", "ignore")
             name = f"{cut or 'unnamed'}_{sha256(protein_id.encode()).hexdigest()[:12]}"
-        self._taken.add(name.casefold())
+        self._names.add(name.casefold())
         self._by_id[protein_id] = name
         return name
 

@@ -22,7 +22,7 @@ from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
 from ..proteins import normalise
 from ..structures.failure import Failure
-from .foreigntokens import EntryName, ForeignTokens, entry_name, observed_chain
+from .imported_tokens import EntryName, ForeignTokens, entry_name, observed_chain
 
 _COMPRESSED = 1 << 31
 _PADDED = 8 << 16
@@ -79,14 +79,17 @@ class _Part:
     def text(self, key: int) -> str:
         """Entry of a key, without its end."""
         if key not in self.places:
-            raise InputError(f"'{self.path}' has no entry {key} that the other files have")
+            raise InputError(
+                f"'{self.path}' has no entry {key} that the other files have. Make the "
+                f"database again"
+            )
         start, size = self.places[key]
         part = bisect_right(self._starts, start) - 1
         inside_it = min(start, size) >= 0 and part < len(self._data)
         if not inside_it or start + size > self._starts[part + 1]:
             raise InputError(f"'{self.path}' is cut short: entry {key} is not in it. Get it again")
-        inside = start - self._starts[part]
-        raw = self._data[part][inside : inside + size]
+        offset = start - self._starts[part]
+        raw = self._data[part][offset : offset + size]
         return raw.rstrip(b"\0").rstrip(b"\r\n").decode("latin-1")
 
 
@@ -115,8 +118,8 @@ def read_foldseek_db(path: Path) -> Iterator[ForeignTokens | Failure]:
             if key not in names:
                 raise InputError(f"entry {key} of '{path}' has no name. Copy '{path.name}_h' too")
             if not names[key].strip():
-                where = f"{path} entry {key}"
-                yield Failure(where, f"{where} has an empty name. Make the database again")
+                location = f"{path} entry {key}"
+                yield Failure(location, f"{location} has an empty name. Make the database again")
             else:
                 yield entry_name(names[key]), residues.text(key), states.text(key)
 
@@ -144,11 +147,11 @@ def read_foldseek_table(path: Path) -> Iterator[ForeignTokens | Failure]:
             for number, line in enumerate(lines, 1):
                 columns = line.rstrip("\r\n").split("\t")
                 if len(columns) < 3:
-                    where = f"{path}, line {number}"
+                    location = f"{path}, line {number}"
                     yield Failure(
-                        where,
-                        f"{where} has not the columns name, amino acids, 3Di states of `foldseek "
-                        f"structureto3didescriptor`",
+                        location,
+                        f"{location} has not the columns name, amino acids, 3Di states of "
+                        f"`foldseek structureto3didescriptor`",
                     )
                 else:
                     yield entry_name(columns[0]), columns[1], columns[2]
@@ -165,7 +168,8 @@ def _names(path: Path) -> dict[int, str]:
     lookup = path.with_name(f"{path.name}.lookup")
     if not lookup.is_file():
         raise MissingFileError(
-            f"Foldseek database '{path}' has neither '{headers.name}' nor lookup"
+            f"Foldseek database '{path}' has neither '{headers.name}' nor lookup. Copy all "
+            f"its files"
         )
     with open_text(lookup) as lines:
         rows = (line.rstrip("\r\n").split("\t") for line in lines)
@@ -200,17 +204,19 @@ def _as_tokens(
 
 def _checked(models: list[_Entry], path: Path) -> ForeignTokens | Failure:
     name, letters, _ = models[0]
-    where = f"{path} entry {name.labels[-1]}"
+    location = f"{path} entry {name.labels[-1]}"
     try:
         residues = normalise(letters)
         codes = [FOLDSEEK.encode(states.upper()) for _, _, states in models]
     except InputError as problem:
-        return Failure(where, f"{where}: {problem}")
+        return Failure(location, f"{location}: {problem}")
     for row in codes:
         if len(row) != len(residues):
-            return Failure(where, f"{where} has {len(row)} states for {len(residues)} residues")
+            return Failure(
+                location, f"{location} has {len(row)} states for {len(residues)} residues"
+            )
     return ForeignTokens(
-        name.labels, where, {"foldseek": np.stack(codes)}, observed_chain(residues)
+        name.labels, location, {"foldseek": np.stack(codes)}, observed_chain(residues)
     )
 
 
@@ -218,17 +224,17 @@ def _models_together(
     entries: Iterator[_Entry | Failure],
 ) -> Iterator[tuple[object, _Entry | Failure]]:
     """Entries with a key; models of a file come model by model, and are put chain by chain."""
-    waiting: list[_Entry] = []
+    group: list[_Entry] = []
     for entry in entries:
         file = None if isinstance(entry, Failure) else _models_of(entry[0])
-        if waiting and file != _models_of(waiting[0][0]):
-            yield from _by_chain(waiting)
-            waiting = []
+        if group and file != _models_of(group[0][0]):
+            yield from _by_chain(group)
+            group = []
         if file is None or isinstance(entry, Failure):
             yield object(), entry
         else:
-            waiting.append(entry)
-    yield from _by_chain(waiting)
+            group.append(entry)
+    yield from _by_chain(group)
 
 
 def _models_of(name: EntryName) -> str | None:
@@ -241,7 +247,7 @@ def _by_chain(entries: list[_Entry]) -> Iterator[tuple[object, _Entry]]:
         return entry[0].labels[0], entry[1]
 
     order = {key: place for place, key in enumerate(dict.fromkeys(map(chain, entries)))}
-    for entry in sorted(entries, key=lambda one: order[chain(one)]):
+    for entry in sorted(entries, key=lambda entry: order[chain(entry)]):
         yield chain(entry), entry
 
 

@@ -23,9 +23,9 @@ from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance
 from ..store import Embeddings, Store
 from ..store.files import saying_when_full
-from .foreign import SequenceBook, find_width
-from .foreignrecord import ForeignEmbedding
+from .embedding_record import ForeignEmbedding
 from .hdf5 import read_hdf5, write_hdf5
+from .imported_embeddings import SequenceBook, find_width
 from .npy import read_npy, write_npy
 from .ragged import read_ragged, write_ragged
 
@@ -84,8 +84,8 @@ def _layer(layer: int | None) -> int:
 
 
 FORMATS = {
-    made.name: made
-    for made in (
+    entry.name: entry
+    for entry in (
         _hdf5("uniprot", "HDF5, one dataset an accession (UniProt)", "id"),
         _hdf5("bio_embeddings", "HDF5, keys are MD5 or numbers (bio_embeddings)", "sequence"),
         _hdf5("biotrainer", "HDF5, keys are SHA-256 (biotrainer)", "sequence"),
@@ -116,7 +116,7 @@ def format_named(name: str) -> Format:
 
 
 def read_files(
-    paths: Sequence[Path], made: Format, proteins: SequenceBook, layer: int | None = None
+    paths: Sequence[Path], file_format: Format, proteins: SequenceBook, layer: int | None = None
 ) -> tuple[int, Iterator[ForeignEmbedding]]:
     """Read files of one format, and find the width of their embeddings.
 
@@ -124,7 +124,7 @@ def read_files(
     ----------
     paths : sequence of path
         Files, or folders for the formats that are folders.
-    made : Format
+    file_format : Format
         The format.
     proteins : SequenceBook
         The sequences they are about.
@@ -145,8 +145,8 @@ def read_files(
     """
     for path in paths:
         if not path.exists():
-            raise MissingFileError(f"there is no file or folder '{path}'")
-    records = chain.from_iterable(made.read(path, layer) for path in paths)
+            raise MissingFileError(f"there is no file or folder '{path}'. Check its name")
+    records = chain.from_iterable(file_format.read(path, layer) for path in paths)
     width, looked_at = find_width(records, proteins)
     if width:
         return width, chain(looked_at, records)
@@ -160,7 +160,7 @@ def read_files(
 
 def declared(
     encoder: str,
-    made: Format,
+    file_format: Format,
     dim: int,
     *,
     dtype: str = "float16",
@@ -180,7 +180,7 @@ def declared(
         residue_mapping="not known",
         long_policy="not known",
         precision="not known",
-        imported_from=made.name,
+        imported_from=file_format.name,
     )
     return Provenance(fingerprint, dim, dtype, licence, citation)
 

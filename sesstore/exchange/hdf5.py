@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
 from ..proteins import Protein
-from .foreign import sequence_hashes
-from .foreignrecord import ForeignEmbedding, path_labels
+from .embedding_record import ForeignEmbedding, path_labels
+from .imported_embeddings import sequence_hashes
 
 STYLES = ("uniprot", "bio_embeddings", "biotrainer")
 _HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.IGNORECASE)
@@ -43,11 +43,11 @@ def open_hdf5(path: Path) -> h5py.File:
         It is absent, or no HDF5 file.
     """
     if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}'")
+        raise MissingFileError(f"there is no file '{path}'. Check its name")
     try:
         return h5py.File(path, "r")
     except OSError as problem:
-        raise InputError(f"{path} is no readable HDF5 file: {problem}") from None
+        raise InputError(f"{path} is no readable HDF5 file: {problem}. Get it again") from None
 
 
 def own_dataset(group: h5py.Group, name: str, path: Path) -> h5py.Dataset | None:
@@ -108,7 +108,7 @@ def read_hdf5(path: Path) -> Iterator[ForeignEmbedding]:
     file = open_hdf5(path)  # open as long as one of its records is to be read
     names = list(_names(file, path))
     if not names:
-        raise InputError(f"{path} holds no datasets. Expected one a protein, [L, d]")
+        raise InputError(f"{path} holds no datasets. Write one a protein, [L, d]")
     for name, labels in zip(names, path_labels(map(PurePosixPath, names)), strict=True):
         yield _record(file, name, labels[1:], path)
 
@@ -126,7 +126,10 @@ def _names(file: h5py.File, path: Path) -> Iterator[str]:
             elif item is not None and (address := h5py.h5o.get_info(item.id).addr) not in addresses:
                 addresses.add(address)
                 if depth == _DEEPEST:
-                    raise InputError(f"{path} has groups in groups, over {_DEEPEST} deep")
+                    raise InputError(
+                        f"{path} has groups in groups, over {_DEEPEST} deep. Write its datasets "
+                        f"into the root group"
+                    )
                 groups.append((item, depth + 1))
 
 
@@ -163,7 +166,9 @@ def _values(dataset: h5py.Dataset, path: Path) -> NDArray[np.floating]:
     try:
         values: NDArray[np.floating] = dataset[...]
     except OSError as problem:
-        raise InputError(f"{path}: dataset '{dataset.name}' cannot be read: {problem}") from None
+        raise InputError(
+            f"{path}: dataset '{dataset.name}' cannot be read: {problem}. Get the file again"
+        ) from None
     return values
 
 
@@ -190,7 +195,9 @@ def write_hdf5(
         styles the same sequence) is not written again.
     """
     if style not in STYLES:
-        raise InputError(f"HDF5 style '{style}' is none of {', '.join(STYLES)}")
+        raise InputError(
+            f"HDF5 style '{style}' is none of {', '.join(STYLES)}. Choose one of these"
+        )
     identities: set[str] = set()
     with h5py.File(path, "x") as file:
         for protein, values in embeddings:

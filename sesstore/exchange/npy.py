@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import MissingFileError
 from ..proteins import Protein
+from .embedding_record import ForeignEmbedding, file_labels
 from .filenames import INDEX, FileNames, data_files, read_index
-from .foreignrecord import ForeignEmbedding, file_labels
 
 
 def read_npy(folder: Path) -> Iterator[ForeignEmbedding]:
@@ -35,7 +35,9 @@ def read_npy(folder: Path) -> Iterator[ForeignEmbedding]:
     """
     files = data_files(folder, ".npy")
     if not files:
-        raise MissingFileError(f"there is no folder '{folder}' with .npy files in it")
+        raise MissingFileError(
+            f"there is no folder '{folder}' with .npy files in it. Check its name"
+        )
     ids = read_index(folder)
     for file, labels in file_labels(folder, files).items():
         yield _record(file, _with_id(labels, ids))

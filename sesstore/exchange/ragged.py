@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..proteins import Protein
-from .foreign import sequence_hashes
-from .foreignrecord import ForeignEmbedding, check_size
+from .embedding_record import ForeignEmbedding, check_size
 from .hdf5 import chunk_bytes, open_hdf5, own_dataset
+from .imported_embeddings import sequence_hashes
 
 _BLOCK = 1 << 16
 
@@ -41,7 +41,7 @@ def read_ragged(path: Path) -> Iterator[ForeignEmbedding]:
     _check_pointers(path, ends, letters.size)
     _check_pointers(path, rows, embedding.shape[0])
     if len(ends) != len(rows):
-        raise InputError(f"{path}: idptr and embedding_ptr have different lengths")
+        raise InputError(f"{path}: idptr and embedding_ptr have different lengths. Write it again")
     letter, row = 0, 0
     for letter_end, row_end in zip(ends.tolist(), rows.tolist(), strict=True):
         sequence = letters(letter, letter_end)
@@ -57,7 +57,9 @@ def _record(
         try:
             read: NDArray[np.floating] = embedding[start:end]
         except OSError as problem:
-            raise InputError(f"rows {start} to {end} cannot be read: {problem}") from None
+            raise InputError(
+                f"rows {start} to {end} cannot be read: {problem}. Get the file again"
+            ) from None
         return read
 
     shape = (end - start, *embedding.shape[1:])
@@ -85,7 +87,10 @@ class _Letters:
 def _array(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
     dataset = own_dataset(file, name, path)
     if dataset is None or not dataset.shape:
-        raise InputError(f"{path} lacks the datasets embedding, id and idptr of this layout")
+        raise InputError(
+            f"{path} lacks the datasets embedding, id and idptr of this layout. Write it with "
+            f"scikit-bio"
+        )
     return dataset
 
 
@@ -121,8 +126,8 @@ def write_ragged(
             "embedding", (0, dim), "float32", maxshape=(None, dim), chunks=(1024, dim)
         )
         letters = file.create_dataset("id", (0,), "uint8", maxshape=(None,), chunks=(_BLOCK,))
-        for protein, given in embeddings:
-            rows = np.atleast_2d(given)
+        for protein, embedding in embeddings:
+            rows = np.atleast_2d(embedding)
             text = np.frombuffer(protein.sequence.encode("ascii"), np.uint8)
             row_ends.append(_append(values, row_ends[-1], rows))
             letter_ends.append(_append(letters, letter_ends[-1], text))
@@ -133,14 +138,14 @@ def write_ragged(
     return len(row_ends) - 1
 
 
-def _append(array: h5py.Dataset, done: int, rows: NDArray[np.generic]) -> int:
-    stop = done + len(rows)
+def _append(array: h5py.Dataset, size: int, rows: NDArray[np.generic]) -> int:
+    stop = size + len(rows)
     if stop > len(array):
         array.resize(stop + _BLOCK, axis=0)
-    array[done:stop] = rows
+    array[size:stop] = rows
     return stop
 
 
 def _check_pointers(path: Path, ends: NDArray[np.int64], size: int) -> None:
     if len(ends) and (ends[0] < 0 or (np.diff(ends) < 0).any() or ends[-1] > size):
-        raise InputError(f"{path}: its pointers do not fit its arrays; the file is damaged")
+        raise InputError(f"{path}: its pointers do not fit its arrays: it is damaged. Get it again")

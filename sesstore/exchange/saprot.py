@@ -13,7 +13,7 @@ from ..alphabets import FOLDSEEK, MASK_LETTER
 from ..errors import InputError
 from ..proteins import normalise
 from ..structures.failure import Failure
-from .foreigntokens import ForeignTokens, entry_name, observed_chain
+from .imported_tokens import ForeignTokens, entry_name, observed_chain
 from .tokenfasta import fasta_records
 
 
@@ -31,16 +31,16 @@ def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
         As `fasta_records`.
     """
     for line, header, text in fasta_records(path):
-        found = entry_name(header)
-        where = f"{path}, line {line} ({found.labels[-1]})"
+        name = entry_name(header)
+        location = f"{path}, line {line} ({name.labels[-1]})"
         try:
             residues, states = _apart("".join(text.split()))
             chain = observed_chain(normalise(residues.replace(MASK_LETTER, "X")))
             codes = FOLDSEEK.encode(states.upper())
         except InputError as problem:
-            yield Failure(where, f"{where}: {problem}")
+            yield Failure(location, f"{location}: {problem}")
         else:
-            yield ForeignTokens(found.labels, where, {"foldseek": codes[None]}, chain)
+            yield ForeignTokens(name.labels, location, {"foldseek": codes[None]}, chain)
 
 
 def _apart(text: str) -> tuple[str, str]:
@@ -49,6 +49,6 @@ def _apart(text: str) -> tuple[str, str]:
     if len(text) % 2 or residues != residues.upper() or states != states.lower():
         raise InputError(
             "it is not amino acids in upper and 3Di states in lower case by turns, as SaProt has "
-            "them"
+            "them. Write both letters of each residue, # for an unknown state"
         )
     return residues, states

@@ -33,10 +33,10 @@ def read_ids(path: Path) -> list[str]:
     if is_fasta(path):
         return [protein.digest.hex() for protein in read_fasta(path)]
     with open_text(path) as lines:
-        found = [line.split()[0] for line in lines if line.strip() and line[0] != "#"]
-    if not found:
+        ids = [line.split()[0] for line in lines if line.strip() and line[0] != "#"]
+    if not ids:
         raise InputError(f"'{path}' names no protein. Write one id a line")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(ids))
 
 
 def as_digest(text: str) -> bytes | None:
@@ -55,7 +55,7 @@ def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
     NotStoredError
         The store knows no protein of an id.
     """
-    found, unknown, names = [], [], ProteinNames(store)
+    proteins, unknown, names = [], [], ProteinNames(store)
     for name in ids:
         digest = as_digest(name)
         digests = [digest] if digest else store.find_id(name)
@@ -63,9 +63,9 @@ def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
             digests = [match.digest]
         if not digests:
             unknown.append(name)
-        for one in digests:
-            protein = store.protein(one)
-            found.append(protein if digest else Protein(name, protein.sequence))
+        for key in digests:
+            protein = store.protein(key)
+            proteins.append(protein if digest else Protein(name, protein.sequence))
     if unknown:
         raise NotStoredError(
             f"the store knows no protein called {', '.join(unknown[:5])}"
@@ -73,7 +73,7 @@ def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
             f"({names.reason(unknown[:1])}). Add them with `sesstore add`, or take them out of the "
             f"list"
         )
-    return found
+    return proteins
 
 
 def chosen_proteins(
@@ -87,27 +87,27 @@ def chosen_proteins(
         There is no such task or protein, or one has no embedding.
     """
     if ids is not None:
-        chosen = listed_proteins(store, read_ids(ids))
+        proteins = listed_proteins(store, read_ids(ids))
     elif task is not None:
         splits = store.task(task).splits.values()
         digests = np.unique(np.concatenate([split.digests for split in splits]), axis=0)
-        chosen = list(store.proteins(row.tobytes() for row in digests))
+        proteins = list(store.proteins(row.tobytes() for row in digests))
     else:
-        chosen = list(store.proteins(row.tobytes() for row in view.digests))
-    lacking = int((view.find([p.digest for p in chosen]) < 0).sum()) if chosen else 0
+        proteins = list(store.proteins(row.tobytes() for row in view.digests))
+    lacking = int((view.find([p.digest for p in proteins]) < 0).sum()) if proteins else 0
     if lacking:
         raise NotStoredError(
-            f"{lacking:,} of {len(chosen):,} proteins have no embedding by "
+            f"{lacking:,} of {len(proteins):,} proteins have no embedding by "
             f"{view.provenance.fingerprint.encoder}. Make them with `sesstore embed`"
         )
-    return chosen
+    return proteins
 
 
 def check_ids(proteins: Iterable[Protein]) -> None:
     """Raise `InputError` if one id stands for two sequences."""
-    known: dict[str, bytes] = {}
+    digests: dict[str, bytes] = {}
     for protein in proteins:
-        if known.setdefault(protein.id, protein.digest) != protein.digest:
+        if digests.setdefault(protein.id, protein.digest) != protein.digest:
             raise InputError(
                 f"id '{protein.id}' stands for two sequences, and this format keeps one a name. "
                 f"Export to biotrainer or scikit-bio, which go by sequence"

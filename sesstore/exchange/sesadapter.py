@@ -55,18 +55,18 @@ def write_sesadapter(
         The store lacks a protein, or the source.
     """
     if style not in STYLES:
-        raise InputError(f"style '{style}' is none of {', '.join(STYLES)}")
+        raise InputError(f"style '{style}' is none of {', '.join(STYLES)}. Choose one of these")
     folder.mkdir(parents=True)
     total = sum(map(len, task.splits.values()))
     with progress.stage("exporting", total, "rows") as bar:
         for name, split in task.splits.items():
             with (folder / f"{name}.{style}").open("w", encoding="utf-8", newline="") as file:
-                for row in _written(file, _rows(store, split, source), style):
+                for row in _write_rows(file, _rows(store, split, source), style):
                     bar.advance(row)
     return total
 
 
-def _written(file: TextIO, rows: Iterator[dict[str, Any]], style: str) -> Iterator[int]:
+def _write_rows(file: TextIO, rows: Iterator[dict[str, Any]], style: str) -> Iterator[int]:
     table: csv.DictWriter[str] | None = None
     for row in rows:
         if style == "jsonl":
@@ -76,8 +76,8 @@ def _written(file: TextIO, rows: Iterator[dict[str, Any]], style: str) -> Iterat
                 table = csv.DictWriter(file, list(row))
                 table.writeheader()
             label = row["label"]
-            written = json.dumps(label) if label is not None else ""
-            table.writerow({**row, "name": cell(row["name"]), "label": written})
+            text = json.dumps(label) if label is not None else ""
+            table.writerow({**row, "name": cell(row["name"]), "label": text})
         yield 1
 
 

@@ -12,7 +12,7 @@ from ..alphabets import alphabet
 from ..datasets.readers import open_text
 from ..errors import InputError, RecordError
 from ..structures.failure import Failure
-from .foreigntokens import ForeignTokens, entry_name
+from .imported_tokens import ForeignTokens, entry_name
 
 
 def fasta_records(path: Path) -> Iterator[tuple[int, str, str]]:

@@ -24,7 +24,7 @@ from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store
-from ..structures.files import StructureFile, is_structure_path, models, structure_files
+from ..structures.structure_files import StructureFile, is_structure_path, models, structure_files
 from .inputs import is_sequence
 from .proteinfiles import proteins_of
 from .tokenize import tokenize

@@ -18,7 +18,7 @@ from ..namebook import ProteinLookup
 from ..provenance import canonical_json
 from ..store import Store
 from ..store.layout import TOKENS
-from ..structures.files import StructureFile
+from ..structures.structure_files import StructureFile
 from ..structures.tokenise import TokenisedModel
 
 
@@ -112,7 +112,7 @@ def _records(model: TokenisedModel) -> list[dict[str, object]]:
             ChainRecord(
                 chain.protein.id,
                 chain.protein.digest.hex(),
-                chain.own.digest.hex(),
+                chain.structure_protein.digest.hex(),
                 len(chain.protein),
                 round(chain.coverage * len(chain.protein)),
                 chain.tokens.plddt is not None,

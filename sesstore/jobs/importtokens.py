@@ -17,10 +17,10 @@ import numpy as np
 from ..alphabets import ALPHABETS
 from ..alphabets import alphabet as named
 from ..errors import InputError, MissingFileError, UnknownNameError
-from ..exchange.codearrays import SUFFIXES, read_codes
+from ..exchange.code_arrays import SUFFIXES, read_codes
 from ..exchange.dsspfile import read_dssp
 from ..exchange.foldseekdb import read_foldseek_db, read_foldseek_table
-from ..exchange.foreigntokens import ForeignTokens
+from ..exchange.imported_tokens import ForeignTokens
 from ..exchange.saprot import read_saprot
 from ..exchange.tokenfasta import read_token_fasta
 from ..progress import SILENT, Progress
@@ -136,7 +136,7 @@ def import_tokens(
                 if isinstance(record, ForeignTokens):
                     known = run.known.find(record.labels, any_chain=True)
                     if known is None and (only_known or record.chain is None):
-                        run.report.unmatched[record.where] = run.known.reason(record.labels)
+                        run.report.unmatched[record.location] = run.known.reason(record.labels)
                         if only_known:
                             continue
                     run.add(_placed(record, known, source, format), 1, path)
@@ -192,14 +192,14 @@ def _placed(
     try:
         chain = _aligned(record, known, source, f"imported from {format}")
     except InputError as problem:
-        return TokenisedModel((), [], [Failure(record.where, str(problem))])
+        return TokenisedModel((), [], [Failure(record.location, str(problem))])
     return TokenisedModel((), [chain], [])
 
 
 def _aligned(
     record: ForeignTokens, known: Protein | None, source: str, made_by: str
 ) -> TokenisedChain:
-    name, chain = record.where, record.chain
+    name, chain = record.location, record.chain
     if chain is not None:
         own = Protein(record.labels[0], normalise(chain.residues))
         protein = known or own
@@ -225,4 +225,4 @@ def _aligned(
     }
     covered = np.mean([(rows < named(name).mask).any(0) for name, rows in codes.items()])
     tokens = StructureTokens(protein.digest, source, codes, None, made_by)
-    return TokenisedChain(protein, tokens, float(covered), record.where, own)
+    return TokenisedChain(protein, tokens, float(covered), record.location, own)

@@ -14,7 +14,7 @@ from ..errors import StoppedError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Store
-from ..structures.files import StructureFile, models, structure_files
+from ..structures.structure_files import StructureFile, models, structure_files
 from ..structures.tokenise import Ordered, TokenisedModel, tokenise_many, tokenise_trajectory, tool
 from ..structures.trajectory import Trajectory
 from .filerecords import identity

@@ -13,7 +13,7 @@ from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store, layout
 from ..store.lookup import ProteinNames
-from ..structures.files import StructureFile
+from ..structures.structure_files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
 from .alternatives import Alternatives
 from .filerecords import FileRecords

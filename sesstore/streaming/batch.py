@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..attention.devices import to_device
-from .lengths import BatchLengths, lengths_on
+from ..attention.cuda import to_device
+from .batch_lengths import BatchLengths, lengths_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,13 @@ class Batch:
         """
         if sum(self.lengths[:-1]) < budget:
             return [self]
-        found, first, start, stop = [], 0, 0, 0
+        parts, first, start, stop = [], 0, 0, 0
         for last, length in enumerate(self.lengths, 1):
             stop += length
             if stop - start >= budget or last == len(self.lengths):
-                found.append(self._part(slice(first, last), slice(start, stop), per_residue))
+                parts.append(self._part(slice(first, last), slice(start, stop), per_residue))
                 first, start = last, stop
-        return found
+        return parts
 
     def _part(self, proteins: slice, residues: slice, per_residue: bool) -> Batch:
         items = residues if per_residue else proteins
@@ -93,10 +93,10 @@ class Batch:
 
     def tensors(self) -> list[Tensor]:
         """All that lies on the batch's device."""
-        others = [tensor for tensor in (self.labels, self.offset) if tensor is not None]
+        optional = [tensor for tensor in (self.labels, self.offset) if tensor is not None]
         # Ends, positions and owners share memory.
         ends = [self.lengths.ends] if isinstance(self.lengths, BatchLengths) else []
-        return [self.values, *self.tokens.values(), *others, *ends]
+        return [self.values, *self.tokens.values(), *optional, *ends]
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device; a GPU's copies are not waited for.

@@ -51,8 +51,8 @@ class StoredCompositions:
         return compositions(digests, self._store.proteins({row.tobytes() for row in digests}))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened, (self._store.path.absolute(),)
+        return _open_store, (self._store.path.absolute(),)
 
 
-def _opened(path: Path) -> StoredCompositions:
+def _open_store(path: Path) -> StoredCompositions:
     return StoredCompositions(Store.open(path))

@@ -45,7 +45,7 @@ class Loader:
     ) -> None:
         self._data, self._device = data, device
         self._batches = batches
-        self.waited = 0.0
+        self.wait_seconds = 0.0
         """Seconds the consumer waited for data."""
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ class Loader:
             while True:
                 began = time.perf_counter()
                 item = ready.get()
-                self.waited += time.perf_counter() - began
+                self.wait_seconds += time.perf_counter() - began
                 if item is None:
                     return
                 if isinstance(item, BaseException):

@@ -82,8 +82,8 @@ def _blockwise(
     stored = np.argsort(places, kind="stable")
     block = np.cumsum(lengths[stored]) // BLOCK
     blocks = np.split(stored, np.flatnonzero(np.diff(block)) + 1)
-    drawn = [blocks[i] for i in rng.permutation(len(blocks))]
-    mixed = [np.concatenate(drawn[i : i + MIXED]) for i in range(0, len(drawn), MIXED)]
+    shuffled = [blocks[i] for i in rng.permutation(len(blocks))]
+    mixed = [np.concatenate(shuffled[i : i + MIXED]) for i in range(0, len(shuffled), MIXED)]
     order: NDArray[np.int64] = np.concatenate([rng.permutation(rows) for rows in mixed])
     return order
 
@@ -94,10 +94,10 @@ def _cut(
     if budget < 1:
         raise InputError(f"a batch of {budget} residues holds nothing. Give --batch-tokens 1000")
     ends = np.cumsum(lengths[order])
-    cuts, start, used = [], 0, 0
+    cuts, start, residues = [], 0, 0
     while start < len(order):
         # The last protein whose end is within the budget; at least one, however long.
-        start = max(int(np.searchsorted(ends, used + budget, side="right")), start + 1)
-        used = int(ends[start - 1])
+        start = max(int(np.searchsorted(ends, residues + budget, side="right")), start + 1)
+        residues = int(ends[start - 1])
         cuts.append(start)
     return tuple(np.split(order, cuts[:-1])) if len(order) else ()

@@ -31,7 +31,7 @@ FILLED = 8192
 
 
 class EmbeddingRows(Protocol):
-    """What rows are read from: a store's `Embeddings`, or the embeddings of a few proteins at hand.
+    """What rows are read from: a store's `Embeddings`, or embeddings in memory.
 
     Methods and arrays are those of `Embeddings`.
     """
@@ -65,7 +65,7 @@ class SplitData:
     Parameters
     ----------
     embeddings : EmbeddingRows
-        The store's view under one encoder, or embeddings at hand.
+        The store's view under one encoder, or embeddings in memory.
     tokens : TokenRows or None
         Structure tokens of one source; None trains without.
     digests : ndarray, shape=(N, 32), dtype=uint8
@@ -120,7 +120,7 @@ class SplitData:
         """Whether each row has structure tokens, shape=(N,)."""
         self.offset: Tensor | None = None
         """What is added to each row's logits, shape=(N, C), float32; see `Batch.offset`."""
-        self._held: _Held | None = None
+        self._resident: _ResidentRows | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -146,14 +146,14 @@ class SplitData:
         )
 
     def _values(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        held = self._held
-        if held is None:
+        resident = self._resident
+        if resident is None:
             return gathered(self.embeddings, rows, device)
-        if held.values.device.type != "cpu" or device.type != "cuda":
-            return held.read(rows)
+        if resident.values.device.type != "cpu" or device.type != "cuda":
+            return resident.read(rows)
         count = int(self.embeddings.lengths[rows].sum())
         out = host_memory(count, self.embeddings, device)
-        return torch.index_select(held.values, 0, held.residues(rows), out=out)
+        return torch.index_select(resident.values, 0, resident.residues(rows), out=out)
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -176,7 +176,7 @@ class SplitData:
         if residency == "disk":
             return
         place = device if residency == "device" else torch.device("cpu")
-        self._held = _Held(self.embeddings, self.rows, place)
+        self._resident = _ResidentRows(self.embeddings, self.rows, place)
         self._structure.hold()
 
     def tokens(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
@@ -193,7 +193,7 @@ class SplitData:
         """
         labels = self._pack_labels(np.arange(len(self)))
         if labels is None:
-            raise InputError("these rows have no labels")
+            raise InputError("these rows have no labels. Give a split with labels")
         return labels
 
     def _pack_labels(self, index: NDArray[np.int64]) -> Tensor | None:
@@ -212,7 +212,7 @@ class SplitData:
         return self._structure.unmasked
 
 
-class _Held:
+class _ResidentRows:
     """Embeddings of some rows in one tensor, filled block by block.
 
     On a GPU, memory of the host is taken for one block alone: what fits the one need not fit the
@@ -232,8 +232,8 @@ class _Held:
 
     def _fill(self, view: EmbeddingRows) -> None:
         blocks = plan_in_order(self.lengths, FILLED).batches
-        most = max((int(self.lengths[block].sum()) for block in blocks), default=0)
-        buffer = host_memory(most, view, self.values.device)
+        largest = max((int(self.lengths[block].sum()) for block in blocks), default=0)
+        buffer = host_memory(largest, view, self.values.device)
         for block in blocks:
             start, count = int(self.starts[block[0]]), int(self.lengths[block].sum())
             view.gather(self.rows[block], buffer[:count].numpy())

@@ -9,48 +9,49 @@ from __future__ import annotations
 
 import torch
 
-from ..attention.devices import free_device_memory
+from ..attention.cuda import free_memory
 from ..errors import InputError
-from ..memory import available_memory
 
 RESIDENCIES = ("device", "ram", "disk")
 SHARE = 0.5
 """Share of free memory that embeddings may take."""
 
 
-def free_memory(device: torch.device) -> dict[str, int]:
+def free_by_residency(device: torch.device) -> dict[str, int]:
     """Free bytes for this process and, for a GPU, of the device, as measured now."""
-    free = {"ram": available_memory()}
+    free = {"ram": free_memory(torch.device("cpu"))}
     if device.type == "cuda":
-        free["device"] = free_device_memory(device)
+        free["device"] = free_memory(device)
     return free
 
 
-def choose_residency(wanted: str, needed: int, free: dict[str, int]) -> str:
+def choose_residency(residency: str, size: int, free: dict[str, int]) -> str:
     """Choose where to hold embeddings.
 
     Parameters
     ----------
-    wanted : str
+    residency : str
         ``"auto"``, or one of `RESIDENCIES`.
-    needed : int
+    size : int
         Bytes of the rows.
     free : dict of str to int
-        From `free_memory`.
+        From `free_by_residency`.
 
     Raises
     ------
     InputError
-        The name is unknown, or what is wanted does not fit.
+        The name is unknown, or the rows do not fit there.
     """
-    if wanted == "auto":
-        fits = [place for place in ("device", "ram") if needed <= SHARE * free.get(place, 0)]
+    if residency == "auto":
+        fits = [place for place in ("device", "ram") if size <= SHARE * free.get(place, 0)]
         return fits[0] if fits else "disk"
-    if wanted not in RESIDENCIES:
-        raise InputError(f"residency '{wanted}' is none of auto, {', '.join(RESIDENCIES)}")
-    if wanted != "disk" and needed > free.get(wanted, 0):
+    if residency not in RESIDENCIES:
         raise InputError(
-            f"{needed / 1e9:.1f} GB of embeddings do not fit residency '{wanted}', for which "
-            f"{free.get(wanted, 0) / 1e9:.1f} GB are free. Choose --residency disk"
+            f"residency '{residency}' is none of these: choose auto, {', '.join(RESIDENCIES)}"
         )
-    return wanted
+    if residency != "disk" and size > free.get(residency, 0):
+        raise InputError(
+            f"{size / 1e9:.1f} GB of embeddings do not fit residency '{residency}', for which "
+            f"{free.get(residency, 0) / 1e9:.1f} GB are free. Choose --residency disk"
+        )
+    return residency

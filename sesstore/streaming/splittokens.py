@@ -54,9 +54,9 @@ class Coverage:
 
     def of(self, alphabets: Iterable[str]) -> dict[str, Any]:
         """Everything as plain values, with these alphabets only."""
-        chosen = {name: self.unmasked[name] for name in alphabets}
-        with_tokens = self.with_tokens if chosen else 0
-        return {**asdict(self), "with_tokens": with_tokens, "unmasked": chosen}
+        unmasked = {name: self.unmasked[name] for name in alphabets}
+        with_tokens = self.with_tokens if unmasked else 0
+        return {**asdict(self), "with_tokens": with_tokens, "unmasked": unmasked}
 
 
 class SplitTokens:
@@ -87,7 +87,7 @@ class SplitTokens:
         self.alphabets = tuple(alphabets)
         self._tokens = tokens if self.alphabets else None
         self._digests, self._lengths, self._min_plddt = digests, lengths, min_plddt
-        self._held: list[tuple[Codes, ...]] | None = None
+        self._resident: list[tuple[Codes, ...]] | None = None
         self.with_tokens = np.zeros(len(digests), bool)
         """Whether each row has tokens in an alphabet that is read, shape=(N,)."""
         self.unmasked = np.zeros(len(digests))
@@ -97,13 +97,13 @@ class SplitTokens:
     def hold(self) -> None:
         """Keep all tokens in memory: a byte or two a residue and alphabet."""
         if self.alphabets:
-            self._held = self._read(np.arange(len(self._digests)))
+            self._resident = self._read(np.arange(len(self._digests)))
 
     def packed(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return the tokens of some rows back to back; see `Batch.tokens`."""
         if not self.alphabets:
             return {}
-        rows = self._read(index) if self._held is None else [self._held[i] for i in index]
+        rows = self._read(index) if self._resident is None else [self._resident[i] for i in index]
         by_alphabet = zip(self.alphabets, zip(*rows, strict=True), strict=True)
         return {name: _pack(codes, alphabet(name).size) for name, codes in by_alphabet}
 
@@ -129,9 +129,9 @@ class SplitTokens:
                     continue  # pLDDT alone, or another alphabet, is no structure to learn from
                 self.with_tokens[row] = True
                 codes = zip(self._coded(item, int(self._lengths[row])), self.alphabets, strict=True)
-                known = [_unmasked(one, name) for one, name in codes]
-                self.unmasked[row] = np.logical_and.reduce(known).mean()
-                for name, residues in zip(self.alphabets, known, strict=True):
+                has_token = [_unmasked(row_codes, name) for row_codes, name in codes]
+                self.unmasked[row] = np.logical_and.reduce(has_token).mean()
+                for name, residues in zip(self.alphabets, has_token, strict=True):
                     counts[name] += int(residues.sum())
         total = int(self._lengths.sum())
         return Coverage(len(self._digests), int(self.with_tokens.sum()), total, counts)
@@ -139,26 +139,26 @@ class SplitTokens:
 
 def _codes(item: StructureTokens | None, name: str, length: int, min_plddt: int) -> Codes:
     """Codes [M, L] of one protein; all masked where there is no structure."""
-    known = alphabet(name)
+    letters = alphabet(name)
     codes = None if item is None else item.in_alphabet(name)
     if item is None or codes is None:
-        return np.full((1, length), known.mask, known.dtype)
+        return np.full((1, length), letters.mask, letters.dtype)
     if min_plddt and item.plddt is not None:
-        codes = np.where(item.plddt < min_plddt, known.dtype.type(known.mask), codes)
+        codes = np.where(item.plddt < min_plddt, letters.dtype.type(letters.mask), codes)
     return codes
 
 
 def _unmasked(codes: Codes, name: str) -> NDArray[np.bool_]:
     """Which residues have a token in some conformer, shape=(L,)."""
-    known: NDArray[np.bool_] = (codes != alphabet(name).mask).any(0)
-    return known
+    unmasked: NDArray[np.bool_] = (codes != alphabet(name).mask).any(0)
+    return unmasked
 
 
 def _pack(codes: Sequence[Codes], size: int) -> Tensor:
     """Codes [T], or shares of codes [T, size] if any protein has several conformers."""
-    if all(len(one) == 1 for one in codes):
-        return torch.from_numpy(np.concatenate([one[0] for one in codes]).astype(np.int64))
-    return torch.from_numpy(np.concatenate([_shares(one, size) for one in codes]))
+    if all(len(protein) == 1 for protein in codes):
+        return torch.from_numpy(np.concatenate([protein[0] for protein in codes]).astype(np.int64))
+    return torch.from_numpy(np.concatenate([_shares(protein, size) for protein in codes]))
 
 
 def _shares(codes: Codes, size: int) -> NDArray[np.float32]:

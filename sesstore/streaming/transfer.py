@@ -42,8 +42,8 @@ class Transfer:
         """Begin to take a batch to the device, in the reader's thread; see `receive`."""
         if self._stream is None:
             return replace(batch, values=batch.values.to(torch.float32)).to(self.device), None
-        there = batch.to(self.device)
-        return there, self._stream.record_event()
+        on_device = batch.to(self.device)
+        return on_device, self._stream.record_event()
 
     def receive(self, batch: Batch, copied: Any) -> Batch:
         """Return a batch that was sent, to be used by the calling thread.
@@ -52,8 +52,8 @@ class Transfer:
         another batch only after that work.
         """
         if copied is not None:
-            own = torch.cuda.current_stream(self.device)
-            own.wait_event(copied)
+            stream = torch.cuda.current_stream(self.device)
+            stream.wait_event(copied)
             for tensor in batch.tensors():
-                tensor.record_stream(own)
+                tensor.record_stream(stream)
         return batch

@@ -19,7 +19,7 @@ IDENTITY = 0.9
 """Least share of placed residues that must be the sequence's."""
 
 _GAP = (-11, -1)
-_MANY, _MOST = 4_000_000, 60_000_000
+_TRIMMED_PAIRS, _MOST_PAIRS = 4_000_000, 60_000_000
 """Pairs of residues from which on equal ends are cut off first, and that are too many to align (a
 pair takes 13 bytes)."""
 
@@ -35,7 +35,7 @@ Letters = NDArray[np.uint8]
 _TO_STANDARD = str.maketrans("UOJ", "CKL")
 
 
-def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
+def place(chain: Chain, sequence: str, name: str) -> NDArray[np.int64]:
     """Return for each residue of a sequence which residue of the chain it is.
 
     Parameters
@@ -44,7 +44,7 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
         Resolved residues.
     sequence : str, length L
         Normalised sequence of the protein.
-    what : str
+    name : str
         What an error calls the chain.
 
     Returns
@@ -58,23 +58,24 @@ def place(chain: Chain, sequence: str, what: str) -> NDArray[np.int64]:
         They are not the same protein: less than 90 % of the placed residues agree, or less than
         half of the chain could be placed; shows both. Or they are too long to be aligned.
     """
-    index = _as_stated(chain, sequence, what)
+    index = _as_stated(chain, sequence, name)
     if index is None:
-        index = _by_numbers(chain, sequence, what)
+        index = _by_numbers(chain, sequence, name)
     if index is None:
-        index = _through_sequence(chain, sequence, what)
+        index = _through_sequence(chain, sequence, name)
     if index is None:
-        index = _by_alignment(chain.residues, sequence, what)
+        index = _by_alignment(chain.residues, sequence, name)
     placed = index >= 0
     residues, letters = _letters(chain.residues), _letters(sequence)
-    same = int(_agree(residues[index[placed]], letters[placed]).sum())
-    known = int((residues[index[placed]] == letters[placed]).sum())
+    agreeing = int(_agree(residues[index[placed]], letters[placed]).sum())
+    identical = int((residues[index[placed]] == letters[placed]).sum())
     too_few = 2 * placed.sum() < min(len(chain), len(sequence))
-    if same < IDENTITY * placed.sum() or 2 * known < placed.sum() or too_few:
+    if agreeing < IDENTITY * placed.sum() or 2 * identical < placed.sum() or too_few:
         raise StructureError(
-            f"{what} is not the protein it should be: {same} of {int(placed.sum())} aligned "
-            f"residues agree.\n  structure: {_shown(chain.residues)}\n  sequence:  "
-            f"{_shown(sequence)}\nGive the right sequence with --sequences, or leave the file out"
+            f"{name} is not the protein it should be: {agreeing} of {int(placed.sum())} aligned "
+            f"residues agree.\n  structure: {_abridged(chain.residues)}\n  sequence:  "
+            f"{_abridged(sequence)}\nGive the right sequence with --sequences, or leave the file "
+            f"out"
         )
     return index
 
@@ -83,29 +84,29 @@ def _letters(text: str) -> Letters:
     return np.frombuffer(text.encode("ascii"), np.uint8)
 
 
-def _agree(one: Letters, two: Letters) -> NDArray[np.bool_]:
-    agree: NDArray[np.bool_] = (one == two) | (one == _UNKNOWN) | (two == _UNKNOWN)
+def _agree(first: Letters, second: Letters) -> NDArray[np.bool_]:
+    agree: NDArray[np.bool_] = (first == second) | (first == _UNKNOWN) | (second == _UNKNOWN)
     return agree
 
 
-def _as_stated(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+def _as_stated(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | None:
     """Place by the file's full sequence; None if it says none, or another protein's."""
     if chain.positions is None or chain.sequence is None:
         return None
-    onto = _onto(chain.sequence, sequence, what)
+    onto = _onto(chain.sequence, sequence, name)
     return None if onto is None else _inverted(onto[chain.positions], len(sequence))
 
 
-def _through_sequence(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+def _through_sequence(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | None:
     """Place on the file's full sequence, and that on the given one; None if they do not fit."""
     if chain.positions is not None or chain.sequence in (None, sequence):
         return None
-    onto = _onto(chain.sequence, sequence, what)
+    onto = _onto(chain.sequence, sequence, name)
     if onto is None:
         return None
-    index = _by_numbers(chain, chain.sequence, what)
+    index = _by_numbers(chain, chain.sequence, name)
     if index is None:
-        index = _by_alignment(chain.residues, chain.sequence, what)
+        index = _by_alignment(chain.residues, chain.sequence, name)
     positions = _inverted(index, len(chain))
     resolved = positions >= 0
     places = np.full(len(chain), -1, np.int64)
@@ -113,7 +114,7 @@ def _through_sequence(chain: Chain, sequence: str, what: str) -> NDArray[np.int6
     return _inverted(places, len(sequence))
 
 
-def _onto(stated: str, sequence: str, what: str) -> NDArray[np.int64] | None:
+def _onto(stated: str, sequence: str, name: str) -> NDArray[np.int64] | None:
     """Place of each letter of a full sequence in the given one, -1 outside; None if unlike."""
     if sequence in stated:  # the whole chain, or a part of the construct
         places = np.arange(len(stated)) - stated.index(sequence)
@@ -122,11 +123,11 @@ def _onto(stated: str, sequence: str, what: str) -> NDArray[np.int64] | None:
         return np.arange(len(stated)) + sequence.index(stated)
     if len(stated) == len(sequence) and _fit_whole(stated, sequence):
         return np.arange(len(stated))
-    places = _inverted(_by_alignment(stated, sequence, what), len(stated))
+    places = _inverted(_by_alignment(stated, sequence, name), len(stated))
     placed = places >= 0
-    same = _agree(_letters(stated)[placed], _letters(sequence)[places[placed]]).sum()
+    agreeing = _agree(_letters(stated)[placed], _letters(sequence)[places[placed]]).sum()
     enough = 2 * placed.sum() >= min(len(stated), len(sequence))
-    return places if enough and same >= IDENTITY * placed.sum() else None
+    return places if enough and agreeing >= IDENTITY * placed.sum() else None
 
 
 def _fit_whole(stated: str, sequence: str) -> bool:
@@ -136,12 +137,12 @@ def _fit_whole(stated: str, sequence: str) -> bool:
 def _inverted(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """What lies at each of some places, -1 where nothing does."""
     inverse = np.full(size, -1, np.int64)
-    inside = (places >= 0) & (places < size)
-    inverse[places[inside]] = np.flatnonzero(inside)
+    valid = (places >= 0) & (places < size)
+    inverse[places[valid]] = np.flatnonzero(valid)
     return inverse
 
 
-def _by_numbers(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | None:
+def _by_numbers(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | None:
     """Place by the author's numbers plus a constant; None if none fits but for mutations."""
     if (chain.insertions != "").any() or (np.diff(chain.numbers) <= 0).any():
         return None
@@ -158,8 +159,8 @@ def _by_numbers(chain: Chain, sequence: str, what: str) -> NDArray[np.int64] | N
         return None
     index = _inverted(relative + shift, len(sequence))
     mutations = int((~_agree(residues[index[index >= 0]], letters[index >= 0])).sum())
-    if mutations >= _SLIP and len(residues) * len(letters) <= _MANY:
-        aligned = _by_alignment(chain.residues, sequence, what)
+    if mutations >= _SLIP and len(residues) * len(letters) <= _TRIMMED_PAIRS:
+        aligned = _by_alignment(chain.residues, sequence, name)
         fewer = _agreements(index, residues, letters) + max(_SLIP, mutations // 2)
         if _agreements(aligned, residues, letters) >= fewer:
             return None  # the numbers slip somewhere: an insertion they do not know of
@@ -179,12 +180,12 @@ def _nearly(
     Numbers that count in the sequence may leave it at its ends (tags); those with another constant
     may not, or a few residues would fit anywhere.
     """
-    inside, same = _fit(residues, letters, relative + natural)
-    if same >= max(IDENTITY * inside, 1) and 2 * inside >= len(residues):
+    count, agreeing = _fit(residues, letters, relative + natural)
+    if agreeing >= max(IDENTITY * count, 1) and 2 * count >= len(residues):
         return natural
     slack = int((1 - IDENTITY) * len(residues))
     shifts = range(-slack, len(letters) - int(relative[-1]) + slack)
-    if len(shifts) * len(residues) > _MOST:
+    if len(shifts) * len(residues) > _MOST_PAIRS:
         return None
     best = max(shifts, key=lambda shift: _fit(residues, letters, relative + shift)[1], default=None)
     if best is None or _fit(residues, letters, relative + best)[1] < IDENTITY * len(residues):
@@ -194,37 +195,37 @@ def _nearly(
 
 def _fit(residues: Letters, letters: Letters, places: NDArray[np.int64]) -> tuple[int, int]:
     """How many residues are inside of the sequence, and how many of them on their letter."""
-    inside = (places >= 0) & (places < len(letters))
-    same = _agree(residues[inside], letters[places[inside]])
-    return int(inside.sum()), int(same.sum())
+    valid = (places >= 0) & (places < len(letters))
+    agreeing = _agree(residues[valid], letters[places[valid]])
+    return int(valid.sum()), int(agreeing.sum())
 
 
-def _by_alignment(residues: str, sequence: str, what: str) -> NDArray[np.int64]:
+def _by_alignment(residues: str, sequence: str, name: str) -> NDArray[np.int64]:
     """Place by a global alignment; of long ones only what lies between equal ends is aligned."""
     index = np.full(len(sequence), -1, np.int64)
     head = tail = 0
-    if len(residues) * len(sequence) > _MANY:
+    if len(residues) * len(sequence) > _TRIMMED_PAIRS:
         head = _equal_start(residues, sequence)
         tail = _equal_start(residues[head:][::-1], sequence[head:][::-1])
         index[:head] = np.arange(head)
         index[len(sequence) - tail :] = np.arange(len(residues) - tail, len(residues))
-    one, two = residues[head : len(residues) - tail], sequence[head : len(sequence) - tail]
-    if len(one) * len(two) > _MOST:
+    middle, between = residues[head : len(residues) - tail], sequence[head : len(sequence) - tail]
+    if len(middle) * len(between) > _MOST_PAIRS:
         raise StructureError(
-            f"{what} has {len(residues):,} residues that fit the {len(sequence):,} of its sequence "
+            f"{name} has {len(residues):,} residues that fit the {len(sequence):,} of its sequence "
             f"neither by number nor at their ends: too many to align. Give the structure's own "
             f"sequence with --sequences, or number its residues as the sequence"
         )
-    if one and two:
-        pairs = _aligned(one, two)
+    if middle and between:
+        pairs = _aligned(middle, between)
         index[head + pairs[:, 1]] = head + pairs[:, 0]
     return index
 
 
-def _equal_start(one: str, two: str) -> int:
+def _equal_start(first: str, second: str) -> int:
     """Letters two strings begin alike with; 0 if they are too few to mean something."""
-    pairs = enumerate(zip(one, two, strict=False))
-    alike = next((i for i, (a, b) in pairs if a != b), min(len(one), len(two)))
+    pairs = enumerate(zip(first, second, strict=False))
+    alike = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
     return alike if alike >= _MEANT else 0
 
 
@@ -233,14 +234,14 @@ def _aligned(residues: str, sequence: str) -> NDArray[np.int64]:
     from biotite.sequence import ProteinSequence
     from biotite.sequence.align import SubstitutionMatrix, align_optimal
 
-    one, two = (ProteinSequence(text.translate(_TO_STANDARD)) for text in (residues, sequence))
+    first, second = (ProteinSequence(text.translate(_TO_STANDARD)) for text in (residues, sequence))
     matrix = SubstitutionMatrix.std_protein_matrix()
     alignment = align_optimal(
-        one, two, matrix, gap_penalty=_GAP, terminal_penalty=False, max_number=1
+        first, second, matrix, gap_penalty=_GAP, terminal_penalty=False, max_number=1
     )[0]
     pairs: NDArray[np.int64] = alignment.trace[(alignment.trace >= 0).all(1)]
     return pairs
 
 
-def _shown(sequence: str) -> str:
+def _abridged(sequence: str) -> str:
     return sequence if len(sequence) <= 60 else f"{sequence[:57]}..."

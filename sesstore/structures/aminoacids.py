@@ -42,17 +42,17 @@ def protein_atoms(atoms: AtomTable) -> tuple[AtomTable, dict[str, int]]:
 
 def _is_amino_acid(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether an atom's residue is an amino acid: by its name, or by N, CA and C."""
-    names, which = np.unique(atoms.residue_name, return_inverse=True)
+    names, name_index = np.unique(atoms.residue_name, return_inverse=True)
     by_name = np.array([is_amino_acid(name.decode("latin-1")) for name in names.tolist()], bool)
-    known = by_name[which] if len(names) else np.zeros(0, bool)
-    if known.all():
-        return known
+    amino_acid = by_name[name_index] if len(names) else np.zeros(0, bool)
+    if amino_acid.all():
+        return amino_acid
     complete = np.ones(int(residue[-1]) + 1, bool)
     for name in (b"N", b"CA", b"C"):
         has = np.zeros(len(complete), bool)
         has[residue[atoms.atom_name == name]] = True
         complete &= has
-    return known | complete[residue]
+    return amino_acid | complete[residue]
 
 
 def best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -69,9 +69,9 @@ def best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bo
     ndarray, shape=(n,), dtype=bool
     """
     alternate = np.flatnonzero(atoms.altloc != b"")
-    chosen = np.ones(len(atoms), bool)
+    counts = np.ones(len(atoms), bool)
     if not len(alternate):
-        return chosen
+        return counts
     letters, letter = np.unique(atoms.altloc[alternate], return_inverse=True)
     # One number a residue and letter that occur together: there may be many of both.
     pair, of_pair = np.unique(
@@ -85,5 +85,5 @@ def best_location(atoms: AtomTable, residue: NDArray[np.int64]) -> NDArray[np.bo
     last = np.r_[owner[order][1:] != owner[order][:-1], True]
     best = np.zeros(len(pair), bool)
     best[order[last]] = True
-    chosen[alternate] = best[of_pair]
-    return chosen
+    counts[alternate] = best[of_pair]
+    return counts

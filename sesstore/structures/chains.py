@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from ..errors import InputError, MissingFileError, StructureError
 from .aminoacids import best_location, protein_atoms
 from .atoms import AtomTable, Origin, Parsed
-from .damage import check_geometry, checked_text, unpacked
 from .letters import one_letter
 from .models import stacked
 from .pdb import read_pdb
 from .polymer import NO_ALPHA, Piece, Residues, residue_numbers
 from .polymer import pieces as protein_pieces
 from .remark import Remark
+from .validation import check_geometry, checked_text, unpacked
 
 if TYPE_CHECKING:
     from biotite.structure import AtomArray
@@ -179,7 +179,7 @@ def read_structure(path: Path) -> Structure:
         It cannot be read, or holds no protein; names the file.
     """
     if not path.is_file():
-        raise MissingFileError(f"there is no structure file '{path}'")
+        raise MissingFileError(f"there is no structure file '{path}'. Check its name")
     return parse_structure(path, path.read_bytes())
 
 
@@ -187,7 +187,10 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
     """Read the protein chains in the bytes of a file; raises as `read_structure`."""
     suffix = structure_suffix(path)
     if suffix not in READERS:
-        raise StructureError(f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow)")
+        raise StructureError(
+            f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow). Name it as what it is, "
+            f"or convert it to mmCIF"
+        )
     raw = unpacked(path, raw)
     if suffix not in _BINARY:
         raw = checked_text(path, raw, mmcif="cif" in suffix)
@@ -196,14 +199,14 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
         chains, table, remarks = _protein_chains(parsed)
     except StructureError as problem:
         raise StructureError(f"'{path}' {problem}") from None
-    except _BROKEN as problem:
+    except _READ_ERRORS as problem:
         raise StructureError(
             f"'{path}' cannot be read as a structure: {_reason(problem)}. Get the file again"
         ) from None
     return Structure(path, chains, table, parsed.origin, remarks)
 
 
-_BROKEN = (
+_READ_ERRORS = (
     InputError,
     ValueError,
     KeyError,
@@ -224,10 +227,10 @@ def _reason(problem: Exception) -> str:
 
 def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark]]:
     """Chains of all models, the protein atoms of the first, and what was decided about them."""
-    every, lacking = protein_atoms(parsed.atoms)
-    residue_of_every = residue_numbers(every)
-    located = best_location(every, residue_of_every)
-    atoms, residue = every[located], residue_of_every[located]
+    candidates, lacking = protein_atoms(parsed.atoms)
+    candidate_residue = residue_numbers(candidates)
+    located = best_location(candidates, candidate_residue)
+    atoms, residue = candidates[located], candidate_residue[located]
     if not len(atoms):
         raise StructureError(_NO_PROTEIN)
     if not np.isfinite(atoms.xyz).all():
@@ -247,7 +250,7 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark
     bfactors[residue[alphas]] = atoms.bfactor[alphas]
     last = None
     if not located.all():
-        last = stacked(_backbone(every, residue_of_every, len(starts)), heads, len(first))
+        last = stacked(_backbone(candidates, candidate_residue, len(starts)), heads, len(first))
     chains = [
         _chain(piece, first, (backbone, last), bfactors, _sequence(piece, pieces, first, parsed))
         for piece in pieces
@@ -274,14 +277,16 @@ _NO_PROTEIN = (
 
 def _check_copies(pieces: list[Piece], heads: AtomTable, backbone: NDArray[np.float32]) -> None:
     """Raise if copies of a chain lie on top of each other: they are models without a number."""
-    for one, two in pairwise(pieces):
-        if one.author != two.author or _letters(heads, one.rows) != _letters(heads, two.rows):
+    for first, second in pairwise(pieces):
+        if first.author != second.author or _letters(heads, first.rows) != _letters(
+            heads, second.rows
+        ):
             continue
-        apart = np.linalg.norm(backbone[one.rows, 1] - backbone[two.rows, 1], axis=-1)
+        apart = np.linalg.norm(backbone[first.rows, 1] - backbone[second.rows, 1], axis=-1)
         if np.median(apart) < _CLASH:
             raise StructureError(
-                f"holds copies of chain '{one.author}' on top of each other. Number them as models "
-                f"(MODEL and ENDMDL, pdbx_PDB_model_num), or write each to a file of its own"
+                f"holds copies of chain '{first.author}' on top of each other. Number them as "
+                f"models (MODEL and ENDMDL, pdbx_PDB_model_num), or write each to a file of its own"
             )
 
 
@@ -308,7 +313,9 @@ def _sequence(piece: Piece, pieces: list[Piece], heads: AtomTable, parsed: Parse
     stated = parsed.sequences.get(piece.author) or None
     if piece.alone or stated is None:
         return stated
-    siblings = {_letters(heads, other.rows) for other in pieces if other.author == piece.author}
+    siblings = {
+        _letters(heads, sibling.rows) for sibling in pieces if sibling.author == piece.author
+    }
     return stated if len(siblings) == 1 else None
 
 
@@ -347,8 +354,8 @@ def _table(atoms: AtomTable, residue: NDArray[np.int64], pieces: list[Piece]) ->
     starts = np.searchsorted(residue, np.arange(int(residue[-1]) + 2))
     rows, ids = [], []
     for piece in pieces:
-        own = [np.arange(starts[row], starts[row + 1]) for row in piece.rows.tolist()]
-        rows += own
-        ids += [piece.id.encode("latin-1")] * sum(map(len, own))
+        piece_atoms = [np.arange(starts[row], starts[row + 1]) for row in piece.rows.tolist()]
+        rows += piece_atoms
+        ids += [piece.id.encode("latin-1")] * sum(map(len, piece_atoms))
     table = atoms[np.concatenate(rows)]
     return replace(table, chain=np.array(ids, np.bytes_))

@@ -121,10 +121,10 @@ def read_tables(raw: bytes) -> Tables:
     if atoms is None or elsewhere:
         return Tables(_tokenised(raw))
     # What precedes the atoms ends in their data block, what follows them begins in it.
-    before = _tokenised(_without_unread(raw[: loop.start()]))
-    behind = _tokenised(_without_unread(raw[stop - 1 :]), within_block=True)
+    preceding = _tokenised(_without_unread(raw[: loop.start()]))
+    following = _tokenised(_without_unread(raw[stop - 1 :]), within_block=True)
     short = max(map(len, raw[loop.end() : stop].splitlines()), default=0) <= 2 * _LONGEST
-    return Tables({**before, **behind, ATOMS: atoms}, short)
+    return Tables({**preceding, **following, ATOMS: atoms}, short)
 
 
 def _plain_rows(rows: bytes, names: list[str]) -> dict[str, list[bytes]] | None:
@@ -134,8 +134,8 @@ def _plain_rows(rows: bytes, names: list[str]) -> dict[str, list[bytes]] | None:
     words = rows.split()
     records = words[names.index("group_pdb") :: len(names)] if "group_pdb" in names else []
     quoted = b"'" in rows or b'"' in rows
-    known = map(_unquoted, records) if quoted else records
-    if len(words) % len(names) or not _RECORDS.issuperset(known):
+    kinds = map(_unquoted, records) if quoted else records
+    if len(words) % len(names) or not _RECORDS.issuperset(kinds):
         return None
     if quoted and any(word[0] in b"'\"" and _unquoted(word) is word for word in words):
         return None
@@ -168,7 +168,7 @@ def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str,
     with_atoms: dict[str, dict[str, list[bytes]]] = {}
     tags: list[bytes] = []
     values: list[bytes] = []
-    looping, opened = False, within_block
+    looping, in_block = False, within_block
     for match in _TOKEN.finditer(raw):
         kind = match.lastindex
         word = match[kind] if kind else b""
@@ -182,9 +182,9 @@ def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str,
                 if within_block:
                     return tables
                 with_atoms = _with_atoms(with_atoms, tables)
-                tables, opened = {}, True
-        elif not opened:
-            raise InputError(f"it begins with '{_shown(word)}' in place of data_")
+                tables, in_block = {}, True
+        elif not in_block:
+            raise InputError(f"it begins with '{_excerpt(word)}' in place of data_")
         elif kind == _PLAIN and word.startswith(b"_"):
             if values or not looping:
                 _take(tables, tags, values)
@@ -197,15 +197,15 @@ def _tokenised(raw: bytes, *, within_block: bool = False) -> dict[str, dict[str,
 
 
 def _with_atoms(
-    one: dict[str, dict[str, list[bytes]]], two: dict[str, dict[str, list[bytes]]]
+    first: dict[str, dict[str, list[bytes]]], second: dict[str, dict[str, list[bytes]]]
 ) -> dict[str, dict[str, list[bytes]]]:
     """Which of two data blocks has atoms (neither: none); raises if both have."""
-    if one and ATOMS in two:
+    if first and ATOMS in second:
         raise InputError(_SEVERAL)
-    return one or (two if ATOMS in two else {})
+    return first or (second if ATOMS in second else {})
 
 
-def _shown(word: bytes) -> str:
+def _excerpt(word: bytes) -> str:
     return word[:40].decode("latin-1")
 
 
@@ -266,8 +266,8 @@ def _check_declared(category: Mapping[str, Any], size: int) -> None:
             for step in part["encoding"]:
                 kind = step["kind"]
                 nested = step.get("dataEncoding", []) + step.get("offsetEncoding", [])
-                packed = [one for one in [step, *nested] if one["kind"] == "RunLength"]
-                declared += [one.get("srcSize", size + 1) for one in packed]
+                packed = [stage for stage in [step, *nested] if stage["kind"] == "RunLength"]
+                declared += [stage.get("srcSize", size + 1) for stage in packed]
                 text = len(step.get("stringData", "")) if kind == "StringArray" else 0
                 if text * rows * 4 > _STRINGS and text > _LONGEST * rows:
                     raise InputError(f"its column {name}.{column['name']} would take gigabytes")

@@ -28,13 +28,13 @@ _PREDICTORS = re.compile(
 _ENOUGH = 5
 """Residues from which on one value for all is no coincidence."""
 
-_MOST = 100.5
+_HIGHEST = 100.5
 """Largest pLDDT, and what rounding may add to it."""
 
 EXPERIMENT = "no pLDDT stored: the file says that it is experimental"
 OTHER_METRIC = "no pLDDT stored: the file declares another metric"
 CONSTANT = "no pLDDT stored: the confidence column is constant"
-OUTSIDE = "no pLDDT stored: the B-factors are not within 0 and 100"
+OUT_OF_RANGE = "no pLDDT stored: the B-factors are not within 0 and 100"
 
 
 def is_predictor(source: str) -> bool:
@@ -74,19 +74,19 @@ def plddt(
         return nothing, [Remark(OTHER_METRIC, "")] if expected else []
     if not (expected or origin.confidence):
         return nothing, []
-    every = np.concatenate([chain.bfactors for chain in chains])
-    stated = every[~np.isnan(every)]
+    bfactors = np.concatenate([chain.bfactors for chain in chains])
+    stated = bfactors[~np.isnan(bfactors)]
     if not len(stated) or _is_constant(stated):
         value = f"all {stated[0]:.2f}" if len(stated) else "absent"
         return nothing, [Remark(CONSTANT, value)]
-    if stated.min() < 0 or stated.max() > _MOST:
-        return nothing, [Remark(OUTSIDE, f"{stated.min():.2f} to {stated.max():.2f}")]
+    if stated.min() < 0 or stated.max() > _HIGHEST:
+        return nothing, [Remark(OUT_OF_RANGE, f"{stated.min():.2f} to {stated.max():.2f}")]
     scale = 100 if stated.max() <= 1 else 1
     values, remarks = nothing, []
     for place, chain in enumerate(chains):
         if _is_constant(chain.bfactors):
-            shown = f"chain {chain.id}, all {chain.bfactors[0]:.2f}"
-            remarks.append(Remark(CONSTANT, shown))
+            detail = f"chain {chain.id}, all {chain.bfactors[0]:.2f}"
+            remarks.append(Remark(CONSTANT, detail))
         else:
             values[place] = _rounded(chain.bfactors * scale)
     return values, remarks

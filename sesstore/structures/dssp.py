@@ -18,7 +18,7 @@ from .chains import Chain
 _PEPTIDE_BOND = 2.5
 """Longest C-N distance of a peptide bond, in Angstrom, as DSSP has it."""
 
-_USED = [0, 1, 2, 4]
+_BACKBONE_ATOMS = [0, 1, 2, 4]
 """N, CA, C and O among the backbone atoms."""
 
 
@@ -38,7 +38,7 @@ def tokens_dssp(chains: Sequence[Chain]) -> list[NDArray[np.uint8]]:
     codes = [np.full(chain.backbone.shape[:2], DSSP.mask, np.uint8) for chain in chains]
     bounds = np.cumsum([0, *(len(chain) for chain in chains)])
     complete = np.concatenate(
-        [np.isfinite(chain.backbone[:, :, _USED]).all((2, 3)) for chain in chains], axis=1
+        [np.isfinite(chain.backbone[:, :, _BACKBONE_ATOMS]).all((2, 3)) for chain in chains], axis=1
     )
     # Models that lack the same residues are assigned together; nearly always that is all of them.
     kinds, kind_of = np.unique(complete, axis=0, return_inverse=True)
@@ -74,7 +74,7 @@ def _topology(
     for chain, rows in zip(chains, complete, strict=True):
         if not rows.any():
             continue
-        atoms = chain.backbone[models][:, rows][:, :, _USED]
+        atoms = chain.backbone[models][:, rows][:, :, _BACKBONE_ATOMS]
         bonds = np.linalg.norm(atoms[0, :-1, 2] - atoms[0, 1:, 0], axis=-1)
         breaks = np.r_[True, bonds > _PEPTIDE_BOND]
         letters = np.array(list(chain.residues))[rows]

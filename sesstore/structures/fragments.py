@@ -47,14 +47,14 @@ class Fragment:
         return self.chain.begin or STEP * (self.number - 1)
 
 
-def join(fragments: Sequence[Fragment], what: str) -> tuple[Chain, dict[str, NDArray[np.uint8]]]:
+def join(fragments: Sequence[Fragment], label: str) -> tuple[Chain, dict[str, NDArray[np.uint8]]]:
     """Join fragments into one chain with its tokens.
 
     Parameters
     ----------
     fragments : sequence of Fragment
         Of one protein, any order.
-    what : str
+    label : str
         What an error calls them.
 
     Returns
@@ -72,7 +72,7 @@ def join(fragments: Sequence[Fragment], what: str) -> tuple[Chain, dict[str, NDA
     length = max(int(place[-1]) + 1 for place in places)
     if length > _LONGEST:
         raise StructureError(
-            f"{what}: a fragment begins at residue {length:,}, where no protein reaches. Get the "
+            f"{label}: a fragment begins at residue {length:,}, where no protein reaches. Get the "
             f"files again"
         )
     letters = np.full(length, "X")
@@ -80,33 +80,33 @@ def join(fragments: Sequence[Fragment], what: str) -> tuple[Chain, dict[str, NDA
     bfactors = np.zeros(length, np.float32)
     codes = {name: np.zeros((1, length), np.uint8) for name in fragments[0].codes}
     for fragment, place in zip(fragments, places, strict=True):
-        own = np.array(list(fragment.chain.residues))
-        seen = depth[place] >= 0
-        if (letters[place][seen] != own[seen]).any():
+        fragment_letters = np.array(list(fragment.chain.residues))
+        overlap = depth[place] >= 0
+        if (letters[place][overlap] != fragment_letters[overlap]).any():
             raise StructureError(
-                f"{what}: fragment F{fragment.number} differs from the others where they overlap. "
-                f"Are they of one version?"
+                f"{label}: fragment F{fragment.number} differs from the others where they overlap. "
+                f"Get all fragments of one version"
             )
         deep = _depth(place, length)
         better = deep > depth[place]
         rows = place[better]
-        letters[rows], depth[rows] = own[better], deep[better]
+        letters[rows], depth[rows] = fragment_letters[better], deep[better]
         bfactors[rows] = fragment.chain.bfactors[better]
         for name, values in fragment.codes.items():
             codes[name][:, rows] = values[:1, better]
-    found = np.flatnonzero(depth >= 0)
+    covered = np.flatnonzero(depth >= 0)
     chain = replace(
         fragments[0].chain,
-        residues="".join(letters[found]),
-        numbers=found + 1,
-        insertions=np.full(len(found), ""),
-        backbone=np.zeros((0, len(found), 5, 3), np.float32),
-        bfactors=bfactors[found],
+        residues="".join(letters[covered]),
+        numbers=covered + 1,
+        insertions=np.full(len(covered), ""),
+        backbone=np.zeros((0, len(covered), 5, 3), np.float32),
+        bfactors=bfactors[covered],
         sequence="".join(letters),
-        positions=found,
+        positions=covered,
         begin=0,
     )
-    return chain, {name: values[:, found] for name, values in codes.items()}
+    return chain, {name: values[:, covered] for name, values in codes.items()}
 
 
 def _offsets(chain: Chain) -> NDArray[np.int64]:
@@ -118,7 +118,7 @@ def _offsets(chain: Chain) -> NDArray[np.int64]:
 
 def _depth(place: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Distance to the nearer cut of the fragment; the protein's own ends are no cuts."""
-    left = place - place[0] if place[0] else np.full(len(place), length)
-    right = place[-1] - place if place[-1] < length - 1 else np.full(len(place), length)
-    nearer: NDArray[np.int64] = np.minimum(left, right)
+    from_start = place - place[0] if place[0] else np.full(len(place), length)
+    from_end = place[-1] - place if place[-1] < length - 1 else np.full(len(place), length)
+    nearer: NDArray[np.int64] = np.minimum(from_start, from_end)
     return nearer

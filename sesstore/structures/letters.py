@@ -35,9 +35,9 @@ STANDARD = np.array([name.encode() for name in list(_STANDARD)[:20]])
 @cache
 def one_letter(name: str) -> str:
     """Letter of a residue; ``X`` for one without a parent among the amino acids."""
-    known = _LETTERS.get(name.strip().upper())
-    if known:
-        return known
+    letter = _LETTERS.get(name.strip().upper())
+    if letter:
+        return letter
     from biotite.structure import info
 
     letter = info.one_letter_code(name)

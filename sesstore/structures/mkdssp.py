@@ -42,22 +42,22 @@ def find_mkdssp(name: str = "mkdssp") -> str:
     MissingFileError
         It is not installed.
     """
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise MissingFileError(
             f"the program '{name}' is not installed. Install it (Debian and Ubuntu: apt install "
             f"dssp; conda: conda install -c conda-forge dssp), or leave out --dssp: mdtraj assigns "
             f"the same states"
         )
-    return found
+    return path
 
 
 @cache
 def mkdssp_version(program: str) -> str:
     """Version the program says it is, such as ``"4.2.2"``."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
-    found = re.search(r"\d+(?:\.\d+)+", said.stdout + said.stderr)
-    return found[0] if found else "of unknown version"
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\d+(?:\.\d+)+", answer.stdout + answer.stderr)
+    return version[0] if version else "of unknown version"
 
 
 def mkdssp_states(chains: Sequence[Chain], program: str) -> list[NDArray[np.uint8]]:
@@ -113,20 +113,20 @@ def _pdb_lines(chains: Sequence[Chain], model: int) -> Iterator[str]:
 def _run(program: str, text: str) -> Iterator[tuple[int, int, int]]:
     """Chain, residue and code of each residue the program assigns."""
     with tempfile.TemporaryDirectory(prefix="sesstore-dssp-") as folder:
-        given, made = Path(folder) / "in.pdb", Path(folder) / "out.dssp"
-        given.write_text(text, encoding="ascii")
-        done = subprocess.run(
-            [program, "--output-format", "dssp", str(given), str(made)],
+        pdb_file, dssp_file = Path(folder) / "in.pdb", Path(folder) / "out.dssp"
+        pdb_file.write_text(text, encoding="ascii")
+        process = subprocess.run(
+            [program, "--output-format", "dssp", str(pdb_file), str(dssp_file)],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode or not made.is_file():
-            said = (done.stderr.strip() or "it says nothing").splitlines()[-1]
+        if process.returncode or not dssp_file.is_file():
+            message = (process.stderr.strip() or "it says nothing").splitlines()[-1]
             raise StructureError(
-                f"makes {program} fail: {said}. Leave out --dssp to use mdtraj instead"
+                f"makes {program} fail: {message}. Leave out --dssp to use mdtraj instead"
             )
-        lines = made.read_text(encoding="latin-1").splitlines()
+        lines = dssp_file.read_text(encoding="latin-1").splitlines()
     begin = next((i for i, line in enumerate(lines) if line.startswith("  #  RESIDUE")), len(lines))
     for line in lines[begin + 1 :]:
         if line[13] != "!":  # a break of the chain

@@ -51,7 +51,7 @@ def _parsed(tables: Tables) -> Parsed:
     if "atom_site" not in tables:
         raise InputError("it has no table of atoms (_atom_site)")
     column = tables.atoms
-    coordinates = [_needed(column(f"Cartn_{axis}"), f"Cartn_{axis}") for axis in "xyz"]
+    coordinates = [_required(column(f"Cartn_{axis}"), f"Cartn_{axis}") for axis in "xyz"]
     size = len(coordinates[0])
     label, author = (_stated(column(f"{kind}_asym_id"), size) for kind in ("label", "auth"))
     chain = np.where(author == b"", label, author)
@@ -60,7 +60,7 @@ def _parsed(tables: Tables) -> Parsed:
     sequences = _sequences(tables, chain, entity)
     model, record = column("pdbx_PDB_model_num"), column("group_PDB")
     atoms = AtomTable(
-        model=np.ones(size, np.int64) if model is None else _whole(model, "pdbx_PDB_model_num"),
+        model=np.ones(size, np.int64) if model is None else _integers(model, "pdbx_PDB_model_num"),
         chain=chain,
         segment=label,
         part=np.zeros(size, np.int64),
@@ -85,17 +85,17 @@ def _parsed(tables: Tables) -> Parsed:
     return Parsed(atoms, sequences, origin, _begins(tables), stated=stated)
 
 
-def _needed(values: Bytes | None, name: str) -> Bytes:
+def _required(values: Bytes | None, name: str) -> Bytes:
     if values is None:
         raise InputError(f"its table of atoms has no {name}")
     return values
 
 
-def _first(values: Bytes | None, other: Bytes | None, name: str) -> Bytes:
+def _first(values: Bytes | None, fallback: Bytes | None, name: str) -> Bytes:
     """A column, with another in its place where it says nothing."""
-    if values is None or other is None:
-        return _needed(other if values is None else values, name)
-    return np.where(np.isin(values, _UNSAID), other, values)
+    if values is None or fallback is None:
+        return _required(fallback if values is None else values, name)
+    return np.where(np.isin(values, _UNSAID), fallback, values)
 
 
 def _stated(values: Bytes | None, size: int) -> Bytes:
@@ -121,10 +121,10 @@ def _optional(values: Bytes | None, size: int, default: float) -> NDArray[np.flo
 
 
 def _numbers(author: Bytes | None, label: Bytes | None) -> NDArray[np.int64]:
-    return _whole(_first(author, label, "auth_seq_id"), "auth_seq_id")
+    return _integers(_first(author, label, "auth_seq_id"), "auth_seq_id")
 
 
-def _whole(values: Bytes, name: str) -> NDArray[np.int64]:
+def _integers(values: Bytes, name: str) -> NDArray[np.int64]:
     """Whole numbers; what says nothing (ligands in some files) is 0."""
     stated = np.where(np.isin(values, _UNSAID), b"0", values)
     try:
@@ -136,22 +136,22 @@ def _whole(values: Bytes, name: str) -> NDArray[np.int64]:
 def _positions(values: Bytes | None, size: int) -> NDArray[np.int64]:
     if values is None:
         return np.full(size, -1, np.int64)
-    return _whole(values, "label_seq_id") - 1
+    return _integers(values, "label_seq_id") - 1
 
 
 def _of_polymers(tables: Tables, entity: Bytes, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Atoms that may be a polymer's: by what is said of their entity, and by a place in it."""
     polymer: NDArray[np.bool_] = (positions >= 0) | (positions < 0).all()
-    others = {
+    non_polymers = {
         name for name, kind in tables.rows("entity", "id", "type") if kind.lower() not in _POLYMERS
     }
     if "entity_poly_seq" in tables:
         polymers = set(tables.words("entity_poly_seq", "entity_id"))
         stated = {name.decode() for name in np.unique(entity).tolist()} - {""}
         if stated & polymers:
-            others |= stated - polymers
-    if others:
-        polymer &= ~np.isin(entity, np.array(sorted(others)).astype(np.bytes_))
+            non_polymers |= stated - polymers
+    if non_polymers:
+        polymer &= ~np.isin(entity, np.array(sorted(non_polymers)).astype(np.bytes_))
     return polymer
 
 

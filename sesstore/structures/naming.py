@@ -30,8 +30,8 @@ def stem(path: Path) -> str:
 
 def alphafold_fragment(path: Path) -> tuple[str, int] | None:
     """Accession and fragment number of a file named as AlphaFold DB names its models, else None."""
-    found = _ALPHAFOLD.fullmatch(stem(path))
-    return (found[1], int(found[2])) if found else None
+    match = _ALPHAFOLD.fullmatch(stem(path))
+    return (match[1], int(match[2])) if match else None
 
 
 def protein_id(path: Path, chain: str, n_chains: int) -> str:
@@ -76,6 +76,6 @@ def _entry(name: str) -> str:
     return name
 
 
-def twin(chain: str, other: str) -> bool:
+def twin(chain: str, second: str) -> bool:
     """Whether two chains of a file have names that differ in case only."""
-    return chain != other and chain.casefold() == other.casefold()
+    return chain != second and chain.casefold() == second.casefold()

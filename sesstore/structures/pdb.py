@@ -24,7 +24,7 @@ _HEXADECIMAL = re.compile(rb"[0-9a-f]{4}|[0-9A-F]{4}")
 _PDB_WIDTH = 80
 _COORDINATES_END = 54
 _ATOMS = (b"ATOM  ", b"HETATM")
-_SAME = 0.5
+_SHARED = 0.5
 """Share of a copy's residues that an END must repeat to be the end of a model."""
 
 EXPERIMENTS = re.compile(
@@ -132,7 +132,7 @@ def _models(places: _Places, records: Sequence[bytes]) -> tuple[NDArray[np.int64
     first: set[bytes] = set()
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         residues = {record[17:27] for record in records[start:stop]}
-        if first and len(residues & first) >= _SAME * len(residues):
+        if first and len(residues & first) >= _SHARED * len(residues):
             models[start:] += 1
             parts[start:stop] -= parts[start]
         elif not first:
@@ -146,8 +146,8 @@ def _check_cut(raw: bytes, lines: Sequence[bytes]) -> None:
         if line[:6] in _ATOMS and len(line) < _COORDINATES_END:
             raise InputError(f"line {number} is cut short")
     if len(lines) > 1 and not raw.endswith((b"\n", b"\r")):
-        last, before = lines[-1], lines[-2]
-        if last[:6] == before[:6] == b"ATOM  " and len(last) < len(before.rstrip()):
+        last, previous = lines[-1], lines[-2]
+        if last[:6] == previous[:6] == b"ATOM  " and len(last) < len(previous.rstrip()):
             raise InputError(f"the file is cut short in line {len(lines)}")
 
 
@@ -164,9 +164,9 @@ def _decimals(
             try:
                 float(text)
             except ValueError:
-                shown = text.decode("latin-1")
+                word = text.decode("latin-1")
                 raise InputError(
-                    f"line {line} has no number at column {start + 1} but '{shown}'"
+                    f"line {line} has no number at column {start + 1} but '{word}'"
                 ) from None
         raise
 
@@ -183,18 +183,18 @@ def _residue_numbers(
 
     values = np.zeros(len(column), np.int64)
     decode = _hexadecimal if _counts_in_hexadecimal(column) else decode_hybrid36
-    before, value = b"", 0
+    previous, value = b"", 0
     for row, text in enumerate(column.tolist()):
         try:
-            if text != before:
+            if text != previous:
                 value = _whole_number(text, value, decode)
-            before, values[row] = text, value
+            previous, values[row] = text, value
         except ValueError:
             if not is_amino_acid(residue_names[row].decode("latin-1")):
                 continue
-            shown = text.decode("latin-1")
+            word = text.decode("latin-1")
             raise StructureError(
-                f"has no residue number in line {lines[row]} at column 23 but '{shown}'. Number "
+                f"has no residue number in line {lines[row]} at column 23 but '{word}'. Number "
                 f"its residues, or write it as mmCIF"
             ) from None
     return values
@@ -209,9 +209,9 @@ def _hexadecimal(text: str) -> int:
     return int(text, 16)
 
 
-def _whole_number(text: bytes, before: int, decode: Callable[[str], int]) -> int:
+def _whole_number(text: bytes, previous: int, decode: Callable[[str], int]) -> int:
     """Whole number, or four digits of another system; raises ValueError."""
-    if decode is _hexadecimal and before >= 9999 and _HEXADECIMAL.fullmatch(text):
+    if decode is _hexadecimal and previous >= 9999 and _HEXADECIMAL.fullmatch(text):
         return int(text, 16)
     return decode(text.decode("ascii")) if _HYBRID.fullmatch(text) else int(text)
 
@@ -229,14 +229,14 @@ def _seqres(lines: Iterable[bytes]) -> dict[str, str]:
     for line in lines:
         if line.startswith(b"SEQRES"):
             chain = line[11:12].decode("latin-1").strip()
-            own = blocks.setdefault(chain, [])
-            if not own or line[7:10].strip() == b"1":
-                own.append([])
-            own[-1].extend(line[19:70].decode("latin-1").split())
+            repeats = blocks.setdefault(chain, [])
+            if not repeats or line[7:10].strip() == b"1":
+                repeats.append([])
+            repeats[-1].extend(line[19:70].decode("latin-1").split())
     return {
-        chain: "".join(map(one_letter, own[0]))
-        for chain, own in blocks.items()
-        if all(block == own[0] for block in own)
+        chain: "".join(map(one_letter, repeats[0]))
+        for chain, repeats in blocks.items()
+        if all(block == repeats[0] for block in repeats)
     }
 
 

@@ -154,7 +154,7 @@ def pieces(residues: Residues, parsed: Parsed) -> tuple[list[Piece], list[Remark
             if behind and author not in parsed.sequences:
                 polymer = rows[:0]  # a chain of its own, of one amino acid
             if len(polymer) < len(rows):
-                names = _named(heads, np.setdiff1d(rows, polymer))
+                names = _residue_list(heads, np.setdiff1d(rows, polymer))
                 remarks.append(Remark(LIGANDS, f"chain {author or 'without id'}: {names}"))
             parts = _split(residues, _in_place(residues, polymer), author) if len(polymer) else []
         ids = _ids(author, len(parts), {*authors, *(piece.id for piece in chains)})
@@ -166,17 +166,17 @@ def pieces(residues: Residues, parsed: Parsed) -> tuple[list[Piece], list[Remark
     return chains, remarks
 
 
-def _ids(author: str, count: int, taken: set[str]) -> list[str]:
+def _ids(author: str, count: int, names: set[str]) -> list[str]:
     """Ids of the chains of one author's id: letters where there is none, else A, A-2, A-3."""
     if count <= 1:
         return [author] * count
     if author:
         return [author, *(f"{author}-{number}" for number in range(2, count + 1))]
-    free = [letter for letter in string.ascii_uppercase if letter not in taken]
+    free = [letter for letter in string.ascii_uppercase if letter not in names]
     return [*free[:count], *(str(number) for number in range(len(free) + 1, count + 1))]
 
 
-def _named(heads: AtomTable, rows: Rows) -> str:
+def _residue_list(heads: AtomTable, rows: Rows) -> str:
     names = [
         f"{heads.residue_name[row].decode('latin-1')} {heads.number[row]}" for row in rows.tolist()
     ]
@@ -187,27 +187,29 @@ def _without_alternates(heads: AtomTable, rows: Rows) -> Rows:
     """Leave out alternate locations that stand apart from the residue they are of."""
     if (heads.altloc[rows] == b"").all():
         return rows
-    seen: set[tuple[object, ...]] = set()
-    chosen = []
+    keys: set[tuple[object, ...]] = set()
+    rows_kept = []
     for row in rows.tolist():
         columns = (heads.segment, heads.number, heads.insertion, heads.position)
         key = tuple(column[row] for column in columns)
-        if heads.altloc[row] == b"" or key not in seen:
-            chosen.append(row)
-        seen.add(key)
-    return np.array(chosen, np.int64)
+        if heads.altloc[row] == b"" or key not in keys:
+            rows_kept.append(row)
+        keys.add(key)
+    return np.array(rows_kept, np.int64)
 
 
 def _by_position(heads: AtomTable, rows: Rows) -> Iterator[Rows]:
     """Chains as the file states them: a segment each, in order, and each copy of it."""
     for segment in dict.fromkeys(heads.segment[rows].tolist()):
-        own = rows[heads.segment[rows] == segment]
-        own = own[np.argsort(heads.position[own], kind="stable")]
-        places = heads.position[own]
+        segment_rows = rows[heads.segment[rows] == segment]
+        segment_rows = segment_rows[np.argsort(heads.position[segment_rows], kind="stable")]
+        places = heads.position[segment_rows]
         starts = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])
-        copy = np.arange(len(own)) - np.repeat(starts, np.diff(np.r_[starts, len(own)]))
+        copy = np.arange(len(segment_rows)) - np.repeat(
+            starts, np.diff(np.r_[starts, len(segment_rows)])
+        )
         for number in range(int(copy.max()) + 1):
-            yield np.sort(own[copy == number]) if number else own[copy == 0]
+            yield np.sort(segment_rows[copy == number]) if number else segment_rows[copy == 0]
 
 
 def _without_ligands(residues: Residues, rows: Rows, parts: int) -> Rows:
@@ -224,38 +226,38 @@ def _without_ligands(residues: Residues, rows: Rows, parts: int) -> Rows:
         peptide: Rows = rows[np.array([len(bound_to[place]) > 0 for place in places])]
         return peptide
     chain = ~doubtful
-    for place, others in bound_to.items():
-        chain[place] = not hetero[place] and len(others) > 0
+    for place, partners in bound_to.items():
+        chain[place] = not hetero[place] and len(partners) > 0
     numbers = heads.number[rows]
     lowest, highest = numbers[~hetero].min(), numbers[~hetero].max()
-    inside = (numbers > lowest) & (numbers < highest)
+    between = (numbers > lowest) & (numbers < highest)
     modified = ~np.isin(heads.residue_name[rows], STANDARD)
-    ended = heads.part[rows] < parts
-    chain |= hetero & ((inside & (modified | ~behind)) | (modified & ~behind & ended))
+    before_end = heads.part[rows] < parts
+    chain |= hetero & ((between & (modified | ~behind)) | (modified & ~behind & before_end))
     # What is bound to the chain is of it, and so is what is bound to that.
-    reached = chain.copy()
+    joined = chain.copy()
     while True:
-        for place, others in bound_to.items():
-            reached[place] |= chain[others].any()
-        if (reached == chain).all():
-            own: Rows = rows[chain]
-            return own
-        chain = reached.copy()
+        for place, partners in bound_to.items():
+            joined[place] |= chain[partners].any()
+        if (joined == chain).all():
+            polymer: Rows = rows[chain]
+            return polymer
+        chain = joined.copy()
 
 
 def _bound_to(residues: Residues, rows: Rows, place: int) -> Rows:
     """Places among rows of the residues that a peptide bond joins to one of them."""
-    own = rows[place : place + 1]
-    bonds = residues.bonded(own, rows) | residues.bonded(rows, own)
+    residue = rows[place : place + 1]
+    bonds = residues.bonded(residue, rows) | residues.bonded(rows, residue)
     bonds[place] = False
-    others: Rows = np.flatnonzero(bonds)
-    return others
+    partners: Rows = np.flatnonzero(bonds)
+    return partners
 
 
 def _single_parts(part: Rows) -> NDArray[np.bool_]:
     """Residues that are alone between two TERs."""
-    _, which, sizes = np.unique(part, return_inverse=True, return_counts=True)
-    alone: NDArray[np.bool_] = sizes[which] == 1
+    _, part_index, sizes = np.unique(part, return_inverse=True, return_counts=True)
+    alone: NDArray[np.bool_] = sizes[part_index] == 1
     return alone
 
 
@@ -275,12 +277,12 @@ def _in_place(residues: Residues, rows: Rows) -> Rows:
 
 def _place_of(residues: Residues, order: Rows, row: int) -> int:
     """Where in a chain a residue belongs: behind the one it is bound to, else by its number."""
-    before = np.flatnonzero(residues.bonded(order, np.array(row)))
-    if len(before):
-        return int(before[0]) + 1
-    behind = np.flatnonzero(residues.bonded(np.array(row), order))
-    if len(behind):
-        return int(behind[0])
+    predecessors = np.flatnonzero(residues.bonded(order, np.array(row)))
+    if len(predecessors):
+        return int(predecessors[0]) + 1
+    successors = np.flatnonzero(residues.bonded(np.array(row), order))
+    if len(successors):
+        return int(successors[0])
     higher = np.flatnonzero(residues.heads.number[order] > residues.heads.number[row])
     return int(higher[0]) if len(higher) else len(order)
 
@@ -295,22 +297,22 @@ def _split(residues: Residues, rows: Rows, author: str) -> list[Rows]:
     falls = numbers[1:] < numbers[:-1]
     cuts = loose & (other_segment | (falls if author else falls | other_part))
     if author:
-        again = _seen_again(heads, rows, cuts)
-        cuts &= other_segment | again
+        repeats = _repeats_numbers(heads, rows, cuts)
+        cuts &= other_segment | repeats
     starts = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(rows)]
     return [rows[start:stop] for start, stop in pairwise(starts)]
 
 
-def _seen_again(heads: AtomTable, rows: Rows, cuts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _repeats_numbers(heads: AtomTable, rows: Rows, cuts: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether behind a cut comes a number that the chain has already."""
-    again = np.zeros(len(cuts), bool)
+    repeats = np.zeros(len(cuts), bool)
     places = np.flatnonzero(cuts)
     if not len(places):
-        return again
+        return repeats
     names = list(zip(heads.number[rows].tolist(), heads.insertion[rows].tolist(), strict=True))
     start = 0
     for place, stop in zip(places.tolist(), [*places[1:].tolist(), len(rows) - 1], strict=True):
         if set(names[start : place + 1]) & set(names[place + 1 : stop + 1]):
-            again[place] = True
+            repeats[place] = True
             start = place + 1
-    return again
+    return repeats

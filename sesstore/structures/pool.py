@@ -50,10 +50,10 @@ def ordered(
     on_death : callable
         Gives the result of an item whose process died.
     """
-    waiting = iter(items)
+    queue = iter(items)
     under_way: deque[Item] = deque()
     while True:
-        yield from _until_death(work, waiting, workers, under_way)
+        yield from _until_death(work, queue, workers, under_way)
         if not under_way:
             return
         while under_way:
@@ -61,14 +61,14 @@ def ordered(
 
 
 def _until_death(
-    work: Callable[[Item], Result], waiting: Iterator[Item], workers: int, under_way: deque[Item]
+    work: Callable[[Item], Result], queue: Iterator[Item], workers: int, under_way: deque[Item]
 ) -> Iterator[Result]:
     """Results until the items end or a process dies; then `under_way` has what was not done."""
     futures: deque[Future[Result]] = deque()
     pool = _pool(workers)
     try:
         while True:
-            for item in islice(waiting, _AHEAD * workers - len(under_way)):
+            for item in islice(queue, _AHEAD * workers - len(under_way)):
                 under_way.append(item)
                 futures.append(_submitted(pool, work, item))
             if not futures:
@@ -95,7 +95,7 @@ def _alone(
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Not forked from this process, which may have threads, but from one that has imported it all.
     context = get_context("forkserver")
-    context.set_forkserver_preload(["sesstore.structures.observed"])
+    context.set_forkserver_preload(["sesstore.structures.chain_tokens"])
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
 
 

@@ -49,14 +49,14 @@ def rank_of(path: Path) -> Rank | None:
     name = stem(path)
     if alphafold_fragment(path):
         return None
-    if named := _BY_RANK.fullmatch(name):
-        return Rank(int(named["rank"]), named["state"] == "")
-    if named := _IN_FOLDER.fullmatch(name):
-        return Rank(int(named["place"]) + 1, relaxed=True)
-    if named := _WITHOUT_RANK.fullmatch(name):
-        return Rank(_LAST, named["state"] == "")
+    if match := _BY_RANK.fullmatch(name):
+        return Rank(int(match["rank"]), match["state"] == "")
+    if match := _IN_FOLDER.fullmatch(name):
+        return Rank(int(match["place"]) + 1, relaxed=True)
+    if match := _WITHOUT_RANK.fullmatch(name):
+        return Rank(_LAST, match["state"] == "")
     if _SAMPLE.fullmatch(name) or _SAMPLE.fullmatch(path.parent.name):
         return Rank(_LAST, relaxed=False)
-    if named := _BY_PLACE.fullmatch(name):
-        return Rank(int(named["place"]) + 1, relaxed=False)
+    if match := _BY_PLACE.fullmatch(name):
+        return Rank(int(match["place"]) + 1, relaxed=False)
     return None

@@ -20,6 +20,6 @@ class Remark:
     kind: str
     detail: str
 
-    def of(self, where: str) -> Remark:
+    def of(self, location: str) -> Remark:
         """The same remark about a named file or chain."""
-        return Remark(self.kind, f"{where}: {self.detail}" if self.detail else where)
+        return Remark(self.kind, f"{location}: {self.detail}" if self.detail else location)

@@ -24,12 +24,12 @@ from ..proteins import Protein, normalise
 from ..residues import StructureTokens
 from . import foldcomp, pool
 from .alignment import place
+from .chain_tokens import ObservedChain, Settings, observe, observe_or_fail
 from .chains import structure_suffix
 from .failure import Failure
-from .files import StructureFile
 from .mkdssp import find_mkdssp, mkdssp_version
-from .observed import ObservedChain, Settings, observe, observe_or_fail
 from .remark import Remark
+from .structure_files import StructureFile
 from .trajectory import Trajectory, observe_frames
 
 TOOL = "mini3di"
@@ -45,7 +45,7 @@ result of an item whose process died."""
 
 MUTATIONS = "residues that differ from the sequence they were placed on"
 
-_FEW = 12
+_POOL_FROM = 12
 """Models that are done before other processes have started."""
 
 
@@ -63,7 +63,7 @@ class TokenisedChain:
         Share of the protein's residues that are resolved.
     name : str
         File and chain.
-    own : Protein
+    structure_protein : Protein
         The protein by the structure's own sequence.
     remarks : tuple of Remark
         What was decided about it that its owner should hear of.
@@ -73,7 +73,7 @@ class TokenisedChain:
     tokens: StructureTokens
     coverage: float
     name: str
-    own: Protein
+    structure_protein: Protein
     remarks: tuple[Remark, ...] = ()
 
 
@@ -129,7 +129,7 @@ def tokenise(
     """
     file = path if isinstance(path, StructureFile) else StructureFile(path)
     observed = observe([file], _settings(source, chain, dssp))
-    return [on_protein(one, source, sequences, tool(dssp)) for one in observed]
+    return [on_protein(chain_tokens, source, sequences, tool(dssp)) for chain_tokens in observed]
 
 
 def tokenise_many(
@@ -147,7 +147,7 @@ def tokenise_many(
     Parameters
     ----------
     models : sequence of tuple of StructureFile
-        See `files.models`.
+        See `structure_files.models`.
     source, chain, sequences, dssp
         As in `tokenise`; `sequences` is looked up in this process only.
     workers : int, optional
@@ -166,7 +166,7 @@ def tokenise_many(
     """
     settings, made_by = _settings(source, chain, dssp), tool(dssp)
     if workers is None:
-        workers = 1 if len(models) < _FEW else available_cores()
+        workers = 1 if len(models) < _POOL_FROM else available_cores()
     work = ((model, settings) for model in models)
     if over is not None:
         results = over(observe_or_fail, work, _died)
@@ -175,8 +175,10 @@ def tokenise_many(
     else:
         results = pool.ordered(observe_or_fail, work, workers, _died)
     for model, observed in zip(models, results, strict=True):
-        done = [on_protein(one, source, sequences, made_by) for one in observed]
-        yield _model(model, done)
+        outcomes = [
+            on_protein(chain_tokens, source, sequences, made_by) for chain_tokens in observed
+        ]
+        yield _model(model, outcomes)
 
 
 @cache
@@ -191,7 +193,7 @@ def tool(dssp: str = "mdtraj") -> str:
         mkdssp is not installed.
     """
     if dssp not in ("mdtraj", "mkdssp"):
-        raise InputError(f"DSSP states are assigned by mdtraj or mkdssp, not by '{dssp}'")
+        raise InputError(f"'{dssp}' assigns no DSSP states. Choose mdtraj or mkdssp")
     by = metadata.version("mdtraj") if dssp == "mdtraj" else mkdssp_version(find_mkdssp())
     return f"{TOOL} {metadata.version(TOOL)}, {dssp} {by}"
 
@@ -217,26 +219,28 @@ def on_protein(
     """
     if isinstance(observed, Failure):
         return observed
-    known = None
+    protein = None
     if sequences is not None:
-        names = (observed.id, *observed.others)
-        known = sequences.find(names, fold=not observed.has_twin)
+        names = (observed.id, *observed.aliases)
+        protein = sequences.find(names, fold=not observed.has_twin)
     try:
-        return _placed(observed, source, known, made_by)
+        return _placed(observed, source, protein, made_by)
     except InputError as problem:
         return Failure(observed.name, str(problem))
 
 
 def _placed(
-    observed: ObservedChain, source: str, known: Protein | None, made_by: str
+    observed: ObservedChain, source: str, protein: Protein | None, made_by: str
 ) -> TokenisedChain:
-    own = Protein(observed.id, normalise(observed.chain.sequence or observed.chain.residues))
-    if known is None and not observed.complete:
+    structure_protein = Protein(
+        observed.id, normalise(observed.chain.sequence or observed.chain.residues)
+    )
+    if protein is None and not observed.complete:
         raise StructureError(
             f"{observed.name}: fragments are absent, and the sequence there is not known. Get all "
             f"fragments, or give the sequence of '{observed.id}' with --sequences"
         )
-    protein = known or own
+    protein = protein or structure_protein
     index = place(observed.chain, protein.sequence, observed.name)
     resolved = index >= 0
     codes = {
@@ -246,7 +250,9 @@ def _placed(
     plddt = None if observed.plddt is None else spread(index, observed.plddt, 0)
     tokens = StructureTokens(protein.digest, source, codes, plddt, made_by)
     remarks = (*observed.remarks, *_mutations(observed, protein.sequence, index))
-    return TokenisedChain(protein, tokens, float(resolved.mean()), observed.name, own, remarks)
+    return TokenisedChain(
+        protein, tokens, float(resolved.mean()), observed.name, structure_protein, remarks
+    )
 
 
 def _mutations(
@@ -254,9 +260,9 @@ def _mutations(
 ) -> Iterator[Remark]:
     placed = zip(sequence, index.tolist(), strict=True)
     residues = observed.chain.residues
-    others = sum(at >= 0 and letter != residues[at] for letter, at in placed)
-    if others:
-        yield Remark(MUTATIONS, f"{others} of {int((index >= 0).sum())}").of(observed.name)
+    mutations = sum(at >= 0 and letter != residues[at] for letter, at in placed)
+    if mutations:
+        yield Remark(MUTATIONS, f"{mutations} of {int((index >= 0).sum())}").of(observed.name)
 
 
 def spread(index: NDArray[np.int64], values: Codes, absent: int) -> Codes:
@@ -271,10 +277,10 @@ def spread(index: NDArray[np.int64], values: Codes, absent: int) -> Codes:
     absent : int
         What the others get.
     """
-    found: Codes = np.full(len(index), absent, values.dtype)
+    spread_values: Codes = np.full(len(index), absent, values.dtype)
     resolved = index >= 0
-    found[resolved] = values[index[resolved]]
-    return found
+    spread_values[resolved] = values[index[resolved]]
+    return spread_values
 
 
 def tokenise_trajectory(
@@ -293,15 +299,19 @@ def tokenise_trajectory(
         Trajectory, topology or mkdssp cannot be used.
     """
     observed = observe_frames(trajectory, _settings(source, chain, dssp))
-    done = [on_protein(one, source, sequences, tool(dssp)) for one in observed]
-    return _model((StructureFile(trajectory.path),), done)
+    outcomes = [
+        on_protein(chain_tokens, source, sequences, tool(dssp)) for chain_tokens in observed
+    ]
+    return _model((StructureFile(trajectory.path),), outcomes)
 
 
 def _model(
-    files: tuple[StructureFile, ...], done: Sequence[TokenisedChain | Failure]
+    files: tuple[StructureFile, ...], outcomes: Sequence[TokenisedChain | Failure]
 ) -> TokenisedModel:
-    chains = [one for one in done if isinstance(one, TokenisedChain)]
-    return TokenisedModel(files, chains, [one for one in done if isinstance(one, Failure)])
+    chains = [outcome for outcome in outcomes if isinstance(outcome, TokenisedChain)]
+    return TokenisedModel(
+        files, chains, [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    )
 
 
 def _may_end_the_process(model: tuple[StructureFile, ...]) -> bool:

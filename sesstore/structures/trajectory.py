@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingFileError, StructureError
+from .chain_tokens import ObservedChain, Settings, codes_of
 from .chains import BACKBONE, SUFFIXES, Chain, structure_suffix
 from .letters import is_amino_acid, one_letter
 from .naming import protein_id
-from .observed import ObservedChain, Settings, codes_of
 
 _FRAMES = 256
 """Frames in memory at a time."""
 
-_BROKEN = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError)
+_READ_ERRORS = (OSError, ValueError, RuntimeError, TypeError, KeyError, IndexError, AttributeError)
 """What mdtraj raises for files it cannot read."""
 
 _BONDS = ((0, 1), (1, 2), (2, 4), (1, 3))
@@ -71,7 +71,7 @@ def observe_frames(trajectory: Trajectory, settings: Settings) -> list[ObservedC
     """
     for path in (trajectory.path, trajectory.topology):
         if path is not None and not path.is_file():
-            raise MissingFileError(f"there is no file '{path}'")
+            raise MissingFileError(f"there is no file '{path}'. Check its name")
     if structure_suffix(trajectory.path) in SUFFIXES:
         raise StructureError(
             f"'{trajectory.path}' is a structure file, whose models are conformers anyway: name it "
@@ -83,7 +83,7 @@ def observe_frames(trajectory: Trajectory, settings: Settings) -> list[ObservedC
         parts.append(codes_of(chains, settings.mkdssp))
     if not parts:
         raise StructureError(f"'{trajectory.path}' has no frame. Write it again")
-    found = []
+    observed = []
     for place, chain in enumerate(chains):
         codes = {
             name: np.concatenate([block[place][name] for block in parts])
@@ -91,14 +91,14 @@ def observe_frames(trajectory: Trajectory, settings: Settings) -> list[ObservedC
         }
         if settings.chain in (None, chain.id):
             name = f"{trajectory.path} chain {chain.id}"
-            named = protein_id(trajectory.path, chain.id, len(chains))
-            found.append(ObservedChain(chain, named, name, codes, None))
-    if not found:
+            protein = protein_id(trajectory.path, chain.id, len(chains))
+            observed.append(ObservedChain(chain, protein, name, codes, None))
+    if not observed:
         raise StructureError(
             f"'{trajectory.path}' has no protein chain '{settings.chain}', only "
-            f"{', '.join(chain.id for chain in chains)}"
+            f"{', '.join(chain.id for chain in chains)}. Name one of these with --chain"
         )
-    return found
+    return observed
 
 
 def _blocks(trajectory: Trajectory) -> Iterator[list[Chain]]:
@@ -112,14 +112,17 @@ def _blocks(trajectory: Trajectory) -> Iterator[list[Chain]]:
             f"mdtraj reads '{path}' with the package tables only. Install it with: pip install "
             f"tables; or convert the trajectory to .xtc"
         ) from None
-    except _BROKEN as problem:
+    except _READ_ERRORS as problem:
         hint = "Get it again" if trajectory.topology else "Name its topology with --topology"
         raise StructureError(
-            f"'{trajectory.topology or path}' gives no topology: {_said(problem)}. {hint}"
+            f"'{trajectory.topology or path}' gives no topology: {_first_line(problem)}. {hint}"
         ) from None
     chains = _chains(topology)
     if not chains:
-        raise StructureError(f"'{trajectory.topology or path}' has no protein residue")
+        raise StructureError(
+            f"'{trajectory.topology or path}' has no protein residue. "
+            f"Name the topology of the protein with --topology"
+        )
     atoms = np.unique(np.concatenate([rows[rows >= 0] for _, rows in chains]))
     options: dict[str, Any] = {"chunk": _FRAMES, "stride": trajectory.stride}
     if trajectory.topology is not None and path.suffix.lower() not in (".h5", ".hdf5", ".lh5"):
@@ -135,10 +138,10 @@ def _blocks(trajectory: Trajectory) -> Iterator[list[Chain]]:
             if block is None:
                 return
             yield _with_frames(chains, atoms, block)
-    except _BROKEN as problem:
+    except _READ_ERRORS as problem:
         raise StructureError(
-            f"'{path}' cannot be read: {_said(problem)}. Is it whole, and does the topology belong "
-            f"to it?"
+            f"'{path}' cannot be read: {_first_line(problem)}. Get it again, and name "
+            f"the topology that belongs to it"
         ) from None
 
 
@@ -146,29 +149,29 @@ def _blocks(trajectory: Trajectory) -> Iterator[list[Chain]]:
 def _quiet() -> Iterator[None]:
     """Send what mdtraj's readers print to standard error: standard output holds results."""
     sys.stdout.flush()
-    kept = os.dup(1)
+    stdout_copy = os.dup(1)
     try:
         os.dup2(2, 1)
         yield
     finally:
         ctypes.CDLL(None).fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
+        os.dup2(stdout_copy, 1)
+        os.close(stdout_copy)
 
 
 def _chains(topology: mdtraj.Topology) -> list[_Placed]:
     """Protein chains, and the atom numbers of their backbones [L, 5] (-1 where absent)."""
-    found: list[_Placed] = []
+    chains: list[_Placed] = []
     for number, residues in enumerate(_stretches(topology)):
         rows = np.full((len(residues), len(BACKBONE)), -1, np.int64)
         for row, residue in enumerate(residues):
             for atom in residue.atoms:
                 if atom.name in BACKBONE:
                     rows[row, BACKBONE.index(atom.name)] = atom.index
-        said = getattr(residues[0].chain, "chain_id", None)
-        taken = {chain.id for chain, _ in found}
+        chain_id = getattr(residues[0].chain, "chain_id", None)
+        ids = {chain.id for chain, _ in chains}
         chain = Chain(
-            id=str(said) if said and str(said) not in taken else _letter(number),
+            id=str(chain_id) if chain_id and str(chain_id) not in ids else _letter(number),
             residues="".join(one_letter(residue.name) for residue in residues),
             numbers=np.array([residue.resSeq for residue in residues], np.int64),
             insertions=np.full(len(residues), ""),
@@ -176,8 +179,8 @@ def _chains(topology: mdtraj.Topology) -> list[_Placed]:
             bfactors=np.zeros(len(residues), np.float32),
             sequence=None,
         )
-        found.append((chain, rows))
-    return found
+        chains.append((chain, rows))
+    return chains
 
 
 def _stretches(topology: mdtraj.Topology) -> Iterator[list[Any]]:
@@ -209,14 +212,14 @@ def _with_frames(
         if len(bonds):
             block.make_molecules_whole(inplace=True, sorted_bonds=bonds.astype(np.int32))
         _gather(block, [place[place >= 0] for place in places])
-    made = []
+    framed = []
     for (chain, _), place in zip(chains, places, strict=True):
         backbone = np.where(
             (place >= 0)[None, :, :, None], block.xyz[:, place] * 10, np.float32(np.nan)
         )
         fields = {**vars(chain), "backbone": backbone.astype(np.float32)}
-        made.append(Chain(**fields))
-    return made
+        framed.append(Chain(**fields))
+    return framed
 
 
 def _gather(block: mdtraj.Trajectory, chains: list[NDArray[np.int64]]) -> None:
@@ -240,6 +243,6 @@ def _bonds(places: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _said(problem: Exception) -> str:
+def _first_line(problem: Exception) -> str:
     lines = str(problem).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(problem).__name__

@@ -27,7 +27,7 @@ from ..jobs.embed import embed
 from ..jobs.inputs import Inputs
 from ..proteins import Protein
 from ..store import Store
-from ..structures.files import models, structure_files
+from ..structures.structure_files import models, structure_files
 from ..structures.tokenise import tokenise_many
 from .figures import cost_chart
 from .record import StudyReport

@@ -18,10 +18,10 @@ from ..namebook import KnownProteins
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens
+from ..structures.chain_tokens import Settings, observed_chains
 from ..structures.chains import Chain, Structure, parse_structure
 from ..structures.failure import Failure
-from ..structures.files import StructureFile, structure_files
-from ..structures.observed import Settings, observed_chains
+from ..structures.structure_files import StructureFile, structure_files
 from ..structures.tokenise import on_protein, tool
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ..attention.devices import at_least_ampere
+from ..attention.cuda import at_least_ampere
 from ..encoders.devices import WORKSPACE, WORKSPACES, exact_products
 from ..progress import SILENT, Progress
 

@@ -30,7 +30,7 @@ from ..streaming.composition import Compositions
 from ..streaming.loader import Loader
 from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData, is_labelled
-from ..streaming.residency import SHARE, choose_residency, free_memory
+from ..streaming.residency import SHARE, choose_residency, free_by_residency
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .arithmetic import device_name
@@ -89,7 +89,7 @@ class Stream:
         }
         self.term: LinearTerm | None = None
         """What adapters add to; None for residue problems, and until `add_term`."""
-        self.free = free_memory(device)
+        self.free = free_by_residency(device)
         self.bytes = sum(data.bytes for data in self.data.values())
         self.residency = choose_residency(config.residency, self.bytes, self.free)
         for data in self.data.values():
@@ -262,7 +262,7 @@ class Trainer:
                 bar.advance(residues)
                 self.clock["residues"] += residues
                 self.clock["seconds"] = time.perf_counter() - self.began
-                self.clock["waited"] = waited + loader.waited
+                self.clock["waited"] = waited + loader.wait_seconds
                 self._show(bar)
                 self._save_in_time(stop)
 

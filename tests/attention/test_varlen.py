@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sesstore.attention import devices
+from sesstore.attention import cuda
 from sesstore.attention import varlen as ours
 from sesstore.attention.varlen import attend_varlen, takes
 
@@ -107,9 +107,9 @@ def cards(monkeypatch: pytest.MonkeyPatch):
     capability = {0: (7, 5), 1: (8, 0), 2: (9, 0)}
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_capability", capability.__getitem__)
-    devices._capability.cache_clear()
+    cuda._capability.cache_clear()
     yield
-    devices._capability.cache_clear()
+    cuda._capability.cache_clear()
 
 
 def test_cards_before_ampere_attend_by_the_plain_kernel(cards) -> None:

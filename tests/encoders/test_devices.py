@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sesstore.attention import devices
+from sesstore.attention import cuda
 from sesstore.encoders import registry
 from sesstore.encoders.devices import (
     choose_device,
@@ -30,13 +30,13 @@ def test_half_precision_is_for_gpus_and_encoders_that_take_it() -> None:
 
 def test_a_card_without_bfloat16_is_given_another(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(devices, "_capability", lambda index: (7, 5))
+    monkeypatch.setattr(cuda, "_capability", lambda index: (7, 5))
     card = torch.device("cuda", 0)
     assert choose_precision(None, card, registry.spec("esm2_t33").precisions) == "fp16"
     assert choose_precision(None, card, registry.spec("esmc_300m").precisions) == "fp16"
     assert choose_precision(None, card, registry.spec("prott5").precisions) == "fp32"
     assert choose_precision("bf16", card) == "bf16"
-    monkeypatch.setattr(devices, "_capability", lambda index: (8, 0))
+    monkeypatch.setattr(cuda, "_capability", lambda index: (8, 0))
     assert choose_precision(None, card, registry.spec("prott5").precisions) == "bf16"
 
 

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from sesstore.encoders import base, esm, fetching
+from sesstore.encoders import base, batching, esm
+from sesstore.encoders.batching import MemoryGate
 from sesstore.encoders.catalogue import Options
-from sesstore.encoders.gate import Gate
 
 SCRIPT = """
 import json, resource, sys
@@ -84,11 +84,11 @@ def test_the_words_of_full_memory() -> None:
 
 
 def test_alone_means_that_nobody_else_is_inside() -> None:
-    gate, seen = Gate(), SimpleNamespace(inside=0, most=0, alone=[])
+    gate, seen = MemoryGate(), SimpleNamespace(inside=0, most=0, alone=[])
 
     def many() -> None:
         for _ in range(20):
-            with gate.among_others():
+            with gate.shared():
                 seen.inside += 1
                 seen.most = max(seen.most, seen.inside)
                 time.sleep(0.0005)
@@ -98,7 +98,7 @@ def test_alone_means_that_nobody_else_is_inside() -> None:
     for thread in threads:
         thread.start()
     for _ in range(10):
-        with gate.alone(), gate.among_others():  # who is alone may enter again
+        with gate.exclusive(), gate.shared():  # who is alone may enter again
             seen.alone.append(seen.inside)
     for thread in threads:
         thread.join()
@@ -115,5 +115,5 @@ def test_without_pinned_memory_values_come_through_pageable_memory(monkeypatch) 
         return empty(*shape, **options)
 
     monkeypatch.setattr(torch, "empty", refused)
-    host = fetching._host_memory(torch.Size((3, 2)), torch.float16)
+    host = batching._host_memory(torch.Size((3, 2)), torch.float16)
     assert (host.shape, host.dtype) == ((3, 2), torch.float16)

@@ -15,8 +15,8 @@ import torch
 from sesstore.errors import InputError
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
 from sesstore.exchange.filenames import FileNames, read_index
-from sesstore.exchange.foreign import SequenceBook, find_width, import_embeddings
 from sesstore.exchange.formats import declared, format_named
+from sesstore.exchange.imported_embeddings import SequenceBook, find_width, import_embeddings
 from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.proteins import Protein
 from sesstore.store import Store

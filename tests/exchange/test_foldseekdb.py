@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sesstore.alphabets import FOLDSEEK
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.foldseekdb import read_foldseek_db, read_foldseek_table
-from sesstore.exchange.foreigntokens import entry_name
+from sesstore.exchange.imported_tokens import entry_name
 from sesstore.structures.failure import Failure
 
 Entries = list[tuple[str, str, str]]

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesstore.errors import InputError
-from sesstore.exchange.foreign import SequenceBook, find_width, import_embeddings
-from sesstore.exchange.foreignrecord import WIDEST
+from sesstore.exchange.embedding_record import WIDEST
 from sesstore.exchange.formats import declared, format_named
 from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
+from sesstore.exchange.imported_embeddings import SequenceBook, find_width, import_embeddings
 from sesstore.exchange.ragged import read_ragged
 from sesstore.proteins import Protein
 from sesstore.store import Store

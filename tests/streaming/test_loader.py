@@ -57,7 +57,7 @@ def test_what_is_waited_adds_up(split, monkeypatch) -> None:
     monkeypatch.setattr("sesstore.streaming.loader.time.perf_counter", lambda: next(clock))
     loader = Loader(split, plan_epoch(split.lengths, 60, seed=0, epoch=0).batches, CPU)
     list(loader)
-    assert loader.waited == len(loader) + 1
+    assert loader.wait_seconds == len(loader) + 1
 
 
 def test_what_is_read_ahead_is_bounded(split, monkeypatch) -> None:

@@ -125,7 +125,7 @@ def test_what_is_held_is_not_read_again(stored, residency, again) -> None:
     before = tokens.asked
     split.read(np.array([3, 4]))
     assert (tokens.asked > before) is again
-    assert (split._held is None) is again
+    assert (split._resident is None) is again
 
 
 def test_min_plddt_masks_when_reading(stored) -> None:

@@ -7,7 +7,7 @@ import torch
 from sesstore.errors import InputError
 from sesstore.streaming import reader
 from sesstore.streaming.reader import SplitData
-from sesstore.streaming.residency import choose_residency, free_memory
+from sesstore.streaming.residency import choose_residency, free_by_residency
 
 GIGA = 10**9
 
@@ -40,7 +40,7 @@ def test_what_is_asked_for_is_taken_if_it_fits() -> None:
 
 
 def test_memory_is_measured() -> None:
-    assert 0 < free_memory(torch.device("cpu"))["ram"] < 2**50
+    assert 0 < free_by_residency(torch.device("cpu"))["ram"] < 2**50
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
@@ -71,7 +71,7 @@ def test_a_device_is_filled_through_a_small_buffer(stored_as, monkeypatch, dtype
 
     monkeypatch.setattr(reader, "host_memory", counted)
     monkeypatch.setattr(reader, "FILLED", 50)
-    held = reader._Held(view, rows, torch.device("cpu"))
+    held = reader._ResidentRows(view, rows, torch.device("cpu"))
     expected = held.values.clone()
     held.values.zero_()
     held._fill(view)

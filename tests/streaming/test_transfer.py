@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sesstore.streaming import batch as batches
-from sesstore.streaming import lengths
+from sesstore.streaming import batch_lengths
 from sesstore.streaming.batch import Batch
 from sesstore.streaming.loader import Loader
 from sesstore.streaming.reader import SplitData
@@ -45,7 +45,7 @@ def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "stream", entered)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: own)
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda t, s: recorded.append((t, s)))
-    for module in (batches, lengths):
+    for module in (batches, batch_lengths):
         monkeypatch.setattr(module, "to_device", lambda tensor, device: tensor.clone())
     return own, recorded, threads
 

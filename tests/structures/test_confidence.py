@@ -11,7 +11,7 @@ from sesstore.structures.confidence import (
     CONSTANT,
     EXPERIMENT,
     OTHER_METRIC,
-    OUTSIDE,
+    OUT_OF_RANGE,
     is_predictor,
     plddt,
 )
@@ -106,9 +106,9 @@ def test_the_scale_is_that_of_the_whole_file(draft) -> None:
 
 def test_values_no_confidence_can_have_are_b_factors(draft) -> None:
     draft.change(draft.of(3), bfactor=-2.0)
-    assert confidence(draft, "pdb", "af2") == ([None], [OUTSIDE])
+    assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])
     draft.change(draft.of(3), bfactor=140.0)
-    assert confidence(draft, "pdb", "af2") == ([None], [OUTSIDE])
+    assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])
     draft.change(draft.of(3), bfactor=None)
     (values,), _ = confidence(draft, "pdb", "af2")
     assert values == [*EXPECTED[:2], 0, *EXPECTED[3:]]

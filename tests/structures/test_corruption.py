@@ -17,9 +17,9 @@ from biotite.structure.io import pdbx
 from sesstore.errors import StructureError
 from sesstore.jobs.tokenize import tokenize
 from sesstore.store import Store
+from sesstore.structures.chain_tokens import Settings, observed_chains
 from sesstore.structures.chains import parse_structure
-from sesstore.structures.files import StructureFile, models, structure_files
-from sesstore.structures.observed import Settings, observed_chains
+from sesstore.structures.structure_files import StructureFile, models, structure_files
 from sesstore.structures.tokenise import tokenise_many
 
 Lines = list[bytes]

@@ -11,8 +11,8 @@ import pytest
 from sesstore.errors import InputError, MissingExtraError
 from sesstore.structures import foldcomp as room
 from sesstore.structures.chains import Chain
-from sesstore.structures.files import models, structure_files
 from sesstore.structures.foldseek import tokens_3di
+from sesstore.structures.structure_files import models, structure_files
 from sesstore.structures.tokenise import tokenise_many
 
 installed = pytest.mark.skipif(

@@ -16,7 +16,7 @@ from sesstore.namebook import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
 from sesstore.structures.failure import Failure
-from sesstore.structures.files import models, structure_files
+from sesstore.structures.structure_files import models, structure_files
 from sesstore.structures.tokenise import TokenisedChain, tokenise, tokenise_many, tool
 
 
@@ -63,7 +63,7 @@ def test_a_given_sequence_decides_and_another_protein_is_an_error(shared_structu
     longer = Protein("1aki", f"MAGIC{own.protein.sequence}TAIL")
     found = by_id(shared_structures / "1aki.pdb", sequences=KnownProteins([longer]))["1aki"]
     assert found.protein.digest == longer.digest
-    assert found.own.digest == own.protein.digest
+    assert found.structure_protein.digest == own.protein.digest
     np.testing.assert_array_equal(found.tokens.codes["dssp"][0, 5:-4], own.tokens.codes["dssp"][0])
     other = Protein("1aki", "ACDEFGHIKLMNPQRSTVWY" * 6)
     (failure,) = tokenise(

@@ -99,7 +99,7 @@ def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, 
     config = replace(QUICK, residency="auto" if then == "auto" else "disk", epochs=2)
     args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "free_memory", short)
+        patch.setattr(trainer, "free_by_residency", short)
         whole = fit(*args, tmp_path / "whole")
         with pytest.raises(StoppedError):
             fit(*args, tmp_path / "cut", stop=stopping_after(2))
@@ -169,7 +169,7 @@ def test_the_best_and_the_last_weights_are_told_apart(taught, masked) -> None:
 def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
     from sesstore.training import trainer
 
-    monkeypatch.setattr(trainer, "free_memory", lambda device: {"ram": 10})
+    monkeypatch.setattr(trainer, "free_by_residency", lambda device: {"ram": 10})
     stream = trainer.Stream(
         taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
     )

@@ -35,7 +35,7 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store.comparison import compare_stores
 from sesstore.store.integrity import verify
-from sesstore.structures.files import StructureFile
+from sesstore.structures.structure_files import StructureFile
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.learner import FitConfig
 

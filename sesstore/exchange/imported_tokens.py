@@ -30,7 +30,7 @@ class ForeignTokens:
     ----------
     labels : tuple of str
         Ids its protein may have, the best first.
-    where : str
+    location : str
         File and entry, for errors.
     codes : mapping of str to ndarray, shape=(M, L), dtype=uint8 | uint16
         Codes of each alphabet, one a residue.
@@ -40,7 +40,7 @@ class ForeignTokens:
     """
 
     labels: tuple[str, ...]
-    where: str
+    location: str
     codes: Mapping[str, Codes]
     chain: Chain | None = None
 

@@ -7,8 +7,7 @@ import threading
 import pytest
 import torch
 
-from sesstore.encoders.fetching import one_ahead
-from sesstore.encoders.parallel import mapped
+from sesstore.encoders.batching import run_one_ahead, run_side_by_side
 
 
 @pytest.fixture(params=[1, 3])
@@ -30,7 +29,7 @@ def test_results_come_in_the_order_of_the_jobs(threads) -> None:
             later.set()
         return job * job
 
-    assert list(mapped(work, range(9), 9)) == [(n, n * n) for n in range(9)]
+    assert list(run_side_by_side(work, range(9), 9)) == [(n, n * n) for n in range(9)]
 
 
 def test_jobs_are_read_no_further_ahead_than_needed(threads) -> None:
@@ -41,28 +40,29 @@ def test_jobs_are_read_no_further_ahead_than_needed(threads) -> None:
             read.append(n)
             yield n
 
-    results = mapped(lambda n: n, jobs(), 50)
+    results = run_side_by_side(lambda n: n, jobs(), 50)
     next(results)
     assert len(read) <= threads + 2
     results.close()
 
 
 def test_an_error_surfaces_at_its_place(threads) -> None:
-    results = mapped(lambda n: 1 // (2 - n), range(5), 5)
+    results = run_side_by_side(lambda n: 1 // (2 - n), range(5), 5)
     assert [next(results), next(results)] == [(0, 0), (1, 1)]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-def test_the_next_is_begun_before_one_is_waited_for() -> None:
+def test_the_next_is_launched_before_one_is_waited_for() -> None:
     seen: list[tuple[str, int]] = []
 
-    def begin(job: int):
-        seen.append(("begun", job))
+    def launch(job: int):
+        seen.append(("launched", job))
         return lambda: (seen.append(("waited", job)), job * 10)[1]
 
-    assert list(one_ahead(begin, range(3))) == [(0, 0), (1, 10), (2, 20)]
+    assert list(run_one_ahead(launch, range(3))) == [(0, 0), (1, 10), (2, 20)]
     assert seen == [
-        ("begun", 0), ("begun", 1), ("waited", 0), ("begun", 2), ("waited", 1), ("waited", 2),
+        ("launched", 0), ("launched", 1), ("waited", 0),
+        ("launched", 2), ("waited", 1), ("waited", 2),
     ]  # fmt: skip
-    assert list(one_ahead(begin, [])) == []
+    assert list(run_one_ahead(launch, [])) == []

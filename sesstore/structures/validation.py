@@ -158,7 +158,7 @@ def check_geometry(heads: AtomTable, backbone: NDArray[np.float32]) -> None:
             f"its columns in order, and its unit Angstrom?"
         )
     volumes = np.einsum("ij,ij->i", np.cross(n - ca, c - ca), cb - ca)
-    volumes = volumes[np.isfinite(volumes) & np.isin(heads.residue_name, _LEFT)]
+    volumes = volumes[np.isfinite(volumes) & np.isin(heads.residue_name, _L_AMINO_ACIDS)]
     if len(volumes) >= _ENOUGH and (volumes < 0).mean() > 0.5:
         raise StructureError(
             "is a mirror image: most of its residues are D-amino acids under the names of L ones. "
@@ -166,7 +166,7 @@ def check_geometry(heads: AtomTable, backbone: NDArray[np.float32]) -> None:
         )
 
 
-_LEFT = np.array(
+_L_AMINO_ACIDS = np.array(
     b"ALA ARG ASN ASP CYS GLN GLU HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split()
 )
 """Names that mean the L form (D-alanine is DAL)."""

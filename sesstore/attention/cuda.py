@@ -11,6 +11,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from ..memory import available_memory
+
 _AMPERE = (8, 0)
 """Compute capability from which on there are bfloat16 products and FlashAttention kernels."""
 
@@ -26,12 +28,14 @@ def at_least_ampere(device: torch.device) -> bool:
     return _capability(index) >= _AMPERE
 
 
-def free_device_memory(device: torch.device) -> int:
-    """Bytes of a CUDA device this process may still take, as measured now.
+def free_memory(device: torch.device) -> int:
+    """Bytes of a device this process may still take, as measured now: a GPU's, or the machine's.
 
     What torch's allocator holds in its cache and no tensor uses counts as free: the driver counts
     it as taken, though the next tensor gets it.
     """
+    if device.type != "cuda":
+        return available_memory()
     free, _ = torch.cuda.mem_get_info(device)
     cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(free + max(cached, 0))

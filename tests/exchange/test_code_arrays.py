@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from sesstore.errors import InputError, MissingFileError
-from sesstore.exchange.codearrays import read_codes
-from sesstore.exchange.foreigntokens import ForeignTokens
+from sesstore.exchange.code_arrays import read_codes
+from sesstore.exchange.imported_tokens import ForeignTokens
 from sesstore.structures.failure import Failure
 
 ROWS = {"AF-P12345-F1-model_v4": [5, 4095, 4096], "1abc_A": [0, 1]}
@@ -131,7 +131,7 @@ import gzip, resource, sys
 from pathlib import Path
 import psutil
 from sesstore.errors import InputError
-from sesstore.exchange.codearrays import read_codes
+from sesstore.exchange.code_arrays import read_codes
 limit = psutil.Process().memory_info().vms + 600_000_000
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import MissingFileError, StructureError
-from sesstore.structures.files import StructureFile, models, structure_files
+from sesstore.structures.structure_files import StructureFile, models, structure_files
 
 
 def tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:

@@ -32,10 +32,10 @@ from ..errors import InputError, MissingFileError
 from ..identifiers import identify
 from ..memory import available_memory
 from ..structures.failure import Failure
-from .foreignrecord import check_size, check_unpacked
-from .foreigntokens import ForeignTokens, entry_name
+from .embedding_record import check_size, check_unpacked
+from .imported_tokens import ForeignTokens, entry_name
 
-_BROKEN = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
+_READ_ERRORS = (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError)
 """What numpy raises for a file that is no array."""
 
 _Entry = tuple[str, str, Any]
@@ -67,24 +67,24 @@ def read_codes(path: Path, name: str) -> Iterator[ForeignTokens | Failure]:
     InputError
         It is of no kind that is read, or a broken one.
     """
-    known, suffix = alphabet(name), _suffix(path)
+    codebook, suffix = alphabet(name), _suffix(path)
     if suffix not in _READERS:
-        raise InputError(f"'{path}' is none of {', '.join(_READERS)}")
+        raise InputError(f"'{path}' is none of {', '.join(_READERS)}. Convert it to one of these")
     if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}'")
-    for where, label, numbers in _READERS[suffix](path):
+        raise MissingFileError(f"there is no file '{path}'. Check its name")
+    for location, label, numbers in _READERS[suffix](path):
         try:
-            codes = np.atleast_2d(known.from_numbers(_integers(numbers)))
+            codes = np.atleast_2d(codebook.from_numbers(_integers(numbers)))
         except InputError as problem:
-            yield Failure(where, f"{where}: {problem}")
+            yield Failure(location, f"{location}: {problem}")
             continue
-        yield ForeignTokens(_labels(label), where, {name: codes})
+        yield ForeignTokens(_labels(label), location, {name: codes})
 
 
 def _labels(label: str) -> tuple[str, ...]:
     """Names of an entry; an id with blanks is one, for its first word could be another's."""
-    whole = " ".join(label.split())
-    return (whole,) if identify(whole).qualifier and " " in whole else entry_name(label).labels
+    label = " ".join(label.split())
+    return (label,) if identify(label).qualifier and " " in label else entry_name(label).labels
 
 
 def _suffix(path: Path) -> str:
@@ -97,22 +97,25 @@ def _stem(path: Path) -> str:
 
 def _integers(numbers: Any) -> NDArray[np.int64]:
     try:
-        found = np.asarray(numbers)
+        array = np.asarray(numbers)
     except ValueError:
-        raise InputError("its rows are not equally long") from None
-    if found.dtype.kind not in "iu" or found.ndim not in (1, 2) or not found.size:
         raise InputError(
-            f"it is no row of whole numbers but {found.dtype} of shape {list(found.shape)}"
+            "its rows are not equally long. Give each conformer a code a residue"
+        ) from None
+    if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not array.size:
+        raise InputError(
+            f"it is no row of whole numbers but {array.dtype} of shape "
+            f"{list(array.shape)}. Write an array [L], or [M, L] for conformers"
         )
-    return found.astype(np.int64)
+    return array.astype(np.int64)
 
 
 def _npy(path: Path) -> Iterator[_Entry]:
     try:
         # Mapped, so that what a header claims and the file lacks is an error, and not memory.
         yield str(path), _stem(path), open_memmap(path, mode="r")
-    except _BROKEN as problem:
-        raise _broken(path, problem) from None
+    except _READ_ERRORS as problem:
+        raise _unreadable(path, problem) from None
 
 
 def _npz(path: Path) -> Iterator[_Entry]:
@@ -121,8 +124,8 @@ def _npz(path: Path) -> Iterator[_Entry]:
             for entry in archive.infolist():
                 label = entry.filename.removesuffix(".npy")
                 yield f"{path} entry {label}", label, _unpacked(archive, entry, path)
-    except (*_BROKEN, zipfile.BadZipFile, NotImplementedError) as problem:
-        raise _broken(path, problem) from None
+    except (*_READ_ERRORS, zipfile.BadZipFile, NotImplementedError) as problem:
+        raise _unreadable(path, problem) from None
 
 
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> NDArray[Any]:
@@ -148,36 +151,38 @@ def _pt(path: Path) -> Iterator[_Entry]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as why:
-        raise _broken(path, why) from None
+        raise _unreadable(path, why) from None
     if isinstance(content, torch.Tensor):
         content = {_stem(path): content}
     if not isinstance(content, dict):
-        raise InputError(f"'{path}' holds neither a tensor nor a dictionary of tensors")
+        raise InputError(
+            f"'{path}' holds neither a tensor nor a dictionary of tensors. Save one of them"
+        )
     for label, tensor in content.items():
-        where = f"{path} entry {label}"
+        location = f"{path} entry {label}"
         if isinstance(tensor, torch.Tensor):
-            check_size(tensor.numel() * tensor.element_size(), where)
+            check_size(tensor.numel() * tensor.element_size(), location)
             tensor = tensor.numpy()
-        yield where, str(label), tensor
+        yield location, str(label), tensor
 
 
 def _json(path: Path) -> Iterator[_Entry]:
     with open_text(path) as lines:
         try:
-            content = json.loads(_whole(lines, path))
+            content = json.loads(_read_bounded(lines, path))
         except (ValueError, RecursionError) as problem:
-            raise _broken(path, problem) from None
+            raise _unreadable(path, problem) from None
     if isinstance(content, dict):
         yield from ((f"{path} entry {label}", label, row) for label, row in content.items())
     else:
         yield str(path), _stem(path), content
 
 
-def _whole(lines: TextIO, path: Path) -> str:
+def _read_bounded(lines: TextIO, path: Path) -> str:
     """All of a file, which may unpack into much more than it is."""
-    most = available_memory() // 16  # of text, and the numbers it becomes
-    text = lines.read(most + 1)
-    if len(text) > most:
+    limit = available_memory() // 16  # of text, and the numbers it becomes
+    text = lines.read(limit + 1)
+    if len(text) > limit:
         raise InputError(f"'{path}' unpacks into more than memory holds. Split it into several")
     return text
 
@@ -187,7 +192,7 @@ def _csv(path: Path, delimiter: str = ",") -> Iterator[_Entry]:
         try:
             yield from _rows(csv.reader(lines, delimiter=delimiter), path)
         except csv.Error as problem:
-            raise _broken(path, problem) from None
+            raise _unreadable(path, problem) from None
 
 
 def _rows(rows: Iterable[list[str]], path: Path) -> Iterator[_Entry]:
@@ -196,18 +201,19 @@ def _rows(rows: Iterable[list[str]], path: Path) -> Iterator[_Entry]:
         if not row or (number == 1 and not any(map(_NUMBER.search, cells))):
             continue  # a blank line, or the names of the columns
         words = " ".join(cells).replace(",", " ").strip(" []").split()
-        whole = all(map(_NUMBER.fullmatch, words)) and all(len(word) < 10 for word in words)
-        where = f"{path}, line {number} ({row[0]})"
-        yield where, row[0].strip(), list(map(int, words)) if whole else words
+        are_numbers = all(map(_NUMBER.fullmatch, words)) and all(len(word) < 10 for word in words)
+        location = f"{path}, line {number} ({row[0]})"
+        yield location, row[0].strip(), list(map(int, words)) if are_numbers else words
 
 
 def _tsv(path: Path) -> Iterator[_Entry]:
     return _csv(path, "\t")
 
 
-def _broken(path: Path, problem: Exception) -> InputError:
-    said = str(problem).strip().splitlines()
-    return InputError(f"'{path}' cannot be read: {said[0] if said else type(problem).__name__}")
+def _unreadable(path: Path, problem: Exception) -> InputError:
+    lines = str(problem).strip().splitlines()
+    reason = lines[0] if lines else type(problem).__name__
+    return InputError(f"'{path}' cannot be read: {reason}. Write the file again")
 
 
 _READERS: dict[str, Callable[[Path], Iterator[_Entry]]] = {

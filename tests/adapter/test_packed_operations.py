@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesstore.adapter import attention
-from sesstore.adapter.packing import gapped, membership, membership_padded, one_hot
+from sesstore.adapter.packed_operations import gapped, membership, membership_padded, one_hot
 from sesstore.adapter.pooling import POOLINGS
-from sesstore.streaming.lengths import lengths_on
+from sesstore.streaming.batch_lengths import lengths_on
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=7)

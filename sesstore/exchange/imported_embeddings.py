@@ -24,7 +24,7 @@ from ..provenance import Provenance, circumstances
 from ..residues import Embedding, to_storage
 from ..store import Store
 from ..store.files import write_reasons
-from .foreignrecord import WIDEST, ForeignEmbedding
+from .embedding_record import WIDEST, ForeignEmbedding
 
 
 @dataclass
@@ -97,8 +97,8 @@ class SequenceBook:
     def __init__(self, proteins: Iterable[Protein]) -> None:
         self._by_label: dict[str, Protein] = {}
         for protein in proteins:
-            known = self._by_label.setdefault(protein.id, protein)
-            if known.digest != protein.digest:
+            namesake = self._by_label.setdefault(protein.id, protein)
+            if namesake.digest != protein.digest:
                 raise InputError(
                     f"id '{protein.id}' stands for two sequences. Give each its own id, so that "
                     f"embeddings are not matched to the wrong one"
@@ -163,7 +163,7 @@ def import_embeddings(
         raise InputError("imported embeddings must be marked: set the fingerprint's imported_from")
     book = proteins if isinstance(proteins, SequenceBook) else SequenceBook(proteins)
     store.add_proteins(book.proteins.values())
-    seen, refused = _stored(store, provenance), set[bytes]()
+    digests, refused = _stored(store, provenance), set[bytes]()
     report = ImportReport(provenance.fingerprint.encoder, provenance.fingerprint.short)
     report.sequences = len(book.proteins)
     with (
@@ -175,7 +175,7 @@ def import_embeddings(
             protein = book.find(record.labels)
             if protein is None:
                 report.unmatched[record.labels[0]] = book.reason(record.labels)
-            elif protein.digest in seen:
+            elif protein.digest in digests:
                 report.already_stored += 1
             else:
                 try:
@@ -184,10 +184,10 @@ def import_embeddings(
                     report.refused[record.labels[0]] = str(problem)
                     refused.add(protein.digest)
                     continue
-                seen.add(protein.digest)
+                digests.add(protein.digest)
                 report.imported += 1
     left_out = [
-        (p.id, digest in refused) for digest, p in book.proteins.items() if digest not in seen
+        (p.id, digest in refused) for digest, p in book.proteins.items() if digest not in digests
     ]
     report.missing = [name for name, has_record in left_out if not has_record]
     report.covered = report.sequences - len(left_out)
@@ -195,7 +195,7 @@ def import_embeddings(
 
 
 def _stored(store: Store, provenance: Provenance) -> set[bytes]:
-    if provenance.fingerprint not in [known.fingerprint for known in store.encoders()]:
+    if provenance.fingerprint not in [encoder.fingerprint for encoder in store.encoders()]:
         return set()
     return {row.tobytes() for row in store.embeddings(provenance.fingerprint).digests}
 
@@ -209,7 +209,7 @@ def _embedding(record: ForeignEmbedding, protein: Protein, provenance: Provenanc
         raise InputError(problem)
     values = record.values.reshape(shape)
     if not np.isfinite(values).all():
-        raise InputError("holds values that are not finite")
+        raise InputError("holds values that are not finite. Compute it again, in float32")
     try:
         return to_storage(Embedding(protein.digest, values), provenance.dtype)
     except InputError:
@@ -223,16 +223,18 @@ def _misfit(shape: tuple[int, ...], kind: str, protein: Protein, dim: int) -> st
     """What is wrong with the shape of a record; empty if nothing is."""
     if len(shape) != 2 or kind != "f":
         phrase = "" if kind == "f" else "no floating-point numbers but values "
-        return f"is {phrase}of shape {shape}, not one row of numbers a residue"
+        return f"is {phrase}of shape {shape}, not one row of numbers a residue. Export it as [L, d]"
     rows, columns = shape
     if rows != len(protein):
         extra = rows - len(protein)
-        hint = ". Rows of special tokens (BOS, EOS)? Export without them" if 0 < extra < 3 else ""
+        hint = "Give the sequence that was embedded"
+        if 0 < extra < 3:
+            hint = "Rows of special tokens (BOS, EOS)? Export without them"
         if (columns, rows) == (len(protein), dim):
-            hint = ". Its axes are exchanged: residues come first"
-        return f"has {rows} rows, the sequence of '{protein.id}' {len(protein)} residues{hint}"
+            hint = "Its axes are exchanged: residues come first"
+        return f"has {rows} rows, the sequence of '{protein.id}' {len(protein)} residues. {hint}"
     if columns != dim:
-        return f"has {columns} columns, the declared encoder {dim}"
+        return f"has {columns} columns, the declared encoder {dim}. Import it as another encoder"
     return ""
 
 

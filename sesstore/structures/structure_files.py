@@ -21,8 +21,8 @@ from typing import Any, BinaryIO, cast
 from ..errors import MissingFileError, StructureError
 from . import foldcomp
 from .chains import SUFFIXES, structure_suffix
-from .damage import MOST_BYTES, most_bytes
 from .naming import alphafold_fragment, stem
+from .validation import MOST_BYTES, most_bytes
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 """What a tar file of structures may end in."""
@@ -36,7 +36,7 @@ _OPENERS: dict[str, Callable[..., Any]] = {
 _TAR_RATIO, _TAR_SMALL = 200, 1 << 30
 """How many times its size a packed tar file may unpack to, beside a gigabyte."""
 
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
+_READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError)
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,18 @@ class StructureFile:
         if self.problem:
             raise StructureError(self.problem)
         if self.archive is None and not self.path.is_file():
-            raise MissingFileError(f"there is no structure file '{self.path}'")
+            raise MissingFileError(f"there is no structure file '{self.path}'. Check its name")
         try:
             self._check_size()
             if self.archive is None:
                 return self.path.read_bytes()
-            archive = _opened(self.archive, self.archive.stat().st_mtime_ns)
+            archive = _open_archive(self.archive, self.archive.stat().st_mtime_ns)
             archive.seek(self.start)
             raw = archive.read(self.size)
-        except _BROKEN as problem:
-            raise StructureError(f"'{self.path}' cannot be read: {problem}") from None
+        except _READ_ERRORS as problem:
+            raise StructureError(
+                f"'{self.path}' cannot be read: {problem}. Get the file again"
+            ) from None
         if len(raw) != self.size:
             raise StructureError(f"'{self.path}' is cut short. Get '{self.archive}' again")
         return raw
@@ -109,7 +111,7 @@ class StructureFile:
 
 
 @lru_cache(maxsize=4)
-def _opened(archive: Path, changed: int) -> BinaryIO:
+def _open_archive(archive: Path, changed: int) -> BinaryIO:
     """The archive, kept open; `changed` is its time of change, so that a new one is opened anew."""
     opener = _OPENERS.get(archive.suffix.lower(), open)
     return cast(BinaryIO, opener(archive, "rb"))
@@ -130,23 +132,23 @@ def structure_files(paths: Iterable[Path | StructureFile]) -> list[StructureFile
     MissingExtraError
         There are Foldcomp files, and its package is not installed.
     """
-    found: list[StructureFile] = []
+    files: list[StructureFile] = []
     for path in paths:
         if isinstance(path, StructureFile):
-            found.append(path)
+            files.append(path)
         elif path.is_dir():
-            found += _once_a_model(_in_folder(path), f"folder '{path}'")
+            files += _once_a_model(_in_folder(path), f"folder '{path}'")
         elif not path.exists():
-            raise MissingFileError(f"there is no file or folder '{path}'")
+            raise MissingFileError(f"there is no file or folder '{path}'. Check its name")
         elif is_tar(path):
-            found += _once_a_model(_in_tar(path), f"tar file '{path}'")
+            files += _once_a_model(_in_tar(path), f"tar file '{path}'")
         elif foldcomp.is_database(path):
-            found += _in_foldcomp(path)
+            files += _in_foldcomp(path)
         else:
-            found.append(StructureFile(path))
-    if any(structure_suffix(file.path) == foldcomp.SUFFIX for file in found):
+            files.append(StructureFile(path))
+    if any(structure_suffix(file.path) == foldcomp.SUFFIX for file in files):
         foldcomp.check_installed()
-    return found
+    return files
 
 
 def models(files: Iterable[StructureFile]) -> list[tuple[StructureFile, ...]]:
@@ -156,10 +158,10 @@ def models(files: Iterable[StructureFile]) -> list[tuple[StructureFile, ...]]:
     """
     together: dict[tuple[Path, str, str] | int, list[StructureFile]] = {}
     for place, file in enumerate(files):
-        found = alphafold_fragment(file.path)
+        fragment = alphafold_fragment(file.path)
         key: tuple[Path, str, str] | int = place
-        if found is not None:
-            accession, number = found
+        if fragment is not None:
+            accession, number = fragment
             version = stem(file.path).removeprefix(f"AF-{accession}-F{number}")
             key = (file.path.parent, accession, version)
         together.setdefault(key, []).append(file)
@@ -168,8 +170,8 @@ def models(files: Iterable[StructureFile]) -> list[tuple[StructureFile, ...]]:
 
 def is_structure_path(path: Path) -> bool:
     """Whether a path names structures: a folder, a tar file, a database or a structure file."""
-    named = is_tar(path) or structure_suffix(path) in SUFFIXES
-    return named or path.is_dir() or foldcomp.is_database(path)
+    by_name = is_tar(path) or structure_suffix(path) in SUFFIXES
+    return by_name or path.is_dir() or foldcomp.is_database(path)
 
 
 def is_tar(path: Path) -> bool:
@@ -212,12 +214,12 @@ def _in_tar(archive: Path) -> Iterator[StructureFile]:
                 name = Path(member.name)
                 if member.isfile() and not member.issparse() and _is_structure(name):
                     yield StructureFile(archive / name, archive, member.offset_data, member.size)
-    except _BROKEN as problem:
+    except _READ_ERRORS as problem:
         # What was listed counts; the rest is a file that cannot be read, and stops no other.
-        said = str(problem).splitlines()[0].rstrip(":")
+        reason = str(problem).splitlines()[0].rstrip(":")
         yield StructureFile(
             archive,
-            problem=f"tar file '{archive}' cannot be listed to its end: {said}. Get it again",
+            problem=f"tar file '{archive}' cannot be listed to its end: {reason}. Get it again",
         )
 
 
@@ -227,16 +229,19 @@ def _most_unpacked(archive: Path) -> int | None:
     return _TAR_RATIO * archive.stat().st_size + _TAR_SMALL if packed else None
 
 
-def _once_a_model(files: Iterable[StructureFile], where: str) -> list[StructureFile]:
+def _once_a_model(files: Iterable[StructureFile], container: str) -> list[StructureFile]:
     """Leave out further formats of one AlphaFold DB model; raise if there is nothing."""
-    kept: list[StructureFile] = []
-    seen: set[tuple[Path, str]] = set()
+    unique: list[StructureFile] = []
+    keys: set[tuple[Path, str]] = set()
     for file in files:
         key = (file.path.parent, stem(file.path))
-        if alphafold_fragment(file.path) and key in seen:
+        if alphafold_fragment(file.path) and key in keys:
             continue
-        seen.add(key)
-        kept.append(file)
-    if not kept:
-        raise MissingFileError(f"{where} has no structure ({', '.join(SUFFIXES)}, also .gz)")
-    return kept
+        keys.add(key)
+        unique.append(file)
+    if not unique:
+        raise MissingFileError(
+            f"{container} has no structure. Put files of these kinds there: "
+            f"{', '.join(SUFFIXES)} (also .gz)"
+        )
+    return unique

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sesstore.attention.devices import free_device_memory, to_device
-from sesstore.encoders import devices
+from sesstore.attention.cuda import free_memory, to_device
 from sesstore.streaming import residency
 
 GPU = torch.device("cuda", 0)
@@ -22,9 +21,8 @@ def used_card(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("used_card")
 def test_what_torch_caches_and_nothing_uses_is_free() -> None:
-    assert free_device_memory(GPU) == 75 * 10**9
-    assert devices.free_memory(GPU) == 75 * 10**9
-    assert residency.free_memory(GPU)["device"] == 75 * 10**9
+    assert free_memory(GPU) == 75 * 10**9
+    assert residency.free_by_residency(GPU)["device"] == 75 * 10**9
 
 
 def test_without_pinned_memory_a_copy_is_made_all_the_same(monkeypatch) -> None:

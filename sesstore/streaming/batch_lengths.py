@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attention.devices import to_device
+from ..attention.cuda import to_device
 from ..attention.lengths import Lengths
 
 
@@ -39,7 +39,7 @@ def lengths_on(lengths: Sequence[int], device: torch.device) -> BatchLengths:
     positions = np.arange(len(owners), dtype=np.int32) - ends[owners]
     packed = to_device(torch.from_numpy(np.concatenate([ends, positions, owners])), device)
     parts = torch.split(packed, [len(ends), len(positions), len(owners)])
-    there = BatchLengths(lengths, parts[0], parts[1])
-    assert isinstance(there, BatchLengths)
-    there.owners = parts[2]
-    return there
+    batch_lengths = BatchLengths(lengths, parts[0], parts[1])
+    assert isinstance(batch_lengths, BatchLengths)
+    batch_lengths.owners = parts[2]
+    return batch_lengths

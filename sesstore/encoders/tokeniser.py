@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..attention.devices import to_device
+from ..attention.cuda import to_device
 from ..attention.lengths import Lengths
 from ..errors import WeightsError
 from .catalogue import Reading
@@ -35,13 +35,13 @@ class Tokeniser:
     ----------
     ids : ndarray, shape=(128,), dtype=int32
         Token of each ASCII character.
-    before, after : tuple of int
+    prefix, suffix : tuple of int
         Tokens around every sequence.
     """
 
     ids: NDArray[np.int32]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
 
     def pack(self, sequences: Sequence[str], device: torch.device, block: int = 1) -> PackedTokens:
         """Tokenise normalised sequences and copy them to a device.
@@ -55,29 +55,29 @@ class Tokeniser:
         block : int
             Rows are filled up to a multiple of these.
         """
-        extra = len(self.before) + len(self.after)
+        extra = len(self.prefix) + len(self.suffix)
         lengths = [len(sequence) + extra for sequence in sequences]
         count, filling = len(lengths), -sum(lengths) % block
-        lengths += [min(_FILLER, filling - done) for done in range(0, filling, _FILLER)]
+        lengths += [min(_FILLER, filling - row) for row in range(0, filling, _FILLER)]
         ends = np.zeros(len(lengths) + 1, np.int32)
         np.cumsum(lengths, out=ends[1:])
         starts, stops, total = ends[:count], ends[1 : count + 1], int(ends[count])
         positions = np.arange(ends[-1], dtype=np.int32) - np.repeat(ends[:-1], lengths)
         is_residue = np.ones(total, bool)
-        for place in range(len(self.before)):
+        for place in range(len(self.prefix)):
             is_residue[starts + place] = False
-        for place in range(len(self.after)):
+        for place in range(len(self.suffix)):
             is_residue[stops - 1 - place] = False
         residues = np.flatnonzero(is_residue).astype(np.int32)
         ids = np.full(ends[-1], self.ids[ord("X")], np.int32)
         ids[residues] = self.ids[np.frombuffer("".join(sequences).encode("ascii"), np.uint8)]
-        for place, token in enumerate(self.before):
+        for place, token in enumerate(self.prefix):
             ids[starts + place] = token
-        for place, token in enumerate(reversed(self.after)):
+        for place, token in enumerate(reversed(self.suffix)):
             ids[stops - 1 - place] = token
         parts = (ids, positions, residues, ends)
-        there = to_device(torch.from_numpy(np.concatenate(parts)), device)
-        on_device = torch.split(there, [len(part) for part in parts])
+        packed = to_device(torch.from_numpy(np.concatenate(parts)), device)
+        on_device = torch.split(packed, [len(part) for part in parts])
         return PackedTokens(
             on_device[0], Lengths(lengths, on_device[3], on_device[1]), on_device[2]
         )
@@ -117,16 +117,16 @@ def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
     WeightsError
         The vocabulary lacks a token this needs.
     """
-    known, before, after = vocabulary(path), reading.before, reading.after
-    needed = [*before, *after, "X", "A"]
-    if missing := [token for token in needed if token not in known]:
+    tokens, prefix, suffix = vocabulary(path), reading.before, reading.after
+    required = [*prefix, *suffix, "X", "A"]
+    if missing := [token for token in required if token not in tokens]:
         raise WeightsError(
             f"the vocabulary in '{path}' lacks {', '.join(missing)}. Is it the right model's?"
         )
-    ids = np.full(128, known["X"], np.int32)
+    ids = np.full(128, tokens["X"], np.int32)
     for letter in map(chr, range(ord("A"), ord("Z") + 1)):
-        if letter in known and letter not in reading.as_x:
-            ids[ord(letter)] = known[letter]
+        if letter in tokens and letter not in reading.as_x:
+            ids[ord(letter)] = tokens[letter]
     return Tokeniser(
-        ids, tuple(known[token] for token in before), tuple(known[token] for token in after)
+        ids, tuple(tokens[token] for token in prefix), tuple(tokens[token] for token in suffix)
     )

@@ -15,8 +15,8 @@ import pytest
 from sesstore.errors import StructureError
 from sesstore.structures import damage, files
 from sesstore.structures.chains import parse_structure
-from sesstore.structures.damage import most_bytes, unpacked
-from sesstore.structures.files import StructureFile, structure_files
+from sesstore.structures.structure_files import StructureFile, structure_files
+from sesstore.structures.validation import most_bytes, unpacked
 
 
 @contextmanager

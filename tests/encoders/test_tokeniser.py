@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from sesstore.attention.rotation import Rotation, frequencies
-from sesstore.encoders.packing import Tokeniser
+from sesstore.encoders.tokeniser import Tokeniser
 
 CPU = torch.device("cpu")
 IDS = np.arange(128, dtype=np.int32)

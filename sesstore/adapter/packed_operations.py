@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..attention.devices import to_device
-from ..streaming.lengths import BatchLengths, lengths_on
+from ..attention.cuda import to_device
+from ..streaming.batch_lengths import BatchLengths, lengths_on
 
 WIDEST = 256
 """Rows of a table that are looked up by a product: more would cost more than looking up."""

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 from sesstore.errors import InputError, MissingFileError
+from sesstore.exchange.embedding_record import ForeignEmbedding
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
-from sesstore.exchange.foreign import (
+from sesstore.exchange.formats import format_named, read_files
+from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
+from sesstore.exchange.imported_embeddings import (
     SequenceBook,
     import_embeddings,
     sequence_hashes,
 )
-from sesstore.exchange.foreignrecord import ForeignEmbedding
-from sesstore.exchange.formats import format_named, read_files
-from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
 from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.exchange.ragged import read_ragged, write_ragged
 from sesstore.proteins import Protein

@@ -17,14 +17,14 @@ from .chains import Chain, Structure, parse_structure
 from .confidence import plddt
 from .dssp import tokens_dssp
 from .failure import Failure
-from .files import StructureFile
 from .foldseek import tokens_3di
 from .fragments import Fragment, join
 from .mkdssp import mkdssp_states
 from .naming import alphafold_fragment, other_ids, protein_id, twin
 from .remark import Remark
+from .structure_files import StructureFile
 
-_NEEDED = [0, 1, 2]
+_N_CA_C = [0, 1, 2]
 """N, CA and C among the backbone atoms."""
 
 _OXYGEN = 4
@@ -67,7 +67,7 @@ class ObservedChain:
     plddt : ndarray, shape=(L,), dtype=uint8, or None
     complete : bool
         Whether the chain can stand for its protein's sequence (False: fragments are absent).
-    others : tuple of str
+    aliases : tuple of str
         Further ids its protein may be known under.
     has_twin : bool
         Whether its file has a chain whose name differs in case only.
@@ -81,7 +81,7 @@ class ObservedChain:
     codes: dict[str, NDArray[np.uint8]]
     plddt: NDArray[np.uint8] | None
     complete: bool = True
-    others: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     has_twin: bool = False
     remarks: tuple[Remark, ...] = ()
 
@@ -133,10 +133,11 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
     StructureError
         It has no chain of the wanted name.
     """
-    chains, path, wanted = structure.chains, structure.path, settings.chain
-    if wanted is not None and wanted not in [chain.id for chain in chains]:
+    chains, path, chain_id = structure.chains, structure.path, settings.chain
+    if chain_id is not None and chain_id not in [chain.id for chain in chains]:
         raise StructureError(
-            f"'{path}' has no protein chain '{wanted}', only {', '.join(c.id for c in chains)}"
+            f"'{path}' has no protein chain '{chain_id}', only "
+            f"{', '.join(c.id for c in chains)}. Name one of these with --chain"
         )
     confidences, remarks = plddt(chains, structure.origin, settings.source, path)
     of_file = tuple(remark.of(str(path)) for remark in [*structure.remarks, *remarks])
@@ -144,15 +145,15 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
         tokens = codes_of(chains, settings.mkdssp)
     except StructureError as problem:
         raise StructureError(f"'{path}' {problem}") from None
-    found: list[ObservedChain | Failure] = []
+    entries: list[ObservedChain | Failure] = []
     for chain, codes, confidence in zip(chains, tokens, confidences, strict=True):
-        if wanted not in (None, chain.id):
+        if chain_id not in (None, chain.id):
             continue
         name = f"{path} chain {chain.id}"
-        if not np.isfinite(chain.backbone[:, :, _NEEDED]).all((2, 3)).any():
-            found.append(Failure(name, _no_backbone(name)))
+        if not np.isfinite(chain.backbone[:, :, _N_CA_C]).all((2, 3)).any():
+            entries.append(Failure(name, _no_backbone(name)))
             continue
-        found.append(
+        entries.append(
             ObservedChain(
                 # Coordinates have served; sending them back would cost more than the tokens.
                 chain=replace(chain, backbone=chain.backbone[:0], last=None),
@@ -160,19 +161,19 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
                 name=name,
                 codes=codes,
                 plddt=confidence,
-                others=other_ids(path, chain.id, len(chains)),
-                has_twin=any(twin(chain.id, one.id) for one in chains),
+                aliases=other_ids(path, chain.id, len(chains)),
+                has_twin=any(twin(chain.id, sibling.id) for sibling in chains),
                 remarks=(*of_file, *_masked(chain, name)),
             )
         )
         of_file = ()
-    return found
+    return entries
 
 
 def _masked(chain: Chain, name: str) -> list[Remark]:
     """What is said of residues that lack atoms an alphabet needs."""
     has: NDArray[np.bool_] = np.asarray(np.isfinite(chain.backbone).all((0, 3)))
-    complete, with_oxygen = has[:, _NEEDED].all(1), has[:, [*_NEEDED, _OXYGEN]].all(1)
+    complete, with_oxygen = has[:, _N_CA_C].all(1), has[:, [*_N_CA_C, _OXYGEN]].all(1)
     remarks = []
     if not complete.all():
         share = f"{int((~complete).sum())} of {len(chain)}"
@@ -224,5 +225,5 @@ def _joined(files: Sequence[StructureFile], settings: Settings) -> ObservedChain
 
 
 def _fragment_number(file: StructureFile) -> int | None:
-    named = alphafold_fragment(file.path)
-    return named[1] if named else None
+    fragment = alphafold_fragment(file.path)
+    return fragment[1] if fragment else None
