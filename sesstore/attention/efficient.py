@@ -22,7 +22,9 @@ _BYTES = 16
 
 def takes(query: Tensor) -> bool:
     """Whether the kernel can be had for queries [T, H, head_dim]."""
-    if not query.is_cuda or torch.version.cuda is None:  # AMD's kernel takes no packed batches
+    if _kernel is None or not query.is_cuda:
+        return False
+    if torch.version.cuda is None:  # AMD's kernel takes no packed batches
         return False
     if query.dtype == torch.bfloat16:
         return at_least_ampere(query.device)
@@ -47,6 +49,7 @@ def attend_efficient(
         query, key, value = (F.pad(part, (0, padding)) for part in (query, key, value))
     ends, longest = ends_of(lengths, query.device), max(lengths)
     learns = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+    assert _kernel is not None  # see `takes`
     packed: Tensor = _kernel(
         query[None], key[None], value[None], None, ends, ends, longest, longest, 0.0, 0, learns,
         scale=width**-0.5 if scale is None else scale,
@@ -54,7 +57,8 @@ def attend_efficient(
     return packed[0, ..., :width].flatten(1)
 
 
-_kernel = torch.ops.aten._efficient_attention_forward
-"""Of queries, keys, values [1, T, H, head_dim], a bias, where queries and keys end, the longest of
+_kernel = getattr(torch.ops.aten, "_efficient_attention_forward", None)
+"""Private to torch, so it may be gone one day: None then, and plain attention takes its place.
+Of queries, keys, values [1, T, H, head_dim], a bias, where queries and keys end, the longest of
 each, dropout, a mask's type, and whether gradients will be asked for; the first it returns is
 [1, T, H, head_dim]."""

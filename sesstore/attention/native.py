@@ -93,13 +93,14 @@ class _Attention(torch.autograd.Function):
 
 def _rows(x: Tensor) -> Tensor:
     """The tensor, its rows made contiguous if they were not."""
+    # Rows may lie apart, as those of a slice of [T, 3, d] do: the kernel takes a stride of rows.
     steps = [1] if x.ndim == 2 else [x.shape[-1], 1]
     return x if list(x.stride()[1:]) == steps else x.contiguous()
 
 
 @dataclass(frozen=True, eq=False)
 class _KernelCall:
-    """What attention is asked for, beside queries, keys and values; see `attend`."""
+    """A call of the kernel: its arguments beside queries, keys and values; see `attend`."""
 
     lengths: tuple[int, ...]
     heads: int
@@ -132,10 +133,16 @@ class _KernelCall:
                 raise InputError(
                     f"the kernel takes float32 on the CPU, not {x.dtype} on {x.device}"
                 )
+        # The kernel gets bare addresses. All they point to is held by this frame until it returns:
+        # `tensors`, `results` and `sizes` must stay bound, and keys and values must be views.
         addresses = (*map(_address, tensors), sizes.ctypes.data, *map(_address, results))
         reach = 0 if self.bias is None else self.bias.shape[1] // 2
         function = getattr(kernel(), name)
+        # Rows of keys and values are as far apart as the caller's tensor has them; those of their
+        # gradients, [T, 2, d] made in `backward`, are 2 d numbers apart.
 
+        # The kernel releases the GIL. Threads write disjoint columns, those of their heads, so that
+        # neither locks nor the number of threads touch a result's bits.
         def work(first: int, last: int) -> None:
             function(
                 addresses, query.stride(0), key_value.stride(0), 2 * width, reach, len(sizes),

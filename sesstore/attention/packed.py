@@ -59,6 +59,7 @@ def attend(
     query, key, value = (x.reshape(shape) for x in (query, *key_value.unbind(1)))
     if rotation is not None:
         query, key = rotation(query), rotation(key)
+    # From here on the order is that of speed: the first kernel that takes these arguments attends.
     if bias is None and varlen.takes(query):
         return varlen.attend_varlen(query, key, value, lengths, scale)
     if bias is not None and (kernel := fused.biased_attention(query.device, query.dtype, head_dim)):

@@ -49,6 +49,9 @@ def _attend(
     highest = tl.full([QUERIES], float("-inf"), tl.float32)
     total = tl.zeros([QUERIES], tl.float32)
     result = tl.zeros([QUERIES, WIDE], tl.float32)
+    # One pass over the keys (Dao et al. 2022, arXiv:2205.14135): sums made under a lower maximum of
+    # the scores fade by the difference once a higher one comes. `highest` is finite from the first
+    # block on, which has at least one real key.
     for begin in range(0, length, KEYS):
         key_rows = begin + tl.arange(0, KEYS)
         real = key_rows < length

@@ -231,6 +231,11 @@ class PackedEncoder(ABC):
             yield from self._deliver(batch, packed)
 
     def _deliver(self, batch: list[Piece], packed: Values | None) -> Iterator[Encoded]:
+        """Pieces of a batch with their values; a batch memory could not hold is cut in half again.
+
+        The budget sinks for good: batches made from now on are as small as what memory held. Those
+        under way on other threads may fail, too, and come here in their turn.
+        """
         if packed is not None:
             ends = np.cumsum([len(piece) for piece in batch])
             yield from zip(batch, np.split(packed, ends[:-1]), strict=True)

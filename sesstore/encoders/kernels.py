@@ -23,9 +23,11 @@ BLOCK = 16384
 """Rows of a product on a GPU: few shapes, and still large. On 132 multiprocessors the products of
 ESM-2 t33 are 5 to 20 waves of tiles, whose last ones cost 3 %."""
 
-_ONEDNN = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and hasattr(
-    torch.ops.mkldnn, "_linear_pointwise"
+_ONEDNN = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and all(
+    hasattr(torch.ops.mkldnn, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
 )
+"""Whether oneDNN's products with packed weights can be had: private to torch, so both are looked
+for, and `F.linear` takes their place."""
 
 
 class Linear:

@@ -57,6 +57,8 @@ class Tokeniser:
         """
         extra = len(self.prefix) + len(self.suffix)
         lengths = [len(sequence) + extra for sequence in sequences]
+        # What fills the block up are sequences of their own behind the others: attention keeps to
+        # its sequence, so no protein sees them, and `residues` leaves their rows out.
         count, filling = len(lengths), -sum(lengths) % block
         lengths += [min(_FILLER, filling - row) for row in range(0, filling, _FILLER)]
         ends = np.zeros(len(lengths) + 1, np.int32)
@@ -75,6 +77,7 @@ class Tokeniser:
             ids[starts + place] = token
         for place, token in enumerate(reversed(self.suffix)):
             ids[stops - 1 - place] = token
+        # One array and one copy: each copy to a GPU costs as much as many kilobytes.
         parts = (ids, positions, residues, ends)
         packed = to_device(torch.from_numpy(np.concatenate(parts)), device)
         on_device = torch.split(packed, [len(part) for part in parts])

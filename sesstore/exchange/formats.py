@@ -233,11 +233,11 @@ def write_whole(path: Path, write: Callable[[Path], int]) -> int:
     beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
     try:
         with saying_when_full(path):
-            written = write(beside)
+            count = write(beside)
             rename_durably(beside, path)
     finally:
         if beside.is_dir():
             shutil.rmtree(beside, ignore_errors=True)
         else:
             beside.unlink(missing_ok=True)
-    return written
+    return count

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..alphabets import FOLDSEEK, MASK_LETTER
+from ..datasets.fasta import read_entries
 from ..errors import InputError
 from ..proteins import normalise
 from ..structures.failure import Failure
 from .imported_tokens import ForeignTokens, entry_name, observed_chain
-from .tokenfasta import fasta_records
 
 
 def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
@@ -28,19 +28,19 @@ def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
     Raises
     ------
     MissingFileError, RecordError, InputError
-        As `fasta_records`.
+        As `datasets.fasta.read_entries`.
     """
-    for line, header, text in fasta_records(path):
-        name = entry_name(header)
-        location = f"{path}, line {line} ({name.labels[-1]})"
+    for entry in read_entries(path):
+        labels = entry_name(entry.id).labels
+        location = f"{path}, line {entry.line} ({labels[-1]})"
         try:
-            residues, states = _apart("".join(text.split()))
+            residues, states = _apart("".join(entry.text.split()))
             chain = observed_chain(normalise(residues.replace(MASK_LETTER, "X")))
             codes = FOLDSEEK.encode(states.upper())
         except InputError as problem:
             yield Failure(location, f"{location}: {problem}")
         else:
-            yield ForeignTokens(name.labels, location, {"foldseek": codes[None]}, chain)
+            yield ForeignTokens(labels, location, {"foldseek": codes[None]}, chain)
 
 
 def _apart(text: str) -> tuple[str, str]:

@@ -9,40 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..alphabets import alphabet
-from ..datasets.readers import open_text
-from ..errors import InputError, RecordError
+from ..datasets.fasta import read_entries
+from ..errors import InputError
 from ..structures.failure import Failure
 from .imported_tokens import ForeignTokens, entry_name
-
-
-def fasta_records(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, header and text (line ends removed, nothing else) of each FASTA record.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    RecordError
-        A record has no id, or there is text before the first.
-    InputError
-        The file holds no record.
-    """
-    header, started, parts = "", 0, list[str]()
-    with open_text(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if line.startswith(">"):
-                if started:
-                    yield started, header, "".join(parts)
-                header, started, parts = line[1:].strip(), number, []
-                if not header:
-                    raise RecordError("the header has no id", path, number)
-            elif started:
-                parts.append(line.rstrip("\r\n"))
-            elif line.strip():
-                raise RecordError("text before the first '>' header. Is this FASTA?", path, number)
-    if not started:
-        raise InputError(f"'{path}' holds no FASTA record")
-    yield started, header, "".join(parts)
 
 
 def read_token_fasta(path: Path, name: str) -> Iterator[ForeignTokens | Failure]:
@@ -63,19 +33,19 @@ def read_token_fasta(path: Path, name: str) -> Iterator[ForeignTokens | Failure]
     Raises
     ------
     MissingFileError, RecordError, InputError
-        As `fasta_records`.
+        As `datasets.fasta.read_entries`.
     """
     letters = alphabet(name)
     upper = letters.letters.isupper()
-    for line, header, text in fasta_records(path):
-        found = entry_name(header)
-        where = f"{path}, line {line} ({found.labels[-1]})"
+    for entry in read_entries(path):
+        labels, text = entry_name(entry.id).labels, entry.blanks
+        location = f"{path}, line {entry.line} ({labels[-1]})"
         try:
             codes = letters.encode(text.upper() if upper else text)
         except InputError as problem:
-            yield Failure(where, f"{where}: {problem}")
+            yield Failure(location, f"{location}: {problem}")
             continue
         if len(codes):
-            yield ForeignTokens(found.labels, where, {name: codes[None]})
+            yield ForeignTokens(labels, location, {name: codes[None]})
         else:
-            yield Failure(where, f"{where}: the record is empty")
+            yield Failure(location, f"{location}: the record is empty")

@@ -88,3 +88,10 @@ def test_what_it_is_taken_for(monkeypatch, ampere) -> None:
     assert not takes(torch.zeros(9, 2, 64))
     monkeypatch.setattr(torch.version, "cuda", None)
     assert not takes(queries(torch.float32))
+
+
+def test_a_torch_without_the_kernel_is_not_asked_for_it(monkeypatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    assert takes(queries(torch.float32))
+    monkeypatch.setattr(efficient, "_kernel", None)
+    assert not takes(queries(torch.float32))

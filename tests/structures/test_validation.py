@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import StructureError
-from sesstore.structures import damage, files
+from sesstore.structures import validation
 from sesstore.structures.chains import parse_structure
 from sesstore.structures.structure_files import StructureFile, structure_files
 from sesstore.structures.validation import most_bytes, unpacked
@@ -57,13 +57,13 @@ def test_structures_are_far_from_the_bound(draft) -> None:
 def test_the_bound_is_a_hundred_times_the_file_and_32_megabytes_at_least() -> None:
     assert most_bytes(1000) == 1 << 25
     assert most_bytes(1_000_000) == 100_000_000
-    assert most_bytes(1 << 40) == damage.MOST_BYTES
+    assert most_bytes(1 << 40) == validation.MOST_BYTES
 
 
 def test_a_packed_tar_file_is_not_unpacked_without_end(
     tmp_path: Path, draft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_TAR_SMALL", 1 << 20)
+    monkeypatch.setattr("sesstore.structures.structure_files._TAR_SMALL", 1 << 20)
     path = tmp_path / "models.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         for name, raw in (("good.pdb", draft.pdb()), ("bomb.pdb", b"A" * (1 << 25))):
@@ -89,7 +89,7 @@ def test_a_member_beyond_its_archive_takes_no_memory(tmp_path: Path) -> None:
 def test_a_plain_file_larger_than_any_structure_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "trajectory.pdb"
     with path.open("wb") as file:
-        file.truncate(damage.MOST_BYTES + 1)  # a hole: it takes no space
+        file.truncate(validation.MOST_BYTES + 1)  # a hole: it takes no space
     with memory_below(10), pytest.raises(StructureError, match="--trajectory"):
         StructureFile(path).read()
 
