@@ -158,7 +158,7 @@ class _KernelCall:
         widest = 0 if (compiled := kernel()) is None else compiled.WIDEST
         if sizes.sum() != rows or sizes.min(initial=1) <= 0:
             raise InputError(
-                f"lengths {self.lengths} do not sum to {rows} rows. Give the rows of each sequence"
+                f"lengths {self.lengths} are not those of {rows} rows. Give each its rows"
             )
         if width != head_dim * self.heads or not 0 < head_dim <= widest:
             raise InputError(f"{self.heads} heads of {width} columns, of {widest} each at most")

@@ -1,4 +1,4 @@
-"""What an encoder is, and the part all ours share: order, batches, windows, memory.
+"""What an encoder is, and the part all of sesstore's share: order, batches, windows, memory.
 
 Proteins go in, embeddings come out, longest protein first. Residues of a batch lie back to back, as
 many as the budget allows, so there is no padding.

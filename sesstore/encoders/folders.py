@@ -2,7 +2,7 @@
 
 Weights are ``model.safetensors`` or ``pytorch_model.bin`` (read with ``weights_only=True``), in one
 file or several with an index. Vocabularies are read from the tokenizer's own files, without its
-library: a PLM's tokenizer splits letters at most, and ours does that itself.
+library: a PLM's tokenizer splits letters at most, and `tokeniser` does that itself.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ class T5(PackedEncoder):
     def bytes_per_residue(self) -> int:
         """Heads and hidden layer may be far wider than rows; the bias of pairs may come on top.
 
-        Where no kernel of ours attends, torch's needs it, and it grows with the square of the
-        length.
+        Where no kernel of the package attends, torch's needs it, and it grows with the square of
+        the length.
         """
         heads, hidden = self._widths
         activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.dtype.itemsize

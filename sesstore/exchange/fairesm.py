@@ -62,7 +62,8 @@ def _record(file: Path, layer: int, labels: tuple[str, ...]) -> ForeignEmbedding
         has = sorted(map(str, layers)) if isinstance(layers, dict) else []
         raise InputError(
             f"{file} has no per-residue representation of layer {layer} "
-            f"(layers in it: {', '.join(has) or 'none'})"
+            f"(layers in it: {', '.join(has) or 'none'}). Name one of these with --layer, or write "
+            f"the file again"
         )
     label = content.get("label")
     if isinstance(label, str):

@@ -171,7 +171,7 @@ def observed_chains(structure: Structure, settings: Settings) -> list[ObservedCh
 
 
 def _masked(chain: Chain, name: str) -> list[Remark]:
-    """What is said of residues that lack atoms an alphabet needs."""
+    """Remarks on residues that lack atoms an alphabet needs."""
     has: NDArray[np.bool_] = np.asarray(np.isfinite(chain.backbone).all((0, 3)))
     complete, with_oxygen = has[:, _N_CA_C].all(1), has[:, [*_N_CA_C, _OXYGEN]].all(1)
     remarks = []

@@ -1,4 +1,4 @@
-"""DSSP states by the program mkdssp (Debian: ``dssp``), for whoever needs its very word.
+"""DSSP states by the program mkdssp (Debian: ``dssp``), for those who need its own states.
 
 The program gets the backbone that was read, as a PDB file, and gives its classic output: so any
 format serves, and residues correspond one to one. Its side chains would only change the surface,

@@ -140,7 +140,7 @@ def _positions(values: Bytes | None, size: int) -> NDArray[np.int64]:
 
 
 def _of_polymers(tables: Tables, entity: Bytes, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Atoms that may be a polymer's: by what is said of their entity, and by a place in it."""
+    """Atoms that may be a polymer's: by the type of their entity, and by a place in it."""
     polymer: NDArray[np.bool_] = (positions >= 0) | (positions < 0).all()
     non_polymers = {
         name for name, kind in tables.rows("entity", "id", "type") if kind.lower() not in _POLYMERS

@@ -2,7 +2,7 @@
 
 Parsers read on over much that is broken and give a smaller or another protein. Downloads cut short,
 files of another kind under a structure's name, text in another encoding, swapped columns: each is
-noticed here and said.
+an error here.
 """
 
 from __future__ import annotations

@@ -225,7 +225,8 @@ def test_memory_is_guarded_under_optimised_python() -> None:
         "except ValueError as problem: print(problem)"
     )
     done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "lengths (1000000,) are not those of 20 rows\n")
+    message = "lengths (1000000,) are not those of 20 rows. Give each its rows\n"
+    assert (done.returncode, done.stdout) == (0, message)
 
 
 @built

@@ -177,7 +177,7 @@ def test_many_files_over_processes_are_what_they_are_one_by_one(
 def test_the_tools_are_named_with_versions() -> None:
     assert tool().startswith("mini3di ")
     assert "mdtraj 1." in tool()
-    with pytest.raises(InputError, match="not by 'stride'"):
+    with pytest.raises(InputError, match="'stride' assigns no DSSP states"):
         tool("stride")
 
 

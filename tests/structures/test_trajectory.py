@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said(frames: mdtraj.Trajectory, tmp_path: Path) -> Non
     small = tmp_path / "small.pdb"
     frames[0].atom_slice(range(40)).save_pdb(str(small))
     frames[:2].save(str(path))
-    with pytest.raises(StructureError, match="does the topology belong to it"):
+    with pytest.raises(StructureError, match="the topology that belongs to it"):
         tokenise_trajectory(Trajectory(path, small), source="md")
 
 
