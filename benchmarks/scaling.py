@@ -45,8 +45,8 @@ from sesstore.jobs.engines.rayembed import embed_on_ray
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import to_storage
-from sesstore.sharing.index import EncoderEntry, Index, parse_index
-from sesstore.sharing.publish import segment_entry
+from sesstore.sharing.publication import segment_entry
+from sesstore.sharing.share_index import EncoderEntry, Index, parse_index
 from sesstore.store import Store, layout
 from sesstore.store.compaction import compact
 

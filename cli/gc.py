@@ -39,7 +39,7 @@ def command(
       sesstore gc --store s3://our-lab/embeddings --dry-run
     """
     from sesstore.sharing.cache import url_of
-    from sesstore.sharing.leftovers import DAY, remote_gc
+    from sesstore.sharing.cleanup import DAY, remote_gc
     from sesstore.store import Store
     from sesstore.store.compaction import gc
 

@@ -52,8 +52,8 @@ def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> 
 
 @contextmanager
 def _opened(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
+    from sesstore.sharing.bucket import open_store
     from sesstore.sharing.cache import url_of
-    from sesstore.sharing.home import opened_store
     from sesstore.store.files import check_writable
 
     url = url_of(store_path)
@@ -61,7 +61,7 @@ def _opened(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
     if url is None and (create or not is_new):
         check_writable(store_path)
     try:
-        with opened_store(url or store_path, create=create, progress=output) as store:
+        with open_store(url or store_path, create=create, progress=output) as store:
             yield store
     finally:
         if is_new and create and store_path.is_dir():

@@ -11,7 +11,7 @@ from .options import comma_list, output_options, store_option
 from .output import Output, size
 
 if TYPE_CHECKING:
-    from sesstore.sharing.taking import PullReport
+    from sesstore.sharing.pull_context import PullReport
 
 _SHOWN = 5
 
@@ -51,7 +51,7 @@ def command(
     """
     from sesstore.exchange.selection import read_ids
     from sesstore.sharing.pull import pull
-    from sesstore.sharing.wanted import Selection
+    from sesstore.sharing.pull_context import Selection
 
     listed = tuple(read_ids(ids)) if ids else ()
     report = pull(store_path, where, Selection(tasks, listed, plms, sources), progress=output)

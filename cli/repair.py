@@ -71,7 +71,7 @@ def command(source: Path | None, quick: bool, store_path: Path, output: Output) 
 
 def _repair_url(url: str, source: Path | None, quick: bool, output: Output) -> None:
     """Repair a store in object storage."""
-    from sesstore.sharing.remoterepair import repair_remote
+    from sesstore.sharing.remote_repair import repair_remote
     from sesstore.store import Store
 
     store = None if source is None else Store.open(source)

@@ -46,7 +46,7 @@ def command(
       sesstore serve /data/yeast /data/human --host 0.0.0.0 --tokens tokens.txt
     """
     from sesstore.errors import MissingExtraError
-    from sesstore.sharing.serve import Served, application, read_tokens
+    from sesstore.sharing.serve.server import Served, application, read_tokens
     from sesstore.store import Store
 
     try:

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from ..errors import StoreError
 from ..provenance import canonical_json
 from ..store.access import system_errors
-from . import limits, names
-from .index import BundleEntry
-from .records import Record, check_makers
-from .spans import Span, spans_of
+from . import limits
+from .bundle_records import Record, check_makers
+from .ranges import Span, spans_of
+from .share_index import BundleEntry
+from .share_paths import refusal
 
 CUT_BYTES = 256 << 20
 """A bundle ends with the record that brings it to this size."""
@@ -89,7 +90,7 @@ class Footer:
             start = int(self.ends[row - 1]) if row else 0
             part = data[start - span.start : int(self.ends[row]) - span.start]
             if sum_of(part) != self.sums[row].tobytes():
-                raise names.refused("a record is not what its sum says")
+                raise refusal("a record is not what its sum says")
             yield Record(self.digests[row].tobytes(), part, int(self.keys[row]))
 
     def identities(self) -> set[bytes]:
@@ -187,20 +188,20 @@ def parse_footer(raw: bytes, entry: BundleEntry) -> Footer:
         It is not what the index says, or not as it must be.
     """
     if sha256(raw).hexdigest() != entry.footer_sha256 or len(raw) != entry.footer:
-        raise names.refused("a bundle's footer is not what the index says")
+        raise refusal("a bundle's footer is not what the index says")
     if len(raw) < _HEAD.size:
-        raise names.refused("a bundle's footer is cut")
+        raise refusal("a bundle's footer is cut")
     magic, count, text_bytes = _HEAD.unpack_from(raw)
     if (
         magic != _MAGIC
         or count != entry.records
         or len(raw) != _HEAD.size + text_bytes + count * _EACH
     ):
-        raise names.refused("a bundle's footer is not as it must be")
+        raise refusal("a bundle's footer is not as it must be")
     try:
         makers = check_makers(json.loads(raw[_HEAD.size : _HEAD.size + text_bytes]))
     except (ValueError, RecursionError, TypeError):
-        raise names.refused("a bundle's footer is not as it must be") from None
+        raise refusal("a bundle's footer is not as it must be") from None
     place = _HEAD.size + text_bytes
     arrays = []
     for dtype, width in (("u1", 32), ("<u8", 1), ("<i8", 1), ("u1", SUM_BYTES)):
@@ -212,7 +213,7 @@ def parse_footer(raw: bytes, entry: BundleEntry) -> Footer:
     # Compared, not subtracted: differences of numbers that lie could overflow.
     starts, body = np.concatenate([[0], ends[:-1]]), entry.bytes - entry.footer
     if (ends < starts).any() or (int(ends[-1]) if count else 0) != body:
-        raise names.refused("a bundle's records do not lie back to back")
+        raise refusal("a bundle's records do not lie back to back")
     if (ends - starts > limits.RECORD_BYTES).any():
-        raise names.refused(f"a bundle has a record of over {limits.RECORD_BYTES:,} bytes")
+        raise refusal(f"a bundle has a record of over {limits.RECORD_BYTES:,} bytes")
     return Footer(digests, keys[:, 0], ends, sums, makers)

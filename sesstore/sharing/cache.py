@@ -15,10 +15,11 @@ from pathlib import Path
 from ..errors import InputError, StoreError
 from ..progress import SILENT, Progress
 from ..store import Store
-from .pull import opened, pull
-from .reading import Reader
-from .remote import is_url
-from .wanted import Selection, fitting_encoders
+from .fetch import Reader
+from .overlay import open_place
+from .places import is_url
+from .pull import pull
+from .pull_context import Selection, fitting_encoders
 
 
 def cache_of(where: str) -> Path:
@@ -55,7 +56,7 @@ def remote_store(
     """
     path = cache_of(where)
     try:
-        with opened(where) as remote:
+        with open_place(where) as remote:
             index = Reader(remote).index()
         plms: tuple[str, ...] | None = (plm,) if plm else None
         if plm is None and len(index.encoders) > 1:

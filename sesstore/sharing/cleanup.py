@@ -7,6 +7,13 @@ the commit or the committer sees the mark; nothing depends on ages or on clocks 
 
 A mark is renewed before every batch of removals. One that was not for `LEASE` seconds, by the
 clock of whoever waits, belongs to a cleanup that died, and is removed.
+
+`remote_gc` removes what killed writers left: files that neither index nor commit record names. They
+are invisible to readers and only take room. A writer that is at work has such files too, for as
+long as it takes to send one segment, so what is younger than a day is left alone by default: by the
+server's clock, as this machine's may be wrong. Writers that commit meanwhile are not harmed
+whatever the age; they only send again what was removed. Parts of uploads that never ended are no
+files and cannot be listed here: give the bucket a rule that ends incomplete multipart uploads.
 """
 
 from __future__ import annotations
@@ -18,21 +25,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from ..errors import StoreError
+from ..errors import NotStoredError, StoreError
 from ..progress import SILENT, Progress
 from ..store import layout
-from .remote import FolderRemote, Listed, Target
+from ..store.compaction import GcReport
+from . import share_paths
+from .commits import published
+from .object_storage import BucketRemote
+from .places import FolderRemote, Listed, Target
+from .ranges import in_batches
+from .share_index import Index
 
 MARKS = "share/cleanup"
 LEASE = 120.0
 _POLL = 0.5
 _AT_ONCE = 8
 _ATTEMPTS = 5
-
 Files = list[tuple[str, Path]]
 """Where files are published, and where they are."""
-
 _T = TypeVar("_T")
+DAY = 86400.0
+SET_ASIDE = "share/set-aside"
+_REMOVED_AT_ONCE = 1000
+_FOLDERS = (layout.EMBEDDINGS, "share")
 
 
 class Mark:
@@ -152,3 +167,69 @@ def _is_same(target: Target, path: str, file: Path) -> bool:
 
 def _is_group(path: str) -> bool:
     return path.endswith(layout.METADATA) and path.count("/") < 3
+
+
+def remote_gc(
+    where: str, *, older_than: float = DAY, set_aside: bool = False, dry_run: bool = False
+) -> GcReport:
+    """Remove what killed writers left in a published store.
+
+    Parameters
+    ----------
+    where : str
+        URL of the store.
+    older_than : float
+        Leave alone what was written within this many seconds: longer than sending a segment takes.
+    set_aside : bool
+        Remove also what `repair` set aside.
+    dry_run : bool
+        Only say what would be removed.
+
+    Returns
+    -------
+    GcReport
+
+    Raises
+    ------
+    NotStoredError
+        There is no published store.
+    InputError
+        It can only be read.
+    """
+    target = BucketRemote(where)
+    # Listed first: whatever is committed after that is in the index that is read then.
+    listed = [one for folder in _FOLDERS for one in target.listing(folder)]
+    if not any(share_paths.is_public(file.path) for file in listed):
+        raise NotStoredError(f"{where} is no shared store, so nothing in it is removed")
+    with Mark(target) as mark:
+        index = published(target)
+        if not index.encoders and not index.bundles and not index.tasks:
+            raise NotStoredError(f"{where} is no shared store, so nothing in it is removed")
+        keep, latest = named_files(index), mark.server_time - older_than
+        old = [file for file in listed if file.modified <= latest]
+        lost = [file for file in old if _is_ours(file.path) and file.path not in keep]
+        if set_aside:
+            lost += [file for file in old if file.path.startswith(f"{SET_ASIDE}/")]
+        if not dry_run:
+            for batch in in_batches((file.path for file in lost), _REMOVED_AT_ONCE):
+                mark.renew()
+                target.remove(batch)
+    return GcReport([file.path for file in lost], sum(file.bytes for file in lost))
+
+
+def _is_ours(path: str) -> bool:
+    """Whether it is a file of a segment, a bundle, a task or sums: not a group's, nor a record."""
+    group = path.count("/") < 3 and path.startswith(layout.EMBEDDINGS)
+    return share_paths.is_public(path) and not group and not path.startswith(share_paths.COMMITS)
+
+
+def named_files(index: Index) -> set[str]:
+    """Paths of all files an index names."""
+    found = {share_paths.INDEX}
+    found |= {share_paths.bundle_path(sha) for sha in index.bundles}
+    found |= {share_paths.task_path(task.sha256) for task in index.tasks.values()}
+    for folder, encoder in index.encoders.items():
+        for name, segment in encoder.segments.items():
+            found.add(share_paths.sums_path(name))
+            found |= {share_paths.segment_path(folder, name, file) for file in segment.files}
+    return found

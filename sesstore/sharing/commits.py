@@ -2,7 +2,7 @@
 
 A record is a small index of what one writer has just sent, written once, after everything it names,
 under a name nobody else has. What no record and no index names does not exist for readers, so a
-writer that is killed leaves nothing half-written, only files nobody names (`leftovers` removes
+writer that is killed leaves nothing half-written, only files nobody names (`cleanup` removes
 them). `fold` takes the records into ``share/index.json``, so that those who cannot list (HTTP) see
 them too, and readers need not fetch thousands.
 
@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from ..errors import NotStoredError
 from ..store import layout
-from . import names
-from .index import Index
-from .reading import Reader
-from .remote import Remote, Target
+from . import share_paths
+from .fetch import Reader
+from .places import Remote, Target
+from .share_index import Index
 
 _ATTEMPTS = 3
 
@@ -47,7 +47,7 @@ def commit(target: Target, new: Index) -> str:
         Names only what lies there in full.
     """
     name = layout.new_segment_id()
-    target.create(names.commit_path(name), new.to_bytes())
+    target.create(share_paths.commit_path(name), new.to_bytes())
     return name
 
 
@@ -66,6 +66,6 @@ def fold(target: Target) -> int:
         _, version = target.version()
         index = Reader(target).index()
         if target.replace_index(index.to_bytes(), version):
-            target.remove(names.commit_path(name) for name in records)
+            target.remove(share_paths.commit_path(name) for name in records)
             return len(records)
     return 0

@@ -1,4 +1,4 @@
-"""A living store as a published one: what `merge`, `pull` from a folder and `serve` read.
+"""Open a published store, or a living one as if it were: what `merge`, `pull` and `serve` read.
 
 Segments are handed out from where they are; bundles, tasks and the index are made in a folder
 beside (the store itself is not touched), sums of a segment when somebody asks for them.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import NotStoredError
+from ..errors import MissingFileError, NotStoredError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
-from ..store.access import system_errors
-from . import names
+from ..store.access import is_there, system_errors
+from ..store.pages import check_structure
+from . import share_paths
 from .bundles import Footer, parse_footer
-from .index import Index
-from .publish import check_segment, new_segments, publish_records, sums_of_segment
-from .remote import PIECE, FolderRemote
-from .scratch import make_scratch, remove_scratch
+from .object_storage import BucketRemote
+from .places import PIECE, WEB, FolderRemote, Remote, as_folder, check_address, is_url
+from .publication import check_segment, new_segments, publish_records, sums_of_segment
+from .share_index import Index
+from .temporary_folders import make_scratch, remove_scratch
+from .web import WebRemote
 
 
 class Overlay:
@@ -89,7 +92,7 @@ class Overlay:
             place = self._folder / "index.json"
             with system_errors(place):
                 place.write_bytes(index.to_bytes())
-            self._files = {**self._files, **made.files, names.INDEX: place}
+            self._files = {**self._files, **made.files, share_paths.INDEX: place}
             self._index, self.state = index, state
 
     def place(self, path: str) -> Path:
@@ -102,12 +105,12 @@ class Overlay:
         CorruptStoreError
             The path is none a published store has, or a segment is not what was written.
         """
-        if path == names.INDEX or not self._files.get(path, self.store.path).exists():
+        if path == share_paths.INDEX or not self._files.get(path, self.store.path).exists():
             self.refresh()
         if path in self._files:
             return self._files[path]
         if path.startswith("share/sums/"):
-            return self._sums(names.segment_id(path.rsplit("/", 1)[1]))
+            return self._sums(share_paths.segment_id(path.rsplit("/", 1)[1]))
         if path.startswith("share/"):
             raise NotStoredError(f"{self.url} has no {path}")
         found = self._remote.place(path)
@@ -162,7 +165,7 @@ class Overlay:
 
     def _footer(self, sha: str) -> Footer:
         entry = self._index.bundles[sha]
-        raw = self._files[names.bundle_path(sha)].read_bytes()[-entry.footer :]
+        raw = self._files[share_paths.bundle_path(sha)].read_bytes()[-entry.footer :]
         return parse_footer(raw, entry)
 
 
@@ -178,3 +181,44 @@ def _state(root: Path) -> dict[str, Any]:
     }
     folders = layout.encoder_folders(root)
     return {**stamps, "segments": [[p.name for p in layout.segment_folders(f)] for f in folders]}
+
+
+@contextmanager
+def open_place(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
+    """Open a published store, or a living one as if it were published.
+
+    Raises
+    ------
+    InputError
+        There is nothing like that there.
+    """
+    if is_url(where):
+        if check_address(where) in WEB:
+            with closing(WebRemote(where)) as remote:
+                yield remote
+        else:
+            yield BucketRemote(where)
+        return
+    folder = as_folder(where)
+    with system_errors(folder):
+        shared = (folder / share_paths.INDEX).is_file()
+        living = (folder / layout.PROTEINS).exists()
+        neither = not shared and not (folder / layout.METADATA).is_file()
+    if neither:
+        raise MissingFileError(
+            f"there is no store at '{folder}'. Name the folder of one, or a URL (s3://, gs://, "
+            f"https://)"
+        )
+    if living or not shared:
+        _check_databases(folder)
+        with Overlay(Store.open(folder), progress=progress) as overlay:
+            yield overlay
+    else:
+        yield FolderRemote(folder)
+
+
+def _check_databases(folder: Path) -> None:
+    """Walk the pages of somebody's databases before LMDB, which trusts them, maps them."""
+    for path in (folder / layout.PROTEINS, *layout.documents(folder / layout.TOKENS, ".lmdb")):
+        if is_there(path):
+            check_structure(path)

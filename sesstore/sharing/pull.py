@@ -7,38 +7,52 @@ arrives is checked before it is stored; what is here already is not fetched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..errors import CorruptStoreError, InputError, MissingFileError
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptStoreError, InputError
 from ..progress import SILENT, Progress
+from ..proteins import Protein
+from ..residues import StructureTokens
 from ..store import Store, layout
-from ..store.access import is_there, system_errors
-from ..store.pages import check_structure
 from ..store.tasks import read_task, write_task
 from ..tasks import Task
-from . import names
-from .httpremote import HttpRemote
-from .index import EncoderEntry, Index
-from .overlay import Overlay
-from .reading import Reader
-from .recordpull import take_proteins, take_tokens
-from .remote import WEB, FolderRemote, Remote, as_folder, check_address, is_url
-from .scratch import scratch_folder
-from .segmentpull import Plan, plan_encoder, take_segments
-from .taking import PullReport, Taking
-from .urls import UrlRemote
-from .wanted import (
+from . import share_paths
+from .bundle_records import (
+    Record,
+    id_records,
+    protein_records,
+    read_id,
+    read_protein,
+    read_tokens,
+    token_records,
+)
+from .bundles import identity
+from .fetch import Reader, rows_of
+from .overlay import open_place
+from .pull_context import (
+    PullContext,
+    PullReport,
     Selection,
     chosen_encoders,
     chosen_names,
     digests_of_ids,
     digests_of_tasks,
 )
+from .pull_segments import Plan, plan_encoder, take_segments
+from .ranges import in_batches
+from .share_index import EncoderEntry, Index
+from .share_paths import refusal
+from .temporary_folders import scratch_folder
 
 _FILES_AT_ONCE = 8
+_TRANSACTION = 4096
 
 
 def pull(
@@ -78,13 +92,13 @@ def pull(
     StorageFullError
         No space left; the same command goes on where this one stopped.
     """
-    with opened(where, progress=progress) as remote, ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+    with open_place(where, progress=progress) as remote, ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         reader = Reader(remote)
         index = reader.index()
         chosen = selection or Selection()
         _check_names(index, chosen)
         store = into if isinstance(into, Store) else Store.open(into, create=True)
-        taking = Taking(store, reader, pool, progress, PullReport(remote.url))
+        taking = PullContext(store, reader, pool, progress, PullReport(remote.url))
         return _run(taking, index, chosen)
 
 
@@ -94,47 +108,6 @@ def merge(into: Store | Path, other: Store, *, progress: Progress = SILENT) -> P
     if path.resolve() == other.path.resolve():
         raise InputError(f"{path} cannot be merged with itself. Name two stores")
     return pull(into, str(other.path), progress=progress)
-
-
-@contextmanager
-def opened(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
-    """Open a published store, or a living one as if it were published.
-
-    Raises
-    ------
-    InputError
-        There is nothing like that there.
-    """
-    if is_url(where):
-        if check_address(where) in WEB:
-            with closing(HttpRemote(where)) as remote:
-                yield remote
-        else:
-            yield UrlRemote(where)
-        return
-    folder = as_folder(where)
-    with system_errors(folder):
-        shared = (folder / names.INDEX).is_file()
-        living = (folder / layout.PROTEINS).exists()
-        neither = not shared and not (folder / layout.METADATA).is_file()
-    if neither:
-        raise MissingFileError(
-            f"there is no store at '{folder}'. Name the folder of one, or a URL (s3://, gs://, "
-            f"https://)"
-        )
-    if living or not shared:
-        _check_databases(folder)
-        with Overlay(Store.open(folder), progress=progress) as overlay:
-            yield overlay
-    else:
-        yield FolderRemote(folder)
-
-
-def _check_databases(folder: Path) -> None:
-    """Walk the pages of somebody's databases before LMDB, which trusts them, maps them."""
-    for path in (folder / layout.PROTEINS, *layout.documents(folder / layout.TOKENS, ".lmdb")):
-        if is_there(path):
-            check_structure(path)
 
 
 def _check_names(
@@ -147,7 +120,7 @@ def _check_names(
     return encoders, sources, tasks
 
 
-def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
+def _run(taking: PullContext, index: Index, chosen: Selection) -> PullReport:
     """Choose, plan, take."""
     encoders, sources, tasks = _check_names(index, chosen)
     found = {name: _task(taking, index, name) for name in tasks}
@@ -171,25 +144,168 @@ def _run(taking: Taking, index: Index, chosen: Selection) -> PullReport:
     return taking.report
 
 
-def _task(taking: Taking, index: Index, name: str) -> Task:
+def _task(taking: PullContext, index: Index, name: str) -> Task:
     """Fetch a task and check it, through a file, as those of a store are read."""
     entry = index.tasks[name]
     with scratch_folder("pull") as folder:
         beside = folder / f"{name}.jsonl"
-        taking.reader.save(names.task_path(entry.sha256), beside, entry.bytes, entry.sha256)
+        taking.reader.save(share_paths.task_path(entry.sha256), beside, entry.bytes, entry.sha256)
         try:
             task = read_task(beside)
         except (CorruptStoreError, InputError) as problem:
-            raise names.refused(f"task {name} cannot be read ({problem})") from None
+            raise refusal(f"task {name} cannot be read ({problem})") from None
     if task.name != name:
-        raise names.refused(f"task {name} calls itself '{task.name}'")
+        raise refusal(f"task {name} calls itself '{task.name}'")
     return task
 
 
-def _add_task(taking: Taking, task: Task) -> None:
+def _add_task(taking: PullContext, task: Task) -> None:
     if task.name not in taking.store.tasks():
         path = taking.store.path / layout.TASKS / f"{task.name}.jsonl"
         write_task(path, task)
         taking.report.tasks.append(task.name)
     elif taking.store.task(task.name).data_digest != task.data_digest:
         taking.report.conflicts.append(f"task {task.name}")
+
+
+def take_proteins(taking: PullContext, index: Index, wanted: set[bytes] | None) -> None:
+    """Bring sequences and ids, all or those of some proteins; raises `CorruptStoreError`."""
+    mine = _identities(taking, index, "proteins", "", wanted)
+    taking.check_room(mine.bytes, "sequences")
+    with taking.progress.stage("sequences", mine.total, "records") as bar:
+        for records in mine.fetch(taking):
+            taking.report.proteins += taking.store.add_proteins(map(read_protein, records))
+            bar.advance(len(records))
+    for records in _identities(taking, index, "ids", "", wanted).fetch(taking):
+        known = taking.store.proteins([record.digest for record in records])
+        taking.store.add_proteins(
+            Protein(read_id(record), protein.sequence)
+            for record, protein in zip(records, known, strict=True)
+        )
+
+
+def take_tokens(taking: PullContext, index: Index, source: str, wanted: set[bytes] | None) -> None:
+    """Bring the tokens of a source, all or those of some proteins, and what alphabets they need.
+
+    Raises
+    ------
+    CorruptStoreError
+        Some are not what they say.
+    InputError
+        An alphabet of that name has other states here.
+    """
+    for one in index.alphabets.values():
+        taking.store.declare(one)
+    mine = _identities(taking, index, "tokens", source, wanted)
+    taking.check_room(mine.bytes, f"tokens of {source}")
+    with taking.progress.stage(f"tokens of {source}", mine.total, "records") as bar:
+        for records in mine.fetch(taking):
+            _add_tokens(taking, records, source, mine.makers)
+            bar.advance(len(records))
+
+
+def _add_tokens(
+    taking: PullContext, records: list[Record], source: str, makers: dict[str, dict[str, Any]]
+) -> None:
+    by_maker: dict[str, list[StructureTokens]] = {}
+    known = taking.lengths(record.digest for record in records)
+    new: set[bytes] = set()
+    for record, length in zip(records, known, strict=True):
+        for maker, tokens in read_tokens(record, source, makers).parts.items():
+            if length not in (-1, len(tokens)):
+                raise refusal("tokens have another length than their sequence")
+            by_maker.setdefault(maker, []).append(tokens)
+    before = {}
+    if source in taking.store.sources():
+        there = taking.store.tokens(source).get_all([record.digest for record in records])
+        before = {tokens.digest: tokens for tokens in there if tokens is not None}
+    for maker, items in by_maker.items():
+        written = taking.store.add_tokens(items, makers[maker]["circumstances"])
+        if written:
+            new.update(item.digest for item in items if item.digest not in before)
+        for item in items:
+            if item.digest in before and _differ(before[item.digest], item):
+                taking.report.conflicts.append(f"tokens {source}/{item.digest.hex()[:12]}")
+    taking.report.tokens += len(new)
+
+
+def _identities(
+    taking: PullContext, index: Index, kind: str, name: str, wanted: set[bytes] | None
+) -> _Records:
+    """Records of one kind that are not here yet: the last of a protein counts for tokens."""
+    footers = [
+        (sha, taking.reader.footer(sha, bundle))
+        for sha, bundle in index.of_kind(kind)
+        if bundle.name == name
+    ]
+    rows = [
+        np.arange(len(footer)) if wanted is None else rows_of(footer, wanted)
+        for _, footer in footers
+    ]
+    asked = [
+        footer.digests[row].tobytes()
+        for (_, footer), some in zip(footers, rows, strict=True)
+        for row in some
+    ]
+    here = _here(taking, kind, name, asked)
+    found, taken = _Records(), set[bytes]()
+    for (sha, footer), some in zip(reversed(footers), reversed(rows), strict=True):
+        keep = []
+        for row in some.tolist():
+            digest = footer.digests[row].tobytes()
+            known = digest + footer.sums[row].tobytes() in here
+            if known or (kind == "tokens" and digest in taken):
+                continue
+            taken.add(digest)
+            keep.append(row)
+        found.makers |= footer.makers
+        found.parts.append((sha, index, np.asarray(keep, np.int64)))
+        found.bytes += int(footer.sizes[keep].sum()) if keep else 0
+    found.parts.reverse()
+    return found
+
+
+def _here(taking: PullContext, kind: str, name: str, digests: list[bytes]) -> set[bytes]:
+    """What this store would publish of some proteins: no need to fetch it."""
+    store = taking.store
+    records: Iterable[Record] = ()
+    if kind == "tokens" and digests and name in store.sources():
+        records = token_records(store.tokens(name), digests)
+    elif kind == "proteins":
+        lengths = taking.lengths(digests)
+        known = [digest for digest, length in zip(digests, lengths, strict=True) if length >= 0]
+        records = protein_records(store, known)
+    elif kind == "ids" and digests:
+        records = id_records(store)
+    return {identity(record) for record in records}
+
+
+@dataclass
+class _Records:
+    """Records to fetch, by bundle."""
+
+    parts: list[tuple[str, Index, NDArray[np.int64]]] = field(default_factory=list)
+    makers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bytes: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(len(rows) for _, _, rows in self.parts)
+
+    def fetch(self, taking: PullContext) -> Iterator[list[Record]]:
+        """Yield records many at a time: each batch becomes one transaction."""
+        records = (
+            record
+            for sha, index, rows in self.parts
+            for some in taking.reader.records(sha, index.bundles[sha], rows, taking.pool)
+            for record in some
+        )
+        yield from in_batches(records, _TRANSACTION)
+
+
+def _differ(mine: StructureTokens, theirs: StructureTokens) -> bool:
+    """Whether two tokens of a protein differ in a part that both have."""
+    pairs = [(mine.codes[a], theirs.codes[a]) for a in mine.codes.keys() & theirs.codes.keys()]
+    if mine.plddt is not None and theirs.plddt is not None:
+        pairs.append((mine.plddt, theirs.plddt))
+    return not all(np.array_equal(a, b) for a, b in pairs)

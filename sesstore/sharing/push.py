@@ -16,16 +16,16 @@ from typing import Any
 from ..errors import StoreError
 from ..progress import SILENT, Progress, Stage
 from ..store import Store, layout
-from . import names
+from . import share_paths
 from .cleanup import Files, commit_checked
 from .commits import published
-from .index import Index
-from .publish import check_segment, new_segments, publish_records, sums_of_segment
+from .fetch import Reader
+from .object_storage import BucketRemote
+from .places import FolderRemote, Target, as_folder, is_url
+from .publication import check_segment, new_segments, publish_records, sums_of_segment
 from .pull import pull
-from .reading import Reader
-from .remote import FolderRemote, Target, as_folder, is_url
-from .scratch import scratch_folder
-from .urls import UrlRemote
+from .share_index import Index
+from .temporary_folders import scratch_folder
 
 _AT_ONCE = 8
 _ATTEMPTS = 10
@@ -86,7 +86,7 @@ def push(store: Store, where: str, *, progress: Progress = SILENT) -> PushReport
         An encoder is stored there in another type or width.
     """
     if is_url(where):
-        return publish(store, UrlRemote(where), progress=progress)
+        return publish(store, BucketRemote(where), progress=progress)
     folder = as_folder(where)
     if folder.resolve() == store.path.resolve():
         return publish(store, FolderRemote(folder), progress=progress)
@@ -158,8 +158,8 @@ def _segment_files(store: Store, new: Index, made: Path) -> Files:
             check_segment(path)
             sums = made / f"{name}.sums"
             sums.write_bytes(sums_of_segment(path))
-            files.append((names.sums_path(name), sums))
-            files += [(names.segment_path(folder, name, f), path / f) for f in entry.files]
+            files.append((share_paths.sums_path(name), sums))
+            files += [(share_paths.segment_path(folder, name, f), path / f) for f in entry.files]
     return files
 
 

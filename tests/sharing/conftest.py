@@ -19,13 +19,13 @@ from sesstore.errors import CorruptStoreError, SesstoreError
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens, to_storage
-from sesstore.sharing import names
+from sesstore.sharing import share_paths
+from sesstore.sharing.bundle_records import Record
 from sesstore.sharing.bundles import parse_footer, write_bundles
-from sesstore.sharing.index import BundleEntry, parse_index
 from sesstore.sharing.pull import pull
+from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
-from sesstore.sharing.records import Record
-from sesstore.sharing.wanted import Selection
+from sesstore.sharing.share_index import BundleEntry, parse_index
 from sesstore.store import Store, layout
 from sesstore.store.files import sealed, unsealed
 from sesstore.store.integrity import verify
@@ -134,11 +134,11 @@ class Forgery:
         self.path, self._work = path, work
 
     def index(self) -> dict[str, Any]:
-        path = self.path / names.INDEX
+        path = self.path / share_paths.INDEX
         return unsealed(path.read_bytes(), path)
 
     def replace_index(self, document: dict[str, Any]) -> None:
-        (self.path / names.INDEX).write_bytes(sealed(document))
+        (self.path / share_paths.INDEX).write_bytes(sealed(document))
 
     def unparsable(self, document: dict[str, Any]) -> str:
         """What is said of an index that must be refused."""
@@ -181,7 +181,7 @@ class Forgery:
         place = next(i for i, b in enumerate(document["bundles"]) if b["kind"] == kind)
         old = document["bundles"][place]
         entry = BundleEntry(**{k: v for k, v in old.items() if k != "sha256"})
-        raw = (self.path / names.bundle_path(old["sha256"])).read_bytes()
+        raw = (self.path / share_paths.bundle_path(old["sha256"])).read_bytes()
         footer = parse_footer(raw[-entry.footer :], entry)
         (span,) = footer.spans(np.arange(len(footer)))
         records = [change(one) for one in footer.records(span, raw[span.start : span.stop])]

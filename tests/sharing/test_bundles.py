@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, StoreError
 from sesstore.sharing import bundles, limits
+from sesstore.sharing.bundle_records import Record, read_id, read_protein, read_tokens
 from sesstore.sharing.bundles import Footer, parse_footer, write_bundles
-from sesstore.sharing.index import BundleEntry, parse_index
-from sesstore.sharing.records import Record, read_id, read_protein, read_tokens
-from sesstore.sharing.wanted import Selection
+from sesstore.sharing.pull_context import Selection
+from sesstore.sharing.share_index import BundleEntry, parse_index
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -54,7 +54,7 @@ def test_without_a_line_the_copy_is_used(shared, monkeypatch, tmp_path):
     def dead(*_, **__):
         raise StoreError("the line is dead")
 
-    monkeypatch.setattr(cache, "opened", dead)
+    monkeypatch.setattr(cache, "open_place", dead)
     assert remote_store(where, "toy", "enc").tasks() == ["toy"]
     with pytest.raises(StoreError, match="dead"):
         remote_store(where, "other", "enc")

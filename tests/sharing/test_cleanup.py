@@ -9,15 +9,14 @@ import pytest
 
 from sesstore.errors import NotStoredError, StoreError
 from sesstore.provenance import circumstances
-from sesstore.sharing import cleanup, outbox
+from sesstore.sharing import cleanup, uploads
 from sesstore.sharing import push as pushing
-from sesstore.sharing.cleanup import MARKS, Mark, wait_for_cleanups
+from sesstore.sharing.bucket import open_store
+from sesstore.sharing.cleanup import MARKS, Mark, named_files, remote_gc, wait_for_cleanups
 from sesstore.sharing.commits import published
-from sesstore.sharing.home import opened_store
-from sesstore.sharing.leftovers import named_files, remote_gc
+from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
-from sesstore.sharing.urls import UrlRemote
 from sesstore.store import Store
 from sesstore.store.integrity import verify
 
@@ -35,7 +34,7 @@ def store(kit, tmp_path) -> Store:
 
 def complete(bucket: str) -> bool:
     """Whether everything that is named is there."""
-    target = UrlRemote(bucket)
+    target = BucketRemote(bucket)
     there = {file.path for top in ("share", "embeddings") for file in target.listing(top)}
     return named_files(published(target)) <= there
 
@@ -80,7 +79,7 @@ def test_a_push_that_goes_on_where_one_stopped(store, kit, tmp_path, bucket, mon
 
 def test_a_commit_waits_for_a_cleanup_that_is_running(store, bucket, monkeypatch):
     """It has read what is named before this commit, and is slow to remove the rest."""
-    target = UrlRemote(bucket)
+    target = BucketRemote(bucket)
     interrupted_push(store, bucket, monkeypatch)
     unnamed = [f.path for top in ("share", "embeddings") for f in target.listing(top)]
     order = []
@@ -109,7 +108,7 @@ def test_a_commit_waits_for_a_cleanup_that_is_running(store, bucket, monkeypatch
 
 
 def test_a_cleanup_that_died_holds_nobody_up_for_ever(bucket, monkeypatch):
-    target = UrlRemote(bucket)
+    target = BucketRemote(bucket)
     Mark(target).__enter__()
     monkeypatch.setattr(cleanup, "LEASE", 0.2)
     wait_for_cleanups(target)
@@ -117,7 +116,7 @@ def test_a_cleanup_that_died_holds_nobody_up_for_ever(bucket, monkeypatch):
 
 
 def test_a_cleanup_others_may_take_for_dead_removes_nothing(bucket, monkeypatch):
-    target = UrlRemote(bucket)
+    target = BucketRemote(bucket)
     with Mark(target) as mark:
         before = [file.path for file in target.listing(MARKS)]
         mark.renew()
@@ -142,7 +141,7 @@ def test_ages_are_the_servers(store, kit, tmp_path, bucket, monkeypatch, days):
 
 def test_segments_of_a_writer_removed_as_they_are_committed(kit, tmp_path, bucket, monkeypatch):
     """The segments are sent again before their only copy here is dropped."""
-    proteins, real = kit.proteins(40), outbox.commit
+    proteins, real = kit.proteins(40), uploads.commit
 
     def beside(target, new):
         lost = [f.path for top in ("share/sums", "embeddings") for f in target.listing(top)]
@@ -150,8 +149,8 @@ def test_segments_of_a_writer_removed_as_they_are_committed(kit, tmp_path, bucke
         target.remove(lost)
         return result
 
-    monkeypatch.setattr(outbox, "commit", beside)
-    with opened_store(bucket) as store:
+    monkeypatch.setattr(uploads, "commit", beside)
+    with open_store(bucket) as store:
         store.add_proteins(proteins)
         with store.writer(kit.provenance(), circumstances(), segment_bytes=10**9) as writer:
             for protein in proteins:
@@ -163,17 +162,17 @@ def test_segments_of_a_writer_removed_as_they_are_committed(kit, tmp_path, bucke
 
 
 def test_what_does_not_stay_is_an_error(store, bucket, monkeypatch):
-    monkeypatch.setattr(UrlRemote, "size", lambda *_: None)
+    monkeypatch.setattr(BucketRemote, "size", lambda *_: None)
     with pytest.raises(StoreError, match="did not arrive whole"):
         push(store, bucket)
 
 
 def test_where_no_store_is_nothing_is_removed(bucket, tmp_path):
     (tmp_path / "thesis").write_bytes(b"x")
-    UrlRemote(bucket).put("thesis.tex", tmp_path / "thesis")
+    BucketRemote(bucket).put("thesis.tex", tmp_path / "thesis")
     with pytest.raises(NotStoredError, match="no shared store"):
         remote_gc(bucket, older_than=0)
-    assert UrlRemote(bucket).size("thesis.tex") == 1
+    assert BucketRemote(bucket).size("thesis.tex") == 1
 
 
 def test_pushes_beside_cleanups_without_a_pause(store, kit, tmp_path, bucket):

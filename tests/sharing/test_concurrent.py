@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.sharing import arrival
-from sesstore.sharing.index import SegmentEntry, parse_index
+from sesstore.sharing.fetch import Reader, fetch_segment
+from sesstore.sharing.places import FolderRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
-from sesstore.sharing.reading import Reader
-from sesstore.sharing.remote import FolderRemote
+from sesstore.sharing.share_index import SegmentEntry, parse_index
 from sesstore.store import Store
 from sesstore.store.comparison import compare_stores
 from sesstore.store.integrity import verify
@@ -83,7 +82,7 @@ def fetch(remote: Path, entry: SegmentEntry, segment: Path, final: Path) -> int:
     index = parse_index((remote / "share/index.json").read_bytes(), "here")
     encoder = index.encoders[segment.parent.name]
     with ThreadPoolExecutor(8) as pool:
-        return arrival.fetch_segment(
+        return fetch_segment(
             Reader(FolderRemote(remote)),
             str(segment.relative_to(remote)),
             entry,

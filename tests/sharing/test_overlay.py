@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 
 from sesstore.errors import CorruptStoreError
 from sesstore.progress import SILENT
-from sesstore.sharing.catalogue import contents, search
+from sesstore.sharing.fetch import Reader
 from sesstore.sharing.overlay import Overlay
 from sesstore.sharing.pull import pull
-from sesstore.sharing.reading import Reader
-from sesstore.sharing.serve import Served, application
+from sesstore.sharing.serve.contents import contents, search
+from sesstore.sharing.serve.server import Served, application
 
 
 def spoil(path: Path) -> None:

@@ -14,10 +14,10 @@ from sesstore.errors import (
     NotStoredError,
     UnknownNameError,
 )
-from sesstore.sharing import arrival
+from sesstore.sharing import fetch
 from sesstore.sharing.pull import merge, pull
+from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
-from sesstore.sharing.wanted import Selection
 from sesstore.store import Store
 from sesstore.store.comparison import compare_stores
 from sesstore.store.integrity import verify
@@ -178,7 +178,7 @@ def test_an_interrupted_pull_goes_on(shared, tmp_path, file_server, monkeypatch)
     push(shared, str(shared.path))
     where = file_server(shared.path)
     mine = Store.create(tmp_path / "mine")
-    real, left = arrival._fetch_file, [12]
+    real, left = fetch._fetch_file, [12]
 
     def failing(reader, path, entry, place, advance):
         left[0] -= 1
@@ -188,13 +188,13 @@ def test_an_interrupted_pull_goes_on(shared, tmp_path, file_server, monkeypatch)
             raise OSError("the line is dead")
         return real(reader, path, entry, place, advance)
 
-    monkeypatch.setattr(arrival, "_fetch_file", failing)
+    monkeypatch.setattr(fetch, "_fetch_file", failing)
     with pytest.raises(OSError, match="dead"):
         pull(mine, where)
     assert verify(mine.path).ok
     unfinished = list(mine.path.glob("embeddings/*/.pull-*"))
     assert unfinished
-    monkeypatch.setattr(arrival, "_fetch_file", real)
+    monkeypatch.setattr(fetch, "_fetch_file", real)
     full = size_of(shared.path / "embeddings")
     report = pull(mine, where)
     assert report.bytes < full

@@ -7,10 +7,10 @@ import pytest
 import zarr
 
 from sesstore.errors import CorruptStoreError, InputError, StoreError
+from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
+from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
-from sesstore.sharing.urls import UrlRemote
-from sesstore.sharing.wanted import Selection
 from sesstore.store import Store
 from sesstore.store.compaction import compact
 from sesstore.store.comparison import compare_stores
@@ -96,7 +96,7 @@ def test_a_damaged_segment_is_not_sent(shared, bucket):
 
 
 def test_an_interrupted_push_goes_on(shared, tmp_path, bucket, monkeypatch):
-    real, left = UrlRemote.put, [10]
+    real, left = BucketRemote.put, [10]
 
     def failing(self, path, file):
         left[0] -= 1
@@ -104,10 +104,10 @@ def test_an_interrupted_push_goes_on(shared, tmp_path, bucket, monkeypatch):
             raise OSError("the line is dead")
         real(self, path, file)
 
-    monkeypatch.setattr(UrlRemote, "put", failing)
+    monkeypatch.setattr(BucketRemote, "put", failing)
     with pytest.raises(OSError, match="dead"):
         push(shared, bucket)
-    monkeypatch.setattr(UrlRemote, "put", real)
+    monkeypatch.setattr(BucketRemote, "put", real)
     push(shared, bucket)
     mine = Store.create(tmp_path / "mine")
     pull(mine, bucket)

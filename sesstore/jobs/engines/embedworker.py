@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...proteins import Protein
 from ...provenance import Provenance
-from ...sharing.home import opened_store
+from ...sharing.bucket import open_store
 from ..embed import device_of
 from ..writing import BackgroundWriter
 from .portions import Done
@@ -80,7 +80,7 @@ class EmbedWorker:
             The encoder here is not the driver's; says in what it differs.
         """
         order, enter = self._order, self._open.enter_context
-        store = enter(opened_store(order.where, create=False))
+        store = enter(open_store(order.where, create=False))
         self._encoder = order.make_encoder()
         order.provenance.fingerprint.check_same(self._encoder.fingerprint)
         made = {**order.circumstances, "device": device_of(self._encoder)}

@@ -1,0 +1,217 @@
+"""What a pull is asked for, and what its parts share: the selection, the stores and the report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import NotStoredError, StorageFullError, UnknownNameError
+from ..progress import Progress
+from ..proteins import DIGEST_BYTES
+from ..store import Store, layout
+from ..store.proteins import ProteinTable
+from ..tasks import Task
+from .bundle_records import id_number, read_id, read_protein
+from .fetch import Reader, rows_by_key
+from .share_index import EncoderEntry, Index
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to take; nothing named means everything.
+
+    Parameters
+    ----------
+    tasks : tuple of str
+        Only these tasks, and the proteins in them.
+    ids : tuple of str
+        Only the proteins of these ids or digests (64 hexadecimal digits).
+    plms : tuple of str, optional
+        Only these encoders, by name or the start of it or of a fingerprint; ``()`` for none.
+    sources : tuple of str, optional
+        Only tokens of these sources; ``()`` for none.
+    """
+
+    tasks: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    plms: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether all proteins are meant."""
+        return not self.tasks and not self.ids
+
+
+@dataclass
+class PullReport:
+    """What a pull did.
+
+    Parameters
+    ----------
+    source : str
+        Where it came from.
+    bytes : int
+        What came over the wire, index and footers too.
+    proteins, tokens, embeddings : int
+        Sequences, proteins with tokens, and embeddings that are new here.
+    segments, partial_segments : int
+        Segments that came whole, and segments that came in part.
+    tasks : list of str
+        Tasks that are new here.
+    conflicts : list of str
+        Tasks and tokens that are different here, and stay as they are here.
+    missing : int
+        Wanted proteins there are no embeddings of (for the encoder that lacks most).
+    """
+
+    source: str
+    bytes: int = 0
+    proteins: int = 0
+    tokens: int = 0
+    embeddings: int = 0
+    segments: int = 0
+    partial_segments: int = 0
+    tasks: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    missing: int = 0
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything was new."""
+        return bool(self.proteins or self.tokens or self.embeddings or self.tasks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class PullContext:
+    """One pull while it runs.
+
+    Parameters
+    ----------
+    store : Store
+        Where things go.
+    reader : Reader
+        Where they come from.
+    pool : Executor
+        Fetches several things at once.
+    progress : Progress
+    report : PullReport
+        What was done so far.
+    """
+
+    store: Store
+    reader: Reader
+    pool: Executor
+    progress: Progress
+    report: PullReport
+
+    def check_room(self, size: int, what: str) -> None:
+        """Raise `StorageFullError` unless the store has room for `size` bytes."""
+        free = shutil.disk_usage(self.store.path).free
+        if size > free:
+            raise StorageFullError(
+                f"{size:,} bytes of {what} would come, {free:,} are free at {self.store.path}. "
+                f"Free some space, or take less with --task, --ids, --plm or --source"
+            )
+
+    def lengths(self, digests: Iterable[bytes]) -> list[int]:
+        """Number of residues of each sequence, -1 where it is not known here."""
+        return ProteinTable(self.store.path / layout.PROTEINS).lengths(digests)
+
+
+def chosen_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, EncoderEntry]:
+    """Encoders that are meant; raises `UnknownNameError` for one that is not there."""
+    if plms is None:
+        return index.encoders
+    found = {}
+    for plm in plms:
+        fitting = fitting_encoders(index, plm)
+        if not fitting:
+            known = [e.provenance.fingerprint.encoder for e in index.encoders.values()]
+            raise UnknownNameError("encoder of the shared store", plm, known)
+        found.update(fitting)
+    return found
+
+
+def fitting_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
+    """Encoders of that name, or whose name or fingerprint starts with it; none if there are none.
+
+    A whole name goes before names that only start with it, as in a store.
+    """
+    asked = plm.lower()
+    found = {
+        folder: encoder
+        for folder, encoder in index.encoders.items()
+        if asked
+        and (
+            encoder.provenance.fingerprint.encoder.lower().startswith(asked)
+            or encoder.provenance.fingerprint.digest.startswith(asked)
+        )
+    }
+    exact = {f: e for f, e in found.items() if e.provenance.fingerprint.encoder.lower() == asked}
+    return exact or found
+
+
+def chosen_names(kind: str, known: Iterable[str], asked: Iterable[str] | None) -> list[str]:
+    """Tasks or sources that are meant; raises `UnknownNameError` for one that is not there."""
+    known = list(known)
+    if asked is None:
+        return known
+    for name in asked:
+        if name not in known:
+            raise UnknownNameError(f"{kind} of the shared store", name, known)
+    return list(asked)
+
+
+def digests_of_tasks(tasks: Iterable[Task]) -> set[bytes]:
+    """Digests of the proteins in some tasks."""
+    splits = [split.digests for task in tasks for split in task.splits.values()]
+    return {row.tobytes() for rows in splits for row in np.unique(rows, axis=0)}
+
+
+def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Executor) -> set[bytes]:
+    """Find the proteins that go by some ids.
+
+    Raises
+    ------
+    NotStoredError
+        Nothing there goes by one of them.
+    """
+    wanted = list(ids)
+    found = {name: _digest(name) for name in wanted}
+    names_only = {name for name, digest in found.items() if digest is None}
+    keys = {id_number(name) for name in names_only}
+    there: set[bytes] = {digest for digest in found.values() if digest is not None}
+    matched: set[str] = set()
+    for kind in ("proteins", "ids"):
+        for sha, bundle in index.of_kind(kind):
+            rows = rows_by_key(reader.footer(sha, bundle), keys)
+            for records in reader.records(sha, bundle, rows, pool):
+                for record in records:
+                    name = read_protein(record).id if kind == "proteins" else read_id(record)
+                    if name in names_only:
+                        there.add(record.digest)
+                        matched.add(name)
+    if missing := sorted(names_only - matched):
+        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+        raise NotStoredError(
+            f"{reader.remote.url} has no protein called {', '.join(missing[:5])}{more}. Take them "
+            f"out of the list"
+        )
+    return there
+
+
+def _digest(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if len(text) == 2 * DIGEST_BYTES else None
+    except ValueError:
+        return None

@@ -1,0 +1,312 @@
+"""Serve stores over HTTP, read-only: files with ranges, and a catalogue page.
+
+``/NAME/...`` is the published store NAME, so ``sesstore pull http://host:port/NAME`` works (with
+one store, without its name too); ``/`` is the catalogue of all. Only paths a published store can
+have are answered. With tokens, every request must carry one (``Authorization: Bearer TOKEN``, or as
+the password of Basic, which a browser asks for); all are compared in constant time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...errors import (
+    InputError,
+    MissingExtraError,
+    MissingFileError,
+    NotStoredError,
+    SesstoreError,
+    StoreAccessError,
+    StoreError,
+)
+from ...progress import SILENT, Progress
+from ...store import Store
+from .. import share_paths
+from ..overlay import Overlay
+from .catalogue_page import catalogue_page
+from .contents import contents, search, task_map
+
+try:
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import (
+        FileResponse,
+        HTMLResponse,
+        JSONResponse,
+        PlainTextResponse,
+        Response,
+    )
+    from starlette.routing import Route
+    from starlette.types import ASGIApp, Receive, Scope, Send
+except ImportError:
+    raise MissingExtraError("`sesstore serve`", "serve") from None
+
+_MOST_TOKEN = 1024
+_MOST_REMEMBERED = 256
+
+
+class Served(AbstractContextManager["Served"]):
+    """Stores that are being served, by name, and what was worked out about them.
+
+    Parameters
+    ----------
+    stores : sequence of Store
+        Each is called after its folder; two folders of one name get a number.
+    progress : Progress
+        Told how their records are collected.
+    """
+
+    def __init__(self, stores: Sequence[Store], *, progress: Progress = SILENT) -> None:
+        self.stores: dict[str, Overlay] = {}
+        for store in stores:
+            base = names_of(store.path)
+            name, number = base, 2
+            while name in self.stores:
+                name, number = f"{base}-{number}", number + 1
+            said: set[str] = set()
+            self.stores[name] = Overlay(
+                store, progress=progress, damaged=partial(_warn, progress, said)
+            )
+        self._known: dict[object, _Remembered] = {}
+        self._lock = threading.Lock()
+
+    def __exit__(self, *_: object) -> None:
+        for overlay in self.stores.values():
+            overlay.close()
+
+    def refresh(self) -> None:
+        """Collect what is to be served, so that the first request does not wait."""
+        for overlay in self.stores.values():
+            overlay.refresh()
+
+    def contents(self) -> dict[str, dict[str, Any]]:
+        """What each store holds, for the catalogue; without paths of this machine."""
+
+        def of(name: str, overlay: Overlay) -> dict[str, Any]:
+            work = partial(contents, overlay.store)
+            return {**self.remembered(overlay, "contents", work), "path": name}
+
+        return {name: of(name, overlay) for name, overlay in self.stores.items()}
+
+    def overlay(self, name: str) -> Overlay:
+        """Store of a name; with one store it needs none.
+
+        Raises
+        ------
+        MissingFileError
+            There is none.
+        """
+        if name not in self.stores:
+            raise MissingFileError(f"no store is called '{name}' here")
+        return self.stores[name]
+
+    def remembered(self, overlay: Overlay, what: object, work: Callable[[], Any]) -> Any:
+        """Result of some work, done once for a state of the store."""
+        overlay.refresh()
+        key, state = (overlay.url, what), overlay.state
+        with self._lock:
+            known = self._known.get(key)
+            if known is None or known.state != state:
+                if len(self._known) > _MOST_REMEMBERED:
+                    self._known.clear()
+                known = self._known[key] = _Remembered(state)
+        return known.result(work)
+
+
+class _Remembered:
+    """A result for one state of a store, worked out once; nobody waits for that of another."""
+
+    def __init__(self, state: object) -> None:
+        self.state = state
+        self._lock = threading.Lock()
+        self._result: Any = None
+
+    def result(self, work: Callable[[], Any]) -> Any:
+        with self._lock:
+            if self._result is None:
+                self._result = work()
+        return self._result
+
+
+def _warn(progress: Progress, said: set[str], problem: str) -> None:
+    """Say once what is damaged."""
+    if problem not in said:
+        said.add(problem)
+        progress.note(f"warning: not served, as it is damaged: {problem}")
+
+
+def names_of(path: Path) -> str:
+    """What a store is called in URLs: the name of its folder, as far as it can be."""
+    name = "".join(
+        c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.resolve().name
+    )
+    return name.lstrip(".-") or "store"
+
+
+def application(served: Served, tokens: Sequence[str] = ()) -> Any:
+    """ASGI application.
+
+    Parameters
+    ----------
+    served : Served
+        The stores.
+    tokens : sequence of str
+        Any one of them lets a request in; without any, everybody is let in.
+    """
+
+    def page(request: Request) -> Response:
+        shown = served.contents()
+        nonce = secrets.token_urlsafe(16)
+        html = catalogue_page(shown, str(request.base_url).rstrip("/"), nonce, bool(tokens))
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+            f"connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+            f"frame-ancestors 'none'"
+        )
+        return HTMLResponse(html, headers={"content-security-policy": policy})
+
+    def find(request: Request) -> Response:
+        overlay = served.overlay(request.path_params["store"])
+        return JSONResponse({"found": search(overlay.store, request.query_params.get("q", ""))})
+
+    def chart(request: Request) -> Response:
+        overlay = served.overlay(request.path_params["store"])
+        task, plm = request.query_params.get("task", ""), request.query_params.get("plm") or None
+        made = served.remembered(
+            overlay, ("map", task, plm), lambda: task_map(overlay.store, task, plm)
+        )
+        return JSONResponse(made)
+
+    def listing(request: Request) -> Response:
+        return JSONResponse(served.contents())
+
+    def file(request: Request) -> Response:
+        store, path = request.path_params["store"], request.path_params["path"]
+        if len(served.stores) == 1 and store not in served.stores:
+            store, path = next(iter(served.stores)), f"{store}/{path}"
+        if not share_paths.is_public(path):
+            return PlainTextResponse("there is nothing of that name\n", 404)
+        try:
+            place = served.overlay(store).place(path)
+            stat = place.stat()
+        except (NotStoredError, FileNotFoundError):
+            return PlainTextResponse("there is nothing of that name\n", 404)
+        moving = path == share_paths.INDEX
+        headers = {"cache-control": "no-cache" if moving else "max-age=31536000, immutable"}
+        kind = "application/json" if path.endswith(".json") else "application/octet-stream"
+        return FileResponse(place, stat_result=stat, media_type=kind, headers=headers)
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/catalogue.json", listing),
+            Route("/{store}/search", find),
+            Route("/{store}/map", chart),
+            Route("/{store}/{path:path}", file, methods=["GET"]),
+        ],
+        exception_handlers={SesstoreError: _say},
+    )
+    return _Guard(app, [token.encode() for token in tokens])
+
+
+def read_tokens(path: Path) -> list[str]:
+    """Read bearer tokens, one a line; ``#`` starts a comment.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such file.
+    InputError
+        It holds no token, or one is shorter than 16 letters.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"there is no file '{path}'")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not tokens:
+        raise InputError(f"'{path}' holds no token. Write one a line")
+    for token in tokens:
+        if len(token) < 16 or not all(33 <= ord(c) < 127 for c in token):
+            raise InputError(
+                f"a token in '{path}' is too short or has strange letters. Make one with: python "
+                f"-c 'import secrets; print(secrets.token_urlsafe(32))'"
+            )
+    return tokens
+
+
+async def _say(_: Request, problem: Exception) -> Response:
+    status = 404
+    if isinstance(problem, StoreAccessError):
+        status = 503
+    elif isinstance(problem, StoreError) and not isinstance(problem, LookupError):
+        status = 500
+    elif isinstance(problem, InputError) and not isinstance(problem, LookupError | OSError):
+        status = 400
+    said = str(problem)
+    if status == 503:
+        said = "it cannot be read at the moment; try again later"
+    elif status == 500:
+        said = "something stored here is not as it should be"
+    return JSONResponse({"error": said}, status)
+
+
+class _Guard:
+    """Lets in only who has a token, and says how to behave to browsers."""
+
+    def __init__(self, app: ASGIApp, tokens: list[bytes]) -> None:
+        self._app, self._tokens = app, tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def careful(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(message)
+
+        app: Callable[..., Awaitable[None]] = self._app
+        if scope["method"] not in ("GET", "HEAD"):
+            app = PlainTextResponse("this server can only be read\n", 405)
+        elif not self._lets_in(scope):
+            asks = {"www-authenticate": 'Basic realm="sesstore", charset="UTF-8"'}
+            app = PlainTextResponse("a token is needed\n", 401, headers=asks)
+        await app(scope, receive, careful)
+
+    def _lets_in(self, scope: Scope) -> bool:
+        if not self._tokens:
+            return True
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        found = _token_in(given)
+        allowed = False
+        for token in self._tokens:  # all of them, always: how long it takes says nothing
+            allowed |= hmac.compare_digest(token, found)
+        return allowed
+
+
+def _token_in(header: bytes) -> bytes:
+    kind, _, value = header.partition(b" ")
+    if len(value) > _MOST_TOKEN:
+        return b""
+    if kind.lower() == b"bearer":
+        return value.strip()
+    if kind.lower() == b"basic":
+        try:
+            return base64.b64decode(value, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return b""
+    return b""

@@ -1,0 +1,309 @@
+"""Stores whose home is object storage, against an S3 API server on localhost."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError, StoreError
+from sesstore.progress import SILENT
+from sesstore.provenance import circumstances
+from sesstore.sharing import share_paths, uploads
+from sesstore.sharing.bucket import open_store
+from sesstore.sharing.cache import cache_of
+from sesstore.sharing.cleanup import remote_gc
+from sesstore.sharing.commits import commit, fold, published
+from sesstore.sharing.object_storage import BucketRemote
+from sesstore.sharing.pull import pull
+from sesstore.sharing.share_index import Index
+from sesstore.store import Store
+from sesstore.store.comparison import compare_stores
+from sesstore.store.integrity import verify
+
+CHILD = """
+import sys
+import numpy as np
+from sesstore.provenance import Fingerprint, Provenance, circumstances
+from sesstore.proteins import Protein
+from sesstore.residues import Embedding
+from sesstore.sharing.bucket import open_store
+made = Provenance(Fingerprint("part", "ab" * 32, 6, "esm1b", "windows(1022,256)", "fp32"), 8)
+print("ready", flush=True)
+where, file, first, step = sys.argv[1:]
+proteins = [Protein(*line.split()) for line in open(file)][int(first)::int(step)]
+with open_store(where) as store:
+    store.add_proteins(proteins)
+    has = store.has_embeddings(made.fingerprint, [p.digest for p in proteins])
+    with store.writer(made, circumstances(), segment_bytes=6000) as writer:
+        for protein in (p for p, known in zip(proteins, has) if not known):
+            seed = int.from_bytes(protein.digest[:4], "big")
+            rows = np.random.default_rng(seed).standard_normal((len(protein), 8))
+            writer.add(Embedding(protein.digest, rows.astype(np.float16)))
+"""
+"""Embeds every so-manieth protein of a file, by an encoder made of chance: values by digest."""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
+
+
+def fill(store: Store, kit, proteins, segment_bytes: int = 10_000) -> None:
+    store.add_proteins(proteins)
+    with store.writer(kit.provenance(), circumstances(), segment_bytes=segment_bytes) as writer:
+        for protein in proteins:
+            writer.add(kit.embedding(protein, kit.provenance()))
+
+
+def pulled(bucket: str, path: Path) -> Store:
+    pull(path, bucket)
+    assert verify(path).ok
+    return Store.open(path)
+
+
+def test_written_to_s3_equals_written_to_disk(kit, tmp_path, bucket):
+    proteins = kit.proteins(60)
+    local = Store.create(tmp_path / "local")
+    with open_store(bucket) as store:
+        for one in (store, local):
+            fill(one, kit, proteins)
+            one.add_tokens([kit.tokens(p) for p in proteins[::2]], circumstances())
+            one.add_task(kit.task(proteins[:9]))
+        segments = len(published(BucketRemote(bucket)).encoders.popitem()[1].segments)
+        assert segments > 3
+        assert not list(store.path.glob("embeddings/*/2*"))
+    assert compare_stores(local, pulled(bucket, tmp_path / "mine")).same
+    assert BucketRemote(bucket).commits() == []
+    assert not list(cache_of(bucket).parent.glob("*.writing/*"))
+
+
+def test_what_is_there_is_known_and_read(kit, tmp_path, bucket):
+    proteins = kit.proteins(30)
+    with open_store(bucket) as store:
+        fill(store, kit, proteins[:20])
+        store.add_task(kit.task(proteins[:9]))
+        store.add_tokens([kit.tokens(p) for p in proteins[:5]], circumstances())
+    with open_store(bucket, create=False) as store:
+        has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
+        assert has.tolist() == [True] * 20 + [False] * 10
+        assert [p.fingerprint.encoder for p in store.encoders()] == ["enc"]
+        assert store.tasks() == ["toy"]
+        assert store.count_proteins() == 20
+        rows = [row.tobytes() for row in store.task("toy").splits["train"].digests]
+        assert {p.sequence for p in store.proteins(rows)} == {p.sequence for p in proteins[:9]}
+        assert store.find_id(proteins[3].id) == [proteins[3].digest]
+        assert len(list(store.tokens("alphafold2"))) == 5
+        assert store.add_tokens([kit.tokens(proteins[0], salt=1)], circumstances()) == 0
+        with pytest.raises(InputError, match="another task 'toy'"):
+            store.add_task(kit.task(proteins[:9], label=1))
+
+
+def test_another_width_is_refused_before_anything_is_sent(kit, bucket):
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(5))
+        with pytest.raises(FingerprintMismatchError, match="16 columns"):
+            store.writer(kit.provenance(dim=8), circumstances())
+
+
+def test_there_must_be_a_store_where_none_is_made(bucket):
+    with pytest.raises(NotStoredError, match="no shared store"), open_store(bucket, create=False):
+        pass
+
+
+def test_a_folder_is_opened_as_it_is(tmp_path):
+    with open_store(tmp_path / "new") as store:
+        assert type(store) is Store
+
+
+def test_commit_means_that_all_see_it(kit, bucket):
+    proteins, made = kit.proteins(4), kit.provenance()
+    with open_store(bucket) as store, store.writer(made, circumstances()) as writer:
+        for protein in proteins:
+            writer.add(kit.embedding(protein, made))
+        assert not published(BucketRemote(bucket)).encoders
+        name = writer.commit()
+        (encoder,) = published(BucketRemote(bucket)).encoders.values()
+        assert list(encoder.segments) == [name]
+
+
+def test_segments_of_several_threads_are_all_sent(kit, bucket):
+    proteins, made = kit.proteins(30), kit.provenance()
+    with (
+        open_store(bucket) as store,
+        store.writer(made, {}, segment_bytes=4_000) as writer,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        list(pool.map(lambda p: writer.add(kit.embedding(p, made)), proteins))
+    (encoder,) = published(BucketRemote(bucket)).encoders.values()
+    assert sorted(encoder.segments) == sorted(writer.committed)
+    assert len(writer.committed) > 3
+    assert sum(segment.proteins for segment in encoder.segments.values()) == 30
+
+
+def test_a_segment_that_cannot_be_sent_is_sent_by_the_next(kit, tmp_path, bucket, monkeypatch):
+    real, left = BucketRemote.put, [12]
+
+    def failing(self, path, file):
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoreError("the line is dead")
+        real(self, path, file)
+
+    proteins = kit.proteins(40)
+    monkeypatch.setattr(BucketRemote, "put", failing)
+    with pytest.raises(StoreError, match="dead"), open_store(bucket) as store:
+        fill(store, kit, proteins)
+    monkeypatch.setattr(BucketRemote, "put", real)
+    index = published(BucketRemote(bucket))
+    before = sum(s.proteins for e in index.encoders.values() for s in e.segments.values())
+    assert list(cache_of(bucket).parent.glob("*.writing/*"))
+    with open_store(bucket) as store:
+        has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
+        assert before < has.sum()
+    assert not list(cache_of(bucket).parent.glob("*.writing/*"))
+    assert verify(pulled(bucket, tmp_path / "mine").path).ok
+
+
+def run(*arguments: str) -> subprocess.Popen[bytes]:
+    child = subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+def test_three_parts_at_once_some_killed_equal_one_plain_run(kit, tmp_path, bucket):
+    """Two of the three are killed at random moments and run again."""
+    rng, proteins, file = random.Random(3), kit.proteins(300), tmp_path / "all"
+    file.write_text("".join(f"{p.id} {p.sequence}\n" for p in proteins))
+    parts = [run(bucket, str(file), str(i), "3") for i in range(3)]
+    for child in parts[:2]:
+        try:
+            child.wait(rng.uniform(0.05, 0.4))
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+    assert -signal.SIGKILL in [child.wait() for child in parts]
+    published(BucketRemote(bucket))  # sound, whatever was being written
+    again = [run(bucket, str(file), str(i), "3") for i in range(2)]
+    plain = run(str(tmp_path / "local"), str(file), "0", "1")
+    assert [child.wait() for child in [*again, plain]] == [0, 0, 0]
+    local, mine = Store.open(tmp_path / "local"), pulled(bucket, tmp_path / "mine")
+    assert compare_stores(local, mine).same
+    one, other = local.embeddings(), mine.embeddings()
+    assert len(one) == len(other) == len(proteins)
+    for protein in proteins:
+        np.testing.assert_array_equal(one.get(protein.digest), other.get(protein.digest))
+
+
+def test_leftovers_are_listed_and_removed(kit, tmp_path, bucket):
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(10))
+    target, junk = BucketRemote(bucket), tmp_path / "junk"
+    junk.write_bytes(b"x" * 100)
+    (folder,) = published(target).encoders
+    lost = share_paths.segment_path(folder, "20260101T000000000000-" + "0" * 16, "values/c.0.0")
+    target.put(lost, junk)
+    assert remote_gc(bucket, older_than=3600).removed == []
+    report = remote_gc(bucket, older_than=0, dry_run=True)
+    assert (report.removed, report.bytes) == ([lost], 100)
+    assert remote_gc(bucket, older_than=0).removed == [lost]
+    assert remote_gc(bucket, older_than=0).removed == []
+    assert verify(pulled(bucket, tmp_path / "mine").path).ok
+
+
+def test_folding_misses_nothing(kit, bucket):
+    """Records that come while others fold are folded later; nothing is lost, and order counts."""
+    target = BucketRemote(bucket)
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(20))
+    index = published(target)
+    (folder, encoder), *_ = index.encoders.items()
+    for name, segment in encoder.segments.items():
+        one = Index()
+        one.encoders[folder] = type(encoder)(encoder.provenance, {name: segment})
+        commit(target, one)
+    assert published(target).to_bytes() == index.to_bytes()
+    assert fold(target) == len(encoder.segments)
+    assert fold(target) == 0
+    assert published(target).to_bytes() == index.to_bytes()
+
+
+def leave_behind(kit, bucket: str, proteins, monkeypatch) -> Path:
+    """What a writer leaves that is killed before anything was sent: its scratch store."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise StoreError("killed")
+
+    def write() -> None:
+        made = kit.provenance()
+        with open_store(bucket) as store, store.writer(made, circumstances()) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, made))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BucketRemote, "put", dies)
+        with pytest.raises(StoreError, match="killed"):
+            write()
+    (folder,) = cache_of(bucket).parent.glob("*.writing/*")
+    return folder / "store"
+
+
+@pytest.mark.parametrize("file", ["values/c.0.0", "digests/c.0.0", "checksums.json", "zarr.json"])
+def test_a_leftover_that_is_damaged_is_not_sent(kit, tmp_path, bucket, monkeypatch, file):
+    """By a power cut, say. It is kept and said, and its proteins are not taken for embedded."""
+    proteins, notes = kit.proteins(10), Notes()
+    scratch = leave_behind(kit, bucket, proteins, monkeypatch)
+    (path,) = scratch.glob(f"embeddings/*/2*/{file}")
+    raw = bytearray(path.read_bytes())
+    raw[100] ^= 1
+    path.write_bytes(raw)
+    with open_store(bucket, progress=notes) as store:
+        has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
+        assert not has.any()
+        fill(store, kit, proteins)
+    assert any("damaged" in note and path.parent.name in note for note in notes.said)
+    assert not list(cache_of(bucket).parent.glob("*.writing/*"))
+    (kept,) = cache_of(bucket).parent.glob(f"*.damaged/*/store/embeddings/*/2*/{file}")
+    assert kept.read_bytes() == raw
+    assert len(pulled(bucket, tmp_path / "mine").embeddings()) == 10
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "proteins.lmdb"])
+def test_a_scratch_folder_that_is_damaged_holds_nobody_up(kit, tmp_path, bucket, monkeypatch, file):
+    proteins, notes = kit.proteins(10), Notes()
+    scratch = leave_behind(kit, bucket, proteins, monkeypatch)
+    Store.open(scratch).add_proteins(proteins)
+    size = (scratch / file).stat().st_size
+    (scratch / file).write_bytes(bytes(size))
+    with open_store(bucket, progress=notes) as store:
+        fill(store, kit, proteins)
+    assert any("damaged" in note for note in notes.said)
+    assert len(pulled(bucket, tmp_path / "mine").embeddings()) == 10
+
+
+def test_records_of_a_writer_are_taken_in_now_and_then(kit, bucket, monkeypatch):
+    """By how many it has sent, however many more were committed meanwhile."""
+    folds = []
+    monkeypatch.setattr(uploads, "_FOLD_AFTER", 3)
+    monkeypatch.setattr(uploads, "fold", folds.append)
+    proteins, made = kit.proteins(70), kit.provenance()
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        with store.writer(made, circumstances(), segment_bytes=5_000) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, made))
+        assert len(folds) == len(writer.committed) // 3 > 1
+
+
+class Notes:
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.note, self.stage = self.said.append, SILENT.stage

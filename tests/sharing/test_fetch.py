@@ -1,0 +1,331 @@
+"""Whoever shares may lie: nothing is written outside the store, and what is stored verifies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sesstore.errors import CorruptStoreError, SesstoreError, StoreError
+from sesstore.sharing import limits, share_paths
+from sesstore.sharing.places import FolderRemote
+from sesstore.sharing.publication import row_sum, sums_of_segment
+from sesstore.sharing.pull import pull
+from sesstore.sharing.pull_context import Selection
+from sesstore.store import Store, layout
+from sesstore.store.integrity import verify
+from sesstore.store.tasks import read_task
+from sesstore.tasks import Task
+
+
+def test_links_are_not_followed(forgery, tmp_path):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    segment = next(forgery.path.glob("embeddings/*/2*"))
+    shutil.move(segment / "values", secret / "values")
+    (segment / "values").symlink_to(secret / "values")
+    assert "leads out" in forgery.refused()
+    assert not list((tmp_path / "mine").glob(f"embeddings/*/{segment.name}"))
+
+
+def test_a_link_in_the_way_is_not_written_through(forgery, tmp_path):
+    """Somebody who can write into the cache must not redirect what is pulled."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    mine = Store.create(tmp_path / "mine")
+    segment = next(forgery.path.glob("embeddings/*/2*"))
+    folder = mine.path / segment.parent.relative_to(forgery.path)
+    folder.mkdir(parents=True)
+    shutil.copy(segment.parent / "zarr.json", folder)
+    (folder / f".pull-{segment.name}").symlink_to(elsewhere)
+    with pytest.raises((SesstoreError, OSError)):
+        pull(mine, str(forgery.path))
+    assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize("link", ["values", "values/c.0.0", "digests", "offsets/c.0"])
+def test_a_link_within_an_interrupted_pull_is_not_written_through(forgery, tmp_path, link):
+    """Neither as the last part of a file's path nor before it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "c.0.0").write_bytes(b"theirs")
+    mine = Store.create(tmp_path / "mine")
+    segment = next(forgery.path.glob("embeddings/*/2*"))
+    unfinished = mine.path / segment.parent.relative_to(forgery.path) / f".pull-{segment.name}"
+    place = unfinished / link
+    place.parent.mkdir(parents=True)
+    shutil.copy(segment.parent / "zarr.json", unfinished.parent)
+    place.symlink_to(elsewhere / "c.0.0" if "." in link else elsewhere)
+    with pytest.raises(StoreError, match="leads elsewhere by a link"):
+        pull(mine, str(forgery.path))
+    assert {file.name: file.read_bytes() for file in elsewhere.iterdir()} == {"c.0.0": b"theirs"}
+
+
+def test_changed_bytes_anywhere(forgery, tmp_path):
+    """One byte changed in any file that is fetched: found, and nothing bad is stored."""
+    rng = np.random.default_rng(0)
+    files = sorted(forgery.path.glob("embeddings/*/*/**/*.*")) + sorted(
+        forgery.path.glob("share/[bt]*/*")
+    )
+    files += [forgery.path / share_paths.INDEX]
+    for number, path in enumerate(rng.choice([f for f in files if f.is_file()], 25, replace=False)):
+        original = path.read_bytes()
+        changed = bytearray(original)
+        changed[rng.integers(len(changed))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        mine = tmp_path / f"mine{number}"
+        with pytest.raises(SesstoreError):
+            pull(mine, str(forgery.path))
+        path.write_bytes(original)
+        if mine.exists():
+            assert verify(mine).ok
+            shutil.rmtree(mine)
+
+
+def test_changed_bytes_of_parts(forgery, tmp_path):
+    rng = np.random.default_rng(0)
+    chosen = Selection(ids=("s0p3", "s0p60", "s0p150"), plms=("int",))
+    found = 0
+    for kind in ("values/c.0.0", "scales/c.0", "offsets/c.0", "digests/c.0.0", "values/zarr.json"):
+        for path in sorted(forgery.path.glob(f"embeddings/int-*/*/{kind}")):
+            original = path.read_bytes()
+            path.write_bytes(bytes(b ^ 1 for b in original))
+            try:
+                pull(tmp_path / "mine", str(forgery.path), chosen)
+            except SesstoreError:
+                found += 1
+            if (tmp_path / "mine").exists():
+                assert verify(tmp_path / "mine").ok
+                shutil.rmtree(tmp_path / "mine")
+            path.write_bytes(original)
+    for path in sorted((forgery.path / "share/sums").iterdir()):
+        path.write_bytes(rng.bytes(path.stat().st_size))
+    with pytest.raises(CorruptStoreError, match="sum"):
+        pull(tmp_path / "mine", str(forgery.path), chosen)
+    assert found >= 5
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("offsets/c.0", lambda raw: raw[::-1]),
+        ("offsets/c.0", lambda raw: np.frombuffer(raw, "<i8").clip(0, 3).tobytes()),
+        ("digests/c.0.0", lambda raw: raw[:32] * (len(raw) // 32)),
+        ("values/c.0.0", lambda raw: b"\xff\x7f" * (len(raw) // 2)),
+        ("values/zarr.json", lambda raw: raw.replace(b"16\n", b"99\n")),
+        ("values/zarr.json", lambda raw: b"{}"),
+        ("zarr.json", lambda raw: raw.replace(b"enc", b"cne")),
+        ("zarr.json", lambda raw: b"[" * 50_000),
+    ],
+)
+def test_a_sender_who_lies_well(forgery, file, change):
+    segment = forgery.segments()[0]
+    forgery.reseal(segment, file, change((segment / file).read_bytes()))
+    refused_whole = forgery.refused(Selection(plms=("enc",)))
+    assert "refused" in refused_whole
+
+
+@pytest.mark.parametrize("ids", [(), ("s0p0", "s0p1")], ids=["whole", "parts"])
+def test_embeddings_of_another_length_than_the_sequence(forgery, ids):
+    """Two digests exchanged: every hash fits, but not the sequences."""
+    segment = forgery.segments()[0]
+    raw = (segment / "digests/c.0.0").read_bytes()
+    forgery.reseal(segment, "digests/c.0.0", raw[32:64] + raw[:32] + raw[64:])
+    assert "another length" in forgery.refused(Selection(ids=ids, plms=("enc",)))
+
+
+def _of_values(change):
+    """A change of the metadata of values, whose JSON stays what it was otherwise."""
+
+    def changed(raw: bytes) -> bytes:
+        document = layout.parse(raw)
+        change(document)
+        return json.dumps(document).encode()
+
+    return changed
+
+
+def _shards_of(rows: int, chunk: int):
+    return lambda raw: layout.sharded_metadata(
+        tuple(layout.parse(raw)["shape"]), "float16", rows, chunk
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _of_values(lambda document: document.update(data_type="int16")),
+        _of_values(lambda document: document.update(shape=[document["shape"][0], 8])),
+        _of_values(lambda document: document.update(fill_value=1.0)),
+        _of_values(lambda document: document["codecs"][0]["configuration"]["codecs"].append({})),
+        _shards_of(0, 0),
+        _shards_of(-16, -16),
+        _shards_of(16, 32),
+        _shards_of(1 << 48, 16),
+    ],
+)
+def test_metadata_of_values_are_as_sesstore_writes_them_for_parts_too(forgery, change):
+    """What is read by ranges is never looked through as a whole segment is."""
+    for segment in forgery.segments():
+        file = "values/zarr.json"
+        forgery.reseal(segment, file, change((segment / file).read_bytes()))
+    said = forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
+    assert "not as sesstore writes them" in said
+
+
+def test_a_stream_that_never_ends(forgery, monkeypatch):
+    def endless(self, path, start=0):
+        if path == share_paths.INDEX:
+            yield (forgery.path / share_paths.INDEX).read_bytes()
+        while path != share_paths.INDEX:
+            yield bytes(1 << 16)
+
+    monkeypatch.setattr(FolderRemote, "stream", endless)
+    assert "refused" in forgery.refused()
+
+
+def test_more_than_there_is_room_for(forgery, tmp_path, monkeypatch):
+    import shutil as system
+
+    usage = system.disk_usage(tmp_path)
+    monkeypatch.setattr(system, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(StoreError, match="are free"):
+        pull(tmp_path / "mine", str(forgery.path))
+    assert not list((tmp_path / "mine").glob("embeddings/*/*2*"))
+
+
+def test_sums_tell_rows_apart():
+    assert row_sum(b"ab", b"c") != row_sum(b"ab", None)
+
+
+def task_in(raw: bytes, path) -> Task:
+    """The task a file holds."""
+    beside = path.with_name("toy.jsonl")
+    beside.write_bytes(raw)
+    found = read_task(beside)
+    beside.unlink()
+    return found
+
+
+def same_length_pair(segment) -> tuple[int, int]:
+    """Two proteins of a segment with equally many residues."""
+    offsets = np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")
+    lengths = np.diff(offsets).tolist()
+    first = next(i for i, n in enumerate(lengths) if n in lengths[i + 1 :])
+    return first, lengths.index(lengths[first], first + 1)
+
+
+@pytest.mark.parametrize("ids", [(), ("s0p3", "s0p60", "s0p150")], ids=["whole", "parts"])
+def test_digests_exchanged_behind_the_back_of_the_index(forgery, ids):
+    """All that the sender calculates himself fits, lengths too; only the index says otherwise."""
+    for segment in forgery.segments():
+        one, other = same_length_pair(segment)
+        path = segment / "digests/c.0.0"
+        rows = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, 32).copy()
+        rows[[one, other]] = rows[[other, one]]
+        forgery.reseal(segment, "digests/c.0.0", rows.tobytes(), index=False)
+    assert "not what the index says" in forgery.refused(Selection(ids=ids, plms=("enc",)))
+
+
+def test_other_values_behind_the_back_of_the_index(forgery):
+    segment = forgery.segments()[0]
+    values = (segment / "values/c.0.0").read_bytes()
+    forgery.reseal(segment, "values/c.0.0", bytes(2) + values[2:], index=False)
+    assert "not what the index says" in forgery.refused(Selection(plms=("enc",)))
+
+
+@pytest.mark.parametrize("encoder", ["enc", "int"])
+def test_values_that_are_not_finite_in_parts(forgery, encoder):
+    """With their sums made to fit."""
+    file = "values/c.0.0" if encoder == "enc" else "scales/c.0"
+    for segment in forgery.segments(encoder):
+        raw = (segment / file).read_bytes()
+        residues = int(np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")[-1])
+        size = residues * (32 if encoder == "enc" else 2)  # a shard's index follows
+        forgery.reseal(segment, file, b"\xff\x7f" * (size // 2) + raw[size:])
+        sums = sums_of_segment(segment)
+        (forgery.path / share_paths.sums_path(segment.name)).write_bytes(sums)
+    chosen = Selection(ids=("s0p3", "s0p60"), plms=(encoder,))
+    assert "not finite" in forgery.refused(chosen)
+
+
+@pytest.mark.parametrize("change", [lambda raw: raw[:-16], lambda raw: raw + bytes(16)])
+def test_more_or_fewer_sums_than_proteins(forgery, change):
+    for segment in forgery.segments():
+        path = forgery.path / share_paths.sums_path(segment.name)
+        path.write_bytes(change(path.read_bytes()))
+    forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
+
+
+OFFSETS = [
+    lambda raw: np.r_[-3, raw[1:]],
+    lambda raw: np.r_[1, raw[1:]],
+    lambda raw: raw + 1,
+    lambda raw: np.where(np.arange(len(raw)) == len(raw) - 1, raw + 1, raw),
+    lambda raw: np.where(np.arange(len(raw)) == 5, raw[4], raw),
+    lambda raw: np.where(np.arange(len(raw)) == 5, raw[7], raw),
+    lambda raw: np.where(np.arange(len(raw)) == 5, -(2**63), raw),
+    # Steps that are upwards only as long as nobody sees them overflow.
+    lambda raw: np.r_[0, 2**62, -(2**63) + 2, -(2**62), raw[4:]],
+]
+
+
+@pytest.mark.parametrize("change", OFFSETS)
+@pytest.mark.parametrize("ids", [(), ("s0p3", "s0p60", "s0p150")], ids=["whole", "parts"])
+def test_offsets_that_do_not_grow(forgery, change, ids):
+    for segment in forgery.segments():
+        raw = np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")
+        forgery.reseal(segment, "offsets/c.0", change(raw).astype("<i8").tobytes())
+    assert "grow" in forgery.refused(Selection(ids=ids, plms=("enc",)))
+
+
+def test_another_task_behind_the_back_of_the_index(forgery):
+    """Of the same size, and sound in itself."""
+    (path,) = (forgery.path / "share/tasks").iterdir()
+    raw = path.read_bytes()
+    document = forgery.index()
+    store = Store.create(forgery.path.with_name("other"))
+    store.add_task(replace(task_in(raw, path), monitor="mcc", metrics=("mcc",), citation="x" * 5))
+    other = (store.path / "tasks/toy.jsonl").read_bytes()
+    path.write_bytes(other)
+    document["tasks"]["toy"]["bytes"] = len(other)
+    forgery.replace_index(document)
+    assert "not what the index says" in forgery.refused(Selection(plms=(), sources=()))
+
+
+def test_what_is_wrong_of_an_interrupted_pull_is_fetched_again(forgery, tmp_path):
+    """A file that is as long as it must be, one that is too long, one that is another's start."""
+    mine = Store.create(tmp_path / "mine")
+    segment = forgery.segments()[0]
+    folder = mine.path / segment.parent.relative_to(forgery.path)
+    folder.mkdir()
+    shutil.copy(segment.parent / "zarr.json", folder)
+    left = folder / f".pull-{segment.name}"
+    (left / "values").mkdir(parents=True)
+    (left / "digests").mkdir()
+    values = (segment / "values/c.0.0").read_bytes()
+    (left / "values/c.0.0").write_bytes(values[:-1] + bytes([values[-1] ^ 1]))
+    (left / "digests/c.0.0").write_bytes((segment / "digests/c.0.0").read_bytes() + b"x")
+    (left / "values/zarr.json").write_bytes((segment / "values/zarr.json").read_bytes()[:50])
+    report = pull(mine, str(forgery.path), Selection(plms=("enc",)))
+    assert report.embeddings == 200
+    assert verify(mine.path).ok
+
+
+def test_one_protein_of_an_impossible_size(forgery, monkeypatch):
+    monkeypatch.setattr(limits, "PROTEIN_BYTES", 100)
+    chosen = Selection(ids=("s0p3", "s0p60", "s0p150"), plms=("enc",))
+    assert "larger than one may be" in forgery.refused(chosen)
+
+
+def test_fewer_files_than_the_metadata_say(forgery):
+    """Parts are looked for in the file the metadata point to, not in one that is not listed."""
+    for segment in forgery.segments():
+        raw = layout.parse((segment / "values/zarr.json").read_bytes())
+        shape = tuple(raw["shape"])
+        few = layout.sharded_metadata(shape, "float16", 16, 16)
+        forgery.reseal(segment, "values/zarr.json", few)
+    assert "fewer files" in forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
