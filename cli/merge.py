@@ -12,10 +12,10 @@ from .pull import say_pull
 
 
 @click.command("merge")
-@click.argument("others", metavar="STORE...", nargs=-1, required=True)
+@click.argument("sources", metavar="STORE...", nargs=-1, required=True)
 @store_option
 @output_options
-def command(others: tuple[str, ...], store_path: Path, output: Output) -> None:
+def command(sources: tuple[str, ...], store_path: Path, output: Output) -> None:
     """Take into the store everything that other stores have: set union.
 
     The others are not changed. A task or tokens that are different here stay as they are, are
@@ -28,10 +28,10 @@ def command(others: tuple[str, ...], store_path: Path, output: Output) -> None:
     from sesstore.sharing.pull import merge
     from sesstore.store import Store
 
-    found = [Store.open(other) for other in others]
+    stores = [Store.open(path) for path in sources]
     reports = []
-    for other in found:
-        report = merge(store_path, other, progress=output)
+    for store in stores:
+        report = merge(store_path, store, progress=output)
         say_pull(report, output)
         reports.append(report.to_json())
     output.result({"merged": reports})

@@ -47,11 +47,11 @@ def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> 
     create : bool
         Make it if there is none.
     """
-    return click.get_current_context().with_resource(_opened(store_path, output, create))
+    return click.get_current_context().with_resource(_open(store_path, output, create))
 
 
 @contextmanager
-def _opened(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
+def _open(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
     from sesstore.sharing.bucket import open_store
     from sesstore.sharing.cache import url_of
     from sesstore.store.files import check_writable

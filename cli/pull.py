@@ -13,11 +13,11 @@ from .output import Output, size
 if TYPE_CHECKING:
     from sesstore.sharing.pull_context import PullReport
 
-_SHOWN = 5
+_CONFLICT_LINES = 5
 
 
 @click.command("pull")
-@click.argument("where", metavar="URL")
+@click.argument("address", metavar="URL")
 @click.option("--task", "tasks", multiple=True, help="Only this task and its proteins; repeatable.")
 @click.option(
     "--ids",
@@ -29,7 +29,7 @@ _SHOWN = 5
 @store_option
 @output_options
 def command(
-    where: str,
+    address: str,
     tasks: tuple[str, ...],
     ids: Path | None,
     plms: tuple[str, ...] | None,
@@ -54,7 +54,7 @@ def command(
     from sesstore.sharing.pull_context import Selection
 
     listed = tuple(read_ids(ids)) if ids else ()
-    report = pull(store_path, where, Selection(tasks, listed, plms, sources), progress=output)
+    report = pull(store_path, address, Selection(tasks, listed, plms, sources), progress=output)
     say_pull(report, output)
     output.result(report.to_json())
     if report.conflicts:
@@ -71,7 +71,7 @@ def say_pull(report: PullReport, output: Output) -> None:
     )
     if report.missing:
         output.line(f"  {report.missing:,} proteins have no embedding there: `sesstore embed`")
-    for name in report.conflicts[:_SHOWN]:
+    for name in report.conflicts[:_CONFLICT_LINES]:
         output.line(f"  {name} is different here, and stays as it is here")
-    if len(report.conflicts) > _SHOWN:
-        output.line(f"  and {len(report.conflicts) - _SHOWN:,} more (see --json)")
+    if len(report.conflicts) > _CONFLICT_LINES:
+        output.line(f"  and {len(report.conflicts) - _CONFLICT_LINES:,} more (see --json)")

@@ -11,10 +11,10 @@ from .output import Output, size
 
 
 @click.command("push")
-@click.argument("where", metavar="URL")
+@click.argument("address", metavar="URL")
 @store_option
 @output_options
-def command(where: str, store_path: Path, output: Output) -> None:
+def command(address: str, store_path: Path, output: Output) -> None:
     """Bring to URL everything the store has and it has not.
 
     URL is a folder (it becomes a store, and any web server can hand it out), or s3://bucket/prefix,
@@ -30,7 +30,7 @@ def command(where: str, store_path: Path, output: Output) -> None:
     from sesstore.sharing.push import push
     from sesstore.store import Store
 
-    report = push(Store.open(store_path), where, progress=output)
+    report = push(Store.open(store_path), address, progress=output)
     output.line(
         f"{report.to}: {size(report.bytes)} moved; new there: {report.segments:,} segments, "
         f"{report.bundles:,} bundles of sequences and tokens, {report.tasks:,} tasks"

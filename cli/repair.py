@@ -13,7 +13,7 @@ from .output import Output, size
 if TYPE_CHECKING:
     from sesstore.store.repair import RepairReport
 
-_SHOWN = 10
+_MAX_NAMES = 10
 
 
 @click.command("repair")
@@ -52,9 +52,9 @@ def command(source: Path | None, quick: bool, store_path: Path, output: Output) 
     if source is not None or quick:
         raise click.UsageError("--from and --quick are for a store in object storage")
     report = repair(store_path, progress=output)
-    for what, names in (("set aside", report.set_aside), ("rebuilt", report.rebuilt)):
+    for fate, names in (("set aside", report.set_aside), ("rebuilt", report.rebuilt)):
         for name in names:
-            output.line(f"{what}: {name}")
+            output.line(f"{fate}: {name}")
     _say_lost(report, output)
     for problem in report.failed:
         output.line(f"not repaired, and left as it was: {problem}")
@@ -114,8 +114,10 @@ def _say_lost(report: RepairReport, output: Output) -> None:
         output.line(f"{number} records of {name} are lost and cannot be named: add them again")
 
 
-def _list(output: Output, what: str, names: list[str]) -> None:
+def _list(output: Output, headline: str, names: list[str]) -> None:
     if names:
-        shown = ", ".join(name[:64] for name in names[:_SHOWN])
-        more = f" and {len(names) - _SHOWN:,} more (see --json)" if len(names) > _SHOWN else ""
-        output.line(f"{len(names):,} {what}: {shown}{more}")
+        listing = ", ".join(name[:64] for name in names[:_MAX_NAMES])
+        remainder = (
+            f" and {len(names) - _MAX_NAMES:,} more (see --json)" if len(names) > _MAX_NAMES else ""
+        )
+        output.line(f"{len(names):,} {headline}: {listing}{remainder}")

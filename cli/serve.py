@@ -46,7 +46,7 @@ def command(
       sesstore serve /data/yeast /data/human --host 0.0.0.0 --tokens tokens.txt
     """
     from sesstore.errors import MissingExtraError
-    from sesstore.sharing.serve.server import Served, application, read_tokens
+    from sesstore.sharing.serve.server import StoreServer, application, read_tokens
     from sesstore.store import Store
 
     try:
@@ -55,21 +55,21 @@ def command(
         raise MissingExtraError("`sesstore serve`", "serve") from None
 
     tokens = read_tokens(token_file) if token_file else []
-    opened = [Store.open(path) for path in stores or (store_path,)]
-    with Served(opened, progress=output) as served:
-        served.refresh()
+    local_stores = [Store.open(path) for path in stores or (store_path,)]
+    with StoreServer(local_stores, progress=output) as server:
+        server.refresh()
         listener = _bound(host, port)
-        shown, port = ("localhost" if host in _LOCAL else host), listener.getsockname()[1]
+        hostname, port = ("localhost" if host in _LOCAL else host), listener.getsockname()[1]
         if host not in _LOCAL and not tokens:
             output.note(f"warning: anybody who reaches {host} can read all of it. Use --tokens")
-        urls = [f"http://{shown}:{port}/{name}" for name in served.stores]
-        output.line(f"catalogue: http://{shown}:{port}/")
+        urls = [f"http://{hostname}:{port}/{name}" for name in server.stores]
+        output.line(f"catalogue: http://{hostname}:{port}/")
         for url in urls:
             output.line(f"  sesstore pull {url}")
-        output.result({"url": f"http://{shown}:{port}/", "stores": urls})
+        output.result({"url": f"http://{hostname}:{port}/", "stores": urls})
         sys.stdout.flush()
         config = uvicorn.Config(
-            application(served, tokens),
+            application(server, tokens),
             log_level="warning",
             server_header=False,
             timeout_keep_alive=30,

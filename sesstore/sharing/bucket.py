@@ -32,7 +32,7 @@ from .uploads import send_records, send_segment
 
 @contextmanager
 def open_store(
-    where: Path | str, *, create: bool = True, progress: Progress = SILENT
+    address: Path | str, *, create: bool = True, progress: Progress = SILENT
 ) -> Iterator[Store]:
     """Open a store for writing: a folder, or a URL (``s3://``, ``gs://``, ``az://``).
 
@@ -43,7 +43,7 @@ def open_store(
 
     Parameters
     ----------
-    where : path or str
+    address : path or str
         Folder or URL.
     create : bool
         Make it if there is none.
@@ -62,17 +62,17 @@ def open_store(
     StoreError
         It cannot be reached.
     """
-    if not is_url(str(where)):
-        yield Store.open(as_folder(str(where)), create=create)
+    if not is_url(str(address)):
+        yield Store.open(as_folder(str(address)), create=create)
         return
-    target = BucketRemote(str(where))
+    target = BucketRemote(str(address))
     if create:
         published(target)  # raises where it cannot be reached, or is not as it must be
     else:
         Reader(target).index()
     root = cache_of(target.url)
     root = root.with_name(f"{root.name}.writing")
-    _send_left(target, root, progress)
+    _send_remains(target, root, progress)
     with _scratch(root) as folder:
         store = BucketStore(Store.create(folder / "store"), target, progress)
         try:
@@ -101,7 +101,7 @@ def _scratch(root: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _send_left(target: Target, root: Path, progress: Progress) -> None:
+def _send_remains(target: Target, root: Path, progress: Progress) -> None:
     """Send what killed writers of this machine committed and did not send; remove their folders.
 
     What a power cut damaged of it is not sent, is kept beside, and is said.

@@ -46,7 +46,7 @@ class BucketStore(Store):
         super().__init__(scratch.path, scratch.attributes)
         self._target, self._progress = target, progress
         self._index = published(target)
-        self._taken: set[str] = set()
+        self._fetches: set[str] = set()
         self._digests: dict[tuple[str, str], NDArray[np.uint8]] = {}
         self._changed = False
 
@@ -93,42 +93,42 @@ class BucketStore(Store):
     def proteins(self, digests: Iterable[bytes] | None = None) -> Iterator[Protein]:
         """Yield the proteins of some digests, in their order, or all; raises `NotStoredError`."""
         if digests is None:
-            self._take_proteins()
+            self._fetch_proteins()
             return super().proteins()
-        wanted = list(digests)
-        if -1 in self._proteins.lengths(wanted):
-            self._take_proteins()
-        return super().proteins(wanted)
+        digest_list = list(digests)
+        if -1 in self._proteins.lengths(digest_list):
+            self._fetch_proteins()
+        return super().proteins(digest_list)
 
     def count_proteins(self) -> int:
         """Return how many sequences the store knows."""
-        self._take_proteins()
+        self._fetch_proteins()
         return super().count_proteins()
 
     def knows(self, digests: Iterable[bytes]) -> list[bool]:
         """Whether the store knows the sequences of some digests."""
-        self._take_proteins()
+        self._fetch_proteins()
         return super().knows(digests)
 
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under an id; empty if there are none."""
-        self._take_proteins()
+        self._fetch_proteins()
         return super().find_id(id)
 
     def names(self) -> Iterator[tuple[str, bytes]]:
         """Yield every id with the digest of its sequence."""
-        self._take_proteins()
+        self._fetch_proteins()
         return super().names()
 
-    def _take_proteins(self) -> None:
-        self._take("proteins", Selection(plms=(), sources=()))
+    def _fetch_proteins(self) -> None:
+        self._fetch("proteins", Selection(plms=(), sources=()))
 
-    def _take(self, what: str, selection: Selection) -> None:
+    def _fetch(self, contents: str, selection: Selection) -> None:
         """Fetch something into the scratch folder, once."""
-        if what not in self._taken and (self._index.bundles or self._index.tasks):
+        if contents not in self._fetches and (self._index.bundles or self._index.tasks):
             plain = Store(self.path, self.attributes)
             pull(plain, self._target.url, selection, progress=self._progress)
-        self._taken.add(what)
+        self._fetches.add(contents)
 
     # Embeddings
 
@@ -136,7 +136,7 @@ class BucketStore(Store):
         """Provenance of every encoder there."""
         return [encoder.provenance for encoder in self._index.encoders.values()]
 
-    def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
+    def embeddings(self, encoder: Fingerprint | str | None = None) -> Embeddings:
         """Refuse: values in object storage are read through a copy."""
         raise InputError(
             f"embeddings in {self._target.url} are read from a copy of what is needed: give the "
@@ -147,7 +147,7 @@ class BucketStore(Store):
         self, fingerprint: Fingerprint, digests: Iterable[bytes]
     ) -> NDArray[np.bool_]:
         """Whether each protein is embedded there now; fetches the digests, not the values."""
-        wanted = as_rows(digests)
+        rows = as_rows(digests)
         reader, index = Reader(self._target), published(self._target)
         places = [
             (folder, name)
@@ -161,7 +161,7 @@ class BucketStore(Store):
             self._digests.update(zip(new, fetched, strict=True))
         parts = [self._digests[place] for place in places]
         stored = np.concatenate(parts) if parts else np.empty((0, DIGEST_BYTES), np.uint8)
-        return DigestIndex(stored).find(wanted) >= 0
+        return DigestIndex(stored).find(rows) >= 0
 
     def writer(
         self,
@@ -200,7 +200,7 @@ class BucketStore(Store):
 
     def tokens(self, source: str) -> Tokens:
         """Fetch and open the tokens of one source; raises `UnknownNameError`."""
-        self._take_tokens(source)
+        self._fetch_tokens(source)
         return super().tokens(source)
 
     def add_tokens(
@@ -213,12 +213,12 @@ class BucketStore(Store):
         """Store tokens; parts that are stored there already stay as they are unless `replace`."""
         self._changed, listed = True, list(items)
         for source in {item.source for item in listed}:
-            self._take_tokens(source)
+            self._fetch_tokens(source)
         return super().add_tokens(listed, circumstances, replace=replace)
 
-    def _take_tokens(self, source: str) -> None:
+    def _fetch_tokens(self, source: str) -> None:
         if source in self._index.sources():
-            self._take(f"tokens {source}", Selection(plms=(), sources=(source,)))
+            self._fetch(f"tokens {source}", Selection(plms=(), sources=(source,)))
 
     # Tasks
 
@@ -228,7 +228,7 @@ class BucketStore(Store):
 
     def task(self, name: str) -> Task:
         """Fetch a task with its proteins; raises `UnknownNameError`."""
-        self._take_task(name)
+        self._fetch_task(name)
         return super().task(name)
 
     def add_task(self, task: Task) -> None:
@@ -239,7 +239,7 @@ class BucketStore(Store):
         InputError
             There is another one of that name; published tasks are not replaced.
         """
-        self._take_task(task.name)
+        self._fetch_task(task.name)
         if task.name in self.tasks():
             if super().task(task.name).data_digest != task.data_digest:
                 raise InputError(
@@ -250,6 +250,6 @@ class BucketStore(Store):
         self._changed = True
         super().add_task(task)
 
-    def _take_task(self, name: str) -> None:
+    def _fetch_task(self, name: str) -> None:
         if name in self._index.tasks:
-            self._take(f"task {name}", Selection(tasks=(name,), plms=(), sources=()))
+            self._fetch(f"task {name}", Selection(tasks=(name,), plms=(), sources=()))

@@ -66,15 +66,15 @@ def id_records(store: Store) -> Iterator[Record]:
     database = open_database(path)
     if database is None:
         return
-    found = []
+    pairs = []
     with database.read() as txn:
         for key, stored in txn.cursor(database.tables["ids"]):
             digest = unchecked(key, stored, path)
             first = txn.get(digest, b"", db=database.tables["names"])
             if unchecked(digest, first, path) != key:
                 with suppress(UnicodeDecodeError):
-                    found.append((bytes(digest), bytes(key).decode()))
-    for digest, name in sorted(found):
+                    pairs.append((bytes(digest), bytes(key).decode()))
+    for digest, name in sorted(pairs):
         data = canonical_json({"id": name}).encode()
         yield Record(digest, data, id_number(name))
 
@@ -84,24 +84,24 @@ def token_records(tokens: Tokens, digests: Iterable[bytes] | None = None) -> Ite
     database = open_database(tokens.path)
     if database is None:
         return
-    for item in tokens if digests is None else _some(tokens, digests):
+    for item in tokens if digests is None else _tokens_of(tokens, digests):
         with database.read() as txn:
             meta = read_meta(database, txn, item.digest)
         if meta is not None:
             yield Record(item.digest, _token_data(item, meta["by"]))
 
 
-def _some(tokens: Tokens, digests: Iterable[bytes]) -> Iterator[StructureTokens]:
+def _tokens_of(tokens: Tokens, digests: Iterable[bytes]) -> Iterator[StructureTokens]:
     remaining = iter(digests)
     while batch := list(islice(remaining, 1024)):
         yield from (item for item in tokens.get_all(batch) if item is not None)
 
 
-def _token_data(item: StructureTokens, made: dict[str, str]) -> bytes:
+def _token_data(item: StructureTokens, makers: dict[str, str]) -> bytes:
     arrays = dict(item.codes)
     if item.plddt is not None:
         arrays[PLDDT] = np.atleast_2d(item.plddt)
-    parts = {name: [len(codes), made[name]] for name, codes in arrays.items()}
+    parts = {name: [len(codes), makers[name]] for name, codes in arrays.items()}
     head = canonical_json({"length": len(item), "parts": parts}).encode()
     return head + b"\n" + b"".join(arrays[name].tobytes() for name in sorted(arrays))
 
@@ -161,9 +161,9 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
     """
     raw_head, _, body = record.data.partition(b"\n")
     head = _json(raw_head, {"length", "parts"})
-    found = ArrivedTokens()
+    arrival = ArrivedTokens()
     try:
-        length, done = head["length"], 0
+        length, start = head["length"], 0
         by_maker: dict[str, dict[str, Any]] = {}
         for name in sorted(head["parts"]):
             conformers, maker = head["parts"][name]
@@ -172,11 +172,11 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
             dtype = np.dtype(np.uint8) if name == PLDDT else ALPHABETS[name].dtype
             if not (type(conformers) is int and type(length) is int) or min(conformers, length) < 1:
                 raise refusal("tokens of no size")
-            stop = done + conformers * length * dtype.itemsize
-            codes = np.frombuffer(body[done:stop], dtype).reshape(conformers, length)
+            stop = start + conformers * length * dtype.itemsize
+            codes = np.frombuffer(body[start:stop], dtype).reshape(conformers, length)
             by_maker.setdefault(maker, {})[name] = codes
-            done = stop
-        if done != len(body) or not by_maker:
+            start = stop
+        if start != len(body) or not by_maker:
             raise refusal("tokens of another size than they say")
         for maker, parts in by_maker.items():
             plddt = parts.pop(PLDDT, None)
@@ -184,10 +184,10 @@ def read_tokens(record: Record, source: str, makers: dict[str, dict[str, Any]]) 
                 raise refusal("pLDDT beyond 100")
             tool = makers[maker]["tool"]
             row = None if plddt is None else plddt[0]
-            found.parts[maker] = StructureTokens(record.digest, source, parts, row, tool)
+            arrival.parts[maker] = StructureTokens(record.digest, source, parts, row, tool)
     except (InputError, LookupError, TypeError, ValueError, AttributeError) as problem:
         raise refusal(f"tokens cannot be read ({problem})") from None
-    return found
+    return arrival
 
 
 def check_makers(value: Any) -> dict[str, dict[str, Any]]:

@@ -37,7 +37,7 @@ CUT_BYTES = 256 << 20
 SUM_BYTES = 16
 _MAGIC = b"SESB0001"
 _HEAD = struct.Struct("<8sQQ")
-_EACH = 32 + 8 + 8 + SUM_BYTES
+_FOOTER_ROW_BYTES = 32 + 8 + 8 + SUM_BYTES
 
 
 def sum_of(data: bytes | memoryview) -> bytes:
@@ -126,18 +126,18 @@ def write_bundles(
     """
     remaining = iter(records)
     while (first := next(remaining, None)) is not None:
-        beside = folder / f".{kind}-{name}"
-        with system_errors(beside), beside.open("wb") as file:
+        temporary = folder / f".{kind}-{name}"
+        with system_errors(temporary), temporary.open("wb") as file:
             total = sha256()
             digests, keys, ends, sums = [], [], [], []
-            done = 0
-            for record in _some(first, remaining):
+            end = 0
+            for record in _bundle_records(first, remaining):
                 file.write(record.data)
                 total.update(record.data)
-                done += len(record.data)
+                end += len(record.data)
                 digests.append(record.digest)
                 keys.append(record.key)
-                ends.append(done)
+                ends.append(end)
                 sums.append(sum_of(record.data))
             text = canonical_json(makers).encode()
             footer = b"".join(
@@ -153,14 +153,14 @@ def write_bundles(
             file.write(footer)
             total.update(footer)
         entry = BundleEntry(
-            kind, name, done + len(footer), len(footer), len(ends), sha256(footer).hexdigest()
+            kind, name, end + len(footer), len(footer), len(ends), sha256(footer).hexdigest()
         )
         path = folder / total.hexdigest()
-        beside.rename(path)
+        temporary.rename(path)
         yield path.name, entry, path
 
 
-def _some(first: Record, remaining: Iterator[Record]) -> Iterator[Record]:
+def _bundle_records(first: Record, remaining: Iterator[Record]) -> Iterator[Record]:
     """Yield the records of one bundle: as many as it may hold, or until it is large."""
     size, record = 0, first
     for count in range(1, limits.BUNDLE_RECORDS + 1):
@@ -195,7 +195,7 @@ def parse_footer(raw: bytes, entry: BundleEntry) -> Footer:
     if (
         magic != _MAGIC
         or count != entry.records
-        or len(raw) != _HEAD.size + text_bytes + count * _EACH
+        or len(raw) != _HEAD.size + text_bytes + count * _FOOTER_ROW_BYTES
     ):
         raise refusal("a bundle's footer is not as it must be")
     try:

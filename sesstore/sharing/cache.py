@@ -19,27 +19,27 @@ from .fetch import Reader
 from .overlay import open_place
 from .places import is_url
 from .pull import pull
-from .pull_context import Selection, fitting_encoders
+from .pull_context import Selection, match_encoders
 
 
-def cache_of(where: str) -> Path:
+def cache_of(address: str) -> Path:
     """Folder of the copy of a remote store: under ``SESSTORE_CACHE``, or the user's cache."""
-    named = os.environ.get("SESSTORE_CACHE")
+    cache_root = os.environ.get("SESSTORE_CACHE")
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesstore"
-    plain = where.rstrip("/")
+    plain = address.rstrip("/")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:60]
     digest = sha256(plain.encode()).hexdigest()[:12]
-    return (Path(named) if named else root) / "stores" / f"{readable}-{digest}"
+    return (Path(cache_root) if cache_root else root) / "stores" / f"{readable}-{digest}"
 
 
 def remote_store(
-    where: str, task: str, plm: str | None = None, *, progress: Progress = SILENT
+    address: str, task: str, plm: str | None = None, *, progress: Progress = SILENT
 ) -> Store:
     """Return a store of this machine with what a task needs of a remote one.
 
     Parameters
     ----------
-    where : str
+    address : str
         URL of the remote store.
     task : str
         The task.
@@ -54,22 +54,22 @@ def remote_store(
     StoreError
         The remote cannot be reached, and there is no copy with the task.
     """
-    path = cache_of(where)
+    path = cache_of(address)
     try:
-        with open_place(where) as remote:
+        with open_place(address) as remote:
             index = Reader(remote).index()
         plms: tuple[str, ...] | None = (plm,) if plm else None
         if plm is None and len(index.encoders) > 1:
-            known = sorted(e.provenance.fingerprint.encoder for e in index.encoders.values())
+            encoders = sorted(e.provenance.fingerprint.encoder for e in index.encoders.values())
             raise InputError(
-                f"which encoder? Name one with --plm ({where} has: {', '.join(known)})"
+                f"which encoder? Name one with --plm ({address} has: {', '.join(encoders)})"
             )
-        if plm is not None and not fitting_encoders(index, plm):
-            progress.note(f"{where} has no embeddings by {plm}: they will be made here")
+        if plm is not None and not match_encoders(index, plm):
+            progress.note(f"{address} has no embeddings by {plm}: they will be made here")
             plms = ()
-        report = pull(path, where, Selection(tasks=(task,), plms=plms), progress=progress)
+        report = pull(path, address, Selection(tasks=(task,), plms=plms), progress=progress)
         if report.anything:
-            progress.note(f"{where}: {report.bytes:,} bytes pulled into {path}")
+            progress.note(f"{address}: {report.bytes:,} bytes pulled into {path}")
     except StoreError as problem:
         if isinstance(problem, LookupError) or not _has(path, task):
             raise

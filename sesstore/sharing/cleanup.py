@@ -33,7 +33,7 @@ from . import share_paths
 from .commits import published
 from .object_storage import BucketRemote
 from .places import FolderRemote, Listed, Target
-from .ranges import in_batches
+from .ranges import batched
 from .share_index import Index
 
 MARKS = "share/cleanup"
@@ -41,9 +41,11 @@ LEASE = 120.0
 _POLL = 0.5
 _AT_ONCE = 8
 _ATTEMPTS = 5
+
 Files = list[tuple[str, Path]]
 """Where files are published, and where they are."""
 _T = TypeVar("_T")
+
 DAY = 86400.0
 SET_ASIDE = "share/set-aside"
 _REMOVED_AT_ONCE = 1000
@@ -68,7 +70,10 @@ class Mark:
         self._path = self._write()
         marks = [mark for mark in self._target.listing(MARKS) if mark.path == self._path]
         if not marks:
-            raise StoreError(f"{self._target.url} does not list what was just written to it")
+            raise StoreError(
+                f"{self._target.url} does not list what was just written to it, so "
+                f"nothing can be removed safely. Use storage whose listings are up to date"
+            )
         self.server_time = marks[0].modified
         return self
 
@@ -170,13 +175,13 @@ def _is_group(path: str) -> bool:
 
 
 def remote_gc(
-    where: str, *, older_than: float = DAY, set_aside: bool = False, dry_run: bool = False
+    url: str, *, older_than: float = DAY, set_aside: bool = False, dry_run: bool = False
 ) -> GcReport:
     """Remove what killed writers left in a published store.
 
     Parameters
     ----------
-    where : str
+    url : str
         URL of the store.
     older_than : float
         Leave alone what was written within this many seconds: longer than sending a segment takes.
@@ -196,25 +201,32 @@ def remote_gc(
     InputError
         It can only be read.
     """
-    target = BucketRemote(where)
+    target = BucketRemote(url)
     # Listed first: whatever is committed after that is in the index that is read then.
-    listed = [one for folder in _FOLDERS for one in target.listing(folder)]
+    listed = [file for folder in _FOLDERS for file in target.listing(folder)]
     if not any(share_paths.is_public(file.path) for file in listed):
-        raise NotStoredError(f"{where} is no shared store, so nothing in it is removed")
+        raise _no_shared_store(url)
     with Mark(target) as mark:
         index = published(target)
         if not index.encoders and not index.bundles and not index.tasks:
-            raise NotStoredError(f"{where} is no shared store, so nothing in it is removed")
+            raise _no_shared_store(url)
         keep, latest = named_files(index), mark.server_time - older_than
         old = [file for file in listed if file.modified <= latest]
         lost = [file for file in old if _is_ours(file.path) and file.path not in keep]
         if set_aside:
             lost += [file for file in old if file.path.startswith(f"{SET_ASIDE}/")]
         if not dry_run:
-            for batch in in_batches((file.path for file in lost), _REMOVED_AT_ONCE):
+            for batch in batched((file.path for file in lost), _REMOVED_AT_ONCE):
                 mark.renew()
                 target.remove(batch)
     return GcReport([file.path for file in lost], sum(file.bytes for file in lost))
+
+
+def _no_shared_store(url: str) -> NotStoredError:
+    return NotStoredError(
+        f"{url} is no shared store, so nothing in it is removed. Name the URL that a store was "
+        f"pushed to"
+    )
 
 
 def _is_ours(path: str) -> bool:
@@ -225,11 +237,11 @@ def _is_ours(path: str) -> bool:
 
 def named_files(index: Index) -> set[str]:
     """Paths of all files an index names."""
-    found = {share_paths.INDEX}
-    found |= {share_paths.bundle_path(sha) for sha in index.bundles}
-    found |= {share_paths.task_path(task.sha256) for task in index.tasks.values()}
+    paths = {share_paths.INDEX}
+    paths |= {share_paths.bundle_path(sha) for sha in index.bundles}
+    paths |= {share_paths.task_path(task.sha256) for task in index.tasks.values()}
     for folder, encoder in index.encoders.items():
         for name, segment in encoder.segments.items():
-            found.add(share_paths.sums_path(name))
-            found |= {share_paths.segment_path(folder, name, file) for file in segment.files}
-    return found
+            paths.add(share_paths.sums_path(name))
+            paths |= {share_paths.segment_path(folder, name, file) for file in segment.files}
+    return paths

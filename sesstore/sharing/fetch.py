@@ -34,7 +34,7 @@ from . import limits, share_paths
 from .bundle_records import Record
 from .bundles import Footer, parse_footer
 from .places import PIECE, Remote
-from .ranges import in_batches, in_flight
+from .ranges import batched, in_flight
 from .share_index import BundleEntry, FileEntry, Index, SegmentEntry, parse_index
 from .share_paths import refusal
 
@@ -69,7 +69,7 @@ class Reader:
         """
         records = self._commits()
         try:
-            raw = self.whole(share_paths.INDEX, limits.INDEX_BYTES)
+            raw = self.read_all(share_paths.INDEX, limits.INDEX_BYTES)
             index = parse_index(raw, self._place(share_paths.INDEX))
         except NotStoredError:
             if not records:
@@ -91,8 +91,8 @@ class Reader:
         records: dict[str, Index] = {}
         size = 0
         with ThreadPoolExecutor(_RECORDS_AT_ONCE) as pool:
-            for some in in_batches(paths, _RECORDS_AT_ONCE):
-                for path, raw in zip(some, pool.map(self._if_there, some), strict=True):
+            for batch in batched(paths, _RECORDS_AT_ONCE):
+                for path, raw in zip(batch, pool.map(self._if_there, batch), strict=True):
                     if raw is not None:
                         size += len(raw)
                         records[self._place(path)] = parse_index(raw, self._place(path))
@@ -103,23 +103,23 @@ class Reader:
     def _if_there(self, path: str) -> bytes | None:
         """Fetch a commit record; None if it was taken into the index meanwhile."""
         try:
-            return self.whole(path, limits.COMMIT_BYTES)
+            return self.read_all(path, limits.COMMIT_BYTES)
         except NotStoredError:
             return None
 
     def _place(self, path: str) -> str:
         return f"{self.remote.url}/{path}"
 
-    def whole(self, path: str, most: int, sha: str | None = None) -> bytes:
-        """Fetch a small file, of at most `most` bytes and with that SHA-256."""
-        parts, done = [], 0
-        with self._explained(path):
+    def read_all(self, path: str, limit: int, sha: str | None = None) -> bytes:
+        """Fetch a small file, of at most `limit` bytes and with that SHA-256."""
+        parts, length = [], 0
+        with self._explain_absence(path):
             for piece in self.remote.stream(path):
-                done += len(piece)
-                if done > most:
+                length += len(piece)
+                if length > limit:
                     raise refusal(f"{path} is larger than it may be")
                 parts.append(piece)
-        self.bytes += done
+        self.bytes += length
         raw = b"".join(parts)
         if sha is not None and sha256(raw).hexdigest() != sha:
             raise refusal(f"{path} is not what the index says")
@@ -127,32 +127,32 @@ class Reader:
 
     def save(self, path: str, place: Path, size: int, sha: str) -> None:
         """Fetch a file of that size and SHA-256 into a file of this machine."""
-        total, done = sha256(), 0
-        with self._explained(path), system_errors(place), place.open("wb") as file:
+        total, length = sha256(), 0
+        with self._explain_absence(path), system_errors(place), place.open("wb") as file:
             for piece in self.remote.stream(path):
-                done += len(piece)
-                if done > size:
+                length += len(piece)
+                if length > size:
                     raise refusal(f"{path} is larger than it may be")
                 total.update(piece)
                 file.write(piece)
-        self.bytes += done
+        self.bytes += length
         if total.hexdigest() != sha:
             raise refusal(f"{path} is not what the index says")
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Fetch some bytes of a file that has `size`."""
-        with self._explained(path):
+        with self._explain_absence(path):
             data = self.remote.read(path, start, stop, size)
         self.bytes += len(data)
         return data
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes from `start` on; the caller counts them."""
-        with self._explained(path):
+        with self._explain_absence(path):
             yield from self.remote.stream(path, start)
 
     @contextmanager
-    def _explained(self, path: str) -> Iterator[None]:
+    def _explain_absence(self, path: str) -> Iterator[None]:
         """Say what it means if a file is not there that an index names."""
         try:
             yield
@@ -191,7 +191,7 @@ class Reader:
     def small(self, index: Index, folder: str, segment: str, file: str) -> bytes:
         """Fetch a small file of a segment, checked."""
         entry = index.encoders[folder].segments[segment].files[file]
-        return self.whole(
+        return self.read_all(
             share_paths.segment_path(folder, segment, file), entry.bytes, entry.sha256
         )
 
@@ -204,16 +204,16 @@ def rows_of(footer: Footer, digests: set[bytes]) -> NDArray[np.int64]:
 
 def rows_by_key(footer: Footer, keys: Iterable[int]) -> NDArray[np.int64]:
     """Records of a bundle that are found by some ids' numbers."""
-    wanted = np.asarray(sorted(keys), np.uint64)
-    return np.flatnonzero(np.isin(footer.keys, wanted)).astype(np.int64)
+    key_array = np.asarray(sorted(keys), np.uint64)
+    return np.flatnonzero(np.isin(footer.keys, key_array)).astype(np.int64)
 
 
 def make_encoder_folder(store: Store, provenance: Provenance) -> Path:
     """Return an encoder's folder, made if need be; raises if it is stored in another type."""
     folder = store.path / layout.EMBEDDINGS / layout.encoder_folder(provenance)
     layout.make_group(folder, {"kind": "encoder", "provenance": provenance.to_json()})
-    known = layout.read_group(folder / layout.METADATA)["provenance"]
-    check_same_storage(Provenance.from_json(known), provenance)
+    stored_provenance = layout.read_group(folder / layout.METADATA)["provenance"]
+    check_same_storage(Provenance.from_json(stored_provenance), provenance)
     return folder
 
 
@@ -295,8 +295,8 @@ def _results(futures: list[Future[_T]]) -> list[_T]:
 
 
 def _length_problem(segment: Segment, lengths: Lengths) -> str | None:
-    known = np.asarray(lengths([row.tobytes() for row in segment.digests]))
-    wrong = (known >= 0) & (known != np.diff(segment.offsets))
+    sequence_lengths = np.asarray(lengths([row.tobytes() for row in segment.digests]))
+    wrong = (sequence_lengths >= 0) & (sequence_lengths != np.diff(segment.offsets))
     return "an embedding has another length than its sequence" if wrong.any() else None
 
 
@@ -345,31 +345,33 @@ def _fetch_file(
     reader: Reader, path: str, entry: FileEntry, place: Path, advance: Callable[[int], None]
 ) -> int:
     """Fetch the rest of a file; raises unless it is what was listed."""
-    total, done = sha256(), 0
+    total, position = sha256(), 0
     with os.fdopen(_open_unlinked(place), "r+b") as file:
         while piece := file.read(PIECE):
             total.update(piece)
-            done += len(piece)
-        if done > entry.bytes or (done == entry.bytes and total.hexdigest() != entry.sha256):
+            position += len(piece)
+        if position > entry.bytes or (
+            position == entry.bytes and total.hexdigest() != entry.sha256
+        ):
             file.truncate(0)
             file.seek(0)
-            total, done = sha256(), 0
-        advance(done)
+            total, position = sha256(), 0
+        advance(position)
         moved = 0
-        if done < entry.bytes:
-            for piece in reader.stream(path, done):
-                done += len(piece)
+        if position < entry.bytes:
+            for piece in reader.stream(path, position):
+                position += len(piece)
                 moved += len(piece)
-                if done > entry.bytes:
+                if position > entry.bytes:
                     break
                 file.write(piece)
                 total.update(piece)
                 advance(len(piece))
         reader.bytes += moved
         file.flush()
-        if done == entry.bytes and total.hexdigest() == entry.sha256:
+        if position == entry.bytes and total.hexdigest() == entry.sha256:
             os.fsync(file.fileno())
             return moved
-        if done >= entry.bytes:
+        if position >= entry.bytes:
             file.truncate(0)
-    raise refusal(f"{path} is not what the index says ({done:,} of {entry.bytes:,} bytes)")
+    raise refusal(f"{path} is not what the index says ({position:,} of {entry.bytes:,} bytes)")

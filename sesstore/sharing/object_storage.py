@@ -20,7 +20,7 @@ from typing import Any
 from ..errors import InputError, MissingExtraError, NotStoredError, StoreError
 from . import share_paths
 from .places import PIECE, WEB, Listed, check_address
-from .ranges import in_batches
+from .ranges import batched
 from .share_paths import refusal
 
 _LISTED_AT_ONCE = 1000
@@ -53,7 +53,7 @@ class BucketRemote:
         """Yield a file's bytes."""
         import obstore
 
-        with self._explained(path):
+        with self._translate_errors(path):
             options: Any = {"range": {"offset": start}} if start else {}
             for piece in obstore.get(self._store, path, options=options).stream(PIECE):
                 yield bytes(piece)
@@ -65,15 +65,15 @@ class BucketRemote:
         del size
         if stop <= start:
             return b""
-        parts, done = [], 0
-        with self._explained(path):
+        parts, length = [], 0
+        with self._translate_errors(path):
             options: Any = {"range": (start, stop)}
             for piece in obstore.get(self._store, path, options=options).stream(PIECE):
                 parts.append(bytes(piece))
-                done += len(piece)
-                if done > stop - start:
+                length += len(piece)
+                if length > stop - start:
                     raise refusal(f"more of {path} came than was asked for")
-        if done != stop - start:
+        if length != stop - start:
             raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
         return b"".join(parts)
 
@@ -81,7 +81,7 @@ class BucketRemote:
         """Size of a file."""
         import obstore
 
-        with self._explained(path):
+        with self._translate_errors(path):
             try:
                 return int(obstore.head(self._store, path)["size"])
             except (obstore.exceptions.NotFoundError, FileNotFoundError):
@@ -91,7 +91,7 @@ class BucketRemote:
         """Store a file under a path."""
         import obstore
 
-        with self._explained(path), file.open("rb") as content:
+        with self._translate_errors(path), file.open("rb") as content:
             obstore.put(self._store, path, content)
         if self.size(path) != file.stat().st_size:
             raise StoreError(f"{self.url}/{path} did not arrive whole. Run the command again")
@@ -100,7 +100,7 @@ class BucketRemote:
         """Store a small object unless there is one; without that promise where it is not known."""
         import obstore
 
-        with self._explained(path):
+        with self._translate_errors(path):
             try:
                 obstore.put(self._store, path, raw, mode="create", use_multipart=False)
             except obstore.exceptions.NotSupportedError:
@@ -113,24 +113,24 @@ class BucketRemote:
         """Yield the objects under a prefix, a thousand a request."""
         import obstore
 
-        with self._explained(prefix):
+        with self._translate_errors(prefix):
             for batch in obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE):
-                for one in batch:
-                    yield Listed(one["path"], one["size"], one["last_modified"].timestamp())
+                for entry in batch:
+                    yield Listed(entry["path"], entry["size"], entry["last_modified"].timestamp())
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove objects."""
         import obstore
 
-        with self._explained("objects"):
-            for batch in in_batches(paths, _LISTED_AT_ONCE):
+        with self._translate_errors("objects"):
+            for batch in batched(paths, _LISTED_AT_ONCE):
                 obstore.delete(self._store, batch)
 
     def move(self, path: str, to: str) -> None:
         """Give an object another path; fine if it is gone."""
         import obstore
 
-        with self._explained(path):
+        with self._translate_errors(path):
             try:
                 obstore.copy(self._store, path, to)
             except (obstore.exceptions.NotFoundError, FileNotFoundError):
@@ -139,25 +139,25 @@ class BucketRemote:
 
     def commits(self) -> list[str]:
         """Names of the commit records."""
-        return [one.path.rsplit("/", 1)[1] for one in self.listing(share_paths.COMMITS)]
+        return [entry.path.rsplit("/", 1)[1] for entry in self.listing(share_paths.COMMITS)]
 
     def version(self) -> tuple[bytes | None, Any]:
         """Return the index and its version."""
         import obstore
 
-        with self._explained(share_paths.INDEX):
+        with self._translate_errors(share_paths.INDEX):
             try:
-                got = obstore.get(self._store, share_paths.INDEX)
+                answer = obstore.get(self._store, share_paths.INDEX)
             except (obstore.exceptions.NotFoundError, FileNotFoundError):
                 return None, None
-            seen = {key: got.meta.get(key) for key in ("e_tag", "version")}
-            return bytes(got.bytes()), {key: value for key, value in seen.items() if value}
+            identity = {key: answer.meta.get(key) for key in ("e_tag", "version")}
+            return bytes(answer.bytes()), {key: value for key, value in identity.items() if value}
 
     def replace_index(self, raw: bytes, version: Any) -> bool:
         """Replace the index, if it is still that version."""
         import obstore
 
-        with self._explained(share_paths.INDEX):
+        with self._translate_errors(share_paths.INDEX):
             try:
                 mode: Any = "create" if version is None else version
                 obstore.put(self._store, share_paths.INDEX, raw, mode=mode, use_multipart=False)
@@ -166,7 +166,7 @@ class BucketRemote:
         return True
 
     @contextmanager
-    def _explained(self, path: str) -> Iterator[None]:
+    def _translate_errors(self, path: str) -> Iterator[None]:
         """Turn obstore's errors into ours."""
         import obstore
 
@@ -184,10 +184,10 @@ class BucketRemote:
                 raise InputError(
                     f"{self.url}: there is no such bucket. Make it, or check the name"
                 ) from None
-            said = str(problem).splitlines()[0].rsplit(" - ", 1)[-1][:300]
+            message = str(problem).splitlines()[0].rsplit(" - ", 1)[-1][:300]
             raise StoreError(
-                f"{self.url}/{path} cannot be used: {said}. Check the address and try again; what "
-                f"arrived already is kept"
+                f"{self.url}/{path} cannot be used: {message}. Check the address and try again; "
+                f"what arrived already is kept"
             ) from None
 
 
@@ -215,5 +215,8 @@ def _connected(url: str) -> Any:
         connect: Any = obstore.store.from_url
         return connect(url, client_options=client, retry_config=retry)
     except (obstore.exceptions.BaseError, ValueError) as problem:
-        said = str(problem).splitlines()[0][:300]
-        raise InputError(f"'{url}' cannot be used: {said}") from None
+        message = str(problem).splitlines()[0][:300]
+        raise InputError(
+            f"'{url}' cannot be used: {message}. Write it as s3://BUCKET/PREFIX (or gs://, "
+            f"az://), and see the cloud's settings in the environment"
+        ) from None

@@ -72,13 +72,13 @@ class Overlay:
         """Publish what was added to the store since; all of it anew if what was made is gone."""
         with self._lock:
             state = _state(self.store.path)
-            whole = all(path.exists() for path in self._files.values())
-            if state == self.state and whole:
+            intact = all(path.exists() for path in self._files.values())
+            if state == self.state and intact:
                 return
-            if not whole:  # temporary folders are cleaned in time
+            if not intact:  # temporary folders are cleaned in time
                 self._index, self._files = Index(), {}
                 self._folder.mkdir(parents=True, exist_ok=True)
-            made = publish_records(
+            publication = publish_records(
                 self.store,
                 self._index,
                 self._footer,
@@ -86,13 +86,13 @@ class Overlay:
                 progress=self._progress,
                 damaged=self._damaged,
             )
-            index = Index(bundles={**self._index.bundles, **made.index.bundles})
-            index.tasks, index.alphabets = made.index.tasks, made.index.alphabets
+            index = Index(bundles={**self._index.bundles, **publication.index.bundles})
+            index.tasks, index.alphabets = publication.index.tasks, publication.index.alphabets
             index.encoders = new_segments(self.store, Index(), damaged=self._damaged).encoders
             place = self._folder / "index.json"
             with system_errors(place):
                 place.write_bytes(index.to_bytes())
-            self._files = {**self._files, **made.files, share_paths.INDEX: place}
+            self._files = {**self._files, **publication.files, share_paths.INDEX: place}
             self._index, self.state = index, state
 
     def place(self, path: str) -> Path:
@@ -113,21 +113,21 @@ class Overlay:
             return self._sums(share_paths.segment_id(path.rsplit("/", 1)[1]))
         if path.startswith("share/"):
             raise NotStoredError(f"{self.url} has no {path}")
-        found = self._remote.place(path)
-        if not found.is_file():
+        file = self._remote.place(path)
+        if not file.is_file():
             raise NotStoredError(f"{self.url} has no {path}")
-        return found
+        return file
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes."""
-        with self._opened(path) as file:
+        with self._open(path) as file:
             file.seek(start)
             while piece := file.read(PIECE):
                 yield piece
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Return some bytes of a file."""
-        with self._opened(path) as file:
+        with self._open(path) as file:
             file.seek(start)
             data: bytes = file.read(stop - start)
         if len(data) != stop - start:
@@ -135,7 +135,7 @@ class Overlay:
         return data
 
     @contextmanager
-    def _opened(self, path: str) -> Iterator[IO[bytes]]:
+    def _open(self, path: str) -> Iterator[IO[bytes]]:
         """Open a file; what the system refuses is told with the name it has here."""
         place = self.place(path)
         try:
@@ -154,13 +154,13 @@ class Overlay:
             lock = self._sum_locks.setdefault(segment, threading.Lock())
         with lock:  # of this segment alone: reading it takes long
             if not place.exists():
-                found = list((self.store.path / layout.EMBEDDINGS).glob(f"*/{segment}"))
-                if len(found) != 1 or found[0].is_symlink():
+                folders = list((self.store.path / layout.EMBEDDINGS).glob(f"*/{segment}"))
+                if len(folders) != 1 or folders[0].is_symlink():
                     raise NotStoredError(f"{self.url} has no segment {segment}")
-                check_segment(found[0])
+                check_segment(folders[0])
                 self._folder.mkdir(parents=True, exist_ok=True)
                 with system_errors(place):
-                    place.write_bytes(sums_of_segment(found[0]))
+                    place.write_bytes(sums_of_segment(folders[0]))
         return place
 
     def _footer(self, sha: str) -> Footer:
@@ -184,7 +184,7 @@ def _state(root: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def open_place(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
+def open_place(address: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
     """Open a published store, or a living one as if it were published.
 
     Raises
@@ -192,14 +192,14 @@ def open_place(where: str, *, progress: Progress = SILENT) -> Iterator[Remote]:
     InputError
         There is nothing like that there.
     """
-    if is_url(where):
-        if check_address(where) in WEB:
-            with closing(WebRemote(where)) as remote:
+    if is_url(address):
+        if check_address(address) in WEB:
+            with closing(WebRemote(address)) as remote:
                 yield remote
         else:
-            yield BucketRemote(where)
+            yield BucketRemote(address)
         return
-    folder = as_folder(where)
+    folder = as_folder(address)
     with system_errors(folder):
         shared = (folder / share_paths.INDEX).is_file()
         living = (folder / layout.PROTEINS).exists()

@@ -77,9 +77,9 @@ class Target(Remote, Protocol):
         """Replace that version of the index; False if somebody else replaced it meanwhile."""
 
 
-def is_url(where: str) -> bool:
+def is_url(address: str) -> bool:
     """Whether some text is a URL rather than a folder."""
-    return bool(_SCHEME.match(where)) and not where.startswith("file:/")
+    return bool(_SCHEME.match(address)) and not address.startswith("file:/")
 
 
 def check_address(url: str) -> str:
@@ -93,8 +93,8 @@ def check_address(url: str) -> str:
     scheme = url.split(":")[0]
     if scheme not in (*CLOUDS, *WEB):
         raise InputError(
-            f"'{url}': {scheme}:// is not known. Known are a folder, s3://, gs://, az://, "
-            f"https:// and http://"
+            f"'{url}': {scheme}:// is not known. Name a folder, or a URL that starts "
+            f"with s3://, gs://, az://, https:// or http://"
         )
     if "@" in url.split("/", 3)[2]:
         raise InputError(
@@ -104,9 +104,9 @@ def check_address(url: str) -> str:
     return scheme
 
 
-def as_folder(where: str) -> Path:
+def as_folder(address: str) -> Path:
     """Folder of a path or a ``file://`` URL."""
-    return Path(re.sub(r"^file:(?://)?", "", where))
+    return Path(re.sub(r"^file:(?://)?", "", address))
 
 
 class FolderRemote:
@@ -124,21 +124,21 @@ class FolderRemote:
 
     def place(self, path: str) -> Path:
         """File of a path; raises `CorruptStoreError` if it lies elsewhere."""
-        found = self.folder / path
-        if not share_paths.is_public(path) or found.resolve() != self._root / path:
+        file = self.folder / path
+        if not share_paths.is_public(path) or file.resolve() != self._root / path:
             raise refusal(f"'{path}' leads out of {self.url}")
-        return found
+        return file
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes."""
-        with self._opened(path) as file:
+        with self._open(path) as file:
             file.seek(start)
             while piece := file.read(PIECE):
                 yield piece
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
         """Return some bytes of a file."""
-        with self._opened(path) as file:
+        with self._open(path) as file:
             file.seek(start)
             data: bytes = file.read(stop - start)
         if len(data) != stop - start:
@@ -210,7 +210,7 @@ class FolderRemote:
         return True
 
     @contextmanager
-    def _opened(self, path: str) -> Iterator[Any]:
+    def _open(self, path: str) -> Iterator[Any]:
         place = self.place(path)
         try:
             with system_errors(place), place.open("rb", buffering=0) as file:

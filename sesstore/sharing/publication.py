@@ -51,15 +51,15 @@ class Publication:
     index: Index = field(default_factory=Index)
     files: dict[str, Path] = field(default_factory=dict)
 
-    def add(self, other: Publication) -> None:
+    def add(self, bundles: Publication) -> None:
         """Take in bundles."""
-        self.index.bundles.update(other.index.bundles)
-        self.files.update(other.files)
+        self.index.bundles.update(bundles.index.bundles)
+        self.files.update(bundles.files)
 
 
 def publish_records(
     store: Store,
-    known: Index,
+    index: Index,
     footers: Footers,
     folder: Path,
     *,
@@ -72,7 +72,7 @@ def publish_records(
     ----------
     store : Store
         What to publish.
-    known : Index
+    index : Index
         What is published.
     footers : callable
         From the SHA-256 of a published bundle to its footer.
@@ -86,25 +86,25 @@ def publish_records(
     CorruptStoreError
         Something stored is not what was written; nothing of it is published.
     """
-    found = Publication()
+    publication = Publication()
     for kind, name in _kinds(store):
         with leaving_out(damaged):
-            found.add(_bundles(store, kind, name, (known, footers), folder, progress))
-    found.index.alphabets = store.alphabets()
+            publication.add(_bundles(store, kind, name, (index, footers), folder, progress))
+    publication.index.alphabets = store.alphabets()
     for name in store.tasks():
         with leaving_out(damaged):
-            _add_task(found, store, name, known)
-    return found
+            _add_task(publication, store, name, index)
+    return publication
 
 
-def _add_task(found: Publication, store: Store, name: str, known: Index) -> None:
+def _add_task(publication: Publication, store: Store, name: str, index: Index) -> None:
     path = store.path / layout.TASKS / f"{name}.jsonl"
     task, raw = store.task(name), path.read_bytes()
     rows = sum(map(len, task.splits.values()))
     entry = TaskEntry(sha256(raw).hexdigest(), len(raw), rows, str(task.problem))
-    found.index.tasks[name] = entry
-    if known.tasks.get(name) != entry:
-        found.files[share_paths.task_path(entry.sha256)] = path
+    publication.index.tasks[name] = entry
+    if index.tasks.get(name) != entry:
+        publication.files[share_paths.task_path(entry.sha256)] = path
 
 
 def _kinds(store: Store) -> list[tuple[str, str]]:
@@ -115,23 +115,23 @@ def _bundles(
     store: Store,
     kind: str,
     name: str,
-    known: tuple[Index, Footers],
+    base: tuple[Index, Footers],
     folder: Path,
     progress: Progress,
 ) -> Publication:
     """Bundles of the records of one kind that an index lacks."""
-    found, seen = Publication(), set[bytes]()
-    index, footers = known
+    publication, identities = Publication(), set[bytes]()
+    index, footers = base
     for sha, bundle in index.of_kind(kind):
         if bundle.name == name:
-            seen |= footers(sha).identities()
+            identities |= footers(sha).identities()
     records, makers = _records(store, kind, name)
     with progress.stage(f"collecting {name or kind}", None, "records") as bar:
-        new = _unseen(records, seen, bar.advance)
+        new = _new_records(records, identities, bar.advance)
         for sha, bundle, path in write_bundles(folder, kind, name, new, makers):
-            found.index.bundles[sha] = bundle
-            found.files[share_paths.bundle_path(sha)] = path
-    return found
+            publication.index.bundles[sha] = bundle
+            publication.files[share_paths.bundle_path(sha)] = path
+    return publication
 
 
 def _records(store: Store, kind: str, name: str) -> tuple[Iterable[Record], dict[str, Any]]:
@@ -143,23 +143,23 @@ def _records(store: Store, kind: str, name: str) -> tuple[Iterable[Record], dict
     return token_records(tokens), tokens.provenance()
 
 
-def _unseen(
-    records: Iterable[Record], seen: set[bytes], advance: Callable[[], None]
+def _new_records(
+    records: Iterable[Record], identities: set[bytes], advance: Callable[[], None]
 ) -> Iterator[Record]:
     for record in records:
         advance()
-        if identity(record) not in seen:
+        if identity(record) not in identities:
             yield record
 
 
 def new_segments(
-    store: Store, known: Index, digests: Digests | None = None, *, damaged: Damaged | None = None
+    store: Store, index: Index, digests: Digests | None = None, *, damaged: Damaged | None = None
 ) -> Index:
     """Entries of the segments an index lacks.
 
     Parameters
     ----------
-    store, known : Store, Index
+    store, index : Store, Index
         What to publish, and what is published.
     digests : callable, optional
         From (encoder's folder, published segment) to its digests; with it, segments whose proteins
@@ -167,31 +167,31 @@ def new_segments(
     damaged : callable, optional
         Told about segments that are not what was written, and left out; an error without.
     """
-    found = Index()
+    additions = Index()
     for folder, provenance in _encoders(store.path, damaged):
         encoder = EncoderEntry(provenance)
-        found.encoders[folder.name] = encoder
-        published = known.encoders.get(folder.name, EncoderEntry(provenance)).segments
+        additions.encoders[folder.name] = encoder
+        published = index.encoders.get(folder.name, EncoderEntry(provenance)).segments
         paths = layout.segment_folders(folder)
-        there = _published(folder, published, {path.name for path in paths}, digests)
+        published_digests = _published(folder, published, {path.name for path in paths}, digests)
         for path in paths:
             if path.name in published:
                 continue
             with leaving_out(damaged):
                 entry = segment_entry(path)
-                mine = {row.tobytes() for row in Segment(path).digests}
-                if there is None or not mine <= there:
+                local_digests = {row.tobytes() for row in Segment(path).digests}
+                if published_digests is None or not local_digests <= published_digests:
                     encoder.segments[path.name] = entry
-    return found
+    return additions
 
 
 def _encoders(root: Path, damaged: Damaged | None) -> list[tuple[Path, Provenance]]:
-    found = []
+    encoders = []
     for folder in layout.encoder_folders(root):
         with leaving_out(damaged), suppress(FileNotFoundError):
             attributes = layout.read_group(folder / layout.METADATA)
-            found.append((folder, Provenance.from_json(attributes["provenance"])))
-    return found
+            encoders.append((folder, Provenance.from_json(attributes["provenance"])))
+    return encoders
 
 
 def _published(
@@ -200,11 +200,11 @@ def _published(
     """Digests in published segments; None if there is no need to know."""
     if digests is None or not published or local <= published.keys():
         return None
-    found: set[bytes] = set()
+    stored: set[bytes] = set()
     for name in published:
         rows = Segment(folder / name).digests if name in local else digests(folder.name, name)
-        found.update(row.tobytes() for row in rows)
-    return found
+        stored.update(row.tobytes() for row in rows)
+    return stored
 
 
 def segment_entry(path: Path) -> SegmentEntry:

@@ -40,13 +40,13 @@ from .pull_context import (
     PullContext,
     PullReport,
     Selection,
-    chosen_encoders,
-    chosen_names,
     digests_of_ids,
     digests_of_tasks,
+    select_encoders,
+    select_names,
 )
-from .pull_segments import Plan, plan_encoder, take_segments
-from .ranges import in_batches
+from .pull_segments import Plan, plan_encoder, pull_segments
+from .ranges import batched
 from .share_index import EncoderEntry, Index
 from .share_paths import refusal
 from .temporary_folders import scratch_folder
@@ -57,18 +57,18 @@ _TRANSACTION = 4096
 
 def pull(
     into: Store | Path,
-    where: str,
+    address: str,
     selection: Selection | None = None,
     *,
     progress: Progress = SILENT,
 ) -> PullReport:
-    """Bring into a store what `where` has, or a selection of it.
+    """Bring into a store what `address` has, or a selection of it.
 
     Parameters
     ----------
     into : Store or path
         Where it goes; a store is made at a path once there is something to put into it.
-    where : str
+    address : str
         A folder with a store (or a copy of a published one), or a URL.
     selection : Selection, optional
         What to take; everything by default.
@@ -92,66 +92,69 @@ def pull(
     StorageFullError
         No space left; the same command goes on where this one stopped.
     """
-    with open_place(where, progress=progress) as remote, ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+    with (
+        open_place(address, progress=progress) as remote,
+        ThreadPoolExecutor(_FILES_AT_ONCE) as pool,
+    ):
         reader = Reader(remote)
         index = reader.index()
-        chosen = selection or Selection()
-        _check_names(index, chosen)
+        selection = selection or Selection()
+        _check_names(index, selection)
         store = into if isinstance(into, Store) else Store.open(into, create=True)
-        taking = PullContext(store, reader, pool, progress, PullReport(remote.url))
-        return _run(taking, index, chosen)
+        context = PullContext(store, reader, pool, progress, PullReport(remote.url))
+        return _run(context, index, selection)
 
 
-def merge(into: Store | Path, other: Store, *, progress: Progress = SILENT) -> PullReport:
-    """Take into a store (made if need be) everything that `other` has: set union."""
+def merge(into: Store | Path, source: Store, *, progress: Progress = SILENT) -> PullReport:
+    """Take into a store (made if need be) everything that `source` has: set union."""
     path = into.path if isinstance(into, Store) else into
-    if path.resolve() == other.path.resolve():
+    if path.resolve() == source.path.resolve():
         raise InputError(f"{path} cannot be merged with itself. Name two stores")
-    return pull(into, str(other.path), progress=progress)
+    return pull(into, str(source.path), progress=progress)
 
 
 def _check_names(
-    index: Index, chosen: Selection
+    index: Index, selection: Selection
 ) -> tuple[dict[str, EncoderEntry], list[str], list[str]]:
     """Encoders, sources and tasks that are meant; raises `UnknownNameError`."""
-    encoders = chosen_encoders(index, chosen.plms)
-    sources = chosen_names("source of tokens", index.sources(), chosen.sources)
-    tasks = chosen_names("task", index.tasks, None if chosen.everything else chosen.tasks)
+    encoders = select_encoders(index, selection.plms)
+    sources = select_names("source of tokens", index.sources(), selection.sources)
+    tasks = select_names("task", index.tasks, None if selection.everything else selection.tasks)
     return encoders, sources, tasks
 
 
-def _run(taking: PullContext, index: Index, chosen: Selection) -> PullReport:
+def _run(context: PullContext, index: Index, selection: Selection) -> PullReport:
     """Choose, plan, take."""
-    encoders, sources, tasks = _check_names(index, chosen)
-    found = {name: _task(taking, index, name) for name in tasks}
-    wanted: set[bytes] | None = None
-    if not chosen.everything:
-        wanted = digests_of_tasks(found.values())
-        wanted |= digests_of_ids(taking.reader, index, chosen.ids, taking.pool)
-    plan, along = Plan(), set[bytes]()
+    encoders, sources, tasks = _check_names(index, selection)
+    selected_tasks = {name: _task(context, index, name) for name in tasks}
+    digests: set[bytes] | None = None
+    if not selection.everything:
+        digests = digests_of_tasks(selected_tasks.values())
+        digests |= digests_of_ids(context.reader, index, selection.ids, context.pool)
+    plan, companions = Plan(), set[bytes]()
     for folder in encoders:
-        along |= plan_encoder(taking, index, folder, wanted, plan)
-    if wanted is not None:
-        wanted |= along  # what comes in whole segments gets its sequences and tokens too
-    taking.check_room(plan.bytes, "embeddings")
-    take_proteins(taking, index, wanted)
+        companions |= plan_encoder(context, index, folder, digests, plan)
+    if digests is not None:
+        digests |= companions  # what comes in whole segments gets its sequences and tokens too
+    context.check_room(plan.bytes, "embeddings")
+    pull_proteins(context, index, digests)
     for source in sources:
-        take_tokens(taking, index, source, wanted)
-    take_segments(taking, plan)
-    for task in found.values():
-        _add_task(taking, task)
-    taking.report.bytes = taking.reader.bytes
-    return taking.report
+        pull_tokens(context, index, source, digests)
+    pull_segments(context, plan)
+    for task in selected_tasks.values():
+        _add_task(context, task)
+    context.report.bytes = context.reader.bytes
+    return context.report
 
 
-def _task(taking: PullContext, index: Index, name: str) -> Task:
+def _task(context: PullContext, index: Index, name: str) -> Task:
     """Fetch a task and check it, through a file, as those of a store are read."""
     entry = index.tasks[name]
     with scratch_folder("pull") as folder:
-        beside = folder / f"{name}.jsonl"
-        taking.reader.save(share_paths.task_path(entry.sha256), beside, entry.bytes, entry.sha256)
+        file = folder / f"{name}.jsonl"
+        context.reader.save(share_paths.task_path(entry.sha256), file, entry.bytes, entry.sha256)
         try:
-            task = read_task(beside)
+            task = read_task(file)
         except (CorruptStoreError, InputError) as problem:
             raise refusal(f"task {name} cannot be read ({problem})") from None
     if task.name != name:
@@ -159,32 +162,34 @@ def _task(taking: PullContext, index: Index, name: str) -> Task:
     return task
 
 
-def _add_task(taking: PullContext, task: Task) -> None:
-    if task.name not in taking.store.tasks():
-        path = taking.store.path / layout.TASKS / f"{task.name}.jsonl"
+def _add_task(context: PullContext, task: Task) -> None:
+    if task.name not in context.store.tasks():
+        path = context.store.path / layout.TASKS / f"{task.name}.jsonl"
         write_task(path, task)
-        taking.report.tasks.append(task.name)
-    elif taking.store.task(task.name).data_digest != task.data_digest:
-        taking.report.conflicts.append(f"task {task.name}")
+        context.report.tasks.append(task.name)
+    elif context.store.task(task.name).data_digest != task.data_digest:
+        context.report.conflicts.append(f"task {task.name}")
 
 
-def take_proteins(taking: PullContext, index: Index, wanted: set[bytes] | None) -> None:
+def pull_proteins(context: PullContext, index: Index, digests: set[bytes] | None) -> None:
     """Bring sequences and ids, all or those of some proteins; raises `CorruptStoreError`."""
-    mine = _identities(taking, index, "proteins", "", wanted)
-    taking.check_room(mine.bytes, "sequences")
-    with taking.progress.stage("sequences", mine.total, "records") as bar:
-        for records in mine.fetch(taking):
-            taking.report.proteins += taking.store.add_proteins(map(read_protein, records))
+    new_records = _missing_records(context, index, "proteins", "", digests)
+    context.check_room(new_records.bytes, "sequences")
+    with context.progress.stage("sequences", new_records.total, "records") as bar:
+        for records in new_records.fetch(context):
+            context.report.proteins += context.store.add_proteins(map(read_protein, records))
             bar.advance(len(records))
-    for records in _identities(taking, index, "ids", "", wanted).fetch(taking):
-        known = taking.store.proteins([record.digest for record in records])
-        taking.store.add_proteins(
+    for records in _missing_records(context, index, "ids", "", digests).fetch(context):
+        proteins = context.store.proteins([record.digest for record in records])
+        context.store.add_proteins(
             Protein(read_id(record), protein.sequence)
-            for record, protein in zip(records, known, strict=True)
+            for record, protein in zip(records, proteins, strict=True)
         )
 
 
-def take_tokens(taking: PullContext, index: Index, source: str, wanted: set[bytes] | None) -> None:
+def pull_tokens(
+    context: PullContext, index: Index, source: str, digests: set[bytes] | None
+) -> None:
     """Bring the tokens of a source, all or those of some proteins, and what alphabets they need.
 
     Raises
@@ -194,87 +199,89 @@ def take_tokens(taking: PullContext, index: Index, source: str, wanted: set[byte
     InputError
         An alphabet of that name has other states here.
     """
-    for one in index.alphabets.values():
-        taking.store.declare(one)
-    mine = _identities(taking, index, "tokens", source, wanted)
-    taking.check_room(mine.bytes, f"tokens of {source}")
-    with taking.progress.stage(f"tokens of {source}", mine.total, "records") as bar:
-        for records in mine.fetch(taking):
-            _add_tokens(taking, records, source, mine.makers)
+    for alphabet in index.alphabets.values():
+        context.store.declare(alphabet)
+    new_records = _missing_records(context, index, "tokens", source, digests)
+    context.check_room(new_records.bytes, f"tokens of {source}")
+    with context.progress.stage(f"tokens of {source}", new_records.total, "records") as bar:
+        for records in new_records.fetch(context):
+            _add_tokens(context, records, source, new_records.makers)
             bar.advance(len(records))
 
 
 def _add_tokens(
-    taking: PullContext, records: list[Record], source: str, makers: dict[str, dict[str, Any]]
+    context: PullContext, records: list[Record], source: str, makers: dict[str, dict[str, Any]]
 ) -> None:
     by_maker: dict[str, list[StructureTokens]] = {}
-    known = taking.lengths(record.digest for record in records)
+    lengths = context.lengths(record.digest for record in records)
     new: set[bytes] = set()
-    for record, length in zip(records, known, strict=True):
+    for record, length in zip(records, lengths, strict=True):
         for maker, tokens in read_tokens(record, source, makers).parts.items():
             if length not in (-1, len(tokens)):
                 raise refusal("tokens have another length than their sequence")
             by_maker.setdefault(maker, []).append(tokens)
-    before = {}
-    if source in taking.store.sources():
-        there = taking.store.tokens(source).get_all([record.digest for record in records])
-        before = {tokens.digest: tokens for tokens in there if tokens is not None}
-    for maker, items in by_maker.items():
-        written = taking.store.add_tokens(items, makers[maker]["circumstances"])
-        if written:
-            new.update(item.digest for item in items if item.digest not in before)
-        for item in items:
-            if item.digest in before and _differ(before[item.digest], item):
-                taking.report.conflicts.append(f"tokens {source}/{item.digest.hex()[:12]}")
-    taking.report.tokens += len(new)
+    stored = {}
+    if source in context.store.sources():
+        stored_tokens = context.store.tokens(source).get_all([record.digest for record in records])
+        stored = {tokens.digest: tokens for tokens in stored_tokens if tokens is not None}
+    for maker, arrivals in by_maker.items():
+        count = context.store.add_tokens(arrivals, makers[maker]["circumstances"])
+        if count:
+            new.update(arrival.digest for arrival in arrivals if arrival.digest not in stored)
+        for arrival in arrivals:
+            if arrival.digest in stored and _differ(stored[arrival.digest], arrival):
+                context.report.conflicts.append(f"tokens {source}/{arrival.digest.hex()[:12]}")
+    context.report.tokens += len(new)
 
 
-def _identities(
-    taking: PullContext, index: Index, kind: str, name: str, wanted: set[bytes] | None
+def _missing_records(
+    context: PullContext, index: Index, kind: str, name: str, digests: set[bytes] | None
 ) -> _Records:
     """Records of one kind that are not here yet: the last of a protein counts for tokens."""
     footers = [
-        (sha, taking.reader.footer(sha, bundle))
+        (sha, context.reader.footer(sha, bundle))
         for sha, bundle in index.of_kind(kind)
         if bundle.name == name
     ]
     rows = [
-        np.arange(len(footer)) if wanted is None else rows_of(footer, wanted)
+        np.arange(len(footer)) if digests is None else rows_of(footer, digests)
         for _, footer in footers
     ]
-    asked = [
+    candidates = [
         footer.digests[row].tobytes()
-        for (_, footer), some in zip(footers, rows, strict=True)
-        for row in some
+        for (_, footer), candidate_rows in zip(footers, rows, strict=True)
+        for row in candidate_rows
     ]
-    here = _here(taking, kind, name, asked)
-    found, taken = _Records(), set[bytes]()
-    for (sha, footer), some in zip(reversed(footers), reversed(rows), strict=True):
-        keep = []
-        for row in some.tolist():
+    local = _local_identities(context, kind, name, candidates)
+    missing, queued = _Records(), set[bytes]()
+    for (sha, footer), candidate_rows in zip(reversed(footers), reversed(rows), strict=True):
+        new_rows = []
+        for row in candidate_rows.tolist():
             digest = footer.digests[row].tobytes()
-            known = digest + footer.sums[row].tobytes() in here
-            if known or (kind == "tokens" and digest in taken):
+            is_local = digest + footer.sums[row].tobytes() in local
+            if is_local or (kind == "tokens" and digest in queued):
                 continue
-            taken.add(digest)
-            keep.append(row)
-        found.makers |= footer.makers
-        found.parts.append((sha, index, np.asarray(keep, np.int64)))
-        found.bytes += int(footer.sizes[keep].sum()) if keep else 0
-    found.parts.reverse()
-    return found
+            queued.add(digest)
+            new_rows.append(row)
+        missing.makers |= footer.makers
+        missing.parts.append((sha, index, np.asarray(new_rows, np.int64)))
+        missing.bytes += int(footer.sizes[new_rows].sum()) if new_rows else 0
+    missing.parts.reverse()
+    return missing
 
 
-def _here(taking: PullContext, kind: str, name: str, digests: list[bytes]) -> set[bytes]:
+def _local_identities(
+    context: PullContext, kind: str, name: str, digests: list[bytes]
+) -> set[bytes]:
     """What this store would publish of some proteins: no need to fetch it."""
-    store = taking.store
+    store = context.store
     records: Iterable[Record] = ()
     if kind == "tokens" and digests and name in store.sources():
         records = token_records(store.tokens(name), digests)
     elif kind == "proteins":
-        lengths = taking.lengths(digests)
-        known = [digest for digest, length in zip(digests, lengths, strict=True) if length >= 0]
-        records = protein_records(store, known)
+        lengths = context.lengths(digests)
+        stored = [digest for digest, length in zip(digests, lengths, strict=True) if length >= 0]
+        records = protein_records(store, stored)
     elif kind == "ids" and digests:
         records = id_records(store)
     return {identity(record) for record in records}
@@ -292,20 +299,22 @@ class _Records:
     def total(self) -> int:
         return sum(len(rows) for _, _, rows in self.parts)
 
-    def fetch(self, taking: PullContext) -> Iterator[list[Record]]:
+    def fetch(self, context: PullContext) -> Iterator[list[Record]]:
         """Yield records many at a time: each batch becomes one transaction."""
         records = (
             record
             for sha, index, rows in self.parts
-            for some in taking.reader.records(sha, index.bundles[sha], rows, taking.pool)
-            for record in some
+            for batch in context.reader.records(sha, index.bundles[sha], rows, context.pool)
+            for record in batch
         )
-        yield from in_batches(records, _TRANSACTION)
+        yield from batched(records, _TRANSACTION)
 
 
-def _differ(mine: StructureTokens, theirs: StructureTokens) -> bool:
+def _differ(stored: StructureTokens, arrival: StructureTokens) -> bool:
     """Whether two tokens of a protein differ in a part that both have."""
-    pairs = [(mine.codes[a], theirs.codes[a]) for a in mine.codes.keys() & theirs.codes.keys()]
-    if mine.plddt is not None and theirs.plddt is not None:
-        pairs.append((mine.plddt, theirs.plddt))
+    pairs = [
+        (stored.codes[a], arrival.codes[a]) for a in stored.codes.keys() & arrival.codes.keys()
+    ]
+    if stored.plddt is not None and arrival.plddt is not None:
+        pairs.append((stored.plddt, arrival.plddt))
     return not all(np.array_equal(a, b) for a, b in pairs)

@@ -114,12 +114,12 @@ class PullContext:
     progress: Progress
     report: PullReport
 
-    def check_room(self, size: int, what: str) -> None:
+    def check_room(self, size: int, contents: str) -> None:
         """Raise `StorageFullError` unless the store has room for `size` bytes."""
         free = shutil.disk_usage(self.store.path).free
         if size > free:
             raise StorageFullError(
-                f"{size:,} bytes of {what} would come, {free:,} are free at {self.store.path}. "
+                f"{size:,} bytes of {contents} would come, {free:,} are free at {self.store.path}. "
                 f"Free some space, or take less with --task, --ids, --plm or --source"
             )
 
@@ -128,48 +128,48 @@ class PullContext:
         return ProteinTable(self.store.path / layout.PROTEINS).lengths(digests)
 
 
-def chosen_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, EncoderEntry]:
+def select_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, EncoderEntry]:
     """Encoders that are meant; raises `UnknownNameError` for one that is not there."""
     if plms is None:
         return index.encoders
-    found = {}
+    encoders = {}
     for plm in plms:
-        fitting = fitting_encoders(index, plm)
-        if not fitting:
-            known = [e.provenance.fingerprint.encoder for e in index.encoders.values()]
-            raise UnknownNameError("encoder of the shared store", plm, known)
-        found.update(fitting)
-    return found
+        matches = match_encoders(index, plm)
+        if not matches:
+            encoder_names = [e.provenance.fingerprint.encoder for e in index.encoders.values()]
+            raise UnknownNameError("encoder of the shared store", plm, encoder_names)
+        encoders.update(matches)
+    return encoders
 
 
-def fitting_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
+def match_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
     """Encoders of that name, or whose name or fingerprint starts with it; none if there are none.
 
     A whole name goes before names that only start with it, as in a store.
     """
-    asked = plm.lower()
-    found = {
+    prefix = plm.lower()
+    matches = {
         folder: encoder
         for folder, encoder in index.encoders.items()
-        if asked
+        if prefix
         and (
-            encoder.provenance.fingerprint.encoder.lower().startswith(asked)
-            or encoder.provenance.fingerprint.digest.startswith(asked)
+            encoder.provenance.fingerprint.encoder.lower().startswith(prefix)
+            or encoder.provenance.fingerprint.digest.startswith(prefix)
         )
     }
-    exact = {f: e for f, e in found.items() if e.provenance.fingerprint.encoder.lower() == asked}
-    return exact or found
+    exact = {f: e for f, e in matches.items() if e.provenance.fingerprint.encoder.lower() == prefix}
+    return exact or matches
 
 
-def chosen_names(kind: str, known: Iterable[str], asked: Iterable[str] | None) -> list[str]:
+def select_names(kind: str, names: Iterable[str], selection: Iterable[str] | None) -> list[str]:
     """Tasks or sources that are meant; raises `UnknownNameError` for one that is not there."""
-    known = list(known)
-    if asked is None:
-        return known
-    for name in asked:
-        if name not in known:
-            raise UnknownNameError(f"{kind} of the shared store", name, known)
-    return list(asked)
+    names = list(names)
+    if selection is None:
+        return names
+    for name in selection:
+        if name not in names:
+            raise UnknownNameError(f"{kind} of the shared store", name, names)
+    return list(selection)
 
 
 def digests_of_tasks(tasks: Iterable[Task]) -> set[bytes]:
@@ -186,28 +186,28 @@ def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Execu
     NotStoredError
         Nothing there goes by one of them.
     """
-    wanted = list(ids)
-    found = {name: _digest(name) for name in wanted}
-    names_only = {name for name, digest in found.items() if digest is None}
-    keys = {id_number(name) for name in names_only}
-    there: set[bytes] = {digest for digest in found.values() if digest is not None}
-    matched: set[str] = set()
+    id_list = list(ids)
+    digests = {name: _digest(name) for name in id_list}
+    unresolved = {name for name, digest in digests.items() if digest is None}
+    keys = {id_number(name) for name in unresolved}
+    matches: set[bytes] = {digest for digest in digests.values() if digest is not None}
+    matched_names: set[str] = set()
     for kind in ("proteins", "ids"):
         for sha, bundle in index.of_kind(kind):
             rows = rows_by_key(reader.footer(sha, bundle), keys)
             for records in reader.records(sha, bundle, rows, pool):
                 for record in records:
                     name = read_protein(record).id if kind == "proteins" else read_id(record)
-                    if name in names_only:
-                        there.add(record.digest)
-                        matched.add(name)
-    if missing := sorted(names_only - matched):
-        more = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
+                    if name in unresolved:
+                        matches.add(record.digest)
+                        matched_names.add(name)
+    if missing := sorted(unresolved - matched_names):
+        remainder = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
         raise NotStoredError(
-            f"{reader.remote.url} has no protein called {', '.join(missing[:5])}{more}. Take them "
-            f"out of the list"
+            f"{reader.remote.url} has no protein called {', '.join(missing[:5])}{remainder}. "
+            f"Take them out of the list"
         )
-    return there
+    return matches
 
 
 def _digest(text: str) -> bytes | None:

@@ -26,7 +26,7 @@ from .share_index import FileEntry, Index, SegmentEntry
 from .share_paths import refusal
 
 _SEGMENTS_AT_ONCE = 3
-_WHOLE = 0.9
+_WHOLE_SHARE = 0.9
 """A segment is fetched whole if at least this share of its residues is wanted."""
 
 
@@ -79,7 +79,7 @@ class PartialSegment:
         CorruptStoreError
             A protein is not what its sum says, or holds values that are not finite.
         """
-        sums = reader.whole(share_paths.sums_path(self.name), 16 * len(self.digests))
+        sums = reader.read_all(share_paths.sums_path(self.name), 16 * len(self.digests))
         if len(sums) != 16 * len(self.digests):
             raise refusal(f"the sums of segment {self.name} are not as many as its proteins")
         bounds = self.offsets * self.row_bytes
@@ -134,61 +134,61 @@ class PartialSegment:
 class Plan:
     """Segments to fetch."""
 
-    whole: list[tuple[str, str, SegmentEntry, Provenance]] = field(default_factory=list)
+    segments: list[tuple[str, str, SegmentEntry, Provenance]] = field(default_factory=list)
     parts: list[PartialSegment] = field(default_factory=list)
 
     @property
     def bytes(self) -> int:
         """About how many bytes will come."""
-        whole = sum(entry.bytes for _, _, entry, _ in self.whole)
+        segment_bytes = sum(entry.bytes for _, _, entry, _ in self.segments)
         lengths = [(part, np.diff(part.offsets)[part.rows].sum()) for part in self.parts]
-        return whole + sum(int(total) * part.row_bytes for part, total in lengths)
+        return segment_bytes + sum(int(total) * part.row_bytes for part, total in lengths)
 
 
 def plan_encoder(
-    taking: PullContext, index: Index, folder: str, wanted: set[bytes] | None, plan: Plan
+    context: PullContext, index: Index, folder: str, selection: set[bytes] | None, plan: Plan
 ) -> set[bytes]:
     """Decide which segments to fetch; returns digests of proteins that come along."""
     encoder = index.encoders[folder]
-    have = _embedded(taking, folder, encoder.provenance)
-    lacking = None if wanted is None else wanted - have
-    seen, along = set(have), set()
+    stored = _embedded_digests(context, folder, encoder.provenance)
+    lacking = None if selection is None else selection - stored
+    covered, companions = set(stored), set()
     for name, entry in encoder.segments.items():
-        if (taking.store.path / layout.EMBEDDINGS / folder / name).exists():
+        if (context.store.path / layout.EMBEDDINGS / folder / name).exists():
             continue
-        digests = taking.reader.digests(index, folder, name)
+        digests = context.reader.digests(index, folder, name)
         keys = [row.tobytes() for row in digests]
         rows = [
             i
             for i, key in enumerate(keys)
-            if key not in seen and (lacking is None or key in lacking)
+            if key not in covered and (lacking is None or key in lacking)
         ]
         if not rows:
             continue
-        seen.update(keys[i] for i in rows)
-        part = _part(taking, index, folder, name, digests, np.asarray(rows, np.int64))
+        covered.update(keys[i] for i in rows)
+        part = _part(context, index, folder, name, digests, np.asarray(rows, np.int64))
         if part is None:
-            plan.whole.append((folder, name, entry, encoder.provenance))
-            along.update(keys)
-            seen.update(keys)
+            plan.segments.append((folder, name, entry, encoder.provenance))
+            companions.update(keys)
+            covered.update(keys)
         else:
             plan.parts.append(part)
     if lacking is not None:
-        taking.report.missing = max(taking.report.missing, len(lacking - seen))
-    return along
+        context.report.missing = max(context.report.missing, len(lacking - covered))
+    return companions
 
 
-def _embedded(taking: PullContext, folder: str, provenance: Provenance) -> set[bytes]:
-    names_here = [p.name for p in layout.encoder_folders(taking.store.path)]
-    if folder not in names_here:
+def _embedded_digests(context: PullContext, folder: str, provenance: Provenance) -> set[bytes]:
+    folders = [p.name for p in layout.encoder_folders(context.store.path)]
+    if folder not in folders:
         return set()
-    taking.store.writer(provenance, {})  # raises if it is stored here in another type
-    view = taking.store.embeddings(provenance.fingerprint)
+    context.store.writer(provenance, {})  # raises if it is stored here in another type
+    view = context.store.embeddings(provenance.fingerprint)
     return {row.tobytes() for row in view.digests}
 
 
 def _part(
-    taking: PullContext,
+    context: PullContext,
     index: Index,
     folder: str,
     name: str,
@@ -200,24 +200,24 @@ def _part(
     entry = encoder.segments[name]
     if len(rows) == len(digests):
         return None
-    raw = taking.reader.small(index, folder, name, "offsets/c.0")
+    raw = context.reader.small(index, folder, name, "offsets/c.0")
     offsets = np.frombuffer(raw, "<i8")
     # Compared, not subtracted: differences of numbers that lie could overflow.
     grow = (offsets[1:] > offsets[:-1]).all()
     if offsets[0] != 0 or offsets[-1] != entry.residues or not grow:
         raise refusal(f"the offsets of segment {name} do not grow as they must")
     lengths = np.diff(offsets)[rows]
-    if lengths.sum() >= _WHOLE * entry.residues:
+    if lengths.sum() >= _WHOLE_SHARE * entry.residues:
         return None
     row = encoder.provenance.dim * np.dtype(encoder.provenance.dtype).itemsize
     if int(lengths.max()) * row > limits.PROTEIN_BYTES:
         raise refusal(f"a protein of segment {name} is larger than one may be")
-    metadata = taking.reader.small(index, folder, name, f"values/{layout.METADATA}")
+    metadata = context.reader.small(index, folder, name, f"values/{layout.METADATA}")
     return PartialSegment(
         path=share_paths.segment_path(folder, name, "")[:-1],
         name=name,
         provenance=encoder.provenance,
-        circumstances=_circumstances(taking, index, folder, name),
+        circumstances=_circumstances(context, index, folder, name),
         digests=digests,
         offsets=offsets.astype(np.int64),
         rows=rows,
@@ -226,70 +226,73 @@ def _part(
     )
 
 
-def _circumstances(taking: PullContext, index: Index, folder: str, name: str) -> dict[str, Any]:
-    raw = taking.reader.small(index, folder, name, layout.METADATA)
+def _circumstances(context: PullContext, index: Index, folder: str, name: str) -> dict[str, Any]:
+    raw = context.reader.small(index, folder, name, layout.METADATA)
     try:
-        made = layout.parse(raw)["attributes"]["sesstore"]["circumstances"]
+        origin = layout.parse(raw)["attributes"]["sesstore"]["circumstances"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        made = None
-    if not isinstance(made, dict):
+        origin = None
+    if not isinstance(origin, dict):
         raise refusal(f"segment {name} does not say what made it")
-    return made
+    return origin
 
 
-def take_segments(taking: PullContext, plan: Plan) -> None:
+def pull_segments(context: PullContext, plan: Plan) -> None:
     """Fetch what was planned; raises `CorruptStoreError`."""
-    if not plan.whole and not plan.parts:
+    if not plan.segments and not plan.parts:
         return
-    with taking.progress.stage("embeddings", plan.bytes, "bytes") as bar:
-        _pull_whole(taking, plan, bar.advance)
+    with context.progress.stage("embeddings", plan.bytes, "bytes") as bar:
+        _pull_whole_segments(context, plan, bar.advance)
         by_encoder: dict[str, list[PartialSegment]] = {}
         for part in plan.parts:
             by_encoder.setdefault(layout.encoder_folder(part.provenance), []).append(part)
         for parts in by_encoder.values():
-            _pull_parts(taking, parts, bar.advance)
+            _pull_parts(context, parts, bar.advance)
 
 
-def _pull_whole(taking: PullContext, plan: Plan, advance: Callable[[int], None]) -> None:
+def _pull_whole_segments(context: PullContext, plan: Plan, advance: Callable[[int], None]) -> None:
     def fetch(job: tuple[str, str, SegmentEntry, Provenance]) -> int:
         folder, name, entry, provenance = job
-        final = make_encoder_folder(taking.store, provenance) / name
+        final = make_encoder_folder(context.store, provenance) / name
         fetch_segment(
-            taking.reader,
+            context.reader,
             share_paths.segment_path(folder, name, "")[:-1],
             entry,
             final,
             provenance,
-            lengths=taking.lengths,
-            pool=taking.pool,
+            lengths=context.lengths,
+            pool=context.pool,
             advance=advance,
         )
         return entry.proteins
 
-    with ThreadPoolExecutor(_SEGMENTS_AT_ONCE) as segments:
-        for proteins in segments.map(fetch, plan.whole):
-            taking.report.segments += 1
-            taking.report.embeddings += proteins
+    with ThreadPoolExecutor(_SEGMENTS_AT_ONCE) as pool:
+        for proteins in pool.map(fetch, plan.segments):
+            context.report.segments += 1
+            context.report.embeddings += proteins
 
 
 def _pull_parts(
-    taking: PullContext, parts: list[PartialSegment], advance: Callable[[int], None]
+    context: PullContext, parts: list[PartialSegment], advance: Callable[[int], None]
 ) -> None:
     origins: list[dict[str, Any]] = [{"segment": part.name, **part.circumstances} for part in parts]
-    made = {
+    origin = {
         **circumstances("obstore"),
-        "pulled": {"from": taking.report.source, "segments": origins},
+        "pulled": {"from": context.report.source, "segments": origins},
     }
-    with taking.store.writer(parts[0].provenance, made) as writer:
+    with context.store.writer(parts[0].provenance, origin) as writer:
         for part in parts:
-            known = taking.lengths(part.digests[row].tobytes() for row in part.rows)
+            known_lengths = context.lengths(part.digests[row].tobytes() for row in part.rows)
             lengths = np.diff(part.offsets)[part.rows].tolist()
-            if any(length not in (-1, mine) for length, mine in zip(known, lengths, strict=True)):
+            if any(
+                known_length not in (-1, length)
+                for known_length, length in zip(known_lengths, lengths, strict=True)
+            ):
                 raise refusal("an embedding has another length than its sequence")
-            for item in part.fetch(taking.reader, taking.pool, advance):
-                writer.add(item)
-                taking.report.embeddings += 1
-            taking.report.partial_segments += 1
+            for embedding in part.fetch(context.reader, context.pool, advance):
+                writer.add(embedding)
+                context.report.embeddings += 1
+            context.report.partial_segments += 1
 
 
 def shard_rows_of(raw: bytes, residues: int, provenance: Provenance) -> int:

@@ -60,14 +60,14 @@ class PushReport:
         return asdict(self)
 
 
-def push(store: Store, where: str, *, progress: Progress = SILENT) -> PushReport:
-    """Bring to `where` everything a store has and it has not.
+def push(store: Store, address: str, *, progress: Progress = SILENT) -> PushReport:
+    """Bring to `address` everything a store has and it has not.
 
     Parameters
     ----------
     store : Store
         The store.
-    where : str
+    address : str
         A folder, or a URL (``s3://``, ``gs://``, ``az://``).
     progress : Progress
         Told about bytes.
@@ -85,78 +85,78 @@ def push(store: Store, where: str, *, progress: Progress = SILENT) -> PushReport
     FingerprintMismatchError
         An encoder is stored there in another type or width.
     """
-    if is_url(where):
-        return publish(store, BucketRemote(where), progress=progress)
-    folder = as_folder(where)
+    if is_url(address):
+        return publish(store, BucketRemote(address), progress=progress)
+    folder = as_folder(address)
     if folder.resolve() == store.path.resolve():
         return publish(store, FolderRemote(folder), progress=progress)
-    there = Store.create(folder)
-    report = pull(there, str(store.path), progress=progress)
-    published = publish(there, FolderRemote(folder), progress=progress)
+    destination = Store.create(folder)
+    report = pull(destination, str(store.path), progress=progress)
+    outcome = publish(destination, FolderRemote(folder), progress=progress)
     if report.anything:
-        published.bytes += report.bytes
-    published.conflicts = [*published.conflicts, *report.conflicts]
-    return published
+        outcome.bytes += report.bytes
+    outcome.conflicts = [*outcome.conflicts, *report.conflicts]
+    return outcome
 
 
 def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> PushReport:
     """Send what a published store lacks, and name it in its index."""
     reader, report = Reader(target), PushReport(target.url)
     target.version()  # raises before any work where nothing can be written
-    known = published(target)
-    _drop_what_is_gone(known, target)
-    with scratch_folder("push") as made:
+    index = published(target)
+    _drop_absent_segments(index, target)
+    with scratch_folder("push") as folder:
         records = publish_records(
             store,
-            known,
-            lambda sha: reader.footer(sha, known.bundles[sha]),
-            made,
+            index,
+            lambda sha: reader.footer(sha, index.bundles[sha]),
+            folder,
             progress=progress,
         )
-        new = new_segments(store, known, lambda folder, name: reader.digests(known, folder, name))
+        new = new_segments(store, index, lambda folder, name: reader.digests(index, folder, name))
         new.bundles, new.tasks = records.index.bundles, records.index.tasks
         new.alphabets = records.index.alphabets
-        _union(known, new)
-        files = [*records.files.items(), *_segment_files(store, new, made)]
+        _union(index, new)
+        files = [*records.files.items(), *_segment_files(store, new, folder)]
         files += _group_files(store, new)
 
-        def send(some: Files) -> None:
-            size = sum(path.stat().st_size for _, path in some)
+        def send(batch: Files) -> None:
+            size = sum(path.stat().st_size for _, path in batch)
             with progress.stage("pushing", size, "bytes") as bar:
-                _send(target, some, bar, report)
+                _send(target, batch, bar, report)
 
         report.conflicts = commit_checked(
             target, files, send, lambda: _commit(target, new), progress
         )
     report.segments = sum(len(e.segments) for e in new.encoders.values())
     report.bundles = len(new.bundles)
-    report.tasks = len(new.tasks.keys() - known.tasks.keys())
+    report.tasks = len(new.tasks.keys() - index.tasks.keys())
     return report
 
 
-def _union(known: Index, new: Index) -> None:
+def _union(index: Index, new: Index) -> None:
     """Raise if the union cannot be, before anything is sent."""
-    both = Index()
-    both.add(known)
-    both.add(new)
+    union = Index()
+    union.add(index)
+    union.add(new)
 
 
-def _drop_what_is_gone(known: Index, target: Target) -> None:
+def _drop_absent_segments(index: Index, target: Target) -> None:
     """Forget segments that a folder's own `compact` merged into others."""
     if isinstance(target, FolderRemote):
-        for folder, encoder in known.encoders.items():
+        for folder, encoder in index.encoders.items():
             for name in list(encoder.segments):
                 if not (target.folder / layout.EMBEDDINGS / folder / name).is_dir():
                     del encoder.segments[name]
 
 
-def _segment_files(store: Store, new: Index, made: Path) -> Files:
+def _segment_files(store: Store, new: Index, sums_folder: Path) -> Files:
     files: Files = []
     for folder, encoder in new.encoders.items():
         for name, entry in encoder.segments.items():
             path = store.path / layout.EMBEDDINGS / folder / name
             check_segment(path)
-            sums = made / f"{name}.sums"
+            sums = sums_folder / f"{name}.sums"
             sums.write_bytes(sums_of_segment(path))
             files.append((share_paths.sums_path(name), sums))
             files += [(share_paths.segment_path(folder, name, f), path / f) for f in entry.files]
@@ -172,8 +172,8 @@ def _group_files(store: Store, new: Index) -> Files:
 
 def _send(target: Target, files: Files, bar: Stage, report: PushReport) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        sent = pool.map(lambda pair: target.put(*pair), files)
-        for (_, file), _ in zip(files, sent, strict=True):
+        transfers = pool.map(lambda pair: target.put(*pair), files)
+        for (_, file), _ in zip(files, transfers, strict=True):
             size = file.stat().st_size
             report.bytes += size
             report.files += 1
@@ -185,10 +185,10 @@ def _commit(target: Target, new: Index) -> list[str]:
     for _ in range(_ATTEMPTS):
         raw, version = target.version()
         index = published(target)
-        _drop_what_is_gone(index, target)
+        _drop_absent_segments(index, target)
         conflicts = index.add(new)
-        made = index.to_bytes()
-        if made == raw or target.replace_index(made, version):
+        raw_index = index.to_bytes()
+        if raw_index == raw or target.replace_index(raw_index, version):
             return conflicts
     raise StoreError(
         f"others keep pushing to {target.url}. Everything was sent; push again to name it there"

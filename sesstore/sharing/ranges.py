@@ -1,7 +1,7 @@
-"""Which ranges to fetch for some of many things that lie back to back.
+"""Which ranges to fetch for some of many items that lie back to back.
 
 Neighbours are fetched at once, and small gaps along with them, as long as the gaps stay below a
-twentieth of what is wanted: few requests, and never much more than was asked for.
+twentieth of what is needed: few requests, and never much more than that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import limits
 
-MOST = 8 << 20
+MAX_BYTES = 8 << 20
 _SLACK = 0.05
 
 
@@ -28,7 +28,7 @@ class Span:
     start, stop : int
         Where it begins, and one past its end.
     rows : ndarray, shape=(n,), dtype=int64
-        The wanted things in it, in order.
+        The items in it, in order.
     """
 
     start: int
@@ -37,18 +37,21 @@ class Span:
 
 
 def spans_of(
-    starts: NDArray[np.int64], stops: NDArray[np.int64], rows: NDArray[np.int64], most: int = MOST
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    max_bytes: int = MAX_BYTES,
 ) -> list[Span]:
-    """Cut wanted things into ranges.
+    """Cut items into ranges.
 
     Parameters
     ----------
     starts, stops : ndarray, shape=(P,), dtype=int64
-        Where each thing begins and ends; in order.
+        Where each item begins and ends; in order.
     rows : ndarray, shape=(n,), dtype=int64
-        Which are wanted.
-    most : int
-        A range is not made longer than this, unless one thing is.
+        Which items are needed.
+    max_bytes : int
+        A range is not made longer than this, unless one item is.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def spans_of(
     spans, first = [], 0
     for i in range(1, len(rows) + 1):
         end = i == len(rows)
-        if end or not joined[i - 1] or stops[rows[i]] - starts[rows[first]] > most:
+        if end or not joined[i - 1] or stops[rows[i]] - starts[rows[first]] > max_bytes:
             part = rows[first:i]
             spans.append(Span(int(starts[part[0]]), int(stops[part[-1]]), part))
             first = i
@@ -86,7 +89,7 @@ def in_flight(spans: list[Span], count: int = 8) -> Iterator[list[Span]]:
         yield batch
 
 
-def in_batches(items: Iterable[Any], size: int = 64) -> Iterator[list[Any]]:
+def batched(items: Iterable[Any], size: int = 64) -> Iterator[list[Any]]:
     """Cut a stream into lists of at most `size`."""
     batch = []
     for item in items:

@@ -117,7 +117,7 @@ class RemoteCheck:
             return None
         sums = self._fetched(part)
         try:
-            return None if self.reader.whole(path, len(sums)) == sums else sums
+            return None if self.reader.read_all(path, len(sums)) == sums else sums
         except (NotStoredError, CorruptStoreError):
             return sums
 

@@ -81,13 +81,13 @@ class RemoteRepairReport:
 
 
 def repair_remote(
-    where: str, source: Store | None = None, *, quick: bool = False, progress: Progress = SILENT
+    url: str, source: Store | None = None, *, quick: bool = False, progress: Progress = SILENT
 ) -> RemoteRepairReport:
     """Check a published store and set right what is wrong.
 
     Parameters
     ----------
-    where : str
+    url : str
         URL of the store (``s3://``, ``gs://``, ``az://``).
     source : Store, optional
         What this store has and the other lacks is sent there.
@@ -111,7 +111,7 @@ def repair_remote(
     StoreError
         It cannot be reached, or others keep writing to it.
     """
-    target = BucketRemote(where)
+    target = BucketRemote(url)
     report = RemoteRepairReport(target.url)
     index = Reader(target).index()
     with scratch_folder("repair") as folder:
@@ -279,16 +279,16 @@ class Inventory:
     def records(self, final: Index) -> dict[str, int]:
         """Records that no bundle has now, by what they are; those of unread bundles in full."""
         lost: Counter[str] = Counter()
-        for sha, bundle in self._faulty.bundles.items():
-            if sha in final.bundles:
+        for faulty_sha, bundle in self._faulty.bundles.items():
+            if faulty_sha in final.bundles:
                 continue
-            remainder = self._identities[sha]
-            for other, entry in final.of_kind(bundle.kind):
+            remainder = self._identities[faulty_sha]
+            for sha, entry in final.of_kind(bundle.kind):
                 if remainder and entry.name == bundle.name:
-                    remainder = remainder - _identities(self._reader, other, entry)
+                    remainder = remainder - _identities(self._reader, sha, entry)
             label = f"tokens of {bundle.name}" if bundle.name else bundle.kind
             lost[label] += bundle.records if remainder is None else len(remainder)
-        return {name: count for name, count in lost.items() if count}
+        return {label: count for label, count in lost.items() if count}
 
 
 def _digests(reader: Reader, index: Index, folder: str, name: str) -> set[bytes]:

@@ -134,7 +134,7 @@ class Index:
         document = {"sesstore_share": FORMAT, "encoders": encoders, "bundles": bundles}
         document["tasks"] = tasks
         if self.alphabets:
-            document["alphabets"] = [one.to_json() for one in self.alphabets.values()]
+            document["alphabets"] = [alphabet.to_json() for alphabet in self.alphabets.values()]
         raw = sealed(document)
         if len(raw) > limits.INDEX_BYTES:
             raise StoreError(
@@ -143,7 +143,7 @@ class Index:
             )
         return raw
 
-    def add(self, other: Index) -> list[str]:
+    def add(self, addition: Index) -> list[str]:
         """Take in what another index has; return tasks that differ and stay as they are.
 
         Raises
@@ -153,22 +153,22 @@ class Index:
         InputError
             An alphabet has other states.
         """
-        for name, one in other.alphabets.items():
-            if not self.alphabets.setdefault(name, one).same_codes(one):
+        for name, alphabet in addition.alphabets.items():
+            if not self.alphabets.setdefault(name, alphabet).same_codes(alphabet):
                 raise InputError(
                     f"an alphabet '{name}' is shared there with other states. Declare yours under "
                     f"another name, and import its tokens again"
                 )
-        for folder, encoder in other.encoders.items():
-            known = self.encoders.setdefault(folder, EncoderEntry(encoder.provenance))
-            check_same_storage(known.provenance, encoder.provenance)
+        for folder, encoder in addition.encoders.items():
+            entry = self.encoders.setdefault(folder, EncoderEntry(encoder.provenance))
+            check_same_storage(entry.provenance, encoder.provenance)
             for name, segment in encoder.segments.items():
-                known.segments.setdefault(name, segment)
-        for sha, bundle in other.bundles.items():
+                entry.segments.setdefault(name, segment)
+        for sha, bundle in addition.bundles.items():
             self.bundles.setdefault(sha, bundle)
-        for name, task in other.tasks.items():
+        for name, task in addition.tasks.items():
             self.tasks.setdefault(name, task)
-        return [name for name, task in other.tasks.items() if self.tasks[name] != task]
+        return [name for name, task in addition.tasks.items() if self.tasks[name] != task]
 
     def of_kind(self, kind: str) -> Iterator[tuple[str, BundleEntry]]:
         """Yield the bundles of one kind, in the order they were published."""
@@ -179,14 +179,14 @@ class Index:
         return sorted({bundle.name for _, bundle in self.of_kind("tokens")})
 
 
-def parse_index(raw: bytes, where: str) -> Index:
+def parse_index(raw: bytes, place: str) -> Index:
     """Check and read an index.
 
     Parameters
     ----------
     raw : bytes
         The document.
-    where : str
+    place : str
         What errors call it.
 
     Raises
@@ -195,13 +195,13 @@ def parse_index(raw: bytes, where: str) -> Index:
         Anything in it is not as it must be.
     """
     if len(raw) > limits.INDEX_BYTES or limits.too_many_values(raw):
-        raise refusal(f"{where} is larger than an index may be")
+        raise refusal(f"{place} is larger than an index may be")
     try:
-        document = unsealed(raw, where)  # type: ignore[arg-type]
+        document = unsealed(raw, place)  # type: ignore[arg-type]
         if document["sesstore_share"] != FORMAT:
             raise refusal(
                 f"it is shared in format {document['sesstore_share']!r}, this version reads "
-                f"{FORMAT}"
+                f"{FORMAT} (a newer sesstore may read it)"
             )
         index = Index()
         for folder, value in document["encoders"].items():
@@ -212,12 +212,12 @@ def parse_index(raw: bytes, where: str) -> Index:
         for name, value in document["tasks"].items():
             index.tasks[share_paths.plain_name(name, "task")] = _task(value)
         for value in document.get("alphabets", []):
-            one = Alphabet.from_json(value)
-            index.alphabets[one.name] = one
+            alphabet = Alphabet.from_json(value)
+            index.alphabets[alphabet.name] = alphabet
     except CorruptStoreError as problem:
-        raise CorruptStoreError(f"{where}: {problem}") from None
+        raise CorruptStoreError(f"{place}: {problem}") from None
     except (KeyError, TypeError, ValueError, AttributeError, SesstoreError) as problem:
-        raise refusal(f"{where} is no index ({problem!r})") from None
+        raise refusal(f"{place} is no index ({problem!r})") from None
     return index
 
 
@@ -274,11 +274,11 @@ def _size_problem(entry: SegmentEntry, provenance: Provenance) -> str | None:
     if exact["digests/c.0.0"] > limits.ARRAY_BYTES:
         return f"says it has {entry.proteins:,} proteins, more than a segment may have"
     row = provenance.dim * np.dtype(provenance.dtype).itemsize
-    held = sum(entry.files[file].bytes for file in shards)
-    least = entry.residues * row
-    most = least + layout.CHUNK_ROWS * row * len(shards) + _INDEX_ROOM * len(shards)
-    if not (least <= held <= most) or len(shards) > 1 + least // layout.PAGE:
-        return f"says {entry.residues} residues take {held} bytes"
+    size = sum(entry.files[file].bytes for file in shards)
+    minimum = entry.residues * row
+    maximum = minimum + layout.CHUNK_ROWS * row * len(shards) + _INDEX_ROOM * len(shards)
+    if not (minimum <= size <= maximum) or len(shards) > 1 + minimum // layout.PAGE:
+        return f"says {entry.residues} residues take {size} bytes"
     return None
 
 

@@ -48,10 +48,10 @@ def plain_name(name: Any, kind: str) -> str:
         raise refusal(f"{name!r} is no name of a {kind}") from None
 
 
-def size(value: Any, most: int = _MOST_BYTES) -> int:
-    """Return a number of bytes, records or residues if it can be one, and is not over `most`."""
-    if type(value) is not int or not 0 <= value <= most:
-        raise refusal(f"{str(value)[:80]} is no size it may have (at most {most:,})")
+def size(value: Any, limit: int = _MOST_BYTES) -> int:
+    """Return a number of bytes, records or residues if it can be one, and is not over `limit`."""
+    if type(value) is not int or not 0 <= value <= limit:
+        raise refusal(f"{str(value)[:80]} is no size it may have (at most {limit:,})")
     return value
 
 

@@ -21,7 +21,7 @@ from ..errors import StoreAccessError
 _folders: set[Path] = set()
 
 
-def make_scratch(what: str) -> Path:
+def make_scratch(purpose: str) -> Path:
     """Make a temporary folder; end it by `remove_scratch`.
 
     Raises
@@ -30,7 +30,7 @@ def make_scratch(what: str) -> Path:
         There is no place for one.
     """
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f"sesstore-{what}-"))
+        folder = Path(tempfile.mkdtemp(prefix=f"sesstore-{purpose}-"))
     except OSError as problem:
         raise StoreAccessError(
             f"no temporary folder can be made ({problem.strerror or problem}). Free some space, or "
@@ -52,9 +52,9 @@ def remove_scratch(folder: Path) -> None:
 
 
 @contextmanager
-def scratch_folder(what: str) -> Iterator[Path]:
+def scratch_folder(purpose: str) -> Iterator[Path]:
     """Yield a temporary folder, removed afterwards; raises as `make_scratch`."""
-    folder = make_scratch(what)
+    folder = make_scratch(purpose)
     try:
         yield folder
     finally:

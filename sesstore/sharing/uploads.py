@@ -1,8 +1,8 @@
 """Send segments to object storage as they are committed, and records; drop the local copies.
 
 A segment's files go up under the segment's final, unique name, its ``zarr.json`` last, and then the
-commit record that makes it exist for readers of a store. At most `_WAITING` segments wait, so the
-scratch folder stays a few segments small however much is embedded.
+commit record that makes it exist for readers of a store. At most `_QUEUE_LENGTH` segments wait, so
+the scratch folder stays a few segments small however much is embedded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .share_index import EncoderEntry, Index
 from .temporary_folders import scratch_folder
 
 _AT_ONCE = 8
-_WAITING = 2
+_QUEUE_LENGTH = 2
 _FOLD_AFTER = 64
 """Commit records a writer adds before it takes all there are into the index."""
 
@@ -54,9 +54,9 @@ def claim_encoder(target: Target, provenance: Provenance) -> None:
     for place, attributes in groups.items():
         target.create(f"{place}{layout.METADATA}", layout.group_metadata(attributes))
     path = f"{layout.EMBEDDINGS}/{folder}/{layout.METADATA}"
-    raw = Reader(target).whole(path, METADATA_BYTES)
-    known = layout.parse_group(raw, f"{target.url}/{path}")["provenance"]
-    check_same_storage(Provenance.from_json(known), provenance)
+    raw = Reader(target).read_all(path, METADATA_BYTES)
+    stored = layout.parse_group(raw, f"{target.url}/{path}")["provenance"]
+    check_same_storage(Provenance.from_json(stored), provenance)
 
 
 def send_segment(target: Target, folder: str, path: Path) -> None:
@@ -82,22 +82,24 @@ def send_segment(target: Target, folder: str, path: Path) -> None:
     entry = segment_entry(path)
     provenance = Provenance.from_json(layout.read_group(path / layout.METADATA)["provenance"])
     new = Index(encoders={folder: EncoderEntry(provenance, {path.name: entry})})
-    with scratch_folder("sums") as made:
-        sums = made / path.name
+    with scratch_folder("sums") as sums_folder:
+        sums = sums_folder / path.name
         sums.write_bytes(sums_of_segment(path))
         files = [
             (share_paths.segment_path(folder, path.name, file), path / file) for file in entry.files
         ]
         files.append((share_paths.sums_path(path.name), sums))
-        commit_checked(target, files, lambda some: _send(target, some), lambda: commit(target, new))
+        commit_checked(
+            target, files, lambda batch: _send(target, batch), lambda: commit(target, new)
+        )
 
 
 def _send(target: Target, files: Files) -> None:
     """Send files, those that say what the others are after them."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for last in (False, True):
-            some = [pair for pair in files if (pair[1].name == layout.METADATA) == last]
-            list(pool.map(lambda pair: target.put(*pair), some))
+            batch = [pair for pair in files if (pair[1].name == layout.METADATA) == last]
+            list(pool.map(lambda pair: target.put(*pair), batch))
 
 
 def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -> Index:
@@ -108,33 +110,33 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
     InputError
         There is another task of the name of a new one, which stays.
     """
-    known, reader = published(target), Reader(target)
-    with scratch_folder("send") as made:
-        found = publish_records(
+    index, reader = published(target), Reader(target)
+    with scratch_folder("send") as scratch:
+        publication = publish_records(
             store,
-            known,
-            lambda sha: reader.footer(sha, known.bundles[sha]),
-            made,
+            index,
+            lambda sha: reader.footer(sha, index.bundles[sha]),
+            scratch,
             progress=progress,
         )
-        new = found.index
-        new.tasks = {name: task for name, task in new.tasks.items() if name not in known.tasks}
+        new = publication.index
+        new.tasks = {name: task for name, task in new.tasks.items() if name not in index.tasks}
         if not new.bundles and not new.tasks:
-            return known
-        named = {share_paths.bundle_path(sha) for sha in new.bundles}
-        named |= {share_paths.task_path(task.sha256) for task in new.tasks.values()}
-        files = [(path, file) for path, file in found.files.items() if path in named]
+            return index
+        paths = {share_paths.bundle_path(sha) for sha in new.bundles}
+        paths |= {share_paths.task_path(task.sha256) for task in new.tasks.values()}
+        files = [(path, file) for path, file in publication.files.items() if path in paths]
         commit_checked(
-            target, files, lambda some: _send(target, some), lambda: commit(target, new), progress
+            target, files, lambda batch: _send(target, batch), lambda: commit(target, new), progress
         )
-    known = published(target)
+    index = published(target)
     for name, task in new.tasks.items():
-        if known.tasks[name] != task:
+        if index.tasks[name] != task:
             raise InputError(
                 f"somebody else added another task '{name}' to {target.url} meanwhile, which "
                 f"stays. Add yours to a store of its own"
             )
-    return known
+    return index
 
 
 class UploadingWriter(SegmentWriter):
@@ -169,9 +171,9 @@ class UploadingWriter(SegmentWriter):
         )
         self._target = target
         self._pool = ThreadPoolExecutor(1, "sesstore-upload")
-        self._room = threading.Semaphore(_WAITING)
+        self._room = threading.Semaphore(_QUEUE_LENGTH)
         self._sending: list[Future[None]] = []
-        self._sent = 0  # by the sending thread alone: `committed` grows meanwhile
+        self._upload_count = 0  # by the sending thread alone: `committed` grows meanwhile
 
     def __exit__(
         self,
@@ -211,17 +213,17 @@ class UploadingWriter(SegmentWriter):
 
     def _raise_failed(self) -> None:
         with self._turn:
-            done = [future for future in self._sending if future.done()]
-            for future in done:
+            complete = [future for future in self._sending if future.done()]
+            for future in complete:
                 future.result()
-            self._sending = [future for future in self._sending if future not in done]
+            self._sending = [future for future in self._sending if future not in complete]
 
     def _send(self, path: Path) -> None:
         try:
             send_segment(self._target, self.folder.name, path)
             shutil.rmtree(path, ignore_errors=True)
-            self._sent += 1
-            if self._sent % _FOLD_AFTER == 0:
+            self._upload_count += 1
+            if self._upload_count % _FOLD_AFTER == 0:
                 fold(self._target)
         finally:
             self._room.release()

@@ -281,7 +281,10 @@ def bearer_token() -> str | None:
         return None
     path = Path(name)
     if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}', which {TOKEN_FILE} names")
+        raise MissingFileError(
+            f"there is no file '{path}', which {TOKEN_FILE} names. Put the token into it, or unset "
+            f"{TOKEN_FILE} where none is needed"
+        )
     words = path.read_text(encoding="utf-8", errors="replace").split()
     if not words or not all(33 <= ord(c) < 127 for c in words[0]):
         raise InputError(f"'{path}' holds no token. Write it on the first line")

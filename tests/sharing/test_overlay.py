@@ -13,7 +13,7 @@ from sesstore.sharing.fetch import Reader
 from sesstore.sharing.overlay import Overlay
 from sesstore.sharing.pull import pull
 from sesstore.sharing.serve.contents import contents, search
-from sesstore.sharing.serve.server import Served, application
+from sesstore.sharing.serve.server import StoreServer, application
 
 
 def spoil(path: Path) -> None:
@@ -68,7 +68,10 @@ def test_one_damaged_part_does_not_take_the_rest_down(shared, tmp_path, pattern,
 
     with pytest.raises(CorruptStoreError), Overlay(shared) as overlay:
         Reader(overlay).index()
-    with Served([shared], progress=Notes()) as served, TestClient(application(served)) as client:
+    with (
+        StoreServer([shared], progress=Notes()) as served,
+        TestClient(application(served)) as client,
+    ):
         for _ in range(2):
             raw = client.get("/share/index.json")
             assert raw.status_code == 200
@@ -104,22 +107,20 @@ def test_nobody_waits_for_the_drawing_of_others(shared, monkeypatch):
         assert go_on.wait(30)
         return "map"
 
-    with Served([shared]) as served:
+    with StoreServer([shared]) as served:
         overlay = served.overlay("shared")
         work = [
-            threading.Thread(
-                target=lambda: results.append(served.remembered(overlay, "slow", slow))
-            )
+            threading.Thread(target=lambda: results.append(served.cached(overlay, "slow", slow)))
             for _ in range(2)
         ]
         for thread in work:
             thread.start()
         assert begun.wait(30)
         assert served.contents()["shared"]["proteins"] == 200
-        assert served.remembered(overlay, "other", lambda: 7) == 7
+        assert served.cached(overlay, "other", lambda: 7) == 7
         assert not results
         go_on.set()
         for thread in work:
             thread.join(30)
         assert results == ["map", "map"]
-        assert served.remembered(overlay, "slow", lambda: "again") == "map"
+        assert served.cached(overlay, "slow", lambda: "again") == "map"

@@ -13,7 +13,7 @@ def test_ranges_cover_what_is_wanted_and_little_more(things):
     stops = np.cumsum([size for size, _ in things])
     starts = np.concatenate([[0], stops[:-1]])
     rows = np.flatnonzero([wanted for _, wanted in things])
-    spans = spans_of(starts, stops, rows, most=100)
+    spans = spans_of(starts, stops, rows, max_bytes=100)
     assert [row for span in spans for row in span.rows] == rows.tolist()
     fetched = sum(span.stop - span.start for span in spans)
     needed = int((stops - starts)[rows].sum())

@@ -29,7 +29,7 @@ def catalogue_page(stores: dict[str, dict[str, Any]], base: str, nonce: str, gua
     """
     style, script = (_text(f"catalogue.{kind}") for kind in ("css", "js"))
     body = "\n".join(
-        line for name, shown in stores.items() for line in _store(name, shown, base, guarded)
+        line for name, summary in stores.items() for line in _store(name, summary, base, guarded)
     )
     title = " · ".join(stores) or "nothing here"
     return f"""<!doctype html>
@@ -57,16 +57,16 @@ def _text(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _store(name: str, shown: dict[str, Any], base: str, guarded: bool) -> Iterator[str]:
+def _store(name: str, summary: dict[str, Any], base: str, guarded: bool) -> Iterator[str]:
     url = f"{base}/{name}"
     yield f'<section class="store" data-store="{escape(name)}"><h2>{escape(name)}</h2>'
     yield '<dl class="figures">'
-    for what, figure in _figures(shown):
-        yield f"<div><dt>{what}</dt><dd>{figure}</dd></div>"
+    for label, figure in _figures(summary):
+        yield f"<div><dt>{label}</dt><dd>{figure}</dd></div>"
     yield "</dl>"
-    if shown.get("damaged"):
+    if summary.get("damaged"):
         yield (
-            f"<p class=hint>{shown['damaged']:,} of its parts are damaged and not shown here. "
+            f"<p class=hint>{summary['damaged']:,} of its parts are damaged and not shown here. "
             f"Whoever keeps it can run <code>sesstore repair</code>.</p>"
         )
     yield _command(f"sesstore pull {url}")
@@ -76,21 +76,21 @@ def _store(name: str, shown: dict[str, Any], base: str, guarded: bool) -> Iterat
             "<code>export SESSTORE_TOKEN_FILE=that-file</code> before you pull.</p>"
         )
     yield from _search(name)
-    yield from _encoders(shown, url)
-    yield from _sources(shown)
-    yield from _tasks(shown, url)
-    if shown["histogram"]["counts"]:
+    yield from _encoders(summary, url)
+    yield from _sources(summary)
+    yield from _tasks(summary, url)
+    if summary["histogram"]["counts"]:
         yield "<h3>Lengths of all proteins</h3>"
-        yield histogram_svg(shown["histogram"])
+        yield histogram_svg(summary["histogram"])
     yield "</section>"
 
 
-def _figures(shown: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "sequences", f"{shown['proteins']:,}"
-    yield "encoders", f"{len(shown['encoders']):,}"
-    yield "embeddings", f"{sum(e['proteins'] for e in shown['encoders']):,}"
-    yield "tasks", f"{len(shown['tasks']):,}"
-    yield "size", size(shown["bytes"])
+def _figures(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "sequences", f"{summary['proteins']:,}"
+    yield "encoders", f"{len(summary['encoders']):,}"
+    yield "embeddings", f"{sum(e['proteins'] for e in summary['encoders']):,}"
+    yield "tasks", f"{len(summary['tasks']):,}"
+    yield "size", size(summary["bytes"])
 
 
 def _search(name: str) -> Iterator[str]:
@@ -103,26 +103,26 @@ def _search(name: str) -> Iterator[str]:
     )
 
 
-def _encoders(shown: dict[str, Any], url: str) -> Iterator[str]:
-    if not shown["encoders"]:
+def _encoders(summary: dict[str, Any], url: str) -> Iterator[str]:
+    if not summary["encoders"]:
         return
     yield "<h3>Embeddings</h3>"
     columns = ("encoder", "fingerprint", "width", "type", "proteins", "residues", "size", "licence")
     yield _head(columns)
-    for e in shown["encoders"]:
-        made = e["provenance"]
-        imported = made["fingerprint"].get("imported_from")
+    for e in summary["encoders"]:
+        provenance = e["provenance"]
+        imported = provenance["fingerprint"].get("imported_from")
         mark = f' <span class="mark">imported from {escape(imported)}</span>' if imported else ""
         yield (
             f"<tr><td>{escape(e['encoder'])}{mark}</td><td><code>{escape(e['fingerprint'])}</code>"
-            f"</td><td class=n>{made['dim']:,}</td><td>{escape(made['dtype'])}</td>"
+            f"</td><td class=n>{provenance['dim']:,}</td><td>{escape(provenance['dtype'])}</td>"
             f"<td class=n>{e['proteins']:,}</td><td class=n>{e['residues']:,}</td>"
             f"<td class=n>{size(e['bytes'])}</td>"
-            f"<td>{escape(made['licence'] or 'not stated')}</td></tr>"
+            f"<td>{escape(provenance['licence'] or 'not stated')}</td></tr>"
         )
     yield "</tbody></table></div>"
-    if len(shown["encoders"]) > 1:
-        yield _command(f"sesstore pull {url} --plm {_plain_name(shown['encoders'])}")
+    if len(summary["encoders"]) > 1:
+        yield _command(f"sesstore pull {url} --plm {_plain_name(summary['encoders'])}")
 
 
 def _plain_name(encoders: list[dict[str, Any]]) -> str:
@@ -133,28 +133,29 @@ def _plain_name(encoders: list[dict[str, Any]]) -> str:
     return str(name if clear else encoders[0]["fingerprint"])
 
 
-def _sources(shown: dict[str, Any]) -> Iterator[str]:
-    if not shown["sources"]:
+def _sources(summary: dict[str, Any]) -> Iterator[str]:
+    if not summary["sources"]:
         return
     yield "<h3>Structure tokens</h3>"
     yield _head(("source", "proteins", "3Di", "DSSP", "pLDDT", "others", "made by"))
     usual = ("foldseek", "dssp", "plddt")
-    for s in shown["sources"]:
+    for s in summary["sources"]:
         counts = "".join(f"<td class=n>{s['counts'].get(kind, 0):,}</td>" for kind in usual)
-        others = ", ".join(f"{n} {c:,}" for n, c in s["counts"].items() if n not in usual)
+        other_counts = ", ".join(f"{n} {c:,}" for n, c in s["counts"].items() if n not in usual)
         yield (
             f"<tr><td>{escape(s['source'])}</td><td class=n>{s['proteins']:,}</td>{counts}"
-            f"<td>{escape(others) or '-'}</td><td>{escape(s['tool'] or 'not stated')}</td></tr>"
+            f"<td>{escape(other_counts) or '-'}</td>"
+            f"<td>{escape(s['tool'] or 'not stated')}</td></tr>"
         )
     yield "</tbody></table></div>"
 
 
-def _tasks(shown: dict[str, Any], url: str) -> Iterator[str]:
-    if not shown["tasks"]:
+def _tasks(summary: dict[str, Any], url: str) -> Iterator[str]:
+    if not summary["tasks"]:
         return
     yield "<h3>Tasks</h3>"
-    labels = {e["fingerprint"]: e["encoder"] for e in shown["encoders"]}
-    for task in shown["tasks"]:
+    labels = {e["fingerprint"]: e["encoder"] for e in summary["encoders"]}
+    for task in summary["tasks"]:
         name = task["name"]
         rows = ", ".join(f"{escape(k)} {v:,}" for k, v in task["splits"].items())
         yield f'<article class="task" data-task="{escape(name)}"><h4>{escape(name)}</h4>'
@@ -171,7 +172,7 @@ def _tasks(shown: dict[str, Any], url: str) -> Iterator[str]:
         yield _command(f"sesstore pull {url} --task {name}")
         if task["citation"]:
             yield f"<p class=hint>Please cite: {escape(task['citation'])}</p>"
-        yield from _map(shown, task)
+        yield from _map(summary, task)
         yield "</article>"
 
 
@@ -179,8 +180,8 @@ def _classes(task: dict[str, Any]) -> str:
     return "" if task["problem"].endswith("regression") else f", {task['classes']:,} classes"
 
 
-def _map(shown: dict[str, Any], task: dict[str, Any]) -> Iterator[str]:
-    able = [e for e in shown["encoders"] if task["coverage"]["encoders"].get(e["fingerprint"])]
+def _map(summary: dict[str, Any], task: dict[str, Any]) -> Iterator[str]:
+    able = [e for e in summary["encoders"] if task["coverage"]["encoders"].get(e["fingerprint"])]
     if not able:
         return
     options = "".join(
@@ -211,25 +212,26 @@ def _command(text: str) -> str:
     )
 
 
-def histogram_svg(shown: dict[str, Any]) -> str:
+def histogram_svg(summary: dict[str, Any]) -> str:
     """Bars of a length histogram, as SVG."""
-    counts, edges = shown["counts"], shown["edges"]
-    tallest, each = max(counts), _WIDTH / len(counts)
+    counts, edges = summary["counts"], summary["edges"]
+    tallest, bar_width = max(counts), _WIDTH / len(counts)
     bars = "".join(
-        f'<rect x="{i * each:.1f}" y="{_HEIGHT - _HEIGHT * c / tallest:.1f}" '
-        f'width="{max(1.0, each - 1):.1f}" height="{_HEIGHT * c / tallest:.1f}"><title>'
-        f"{edges[i]} to {edges[i + 1] if i + 1 < len(counts) else shown['longest']} residues: "
+        f'<rect x="{i * bar_width:.1f}" y="{_HEIGHT - _HEIGHT * c / tallest:.1f}" '
+        f'width="{max(1.0, bar_width - 1):.1f}" height="{_HEIGHT * c / tallest:.1f}"><title>'
+        f"{edges[i]} to {edges[i + 1] if i + 1 < len(counts) else summary['longest']} residues: "
         f"{c:,}</title></rect>"
         for i, c in enumerate(counts)
     )
     ticks = "".join(
-        f'<text x="{i * each:.1f}" y="{_HEIGHT + 16}">{edges[i]}</text>'
+        f'<text x="{i * bar_width:.1f}" y="{_HEIGHT + 16}">{edges[i]}</text>'
         for i in range(0, len(counts), max(1, len(counts) // 6))
     )
     return (
         f'<figure><svg class="bars" viewBox="0 -4 {_WIDTH} {_HEIGHT + 26}" role="img" '
         f'aria-label="Histogram of lengths">{bars}{ticks}</svg><figcaption>residues; median '
-        f"{shown['median']:,}, longest {shown['longest']:,} (in the last bar)</figcaption></figure>"
+        f"{summary['median']:,}, longest {summary['longest']:,} (in the last bar)"
+        f"</figcaption></figure>"
     )
 
 

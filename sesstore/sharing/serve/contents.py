@@ -38,23 +38,23 @@ def contents(store: Store) -> dict[str, Any]:
     """
     damage: list[str] = []
     summary = summarise(store, damage.append)
-    found: dict[str, Any] = _public(summary.to_json())
-    found["histogram"] = histogram(np.zeros(0, np.int64))
+    summary_json: dict[str, Any] = _public(summary.to_json())
+    summary_json["histogram"] = histogram(np.zeros(0, np.int64))
     with leaving_out(damage.append):
-        found["histogram"] = histogram(_lengths(store))
-    shown = [encoder.provenance for encoder in summary.encoders]
-    views = [view for view in _views(store, damage.append) if view.provenance in shown]
+        summary_json["histogram"] = histogram(_lengths(store))
+    intact = [encoder.provenance for encoder in summary.encoders]
+    views = [view for view in _views(store, damage.append) if view.provenance in intact]
     sources = [source.source for source in summary.sources]
-    for task in found["tasks"]:
+    for task in summary_json["tasks"]:
         digests = _digests(store.task(task["name"]))
         task["proteins"] = len(digests)
         encoders = {v.provenance.fingerprint.short: v.find(digests) >= 0 for v in views}
         task["coverage"] = {
-            "encoders": {short: _share(there) for short, there in encoders.items()},
+            "encoders": {short: _share(hits) for short, hits in encoders.items()},
             "sources": {name: store.tokens(name).coverage(digests) for name in sources},
         }
-    found["damaged"] = len(set(damage))
-    return found
+    summary_json["damaged"] = len(set(damage))
+    return summary_json
 
 
 def _public(value: Any) -> Any:
@@ -74,9 +74,9 @@ def _views(store: Store, damaged: Damaged) -> list[Embeddings]:
     """Embeddings of all encoders but those that are damaged."""
     views = []
     with leaving_out(damaged):
-        for made in store.encoders():
+        for provenance in store.encoders():
             with leaving_out(damaged):
-                views.append(store.embeddings(made.fingerprint))
+                views.append(store.embeddings(provenance.fingerprint))
     return views
 
 
@@ -120,15 +120,15 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
     query = query.strip()
     if not query or len(query) > MOST_QUERY:
         raise InputError(f"search for an id, a digest or a sequence of at most {MOST_QUERY:,}")
-    found = dict.fromkeys(store.find_id(query))
+    digests = dict.fromkeys(store.find_id(query))
     if re.fullmatch("[0-9a-fA-F]{8,64}", query):
-        found.update(dict.fromkeys(store.find_digests(query, MOST_FOUND)))
-    if not found and _LETTERS.fullmatch(query):
-        found[_digest_of_sequence(query)] = None
+        digests.update(dict.fromkeys(store.find_digests(query, MOST_FOUND)))
+    if not digests and _LETTERS.fullmatch(query):
+        digests[_digest_of_sequence(query)] = None
     views = _views(store, lambda _: None)
     sources = {name: store.tokens(name) for name in store.sources()}
     rows = []
-    for digest in list(found)[:MOST_FOUND]:
+    for digest in list(digests)[:MOST_FOUND]:
         try:
             protein = store.protein(digest)
         except NotStoredError:
@@ -146,7 +146,7 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
     return rows
 
 
-def task_map(store: Store, name: str, which: str | None = None) -> dict[str, Any]:
+def task_map(store: Store, name: str, encoder: str | None = None) -> dict[str, Any]:
     """Two principal components of a task's proteins, each the mean of its residues' embeddings.
 
     Parameters
@@ -154,7 +154,7 @@ def task_map(store: Store, name: str, which: str | None = None) -> dict[str, Any
     store : Store
     name : str
         The task. Of more than `MOST_POINTS` proteins with an embedding, so many are drawn.
-    which : str, optional
+    encoder : str, optional
         The encoder.
 
     Returns
@@ -168,15 +168,15 @@ def task_map(store: Store, name: str, which: str | None = None) -> dict[str, Any
     UnknownNameError, NotStoredError, FingerprintMismatchError
         There is no such task or encoder, or it is not clear which.
     """
-    task, view = store.task(name), store.embeddings(which)
-    rows, where = _rows(task, view)
-    known = len(rows)
-    if known > MOST_POINTS:
-        drawn = np.sort(np.random.default_rng(0).choice(known, MOST_POINTS, replace=False))
-        rows, where = rows[drawn], [where[i] for i in drawn]
-    means = np.stack([_mean(view, int(row)) for row in rows]) if known else np.zeros((0, 2))
+    task, view = store.task(name), store.embeddings(encoder)
+    rows, positions = _rows(task, view)
+    count = len(rows)
+    if count > MOST_POINTS:
+        sample = np.sort(np.random.default_rng(0).choice(count, MOST_POINTS, replace=False))
+        rows, positions = rows[sample], [positions[i] for i in sample]
+    means = np.stack([_mean(view, int(row)) for row in rows]) if count else np.zeros((0, 2))
     places, variance = _components(means)
-    groups = _groups(task, [(task.splits[s], i) for s, i in where], view.lengths[rows])
+    groups = _groups(task, [(task.splits[s], i) for s, i in positions], view.lengths[rows])
     names = list(dict.fromkeys(sorted(set(groups), key=_group_order)))
     points = [
         {
@@ -186,7 +186,7 @@ def task_map(store: Store, name: str, which: str | None = None) -> dict[str, Any
             "split": split,
             "group": names.index(group),
         }
-        for (x, y), (split, i), group in zip(places, where, groups, strict=True)
+        for (x, y), (split, i), group in zip(places, positions, groups, strict=True)
     ]
     return {
         "task": name,
@@ -194,19 +194,19 @@ def task_map(store: Store, name: str, which: str | None = None) -> dict[str, Any
         "points": points,
         "groups": names,
         "variance": [round(float(v), 4) for v in variance],
-        "of": known,
+        "of": count,
         "histogram": histogram(_task_lengths(store, task)),
     }
 
 
 def _rows(task: Task, view: Embeddings) -> tuple[NDArray[np.int64], list[tuple[str, int]]]:
     """Rows of the view for a task's proteins, each once, and where in the task they stand."""
-    seen: dict[int, tuple[str, int]] = {}
+    positions: dict[int, tuple[str, int]] = {}
     for name, split in task.splits.items():
         for i, row in enumerate(view.find(split.digests).tolist()):
             if row >= 0:
-                seen.setdefault(row, (name, i))
-    return np.asarray(list(seen), np.int64), list(seen.values())
+                positions.setdefault(row, (name, i))
+    return np.asarray(list(positions), np.int64), list(positions.values())
 
 
 def _mean(view: Embeddings, row: int) -> NDArray[np.float32]:
@@ -241,15 +241,15 @@ def _most_frequent(names: list[str]) -> list[str]:
     counts: dict[str, int] = {}
     for name in names:
         counts[name] = counts.get(name, 0) + 1
-    kept = sorted(counts, key=lambda name: (-counts[name], name))[:_CLASSES]
-    return [name if name in kept or len(counts) <= _CLASSES + 1 else "others" for name in names]
+    frequent = sorted(counts, key=lambda name: (-counts[name], name))[:_CLASSES]
+    return [name if name in frequent or len(counts) <= _CLASSES + 1 else "others" for name in names]
 
 
-def _thirds(values: NDArray[np.float64], what: str) -> list[str]:
+def _thirds(values: NDArray[np.float64], quantity: str) -> list[str]:
     if not len(values):
         return []
     low, high = np.quantile(values, [1 / 3, 2 / 3])
-    words = [f"{what} below {low:.3g}", f"{what} between", f"{what} above {high:.3g}"]
+    words = [f"{quantity} below {low:.3g}", f"{quantity} between", f"{quantity} above {high:.3g}"]
     return [words[int(v > low) + int(v > high)] for v in values]
 
 
@@ -272,8 +272,8 @@ def _digests(task: Task) -> NDArray[np.uint8]:
     return np.unique(np.concatenate(splits), axis=0) if splits else np.zeros((0, 32), np.uint8)
 
 
-def _share(there: NDArray[np.bool_]) -> float:
-    return float(there.mean()) if len(there) else 0.0
+def _share(hits: NDArray[np.bool_]) -> float:
+    return float(hits.mean()) if len(hits) else 0.0
 
 
 def _lengths(store: Store) -> NDArray[np.int64]:

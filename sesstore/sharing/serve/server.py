@@ -54,7 +54,7 @@ _MOST_TOKEN = 1024
 _MOST_REMEMBERED = 256
 
 
-class Served(AbstractContextManager["Served"]):
+class StoreServer(AbstractContextManager["StoreServer"]):
     """Stores that are being served, by name, and what was worked out about them.
 
     Parameters
@@ -72,11 +72,11 @@ class Served(AbstractContextManager["Served"]):
             name, number = base, 2
             while name in self.stores:
                 name, number = f"{base}-{number}", number + 1
-            said: set[str] = set()
+            reports: set[str] = set()
             self.stores[name] = Overlay(
-                store, progress=progress, damaged=partial(_warn, progress, said)
+                store, progress=progress, damaged=partial(_warn, progress, reports)
             )
-        self._known: dict[object, _Remembered] = {}
+        self._results: dict[object, _CachedResult] = {}
         self._lock = threading.Lock()
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,7 @@ class Served(AbstractContextManager["Served"]):
 
         def of(name: str, overlay: Overlay) -> dict[str, Any]:
             work = partial(contents, overlay.store)
-            return {**self.remembered(overlay, "contents", work), "path": name}
+            return {**self.cached(overlay, "contents", work), "path": name}
 
         return {name: of(name, overlay) for name, overlay in self.stores.items()}
 
@@ -106,23 +106,25 @@ class Served(AbstractContextManager["Served"]):
             There is none.
         """
         if name not in self.stores:
-            raise MissingFileError(f"no store is called '{name}' here")
+            raise MissingFileError(
+                f"no store is called '{name}' here. See the page / for their names"
+            )
         return self.stores[name]
 
-    def remembered(self, overlay: Overlay, what: object, work: Callable[[], Any]) -> Any:
+    def cached(self, overlay: Overlay, question: object, work: Callable[[], Any]) -> Any:
         """Result of some work, done once for a state of the store."""
         overlay.refresh()
-        key, state = (overlay.url, what), overlay.state
+        key, state = (overlay.url, question), overlay.state
         with self._lock:
-            known = self._known.get(key)
-            if known is None or known.state != state:
-                if len(self._known) > _MOST_REMEMBERED:
-                    self._known.clear()
-                known = self._known[key] = _Remembered(state)
-        return known.result(work)
+            entry = self._results.get(key)
+            if entry is None or entry.state != state:
+                if len(self._results) > _MOST_REMEMBERED:
+                    self._results.clear()
+                entry = self._results[key] = _CachedResult(state)
+        return entry.result(work)
 
 
-class _Remembered:
+class _CachedResult:
     """A result for one state of a store, worked out once; nobody waits for that of another."""
 
     def __init__(self, state: object) -> None:
@@ -137,10 +139,10 @@ class _Remembered:
         return self._result
 
 
-def _warn(progress: Progress, said: set[str], problem: str) -> None:
+def _warn(progress: Progress, reports: set[str], problem: str) -> None:
     """Say once what is damaged."""
-    if problem not in said:
-        said.add(problem)
+    if problem not in reports:
+        reports.add(problem)
         progress.note(f"warning: not served, as it is damaged: {problem}")
 
 
@@ -152,21 +154,21 @@ def names_of(path: Path) -> str:
     return name.lstrip(".-") or "store"
 
 
-def application(served: Served, tokens: Sequence[str] = ()) -> Any:
+def application(server: StoreServer, tokens: Sequence[str] = ()) -> Any:
     """ASGI application.
 
     Parameters
     ----------
-    served : Served
+    server : StoreServer
         The stores.
     tokens : sequence of str
         Any one of them lets a request in; without any, everybody is let in.
     """
 
     def page(request: Request) -> Response:
-        shown = served.contents()
+        contents = server.contents()
         nonce = secrets.token_urlsafe(16)
-        html = catalogue_page(shown, str(request.base_url).rstrip("/"), nonce, bool(tokens))
+        html = catalogue_page(contents, str(request.base_url).rstrip("/"), nonce, bool(tokens))
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
             f"connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -175,28 +177,28 @@ def application(served: Served, tokens: Sequence[str] = ()) -> Any:
         return HTMLResponse(html, headers={"content-security-policy": policy})
 
     def find(request: Request) -> Response:
-        overlay = served.overlay(request.path_params["store"])
+        overlay = server.overlay(request.path_params["store"])
         return JSONResponse({"found": search(overlay.store, request.query_params.get("q", ""))})
 
     def chart(request: Request) -> Response:
-        overlay = served.overlay(request.path_params["store"])
+        overlay = server.overlay(request.path_params["store"])
         task, plm = request.query_params.get("task", ""), request.query_params.get("plm") or None
-        made = served.remembered(
+        result = server.cached(
             overlay, ("map", task, plm), lambda: task_map(overlay.store, task, plm)
         )
-        return JSONResponse(made)
+        return JSONResponse(result)
 
     def listing(request: Request) -> Response:
-        return JSONResponse(served.contents())
+        return JSONResponse(server.contents())
 
     def file(request: Request) -> Response:
         store, path = request.path_params["store"], request.path_params["path"]
-        if len(served.stores) == 1 and store not in served.stores:
-            store, path = next(iter(served.stores)), f"{store}/{path}"
+        if len(server.stores) == 1 and store not in server.stores:
+            store, path = next(iter(server.stores)), f"{store}/{path}"
         if not share_paths.is_public(path):
             return PlainTextResponse("there is nothing of that name\n", 404)
         try:
-            place = served.overlay(store).place(path)
+            place = server.overlay(store).place(path)
             stat = place.stat()
         except (NotStoredError, FileNotFoundError):
             return PlainTextResponse("there is nothing of that name\n", 404)
@@ -229,7 +231,9 @@ def read_tokens(path: Path) -> list[str]:
         It holds no token, or one is shorter than 16 letters.
     """
     if not path.is_file():
-        raise MissingFileError(f"there is no file '{path}'")
+        raise MissingFileError(
+            f"there is no file '{path}'. Write the tokens into one, one a line, and name that"
+        )
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not tokens:
@@ -251,12 +255,12 @@ async def _say(_: Request, problem: Exception) -> Response:
         status = 500
     elif isinstance(problem, InputError) and not isinstance(problem, LookupError | OSError):
         status = 400
-    said = str(problem)
+    message = str(problem)
     if status == 503:
-        said = "it cannot be read at the moment; try again later"
+        message = "it cannot be read at the moment; try again later"
     elif status == 500:
-        said = "something stored here is not as it should be"
-    return JSONResponse({"error": said}, status)
+        message = "something stored here is not as it should be"
+    return JSONResponse({"error": message}, status)
 
 
 class _Guard:
@@ -290,11 +294,11 @@ class _Guard:
     def _lets_in(self, scope: Scope) -> bool:
         if not self._tokens:
             return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        found = _token_in(given)
+        header = dict(scope["headers"]).get(b"authorization", b"")
+        credential = _token_in(header)
         allowed = False
         for token in self._tokens:  # all of them, always: how long it takes says nothing
-            allowed |= hmac.compare_digest(token, found)
+            allowed |= hmac.compare_digest(token, credential)
         return allowed
 
 

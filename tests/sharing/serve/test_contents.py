@@ -11,7 +11,7 @@ from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.sharing.pull import merge
 from sesstore.sharing.serve.contents import MOST_FOUND, contents, histogram, search, task_map
-from sesstore.sharing.serve.server import Served, application
+from sesstore.sharing.serve.server import StoreServer, application
 from sesstore.store import Store
 
 
@@ -98,7 +98,7 @@ def test_names_are_escaped_on_the_page(kit, tmp_path):
         kit.fill(tmp_path / "st&re", [Protein(NASTY, p.sequence) for p in proteins], (made,)),
         kit.fill(tmp_path / "two", proteins[:11], ()),
     ]
-    with Served(stores) as served, TestClient(application(served)) as client:
+    with StoreServer(stores) as served, TestClient(application(served)) as client:
         answer = client.get("/")
         listing = client.get("/catalogue.json")
     assert "<script>alert" not in answer.text

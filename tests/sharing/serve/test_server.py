@@ -21,7 +21,7 @@ import uvicorn
 from sesstore.errors import InputError, MissingFileError, NotStoredError
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
-from sesstore.sharing.serve.server import Served, application, read_tokens
+from sesstore.sharing.serve.server import StoreServer, application, read_tokens
 from sesstore.store import Store
 from sesstore.store.comparison import compare_stores
 from sesstore.store.integrity import verify
@@ -35,7 +35,7 @@ def serve():
     stopping = []
 
     def start(*stores: Store, tokens: tuple[str, ...] = ()) -> str:
-        served = Served(stores)
+        served = StoreServer(stores)
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.bind(("127.0.0.1", 0))
         listener.listen(256)
@@ -282,7 +282,7 @@ def test_from_the_command_line(shared, tmp_path, extra):
 
 def test_served_is_found_by_the_name_of_its_folder(tmp_path, kit):
     stores = [kit.fill(tmp_path / name / "st", kit.proteins(11), ()) for name in ("a", "b")]
-    with Served(stores) as served:
+    with StoreServer(stores) as served:
         assert list(served.stores) == ["st", "st-2"]
         folders = [Path(o._folder) for o in served.stores.values()]
     assert not any(folder.exists() for folder in folders)
