@@ -58,7 +58,7 @@ def command(
     local_stores = [Store.open(path) for path in stores or (store_path,)]
     with StoreServer(local_stores, progress=output) as server:
         server.refresh()
-        listener = _bound(host, port)
+        listener = _bind(host, port)
         hostname, port = ("localhost" if host in _LOCAL else host), listener.getsockname()[1]
         if host not in _LOCAL and not tokens:
             output.note(f"warning: anybody who reaches {host} can read all of it. Use --tokens")
@@ -78,7 +78,7 @@ def command(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     from sesstore.errors import InputError
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -23,7 +23,7 @@ from ..progress import SILENT, Progress
 from ..store import Store, layout
 from .bucket_store import BucketStore
 from .cache import cache_of
-from .commits import published
+from .commits import published_index
 from .fetch import Reader
 from .object_storage import BucketRemote
 from .places import Target, as_folder, is_url
@@ -67,7 +67,7 @@ def open_store(
         return
     target = BucketRemote(str(address))
     if create:
-        published(target)  # raises where it cannot be reached, or is not as it must be
+        published_index(target)  # raises where it cannot be reached, or is not as it must be
     else:
         Reader(target).index()
     root = cache_of(target.url)
@@ -78,6 +78,7 @@ def open_store(
         try:
             yield store
         except BaseException:
+            # What was added before the error is sent; if that fails too, the first error counts.
             with suppress(StoreError):
                 store.close()
             raise
@@ -95,6 +96,7 @@ def _scratch(root: Path) -> Iterator[Path]:
     folder.mkdir(parents=True)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        # The system lets go of it however this process ends, so the next one can tell what is left.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     finally:

@@ -19,7 +19,7 @@ from ..store.index import DigestIndex, as_rows
 from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS
 from ..store.unfinished import check_same_storage
 from ..tasks import Task
-from .commits import fold, published
+from .commits import fold, published_index
 from .fetch import Reader
 from .object_storage import BucketRemote
 from .pull import pull
@@ -45,7 +45,7 @@ class BucketStore(Store):
     def __init__(self, scratch: Store, target: BucketRemote, progress: Progress) -> None:
         super().__init__(scratch.path, scratch.attributes)
         self._target, self._progress = target, progress
-        self._index = published(target)
+        self._index = published_index(target)
         self._fetches: set[str] = set()
         self._digests: dict[tuple[str, str], NDArray[np.uint8]] = {}
         self._changed = False
@@ -148,7 +148,7 @@ class BucketStore(Store):
     ) -> NDArray[np.bool_]:
         """Whether each protein is embedded there now; fetches the digests, not the values."""
         rows = as_rows(digests)
-        reader, index = Reader(self._target), published(self._target)
+        reader, index = Reader(self._target), published_index(self._target)
         places = [
             (folder, name)
             for folder, encoder in index.encoders.items()

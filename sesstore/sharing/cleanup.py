@@ -30,9 +30,9 @@ from ..progress import SILENT, Progress
 from ..store import layout
 from ..store.compaction import GcReport
 from . import share_paths
-from .commits import published
+from .commits import published_index
 from .object_storage import BucketRemote
-from .places import FolderRemote, Listed, Target
+from .places import FileInfo, FolderRemote, Target
 from .ranges import batched
 from .share_index import Index
 
@@ -104,11 +104,12 @@ class Mark:
 
 def wait_for_cleanups(target: Target, progress: Progress = SILENT) -> None:
     """Return once nobody is cleaning up."""
-    sightings: dict[Listed, float] = {}
+    sightings: dict[FileInfo, float] = {}
     while marks := list(target.listing(MARKS)):
         if not sightings:
             progress.note(f"waiting for a cleanup of {target.url} that is running")
         moment = time.monotonic()
+        # Ages by this machine's clock, from the first sighting: no two clocks have to agree.
         ages = {mark: moment - sightings.setdefault(mark, moment) for mark in marks}
         target.remove(mark.path for mark, age in ages.items() if age > LEASE)
         time.sleep(_POLL)
@@ -141,6 +142,8 @@ def commit_checked(
     """
     send(missing_files(target, files))
     result = commit()
+    # Looked for once more after the commit: a cleanup that read the index before it may have
+    # removed files that the commit names.
     for _ in range(_ATTEMPTS):
         wait_for_cleanups(target, progress)
         absent = missing_files(target, files)
@@ -207,7 +210,7 @@ def remote_gc(
     if not any(share_paths.is_public(file.path) for file in listed):
         raise _no_shared_store(url)
     with Mark(target) as mark:
-        index = published(target)
+        index = published_index(target)
         if not index.encoders and not index.bundles and not index.tasks:
             raise _no_shared_store(url)
         keep, latest = named_files(index), mark.server_time - older_than

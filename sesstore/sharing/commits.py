@@ -22,7 +22,7 @@ from .share_index import Index
 _ATTEMPTS = 3
 
 
-def published(remote: Remote) -> Index:
+def published_index(remote: Remote) -> Index:
     """Return what is published: index and commit records; empty if there is nothing.
 
     Raises
@@ -63,6 +63,8 @@ def fold(target: Target) -> int:
         records = target.commits()
         if not records:
             return 0
+        # Records are listed and the version is taken before the index is read: what is removed
+        # below is in it, and an index that somebody replaced meanwhile is not replaced again.
         _, version = target.version()
         index = Reader(target).index()
         if target.replace_index(index.to_bytes(), version):

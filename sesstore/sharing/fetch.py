@@ -92,7 +92,7 @@ class Reader:
         size = 0
         with ThreadPoolExecutor(_RECORDS_AT_ONCE) as pool:
             for batch in batched(paths, _RECORDS_AT_ONCE):
-                for path, raw in zip(batch, pool.map(self._if_there, batch), strict=True):
+                for path, raw in zip(batch, pool.map(self._read_commit, batch), strict=True):
                     if raw is not None:
                         size += len(raw)
                         records[self._place(path)] = parse_index(raw, self._place(path))
@@ -100,7 +100,7 @@ class Reader:
                         raise refusal(f"{self.remote.url} has too many commit records")
         return records
 
-    def _if_there(self, path: str) -> bytes | None:
+    def _read_commit(self, path: str) -> bytes | None:
         """Fetch a commit record; None if it was taken into the index meanwhile."""
         try:
             return self.read_all(path, limits.COMMIT_BYTES)
@@ -116,6 +116,7 @@ class Reader:
         with self._explain_absence(path):
             for piece in self.remote.stream(path):
                 length += len(piece)
+                # Counted while it comes: a sender may send without end.
                 if length > limit:
                     raise refusal(f"{path} is larger than it may be")
                 parts.append(piece)
@@ -276,8 +277,11 @@ def fetch_segment(
         except CorruptStoreError:  # of what a sender who lies sent, nothing stays
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        # The names of the files have to last before the segment has one, else a power cut could
+        # leave a segment that lacks some.
         for place in {(folder / file).parent for file in entry.files}:
             fsync(place)
+        # The entry in the store's manifest goes with the rename: see `store.manifest`.
         with entered(final, proteins=entry.proteins, residues=entry.residues):
             os.rename(folder, final)
             fsync(final.parent)
@@ -347,9 +351,11 @@ def _fetch_file(
     """Fetch the rest of a file; raises unless it is what was listed."""
     total, position = sha256(), 0
     with os.fdopen(_open_unlinked(place), "r+b") as file:
+        # What an interrupted fetch left is hashed again, not trusted.
         while piece := file.read(PIECE):
             total.update(piece)
             position += len(piece)
+        # Longer than listed, or complete and wrong: nothing of it can be gone on with.
         if position > entry.bytes or (
             position == entry.bytes and total.hexdigest() != entry.sha256
         ):

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import InputError, MissingExtraError, NotStoredError, StoreError
 from . import share_paths
-from .places import PIECE, WEB, Listed, check_address
+from .places import PIECE, WEB, FileInfo, check_address
 from .ranges import batched
 from .share_paths import refusal
 
@@ -47,7 +47,7 @@ class BucketRemote:
         scheme = check_address(url)
         if scheme in WEB:
             raise InputError(f"{url} can only be read. Write to a folder, s3:// or gs:// instead")
-        self._store = _connected(self.url)
+        self._store = _connect(self.url)
 
     def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
         """Yield a file's bytes."""
@@ -105,18 +105,18 @@ class BucketRemote:
                 obstore.put(self._store, path, raw, mode="create", use_multipart=False)
             except obstore.exceptions.NotSupportedError:
                 obstore.put(self._store, path, raw, use_multipart=False)
-            except _changed():
+            except _conflict_errors():
                 return False
         return True
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str) -> Iterator[FileInfo]:
         """Yield the objects under a prefix, a thousand a request."""
         import obstore
 
         with self._translate_errors(prefix):
             for batch in obstore.list(self._store, prefix, chunk_size=_LISTED_AT_ONCE):
                 for entry in batch:
-                    yield Listed(entry["path"], entry["size"], entry["last_modified"].timestamp())
+                    yield FileInfo(entry["path"], entry["size"], entry["last_modified"].timestamp())
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove objects."""
@@ -159,9 +159,10 @@ class BucketRemote:
 
         with self._translate_errors(share_paths.INDEX):
             try:
+                # The server decides who was first: the put holds only for that version.
                 mode: Any = "create" if version is None else version
                 obstore.put(self._store, share_paths.INDEX, raw, mode=mode, use_multipart=False)
-            except _changed():
+            except _conflict_errors():
                 return False
         return True
 
@@ -191,7 +192,7 @@ class BucketRemote:
             ) from None
 
 
-def _changed() -> tuple[type[Exception], ...]:
+def _conflict_errors() -> tuple[type[Exception], ...]:
     """Return the errors of a put that found something there it did not expect."""
     import obstore
 
@@ -199,7 +200,7 @@ def _changed() -> tuple[type[Exception], ...]:
     return problems.PreconditionError, problems.AlreadyExistsError, FileExistsError
 
 
-def _connected(url: str) -> Any:
+def _connect(url: str) -> Any:
     try:
         import obstore
     except ImportError:

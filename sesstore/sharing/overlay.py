@@ -86,6 +86,7 @@ class Overlay:
                 progress=self._progress,
                 damaged=self._damaged,
             )
+            # Bundles of before stay: who began to pull with the older index still reads them.
             index = Index(bundles={**self._index.bundles, **publication.index.bundles})
             index.tasks, index.alphabets = publication.index.tasks, publication.index.alphabets
             index.encoders = new_segments(self.store, Index(), damaged=self._damaged).encoders

@@ -29,7 +29,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/")
 
 
 @dataclass(frozen=True)
-class Listed:
+class FileInfo:
     """A file that was listed: its path, its size, and when it was written (seconds, UTC)."""
 
     path: str
@@ -64,7 +64,7 @@ class Target(Remote, Protocol):
     def create(self, path: str, raw: bytes) -> bool:
         """Store a small file, whole or not at all; False if something is there (it stays)."""
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str) -> Iterator[FileInfo]:
         """Yield all files whose path starts with that of a folder."""
 
     def remove(self, paths: Iterable[str]) -> None:
@@ -125,6 +125,7 @@ class FolderRemote:
     def place(self, path: str) -> Path:
         """File of a path; raises `CorruptStoreError` if it lies elsewhere."""
         file = self.folder / path
+        # `resolve` follows links, so a link that leads out of the store changes the path.
         if not share_paths.is_public(path) or file.resolve() != self._root / path:
             raise refusal(f"'{path}' leads out of {self.url}")
         return file
@@ -168,12 +169,12 @@ class FolderRemote:
         replace_file(place, raw)
         return True
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
+    def listing(self, prefix: str) -> Iterator[FileInfo]:
         """Yield the files in a folder."""
         for file in sorted((self.folder / prefix).rglob("*")):
             if file.is_file() and not file.is_symlink() and not file.name.startswith("."):
                 path, stat = file.relative_to(self.folder).as_posix(), file.stat()
-                yield Listed(path, stat.st_size, stat.st_mtime)
+                yield FileInfo(path, stat.st_size, stat.st_mtime)
 
     def remove(self, paths: Iterable[str]) -> None:
         """Remove files."""
@@ -198,6 +199,7 @@ class FolderRemote:
         """Replace the index."""
         place = self.place(share_paths.INDEX)
         make_folder(place.parent)
+        # The folder is locked, not the file: that is replaced, and its lock with it.
         handle = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -173,13 +173,16 @@ def new_segments(
         additions.encoders[folder.name] = encoder
         published = index.encoders.get(folder.name, EncoderEntry(provenance)).segments
         paths = layout.segment_folders(folder)
-        published_digests = _published(folder, published, {path.name for path in paths}, digests)
+        published_digests = _published_digests(
+            folder, published, {path.name for path in paths}, digests
+        )
         for path in paths:
             if path.name in published:
                 continue
             with leaving_out(damaged):
                 entry = segment_entry(path)
                 local_digests = {row.tobytes() for row in Segment(path).digests}
+                # After `compact` the proteins of a new segment may all be published in older ones.
                 if published_digests is None or not local_digests <= published_digests:
                     encoder.segments[path.name] = entry
     return additions
@@ -194,7 +197,7 @@ def _encoders(root: Path, damaged: Damaged | None) -> list[tuple[Path, Provenanc
     return encoders
 
 
-def _published(
+def _published_digests(
     folder: Path, published: dict[str, SegmentEntry], local: set[str], digests: Digests | None
 ) -> set[bytes] | None:
     """Digests in published segments; None if there is no need to know."""
@@ -224,6 +227,7 @@ def segment_entry(path: Path) -> SegmentEntry:
             share_paths.segment_file(name): FileEntry(sums["bytes"], sums["sha256"])
             for name, sums in sorted(listed.items())
         }
+        # The list of checksums cannot list itself.
         files[layout.CHECKSUMS] = FileEntry(len(raw), sha256(raw).hexdigest())
         counts = segment.attributes["proteins"], segment.attributes["residues"]
     except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, AttributeError) as problem:

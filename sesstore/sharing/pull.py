@@ -99,6 +99,7 @@ def pull(
         reader = Reader(remote)
         index = reader.index()
         selection = selection or Selection()
+        # Before a store is made: a name that is not there leaves no empty store behind.
         _check_names(index, selection)
         store = into if isinstance(into, Store) else Store.open(into, create=True)
         context = PullContext(store, reader, pool, progress, PullReport(remote.url))
@@ -137,6 +138,7 @@ def _run(context: PullContext, index: Index, selection: Selection) -> PullReport
     if digests is not None:
         digests |= companions  # what comes in whole segments gets its sequences and tokens too
     context.check_room(plan.bytes, "embeddings")
+    # Sequences first: tokens and embeddings are checked against their lengths.
     pull_proteins(context, index, digests)
     for source in sources:
         pull_tokens(context, index, source, digests)
@@ -254,6 +256,7 @@ def _missing_records(
     ]
     local = _local_identities(context, kind, name, candidates)
     missing, queued = _Records(), set[bytes]()
+    # The latest bundle first: of two token records of a protein the later counts.
     for (sha, footer), candidate_rows in zip(reversed(footers), reversed(rows), strict=True):
         new_rows = []
         for row in candidate_rows.tolist():
@@ -266,6 +269,7 @@ def _missing_records(
         missing.makers |= footer.makers
         missing.parts.append((sha, index, np.asarray(new_rows, np.int64)))
         missing.bytes += int(footer.sizes[new_rows].sum()) if new_rows else 0
+    # Back in the order they were published.
     missing.parts.reverse()
     return missing
 

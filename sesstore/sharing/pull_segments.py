@@ -170,6 +170,7 @@ def plan_encoder(
         if part is None:
             plan.segments.append((folder, name, entry, encoder.provenance))
             companions.update(keys)
+            # All its proteins come along, so no later segment is fetched for one of them.
             covered.update(keys)
         else:
             plan.parts.append(part)
@@ -207,6 +208,7 @@ def _part(
     if offsets[0] != 0 or offsets[-1] != entry.residues or not grow:
         raise refusal(f"the offsets of segment {name} do not grow as they must")
     lengths = np.diff(offsets)[rows]
+    # Nearly all is needed: one stream costs less than many ranges.
     if lengths.sum() >= _WHOLE_SHARE * entry.residues:
         return None
     row = encoder.provenance.dim * np.dtype(encoder.provenance.dtype).itemsize

@@ -18,7 +18,7 @@ from ..progress import SILENT, Progress, Stage
 from ..store import Store, layout
 from . import share_paths
 from .cleanup import Files, commit_checked
-from .commits import published
+from .commits import published_index
 from .fetch import Reader
 from .object_storage import BucketRemote
 from .places import FolderRemote, Target, as_folder, is_url
@@ -103,7 +103,7 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
     """Send what a published store lacks, and name it in its index."""
     reader, report = Reader(target), PushReport(target.url)
     target.version()  # raises before any work where nothing can be written
-    index = published(target)
+    index = published_index(target)
     _drop_absent_segments(index, target)
     with scratch_folder("push") as folder:
         records = publish_records(
@@ -183,8 +183,9 @@ def _send(target: Target, files: Files, bar: Stage, report: PushReport) -> None:
 def _commit(target: Target, new: Index) -> list[str]:
     """Add to the index what is new, again if somebody else was faster."""
     for _ in range(_ATTEMPTS):
+        # Read anew in each attempt: whoever was faster has replaced it.
         raw, version = target.version()
-        index = published(target)
+        index = published_index(target)
         _drop_absent_segments(index, target)
         conflicts = index.add(new)
         raw_index = index.to_bytes()

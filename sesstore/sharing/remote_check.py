@@ -115,7 +115,7 @@ class RemoteCheck:
         proteins = self.index.encoders[part.folder].segments[part.name].proteins
         if self._quick and self.sizes.get(path) == _SUM_BYTES * proteins:
             return None
-        sums = self._fetched(part)
+        sums = self._check_segment(part)
         try:
             return None if self.reader.read_all(path, len(sums)) == sums else sums
         except (NotStoredError, CorruptStoreError):
@@ -131,7 +131,7 @@ class RemoteCheck:
             return None
         try:
             if part.kind == "segment":
-                self._fetched(part)
+                self._check_segment(part)
             else:
                 self._hash(part)
         except NotStoredError as problem:
@@ -148,7 +148,7 @@ class RemoteCheck:
             if total.hexdigest() != path.rsplit("/", 1)[1]:
                 raise CorruptStoreError(f"{path} is not what was written")
 
-    def _fetched(self, part: Part) -> bytes:
+    def _check_segment(self, part: Part) -> bytes:
         """Fetch a segment, check it as on arrival, drop it; return what its sums are."""
         encoder = self.index.encoders[part.folder]
         place = self._folder / part.name

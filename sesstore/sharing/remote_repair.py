@@ -25,7 +25,7 @@ from . import share_paths
 from .bundle_records import Record
 from .bundles import Footer, sum_of, write_bundles
 from .cleanup import SET_ASIDE
-from .commits import published
+from .commits import published_index
 from .fetch import Reader
 from .object_storage import BucketRemote
 from .push import PushReport, publish
@@ -120,7 +120,7 @@ def repair_remote(
         report.checked = len(parts_of(index))
         report.faults = {str(part): problem for part, problem in faults.items()}
         _write_sums(check, faults, folder, report)
-        faulty = _named_by(index, faults)
+        faulty = _entries_of(index, faults)
         losses = Inventory(check.reader, index, faulty)
         if faults:
             salvaged = {sha: _salvage(check, sha, folder) for sha in faulty.bundles}
@@ -130,7 +130,7 @@ def repair_remote(
         claim_encoder(target, encoder.provenance)  # writes the metadata of groups that are missing
     if source is not None:
         report.sent = publish(source, target, progress=progress)
-    final_index = published(target)
+    final_index = published_index(target)
     report.embeddings_lost = losses.embeddings(final_index)
     report.records_lost = losses.records(final_index)
     report.tasks_lost = [name for name in faulty.tasks if name not in final_index.tasks]
@@ -152,7 +152,7 @@ def _write_sums(
             report.rebuilt.append(share_paths.sums_path(part.name))
 
 
-def _named_by(index: Index, faults: dict[Part, str]) -> Index:
+def _entries_of(index: Index, faults: dict[Part, str]) -> Index:
     """Entries of an index for some parts."""
     faulty = Index()
     for part in faults:
@@ -204,14 +204,16 @@ def _replace(
     for _ in range(_ATTEMPTS):
         records = target.commits()
         _, version = target.version()
-        sound = _without(Reader(target).index(), faulty, salvaged)
+        sound = _remove_entries(Reader(target).index(), faulty, salvaged)
         if target.replace_index(sound.to_bytes(), version):
             target.remove(share_paths.commit_path(name) for name in records)
             return
     raise StoreError(f"others keep writing to {target.url}. Repair it while nobody does")
 
 
-def _without(index: Index, faulty: Index, salvaged: dict[str, dict[str, BundleEntry]]) -> Index:
+def _remove_entries(
+    index: Index, faulty: Index, salvaged: dict[str, dict[str, BundleEntry]]
+) -> Index:
     for folder, encoder in faulty.encoders.items():
         for name in encoder.segments:
             index.encoders[folder].segments.pop(name, None)
@@ -254,9 +256,9 @@ class Inventory:
         for folder, encoder in faulty.encoders.items():
             for name in encoder.segments:
                 read = partial(_digests, reader, index, folder, name)
-                self._digests[folder, name] = _if_readable(read)
+                self._digests[folder, name] = _try_reading(read)
         for sha, bundle in faulty.bundles.items():
-            self._identities[sha] = _if_readable(partial(_identities, reader, sha, bundle))
+            self._identities[sha] = _try_reading(partial(_identities, reader, sha, bundle))
 
     def embeddings(self, final: Index) -> dict[str, int]:
         """Proteins whose embeddings no segment has now, by encoder.
@@ -299,7 +301,7 @@ def _identities(reader: Reader, sha: str, bundle: BundleEntry) -> set[bytes]:
     return reader.footer(sha, bundle).identities()
 
 
-def _if_readable(read: Callable[[], _T]) -> _T | None:
+def _try_reading(read: Callable[[], _T]) -> _T | None:
     try:
         return read()
     except (CorruptStoreError, NotStoredError):

@@ -22,17 +22,17 @@ _MOST_BYTES = 1 << 46
 
 def segment_id(name: Any) -> str:
     """Return a segment's id if it is one."""
-    return _checked(_SEGMENT, name, "segment")
+    return _check_name(_SEGMENT, name, "segment")
 
 
 def sha256_name(name: Any) -> str:
     """Return a SHA-256 (hexadecimal) if it is one."""
-    return _checked(_SHA, name, "hash")
+    return _check_name(_SHA, name, "hash")
 
 
 def segment_file(name: Any) -> str:
     """Return the name of a file inside a segment if a segment can have it."""
-    return _checked(_FILES, name, "file of a segment")
+    return _check_name(_FILES, name, "file of a segment")
 
 
 def encoder_folder(name: Any) -> str:
@@ -82,7 +82,7 @@ def commit_path(name: str) -> str:
 
 def commit_name(name: Any) -> str:
     """Return the name of a commit record if it is one; they are named as segments are."""
-    return _checked(_SEGMENT, name, "commit record")
+    return _check_name(_SEGMENT, name, "commit record")
 
 
 def is_public(path: str) -> bool:
@@ -117,7 +117,7 @@ def refusal(why: str) -> CorruptStoreError:
     )
 
 
-def _checked(pattern: re.Pattern[str], name: Any, kind: str) -> str:
+def _check_name(pattern: re.Pattern[str], name: Any, kind: str) -> str:
     if not isinstance(name, str) or not pattern.fullmatch(name):
         raise refusal(f"{str(name)[:80]!r} is no {kind}")
     return name

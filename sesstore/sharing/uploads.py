@@ -23,7 +23,7 @@ from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
 from ..store.unfinished import UnfinishedSegment, check_same_storage
 from . import share_paths
 from .cleanup import Files, commit_checked
-from .commits import commit, fold, published
+from .commits import commit, fold, published_index
 from .fetch import Reader
 from .limits import METADATA_BYTES
 from .places import Target
@@ -52,6 +52,8 @@ def claim_encoder(target: Target, provenance: Provenance) -> None:
         f"{layout.EMBEDDINGS}/{folder}/": {"kind": "encoder", "provenance": provenance.to_json()},
     }
     for place, attributes in groups.items():
+        # Only where there is none yet, and read back below: of two writers that claim at once the
+        # first wins, and both are checked against what it wrote.
         target.create(f"{place}{layout.METADATA}", layout.group_metadata(attributes))
     path = f"{layout.EMBEDDINGS}/{folder}/{layout.METADATA}"
     raw = Reader(target).read_all(path, METADATA_BYTES)
@@ -97,6 +99,7 @@ def send_segment(target: Target, folder: str, path: Path) -> None:
 def _send(target: Target, files: Files) -> None:
     """Send files, those that say what the others are after them."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
+        # Metadata last: a plain Zarr reader never finds a segment whose arrays are not there.
         for last in (False, True):
             batch = [pair for pair in files if (pair[1].name == layout.METADATA) == last]
             list(pool.map(lambda pair: target.put(*pair), batch))
@@ -110,7 +113,7 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
     InputError
         There is another task of the name of a new one, which stays.
     """
-    index, reader = published(target), Reader(target)
+    index, reader = published_index(target), Reader(target)
     with scratch_folder("send") as scratch:
         publication = publish_records(
             store,
@@ -129,7 +132,7 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
         commit_checked(
             target, files, lambda batch: _send(target, batch), lambda: commit(target, new), progress
         )
-    index = published(target)
+    index = published_index(target)
     for name, task in new.tasks.items():
         if index.tasks[name] != task:
             raise InputError(
@@ -205,6 +208,7 @@ class UploadingWriter(SegmentWriter):
         """
         name = super()._end(segment)
         self._raise_failed()
+        # Blocks whoever adds while the line is slow, so the scratch folder stays small.
         self._room.acquire()
         future = self._pool.submit(self._send, self.folder / name)
         with self._turn:

@@ -75,7 +75,7 @@ class WebRemote:
     def __init__(self, url: str) -> None:
         check_address(url)
         self.url = url.rstrip("/")
-        self._client = _connected(self.url)
+        self._client = _connect(self.url)
         self._ranges = True
         self._copies: dict[str, IO[bytes]] = {}
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class WebRemote:
                 return self._all_of(self._range(path, start, stop), path, start, stop)
             except _RangesUnknownError:
                 self._ranges = False
-        handle = self._fetched(path, size).fileno()
+        handle = self._local_copy(path, size).fileno()
         return self._all_of(os.pread(handle, stop - start, start), path, start, stop)
 
     def commits(self) -> list[str]:
@@ -145,7 +145,7 @@ class WebRemote:
             raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
         return data
 
-    def _fetched(self, path: str, size: int) -> IO[bytes]:
+    def _local_copy(self, path: str, size: int) -> IO[bytes]:
         """Whole file in an unnamed temporary one, fetched once; never more than `size` bytes."""
         with self._lock:
             if path not in self._copies:
@@ -220,7 +220,7 @@ class WebRemote:
         )
 
 
-def _connected(url: str) -> httpx.Client:
+def _connect(url: str) -> httpx.Client:
     try:
         import httpx
     except ImportError:

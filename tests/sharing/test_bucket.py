@@ -19,7 +19,7 @@ from sesstore.sharing import share_paths, uploads
 from sesstore.sharing.bucket import open_store
 from sesstore.sharing.cache import cache_of
 from sesstore.sharing.cleanup import remote_gc
-from sesstore.sharing.commits import commit, fold, published
+from sesstore.sharing.commits import commit, fold, published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.share_index import Index
@@ -76,7 +76,7 @@ def test_written_to_s3_equals_written_to_disk(kit, tmp_path, bucket):
             fill(one, kit, proteins)
             one.add_tokens([kit.tokens(p) for p in proteins[::2]], circumstances())
             one.add_task(kit.task(proteins[:9]))
-        segments = len(published(BucketRemote(bucket)).encoders.popitem()[1].segments)
+        segments = len(published_index(BucketRemote(bucket)).encoders.popitem()[1].segments)
         assert segments > 3
         assert not list(store.path.glob("embeddings/*/2*"))
     assert compare_stores(local, pulled(bucket, tmp_path / "mine")).same
@@ -127,9 +127,9 @@ def test_commit_means_that_all_see_it(kit, bucket):
     with open_store(bucket) as store, store.writer(made, circumstances()) as writer:
         for protein in proteins:
             writer.add(kit.embedding(protein, made))
-        assert not published(BucketRemote(bucket)).encoders
+        assert not published_index(BucketRemote(bucket)).encoders
         name = writer.commit()
-        (encoder,) = published(BucketRemote(bucket)).encoders.values()
+        (encoder,) = published_index(BucketRemote(bucket)).encoders.values()
         assert list(encoder.segments) == [name]
 
 
@@ -141,7 +141,7 @@ def test_segments_of_several_threads_are_all_sent(kit, bucket):
         ThreadPoolExecutor(3) as pool,
     ):
         list(pool.map(lambda p: writer.add(kit.embedding(p, made)), proteins))
-    (encoder,) = published(BucketRemote(bucket)).encoders.values()
+    (encoder,) = published_index(BucketRemote(bucket)).encoders.values()
     assert sorted(encoder.segments) == sorted(writer.committed)
     assert len(writer.committed) > 3
     assert sum(segment.proteins for segment in encoder.segments.values()) == 30
@@ -161,7 +161,7 @@ def test_a_segment_that_cannot_be_sent_is_sent_by_the_next(kit, tmp_path, bucket
     with pytest.raises(StoreError, match="dead"), open_store(bucket) as store:
         fill(store, kit, proteins)
     monkeypatch.setattr(BucketRemote, "put", real)
-    index = published(BucketRemote(bucket))
+    index = published_index(BucketRemote(bucket))
     before = sum(s.proteins for e in index.encoders.values() for s in e.segments.values())
     assert list(cache_of(bucket).parent.glob("*.writing/*"))
     with open_store(bucket) as store:
@@ -189,7 +189,7 @@ def test_three_parts_at_once_some_killed_equal_one_plain_run(kit, tmp_path, buck
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
     assert -signal.SIGKILL in [child.wait() for child in parts]
-    published(BucketRemote(bucket))  # sound, whatever was being written
+    published_index(BucketRemote(bucket))  # sound, whatever was being written
     again = [run(bucket, str(file), str(i), "3") for i in range(2)]
     plain = run(str(tmp_path / "local"), str(file), "0", "1")
     assert [child.wait() for child in [*again, plain]] == [0, 0, 0]
@@ -206,7 +206,7 @@ def test_leftovers_are_listed_and_removed(kit, tmp_path, bucket):
         fill(store, kit, kit.proteins(10))
     target, junk = BucketRemote(bucket), tmp_path / "junk"
     junk.write_bytes(b"x" * 100)
-    (folder,) = published(target).encoders
+    (folder,) = published_index(target).encoders
     lost = share_paths.segment_path(folder, "20260101T000000000000-" + "0" * 16, "values/c.0.0")
     target.put(lost, junk)
     assert remote_gc(bucket, older_than=3600).removed == []
@@ -222,16 +222,16 @@ def test_folding_misses_nothing(kit, bucket):
     target = BucketRemote(bucket)
     with open_store(bucket) as store:
         fill(store, kit, kit.proteins(20))
-    index = published(target)
+    index = published_index(target)
     (folder, encoder), *_ = index.encoders.items()
     for name, segment in encoder.segments.items():
         one = Index()
         one.encoders[folder] = type(encoder)(encoder.provenance, {name: segment})
         commit(target, one)
-    assert published(target).to_bytes() == index.to_bytes()
+    assert published_index(target).to_bytes() == index.to_bytes()
     assert fold(target) == len(encoder.segments)
     assert fold(target) == 0
-    assert published(target).to_bytes() == index.to_bytes()
+    assert published_index(target).to_bytes() == index.to_bytes()
 
 
 def leave_behind(kit, bucket: str, proteins, monkeypatch) -> Path:

@@ -13,7 +13,7 @@ from sesstore.sharing import cleanup, uploads
 from sesstore.sharing import push as pushing
 from sesstore.sharing.bucket import open_store
 from sesstore.sharing.cleanup import MARKS, Mark, named_files, remote_gc, wait_for_cleanups
-from sesstore.sharing.commits import published
+from sesstore.sharing.commits import published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
@@ -36,7 +36,7 @@ def complete(bucket: str) -> bool:
     """Whether everything that is named is there."""
     target = BucketRemote(bucket)
     there = {file.path for top in ("share", "embeddings") for file in target.listing(top)}
-    return named_files(published(target)) <= there
+    return named_files(published_index(target)) <= there
 
 
 def interrupted_push(store: Store, bucket: str, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from sesstore_cli.main import main
 from sesstore.errors import CorruptStoreError, InputError, NotStoredError, StoreError
 from sesstore.sharing import share_paths
 from sesstore.sharing.cleanup import SET_ASIDE, remote_gc
-from sesstore.sharing.commits import published
+from sesstore.sharing.commits import published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
@@ -32,7 +32,7 @@ def change(target: BucketRemote, path: str, tmp_path, place: int = 100) -> None:
 
 def one_of(target: BucketRemote, what: str) -> str:
     """Path of an object an index names."""
-    index = published(target)
+    index = published_index(target)
     folder = next(name for name in index.encoders if name.startswith("enc-"))
     segment = next(iter(index.encoders[folder].segments))
     if what == "task":
@@ -90,7 +90,7 @@ def test_what_vanished_is_said_with_a_way_on(tmp_path, target, what):
 
 
 def test_without_a_copy_what_is_lost_is_counted(store, tmp_path, target):
-    index = published(target)
+    index = published_index(target)
     folder = next(name for name in index.encoders if name.startswith("enc-"))
     (first, second, *_) = index.encoders[folder].segments.items()
     target.remove([share_paths.segment_path(folder, first[0], "values/c.0.0")])
