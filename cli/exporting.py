@@ -72,12 +72,12 @@ def _embeddings(
     output: Output,
 ) -> dict[str, object]:
     from sesstore.exchange.formats import format_named, stored_embeddings, write_whole
-    from sesstore.exchange.selection import check_ids, chosen_proteins
+    from sesstore.exchange.selection import check_ids, select_proteins
     from sesstore.store import Store
 
     store, made = Store.open(store_path), format_named(format_name)
     view = store.embeddings(plm)
-    proteins = chosen_proteins(store, view, task=task, ids=ids)
+    proteins = select_proteins(store, view, task=task, ids=ids)
     if made.keyed_by == "id":
         check_ids(proteins)
     pairs = stored_embeddings(

@@ -63,7 +63,7 @@ def command(
       sesstore import fairesm out/ --sequences some.fasta --encoder esm2_t33 --layer 33
     """
     from sesstore.datasets.fasta import read_fasta
-    from sesstore.exchange.formats import declared, format_named, read_files
+    from sesstore.exchange.formats import declare_provenance, format_named, read_files
     from sesstore.exchange.imported_embeddings import SequenceBook, import_embeddings
     from sesstore.store import layout
 
@@ -71,7 +71,7 @@ def command(
     proteins = list(read_fasta(sequences))
     book = SequenceBook(proteins)
     dim, records = read_files(files, made, book, layer)
-    provenance = declared(
+    provenance = declare_provenance(
         encoder, made, dim, dtype=dtype, layer=layer, licence=licence, citation=citation
     )
     store = store_to_write(store_path, output)

@@ -38,7 +38,7 @@ from .folders import weight_files
 from .kernels import BLOCK
 from .tokeniser import Tokeniser
 from .weights import sha256_of_all
-from .windows import Encoded, LostPieceError, Piece, Values, cut, merged, policy
+from .windows import Encoded, LostPieceError, Piece, Values, cut, merge_windows, policy
 
 DEVICE_BUDGET = 65536
 """Rows of a batch that keep a large GPU busy; whole blocks."""
@@ -206,7 +206,7 @@ class PackedEncoder(ABC):
         encoded = self._encode_pieces(pieces, sum(map(len, by_length)) // self.budget + 1)
         for protein in by_length:
             try:
-                values = merged(protein, encoded, self.window, self._long)
+                values = merge_windows(protein, encoded, self.window, self._long)
             except LostPieceError:
                 self.failures[protein.digest] = (
                     f"memory ran out at {len(protein):,} residues. Encode it on a machine with more"
@@ -313,7 +313,7 @@ def _whole_blocks(rows: int) -> int:
 EncoderType = TypeVar("EncoderType", bound=PackedEncoder)
 
 
-def prepared(
+def make_encoder(
     kind: type[EncoderType], spec: EncoderSpec, options: Options, path: Path
 ) -> EncoderType:
     """Make an encoder of a family: its device, precision and identity, but no weights yet.

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from ..attention.packed import attend_within
 from ..errors import WeightsError
 from . import weights as files
-from .base import PackedEncoder, prepared
+from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_folder
@@ -23,7 +23,7 @@ from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 def load(spec: EncoderSpec, options: Options) -> Bert:
     """Make a BERT encoder ready; see `registry.load`."""
-    return prepared(Bert, spec, options, files.find(spec, options.weights))
+    return make_encoder(Bert, spec, options, files.find(spec, options.weights))
 
 
 class Bert(PackedEncoder):

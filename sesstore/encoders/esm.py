@@ -18,7 +18,7 @@ from ..attention.packed import attend_within
 from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
-from .base import PackedEncoder, prepared
+from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
 from .devices import stored_type
@@ -39,7 +39,7 @@ _PADDING = 1
 
 def load(spec: EncoderSpec, options: Options) -> Esm:
     """Make an ESM ready; see `registry.load`."""
-    return prepared(Esm, spec, options, files.find(spec, options.weights))
+    return make_encoder(Esm, spec, options, files.find(spec, options.weights))
 
 
 class Esm(PackedEncoder):

@@ -21,7 +21,7 @@ from ..attention.packed import attend_within
 from ..attention.rotation import Rotation, frequencies
 from ..errors import WeightsError
 from . import weights as files
-from .base import PackedEncoder, prepared
+from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .esm import TOKENISER
@@ -34,7 +34,7 @@ _DEPTH = 36
 
 def load(spec: EncoderSpec, options: Options) -> Esmc:
     """Make an ESM C ready; see `registry.load`."""
-    return prepared(Esmc, spec, options, files.find(spec, options.weights))
+    return make_encoder(Esmc, spec, options, files.find(spec, options.weights))
 
 
 class Esmc(PackedEncoder):
@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         return {name.removeprefix("esmc."): value for name, value in state.items()}
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return dict(pair for name, value in state.items() for pair in _renamed(name, value))
+        return dict(pair for name, value in state.items() for pair in _rename(name, value))
     except UNREADABLE as why:
         first = str(why).splitlines()[0] if str(why) else type(why).__name__
         raise WeightsError(
@@ -96,7 +96,7 @@ _ORIGINAL = {
 """Parts of a block in the original checkpoints, and those of transformers they are made of."""
 
 
-def _renamed(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
+def _rename(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
     outer_names = {"embed.weight": "embed_tokens.weight", "transformer.norm.weight": "norm.weight"}
     if name in outer_names:
         return [(outer_names[name], value)]

@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..errors import MissingExtraError, WeightsError
 from . import weights as files
-from .base import PackedEncoder, prepared
+from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .kernels import BLOCK
 from .tokeniser import PackedTokens, Tokeniser
@@ -38,7 +38,7 @@ def load(spec: EncoderSpec, options: Options) -> Near:
     path = files.present(spec, options.weights) if options.weights else packaged_weights()
     if path is None or not path.is_file():
         raise MissingExtraError("encoder 'near'", "near")
-    return prepared(Near, spec, options, path)
+    return make_encoder(Near, spec, options, path)
 
 
 def packaged_weights() -> Path | None:

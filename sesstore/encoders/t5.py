@@ -23,7 +23,7 @@ from ..attention.lengths import Lengths
 from ..attention.packed import attend_within
 from ..errors import WeightsError
 from . import weights as files
-from .base import PackedEncoder, prepared
+from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_config, read_folder
@@ -33,7 +33,7 @@ from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 def load(spec: EncoderSpec, options: Options) -> T5:
     """Make a T5 encoder ready; see `registry.load`."""
-    return prepared(T5, spec, options, files.find(spec, options.weights))
+    return make_encoder(T5, spec, options, files.find(spec, options.weights))
 
 
 class T5(PackedEncoder):

@@ -84,7 +84,9 @@ def cut(protein: Protein, window: int | None, long: str) -> Iterator[Piece]:
         yield Piece(protein.sequence[start : start + size], start)
 
 
-def merged(protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str) -> Values:
+def merge_windows(
+    protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str
+) -> Values:
     """Take a protein's pieces from the front of `encoded` and merge them.
 
     Parameters

@@ -27,7 +27,7 @@ from ..structures.chains import parse_structure
 from ..structures.cif import Tables, read_tables
 from ..structures.naming import protein_id, stem
 from ..structures.structure_files import StructureFile
-from ..structures.validation import unpacked
+from ..structures.validation import unpack
 from .imported_tokens import ForeignTokens, observed_chain
 
 SUFFIXES = (".dssp", ".cif", ".mmcif")
@@ -151,7 +151,7 @@ def _read_mmcif(path: Path) -> Iterator[ForeignTokens]:
     raw = StructureFile(path).read()
     chains = parse_structure(path, raw).chains
     try:
-        tables = read_tables(unpacked(path, raw))
+        tables = read_tables(unpack(path, raw))
         summed = "dssp_struct_summary" in tables
         states_of = _summary(tables) if summed else _stretches(tables)
     except (DeserializationError, InvalidFileError, ValueError, KeyError) as problem:

@@ -158,7 +158,7 @@ def read_files(
     )
 
 
-def declared(
+def declare_provenance(
     encoder: str,
     file_format: Format,
     dim: int,

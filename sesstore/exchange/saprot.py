@@ -34,7 +34,7 @@ def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
         labels = entry_name(entry.id).labels
         location = f"{path}, line {entry.line} ({labels[-1]})"
         try:
-            residues, states = _apart("".join(entry.text.split()))
+            residues, states = _split_letters("".join(entry.text.split()))
             chain = observed_chain(normalise(residues.replace(MASK_LETTER, "X")))
             codes = FOLDSEEK.encode(states.upper())
         except InputError as problem:
@@ -43,7 +43,7 @@ def read_saprot(path: Path) -> Iterator[ForeignTokens | Failure]:
             yield ForeignTokens(labels, location, {"foldseek": codes[None]}, chain)
 
 
-def _apart(text: str) -> tuple[str, str]:
+def _split_letters(text: str) -> tuple[str, str]:
     """Amino acids and states."""
     residues, states = text[::2], text[1::2]
     if len(text) % 2 or residues != residues.upper() or states != states.lower():

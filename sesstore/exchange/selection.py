@@ -76,7 +76,7 @@ def listed_proteins(store: Store, ids: Iterable[str]) -> list[Protein]:
     return proteins
 
 
-def chosen_proteins(
+def select_proteins(
     store: Store, view: Embeddings, *, task: str | None = None, ids: Path | None = None
 ) -> list[Protein]:
     """Proteins to export: of a task, of a list, or all that `view` has.

@@ -148,7 +148,7 @@ class SplitData:
     def _values(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
         resident = self._resident
         if resident is None:
-            return gathered(self.embeddings, rows, device)
+            return gather_rows(self.embeddings, rows, device)
         if resident.values.device.type != "cpu" or device.type != "cuda":
             return resident.read(rows)
         count = int(self.embeddings.lengths[rows].sum())
@@ -258,7 +258,7 @@ def read_type(view: EmbeddingRows) -> np.dtype[Any]:
     return np.dtype(np.float32) if view.dtype == np.int8 else view.dtype
 
 
-def gathered(view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device = CPU) -> Tensor:
+def gather_rows(view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device = CPU) -> Tensor:
     """Residues of some rows of a store back to back, shape=(T, d), in the host's memory.
 
     Where they go to a GPU that memory is pinned, and several threads read: one alone copies fewer

@@ -94,7 +94,7 @@ def _as_stated(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | No
     if chain.positions is None or chain.sequence is None:
         return None
     onto = _onto(chain.sequence, sequence, name)
-    return None if onto is None else _inverted(onto[chain.positions], len(sequence))
+    return None if onto is None else _invert(onto[chain.positions], len(sequence))
 
 
 def _through_sequence(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | None:
@@ -107,11 +107,11 @@ def _through_sequence(chain: Chain, sequence: str, name: str) -> NDArray[np.int6
     index = _by_numbers(chain, chain.sequence, name)
     if index is None:
         index = _by_alignment(chain.residues, chain.sequence, name)
-    positions = _inverted(index, len(chain))
+    positions = _invert(index, len(chain))
     resolved = positions >= 0
     places = np.full(len(chain), -1, np.int64)
     places[resolved] = onto[positions[resolved]]
-    return _inverted(places, len(sequence))
+    return _invert(places, len(sequence))
 
 
 def _onto(stated: str, sequence: str, name: str) -> NDArray[np.int64] | None:
@@ -123,7 +123,7 @@ def _onto(stated: str, sequence: str, name: str) -> NDArray[np.int64] | None:
         return np.arange(len(stated)) + sequence.index(stated)
     if len(stated) == len(sequence) and _fit_whole(stated, sequence):
         return np.arange(len(stated))
-    places = _inverted(_by_alignment(stated, sequence, name), len(stated))
+    places = _invert(_by_alignment(stated, sequence, name), len(stated))
     placed = places >= 0
     agreeing = _agree(_letters(stated)[placed], _letters(sequence)[places[placed]]).sum()
     enough = 2 * placed.sum() >= min(len(stated), len(sequence))
@@ -134,7 +134,7 @@ def _fit_whole(stated: str, sequence: str) -> bool:
     return bool(_agree(_letters(stated), _letters(sequence)).mean() >= IDENTITY)
 
 
-def _inverted(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _invert(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """What lies at each of some places, -1 where nothing does."""
     inverse = np.full(size, -1, np.int64)
     valid = (places >= 0) & (places < size)
@@ -153,11 +153,11 @@ def _by_numbers(chain: Chain, sequence: str, name: str) -> NDArray[np.int64] | N
     natural = int(chain.numbers[0]) - 1
     for shift in (natural, *range(last)):
         if 0 <= shift < last and np.array_equal(letters[relative + shift], residues):
-            return _inverted(relative + shift, len(sequence))
+            return _invert(relative + shift, len(sequence))
     shift = _nearly(residues, letters, relative, natural)
     if shift is None:
         return None
-    index = _inverted(relative + shift, len(sequence))
+    index = _invert(relative + shift, len(sequence))
     mutations = int((~_agree(residues[index[index >= 0]], letters[index >= 0])).sum())
     if mutations >= _SLIP and len(residues) * len(letters) <= _TRIMMED_PAIRS:
         aligned = _by_alignment(chain.residues, sequence, name)
@@ -217,7 +217,7 @@ def _by_alignment(residues: str, sequence: str, name: str) -> NDArray[np.int64]:
             f"sequence with --sequences, or number its residues as the sequence"
         )
     if middle and between:
-        pairs = _aligned(middle, between)
+        pairs = _align(middle, between)
         index[head + pairs[:, 1]] = head + pairs[:, 0]
     return index
 
@@ -229,7 +229,7 @@ def _equal_start(first: str, second: str) -> int:
     return alike if alike >= _MEANT else 0
 
 
-def _aligned(residues: str, sequence: str) -> NDArray[np.int64]:
+def _align(residues: str, sequence: str) -> NDArray[np.int64]:
     """Pairs of aligned letters, shape=(n, 2)."""
     from biotite.sequence import ProteinSequence
     from biotite.sequence.align import SubstitutionMatrix, align_optimal

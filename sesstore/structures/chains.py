@@ -28,7 +28,7 @@ from .pdb import read_pdb
 from .polymer import NO_ALPHA, Piece, Residues, residue_numbers
 from .polymer import pieces as protein_pieces
 from .remark import Remark
-from .validation import check_geometry, checked_text, unpacked
+from .validation import check_geometry, check_text, unpack
 
 if TYPE_CHECKING:
     from biotite.structure import AtomArray
@@ -191,9 +191,9 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
             f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow). Name it as what it is, "
             f"or convert it to mmCIF"
         )
-    raw = unpacked(path, raw)
+    raw = unpack(path, raw)
     if suffix not in _BINARY:
-        raw = checked_text(path, raw, mmcif="cif" in suffix)
+        raw = check_text(path, raw, mmcif="cif" in suffix)
     try:
         parsed = READERS[suffix](raw)
         chains, table, remarks = _protein_chains(parsed)

@@ -31,7 +31,7 @@ _AHEAD = 8
 """Items under way a process."""
 
 
-def ordered(
+def map_ordered(
     work: Callable[[Item], Result],
     items: Iterable[Item],
     workers: int,
@@ -70,7 +70,7 @@ def _until_death(
         while True:
             for item in islice(queue, _AHEAD * workers - len(under_way)):
                 under_way.append(item)
-                futures.append(_submitted(pool, work, item))
+                futures.append(_submit(pool, work, item))
             if not futures:
                 return
             result = futures.popleft().result()
@@ -87,7 +87,7 @@ def _alone(
 ) -> Result:
     with _pool(1) as pool:
         try:
-            return _submitted(pool, work, item).result()
+            return _submit(pool, work, item).result()
         except BrokenProcessPool:
             return on_death(item)
 
@@ -99,7 +99,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts)
 
 
-def _submitted(
+def _submit(
     pool: ProcessPoolExecutor, work: Callable[[Item], Result], item: Item
 ) -> Future[Result]:
     """Submit an item; a process that starts for it is told of no main program to import."""

@@ -173,7 +173,7 @@ def tokenise_many(
     elif workers == 1 and not any(map(_may_end_the_process, models)):
         results = map(observe_or_fail, work)
     else:
-        results = pool.ordered(observe_or_fail, work, workers, _died)
+        results = pool.map_ordered(observe_or_fail, work, workers, _died)
     for model, observed in zip(models, results, strict=True):
         outcomes = [
             on_protein(chain_tokens, source, sequences, made_by) for chain_tokens in observed

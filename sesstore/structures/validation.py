@@ -35,7 +35,7 @@ _ENOUGH = 10
 """Residues whose handedness says something about a structure."""
 
 
-def unpacked(path: Path, raw: bytes) -> bytes:
+def unpack(path: Path, raw: bytes) -> bytes:
     """Bytes of a file without its gzip.
 
     Raises
@@ -69,7 +69,7 @@ def most_bytes(packed: int) -> int:
     return min(max(_SMALL, _MOST_RATIO * packed), MOST_BYTES)
 
 
-def checked_text(path: Path, raw: bytes, *, mmcif: bool) -> bytes:
+def check_text(path: Path, raw: bytes, *, mmcif: bool) -> bytes:
     """Text of a PDB or mmCIF file, if it is one and is whole as far as one can see.
 
     Parameters

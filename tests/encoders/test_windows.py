@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.encoders.windows import OVERLAP, LostPieceError, cut, merged, policy, starts
+from sesstore.encoders.windows import OVERLAP, LostPieceError, cut, merge_windows, policy, starts
 from sesstore.errors import InputError
 from sesstore.proteins import Protein
 
@@ -33,14 +33,14 @@ def test_merging_equal_values_gives_them_back(length, window):
         (piece, truth[piece.start : piece.start + len(piece)].copy())
         for piece in cut(protein, window, "windows")
     )
-    np.testing.assert_allclose(merged(protein, pieces, window, "windows"), truth, atol=1e-5)
+    np.testing.assert_allclose(merge_windows(protein, pieces, window, "windows"), truth, atol=1e-5)
 
 
 def test_the_crossfade_is_linear():
     protein = Protein("p", "A" * 15)
     values = iter([np.zeros((10, 1), np.float32), np.ones((10, 1), np.float32)])
     pieces = ((piece, next(values)) for piece in cut(protein, 10, "windows"))
-    whole = merged(protein, pieces, 10, "windows")[:, 0]
+    whole = merge_windows(protein, pieces, 10, "windows")[:, 0]
     np.testing.assert_allclose(whole[:5], 0)
     np.testing.assert_allclose(whole[5:10], np.arange(1, 6) / 6)
     np.testing.assert_allclose(whole[10:], 1)
@@ -64,9 +64,9 @@ def test_what_is_left_of_a_lost_protein_goes_to_no_other(window):
     proteins = [Protein("a", "A" * 30), Protein("b", "C" * 23), Protein("c", "D" * 4)]
     truth, pieces = pieces_of(proteins, {("a", window)})
     with pytest.raises(LostPieceError):
-        merged(proteins[0], pieces, 10, "windows")
+        merge_windows(proteins[0], pieces, 10, "windows")
     for protein in proteins[1:]:
-        whole = merged(protein, pieces, 10, "windows")
+        whole = merge_windows(protein, pieces, 10, "windows")
         np.testing.assert_allclose(whole, truth[protein.id], atol=1e-5)
     assert next(pieces, None) is None
 
@@ -76,15 +76,17 @@ def test_two_lost_windows_lose_one_protein():
     truth, pieces = pieces_of(proteins, {("a", 0), ("a", 2), ("b", 0)})
     for protein in proteins[:2]:
         with pytest.raises(LostPieceError):
-            merged(protein, pieces, 10, "windows")
-    np.testing.assert_allclose(merged(proteins[2], pieces, 10, "windows"), truth["c"], atol=1e-5)
+            merge_windows(protein, pieces, 10, "windows")
+    np.testing.assert_allclose(
+        merge_windows(proteins[2], pieces, 10, "windows"), truth["c"], atol=1e-5
+    )
 
 
 def test_the_first_window_alone_is_kept_by_nterm():
     protein = Protein("p", "A" * 25)
     (piece,) = cut(protein, 10, "nterm")
     assert (piece.start, len(piece)) == (0, 10)
-    whole = merged(protein, iter([(piece, np.ones((10, 2), np.float32))]), 10, "nterm")
+    whole = merge_windows(protein, iter([(piece, np.ones((10, 2), np.float32))]), 10, "nterm")
     assert whole.shape == (25, 2)
     assert (whole[:10] == 1).all()
     assert (whole[10:] == 0).all()

@@ -15,7 +15,7 @@ import torch
 from sesstore.errors import InputError
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
 from sesstore.exchange.filenames import FileNames, read_index
-from sesstore.exchange.formats import declared, format_named
+from sesstore.exchange.formats import declare_provenance, format_named
 from sesstore.exchange.imported_embeddings import SequenceBook, find_width, import_embeddings
 from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.proteins import Protein
@@ -143,7 +143,7 @@ def test_files_that_lie_are_listed_and_the_others_stored(tmp_path: Path) -> None
     width, records = find_width(read_npy(tmp_path), book)
     assert width == 3
     report = import_embeddings(
-        Store.create(tmp_path / "s"), records, book, declared("x", format_named("npy"), 3)
+        Store.create(tmp_path / "s"), records, book, declare_provenance("x", format_named("npy"), 3)
     )
     assert report.imported == 1
     assert "no plain .npy array" in report.refused["c"]
@@ -158,7 +158,7 @@ def test_tensors_that_lie_are_listed_and_the_others_stored(tmp_path: Path) -> No
     records = list(read_fairesm(tmp_path, 6))
     with pytest.raises(InputError, match=r"needs 4398\.0 GB to be read"):
         _ = records[1].values
-    made = declared("x", format_named("fairesm"), 3)
+    made = declare_provenance("x", format_named("fairesm"), 3)
     report = import_embeddings(Store.create(tmp_path / "s"), records, proteins, made)
     assert report.imported == 1
     assert "has 1048576 rows" in report.refused["b"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sesstore.errors import InputError
 from sesstore.exchange.embedding_record import WIDEST
-from sesstore.exchange.formats import declared, format_named
+from sesstore.exchange.formats import declare_provenance, format_named
 from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
 from sesstore.exchange.imported_embeddings import SequenceBook, find_width, import_embeddings
 from sesstore.exchange.ragged import read_ragged
@@ -129,7 +129,7 @@ def test_what_a_dataset_claims_is_checked_before_it_is_read(tmp_path: Path) -> N
     book = SequenceBook(proteins)
     assert find_width(records.values(), book)[0] == 8
     store = Store.create(tmp_path / "s")
-    made = declared("x", format_named("uniprot"), 8)
+    made = declare_provenance("x", format_named("uniprot"), 8)
     report = import_embeddings(store, records.values(), book, made)
     assert report.imported == 2
     assert set(report.unmatched) == {"b2", "big"}
@@ -144,7 +144,7 @@ def test_one_residue_whose_axis_was_squeezed_away_is_one_row(tmp_path: Path) -> 
         file["mean"] = np.full(4, 3, np.float16)
     proteins = [Protein("one", "M"), Protein("two", "MK"), Protein("mean", "MKV")]
     store = Store.create(tmp_path / "s")
-    made = declared("x", format_named("uniprot"), 4)
+    made = declare_provenance("x", format_named("uniprot"), 4)
     report = import_embeddings(store, read_hdf5(tmp_path / "x.h5"), proteins, made)
     assert (report.imported, list(report.refused)) == (2, ["mean"])
     assert store.embeddings().get(proteins[0].digest).tolist() == [[7, 7, 7, 7]]
@@ -161,7 +161,7 @@ def test_a_damaged_record_does_not_keep_the_others_out(tmp_path: Path) -> None:
     raw[place + 40 : place + 80] = bytes(40)
     path.write_bytes(raw)
     proteins = [Protein("a", "M" * 90), Protein("b", "M" * 110)]
-    made = declared("x", format_named("uniprot"), 32)
+    made = declare_provenance("x", format_named("uniprot"), 32)
     report = import_embeddings(Store.create(tmp_path / "s"), read_hdf5(path), proteins, made)
     assert report.imported == 1
     assert "cannot be read" in report.refused["b"]

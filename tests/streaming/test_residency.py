@@ -86,8 +86,8 @@ def test_a_device_is_filled_through_a_small_buffer(stored_as, monkeypatch, dtype
 def test_several_threads_read_what_one_does(stored_as, dtype, rows) -> None:
     """A GPU's batch, here without one."""
     view, index = stored_as(dtype).store.embeddings(), np.array(rows)
-    expected = reader.gathered(view, index)
-    assert torch.equal(reader.gathered(view, index, torch.device("meta")), expected)
+    expected = reader.gather_rows(view, index)
+    assert torch.equal(reader.gather_rows(view, index, torch.device("meta")), expected)
 
 
 @pytest.mark.parametrize("residency", ["disk", "ram"])

@@ -7,13 +7,13 @@ from functools import partial
 from itertools import count, islice
 from operator import call
 
-from sesstore.structures.pool import ordered
+from sesstore.structures.pool import map_ordered
 
 
 def test_results_come_in_order_and_only_the_deadly_item_is_lost() -> None:
     items = [partial(abs, -n) for n in range(40)]
     items[7] = items[31] = partial(os._exit, 3)
-    found = list(ordered(call, items, 2, lambda item: item.args[0] * 1000))
+    found = list(map_ordered(call, items, 2, lambda item: item.args[0] * 1000))
     assert found == [*range(7), 3000, *range(8, 31), 3000, *range(32, 40)]
 
 
@@ -25,7 +25,7 @@ def test_items_are_read_as_there_is_room() -> None:
             drawn.append(number)
             yield partial(abs, -number)
 
-    results = ordered(call, items(), 1, lambda item: -1)
+    results = map_ordered(call, items(), 1, lambda item: -1)
     assert list(islice(results, 5)) == [0, 1, 2, 3, 4]
     results.close()
     assert len(drawn) < 40

@@ -16,7 +16,7 @@ from sesstore.errors import StructureError
 from sesstore.structures import validation
 from sesstore.structures.chains import parse_structure
 from sesstore.structures.structure_files import StructureFile, structure_files
-from sesstore.structures.validation import most_bytes, unpacked
+from sesstore.structures.validation import most_bytes, unpack
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def test_a_gzip_bomb_is_an_error(bomb: bytes, name: str) -> None:
 def test_structures_are_far_from_the_bound(draft) -> None:
     packed = gzip.compress(draft.pdb(), 9)
     assert len(draft.pdb()) < 10 * len(packed)
-    assert unpacked(Path("x.pdb.gz"), packed) == draft.pdb()
+    assert unpack(Path("x.pdb.gz"), packed) == draft.pdb()
 
 
 def test_the_bound_is_a_hundred_times_the_file_and_32_megabytes_at_least() -> None:
