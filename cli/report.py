@@ -61,9 +61,9 @@ def command(
         runs_at(run)
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.report import gather, store_of
     from sesstore.reports.comparison import write_comparison
-    from sesstore.reports.runreport import write_report
+    from sesstore.reports.gather import gather, store_of
+    from sesstore.reports.run import write_report
 
     if len(runs) == 1:
         found = gather(runs[0], store_of(store_path), proteins)
@@ -92,8 +92,8 @@ def after_training(run: str, store: Store, output: Output) -> str | None:
     # Of the processes that torchrun starts, the first writes.
     if not available() or os.environ.get("RANK", "0") != "0":
         return None
-    from sesstore.jobs.report import gather
-    from sesstore.reports.runreport import write_report
+    from sesstore.reports.gather import gather
+    from sesstore.reports.run import write_report
 
     try:
         page = write_report(gather(Path(run), store), Path(run))[0]

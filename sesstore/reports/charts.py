@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..training.findings import Findings
 from .figures import Chart, charting
+from .material import Material
 
 POINTS = 4000
 """Points of a scatter; of more, so many are drawn at random."""
@@ -29,99 +29,102 @@ NAMES = {
 """Metrics as people write them."""
 
 
-def curves(found: Sequence[Findings], what: str) -> Chart:
+def curves(materials: Sequence[Material], figure: str) -> Chart:
     """Draw a figure of each epoch: ``"loss"``, or the monitor on valid; the kept epoch is marked.
 
     Parameters
     ----------
-    found : sequence of Findings
+    materials : sequence of Material
         Trainings of one task.
-    what : str
+    figure : str
         ``"loss"`` or ``"monitor"``.
     """
     alt = charting()
     rows = [
         {
-            "run": each.name,
-            "seed": f"{each.name}, seed {run.config['fit']['seed']}",
+            "run": material.name,
+            "seed": f"{material.name}, seed {run.config['fit']['seed']}",
             "epoch": entry["epoch"],
-            "value": entry["loss"] if what == "loss" else entry["valid"][each.monitor],
+            "value": entry["loss"] if figure == "loss" else entry["valid"][material.monitor],
             "kept": bool(entry.get("best")) and entry["epoch"] == run.best_epoch,
         }
-        for each in found
-        for run in each.runs
+        for material in materials
+        for run in material.runs
         for entry in run.history
     ]
     last = max(row["epoch"] for row in rows)
     ticks = list(range(1, last + 1, -(-last // 12)))
-    monitor = NAMES.get(found[0].monitor, found[0].monitor)
-    title = "training loss" if what == "loss" else f"{monitor} on valid"
+    monitor = NAMES.get(materials[0].monitor, materials[0].monitor)
+    title = "training loss" if figure == "loss" else f"{monitor} on valid"
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(values=ticks, format="d")),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         detail="seed:N",
         tooltip=["seed:N", "epoch:Q", alt.Tooltip("value:Q", title=title, format=".4f")],
-        **_coloured(alt, found),
+        **_coloured(alt, materials),
     )
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=24))
-    kept = base.mark_point(size=110, strokeWidth=2, filled=False).transform_filter("datum.kept")
-    made: Chart = (line + kept).properties(height=240)
-    return made
+    ring = base.mark_point(size=110, strokeWidth=2, filled=False)
+    chart: Chart = (line + ring.transform_filter("datum.kept")).properties(height=240)
+    return chart
 
 
-def dots(found: Sequence[Findings]) -> Chart:
+def dots(materials: Sequence[Material]) -> Chart:
     """Each metric's mean with its 95 % interval; those in units of what is predicted left out."""
     alt = charting()
-    names = [name for name in found[0].values[found[0].split] if name not in IN_UNITS]
+    names = [name for name in materials[0].values[materials[0].split] if name not in IN_UNITS]
     rows = [
         {
-            "run": each.name,
+            "run": material.name,
             "metric": NAMES.get(name, name),
-            "value": each.mean(name),
-            "low": each.intervals[name][0],
-            "high": each.intervals[name][1],
+            "value": material.mean(name),
+            "low": material.intervals[name][0],
+            "high": material.intervals[name][1],
         }
-        for each in found
+        for material in materials
         for name in names
-        if not np.isnan([each.mean(name), *each.intervals[name]]).any()
+        if not np.isnan([material.mean(name), *material.intervals[name]]).any()
     ]
-    offset = {"yOffset": alt.YOffset("run:N", sort=None)} if len(found) > 1 else {}
+    offset = {"yOffset": alt.YOffset("run:N", sort=None)} if len(materials) > 1 else {}
     y = alt.Y("metric:N", title=None, sort=[NAMES.get(n, n) for n in names])
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=y, **offset, **_coloured(alt, found), tooltip=_interval_tooltip(alt, "metric", found)
+        y=y,
+        **offset,
+        **_coloured(alt, materials),
+        tooltip=_interval_tooltip(alt, "metric", materials),
     )
     interval = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     scale = alt.Scale(zero=False, nice=True)
-    x = alt.X("value:Q", title=f"{found[0].split}, 95 % interval", scale=scale)
-    height = max(26, 14 * len(found)) * len({row["metric"] for row in rows})
+    x = alt.X("value:Q", title=f"{materials[0].split}, 95 % interval", scale=scale)
+    height = max(26, 14 * len(materials)) * len({row["metric"] for row in rows})
     dot = base.mark_circle(size=70, opacity=1).encode(x=x)
-    made: Chart = (interval + dot).properties(height=height)
-    return made
+    chart: Chart = (interval + dot).properties(height=height)
+    return chart
 
 
-def _interval_tooltip(alt: Any, what: str, found: Sequence[Findings]) -> list[Any]:
+def _interval_tooltip(alt: Any, column: str, materials: Sequence[Material]) -> list[Any]:
     numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("value", "low", "high")]
-    return [*(["run:N"] if len(found) > 1 else []), f"{what}:N", *numbers]
+    return [*(["run:N"] if len(materials) > 1 else []), f"{column}:N", *numbers]
 
 
-def _coloured(alt: Any, found: Sequence[Findings]) -> dict[str, Any]:
-    if len(found) == 1:
+def _coloured(alt: Any, materials: Sequence[Material]) -> dict[str, Any]:
+    if len(materials) == 1:
         return {}
     legend = alt.Legend(title=None, columns=1, labelLimit=300)
     return {"color": alt.Color("run:N", sort=None, legend=legend)}
 
 
-def scatter(found: Findings) -> Chart:
+def scatter(material: Material) -> Chart:
     """Predicted against true values, the mean over seeds, with the line where both are equal."""
     alt = charting()
-    true = found.predicted[0].labels.double().numpy()
-    said = np.mean([run.scores.double().numpy() for run in found.predicted], axis=0)
+    true = material.predicted[0].labels.double().numpy()
+    predicted = np.mean([run.scores.double().numpy() for run in material.predicted], axis=0)
     place = np.arange(len(true))
     if len(place) > POINTS:
         place = np.random.default_rng(0).choice(place, POINTS, replace=False)
-    rows = [{"true": float(true[i]), "predicted": float(said[i])} for i in place]
-    low, high = float(min(true.min(), said.min())), float(max(true.max(), said.max()))
-    unit = found.run.task["classes"][0]
+    rows = [{"true": float(true[i]), "predicted": float(predicted[i])} for i in place]
+    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
+    unit = material.run.task["classes"][0]
     scale = alt.Scale(domain=[low, high], zero=False)
     points = (
         alt.Chart(alt.Data(values=rows))
@@ -134,5 +137,5 @@ def scatter(found: Findings) -> Chart:
     )
     ends = alt.Data(values=[{"true": v, "predicted": v} for v in (low, high)])
     equal = alt.Chart(ends).mark_line(style="aside").encode(x="true:Q", y="predicted:Q")
-    made: Chart = (equal + points).properties(height=380)
-    return made
+    chart: Chart = (equal + points).properties(height=380)
+    return chart

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..training.findings import Findings
 from .figures import Chart, charting
+from .material import Material
 
 CLASSES = 25
 """Classes in a chart; of more, the most frequent."""
@@ -18,25 +18,27 @@ CONFUSED = 20
 """Pairs of classes in the list of the most confused."""
 
 
-def shown_classes(found: Findings) -> list[int]:
+def shown_classes(material: Material) -> list[int]:
     """Classes that are true or predicted, the most frequent first, as many as there is room for."""
-    occur = [k for k, c in enumerate(found.classes) if c.true or c.said]
-    return sorted(occur, key=lambda k: (-found.classes[k].true, -found.classes[k].said))[:CLASSES]
+    occur = [k for k, c in enumerate(material.classes) if c.true or c.said]
+    return sorted(occur, key=lambda k: (-material.classes[k].true, -material.classes[k].said))[
+        :CLASSES
+    ]
 
 
-def left_out(found: Findings) -> str:
+def describe_omissions(material: Material) -> str:
     """Say how many classes a chart has no room for, and which are not there at all."""
-    occur = sum(bool(c.true or c.said) for c in found.classes)
-    never = len(found.classes) - occur
+    occur = sum(bool(c.true or c.said) for c in material.classes)
+    never = len(material.classes) - occur
     text = ""
     if occur > CLASSES:
         text = f" The {CLASSES} most frequent of {occur:,} classes that are true or predicted."
     if never:
-        text += f" {never:,} of {len(found.classes):,} classes are neither."
+        text += f" {never:,} of {len(material.classes):,} classes are neither."
     return text
 
 
-def confused_pairs(found: Findings) -> list[tuple[str, str, int, float]]:
+def confused_pairs(material: Material) -> list[tuple[str, str, int, float]]:
     """Return the pairs of classes confused most often, over all classes.
 
     Returns
@@ -45,12 +47,12 @@ def confused_pairs(found: Findings) -> list[tuple[str, str, int, float]]:
         What is true, what is predicted instead, how often (over all seeds), and the share of the
         true class that is.
     """
-    assert found.confusion is not None
-    wrong = found.confusion.copy()
+    assert material.confusion is not None
+    wrong = material.confusion.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:CONFUSED]
     pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)]
-    names, totals = [c.name for c in found.classes], found.confusion.sum(1)
+    names, totals = [c.name for c in material.classes], material.confusion.sum(1)
     return [
         (names[i], names[j], int(wrong[i, j]), float(wrong[i, j] / totals[i]))
         for i, j in pairs
@@ -58,24 +60,24 @@ def confused_pairs(found: Findings) -> list[tuple[str, str, int, float]]:
     ]
 
 
-def confusion_chart(found: Findings) -> Chart:
+def confusion_chart(material: Material) -> Chart:
     """Confusion matrix: counts, coloured by the share of each true class."""
     alt = charting()
-    assert found.confusion is not None
-    kept = sorted(shown_classes(found))
-    names = [found.classes[k].name for k in kept]
+    assert material.confusion is not None
+    class_indices = sorted(shown_classes(material))
+    names = [material.classes[k].name for k in class_indices]
     rows = [
         {
-            "true": found.classes[i].name,
-            "predicted": found.classes[j].name,
-            "count": int(found.confusion[i, j]),
-            "share": float(found.confusion[i, j] / max(found.confusion[i].sum(), 1)),
+            "true": material.classes[i].name,
+            "predicted": material.classes[j].name,
+            "count": int(material.confusion[i, j]),
+            "share": float(material.confusion[i, j] / max(material.confusion[i].sum(), 1)),
         }
-        for i in kept
-        for j in kept
+        for i in class_indices
+        for j in class_indices
     ]
     # Titles stand at the ends of the axes, where no label reaches.
-    angle = 0 if len(kept) < 4 and max(map(len, names)) < 12 else -45
+    angle = 0 if len(class_indices) < 4 and max(map(len, names)) < 12 else -45
     across = alt.Axis(labelAngle=angle, title="predicted", titleAnchor="end")
     down = alt.Axis(title="true", titleAngle=0, titleAlign="right", titleX=-8, titleY=-8)
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -86,30 +88,30 @@ def confusion_chart(found: Findings) -> Chart:
     scale = alt.Scale(domain=[0, 1])
     legend = alt.Legend(title="share of the true class", format="%", gradientLength=160)
     cells = base.mark_rect().encode(color=alt.Color("share:Q", scale=scale, legend=legend))
-    small = len(kept) > 12
+    small = len(class_indices) > 12
     text = base.mark_text(style="on-weak", fontSize=9 if small else 13).encode(text="count:Q")
     strong = base.mark_text(style="on-strong", fontSize=9 if small else 13).encode(text="count:Q")
-    made: Chart = (
+    chart: Chart = (
         cells
         + text.transform_filter("datum.share <= 0.5")
         + strong.transform_filter("datum.share > 0.5")
-    ).properties(height=(24 if small else 44) * len(kept))
-    return made
+    ).properties(height=(24 if small else 44) * len(class_indices))
+    return chart
 
 
-def class_bars(found: Findings) -> Chart:
+def class_bars(material: Material) -> Chart:
     """F1 of each class as a bar, with precision and recall as marks; most frequent first."""
     alt = charting()
     names, bars, marks = [], [], []
-    seeds = len(found.runs)
-    for k in shown_classes(found):
-        each = found.classes[k]
-        name = f"{each.name} (n = {each.true // seeds:,})"
+    seeds = len(material.runs)
+    for k in shown_classes(material):
+        score = material.classes[k]
+        name = f"{score.name} (n = {score.true // seeds:,})"
         names.append(name)
-        bars.append({"class": name, "F1": 0.0 if np.isnan(each.f1) else each.f1})
+        bars.append({"class": name, "F1": 0.0 if np.isnan(score.f1) else score.f1})
         marks += [
-            {"class": name, "of": what, "value": value}
-            for what, value in (("precision", each.precision), ("recall", each.recall))
+            {"class": name, "of": measure, "value": value}
+            for measure, value in (("precision", score.precision), ("recall", score.recall))
             if not np.isnan(value)
         ]
     y = alt.Y("class:N", title=None, sort=names)
@@ -133,5 +135,5 @@ def class_bars(found: Findings) -> Chart:
             tooltip=["class:N", "of:N", alt.Tooltip("value:Q", format=".3f")],
         )
     )
-    made: Chart = (bar + point).properties(height=26 * len(names))
-    return made
+    chart: Chart = (bar + point).properties(height=26 * len(names))
+    return chart

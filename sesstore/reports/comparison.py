@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..training.findings import Findings
 from ..training.pairs import adjusted, compare
 from ..training.seeds import between
 from .charts import NAMES, curves, dots
+from .material import Material
 from .methods import commands
 from .page import Page
-from .runreport import Report
+from .run import Report
 from .settings import settings_in_words
 
 COMPARISON = "comparison.html"
@@ -23,12 +23,12 @@ DRAWS = 1000
 """Resamples of each paired difference."""
 
 
-def write_comparison(found: Sequence[Findings], folder: Path) -> list[Path]:
+def write_comparison(found: Sequence[Material], folder: Path) -> list[Path]:
     """Write a page that compares trainings.
 
     Parameters
     ----------
-    found : sequence of Findings
+    found : sequence of Material
         Of one task, on the same rows.
     folder : path
         Takes ``comparison.html`` and ``figures/``.
@@ -69,7 +69,7 @@ def write_comparison(found: Sequence[Findings], folder: Path) -> list[Path]:
     return report.write(COMPARISON)
 
 
-def _check_same(found: Sequence[Findings]) -> None:
+def _check_same(found: Sequence[Material]) -> None:
     for each in found[1:]:
         for key in ("name", "data_digest"):
             mine, theirs = found[0].run.task[key], each.run.task[key]
@@ -83,7 +83,7 @@ def _check_same(found: Sequence[Findings]) -> None:
             raise InputError(f"'{each.run.path}' has no predictions on {found[0].split} to compare")
 
 
-def _told_apart(found: Sequence[Findings]) -> list[Findings]:
+def _told_apart(found: Sequence[Material]) -> list[Material]:
     """Names that differ: with the folder's parent where they do not."""
     counts = Counter(each.name for each in found)
     named, seen = [], Counter[str]()
@@ -96,13 +96,13 @@ def _told_apart(found: Sequence[Findings]) -> list[Findings]:
     return named
 
 
-def _subtitle(found: Sequence[Findings]) -> str:
+def _subtitle(found: Sequence[Material]) -> str:
     split = found[0].split
     rows = found[0].run.coverage[split]["proteins"]
     return f"{rows:,} {split} proteins; intervals of 95 % by bootstrap over them"
 
 
-def _scores(report: Report, found: Sequence[Findings]) -> None:
+def _scores(report: Report, found: Sequence[Material]) -> None:
     first = found[0]
     report.page.section("Scores")
     report.chart(
@@ -125,13 +125,13 @@ def _scores(report: Report, found: Sequence[Findings]) -> None:
     )
 
 
-def _with_interval(each: Findings, name: str) -> str:
+def _with_interval(each: Material, name: str) -> str:
     deviation = each.deviation(name)
     spread = "" if deviation is None else f" ± {deviation:.3f}"
     return f"{each.mean(name):.3f}{spread} ({between(each.intervals[name], 3)})"
 
 
-def _differences(page: Page, found: Sequence[Findings]) -> None:
+def _differences(page: Page, found: Sequence[Material]) -> None:
     """Each training against the first, protein by protein and seed by seed."""
     first, *others = found
     metric = first.monitor
@@ -166,7 +166,7 @@ def _differences(page: Page, found: Sequence[Findings]) -> None:
         page.note(f"Not compared: {sentence}.")
 
 
-def _settings(page: Page, found: Sequence[Findings]) -> None:
+def _settings(page: Page, found: Sequence[Material]) -> None:
     """What differs between the trainings."""
     each = [_flat(one) for one in found]
     names = list(dict.fromkeys(key for row in each for key in row))
@@ -179,7 +179,7 @@ def _settings(page: Page, found: Sequence[Findings]) -> None:
     page.table(["setting", *(one.name for one in found)], rows)
 
 
-def _flat(one: Findings) -> dict[str, Any]:
+def _flat(one: Material) -> dict[str, Any]:
     run = one.run
     settings = {k: v for k, v in settings_in_words(run.config).items() if k != "seed"}
     return {

@@ -142,9 +142,9 @@ def save_figure(chart: Chart, stem: Path) -> tuple[Path, Path]:
     spec = {"width": WIDTH, "padding": 12, **chart.to_dict(), "config": theme()}
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    drawn = convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    replace_file(svg, drawn.encode())
-    replace_file(png, convert.svg_to_png(drawn, scale=SCALE))
+    markup = convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    replace_file(svg, markup.encode())
+    replace_file(png, convert.svg_to_png(markup, scale=SCALE))
     return svg, png
 
 

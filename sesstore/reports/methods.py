@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..tasks import Problem
-from ..training.findings import Findings
 from ..training.seeds import between
 from .charts import NAMES
+from .material import Material
 
 _PROBLEMS = {
     Problem.SINGLE_LABEL: "single-label classification with {n} classes",
@@ -26,15 +26,15 @@ POOLINGS = {
 }
 
 
-def methods(found: Findings) -> str:
+def methods(material: Material) -> str:
     """Return a paragraph for the methods section of a paper."""
-    return " ".join(_sentences(found))
+    return " ".join(_sentences(material))
 
 
-def _sentences(found: Findings) -> Iterator[str]:
-    run = found.run
+def _sentences(material: Material) -> Iterator[str]:
+    run = material.run
     adapter, fit, print_ = run.config["adapter"], run.config["fit"], run.fingerprint
-    kind = _PROBLEMS[found.problem].format(n=len(run.task["classes"]))
+    kind = _PROBLEMS[material.problem].format(n=len(run.task["classes"]))
     sizes = ", ".join(f"{c['proteins']:,} {split}" for split, c in run.coverage.items())
     yield (
         f"We trained structure-aware adapters (Tan et al. 2024) on {run.task['name']} ({kind}; "
@@ -44,7 +44,7 @@ def _sentences(found: Findings) -> Iterator[str]:
         f"Residue embeddings of width {adapter['dim']} came from the frozen encoder "
         f"{print_.encoder} (layer {print_.layer}, {print_.precision})."
     )
-    yield _structure(found)
+    yield _structure(material)
     width = f", projected to width {adapter['width']}" if adapter["width"] else ""
     yield (
         f"The adapter used {adapter['heads']} attention heads{width}, "
@@ -55,58 +55,58 @@ def _sentences(found: Findings) -> Iterator[str]:
         f"{fit['weight_decay']:g}, {fit['schedule']} schedule, warm-up over {fit['warmup']:.0%}), "
         f"batches of at most {fit['batch_tokens']:,} residues, for at most {fit['epochs']} epochs "
         f"(patience {fit['patience']}), and kept the epoch with the best "
-        f"{NAMES.get(found.monitor, found.monitor)} on the validation split."
+        f"{NAMES.get(material.monitor, material.monitor)} on the validation split."
     )
-    if found.split == "test":
+    if material.split == "test":
         yield "The test split was scored once, by that epoch."
-    yield _numbers(found)
+    yield _numbers(material)
 
 
-def _structure(found: Findings) -> str:
-    run = found.run
+def _structure(material: Material) -> str:
+    run = material.run
     alphabets = run.config["adapter"]["alphabets"]
     if not alphabets:
         return "No structure was used."
     train = run.coverage["train"]
-    named = " and ".join(TOKENS.get(name, name) for name in alphabets)
+    token_names = " and ".join(TOKENS.get(name, name) for name in alphabets)
     share = train["with_tokens"] / max(train["proteins"], 1)
-    masked = run.config["fit"]["min_plddt"]
+    min_plddt = run.config["fit"]["min_plddt"]
     text = (
-        f"Structure tokens ({named}) came from {run.source} structures, at hand for {share:.1%} "
-        f"of training proteins; the others were masked, not left out."
+        f"Structure tokens ({token_names}) came from {run.source} structures, available for "
+        f"{share:.1%} of training proteins; the others were masked, not left out."
     )
-    return text + (f" Residues with pLDDT below {masked} were masked." if masked else "")
+    return text + (f" Residues with pLDDT below {min_plddt} were masked." if min_plddt else "")
 
 
-def _numbers(found: Findings) -> str:
-    bounds = found.intervals[found.monitor]
-    seeds = len(found.runs)
+def _numbers(material: Material) -> str:
+    bounds = material.intervals[material.monitor]
+    seeds = len(material.runs)
     mean = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
-    name = NAMES.get(found.monitor, found.monitor)
+    name = NAMES.get(material.monitor, material.monitor)
     return (
-        f"On {found.split}, {name} was {found.mean(found.monitor):.3f} ({mean}; 95 % interval "
-        f"{between(bounds, 3)}, bootstrap over proteins)."
+        f"On {material.split}, {name} was {material.mean(material.monitor):.3f} ({mean}; 95 % "
+        f"interval {between(bounds, 3)}, bootstrap over proteins)."
     )
 
 
-def commands(found: Findings) -> list[str]:
+def commands(material: Material) -> list[str]:
     """Commands that repeat the training, each once."""
-    given = [str(run.circumstances.get("command", "")) for run in found.runs]
-    return [text for text in dict.fromkeys(given) if text]
+    command_lines = [str(run.circumstances.get("command", "")) for run in material.runs]
+    return [text for text in dict.fromkeys(command_lines) if text]
 
 
-def provenance(found: Findings) -> list[tuple[str, str]]:
+def provenance(material: Material) -> list[tuple[str, str]]:
     """Everything that identifies what was trained on what: name and value."""
-    run = found.run
-    made: dict[str, Any] = dict(run.circumstances)
-    versions = ", ".join(f"{name} {v}" for name, v in made.get("versions", {}).items())
+    run = material.run
+    circumstances: dict[str, Any] = dict(run.circumstances)
+    versions = ", ".join(f"{name} {v}" for name, v in circumstances.get("versions", {}).items())
     rows = [
         ("encoder", run.fingerprint.encoder),
         ("encoder's fingerprint", run.fingerprint.digest),
         ("weights (SHA-256)", run.fingerprint.weights_sha256),
         ("data (SHA-256 of rows and labels)", run.task["data_digest"]),
         ("structures", run.source or "none"),
-        ("date", str(made.get("date", ""))),
+        ("date", str(circumstances.get("date", ""))),
         ("versions", versions),
     ]
     return [(name, value) for name, value in rows if value]

@@ -190,12 +190,12 @@ class Page:
         return f'<nav aria-label="Contents">{"".join(links)}</nav>' if len(links) > 2 else ""
 
     def _body(self) -> str:
-        made = []
+        sections = []
         for i, (title, parts) in enumerate(self._sections):
             if title or parts:
                 head = f"<h2>{escape(title)}</h2>" if title else ""
-                made.append(f'<section id="s{i}">{head}{"".join(parts)}</section>')
-        return "\n".join(made)
+                sections.append(f'<section id="s{i}">{head}{"".join(parts)}</section>')
+        return "\n".join(sections)
 
     def _vega(self) -> str:
         if not self._charts:

@@ -13,103 +13,103 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..training.findings import Along
 from .figures import Chart, charting
+from .material import ResidueTrack
 
 BLOCK, ROW = 10, 60
 NAMES = {"foldseek": "3Di", "dssp": "DSSP"}
 
 
-def strengths(one: Along, relative: bool) -> NDArray[np.float64]:
+def strengths(track: ResidueTrack, relative: bool) -> NDArray[np.float64]:
     """Values as drawn: of weights how often the mean weight each is; others as they are."""
-    values: NDArray[np.float64] = one.values * len(one.values) if relative else one.values
+    values: NDArray[np.float64] = track.values * len(track.values) if relative else track.values
     return values
 
 
-def line_chart(one: Along, drawn: str, relative: bool) -> Chart:
+def line_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
     """Values along the sequence, coloured by secondary structure where it is known."""
     alt = charting()
-    states = [_state(letter) for letter in one.tokens.get("dssp", "")]
+    states = [_state(letter) for letter in track.tokens.get("dssp", "")]
     rows = [
         {
             "from": i + 0.55,
             "to": i + 1.45,
             "residue": i + 1,
             "value": float(value),
-            "letter": one.sequence[i],
+            "letter": track.sequence[i],
             "structure": state,
         }
         for i, (value, state) in enumerate(
-            zip(strengths(one, relative), states or [""] * len(one.sequence), strict=True)
+            zip(strengths(track, relative), states or [""] * len(track.sequence), strict=True)
         )
     ]
-    title = f"{drawn} (mean = 1)" if relative else drawn
+    axis_title = f"{title} (mean = 1)" if relative else title
     colour = {}
     if states:
         order = ["helix", "strand", "other", "masked"]
         legend = alt.Legend(columns=4, symbolType="square")
         colour["color"] = alt.Color("structure:N", title=None, sort=order, legend=legend)
-    last = len(one.sequence)
-    made: Chart = (
+    last = len(track.sequence)
+    chart: Chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
             x=alt.X("from:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)),
             x2="to:Q",
-            y=alt.Y("value:Q", title=title),
+            y=alt.Y("value:Q", title=axis_title),
             tooltip=["residue:Q", "letter:N", alt.Tooltip("value:Q", format=".3f"), "structure:N"],
             **colour,
         )
         .properties(height=150)
     )
-    return made
+    return chart
 
 
-def letters_chart(one: Along, drawn: str, relative: bool) -> Chart:
+def letters_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
     """Sequence, 3Di and DSSP letters in rows of sixty, each residue's value behind its letter."""
     alt = charting()
-    lines = {"": one.sequence, **{NAMES.get(n, n): text for n, text in one.tokens.items()}}
-    values = strengths(one, relative)
+    lines = {"": track.sequence, **{NAMES.get(n, n): text for n, text in track.tokens.items()}}
+    values = strengths(track, relative)
     rows: list[dict[str, Any]] = []
-    for i in range(len(one.sequence)):
+    for i in range(len(track.sequence)):
         for k, text in enumerate(lines.values()):
             y = i // ROW * (len(lines) + 1) + k
             rows.append({"x": i % ROW, "y": y, "letter": text[i], "value": float(values[i])})
     heads = [
         {"x": -0.8, "y": row * (len(lines) + 1) + k, "letter": name or f"{row * ROW + 1}"}
-        for row in range(-(-len(one.sequence) // ROW))
+        for row in range(-(-len(track.sequence) // ROW))
         for k, name in enumerate(lines)
     ]
     height = (max(row["y"] for row in rows) + 1) * 15
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-1, ROW], nice=False))
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[height / 15 - 0.5, -0.5], nice=False))
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, y=y)
-    title = f"{drawn} (mean = 1)" if relative else drawn
+    axis_title = f"{title} (mean = 1)" if relative else title
     # Letters stay readable on the strongest.
     scale = alt.Scale(domainMin=0, range=["#ffffff", "#4aa3c0"], interpolate="rgb")
-    colour = alt.Color("value:Q", title=title, scale=scale)
+    colour = alt.Color("value:Q", title=axis_title, scale=scale)
     cells = base.mark_square(size=165, opacity=1).encode(color=colour)
     first = cells.transform_filter(f"datum.y % {len(lines) + 1} == 0")
     text = base.mark_text(font="monospace", fontSize=11).encode(text="letter:N")
-    named = (
+    line_names = (
         alt.Chart(alt.Data(values=heads))
         .mark_text(align="right", fontSize=10, style="soft")
         .encode(x=x, y=y, text="letter:N")
     )
-    made: Chart = (first + text + named).properties(width=ROW * 12, height=height)
-    return made
+    chart: Chart = (first + text + line_names).properties(width=ROW * 12, height=height)
+    return chart
 
 
-def blocks(one: Along, relative: bool) -> str:
+def blocks(track: ResidueTrack, relative: bool) -> str:
     """HTML of a protein in blocks of ten residues, shaded by its values; everything is escaped."""
-    values = strengths(one, relative)
+    values = strengths(track, relative)
     # The strongest residue has the full colour, so that shades use the whole range.
     shares = values / max(float(np.nanmax(values)), 1e-12)
-    lines = [one.sequence, *one.tokens.values()]
-    legend = ", ".join(["sequence", *(NAMES.get(name, name) for name in one.tokens)])
-    body = "".join(_block(lines, shares, start) for start in range(0, len(one.sequence), BLOCK))
+    lines = [track.sequence, *track.tokens.values()]
+    legend = ", ".join(["sequence", *(NAMES.get(name, name) for name in track.tokens)])
+    body = "".join(_block(lines, shares, start) for start in range(0, len(track.sequence), BLOCK))
     return (
-        f'<div class="residues" role="group" aria-label="{escape(one.id)}: {escape(legend)}">'
+        f'<div class="residues" role="group" aria-label="{escape(track.id)}: {escape(legend)}">'
         f"{body}</div>"
     )
 
@@ -129,5 +129,12 @@ def _shaded(text: str, shares: NDArray[np.float64], start: int, stop: int) -> It
 
 def _state(letter: str) -> str:
     """Secondary structure in words."""
-    known = {"H": "helix", "G": "helix", "I": "helix", "E": "strand", "B": "strand", "#": "masked"}
-    return known.get(letter, "other")
+    structures = {
+        "H": "helix",
+        "G": "helix",
+        "I": "helix",
+        "E": "strand",
+        "B": "strand",
+        "#": "masked",
+    }
+    return structures.get(letter, "other")

@@ -70,9 +70,9 @@ def value_in_words(name: str, value: Any) -> str:
     """Return the value of a setting as people read it."""
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
-    known = VALUES.get(name, {}).get(value)
-    if known is not None:
-        return known
+    text = VALUES.get(name, {}).get(value)
+    if text is not None:
+        return text
     if isinstance(value, float):
         return f"{value:g}"
     return "none" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tasks import Problem
-from ..training.findings import Findings
 from ..training.intervals import Predicted
 from ..training.metrics import protein_centric
 from .figures import Chart, charting
+from .material import Material
 
 CURVES = 6
 """Classes in a chart; of more, the most frequent."""
@@ -23,11 +23,11 @@ POINTS = 150
 Numbers = NDArray[np.float64]
 
 
-def curve_classes(found: Findings) -> list[int]:
+def curve_classes(material: Material) -> list[int]:
     """Classes with a curve: of two the second, as in AUROC; of more the most frequent ones."""
-    truth = _truth(found, found.predicted[0])
+    truth = _truth(material, material.predicted[0])
     able = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
-    if found.problem is not Problem.MULTI_LABEL and truth.shape[1] == 2:
+    if material.problem is not Problem.MULTI_LABEL and truth.shape[1] == 2:
         return [k for k in able if k == 1]
     return sorted(able, key=lambda k: -int(truth[:, k].sum()))[:CURVES]
 
@@ -44,31 +44,31 @@ def precision_recall(scores: Numbers, truth: NDArray[np.bool_]) -> tuple[Numbers
     return hits / max(int(truth.sum()), 1), hits / (hits + misses)
 
 
-def roc_chart(found: Findings) -> Chart:
+def roc_chart(material: Material) -> Chart:
     """True against false positive rate of each class against the rest, a line a seed."""
-    return _class_chart(found, "false positive rate", "true positive rate")
+    return _class_chart(material, "false positive rate", "true positive rate")
 
 
-def precision_recall_chart(found: Findings) -> Chart:
+def precision_recall_chart(material: Material) -> Chart:
     """Precision against recall of each class, a line a seed."""
-    return _class_chart(found, "recall", "precision")
+    return _class_chart(material, "recall", "precision")
 
 
-def _class_chart(found: Findings, x: str, y: str) -> Chart:
+def _class_chart(material: Material, x: str, y: str) -> Chart:
     alt = charting()
     curve = roc if y == "true positive rate" else precision_recall
     rows = []
-    for place, run in enumerate(found.predicted):
-        scores, truth = run.scores.double().numpy(), _truth(found, run)
-        for k in curve_classes(found):
+    for place, run in enumerate(material.predicted):
+        scores, truth = run.scores.double().numpy(), _truth(material, run)
+        for k in curve_classes(material):
             across, up = curve(scores[:, k], truth[:, k])
-            name = found.classes[k].name
+            name = material.classes[k].name
             rows += [
                 {x: float(across[i]), y: float(up[i]), "class": name, "line": f"{k}/{place}",
                  "order": order}
                 for order, i in enumerate(_thinned(len(across)))
             ]  # fmt: skip
-    names = [found.classes[k].name for k in curve_classes(found)]
+    names = [material.classes[k].name for k in curve_classes(material)]
     scale = alt.Scale(domain=[0, 1])
     colour = alt.Color("class:N", sort=names, legend=alt.Legend(title=None, columns=2))
     numbers = [alt.Tooltip(f"{name}:Q", format=".3f") for name in (x, y)]
@@ -88,15 +88,15 @@ def _class_chart(found: Findings, x: str, y: str) -> Chart:
         ends = alt.Data(values=[{x: v, y: v} for v in (0, 1)])
         chance = alt.Chart(ends).mark_line(style="aside").encode(x=f"{x}:Q", y=f"{y}:Q")
         lines = chance + lines
-    made: Chart = lines.properties(height=320)
-    return made
+    chart: Chart = lines.properties(height=320)
+    return chart
 
 
-def protein_centric_chart(found: Findings) -> Chart:
+def protein_centric_chart(material: Material) -> Chart:
     """Precision against recall, protein-centric as in CAFA, a line a seed; each F1max is a ring."""
     alt = charting()
     rows, rings = [], []
-    for place, run in enumerate(found.predicted):
+    for place, run in enumerate(material.predicted):
         found_at = protein_centric(run.scores, run.labels)
         thresholds, precision, recall = (values.numpy() for values in found_at)
         f1 = 2 * precision * recall / np.clip(precision + recall, 1e-12, None)
@@ -122,16 +122,16 @@ def protein_centric_chart(found: Findings) -> Chart:
     mark = best.mark_point(size=120, strokeWidth=2, filled=False)
     first = alt.Chart(alt.Data(values=rings[:1])).encode(x="recall:Q", y="precision:Q")
     # Below and to the left of the ring the curve leaves room wherever it runs.
-    text = f"F1max {found.mean('f1max'):.3f}"
+    text = f"F1max {material.mean('f1max'):.3f}"
     label = first.mark_text(align="right", dx=-12, dy=16, text=text)
-    made: Chart = (base.mark_line(strokeWidth=2) + mark + label).properties(height=320)
-    return made
+    chart: Chart = (base.mark_line(strokeWidth=2) + mark + label).properties(height=320)
+    return chart
 
 
-def _truth(found: Findings, run: Predicted) -> NDArray[np.bool_]:
+def _truth(material: Material, run: Predicted) -> NDArray[np.bool_]:
     """Whether each row has each class, shape=(N, C)."""
     labels = run.labels.numpy()
-    if found.problem is Problem.MULTI_LABEL:
+    if material.problem is Problem.MULTI_LABEL:
         return np.asarray(labels > 0)
     return np.asarray(labels.astype(int)[:, None] == np.arange(run.scores.shape[1])[None])
 

@@ -34,7 +34,7 @@ def test_a_chosen_protein_and_a_store_that_is_gone(cli, trained: Path) -> None:
     assert wrong.status == 2
     assert "p2_" in wrong.err
     without = cli("report", trained, "--store", "nowhere", "--out", "alone", "--json").json
-    assert "no store at hand" in without["notes"][0]
+    assert "no store was given" in without["notes"][0]
     assert cli("report", trained, "--store", "nowhere", "--protein", "p2_3").status == 2
 
 

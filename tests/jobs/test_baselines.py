@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sesstore.jobs.baselines import measure_baselines
-from sesstore.jobs.report import gather
+from sesstore.reports.gather import gather
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
 from sesstore.training.evaluate import load_predictions

@@ -18,9 +18,10 @@ import torch
 
 from sesstore.provenance import Fingerprint
 from sesstore.reports.comparison import write_comparison
-from sesstore.reports.runreport import write_report
+from sesstore.reports.material import Material, ResidueTrack, RowFacts
+from sesstore.reports.row_errors import row_errors
+from sesstore.reports.run import write_report
 from sesstore.tasks import Problem
-from sesstore.training.findings import Along, Findings, RowFacts, row_errors
 from sesstore.training.intervals import Predicted, intervals
 from sesstore.training.metrics import METRICS, compute
 from sesstore.training.perclass import class_scores, confusion
@@ -88,7 +89,7 @@ def a_run(problem: Problem, seed: int, alphabets: tuple[str, ...]) -> Run:
 
 
 @pytest.fixture(scope="session")
-def findings() -> Callable[..., Findings]:
+def findings() -> Callable[..., Material]:
     """Make findings of a problem."""
 
     def make(
@@ -96,7 +97,7 @@ def findings() -> Callable[..., Findings]:
         name: str = "both",
         seeds: int = 2,
         alphabets: tuple[str, ...] = ("foldseek", "dssp"),
-    ) -> Findings:
+    ) -> Material:
         said = tuple(predicted(problem, seed + 1) for seed in range(seeds))
         runs = tuple(a_run(problem, seed, alphabets) for seed in range(seeds))
         names = METRICS[problem]
@@ -107,7 +108,7 @@ def findings() -> Callable[..., Findings]:
         single = not problem.is_regression and problem is not Problem.MULTI_LABEL
         rng = np.random.default_rng(0)
         letters = {"foldseek": "DVPLAQ#", "dssp": "HEGTSL#"}
-        along = Along(
+        track = ResidueTrack(
             "P<1>", "largest loss", "ACDEFGHIKL" * 7 + "MNP",
             {n: "".join(rng.choice(list(letters[n]), 73)) for n in alphabets},
             rng.dirichlet(np.ones(73)), "membrane", "<other> (p 0.61)",
@@ -116,14 +117,14 @@ def findings() -> Callable[..., Findings]:
             tuple(f"P{i}" for i in range(COUNT)), rng.integers(30, 900, COUNT),
             rng.uniform(30, 99, COUNT), row_errors(problem, said, COUNT),
         )  # fmt: skip
-        return Findings(
+        return Material(
             name=name, runs=runs, split="test", predicted=said,
             values={"valid": easier, "test": values},
             intervals=intervals(names, problem, said, draws=200),
             classes=tuple(class_scores(runs[0].task["classes"], problem, said)),
             confusion=confusion(3, said) if single else None,
-            rows=rows, along=(along,),
-            drawn="probability of the true class" if problem.per_residue else "attention",
+            rows=rows, tracks=(track,),
+            track_title="probability of the true class" if problem.per_residue else "attention",
             citations=("Someone 2020", "Tan et al. 2024"), notes=("A note.",),
         )  # fmt: skip
 
@@ -132,7 +133,7 @@ def findings() -> Callable[..., Findings]:
 
 @pytest.fixture(scope="session")
 def report_of(
-    findings: Callable[..., Findings], tmp_path_factory: pytest.TempPathFactory
+    findings: Callable[..., Material], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Problem], list[Path]]:
     """Write the report of a problem, once for all tests."""
     return cache(lambda problem: write_report(findings(problem), tmp_path_factory.mktemp("report")))
@@ -140,7 +141,7 @@ def report_of(
 
 @pytest.fixture(scope="session")
 def compared(
-    findings: Callable[..., Findings], tmp_path_factory: pytest.TempPathFactory
+    findings: Callable[..., Material], tmp_path_factory: pytest.TempPathFactory
 ) -> list[Path]:
     """A comparison of two trainings whose folders have one name."""
     both, none = findings(name="run"), findings(name="run", seeds=1, alphabets=())

@@ -11,8 +11,8 @@ import torch
 from sesstore.reports.charts import NAMES, curves, dots
 from sesstore.reports.classes import confused_pairs, shown_classes
 from sesstore.reports.comparison import write_comparison
-from sesstore.reports.runreport import write_report
-from sesstore.reports.where import by_confidence, by_length
+from sesstore.reports.error_groups import by_confidence, by_length
+from sesstore.reports.run import write_report
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
 from sesstore.training.pairs import compare
@@ -138,7 +138,7 @@ def test_a_thousand_classes_are_shown_in_part_and_it_is_said(findings, tmp_path,
     task = {**found.run.task, "classes": names}
     predicted = (Predicted(scores, torch.from_numpy(labels), torch.arange(120)),)
     many = replace(
-        found, classes=classes, confusion=matrix, predicted=predicted, rows=None, along=(),
+        found, classes=classes, confusion=matrix, predicted=predicted, rows=None, tracks=(),
         runs=(replace(found.run, task=task),),
     )  # fmt: skip
     assert confused_pairs(many) == [

@@ -1,7 +1,7 @@
-"""Gather what a report of a training shows: scores from its folder, proteins from the store.
+"""Gather the material of a report: scores from a training's folder, proteins from the store.
 
-Without a store (or one that has another version of the task) there is still a report; what is
-missing in it, and why, stands in its notes.
+Without a store (or with one that has another version of the task) there is still a report; its
+notes say what it lacks, and why.
 """
 
 from __future__ import annotations
@@ -24,21 +24,14 @@ from ..tasks import Problem, Split, Task
 from ..training.baseline_report import BaselineReport
 from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
-from ..training.findings import (
-    ERRORS,
-    Along,
-    Findings,
-    RowFacts,
-    row_errors,
-    row_losses,
-    true_probability,
-)
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import class_scores, confusion
-from ..training.pooled import pooling_weights
 from ..training.runs import Run
 from ..training.seeds import runs_at
+from .attention_weights import pooling_weights
+from .material import Material, ResidueTrack, RowFacts
+from .row_errors import ERRORS, row_errors, row_losses, true_probability
 
 METHOD = (
     "Tan et al. 2024, Simple, efficient, and scalable structure-aware adapter boosts protein "
@@ -54,8 +47,8 @@ ATTENTION, SURENESS, ERROR = "attention", "probability of the true class", "abso
 
 def gather(
     path: Path, store: Store | None, proteins: Sequence[str] = (), *, rows: bool = True
-) -> Findings:
-    """Gather what is known of a training.
+) -> Material:
+    """Gather the material of a training's report.
 
     Parameters
     ----------
@@ -66,7 +59,7 @@ def gather(
     proteins : sequence of str
         Ids of rows to draw residue by residue; the best, the middle and the worst by default.
     rows : bool
-        Gather what is known protein by protein, too; else scores and citations alone.
+        Read proteins from the store, too; else there are scores and citations alone.
 
     Raises
     ------
@@ -78,14 +71,14 @@ def gather(
         Proteins were named, and the store to take them from is missing.
     """
     runs = tuple(runs_at(path))
-    found = _scored(path, runs)
+    material = _with_scores(path, runs)
     if not rows:
-        return _cited(found, store)
+        return _with_encoder_citation(material, store)
     if store is None:
-        reason = "no store at hand"
+        reason = "no store was given"
     else:
         try:
-            return _with_rows(found, store, proteins)
+            return _with_rows(material, store, proteins)
         except (NotStoredError, UnknownNameError) as problem:
             if isinstance(problem, UnknownNameError) and problem.name in proteins:
                 raise
@@ -93,7 +86,7 @@ def gather(
     if proteins:
         raise InputError(f"'{proteins[0]}' cannot be drawn: {reason}. Name the run's --store")
     note = f"Not shown: proteins one by one, and where errors concentrate ({reason})."
-    return replace(found, notes=(*found.notes, note))
+    return replace(material, notes=(*material.notes, note))
 
 
 def store_of(path: Path) -> Store | None:
@@ -101,7 +94,7 @@ def store_of(path: Path) -> Store | None:
     return Store.open(path) if path.is_dir() else None
 
 
-def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
+def _with_scores(path: Path, runs: tuple[Run, ...]) -> Material:
     task = runs[0].task
     problem, n_classes = Problem(task["problem"]), len(task["classes"])
     names = dict.fromkeys((*task["metrics"], task["monitor"], *METRICS[problem]))
@@ -109,7 +102,7 @@ def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
     predicted = {s: tuple(load_predictions(run, s) for run in runs) for s in splits}
     last = predicted[splits[-1]]
     single = not problem.is_regression and problem is not Problem.MULTI_LABEL
-    return Findings(
+    return Material(
         name=path.resolve().name,
         runs=runs,
         split=splits[-1],
@@ -120,68 +113,71 @@ def _scored(path: Path, runs: tuple[Run, ...]) -> Findings:
         confusion=confusion(n_classes, last) if single else None,
         baselines=BaselineReport.load(path),
         cautions=common_cautions(runs),
-        citations=_citations(runs[0], _published(runs[0].fingerprint.encoder)),
+        citations=_citations(runs[0], _encoder_citation(runs[0].fingerprint.encoder)),
     )
 
 
 def _values(
     names: Mapping[str, None], problem: Problem, runs: Sequence[Predicted]
 ) -> dict[str, tuple[float, ...]]:
-    each = [compute(names, problem, run.scores, run.labels) for run in runs]
-    return {name: tuple(values[name] for values in each) for name in names}
+    scores = [compute(names, problem, run.scores, run.labels) for run in runs]
+    return {name: tuple(values[name] for values in scores) for name in names}
 
 
 def _citations(run: Run, encoder: str = "") -> tuple[str, ...]:
-    named = [run.task.get("citation") or "", encoder]
-    used = [TOKENS[name] for name in run.config["adapter"]["alphabets"] if name in TOKENS]
-    return tuple(text for text in (METHOD, *named, *used) if text)
+    sources = [run.task.get("citation") or "", encoder]
+    token_sources = [TOKENS[name] for name in run.config["adapter"]["alphabets"] if name in TOKENS]
+    return tuple(text for text in (METHOD, *sources, *token_sources) if text)
 
 
-def _published(encoder: str) -> str:
+def _encoder_citation(encoder: str) -> str:
     """What to cite for an encoder of the registry; empty for another one."""
     return next((s.citation for s in registry.specs() if s.full_name == encoder), "")
 
 
-def _with_rows(found: Findings, store: Store, chosen: Sequence[str]) -> Findings:
+def _with_rows(material: Material, store: Store, ids: Sequence[str]) -> Material:
     """Add what the store knows of the rows."""
-    run = found.run
+    run = material.run
     task = store.task(run.task["name"])
     if task.data_digest != run.task["data_digest"]:
         raise NotStoredError("the store's task is not the version the run was trained on")
-    split, view = task.split(found.split), store.embeddings(run.fingerprint)
-    places = view.find(split.digests)
-    if (places < 0).any():
-        raise NotStoredError(f"{int((places < 0).sum()):,} proteins have no embedding any more")
+    split, view = task.split(material.split), store.embeddings(run.fingerprint)
+    view_rows = view.find(split.digests)
+    if (view_rows < 0).any():
+        raise NotStoredError(
+            f"{int((view_rows < 0).sum()):,} proteins have no embedding any more: embed them again "
+            f"with `sesstore embed`"
+        )
     tokens = store.tokens(run.source) if run.source in store.sources() else None
     stored = (tokens or _NoTokens()).get_all(row.tobytes() for row in split.digests)
-    losses = row_losses(found.problem, found.predicted, len(split))
+    losses = row_losses(material.problem, material.predicted, len(split))
     rows = RowFacts(
         split.ids,
-        view.lengths[places],
-        np.array([_confidence(item) for item in stored]),
-        row_errors(found.problem, found.predicted, len(split)),
+        view.lengths[view_rows],
+        np.array([_mean_plddt(item) for item in stored]),
+        row_errors(material.problem, material.predicted, len(split)),
     )
-    picked = _named(split, chosen) if chosen else _typical(losses, view.lengths[places])
-    along, drawn, notes = _along(found, store, task, view, tokens, picked)
+    reasons = _rows_of_ids(split, ids) if ids else _typical_rows(losses, view.lengths[view_rows])
+    tracks, title, notes = _tracks(material, store, task, view, tokens, reasons)
     return replace(
-        found,
+        material,
         rows=rows,
-        along=along,
-        drawn=drawn,
+        tracks=tracks,
+        track_title=title,
         citations=_citations(run, view.provenance.citation),
-        notes=(*found.notes, *notes),
+        notes=(*material.notes, *notes),
     )
 
 
-def _cited(found: Findings, store: Store | None) -> Findings:
+def _with_encoder_citation(material: Material, store: Store | None) -> Material:
     """Add what the store says of the encoder, if it has it."""
     try:
-        made = None if store is None else store.embeddings(found.run.fingerprint).provenance
+        encoder = None if store is None else store.embeddings(material.run.fingerprint).provenance
     except NotStoredError:
-        made = None
-    if made is None or not made.citation:
-        return found
-    return replace(found, citations=_citations(found.run, made.citation))
+        encoder = None
+    if encoder is None or not encoder.citation:
+        return material
+    return replace(material, citations=_citations(material.run, encoder.citation))
 
 
 class _NoTokens:
@@ -191,11 +187,15 @@ class _NoTokens:
         return [None for _ in digests]
 
 
-def _confidence(item: StructureTokens | None) -> float:
-    return float("nan") if item is None or item.plddt is None else float(item.plddt.mean())
+def _mean_plddt(structure: StructureTokens | None) -> float:
+    return (
+        float("nan")
+        if structure is None or structure.plddt is None
+        else float(structure.plddt.mean())
+    )
 
 
-def _named(split: Split, ids: Sequence[str]) -> dict[int, str]:
+def _rows_of_ids(split: Split, ids: Sequence[str]) -> dict[int, str]:
     """Rows of some ids, each with why it is shown."""
     for name in ids:
         if name not in split.ids:
@@ -203,53 +203,57 @@ def _named(split: Split, ids: Sequence[str]) -> dict[int, str]:
     return {row: "chosen" for row, name in enumerate(split.ids) if name in ids}
 
 
-def _typical(
+def _typical_rows(
     losses: NDArray[np.float64], lengths: NDArray[np.int64], longest: int = 1000
 ) -> dict[int, str]:
     """The best, the middle and the worst row by loss, of those a page has room for."""
-    able = np.flatnonzero(~np.isnan(losses) & (lengths <= longest))
-    order = able[np.argsort(losses[able], kind="stable")]
+    eligible = np.flatnonzero(~np.isnan(losses) & (lengths <= longest))
+    order = eligible[np.argsort(losses[eligible], kind="stable")]
     if not len(order):
         return {}
     places = (len(order) - 1, len(order) // 2, 0)
-    why = ("largest loss", "median loss", "smallest loss")
-    return dict(zip((int(order[p]) for p in reversed(places)), reversed(why), strict=True))
+    reasons = ("largest loss", "median loss", "smallest loss")
+    return dict(zip((int(order[p]) for p in reversed(places)), reversed(reasons), strict=True))
 
 
-def _along(
-    found: Findings,
+def _tracks(
+    material: Material,
     store: Store,
     task: Task,
     view: Embeddings,
     tokens: Tokens | None,
-    picked: Mapping[int, str],
-) -> tuple[tuple[Along, ...], str, tuple[str, ...]]:
-    split, run = task.split(found.split), found.run
-    digests = split.digests[list(picked)]
-    values, drawn = _values_along(found, view, tokens, digests, list(picked))
+    reasons: Mapping[int, str],
+) -> tuple[tuple[ResidueTrack, ...], str, tuple[str, ...]]:
+    split, run = task.split(material.split), material.run
+    digests = split.digests[list(reasons)]
+    values, title = _track_values(material, view, tokens, digests, list(reasons))
     if values is None:
         pooling = run.config["adapter"]["pooling"]
         note = f"No attention over residues: the run pools by {pooling}, not by attention1d."
         return (), "", (note,)
     proteins = store.proteins([row.tobytes() for row in digests])
     stored = (tokens or _NoTokens()).get_all(row.tobytes() for row in digests)
-    made = []
-    for (row, why), protein, item, each in zip(
-        picked.items(), proteins, stored, values, strict=True
+    tracks = []
+    for (row, reason), protein, structure, curve in zip(
+        reasons.items(), proteins, stored, values, strict=True
     ):
-        codes = {} if item is None else item.codes
+        codes = {} if structure is None else structure.codes
         letters = {
             name: alphabet(name).decode(codes[name][0])
             for name in run.config["adapter"]["alphabets"]
             if name in codes and alphabet(name).letters
         }
-        true, said = _words(found, row)
-        made.append(Along(split.ids[row], why, protein.sequence, letters, each, true, said))
-    return tuple(made), drawn, ()
+        label, prediction = _label_and_prediction(material, row)
+        tracks.append(
+            ResidueTrack(
+                split.ids[row], reason, protein.sequence, letters, curve, label, prediction
+            )
+        )
+    return tuple(tracks), title, ()
 
 
-def _values_along(
-    found: Findings,
+def _track_values(
+    material: Material,
     view: Embeddings,
     tokens: Tokens | None,
     digests: NDArray[np.uint8],
@@ -258,30 +262,30 @@ def _values_along(
     """What is drawn along each protein: pooling weights, or how sure or wrong each residue is."""
     if not len(rows):
         return [], ATTENTION
-    if not found.problem.per_residue:
-        return pooling_weights(found.run, digests, view, tokens), ATTENTION
-    one = found.predicted[0]
-    if found.problem.is_regression:
-        each, drawn = (one.scores - one.labels).abs().double().numpy(), ERROR
+    if not material.problem.per_residue:
+        return pooling_weights(material.run, digests, view, tokens), ATTENTION
+    predicted = material.predicted[0]
+    if material.problem.is_regression:
+        values, title = (predicted.scores - predicted.labels).abs().double().numpy(), ERROR
     else:
-        each, drawn = true_probability(one), SURENESS
-    return [each[one.rows.numpy() == row] for row in rows], drawn
+        values, title = true_probability(predicted), SURENESS
+    return [values[predicted.rows.numpy() == row] for row in rows], title
 
 
-def _words(found: Findings, row: int) -> tuple[str, str]:
+def _label_and_prediction(material: Material, row: int) -> tuple[str, str]:
     """What is true of a row and what is predicted, in words; by the first seed."""
-    one, classes = found.predicted[0], found.run.task["classes"]
-    at = torch.nonzero(one.rows == row)[:, 0]
-    scores, labels = one.scores[at], one.labels[at]
-    if found.problem.per_residue:
-        error = row_errors(found.problem, [one], len(one.rows))[row]
-        return f"{len(at):,} labelled residues", f"{ERRORS[found.problem]}: {error:.3f}"
-    if found.problem.is_regression:
+    predicted, classes = material.predicted[0], material.run.task["classes"]
+    places = torch.nonzero(predicted.rows == row)[:, 0]
+    scores, labels = predicted.scores[places], predicted.labels[places]
+    if material.problem.per_residue:
+        error = row_errors(material.problem, [predicted], len(predicted.rows))[row]
+        return f"{len(places):,} labelled residues", f"{ERRORS[material.problem]}: {error:.3f}"
+    if material.problem.is_regression:
         return f"{float(labels[0]):.4g}", f"{float(scores[0]):.4g}"
-    if found.problem is Problem.MULTI_LABEL:
+    if material.problem is Problem.MULTI_LABEL:
         true = torch.nonzero(labels[0])[:, 0].tolist()
         best = scores[0].argsort(descending=True)[: max(1, len(true))].tolist()
-        said = ", ".join(f"{classes[k]} (p {float(scores[0, k]):.2f})" for k in best)
-        return ", ".join(classes[k] for k in true) or "none", said
+        words = ", ".join(f"{classes[k]} (p {float(scores[0, k]):.2f})" for k in best)
+        return ", ".join(classes[k] for k in true) or "none", words
     top = int(scores[0].argmax())
     return classes[int(labels[0])], f"{classes[top]} (p {float(scores[0, top]):.2f})"

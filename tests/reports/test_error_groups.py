@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sesstore.reports.where import by_confidence, by_length, by_truth
+from sesstore.reports.error_groups import by_confidence, by_length, by_truth
+from sesstore.reports.row_errors import row_errors
 from sesstore.tasks import Problem
-from sesstore.training.findings import row_errors
 
 
 def test_groups_hold_every_protein_once(findings) -> None:

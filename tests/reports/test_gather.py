@@ -11,8 +11,8 @@ import pytest
 from sesstore.datasets.load import LoadedTask
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import add, load
-from sesstore.jobs.report import _typical, gather
 from sesstore.jobs.train import prepare, train
+from sesstore.reports.gather import _typical_rows, gather
 from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.learner import FitConfig
@@ -20,6 +20,11 @@ from sesstore.training.learner import FitConfig
 ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8}
 CONFIG = FitConfig(epochs=1, batch_tokens=4096, lr=5e-3)
 LABELS = {"ec": lambda rng: [3, int(rng.integers(0, 9))], "thermostability": lambda rng: 40.5}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.create(tmp_path / "store")
 
 
 def trained(name: str, store: Store, folder: Path) -> Path:
@@ -50,12 +55,12 @@ def trained(name: str, store: Store, folder: Path) -> Path:
 @pytest.mark.parametrize("name", list(LABELS))
 def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: Path) -> None:
     found = gather(trained(name, store, tmp_path), store, ["test2"])
-    (one,) = found.along
-    assert (one.id, one.why, found.drawn) == ("test2", "chosen", "attention")
+    (one,) = found.tracks
+    assert (one.id, one.reason, found.track_title) == ("test2", "chosen", "attention")
     assert one.values.sum() == pytest.approx(1)
     assert len(one.values) == len(one.sequence) == len(one.tokens["foldseek"])
     assert one.tokens["foldseek"].endswith("D#")
-    assert one.true.startswith("3" if name == "ec" else "42.5")
+    assert one.label.startswith("3" if name == "ec" else "42.5")
     assert found.rows is not None
     assert np.isnan(found.rows.plddt).all()
     assert set(found.intervals) == set(found.values["test"]) == set(found.values["valid"])
@@ -68,7 +73,7 @@ def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: P
 
 def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
     run = trained("thermostability", store, tmp_path)
-    whys = [one.why for one in gather(run, store).along]
+    whys = [one.reason for one in gather(run, store).tracks]
     assert whys == ["smallest loss", "median loss", "largest loss"]
     with pytest.raises(UnknownNameError, match="test3"):
         gather(run, store, ["test33"])
@@ -76,7 +81,7 @@ def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
     record["task"]["data_digest"] = "0" * 64
     (run / "run.json").write_text(json.dumps(record))
     found = gather(run, store)
-    assert found.along == ()
+    assert found.tracks == ()
     assert "not the version" in found.notes[0]
     with pytest.raises(InputError, match="not the version"):
         gather(run, store, ["test3"])
@@ -85,16 +90,20 @@ def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
 def test_the_typical_rows_are_those_of_the_losses() -> None:
     losses = np.array([0.3, 0.1, 0.9, np.nan, 0.5, 2.0])
     lengths = np.array([10, 10, 10, 10, 10, 1001])  # the last is too long to draw
-    assert _typical(losses, lengths) == {1: "smallest loss", 4: "median loss", 2: "largest loss"}
-    assert _typical(np.array([0.5]), np.array([10])) == {0: "largest loss"}
-    assert _typical(np.array([np.nan]), np.array([10])) == {}
+    assert _typical_rows(losses, lengths) == {
+        1: "smallest loss",
+        4: "median loss",
+        2: "largest loss",
+    }
+    assert _typical_rows(np.array([0.5]), np.array([10])) == {0: "largest loss"}
+    assert _typical_rows(np.array([np.nan]), np.array([10])) == {}
 
 
 def test_the_worst_protein_is_drawn_as_the_worst(store: Store, tmp_path: Path) -> None:
     found = gather(trained("thermostability", store, tmp_path), store)
     said, true = found.predicted[0].scores.numpy(), found.predicted[0].labels.numpy()
     errors = dict(zip(found.rows.ids, (said - true) ** 2, strict=True))
-    drawn = {one.why: one.id for one in found.along}
+    drawn = {one.reason: one.id for one in found.tracks}
     assert errors[drawn["largest loss"]] == max(errors.values())
     assert errors[drawn["smallest loss"]] == min(errors.values())
 

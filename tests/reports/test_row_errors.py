@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from sesstore.reports.row_errors import row_errors, row_losses, true_probability
 from sesstore.tasks import Problem
-from sesstore.training.findings import row_errors, row_losses, true_probability
 from sesstore.training.intervals import Predicted
 
 

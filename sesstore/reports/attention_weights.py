@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from ..adapter.pooling import Attention1d
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..streaming.splittokens import TokenRows
-from .checkpoint import load_adapter
-from .evaluate import check_encoder
-from .runs import Run
+from ..training.checkpoint import load_adapter
+from ..training.evaluate import check_encoder
+from ..training.runs import Run
 
 
 def pooling_weights(
@@ -56,4 +56,4 @@ def pooling_weights(
     batch = data.read(np.arange(len(data)))
     with torch.inference_mode():
         weights = adapter.pool.weights(adapter.residues(batch), batch.lengths)
-    return [each.double().numpy() for each in weights]
+    return [row.double().numpy() for row in weights]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sesstore.reports.methods import methods
-from sesstore.reports.runreport import write_report
+from sesstore.reports.run import write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
 from sesstore.training.runs import Caution
@@ -49,7 +49,7 @@ def test_the_methods_paragraph_says_what_was_done(findings) -> None:
 def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
     from dataclasses import replace
 
-    bare = replace(findings(seeds=1), rows=None, along=(), drawn="")
+    bare = replace(findings(seeds=1), rows=None, tracks=(), track_title="")
     text = parsed(write_report(bare, tmp_path)[0].read_text())[1]
     assert "A note." in text
     assert "Where errors concentrate" not in text
@@ -71,7 +71,12 @@ def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables) -> No
     )
     caution = Caution("one_class", "all predictions are of one class", "train longer")
     found = replace(
-        findings(seeds=1), rows=None, along=(), drawn="", baselines=baselines, cautions=(caution,)
+        findings(seeds=1),
+        rows=None,
+        tracks=(),
+        track_title="",
+        baselines=baselines,
+        cautions=(caution,),
     )
     page = write_report(found, tmp_path)[0]
     assert "all predictions are of one class. Train longer" in page.read_text()
