@@ -28,9 +28,9 @@ import numpy as np
 from benchmarks.epoch import machine
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
-from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
 from sesstore.jobs.predict import PredictOptions, prediction, write_predictions
+from sesstore.jobs.prediction_inputs import InputSpec
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
@@ -85,7 +85,7 @@ def measure(
 
 def predict(run: Path, fasta: Path, out: Path) -> dict[str, Any]:
     """Predict in this process, and say how long it took and how much memory it had at most."""
-    with prediction(run, Given([str(fasta)]), options=PredictOptions(keep=False)) as predicted:
+    with prediction(run, InputSpec([str(fasta)]), options=PredictOptions(keep=False)) as predicted:
         before = peak_megabytes()
         began = time.perf_counter()
         report = write_predictions(predicted, out)

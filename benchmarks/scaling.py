@@ -1,6 +1,6 @@
 """What do the driver and the store sustain, and what do two workers bring over one?
 
-- *driver*: its bookkeeping alone (portions, ledger, answers), for 1 to 64 workers that answer at
+- *driver*: its bookkeeping alone (work items, queue, answers), for 1 to 64 workers that answer at
   once: nothing is encoded or written.
 - *store*: the same with workers in threads that write real segments, the encoder costing nothing.
 - *segments*: a store of very many small segments, written by one writer: listing it, opening it in
@@ -35,13 +35,13 @@ import numpy as np
 
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
+from sesstore.jobs.cluster.connection import Cluster, connected
+from sesstore.jobs.cluster.dispatcher import Dispatcher
+from sesstore.jobs.cluster.embed_worker import EmbedOrder
+from sesstore.jobs.cluster.ray_embed import embed_on_ray
+from sesstore.jobs.cluster.work_items import FOR_CPUS, WorkItem, cut
+from sesstore.jobs.cluster.work_queue import WorkQueue
 from sesstore.jobs.embed import embed, provenance_of
-from sesstore.jobs.engines.cluster import Cluster, connected
-from sesstore.jobs.engines.driver import Driver
-from sesstore.jobs.engines.embedworker import EmbedOrder
-from sesstore.jobs.engines.ledger import Ledger
-from sesstore.jobs.engines.portions import FOR_CPUS, Portion, cut
-from sesstore.jobs.engines.rayembed import embed_on_ray
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import to_storage
@@ -50,7 +50,7 @@ from sesstore.sharing.share_index import EncoderEntry, Index, parse_index
 from sesstore.store import Store, layout
 from sesstore.store.compaction import compact
 
-from .simulatedcrew import AnswerAtOnce, NoCostEncoder, SimulatedCrew
+from .simulated_pool import AnswerAtOnce, NoCostEncoder, SimulatedPool
 
 _LETTERS = np.frombuffer(b"ACDEFGHIKLMNPQRSTVWY", np.uint8)
 _CREWS = (1, 4, 16, 64)
@@ -106,32 +106,32 @@ def _proteins(count: int) -> list[Protein]:
 def _driver(proteins: list[Protein], workers: int) -> dict[str, float]:
     """The bookkeeping of a whole run, of which workers take no time."""
     began = time.perf_counter()
-    portions = cut(proteins, lambda length: length, workers, FOR_CPUS)
-    crew = SimulatedCrew([AnswerAtOnce() for _ in range(workers)], 0)
-    _drive(crew, portions)
+    work_items = cut(proteins, lambda length: length, workers, FOR_CPUS)
+    pool = SimulatedPool([AnswerAtOnce() for _ in range(workers)], 0)
+    _drive(pool, work_items)
     took = time.perf_counter() - began
     return {
         "workers": workers,
-        "portions": len(portions),
+        "portions": len(work_items),
         "seconds": took,
         "proteins_per_s": len(proteins) / took,
     }
 
 
 def _store(proteins: list[Protein], workers: int, folder: Path) -> dict[str, float]:
-    """Workers in threads write segments as they are made, one a portion."""
-    from sesstore.jobs.engines.embedworker import EmbedWorker
+    """Workers in threads write segments as they are made, one a work item."""
+    from sesstore.jobs.cluster.embed_worker import EmbedWorker
 
     store, encoder = Store.create(folder), NoCostEncoder()
     order = EmbedOrder(
-        where=str(folder),
+        location=str(folder),
         make_encoder=NoCostEncoder,
         provenance=provenance_of(encoder, "float16"),
         circumstances=circumstances("numpy"),
     )
-    crew = SimulatedCrew([EmbedWorker(order) for _ in range(workers)], workers, eager=True)
+    pool = SimulatedPool([EmbedWorker(order) for _ in range(workers)], workers, eager=True)
     began = time.perf_counter()
-    _drive(crew, cut(proteins, lambda length: length, workers, FOR_CPUS))
+    _drive(pool, cut(proteins, lambda length: length, workers, FOR_CPUS))
     took = time.perf_counter() - began
     view = store.embeddings()
     if len(view) != len(proteins):
@@ -145,16 +145,18 @@ def _store(proteins: list[Protein], workers: int, folder: Path) -> dict[str, flo
     }
 
 
-def _drive(crew: SimulatedCrew, portions: list[Portion[Protein]]) -> None:
-    ledger = Ledger(portions)
-    driver: Driver[Protein] = Driver(crew, ledger, _sequences_of, lambda portion: portion, _Clock())  # type: ignore[arg-type]
-    driver.run(False)
-    if not ledger.finished:
-        raise RuntimeError("the driver ended before everything was done")
+def _drive(pool: SimulatedPool, work_items: list[WorkItem[Protein]]) -> None:
+    queue = WorkQueue(work_items)
+    dispatcher: Dispatcher[Protein] = Dispatcher(
+        pool, queue, _sequences_of, lambda work_item: work_item, _Clock()
+    )  # type: ignore[arg-type]
+    dispatcher.run(False)
+    if not queue.all_settled:
+        raise RuntimeError("the dispatcher ended before everything was done")
 
 
-def _sequences_of(portion: Portion[Protein]) -> list[object]:
-    return [[protein.sequence for protein in portion.items]]
+def _sequences_of(work_item: WorkItem[Protein]) -> list[object]:
+    return [[protein.sequence for protein in work_item.items]]
 
 
 def _sequences(proteins: list[Protein], folder: Path) -> dict[str, float]:

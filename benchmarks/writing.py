@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.clock import wall
 from benchmarks.epoch import CPU, machine, real_lengths
 from sesstore.files import write_all
-from sesstore.jobs.writing import BackgroundWriter
+from sesstore.jobs.background_writer import BackgroundWriter
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
@@ -130,7 +130,7 @@ def store_all(
         for turn in range(passes):
             for number, values in enumerate(arrays):
                 digest = sha256(f"{turn} {number}".encode()).digest()
-                background.put(Embedding(digest, values))
+                background.write(Embedding(digest, values))
 
 
 def ratios(table: dict[str, float]) -> dict[str, float]:

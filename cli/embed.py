@@ -18,7 +18,7 @@ from .output import Output, duration, size
 
 if TYPE_CHECKING:
     from sesstore.jobs.embed import EmbedReport
-    from sesstore.jobs.embedplan import EmbedPlan
+    from sesstore.jobs.missing_proteins import EmbedPlan
     from sesstore.proteins import Protein
 
 
@@ -92,8 +92,8 @@ def command(
       sesstore embed --plm esm2_t36 --partition 3/10
     """
     from sesstore.encoders import registry
-    from sesstore.jobs.engines.partition import Partition, select
     from sesstore.jobs.inputs import check_inputs
+    from sesstore.jobs.partition import Partition, select
     from sesstore.sharing.cache import url_of
 
     if workers is not None and engine == "local":
@@ -104,10 +104,10 @@ def command(
         check_inputs(what, tasks_at(store_path))
 
     # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.cluster.connection import Cluster, connected
+    from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
     from sesstore.jobs.embed import embed
-    from sesstore.jobs.embedplan import plan_embedding
-    from sesstore.jobs.engines.cluster import Cluster, connected
-    from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
+    from sesstore.jobs.missing_proteins import plan_embedding
     from sesstore.jobs.proteinfiles import checked_proteins
 
     store = store_to_write(store_path, output, create=bool(what) and part is None)
@@ -131,9 +131,9 @@ def command(
                 ray, name, cluster, device=device, **options
             )
             run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
-            run = partial(run, where=url_of(store_path))  # a folder's workers take its own path
+            run = partial(run, location=url_of(store_path))  # a folder's workers take its own path
         # Proteins of a partition are known to the store, and must not be written by many machines.
-        plan = plan_embedding(store, encoder, proteins, dtype=dtype, known=part is not None)
+        plan = plan_embedding(store, encoder, proteins, dtype=dtype, all_stored=part is not None)
         say_plan(plan, name, output, url_of(store_path))
         report = run(dtype=dtype, plan=plan, progress=output)
     say_report(report, output)

@@ -13,7 +13,7 @@ from .output import Output, duration, size
 if TYPE_CHECKING:
     from sesstore.encoders.registry import EncoderSpec
     from sesstore.jobs.plan import Throughput, WorkPlan
-    from sesstore.jobs.plansets import ProteinSet
+    from sesstore.jobs.protein_sets import ProteinSet
     from sesstore.store import Store
 
 
@@ -58,12 +58,12 @@ def command(
     """
     from sesstore.encoders import registry
     from sesstore.jobs.plan import plan_work
-    from sesstore.jobs.plansets import chosen_set
+    from sesstore.jobs.protein_sets import protein_set
     from sesstore.store import Store
 
     spec = registry.spec(plm)
     store = Store.open(store_path) if (store_path / "zarr.json").is_file() else None
-    proteins = chosen_set(what, store)
+    proteins = protein_set(what, store)
     measured = _measured(spec, proteins, store, weights, output, probe=measure)
     plan = plan_work(spec, proteins, measured, price_per_gb=price_per_gb)
     say(plan, output)
@@ -84,10 +84,10 @@ def _measured(
 
     found = [] if store is None else measured_in(store, spec)
     if probe:
-        from sesstore.jobs.probe import probed
+        from sesstore.jobs.throughput import measure_throughput
 
         output.note(f"running {spec.name} for some seconds")
-        found.append(probed(spec, proteins, weights=weights))
+        found.append(measure_throughput(spec, proteins, weights=weights))
     return found
 
 

@@ -85,11 +85,11 @@ def command(
     check_inputs(files, store.tasks() if store else [], sequences=True)
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.asked import STDIN, Given
     from sesstore.jobs.predict import PredictOptions, prediction, write_predictions
+    from sesstore.jobs.prediction_inputs import STDIN, InputSpec
     from sesstore.jobs.tables import RowList
 
-    given = Given(files, stdin=sys.stdin.buffer if STDIN in files else None)
+    given = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
     options = PredictOptions(source, weights, device, keep=keep)
     listed = RowList() if output.as_json and out is None else None
     with prediction(run, given, store, options, progress=output) as predicted, output.rows() as to:

@@ -153,8 +153,8 @@ def command(
     )
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.engines.cluster import Cluster, connected
-    from sesstore.jobs.engines.raysweep import sweep_on_ray
+    from sesstore.jobs.cluster.connection import Cluster, connected
+    from sesstore.jobs.cluster.ray_sweep import sweep_on_ray
     from sesstore.jobs.search import search as search_among
     from sesstore.jobs.sweep import sweep
     from sesstore.jobs.train import prepare

@@ -15,7 +15,7 @@ from .options import engine_options, output_options, store_option, weights_optio
 from .output import Output, duration
 
 if TYPE_CHECKING:
-    from sesstore.jobs.tokenreport import TokenReport
+    from sesstore.jobs.token_report import TokenReport
 
 _SHOWN = 10
 """Failures shown in full; the list has all."""
@@ -132,8 +132,8 @@ def command(
       sesstore tokens deeploc_binary --prostt5 model.pt --source prostt5
     """
     from sesstore.datasets.fasta import read_fasta
-    from sesstore.jobs.engines.cluster import Cluster, connected
-    from sesstore.jobs.engines.rayorder import ordered_on_ray
+    from sesstore.jobs.cluster.connection import Cluster, connected
+    from sesstore.jobs.cluster.ray_map import ordered_on_ray
     from sesstore.jobs.importtokens import import_tokens
     from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
     from sesstore.sharing.cache import url_of

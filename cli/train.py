@@ -185,8 +185,8 @@ def command(
     )
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.plmcost import measure_plm as measure
-    from sesstore.jobs.plmcost import own_encoder
+    from sesstore.jobs.plm_cost import measure_plm as measure
+    from sesstore.jobs.plm_cost import own_encoder
     from sesstore.jobs.train import prepare, train
     from sesstore.training.learner import FitConfig
 

@@ -15,8 +15,8 @@ trained or predicted, and not before.
     run.predict(["MKTAYIAKQR"])
 """
 
+from .html_tables import Rows
 from .runs import TrainedRun, load_run, train
 from .stores import OpenStore, open  # noqa: A004 - reads as sesstore.open(...)
-from .tables import Rows
 
 __all__ = ["OpenStore", "Rows", "TrainedRun", "load_run", "open", "train"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT
-from .sequences import Sequences, given
+from .html_tables import Rows, html_table
+from .sequences import Sequences, prediction_inputs
 from .stores import OpenStore
-from .tables import Rows, html_table
 
 if TYPE_CHECKING:
     from ..jobs.evaluate import EvaluateReport
@@ -47,8 +47,8 @@ class TrainedRun:
         title = f"{first.task['name']} by {first.fingerprint.encoder}"
         rows = [
             [split, metric, f"{value:.4f}"]
-            for split, found in self.metrics.items()
-            for metric, value in found.items()
+            for split, metrics in self.metrics.items()
+            for metric, value in metrics.items()
         ]
         return html_table([title, "metric", "value"], rows)
 
@@ -98,10 +98,14 @@ class TrainedRun:
         store = self.store.store if self.store else None
         progress = self.store.progress if self.store else SILENT
         options = PredictOptions(source, _path(weights), device, keep=store is not None)
-        with prediction(self.path, given(what), store, options, progress=progress) as predicted:
+        with prediction(
+            self.path, prediction_inputs(what), store, options, progress=progress
+        ) as predicted:
             rows = Rows(predict_rows(predicted))
         if predicted.report.failed:
-            raise InputError(f"could not be predicted: {predicted.report.failed}")
+            raise InputError(
+                f"could not be predicted: {predicted.report.failed}. Mend these, or leave them out"
+            )
         return rows
 
     def evaluate(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..jobs.asked import Given
+    from ..jobs.prediction_inputs import InputSpec
     from ..proteins import Protein
 
 Sequences = str | Path | Mapping[str, str] | Iterable["str | Path | Protein"]
@@ -17,26 +17,28 @@ Sequences = str | Path | Mapping[str, str] | Iterable["str | Path | Protein"]
 list of sequences (text), files (`Path`) and `Protein`."""
 
 
-def given(what: Sequences) -> Given:
-    """Sort out what was given: files and tasks by name, and proteins at hand.
+def prediction_inputs(sequences: Sequences) -> InputSpec:
+    """Sort inputs into names (files, tasks, text) and proteins in memory.
 
     Raises
     ------
     InputError
         Something is neither, or a sequence holds another letter; says which.
     """
-    from ..jobs.asked import Given
+    from ..jobs.prediction_inputs import InputSpec
 
-    if isinstance(what, str | Path):
-        return Given([str(what)])
-    if isinstance(what, Mapping):
-        return Given((), proteins(what))
-    listed = list(what)
-    files = [str(one) for one in listed if isinstance(one, Path)]
-    return Given(files, proteins(one for one in listed if not isinstance(one, Path)))
+    if isinstance(sequences, str | Path):
+        return InputSpec([str(sequences)])
+    if isinstance(sequences, Mapping):
+        return InputSpec((), proteins(sequences))
+    listed = list(sequences)
+    files = [str(path) for path in listed if isinstance(path, Path)]
+    return InputSpec(
+        files, proteins(sequence for sequence in listed if not isinstance(sequence, Path))
+    )
 
 
-def proteins(given: Mapping[str, str] | Iterable[Any]) -> list[Protein]:
+def proteins(sequences: Mapping[str, str] | Iterable[Any]) -> list[Protein]:
     """Return proteins from sequences by id, or from a list of sequences, named seq1, seq2, ...
 
     Raises
@@ -46,17 +48,20 @@ def proteins(given: Mapping[str, str] | Iterable[Any]) -> list[Protein]:
     """
     from ..proteins import Protein
 
-    pairs = given.items() if isinstance(given, Mapping) else enumerate(given, 1)
-    made = []
-    for name, one in pairs:
+    pairs = sequences.items() if isinstance(sequences, Mapping) else enumerate(sequences, 1)
+    parsed = []
+    for name, sequence in pairs:
         label = name if isinstance(name, str) else f"seq{name}"
-        if isinstance(one, Protein):
-            made.append(one)
+        if isinstance(sequence, Protein):
+            parsed.append(sequence)
             continue
-        if not isinstance(one, str):
-            raise InputError(f"'{label}' is {type(one).__name__}, not a sequence as text")
+        if not isinstance(sequence, str):
+            raise InputError(
+                f"'{label}' is {type(sequence).__name__}, not a sequence. Give it as text, or as a "
+                f"Protein"
+            )
         try:
-            made.append(Protein.parse(label, one))
+            parsed.append(Protein.parse(label, sequence))
         except InputError as problem:
             raise InputError(f"sequence '{label}': {problem}") from None
-    return made
+    return parsed

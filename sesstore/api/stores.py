@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..progress import SILENT, Progress
+from .html_tables import html_table
 from .sequences import Sequences, proteins
-from .tables import html_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..jobs.add import AddReport
     from ..jobs.embed import EmbedReport
-    from ..jobs.tokenreport import TokenReport
+    from ..jobs.token_report import TokenReport
     from ..proteins import Protein
     from ..store import Store
     from ..store.summary import Summary
@@ -40,13 +40,13 @@ class OpenStore:
         return f"sesstore.open({str(self.store.path)!r})"
 
     def _repr_html_(self) -> str:
-        held = self.info()
-        rows: list[list[Any]] = [["sequences", "", held.proteins]]
+        summary = self.info()
+        rows: list[list[Any]] = [["sequences", "", summary.proteins]]
         rows += [
-            ["embeddings", e.provenance.fingerprint.encoder, e.proteins] for e in held.encoders
+            ["embeddings", e.provenance.fingerprint.encoder, e.proteins] for e in summary.encoders
         ]
-        rows += [["tokens", one.source, one.proteins] for one in held.sources]
-        rows += [["task", one.name, sum(one.splits.values())] for one in held.tasks]
+        rows += [["tokens", entry.source, entry.proteins] for entry in summary.sources]
+        rows += [["task", entry.name, sum(entry.splits.values())] for entry in summary.tasks]
         return html_table([str(self.store.path), "", "proteins"], rows)
 
     def add(
@@ -113,8 +113,8 @@ class OpenStore:
         """
         from ..jobs.tokenize import tokenize
 
-        given = [structures] if isinstance(structures, str | Path) else structures
-        paths = [Path(path) for path in given]
+        listed = [structures] if isinstance(structures, str | Path) else structures
+        paths = [Path(path) for path in listed]
         return tokenize(self.store, paths, source, dssp=dssp, progress=self.progress)
 
     def embed(
@@ -143,12 +143,12 @@ class OpenStore:
         encoder = registry.load(
             plm, weights=None if weights is None else Path(weights), device=device
         )
-        asked: Iterable[Protein] | None = None
+        requested: Iterable[Protein] | None = None
         if isinstance(what, str | Path):
-            asked = checked_proteins(self.store, [str(what)], self.progress.note)
+            requested = checked_proteins(self.store, [str(what)], self.progress.note)
         elif what is not None:
-            asked = proteins(what)
-        return embed(self.store, encoder, asked, progress=self.progress)
+            requested = proteins(what)
+        return embed(self.store, encoder, requested, progress=self.progress)
 
     def embedding(self, sequence: str | Protein, plm: str | None = None) -> NDArray[Any]:
         """Return the stored embedding of a sequence.

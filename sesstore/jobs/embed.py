@@ -1,14 +1,14 @@
 """Embed once: what a store knows and lacks, under one encoder.
 
-The set of missing digests is worked out first (`embedplan`), so a repeated run starts no model.
-The encoder runs in this thread; casting and writing run in another, so that they overlap. Whatever
-ends the run, a signal among them, what was finished is committed.
+The set of missing digests is worked out first (`missing_proteins`), so a repeated run starts no
+model. The encoder runs in this thread; casting and writing run in another, so that they overlap.
+Whatever ends the run, a signal among them, what was finished is committed.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,9 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, circumstances
 from ..store import Store
-from .embedplan import EmbedPlan, plan_embedding
+from .background_writer import BackgroundWriter
+from .missing_proteins import EmbedPlan, plan_embedding
 from .signals import stop_requests
-from .writing import BackgroundWriter
 
 
 @dataclass
@@ -125,7 +125,7 @@ def _encode_all(
         for chunk in plan.todo.chunks():
             done: set[bytes] = set()
             for embedding in encoder.encode(chunk):
-                background.put(embedding)
+                background.write(embedding)
                 done.add(embedding.digest)
                 bar.advance(len(embedding))
                 if stop:
@@ -133,7 +133,8 @@ def _encode_all(
             encoded += len(done)
             if stop:
                 break
-            failed |= _failures(encoder, chunk, done)
+            reasons = failure_reasons(encoder, chunk, done)
+            failed |= {p.id: reasons[p.digest] for p in chunk if p.digest in reasons}
     if stop and encoded + len(failed) < len(plan.todo):
         raise StoppedError(
             f"stopped by {stop.signal}: {encoded:,} of {len(plan.todo):,} proteins are encoded "
@@ -142,10 +143,23 @@ def _encode_all(
     return encoded, failed
 
 
-def _failures(encoder: Encoder, chunk: list[Protein], done: set[bytes]) -> dict[str, str]:
+def failure_reasons(
+    encoder: Encoder, proteins: Iterable[Protein], encoded: Container[bytes]
+) -> dict[bytes, str]:
+    """Why an encoder gave no embedding of some proteins, by digest.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        After it was run on them.
+    proteins : iterable of Protein
+        What it was given.
+    encoded : container of bytes
+        Digests of those it gave an embedding of.
+    """
     reasons = getattr(encoder, "failures", {})
     return {
-        p.id: reasons.get(p.digest, "the encoder returned nothing for it")
-        for p in chunk
-        if p.digest not in done
+        protein.digest: reasons.get(protein.digest, "the encoder returned nothing for it")
+        for protein in proteins
+        if protein.digest not in encoded
     }

@@ -30,8 +30,8 @@ from ..store import Store
 from ..structures.alignment import place
 from ..structures.failure import Failure
 from ..structures.tokenise import TokenisedChain, TokenisedModel, spread
-from .tokenreport import TokenReport
-from .tokenrun import TokenRun
+from .token_report import TokenReport
+from .token_run import TokenRun
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,9 @@ def import_tokens(
             for record in _records(path, chosen):
                 bar.advance()
                 if isinstance(record, ForeignTokens):
-                    known = run.known.find(record.labels, any_chain=True)
+                    known = run.names.find(record.labels, any_chain=True)
                     if known is None and (only_known or record.chain is None):
-                        run.report.unmatched[record.location] = run.known.reason(record.labels)
+                        run.report.unmatched[record.location] = run.names.reason(record.labels)
                         if only_known:
                             continue
                     run.add(_placed(record, known, source, format), 1, path)

@@ -19,7 +19,7 @@ from ..encoders.catalogue import EncoderSpec
 from ..encoders.windows import starts
 from ..store import Store, layout
 from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, Segment
-from .plansets import ProteinSet, planning_table
+from .protein_sets import ProteinSet, planning_table
 
 GIGABIT = 1e9 / 8
 _SAMPLE = 200
@@ -160,9 +160,9 @@ def plan_work(
     price_per_gb : float, optional
         What moving a gigabyte (1e9 bytes) costs, in any currency.
     """
-    each = [tokens_and_flops(spec, int(length)) for length in proteins.lengths]
-    tokens = sum(int(n) * t for n, (t, _) in zip(proteins.counts, each, strict=True))
-    flops = sum(int(n) * f for n, (_, f) in zip(proteins.counts, each, strict=True))
+    costs = [tokens_and_flops(spec, int(length)) for length in proteins.lengths]
+    tokens = sum(int(n) * t for n, (t, _) in zip(proteins.counts, costs, strict=True))
+    flops = sum(int(n) * f for n, (_, f) in zip(proteins.counts, costs, strict=True))
     plan = WorkPlan(
         encoder=spec.full_name,
         proteins_of=proteins.title,
@@ -184,27 +184,27 @@ def plan_work(
         plan.transfer_hours[dtype] = {"1_gbit": hours, "10_gbit": hours / 10}
         if price_per_gb is not None:
             plan.transfer_price[dtype] = size / 1e9 * price_per_gb
-    rates = [*measured, *_reckoned()] if flops else []
-    plan.devices = [_time(plan, rate) for rate in rates]
+    rates = [*measured, *_assumed_throughputs()] if flops else []
+    plan.devices = [_device_time(plan, rate) for rate in rates]
     return plan
 
 
-def _reckoned() -> list[Throughput]:
+def _assumed_throughputs() -> list[Throughput]:
     """Throughputs from peak figures and assumed utilisation."""
     return [
         Throughput(
-            one["title"],
-            1e12 * one["tflops"] * one["utilisation"],
-            f"assumed: {one['utilisation']:.0%} of {one['tflops']} TFLOP/s",
+            device["title"],
+            1e12 * device["tflops"] * device["utilisation"],
+            f"assumed: {device['utilisation']:.0%} of {device['tflops']} TFLOP/s",
         )
-        for one in planning_table()["devices"].values()
+        for device in planning_table()["devices"].values()
     ]
 
 
-def _time(plan: WorkPlan, rate: Throughput) -> DeviceTime:
-    seconds = plan.flops / rate.flops_per_second
+def _device_time(plan: WorkPlan, throughput: Throughput) -> DeviceTime:
+    seconds = plan.flops / throughput.flops_per_second
     segments = max(plan.segments["float16"], ceil(seconds / SEGMENT_SECONDS))
-    return DeviceTime(rate.title, seconds / 3600, rate.basis, segments)
+    return DeviceTime(throughput.title, seconds / 3600, throughput.basis, segments)
 
 
 def measured_in(store: Store, spec: EncoderSpec) -> list[Throughput]:
@@ -214,22 +214,25 @@ def measured_in(store: Store, spec: EncoderSpec) -> list[Throughput]:
     loading the encoder does not. Segments that are too small to tell (below a second), merged or
     pulled ones are left out.
     """
-    done: dict[str, list[float]] = {}
-    names = [p for p in store.encoders() if p.fingerprint.encoder == spec.full_name]
-    for provenance in names:
+    totals: dict[str, list[float]] = {}
+    provenances = [p for p in store.encoders() if p.fingerprint.encoder == spec.full_name]
+    for provenance in provenances:
         folder = store.encoder_folder(provenance.fingerprint)
         for path in layout.segment_folders(folder)[-_SAMPLE:]:
             segment = Segment(path)
-            made, seconds = segment.attributes["circumstances"], segment.attributes.get("seconds")
-            if "device" in made and seconds is not None and seconds >= 1:
+            circumstances, seconds = (
+                segment.attributes["circumstances"],
+                segment.attributes.get("seconds"),
+            )
+            if "device" in circumstances and seconds is not None and seconds >= 1:
                 lengths = np.diff(segment.offsets)
                 flops = sum(tokens_and_flops(spec, int(n))[1] for n in lengths)
-                total = done.setdefault(made["device"], [0.0, 0.0, 0.0])
-                total[0] += flops
-                total[1] += seconds
-                total[2] += float(lengths.sum())
+                sums = totals.setdefault(circumstances["device"], [0.0, 0.0, 0.0])
+                sums[0] += flops
+                sums[1] += seconds
+                sums[2] += float(lengths.sum())
     return [
         Throughput(device, flops / seconds, f"measured: {residues / seconds:,.0f} residues/s here")
-        for device, (flops, seconds, residues) in done.items()
+        for device, (flops, seconds, residues) in totals.items()
         if flops
     ]

@@ -28,8 +28,8 @@ from ..streaming.composition import compositions
 from ..training.predictor import Predictor
 from ..training.runs import Run
 from ..training.seeds import runs_at
-from .asked import Asked, Given, Part, asked, chunked
-from .ondemand import OnDemand
+from .embedding_source import EmbeddingSource
+from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
 from .predictions import Row, columns, rows
 from .signals import stop_requests
 from .tables import CsvTable, RowList, Table, open_table
@@ -105,9 +105,9 @@ class Prediction:
     ----------
     runs : sequence of Run
         One, or those of several seeds.
-    wanted : Asked
+    wanted : PredictionInputs
         The proteins.
-    vectors : OnDemand
+    vectors : EmbeddingSource
         Gives their embeddings.
     options : PredictOptions
     folder : path
@@ -119,8 +119,8 @@ class Prediction:
     def __init__(
         self,
         runs: Sequence[Run],
-        wanted: Asked,
-        vectors: OnDemand,
+        wanted: PredictionInputs,
+        vectors: EmbeddingSource,
         options: PredictOptions,
         folder: Path,
         progress: Progress = SILENT,
@@ -172,7 +172,7 @@ class Prediction:
         if not report.proteins:
             raise InputError(f"nothing to predict for: {report.failed or 'name some files'}")
 
-    def _predict(self, chunk: list[Protein], part: Part) -> list[Row]:
+    def _predict(self, chunk: list[Protein], part: InputPart) -> list[Row]:
         embeddings, failed = self._vectors.chunk(chunk)
         found = [protein for protein in chunk if protein.digest in embeddings]
         for protein in chunk:
@@ -206,7 +206,7 @@ class Prediction:
 @contextmanager
 def prediction(
     run_path: Path | str,
-    given: Given,
+    given: InputSpec,
     store: Store | None = None,
     options: PredictOptions | None = None,
     *,
@@ -218,7 +218,7 @@ def prediction(
     ----------
     run_path : path
         Folder of a run, or of a training by several seeds.
-    given : Given
+    given : InputSpec
         What to predict for. Its `source` is taken from the run where it is None.
     store : Store, optional
         Where embeddings and tokens are; needed to keep any.
@@ -234,14 +234,16 @@ def prediction(
         raise InputError("give a store to keep what is computed, or keep nothing")
     runs = runs_at(run_path)
     first, dim = runs[0], runs[0].config["adapter"]["dim"]
-    given = Given(given.names, given.proteins, given.stdin, options.source or first.source)
+    given = InputSpec(given.names, given.proteins, given.stdin, options.source or first.source)
 
     def load() -> Encoder:
         return _encoder(first, options)
 
     with ExitStack() as stack:
-        wanted = stack.enter_context(asked(given, store, keep=options.keep, progress=progress))
-        vectors = OnDemand(store, first.fingerprint, dim, load, options.keep, progress)
+        wanted = stack.enter_context(
+            read_inputs(given, store, keep=options.keep, progress=progress)
+        )
+        vectors = EmbeddingSource(store, first.fingerprint, dim, load, options.keep, progress)
         if wanted.proteins:
             progress.note(f"{wanted.proteins:,} proteins, {wanted.residues:,} residues to predict")
         yield Prediction(runs, wanted, vectors, options, Path(run_path), progress)

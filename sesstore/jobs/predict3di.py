@@ -19,7 +19,7 @@ from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Embeddings, Store
 from .embed import embed
-from .tokenreport import TokenReport
+from .token_report import TokenReport
 
 SOURCE, ENCODER = "prostt5", "prostt5"
 

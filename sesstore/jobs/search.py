@@ -106,20 +106,23 @@ class _Search:
 
     def group(self, count: int, resume: bool, stop: Callable[[], bool], progress: Progress) -> None:
         """Ask for some trials, train them on one stream, and tell what they reached."""
-        asked = [self.study.ask() for _ in range(count)]
-        chosen = [(trial, self._setting(trial)) for trial in asked]
-        possible = [(*pair, own) for pair in chosen if (own := self._members(*pair))]
-        members = [member for _, _, own in possible for member in own]
-        runs = iter(self._trained(members, resume, stop, progress))
-        for trial, setting, own in possible:
-            found = [next(runs) for _ in own]
-            values = [run.metrics["valid"][self.inputs.task.monitor] for run in found]
+        trials = [self.study.ask() for _ in range(count)]
+        settings = [(trial, self._setting(trial)) for trial in trials]
+        candidates = [
+            (trial, setting, self._members(trial, setting)) for trial, setting in settings
+        ]
+        possible = [candidate for candidate in candidates if candidate[2]]
+        all_members = [member for _, _, members in possible for member in members]
+        runs = iter(self._trained(all_members, resume, stop, progress))
+        for trial, setting, members in possible:
+            seed_runs = [next(runs) for _ in members]
+            values = [run.metrics["valid"][self.inputs.task.monitor] for run in seed_runs]
             self.study.tell(trial, statistics.fmean(values))
             self.settings.append(setting)
-            self.runs.append(found)
+            self.runs.append(seed_runs)
 
     def _setting(self, trial: Any) -> Setting:
-        values = {name: _drawn(trial, name, given) for name, given in self.space.items()}
+        values = {name: _suggest(trial, name, choices) for name, choices in self.space.items()}
         return Setting(values, self.folder / f"trial-{trial.number:03d}")
 
     def _members(self, trial: Any, setting: Setting) -> list[Member]:
@@ -167,12 +170,14 @@ def _study(monitor: str, seed: int) -> Any:
     return optuna.create_study(direction=direction, sampler=sampler)
 
 
-def _drawn(trial: Any, name: str, given: Sequence[Any]) -> Any:
+def _suggest(trial: Any, name: str, choices: Sequence[Any]) -> Any:
     """The trial's value of a setting."""
-    if not any(isinstance(value, Range) for value in given):
-        return given[trial.suggest_categorical(name, list(range(len(given))))]
-    if len(given) > 1:
-        raise InputError(f"give {name} either one range or values, not both")
-    (between,) = given
-    by_factors = name in _BY_FACTORS and between.low > 0
-    return trial.suggest_float(name, between.low, between.high, log=by_factors)
+    if not any(isinstance(value, Range) for value in choices):
+        return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+    if len(choices) > 1:
+        raise InputError(
+            f"{name} has a range and other values. Give either one range or values, not both"
+        )
+    (interval,) = choices
+    by_factors = name in _BY_FACTORS and interval.low > 0
+    return trial.suggest_float(name, interval.low, interval.high, log=by_factors)

@@ -22,14 +22,14 @@ from ..proteins import Protein
 from ..provenance import Provenance
 from ..store import Embeddings, Store, layout
 from ..store.segments import Segment
-from .engines.partition import partition_of
+from .partition import partition_of
 
 _WINDOW_SECONDS = 1800.0
 """Commits of so long before the last one tell the rate."""
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class PartialSegment:
     """A segment that is being written, or was when its writer died.
 
     Parameters
@@ -74,7 +74,7 @@ class EncoderStatus:
         When the latest segment was committed (ISO 8601, UTC).
     residues_per_s : float or None
         Committed by all writers in the half hour before that.
-    unfinished : list of Unfinished
+    unfinished : list of PartialSegment
     partitions : list of PartitionStatus
         Where partitions were asked for.
     """
@@ -89,12 +89,12 @@ class EncoderStatus:
     duplicates: int
     last_commit: str | None
     residues_per_s: float | None
-    unfinished: list[Unfinished]
+    unfinished: list[PartialSegment]
     partitions: list[PartitionStatus]
 
     @property
     def seconds_left(self) -> float | None:
-        """What the rest takes at that rate; None where there is none."""
+        """What remains takes at that rate; None where there is none."""
         if not self.residues_per_s:
             return None
         return (self.residues - self.residues_done) / self.residues_per_s
@@ -128,77 +128,89 @@ def status(
     partitions : int, optional
         Say it for each of so many partitions, too.
     """
-    asked, part = partition_of(store.proteins() if proteins is None else proteins, partitions or 1)
-    digests = b"".join(protein.digest for protein in asked)
+    requested, partitions_of = partition_of(
+        store.proteins() if proteins is None else proteins, partitions or 1
+    )
+    digests = b"".join(protein.digest for protein in requested)
     rows = np.frombuffer(digests, np.uint8).reshape(-1, 32)
-    lengths = np.array([len(protein) for protein in asked], np.int64)
-    found = []
+    lengths = np.array([len(protein) for protein in requested], np.int64)
+    statuses = []
     for provenance in encoders:
         view = store.embeddings(provenance.fingerprint)
-        done = view.find(rows) >= 0
-        found.append(_status(view, lengths, done, _by_partition(part, lengths, done, partitions)))
-    return found
+        is_stored = view.find(rows) >= 0
+        statuses.append(
+            _status(
+                view,
+                lengths,
+                is_stored,
+                _by_partition(partitions_of, lengths, is_stored, partitions),
+            )
+        )
+    return statuses
 
 
 def _status(
     view: Embeddings,
     lengths: NDArray[np.int64],
-    done: NDArray[np.bool_],
+    is_stored: NDArray[np.bool_],
     partitions: list[PartitionStatus],
 ) -> EncoderStatus:
     fingerprint = view.provenance.fingerprint
-    committed = np.array([_committed(segment) for segment in view.segments])
-    last = committed.max() if len(committed) else None
+    commit_times = np.array([_commit_time(segment) for segment in view.segments])
+    last_commit = commit_times.max() if len(commit_times) else None
     return EncoderStatus(
         encoder=fingerprint.encoder,
         fingerprint=fingerprint.short,
         proteins=len(lengths),
         residues=int(lengths.sum()),
-        done=int(done.sum()),
-        residues_done=int(lengths[done].sum()),
+        done=int(is_stored.sum()),
+        residues_done=int(lengths[is_stored].sum()),
         segments=len(view.segments),
         duplicates=sum(len(s.digests) for s in view.segments) - len(view),
-        last_commit=last and datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
-        residues_per_s=_rate(view, committed),
-        unfinished=_all_unfinished(view.folder),
+        last_commit=last_commit
+        and datetime.fromtimestamp(last_commit, UTC).isoformat(timespec="seconds"),
+        residues_per_s=_rate(view, commit_times),
+        unfinished=_partial_segments(view.folder),
         partitions=partitions,
     )
 
 
 def _by_partition(
-    part: NDArray[np.int64],
+    partitions_of: NDArray[np.int64],
     lengths: NDArray[np.int64],
-    done: NDArray[np.bool_],
+    is_stored: NDArray[np.bool_],
     count: int | None,
 ) -> list[PartitionStatus]:
     if count is None:
         return []
-    columns = [np.ones_like(lengths), done, lengths, lengths * done]
-    sums = [np.bincount(part, column, count + 1).astype(int).tolist() for column in columns]
+    columns = [np.ones_like(lengths), is_stored, lengths, lengths * is_stored]
+    sums = [
+        np.bincount(partitions_of, column, count + 1).astype(int).tolist() for column in columns
+    ]
     return [PartitionStatus(i, *(column[i] for column in sums)) for i in range(1, count + 1)]
 
 
-def _rate(view: Embeddings, committed: NDArray[np.float64]) -> float | None:
+def _rate(view: Embeddings, commit_times: NDArray[np.float64]) -> float | None:
     """Residues a second in the latest segments, from when the first of them was begun."""
-    recent = np.flatnonzero(committed >= committed.max(initial=0) - _WINDOW_SECONDS)
+    recent = np.flatnonzero(commit_times >= commit_times.max(initial=0) - _WINDOW_SECONDS)
     if not len(recent):
         return None
     segments = [view.segments[place] for place in recent]
-    stamps = filter(None, (_begun(segment.id) for segment in segments))
-    begun = min(stamps, default=committed[recent].min())
+    start_times = filter(None, (_start_time(segment.id) for segment in segments))
+    start = min(start_times, default=commit_times[recent].min())
     residues = sum(int(segment.offsets[-1]) for segment in segments)
-    return float(residues / max(committed.max() - begun, 1e-3))
+    return float(residues / max(commit_times.max() - start, 1e-3))
 
 
-def _committed(segment: Segment) -> float:
+def _commit_time(segment: Segment) -> float:
     """When a segment was committed; if compaction has removed it since, when it was begun."""
     try:
         return (segment.path / layout.METADATA).stat().st_mtime
     except FileNotFoundError:
-        return _begun(segment.id)
+        return _start_time(segment.id)
 
 
-def _begun(segment: str) -> float:
+def _start_time(segment: str) -> float:
     """When a segment was begun, from its id; 0 where that is none of ours."""
     try:
         stamp = datetime.strptime(segment.split("-")[0], "%Y%m%dT%H%M%S%f")
@@ -207,20 +219,20 @@ def _begun(segment: str) -> float:
     return stamp.replace(tzinfo=UTC).timestamp()
 
 
-def _all_unfinished(folder: Path) -> list[Unfinished]:
+def _partial_segments(folder: Path) -> list[PartialSegment]:
     """Segments of an encoder that are not committed; those that are by now left out."""
-    found = []
+    segments = []
     for path in sorted(folder.glob(".[0-9]*-*")):
         with suppress(FileNotFoundError):
-            found.append(_unfinished(path))
-    return found
+            segments.append(_partial_segment(path))
+    return segments
 
 
-def _unfinished(folder: Path) -> Unfinished:
-    written, size = folder.stat().st_mtime, 0
+def _partial_segment(folder: Path) -> PartialSegment:
+    last_write, size = folder.stat().st_mtime, 0
     for parent, _, files in os.walk(folder):
         for name in files:
             with suppress(FileNotFoundError):
                 file = os.stat(os.path.join(parent, name))
-                written, size = max(written, file.st_mtime), size + file.st_size
-    return Unfinished(str(folder), size, max(time.time() - written, 0.0))
+                last_write, size = max(last_write, file.st_mtime), size + file.st_size
+    return PartialSegment(str(folder), size, max(time.time() - last_write, 0.0))

@@ -124,7 +124,7 @@ class ParquetTable:
         types |= {"texts": pa.list_(pa.string()), "numbers": pa.list_(pa.float32())}
         schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
         self._schema = schema.with_metadata({"sesstore": json.dumps(dict(about))})
-        self._made = pa.Table.from_pylist
+        self._to_table = pa.Table.from_pylist
         self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[Mapping[str, Any]] = []
         self._cells = 0
@@ -144,7 +144,7 @@ class ParquetTable:
         self._file.close()
 
     def _flush(self) -> None:
-        self._file.write_table(self._made(self._rows, schema=self._schema))
+        self._file.write_table(self._to_table(self._rows, schema=self._schema))
         self._rows, self._cells = [], 0
 
 
@@ -159,9 +159,15 @@ def check_format(out: Path) -> None:
         It is Parquet, and pyarrow is not installed.
     """
     if out.suffix not in FORMATS:
-        raise InputError(f"predictions are written as {', '.join(FORMATS)}, not '{out.suffix}'")
+        raise InputError(
+            f"predictions are written as {', '.join(FORMATS)}, not '{out.suffix}'. Name a file "
+            f"that ends in one of these"
+        )
     if not out.parent.is_dir():
-        raise InputError(f"there is no folder '{out.parent}' to write '{out.name}' into")
+        raise InputError(
+            f"there is no folder '{out.parent}' to write '{out.name}' into. Make it first, or name "
+            f"a file elsewhere"
+        )
     if out.is_dir():
         raise InputError(f"'{out}' is a folder. Name a file to write")
     if out.suffix == ".parquet":
@@ -198,7 +204,10 @@ def open_table(
     check_format(out)
     partial = out.with_name(f"{out.name}.partial")
     try:
-        with saying_when_full(out.parent), _opened(partial, out.suffix, columns, about) as table:
+        with (
+            saying_when_full(out.parent),
+            _open_format(partial, out.suffix, columns, about) as table,
+        ):
             yield table
     except StoppedError as stopped:
         raise StoppedError(f"{stopped}. The rows so far are in '{partial}'") from None
@@ -210,15 +219,15 @@ def open_table(
 
 
 @contextmanager
-def _opened(
+def _open_format(
     path: Path, suffix: str, columns: Mapping[str, str], about: Mapping[str, Any] | None
 ) -> Iterator[Table]:
     if suffix == ".parquet":
-        made = ParquetTable(path, columns, about or {})
+        table = ParquetTable(path, columns, about or {})
         try:
-            yield made
+            yield table
         finally:
-            made.close()
+            table.close()
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         delimiter = "\t" if suffix == ".tsv" else ","

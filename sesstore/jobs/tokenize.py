@@ -19,8 +19,8 @@ from ..structures.tokenise import Ordered, TokenisedModel, tokenise_many, tokeni
 from ..structures.trajectory import Trajectory
 from .filerecords import identity
 from .signals import stop_requests
-from .tokenreport import TokenReport
-from .tokenrun import TokenRun
+from .token_report import TokenReport
+from .token_run import TokenRun
 
 
 def tokenize(
@@ -56,7 +56,7 @@ def tokenize(
     workers : int, optional
         Processes; one a core by default.
     over : callable, optional
-        Does the work elsewhere, such as on a cluster (`engines.rayorder`).
+        Does the work elsewhere, such as on a cluster (`cluster.ray_map`).
     progress : Progress
         Told about structures as they are done.
 
@@ -72,13 +72,13 @@ def tokenize(
     StoppedError
         A signal came; everything tokenised so far is stored.
     """
-    named = models(structure_files(paths))
+    all_models = models(structure_files(paths))
     run = TokenRun(store, source, (tool(dssp), chain), sequences)
     with run.measured(), stop_requests() as stop:
-        todo = [model for model in named if not run.has(model)]
+        todo = [model for model in all_models if not run.has(model)]
         if run.report.already_stored:
             progress.note(
-                f"{run.report.already_stored:,} of {sum(map(len, named)):,} structures were "
+                f"{run.report.already_stored:,} of {sum(map(len, all_models)):,} structures were "
                 f"tokenised before; they are not done again"
             )
         if todo:
@@ -86,7 +86,7 @@ def tokenize(
                 todo,
                 source=source,
                 chain=chain,
-                sequences=run.known,
+                sequences=run.names,
                 dssp=dssp,
                 workers=workers,
                 over=over,
@@ -135,7 +135,7 @@ def tokenize_trajectory(
             progress.note(f"'{trajectory.path}' was tokenised before; it is not done again")
         else:
             model: TokenisedModel = tokenise_trajectory(
-                trajectory, source=source, chain=chain, sequences=run.known, dssp=dssp
+                trajectory, source=source, chain=chain, sequences=run.names, dssp=dssp
             )
             run.add(model, 1, trajectory.path)
         bar.advance()

@@ -33,7 +33,7 @@ from ..training.seeds import deviation
 from ..training.tracking import tracker
 from .embed import embed
 from .inputs import Inputs, check_folder, chosen_encoder, chosen_structure, task_proteins
-from .plmcost import PlmCost
+from .plm_cost import PlmCost
 from .signals import saying_how_to_resume, stop_requests
 
 

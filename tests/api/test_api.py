@@ -211,7 +211,7 @@ def test_each_seed_is_scored_on_the_split_named(taught) -> None:
 
 
 def test_whole_numbers_have_thousands_separators() -> None:
-    from sesstore.api.tables import html_table
+    from sesstore.api.html_tables import html_table
 
     shown = html_table(["n"], [[12345, True, 0.5]])
     assert "<td>12,345</td><td>True</td><td>0.5</td>" in shown

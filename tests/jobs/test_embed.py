@@ -11,7 +11,7 @@ import pytest
 from sesstore.encoders.base import Encoder
 from sesstore.errors import InputError, StoppedError
 from sesstore.jobs.embed import embed
-from sesstore.jobs.embedplan import plan_embedding
+from sesstore.jobs.missing_proteins import plan_embedding
 from sesstore.proteins import Protein
 from sesstore.provenance import Provenance
 from sesstore.residues import Embedding
@@ -108,7 +108,7 @@ def test_proteins_of_a_stream_are_read_once_and_encoded_chunk_by_chunk(
 def test_what_fails_in_one_chunk_does_not_hide_another(
     store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sesstore.jobs.embedplan.MissingProteins.chunks.__defaults__", (60,))
+    monkeypatch.setattr("sesstore.jobs.missing_proteins.MissingProteins.chunks.__defaults__", (60,))
     report = embed(store, Failing(encoder, {"p3", "p35"}), proteins)
     assert report.failed == {"p3": "too odd", "p35": "too odd"}
     assert report.encoded == len(store.embeddings()) == 38

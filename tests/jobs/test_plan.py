@@ -20,14 +20,14 @@ from sesstore.jobs.plan import (
     plan_work,
     tokens_and_flops,
 )
-from sesstore.jobs.plansets import (
-    chosen_set,
+from sesstore.jobs.protein_sets import (
     counted_set,
     named_set,
     named_sets,
     planning_table,
+    protein_set,
 )
-from sesstore.jobs.probe import probed
+from sesstore.jobs.throughput import measure_throughput
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
@@ -109,10 +109,10 @@ def test_named_sets(name, plm):
 def test_files_and_tasks_are_counted(tmp_path):
     file = tmp_path / "x.fasta"
     file.write_text(">a\nMKV\n>b\nMKVLL\n>again\nMKV\n")
-    one = chosen_set(str(file), None)
+    one = protein_set(str(file), None)
     assert (one.proteins, one.residues, one.exact) == (2, 8, True)
     with pytest.raises(UnknownNameError, match="Did you mean 'swissprot'"):
-        chosen_set("swisprot", None)
+        protein_set("swisprot", None)
 
 
 def test_transfer():
@@ -170,6 +170,8 @@ def test_embedding_says_what_it_ran_on(tmp_path):
 def test_a_probe_runs_the_encoder(tmp_path):
     path = tmp_path / "esm2_t6_8M_UR50D.pt"
     write_random_esm2(path, layers=6, dim=320)
-    rate = probed(registry.spec("esm2_t6"), counted_set("x", [30, 40]), weights=path, seconds=0.03)
+    rate = measure_throughput(
+        registry.spec("esm2_t6"), counted_set("x", [30, 40]), weights=path, seconds=0.03
+    )
     assert rate.title.startswith("this machine (")
     assert rate.flops_per_second > 0

@@ -19,7 +19,6 @@ from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
 from sesstore.jobs import predict as module
-from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed, provenance_of
 from sesstore.jobs.predict import (
     PredictOptions,
@@ -27,6 +26,7 @@ from sesstore.jobs.predict import (
     prediction,
     write_predictions,
 )
+from sesstore.jobs.prediction_inputs import InputSpec
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
@@ -79,7 +79,7 @@ def write_fasta(path: Path, proteins: list[Protein]) -> Path:
     return path
 
 
-def rows_of(trained: Path, given: Given, store: Store | None, options=None) -> list[dict]:
+def rows_of(trained: Path, given: InputSpec, store: Store | None, options=None) -> list[dict]:
     with prediction(trained / "run", given, store, options) as predicted:
         return predict_rows(predicted)
 
@@ -91,7 +91,9 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rows_say_what_they_rest_on(trained: Path) -> None:
-    rows = rows_of(trained, Given([str(trained / "known.fasta")]), Store.open(trained / "store"))
+    rows = rows_of(
+        trained, InputSpec([str(trained / "known.fasta")]), Store.open(trained / "store")
+    )
     assert [row["id"] for row in rows] == [f"p{i}" for i in range(40)]
     assert all(row["structure"] and row["encoder"] == "BLOSUM62" for row in rows)
     assert all(row["unmasked"] == round(row["length"] // 2 / row["length"], 4) for row in rows)
@@ -104,15 +106,15 @@ def test_chunks_change_nothing_and_repeats_have_a_row_each(
     fresh = [Protein(f"f{i}", "MKVLAAGIV"[: 2 + i % 7] * (1 + i % 3)) for i in range(20)]
     again = [Protein(f"again-{p.id}", p.sequence) for p in fresh]
     fasta = write_fasta(tmp_path / "new.fasta", [*fresh, *again])
-    rows = rows_of(trained, Given([str(fasta)]), None, NOTHING)
+    rows = rows_of(trained, InputSpec([str(fasta)]), None, NOTHING)
     assert [row["id"] for row in rows] == [p.id for p in [*fresh, *again]]
     for first, second in zip(rows[:20], rows[20:], strict=True):
         assert {**first, "id": ""} == {**second, "id": ""}
     module.CHUNK_RESIDUES, module.CHUNK_PROTEINS = 65536, 4096
-    assert rows_of(trained, Given([str(fasta)]), None, NOTHING) == rows
+    assert rows_of(trained, InputSpec([str(fasta)]), None, NOTHING) == rows
     store = Store.create(tmp_path / "kept")
-    assert rows_of(trained, Given([str(fasta)]), store) == rows
-    assert rows_of(trained, Given([str(fasta)]), store) == rows  # now from what is stored
+    assert rows_of(trained, InputSpec([str(fasta)]), store) == rows
+    assert rows_of(trained, InputSpec([str(fasta)]), store) == rows  # now from what is stored
     assert len(store.embeddings()) == len({p.digest for p in fresh})
     assert store.embeddings().provenance == provenance_of(registry.load("blosum62"), "float16")
     (encoder,) = summarise(store).encoders
@@ -123,7 +125,7 @@ def test_nothing_kept_leaves_the_store_as_it_was(trained: Path, tmp_path: Path) 
     store = Store.open(trained / "store")
     before = store.count_proteins(), len(store.embeddings())
     fasta = write_fasta(tmp_path / "new.fasta", [Protein("new", "MKWWWWKLE")])
-    with prediction(trained / "run", Given([str(fasta)]), store, NOTHING) as predicted:
+    with prediction(trained / "run", InputSpec([str(fasta)]), store, NOTHING) as predicted:
         predict_rows(predicted)
     assert (predicted.report.embedded, predicted.report.kept) == (1, False)
     assert (store.count_proteins(), len(Store.open(store.path).embeddings())) == before
@@ -133,21 +135,21 @@ def test_nothing_kept_leaves_the_store_as_it_was(trained: Path, tmp_path: Path) 
 def test_standard_input_a_task_and_proteins_at_hand(trained: Path) -> None:
     store = Store.open(trained / "store")
     piped = io.BytesIO(b">piped extra words\nMKV\nLAA\n")
-    given = Given(["-", "toy"], [Protein("hand", "MKVLAA")], piped)
+    given = InputSpec(["-", "toy"], [Protein("hand", "MKVLAA")], piped)
     rows = rows_of(trained, given, store, NOTHING)
     assert [row["id"] for row in rows[:2]] == ["hand", "piped"]
     assert [row["id"] for row in rows[2:]] == [f"row-p{i}" for i in range(20)]
     assert {**rows[0], "id": ""} == {**rows[1], "id": ""}
     with pytest.raises(InputError, match="read once"):
-        rows_of(trained, Given(["-", "-"], stdin=piped), store, NOTHING)
+        rows_of(trained, InputSpec(["-", "-"], stdin=piped), store, NOTHING)
     with pytest.raises(RecordError, match=r"standard input, line 2 \(bad\).*'\?'"):
-        rows_of(trained, Given(["-"], stdin=io.BytesIO(b">bad\nM?\n")), store, NOTHING)
+        rows_of(trained, InputSpec(["-"], stdin=io.BytesIO(b">bad\nM?\n")), store, NOTHING)
     with pytest.raises(InputError, match=r"standard input' is a broken gzip file"):
-        rows_of(trained, Given(["-"], stdin=io.BytesIO(b"\x1f\x8b\xff")), store, NOTHING)
+        rows_of(trained, InputSpec(["-"], stdin=io.BytesIO(b"\x1f\x8b\xff")), store, NOTHING)
     packed = io.BytesIO(gzip.compress(b">packed\nMKV\nLAA\n"))
-    assert [row["id"] for row in rows_of(trained, Given(["-"], stdin=packed), store, NOTHING)] == [
-        "packed"
-    ]
+    assert [
+        row["id"] for row in rows_of(trained, InputSpec(["-"], stdin=packed), store, NOTHING)
+    ] == ["packed"]
 
 
 def test_a_wrong_record_at_the_end_is_said_before_anything_is_done(
@@ -158,10 +160,10 @@ def test_a_wrong_record_at_the_end_is_said_before_anything_is_done(
         file.write(">bad\nMK?\n")
     store = Store.create(tmp_path / "store")
     with pytest.raises(RecordError, match="line 22"):
-        rows_of(trained, Given([str(fasta)]), store)
+        rows_of(trained, InputSpec([str(fasta)]), store)
     assert store.count_proteins() == 0
     with pytest.raises(MissingFileError, match="no run"):
-        rows_of(tmp_path, Given([str(fasta)]), store)
+        rows_of(tmp_path, InputSpec([str(fasta)]), store)
 
 
 def test_failures_are_listed_and_the_others_predicted(
@@ -170,13 +172,13 @@ def test_failures_are_listed_and_the_others_predicted(
     failing = Failing(registry.load("blosum62"), {"bad"})
     monkeypatch.setattr(module, "_encoder", lambda run, options: failing)
     proteins = [Protein("a", "MKVA"), Protein("bad", "MKVC"), Protein("bad", "MKVC")]
-    given = Given(proteins=[*proteins, Protein("z", "MKVD")])
+    given = InputSpec(proteins=[*proteins, Protein("z", "MKVD")])
     with prediction(trained / "run", given, None, NOTHING) as predicted:
         rows = predict_rows(predicted)
     assert [row["id"] for row in rows] == ["a", "z"]
     assert predicted.report.failed == {"bad": "too odd", "bad (2)": "too odd"}
     with (
-        prediction(trained / "run", Given(proteins=proteins[1:]), None, NOTHING) as predicted,
+        prediction(trained / "run", InputSpec(proteins=proteins[1:]), None, NOTHING) as predicted,
         pytest.raises(InputError, match=r"nothing to predict for.*too odd"),
     ):
         write_predictions(predicted, tmp_path / "out.csv")
@@ -229,7 +231,7 @@ def test_a_stop_says_where_the_rows_are_and_keeps_embeddings(
     trained: Path, tmp_path: Path, small_chunks: None, suffix: str
 ) -> None:
     out, store = tmp_path / f"out{suffix}", Store.create(tmp_path / "store")
-    given = Given([str(trained / "known.fasta")])
+    given = InputSpec([str(trained / "known.fasta")])
     with (
         prediction(trained / "run", given, store, progress=Signalling()) as predicted,
         pytest.raises(StoppedError, match=f"stopped after .* are in '{out}.partial'"),
@@ -247,7 +249,7 @@ def test_a_stop_says_where_the_rows_are_and_keeps_embeddings(
 
 def test_every_format_says_the_same(trained: Path, tmp_path: Path) -> None:
     pq = pytest.importorskip("pyarrow.parquet")
-    given, store = Given([str(trained / "known.fasta")]), Store.open(trained / "store")
+    given, store = InputSpec([str(trained / "known.fasta")]), Store.open(trained / "store")
     rows = rows_of(trained, given, store)
     for suffix in ("csv", "tsv", "jsonl", "parquet"):
         with prediction(trained / "run", given, store) as predicted:
@@ -266,7 +268,7 @@ def test_every_format_says_the_same(trained: Path, tmp_path: Path) -> None:
 
 
 def test_structures_without_a_store(trained: Path, shared_structures: Path, tmp_path: Path) -> None:
-    given = Given([str(shared_structures / "1aki.pdb")])
+    given = InputSpec([str(shared_structures / "1aki.pdb")])
     (row,) = rows_of(trained, given, None, NOTHING)
     assert (row["length"], row["structure"], row["unmasked"]) == (129, True, 1.0)
     store = Store.create(tmp_path / "store")

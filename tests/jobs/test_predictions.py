@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from sesstore.encoders import registry
-from sesstore.jobs.asked import chunked
 from sesstore.jobs.embed import embed
-from sesstore.jobs.ondemand import OnDemand
+from sesstore.jobs.embedding_source import EmbeddingSource
+from sesstore.jobs.prediction_inputs import chunked
 from sesstore.jobs.predictions import columns, rows
 from sesstore.proteins import Protein
 from sesstore.store import Store
@@ -58,7 +58,7 @@ def test_what_is_computed_is_what_the_store_would_give_back(tmp_path: Path, dtyp
     store = Store.create(tmp_path / "store")
     embed(store, encoder, [old], dtype=dtype)
     for keep in (False, True):
-        source = OnDemand(store, encoder.fingerprint, encoder.dim, lambda: encoder, keep)
+        source = EmbeddingSource(store, encoder.fingerprint, encoder.dim, lambda: encoder, keep)
         with source as vectors:
             rows, failed = vectors.chunk([new, old, new])
             assert (len(rows), failed, vectors.computed) == (2, {}, 1)

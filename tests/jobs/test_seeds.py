@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import sesstore
-from sesstore.jobs.asked import Given
 from sesstore.jobs.evaluate import evaluate_run
 from sesstore.jobs.inputs import Inputs
 from sesstore.jobs.predict import PredictOptions, predict_rows, prediction
+from sesstore.jobs.prediction_inputs import InputSpec
 from sesstore.jobs.train import adapter_shape, interval, summary, train
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
@@ -100,7 +100,7 @@ def test_another_source_is_read_where_it_is_named(seeded) -> None:
     own, other = (evaluate_run(seeded.store, run, source=s) for s in (None, "esmfold"))
     assert (own.source, other.source) == ("alphafold2", "esmfold")
     assert own.metrics["auroc"] != other.metrics["auroc"]
-    given = Given(["toy"])
+    given = InputSpec(["toy"])
     rows = {}
     for source in (None, "alphafold2", "esmfold", "pdb"):
         options = PredictOptions(source=source, keep=False)
@@ -113,7 +113,7 @@ def test_another_source_is_read_where_it_is_named(seeded) -> None:
 
 
 def test_predictions_are_the_mean_of_all_seeds(seeded) -> None:
-    with prediction(seeded.report.run, Given(["toy"]), seeded.store) as predicted:
+    with prediction(seeded.report.run, InputSpec(["toy"]), seeded.store) as predicted:
         rows = predict_rows(predicted)
     assert predicted.report.adapters == 3
     assert [row["id"] for row in rows] == [f"p{i}" for i in range(90)]

@@ -10,7 +10,7 @@ import pytest
 
 from sesstore.encoders import registry
 from sesstore.jobs.embed import embed
-from sesstore.jobs.engines.partition import Partition, select
+from sesstore.jobs.partition import Partition, select
 from sesstore.jobs.status import status
 from sesstore.residues import Embedding
 from sesstore.store import Store

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.jobs import tokenrun
+from sesstore.jobs import token_run
+from sesstore.jobs.token_report import ALTERNATIVES, REPLACED, coverage_table
 from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
-from sesstore.jobs.tokenreport import ALTERNATIVES, REPLACED, coverage_table
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
@@ -211,7 +211,7 @@ def test_a_source_that_cannot_be_one_is_said_before_any_work(store: Store, folde
 def test_chains_are_stored_in_bounded_batches(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokenrun, "_COMMIT_CHAINS", 1)
+    monkeypatch.setattr(token_run, "_COMMIT_CHAINS", 1)
     tokenize(store, [folder], "pdb")
     assert len(store.tokens("pdb")) == 4
     assert again(store, folder) == 0

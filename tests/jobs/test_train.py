@@ -21,12 +21,12 @@ from sesstore.errors import (
     UnknownNameError,
 )
 from sesstore.jobs.add import add, load
-from sesstore.jobs.asked import Given
 from sesstore.jobs.embed import embed
 from sesstore.jobs.evaluate import evaluate_run
 from sesstore.jobs.inputs import check_training
-from sesstore.jobs.plmcost import measure_plm, own_encoder
+from sesstore.jobs.plm_cost import measure_plm, own_encoder
 from sesstore.jobs.predict import predict_rows, prediction
+from sesstore.jobs.prediction_inputs import InputSpec
 from sesstore.jobs.train import prepare, train
 from sesstore.proteins import Protein
 from sesstore.store import Store
@@ -150,7 +150,7 @@ def test_what_the_plm_in_the_loop_would_cost_is_scaled_by_work(filled: Store, mo
     """By a clock that ticks when it is read: a batch takes a tick, the first is not counted."""
     inputs = prepare(filled, "deeploc_binary", plm="blosum62")
     clock = itertools.count()
-    monkeypatch.setattr("sesstore.jobs.plmcost.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("sesstore.jobs.plm_cost.time.perf_counter", lambda: next(clock))
     encoder, config = own_encoder(inputs), FitConfig(batch_tokens=1500)
     digests = inputs.task.splits["train"].digests
     lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
@@ -177,7 +177,7 @@ def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -
     inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
     train(inputs, ADAPTER, CONFIG, out=tmp_path / "run")
     measured = evaluate_run(filled, tmp_path / "run")
-    with prediction(tmp_path / "run", Given([str(real / "test.jsonl")]), filled) as predicted:
+    with prediction(tmp_path / "run", InputSpec([str(real / "test.jsonl")]), filled) as predicted:
         rows = predict_rows(predicted)
     test = filled.task("deeploc_binary").splits["test"]
     names = filled.task("deeploc_binary").classes

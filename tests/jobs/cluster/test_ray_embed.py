@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from sesstore.encoders import registry
+from sesstore.jobs.cluster import ray_embed
+from sesstore.jobs.cluster.connection import Cluster
+from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
 from sesstore.jobs.embed import provenance_of
-from sesstore.jobs.embedplan import plan_embedding
-from sesstore.jobs.engines import rayembed
-from sesstore.jobs.engines.cluster import Cluster
-from sesstore.jobs.engines.embedworker import EmbedOrder, EmbedWorker
+from sesstore.jobs.missing_proteins import plan_embedding
 from sesstore.progress import SILENT
 from sesstore.proteins import Protein
 from sesstore.store import Store
@@ -29,11 +29,11 @@ from sesstore.store.integrity import verify
         ({"CPU": 2.0}, {"num_cpus": 1}, [10_000] * 30),
     ],
 )
-def test_portions_follow_from_what_workers_run_on(
+def test_work_items_follow_from_what_workers_run_on(
     store: Store, monkeypatch: pytest.MonkeyPatch, resources, hired, sizes
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[3]))
-    simulated = importlib.import_module("benchmarks.simulatedcrew")
+    simulated = importlib.import_module("benchmarks.simulated_pool")
     taken: list[int] = []
 
     class Worker(EmbedWorker):
@@ -41,11 +41,11 @@ def test_portions_follow_from_what_workers_run_on(
             taken.append(sum(map(len, sequences)))
             return super().work(number, sequences)
 
-    def crew(ray, kind, order, needs, slots):
+    def pool(ray, kind, order, needs, slots):
         assert (kind, needs, slots()) == (EmbedWorker, hired, 2)
-        return simulated.SimulatedCrew([Worker(order) for _ in range(slots())], 0)
+        return simulated.SimulatedPool([Worker(order) for _ in range(slots())], 0)
 
-    monkeypatch.setattr(rayembed, "Crew", crew)
+    monkeypatch.setattr(ray_embed, "WorkerPool", pool)
     rng = np.random.default_rng(3)
     letters = list("ACDEFGHIKLMNPQRSTVWY")
     proteins = [Protein(f"p{i}", "".join(rng.choice(letters, 1000))) for i in range(300)]
@@ -55,7 +55,7 @@ def test_portions_follow_from_what_workers_run_on(
         str(store.path), partial(registry.load, "onehot"), provenance_of(encoder, "int8"), {}
     )
     fake = SimpleNamespace(cluster_resources=lambda: resources)
-    run = rayembed._Embedding(fake, store, encoder, plan, order)
+    run = ray_embed._Embedding(fake, store, encoder, plan, order)
     assert run.run(Cluster(), None, SILENT) == {}
     assert taken == sizes
     assert len(store.embeddings()) == 300

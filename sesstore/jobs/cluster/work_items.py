@@ -1,6 +1,6 @@
 """Portions: what a worker takes at a time, all of roughly one cost, the longest proteins first.
 
-A portion, not a protein, is the unit of all bookkeeping: a few seconds to a few minutes of work.
+A work item, not a protein, is the unit of all bookkeeping: a few seconds to a few minutes of work.
 Large ones cost less to hand out; small ones lose less when a worker dies, and let all workers end
 together. So there are sixteen a worker, within limits: on CPUs none is larger than what fits a call
 without a copy in Ray's object store; a GPU, which runs empty at the end of each, gets some whole
@@ -18,12 +18,12 @@ from ...proteins import Protein
 
 Item = TypeVar("Item")
 
-PORTIONS_A_WORKER = 16
+ITEMS_A_WORKER = 16
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large portions are.
+    """How large work items are.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ FOR_GPUS = Limits(1 << 17, 1 << 21, 5e15)
 
 
 @dataclass(frozen=True, eq=False)
-class Portion(Generic[Item]):
+class WorkItem(Generic[Item]):
     """Work for one worker.
 
     Parameters
@@ -56,7 +56,7 @@ class Portion(Generic[Item]):
     size : int
         In the unit of the progress bar.
     cost : float
-        What it takes, in any unit; portions of equal cost take equally long.
+        What it takes, in any unit; work items of equal cost take equally long.
     losses : int
         How many workers died while they did it.
     """
@@ -66,27 +66,27 @@ class Portion(Generic[Item]):
     cost: float
     losses: int = 0
 
-    def halves(self) -> list[Portion[Item]]:
-        """Two portions of half the items each, as if they were lost once."""
+    def halves(self) -> list[WorkItem[Item]]:
+        """Two work items of half the items each, as if they were lost once."""
         middle = len(self.items) // 2
         return [
-            Portion(part, self.size * len(part) // len(self.items), self.cost / 2, 1)
+            WorkItem(part, self.size * len(part) // len(self.items), self.cost / 2, 1)
             for part in (self.items[:middle], self.items[middle:])
         ]
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of a portion.
+class Outcome:
+    """What came of a work item.
 
     Parameters
     ----------
     complete : bool
         Whether it was done to its end.
     committed : list of int
-        Numbers of portions that will not be lost any more, this one or earlier ones.
+        Numbers of work items that will not be lost any more, this one or earlier ones.
     failures : dict of bytes to str
-        Why a protein of this portion was not encoded, by digest.
+        Why a protein of this work item was not encoded, by digest.
     """
 
     complete: bool
@@ -96,8 +96,8 @@ class Done:
 
 def cut(
     proteins: Iterable[Protein], flops: Callable[[int], int], workers: int, limits: Limits
-) -> list[Portion[Protein]]:
-    """Cut proteins into portions of roughly equal cost.
+) -> list[WorkItem[Protein]]:
+    """Cut proteins into work items of roughly equal cost.
 
     Parameters
     ----------
@@ -112,22 +112,22 @@ def cut(
 
     Returns
     -------
-    list of Portion
+    list of WorkItem
         Longest proteins first.
     """
     ordered = sorted(proteins, key=lambda protein: (-len(protein), protein.digest))
     cost_of = cache(lambda length: flops(length) or length)
     total = sum(cost_of(len(protein)) for protein in ordered)
-    most = min(total / (workers * PORTIONS_A_WORKER), limits.most_flops)
-    portions: list[Portion[Protein]] = []
-    taken: list[Protein] = []
+    target_cost = min(total / (workers * ITEMS_A_WORKER), limits.most_flops)
+    work_items: list[WorkItem[Protein]] = []
+    chunk: list[Protein] = []
     size = cost = 0
     for protein in ordered:
-        enough = cost >= most and size >= limits.least_residues
-        if taken and (enough or size + len(protein) > limits.most_residues):
-            portions.append(Portion(taken, size, cost))
-            taken, size, cost = [], 0, 0
-        taken.append(protein)
+        enough = cost >= target_cost and size >= limits.least_residues
+        if chunk and (enough or size + len(protein) > limits.most_residues):
+            work_items.append(WorkItem(chunk, size, cost))
+            chunk, size, cost = [], 0, 0
+        chunk.append(protein)
         size += len(protein)
         cost += cost_of(len(protein))
-    return [*portions, Portion(taken, size, cost)] if taken else portions
+    return [*work_items, WorkItem(chunk, size, cost)] if chunk else work_items

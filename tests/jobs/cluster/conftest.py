@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from sesstore.jobs.engines.cluster import Cluster, connected
+from sesstore.jobs.cluster.connection import Cluster, connected
 
 
 @pytest.fixture(scope="session")

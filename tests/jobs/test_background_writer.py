@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError, StorageFullError
-from sesstore.jobs import writing
-from sesstore.jobs.writing import BackgroundWriter, cast
+from sesstore.jobs import background_writer
+from sesstore.jobs.background_writer import BackgroundWriter, cast
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, as_type
@@ -42,7 +42,7 @@ WIDE = embeddings(1, DIM + 1)[0]
 def write(writer: SegmentWriter, items: list[Embedding], then: type[Exception] | None = None):
     with writer as segment, BackgroundWriter(segment, "float16") as background:
         for one in items:
-            background.put(one)
+            background.write(one)
         if then is not None:
             raise then
 
@@ -69,8 +69,8 @@ def test_what_the_caller_raises_is_what_is_said(writer) -> None:
 def test_an_error_surfaces_when_flushed_and_in_the_next_call(writer) -> None:
     with writer as segment:
         background = BackgroundWriter(segment, "float16").__enter__()
-        background.put(WIDE)
-        for call in (background.flush, lambda: background.put(WIDE)):
+        background.write(WIDE)
+        for call in (background.flush, lambda: background.write(WIDE)):
             with pytest.raises(InputError):
                 call()
         with pytest.raises(InputError):
@@ -86,7 +86,7 @@ def test_after_an_error_nobody_is_left_waiting(writer) -> None:
 def test_flushing_waits_until_all_is_written(store: Store, writer) -> None:
     with writer as segment, BackgroundWriter(segment, "float16") as background:
         for one in embeddings(50):
-            background.put(one)
+            background.write(one)
         background.flush()
         segment.commit()
         assert len(store.embeddings()) == 50
@@ -107,11 +107,11 @@ def test_threads_that_are_behind_write_a_segment_each(store, writer, monkeypatch
         whole(self, embedding)
 
     monkeypatch.setattr(UnfinishedSegment, "append", append)
-    monkeypatch.setattr(writing, "WAITING_BYTES", 1 << 9)
+    monkeypatch.setattr(background_writer, "WAITING_BYTES", 1 << 9)
     items = embeddings(60)
     with writer as segment, BackgroundWriter(segment, "float16", threads=2) as background:
         for one in [*items, *items]:
-            background.put(one)
+            background.write(one)
     view = store.embeddings()
     assert (len(view.segments), len(view)) == (2, 60)
     assert sorted(writer.committed) == writer.committed == [s.id for s in view.segments]
@@ -125,7 +125,7 @@ def test_threads_that_are_behind_write_a_segment_each(store, writer, monkeypatch
 def test_an_encoder_that_is_slower_gets_one_segment(store, writer) -> None:
     with writer as segment, BackgroundWriter(segment, "float16", threads=4) as background:
         for one in embeddings(40):
-            background.put(one)
+            background.write(one)
         assert [t.name for t in threading.enumerate() if "sesstore-writer" in t.name] == [
             "sesstore-writer-0"
         ]
@@ -134,7 +134,7 @@ def test_an_encoder_that_is_slower_gets_one_segment(store, writer) -> None:
 
 def test_what_waits_is_bounded(writer, monkeypatch) -> None:
     items = embeddings(100)
-    monkeypatch.setattr(writing, "WAITING_BYTES", 5 * items[50].values.nbytes)
+    monkeypatch.setattr(background_writer, "WAITING_BYTES", 5 * items[50].values.nbytes)
     go, whole, handed = threading.Event(), UnfinishedSegment.append, []
 
     def append(self: UnfinishedSegment, embedding: Embedding) -> None:
@@ -146,7 +146,7 @@ def test_what_waits_is_bounded(writer, monkeypatch) -> None:
     def hand_over() -> None:
         with writer as segment, BackgroundWriter(segment, "float16", threads=2) as background:
             for one in items:
-                background.put(one)
+                background.write(one)
                 handed.append(one)
 
     thread = threading.Thread(target=hand_over)
@@ -158,12 +158,12 @@ def test_what_waits_is_bounded(writer, monkeypatch) -> None:
     go.set()
     thread.join()
     held = sum(one.values.nbytes for one in handed[:waiting])
-    assert held < writing.WAITING_BYTES + items[-1].values.nbytes
+    assert held < background_writer.WAITING_BYTES + items[-1].values.nbytes
     assert len(handed) == 100
 
 
 def test_an_error_of_one_thread_ends_all_and_leaves_nothing(store, writer, monkeypatch) -> None:
-    monkeypatch.setattr(writing, "WAITING_BYTES", 200)
+    monkeypatch.setattr(background_writer, "WAITING_BYTES", 200)
     whole, count = UnfinishedSegment.append, iter(range(1000))
 
     def append(self: UnfinishedSegment, embedding: Embedding) -> None:

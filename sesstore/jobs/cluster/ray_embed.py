@@ -1,9 +1,9 @@
 """Embed with many workers on a Ray cluster: this machine's cores and GPUs, or a cluster's.
 
-The driver (this process) stores the proteins, cuts what is missing into portions and hands them
-out; each worker writes its own segments, so embeddings never travel. What is committed is known
-from the workers, and after a worker's death from the store, so only uncommitted proteins are done
-again.
+The dispatcher (this process) stores the proteins, cuts what is missing into work items and hands
+them out; each worker writes its own segments, so embeddings never travel. What is committed is
+known from the workers, and after a worker's death from the store, so only uncommitted proteins are
+done again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
 from ..embed import EmbedReport, provenance_of
-from ..embedplan import EmbedPlan, plan_embedding
+from ..missing_proteins import EmbedPlan, plan_embedding
 from ..signals import stop_requests
-from .cluster import Cluster, connected, has_gpus, slots
-from .crew import Crew
-from .driver import Driver
-from .embedworker import COMMIT_SECONDS, EmbedOrder, EmbedWorker
-from .ledger import Ledger
-from .portions import FOR_CPUS, FOR_GPUS, Portion, cut
+from .connection import Cluster, connected, has_gpus, slots
+from .dispatcher import Dispatcher
+from .embed_worker import COMMIT_SECONDS, EmbedOrder, EmbedWorker
+from .work_items import FOR_CPUS, FOR_GPUS, WorkItem, cut
+from .work_queue import WorkQueue
+from .worker_pool import WorkerPool
+
+_DEADLY = (
+    "workers died whenever they encoded it; most often memory is too small: give fewer --workers"
+)
 
 
 def embed_on_ray(
@@ -41,7 +45,7 @@ def embed_on_ray(
     make_encoder: Callable[[], Encoder],
     proteins: Iterable[Protein] | None = None,
     *,
-    where: Path | str | None = None,
+    location: Path | str | None = None,
     dtype: str = "float16",
     plan: EmbedPlan | None = None,
     cluster: Cluster | None = None,
@@ -58,7 +62,7 @@ def embed_on_ray(
         nothing here.
     make_encoder : callable
         Makes the same encoder in a worker, such as ``functools.partial(registry.load, "near")``.
-    where : path or str, optional
+    location : path or str, optional
         What workers open the store by: a folder that is there on every machine, or a URL; the
         store's own folder by default.
     cluster : Cluster, optional
@@ -86,12 +90,12 @@ def embed_on_ray(
     StorageFullError
         No space left; all segments committed before stay.
     """
-    started = time.perf_counter()
+    start = time.perf_counter()
     plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
     failed: dict[str, str] = {}
     if plan.todo:
         order = EmbedOrder(
-            where=str(Path(store.path).resolve() if where is None else where),
+            location=str(Path(store.path).resolve() if location is None else location),
             make_encoder=make_encoder,
             provenance=provenance_of(encoder, dtype),
             circumstances=circumstances("torch", "numpy", "zarr", "ray"),
@@ -109,7 +113,7 @@ def embed_on_ray(
         encoded=len(plan.todo) - len(failed),
         already_stored=plan.already_stored,
         failed=failed,
-        seconds=time.perf_counter() - started,
+        seconds=time.perf_counter() - start,
     )
 
 
@@ -127,7 +131,7 @@ def encoder_for_workers(
     Parameters
     ----------
     ray : module
-        Connected, see `cluster.connected`.
+        Connected, see `connection.connected`.
     plm : str
         See `registry.load`.
     cluster : Cluster
@@ -155,8 +159,8 @@ def encoder_for_workers(
     """
     if device not in (None, "cpu", "cuda"):
         raise InputError(
-            f"on a cluster each worker takes the GPU it is given: --device cuda or cpu, not "
-            f"'{device}'"
+            f"on a cluster each worker takes the GPU it is given, so --device '{device}' cannot be "
+            f"used. Give --device cuda or cpu, or leave it out"
         )
     gpus = device == "cuda" or (device is None and has_gpus(ray))
     spec = registry.spec(plm)
@@ -178,7 +182,7 @@ class _Embedding:
         self._plan, self._order = plan, order
 
     def run(self, cluster: Cluster, gpus: bool | None, progress: Progress) -> dict[str, str]:
-        """Do all portions; return the ids that failed, with reasons."""
+        """Do all work items; return the ids that failed, with reasons."""
         gpus = has_gpus(self._ray) if gpus is None else gpus
         count = slots(self._ray, cluster, gpus=gpus)
         if not count:
@@ -190,8 +194,8 @@ class _Embedding:
             f"{count} workers with {'a GPU' if gpus else f'{cluster.threads} CPU threads'} each"
         )
         limits = FOR_GPUS if gpus else FOR_CPUS
-        ledger = Ledger(cut(self._plan.todo, self._encoder.flops, count, limits))
-        crew = Crew(
+        queue = WorkQueue(cut(self._plan.todo, self._encoder.flops, count, limits))
+        pool = WorkerPool(
             self._ray,
             EmbedWorker,
             self._order,
@@ -200,23 +204,23 @@ class _Embedding:
         )
         name = f"embedding with {self._encoder.name}"
         with stop_requests() as stop, progress.stage(name, self._plan.residues, "residues") as bar:
-            driver = Driver(crew, ledger, _sequences, self._left, bar)
-            driver.run(stop)
-        if not ledger.finished:
+            dispatcher = Dispatcher(pool, queue, _sequences, self._remaining, bar)
+            dispatcher.run(stop)
+        if not queue.all_settled:
             raise self._stopped(stop.signal)
-        reasons = {k: why for done in driver.results for k, why in done.failures.items()}
-        reasons |= {p.digest: "workers died whenever they encoded it" for p in ledger.given_up}
+        reasons = {k: why for outcome in dispatcher.results for k, why in outcome.failures.items()}
+        reasons |= {p.digest: _DEADLY for p in queue.abandoned}
         return {p.id: reasons[p.digest] for p in self._plan.todo if p.digest in reasons}
 
-    def _left(self, portion: Portion[Protein]) -> Portion[Protein] | None:
-        """What of a portion is not in the store."""
-        there = self._stored(portion.items)
-        items = [p for p, known in zip(portion.items, there, strict=True) if not known]
-        if len(items) == len(portion.items):
-            return portion
-        size = sum(map(len, items))
-        cost = portion.cost * size / portion.size
-        return Portion(items, size, cost, portion.losses) if items else None
+    def _remaining(self, work_item: WorkItem[Protein]) -> WorkItem[Protein] | None:
+        """What of a work item is not in the store."""
+        is_stored = self._stored(work_item.items)
+        inputs = [p for p, stored in zip(work_item.items, is_stored, strict=True) if not stored]
+        if len(inputs) == len(work_item.items):
+            return work_item
+        size = sum(map(len, inputs))
+        cost = work_item.cost * size / work_item.size
+        return WorkItem(inputs, size, cost, work_item.losses) if inputs else None
 
     def _stored(self, proteins: Iterable[Protein]) -> list[bool]:
         digests = [protein.digest for protein in proteins]
@@ -224,12 +228,12 @@ class _Embedding:
 
     def _stopped(self, signal: str | None) -> StoppedError:
         todo = self._plan.todo.digests
-        done = int(self._store.has_embeddings(self._encoder.fingerprint, todo).sum())
+        count = int(self._store.has_embeddings(self._encoder.fingerprint, todo).sum())
         return StoppedError(
-            f"stopped by {signal}: {done:,} of {len(self._plan.todo):,} proteins are encoded "
+            f"stopped by {signal}: {count:,} of {len(self._plan.todo):,} proteins are encoded "
             f"and committed. Run the same command again to go on from there"
         )
 
 
-def _sequences(portion: Portion[Protein]) -> list[object]:
-    return [[protein.sequence for protein in portion.items]]
+def _sequences(work_item: WorkItem[Protein]) -> list[object]:
+    return [[protein.sequence for protein in work_item.items]]

@@ -127,13 +127,18 @@ def coverage_table(lengths: ArrayLike) -> list[dict[str, str | int]]:
         Resolved residues and all residues of each chain.
     """
     rows: list[dict[str, str | int]] = []
-    found, sizes = np.asarray(lengths, np.int64).reshape(-1, 2).T
-    share = found / np.maximum(sizes, 1)
-    for name, least, below in _SHARES:
-        inside = (least <= share) & (share < below)
-        residues = int(sizes[inside].sum())
-        masked = residues - int(found[inside].sum())
+    resolved, sizes = np.asarray(lengths, np.int64).reshape(-1, 2).T
+    share = resolved / np.maximum(sizes, 1)
+    for label, lower, upper in _SHARES:
+        in_range = (lower <= share) & (share < upper)
+        residues = int(sizes[in_range].sum())
+        masked = residues - int(resolved[in_range].sum())
         rows.append(
-            {"resolved": name, "chains": int(inside.sum()), "residues": residues, "masked": masked}
+            {
+                "resolved": label,
+                "chains": int(in_range.sum()),
+                "residues": residues,
+                "masked": masked,
+            }
         )
     return rows

@@ -57,7 +57,7 @@ class BackgroundWriter:
 
     def __init__(self, writer: SegmentWriter, dtype: str, *, threads: int | None = None) -> None:
         self._writer, self._dtype = writer, dtype
-        self._most = threads or min(available_cores(), _MOST_THREADS)
+        self._max_threads = threads or min(available_cores(), _MOST_THREADS)
         turn = threading.Lock()
         self._work = threading.Condition(turn)  # something waits, or the end has come
         self._room = threading.Condition(turn)  # something was written
@@ -82,11 +82,11 @@ class BackgroundWriter:
         if kind is None:
             self._raise()
 
-    def put(self, embedding: Embedding) -> None:
+    def write(self, embedding: Embedding) -> None:
         """Hand over one embedding; waits while too much waits to be written."""
         with self._work:
             if self._bytes >= WAITING_BYTES:
-                if len(self._threads) < self._most:
+                if len(self._threads) < self._max_threads:
                     self._start_thread()
                 self._room.wait_for(lambda: self._bytes < WAITING_BYTES)
             self._raise()
@@ -115,7 +115,7 @@ class BackgroundWriter:
             try:
                 self._writer.add(to_storage(embedding, self._dtype, cast=cast))
             except BaseException as problem:
-                with self._work:  # the first error is the cause; so that `put` never blocks
+                with self._work:  # the first error is the cause; so that `write` never blocks
                     self._error = self._error or problem
                     self._discard()
             with self._room:

@@ -37,7 +37,7 @@ _GROUP = 2048
 
 
 @dataclass(frozen=True)
-class Part:
+class InputPart:
     """Some of the proteins, whose tokens are in one place.
 
     Parameters
@@ -53,7 +53,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Given:
+class InputSpec:
     """What was named, beside the store.
 
     Parameters
@@ -62,7 +62,7 @@ class Given:
         Files of sequences (FASTA, JSON lines, CSV), structures and folders of them, tasks of the
         store, sequences as text, or ``"-"``.
     proteins : sequence of Protein
-        Proteins at hand; they come first.
+        Proteins in memory; they come first.
     stdin : BinaryIO, optional
         What ``"-"`` stands for: FASTA.
     source : str, optional
@@ -75,15 +75,15 @@ class Given:
     source: str | None = None
 
 
-class Asked:
-    """The proteins asked for. Get one by `asked`, in a ``with`` block.
+class PredictionInputs:
+    """The proteins to predict for. Get one by `read_inputs`, in a ``with`` block.
 
     Parameters
     ----------
-    given : Given
+    spec : InputSpec
     store : Store or None
         Whose tasks may be named, and that knows tokens.
-    keep : Store or None
+    token_store : Store or None
         Takes the tokens of structures.
     spool : path, optional
         What came on standard input.
@@ -93,27 +93,27 @@ class Asked:
 
     def __init__(
         self,
-        given: Given,
+        spec: InputSpec,
         store: Store | None,
-        keep: Store | None,
+        token_store: Store | None,
         spool: Path | None = None,
         progress: Progress = SILENT,
     ) -> None:
-        self._given, self._store, self._keep = given, store, keep
+        self._spec, self._store, self._token_store = spec, store, token_store
         self._spool, self._progress = spool, progress
-        self._texts = _texts(given.names, store)
+        self._texts = _texts(spec.names, store)
         self._structures = {
-            name: structure_files([Path(name)]) for name in given.names if _is_structure(name)
+            name: structure_files([Path(name)]) for name in spec.names if _is_structure(name)
         }
         self.failed: dict[str, str] = {}
         """Structures that could not be used, file to reason; complete once all parts are read."""
         self.residues, self.proteins = 0, 0
         """Of sequences; those of structures show when they are tokenised."""
-        if self._structures and given.source is None:
+        if self._structures and spec.source is None:
             raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
-        names = [name for name in given.names if name not in self._structures]
+        names = [name for name in spec.names if name not in self._structures]
         sequences = self._sequences(names, progress.note)
-        for protein in chain(given.proteins, sequences):
+        for protein in chain(spec.proteins, sequences):
             self.proteins += 1
             self.residues += len(protein)
 
@@ -122,15 +122,15 @@ class Asked:
         """Whether `proteins` is all there is."""
         return not self._structures
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[InputPart]:
         """Yield the proteins, part by part; each part is to be read before the next."""
-        if self._given.proteins:
-            yield Part(self._given.proteins, self._store)
-        for structures, names in groupby(self._given.names, self._structures.__contains__):
+        if self._spec.proteins:
+            yield InputPart(self._spec.proteins, self._store)
+        for structures, names in groupby(self._spec.names, self._structures.__contains__):
             if structures:
-                yield Part(self._tokenised(list(names)), self._keep)
+                yield InputPart(self._tokenised(list(names)), self._token_store)
             else:
-                yield Part(self._sequences(list(names)), self._store)
+                yield InputPart(self._sequences(list(names)), self._store)
 
     def _sequences(self, names: Sequence[str], warn: Warn = ignored) -> Iterator[Protein]:
         for name in names:
@@ -144,11 +144,11 @@ class Asked:
                 yield from proteins_of(self._store, name, warn)
 
     def _tokenised(self, names: Sequence[str]) -> Iterator[Protein]:
-        store, source = self._keep, self._given.source
+        store, source = self._token_store, self._spec.source
         if store is None or source is None:
             return
-        left = iter(models(file for name in names for file in self._structures[name]))
-        while group := list(islice(left, _GROUP)):
+        remaining_models = iter(models(file for name in names for file in self._structures[name]))
+        while group := list(islice(remaining_models, _GROUP)):
             members: list[StructureFile] = [file for model in group for file in model]
             report = tokenize(store, members, source, progress=self._progress)
             self.failed |= report.failed
@@ -156,14 +156,14 @@ class Asked:
 
 
 @contextmanager
-def asked(
-    given: Given, store: Store | None, *, keep: bool, progress: Progress = SILENT
-) -> Iterator[Asked]:
+def read_inputs(
+    spec: InputSpec, store: Store | None, *, keep: bool, progress: Progress = SILENT
+) -> Iterator[PredictionInputs]:
     """Read through what was named, and check every record.
 
     Parameters
     ----------
-    given : Given
+    spec : InputSpec
     store : Store or None
         The store; read only unless `keep`.
     keep : bool
@@ -180,13 +180,13 @@ def asked(
     """
     with ExitStack() as stack:
         spool = None
-        if STDIN in given.names:
-            spool = stack.enter_context(_spooled(given))
+        if STDIN in spec.names:
+            spool = stack.enter_context(_spooled(spec))
         into = store if keep else None
-        if into is None and any(map(_is_structure, given.names)):
+        if into is None and any(map(_is_structure, spec.names)):
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sesstore-"))
             into = Store.create(Path(scratch) / "store")
-        yield Asked(given, store, into, spool, progress)
+        yield PredictionInputs(spec, store, into, spool, progress)
 
 
 def chunked(proteins: Iterable[Protein], residues: int, count: int) -> Iterator[list[Protein]]:
@@ -226,17 +226,17 @@ def _texts(names: Sequence[str], store: Store | None) -> dict[str, Protein]:
 def _rows(store: Store, name: str) -> Iterator[Protein]:
     """The rows of a task, under the ids its files gave them."""
     for split in store.task(name).splits.values():
-        known = store.proteins(digest.tobytes() for digest in split.digests)
-        for name_in_file, protein in zip(split.ids, known, strict=True):
+        stored = store.proteins(digest.tobytes() for digest in split.digests)
+        for name_in_file, protein in zip(split.ids, stored, strict=True):
             yield Protein(name_in_file, protein.sequence)
 
 
 @contextmanager
-def _spooled(given: Given) -> Iterator[Path]:
-    if given.stdin is None or list(given.names).count(STDIN) > 1:
+def _spooled(spec: InputSpec) -> Iterator[Path]:
+    if spec.stdin is None or list(spec.names).count(STDIN) > 1:
         raise InputError("standard input ('-') can be read once, from the command line")
     with tempfile.NamedTemporaryFile(prefix="sesstore-", suffix=".fasta") as file:
-        shutil.copyfileobj(given.stdin, file)
+        shutil.copyfileobj(spec.stdin, file)
         file.flush()
         yield Path(file.name)
 

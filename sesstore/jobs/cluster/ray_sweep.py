@@ -24,11 +24,11 @@ from ...training.runs import RECORD, Run
 from ..inputs import Inputs
 from ..signals import saying_how_to_resume, stop_requests
 from ..sweep import Setting, SweepReport, combinations, members_of, named, sweep_folder, written
-from .cluster import Cluster, has_gpus, slots
-from .crew import Crew
-from .driver import Driver
-from .ledger import Ledger
-from .portions import Done, Portion
+from .connection import Cluster, has_gpus, slots
+from .dispatcher import Dispatcher
+from .work_items import Outcome, WorkItem
+from .work_queue import WorkQueue
+from .worker_pool import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Trial:
     out: Path
 
     @property
-    def finished(self) -> bool:
+    def is_trained(self) -> bool:
         """Whether all its runs are there."""
         return all((member.out / RECORD).exists() for member in self.members)
 
@@ -68,7 +68,7 @@ class Trial:
 
 
 class TrialWorker:
-    """Trains trials; see `embedworker.EmbedWorker` for what a crew asks of a worker.
+    """Trains trials; see `embed_worker.EmbedWorker` for what a pool asks of a worker.
 
     Parameters
     ----------
@@ -85,10 +85,10 @@ class TrialWorker:
         self._embeddings = Embeddings(order.embeddings, order.provenance)
         self._tokens = None if order.tokens is None else Tokens(order.tokens)
 
-    def work(self, number: int, trial: Trial, resume: bool) -> Done:
+    def work(self, number: int, trial: Trial, resume: bool) -> Outcome:
         """Train a trial, unless it is trained already; once `stop` was called, save its state."""
-        if trial.finished:
-            return Done(True, [number])
+        if trial.is_trained:
+            return Outcome(True, [number])
         for member in trial.members:  # of a worker that died while it wrote them
             (member.out / RECORD).unlink(missing_ok=True)
         try:
@@ -103,8 +103,8 @@ class TrialWorker:
                 stop=self._stop.is_set,
             )
         except StoppedError:
-            return Done(False, [])
-        return Done(True, [number])
+            return Outcome(False, [])
+        return Outcome(True, [number])
 
     def commit(self) -> list[int]:
         """Nothing is kept back."""
@@ -136,7 +136,7 @@ def fit_on_ray(
     Parameters
     ----------
     ray : module
-        Connected, see `cluster.connected`.
+        Connected, see `connection.connected`.
     cluster : Cluster
     inputs : Inputs
         What all train on.
@@ -161,7 +161,7 @@ def fit_on_ray(
     if not resume:
         for member in (member for trial in trials for member in trial.members):
             check_fit(inputs.task, member.adapter, inputs.tokens, member.out)
-    todo = [trial for trial in trials if not (resume and trial.finished)]
+    todo = [trial for trial in trials if not (resume and trial.is_trained)]
     if todo:
         _train(ray, cluster, inputs, todo, resume, progress)
     return [Run.load(member.out) for trial in trials for member in trial.members]
@@ -176,23 +176,23 @@ def _train(
     progress: Progress,
 ) -> None:
     gpus = has_gpus(ray) and trials[0].members[0].config.device in (None, "cuda")
-    crew = Crew(
+    pool = WorkerPool(
         ray,
         TrialWorker,
         _order(inputs),
         {"num_gpus": 1} if gpus else {"num_cpus": cluster.threads},
         lambda: min(slots(ray, cluster, gpus=gpus), len(trials)),
     )
-    ledger = Ledger(Portion([trial.absolute()], 1, len(trial.members)) for trial in trials)
+    queue = WorkQueue(WorkItem([trial.absolute()], 1, len(trial.members)) for trial in trials)
     with stop_requests() as stop, progress.stage("training", len(trials), "settings") as bar:
-        Driver(
-            crew,
-            ledger,
-            lambda portion: [portion.items[0], resume or portion.losses > 0],
-            lambda portion: portion,
+        Dispatcher(
+            pool,
+            queue,
+            lambda work_item: [work_item.items[0], resume or work_item.losses > 0],
+            lambda work_item: work_item,
             bar,
         ).run(stop)
-    _check_done(ledger, stop.signal)
+    _check_done(queue, stop.signal)
 
 
 def _order(inputs: Inputs) -> TrialOrder:
@@ -205,15 +205,15 @@ def _order(inputs: Inputs) -> TrialOrder:
     )
 
 
-def _check_done(ledger: Ledger[Trial], signal: str | None) -> None:
-    if not ledger.finished:
+def _check_done(queue: WorkQueue[Trial], signal: str | None) -> None:
+    if not queue.all_settled:
         raise StoppedError(
-            f"stopped by {signal}: {ledger.done} settings are trained, the progress of others is "
-            f"saved"
+            f"stopped by {signal}: {queue.progress} settings are trained, the progress of "
+            f"others is saved"
         )
-    if ledger.given_up:
+    if queue.abandoned:
         raise ClusterError(
-            f"workers died whenever they trained '{ledger.given_up[0].out.name}'. Most often "
+            f"workers died whenever they trained '{queue.abandoned[0].out.name}'. Most often "
             f"memory is too small for so many: give fewer --workers, and go on with --resume"
         )
 
@@ -248,7 +248,8 @@ def sweep_on_ray(
     folder = sweep_folder(inputs, out, resume=resume)
     settings = [Setting(values, folder / named(values)) for values in combinations(grid)]
     trials = [
-        Trial(members_of(inputs, one, adapter, config, seeds), one.folder) for one in settings
+        Trial(members_of(inputs, setting, adapter, config, seeds), setting.folder)
+        for setting in settings
     ]
     with saying_how_to_resume(folder):
         runs = fit_on_ray(ray, cluster, inputs, trials, resume=resume, progress=progress)

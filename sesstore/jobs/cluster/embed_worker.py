@@ -1,7 +1,7 @@
-"""What one worker of an embedding run does, wherever it runs: encode portions, commit segments.
+"""What one worker of an embedding run does, wherever it runs: encode work items, commit segments.
 
-It loads its encoder once and keeps segments open over portions; it commits them now and then, and
-when told to. Until then writing overlaps with the next portion. `EmbedWorker.stop` and
+It loads its encoder once and keeps segments open over work items; it commits them now and then, and
+when told to. Until then writing overlaps with the next work item. `EmbedWorker.stop` and
 `EmbedWorker.progress` are called from another thread while `EmbedWorker.work` runs.
 """
 
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 from ...proteins import Protein
 from ...provenance import Provenance
 from ...sharing.bucket import open_store
-from ..embed import device_of
-from ..writing import BackgroundWriter
-from .portions import Done
+from ..background_writer import BackgroundWriter
+from ..embed import device_of, failure_reasons
+from .work_items import Outcome
 
 if TYPE_CHECKING:
     from ...encoders.base import Encoder  # imports torch, which not every encoder needs
 
 COMMIT_SECONDS = 45.0
-"""Less than `SEGMENT_SECONDS`, so that segments end with portions where portions are short."""
+"""Less than `SEGMENT_SECONDS`, so that segments end with work items where work items are short."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class EmbedOrder:
 
     Parameters
     ----------
-    where : str
+    location : str
         The store: a folder that is there on every machine, or a URL.
     make_encoder : callable
         Makes the encoder ready.
@@ -46,7 +46,7 @@ class EmbedOrder:
         How long what is encoded may wait to be committed.
     """
 
-    where: str
+    location: str
     make_encoder: Callable[[], Encoder]
     provenance: Provenance
     circumstances: Mapping[str, Any]
@@ -54,7 +54,7 @@ class EmbedOrder:
 
 
 class EmbedWorker:
-    """Encodes portions and writes segments of its own.
+    """Encodes work items and writes segments of its own.
 
     Parameters
     ----------
@@ -80,15 +80,15 @@ class EmbedWorker:
             The encoder here is not the driver's; says in what it differs.
         """
         order, enter = self._order, self._open.enter_context
-        store = enter(open_store(order.where, create=False))
+        store = enter(open_store(order.location, create=False))
         self._encoder = order.make_encoder()
         order.provenance.fingerprint.check_same(self._encoder.fingerprint)
-        made = {**order.circumstances, "device": device_of(self._encoder)}
-        self._writer = enter(store.writer(order.provenance, made))
+        circumstances = {**order.circumstances, "device": device_of(self._encoder)}
+        self._writer = enter(store.writer(order.provenance, circumstances))
         self._background = enter(BackgroundWriter(self._writer, order.provenance.dtype))
 
-    def work(self, number: int, sequences: Sequence[str]) -> Done:
-        """Encode a portion; ends early once `stop` was called.
+    def work(self, number: int, sequences: Sequence[str]) -> Outcome:
+        """Encode a work item; ends early once `stop` was called.
 
         Raises
         ------
@@ -100,19 +100,21 @@ class EmbedWorker:
         proteins = [Protein("", sequence) for sequence in sequences]
         encoded: set[bytes] = set()
         for embedding in self._encoder.encode(proteins):
-            self._background.put(embedding)
+            self._background.write(embedding)
             encoded.add(embedding.digest)
             self._residues += len(embedding)
             if self._stop.is_set():
                 break
         if self._stop.is_set() and len(encoded) < len(proteins):
-            return Done(False, [])
+            return Outcome(False, [])
         self._pending.append(number)
         due = time.monotonic() - self._since >= self._order.commit_seconds
-        return Done(True, self.commit() if due else [], self._reasons(proteins, encoded))
+        return Outcome(
+            True, self.commit() if due else [], failure_reasons(self._encoder, proteins, encoded)
+        )
 
     def commit(self) -> list[int]:
-        """Commit what is in hand; return the portions that are in the store by that.
+        """Commit what is in hand; return the work items that are in the store by that.
 
         Raises
         ------
@@ -135,13 +137,5 @@ class EmbedWorker:
         self._stop.set()
 
     def progress(self) -> int:
-        """Residues of the portion in hand that are encoded."""
+        """Residues of the work item in hand that are encoded."""
         return self._residues
-
-    def _reasons(self, proteins: list[Protein], encoded: set[bytes]) -> dict[bytes, str]:
-        known = self._encoder.failures
-        return {
-            protein.digest: known.get(protein.digest, "the encoder returned nothing for it")
-            for protein in proteins
-            if protein.digest not in encoded
-        }

@@ -22,11 +22,11 @@ from ..provenance import Fingerprint, Provenance
 from ..residues import to_storage
 from ..store import Embeddings, Store
 from ..store.segments import SegmentWriter
-from .embed import made_on, provenance_of
-from .writing import cast
+from .background_writer import cast
+from .embed import failure_reasons, made_on, provenance_of
 
 
-class AtHand:
+class InMemoryEmbeddings:
     """Embeddings of some proteins in memory; an `EmbeddingRows`.
 
     Parameters
@@ -41,7 +41,7 @@ class AtHand:
         self.provenance = provenance
         self._rows = {digest: row for row, digest in enumerate(values)}
         self._values = list(values.values())
-        self.lengths = np.array([len(one) for one in self._values], np.int64)
+        self.lengths = np.array([len(rows) for rows in self._values], np.int64)
         """Residues of each protein, shape=(P,), dtype=int64."""
 
     @property
@@ -75,7 +75,7 @@ class AtHand:
         np.concatenate([self._values[row] for row in rows.tolist()], out=out)
 
 
-class OnDemand:
+class EmbeddingSource:
     """Gives embeddings chunk by chunk; use it in a ``with`` block, which stores what is kept.
 
     Parameters
@@ -83,7 +83,7 @@ class OnDemand:
     store : Store or None
         Where to look.
     fingerprint : Fingerprint
-        The encoder wanted.
+        Of the encoder.
     dim : int
         Its width.
     load : callable
@@ -108,7 +108,9 @@ class OnDemand:
         self._encoder: Encoder | None = None
         self._view: Embeddings | None = None
         self._writer: SegmentWriter | None = None
-        if store is not None and fingerprint in [known.fingerprint for known in store.encoders()]:
+        if store is not None and fingerprint in [
+            provenance.fingerprint for provenance in store.encoders()
+        ]:
             self._view = store.embeddings(fingerprint)
         self.provenance = (
             Provenance(fingerprint, dim, "float16") if self._view is None else self._view.provenance
@@ -116,7 +118,7 @@ class OnDemand:
         self.computed = 0
         """Sequences the encoder was run on."""
 
-    def __enter__(self) -> OnDemand:
+    def __enter__(self) -> EmbeddingSource:
         return self
 
     def __exit__(
@@ -128,13 +130,13 @@ class OnDemand:
         if self._writer is not None:
             self._writer.__exit__(kind, error, trace)
 
-    def chunk(self, proteins: Sequence[Protein]) -> tuple[AtHand, dict[bytes, str]]:
+    def chunk(self, proteins: Sequence[Protein]) -> tuple[InMemoryEmbeddings, dict[bytes, str]]:
         """Return the embeddings of some proteins, and why there is none, by digest.
 
         Raises
         ------
         FingerprintMismatchError
-            Something is missing, and the encoder at hand is not the one wanted.
+            Something is missing, and the loaded encoder has another fingerprint.
         StorageFullError
             No space left to keep them in; all segments committed before stay.
         """
@@ -143,25 +145,20 @@ class OnDemand:
         failed: dict[bytes, str] = {}
         if missing:
             values |= self._compute(missing)
-            reasons = self._ready().failures
-            failed = {
-                p.digest: reasons.get(p.digest, "the encoder returned nothing for it")
-                for p in missing
-                if p.digest not in values
-            }
-        return AtHand(self.provenance, values), failed
+            failed = failure_reasons(self._ready(), missing, values)
+        return InMemoryEmbeddings(self.provenance, values), failed
 
     def _stored(
-        self, wanted: dict[bytes, Protein]
+        self, proteins: dict[bytes, Protein]
     ) -> tuple[dict[bytes, NDArray[Any]], list[Protein]]:
         if self._view is None:
-            return {}, list(wanted.values())
-        rows = self._view.find(list(wanted))
-        found = {d: self._view.get(d) for d, row in zip(wanted, rows, strict=True) if row >= 0}
-        return found, [protein for digest, protein in wanted.items() if digest not in found]
+            return {}, list(proteins.values())
+        rows = self._view.find(list(proteins))
+        values = {d: self._view.get(d) for d, row in zip(proteins, rows, strict=True) if row >= 0}
+        return values, [protein for digest, protein in proteins.items() if digest not in values]
 
     def _compute(self, missing: list[Protein]) -> dict[bytes, NDArray[Any]]:
-        encoder, made = self._ready(), {}
+        encoder, computed = self._ready(), {}
         writer = self._open_writer(encoder)
         if writer is not None and self._store is not None:
             self._store.add_proteins(missing)
@@ -172,20 +169,20 @@ class OnDemand:
             values: NDArray[Any] = stored.values
             if stored.scales is not None:
                 values = values.astype(np.float32) * stored.scales.astype(np.float32)[:, None]
-            made[embedding.digest] = values
-        self.computed += len(made)
-        return made
+            computed[embedding.digest] = values
+        self.computed += len(computed)
+        return computed
 
     def _ready(self) -> Encoder:
         if self._encoder is None:
             self._encoder = self._load()
             self.provenance.fingerprint.check_same(self._encoder.fingerprint)
-            kept = "" if self._keep else ", and not kept"
-            self._progress.note(f"embedding with {self._encoder.name} what is not stored{kept}")
+            suffix = "" if self._keep else ", and not kept"
+            self._progress.note(f"embedding with {self._encoder.name} what is not stored{suffix}")
         return self._encoder
 
     def _open_writer(self, encoder: Encoder) -> SegmentWriter | None:
         if self._writer is None and self._keep and self._store is not None:
-            made = provenance_of(encoder, self.provenance.dtype)
-            self._writer = self._store.writer(made, made_on(encoder))
+            provenance = provenance_of(encoder, self.provenance.dtype)
+            self._writer = self._store.writer(provenance, made_on(encoder))
         return self._writer

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import InputError, NotStoredError
-from ...proteins import Protein
-from ...store import Store
+from ..errors import InputError, NotStoredError
+from ..proteins import Protein
+from ..store import Store
 
-_WRITTEN = re.compile(r"(\d+)/(\d+)")
+_PATTERN = re.compile(r"(\d+)/(\d+)")
 _SLURM = "SLURM_ARRAY_TASK_"
 
 
@@ -62,10 +62,10 @@ class Partition:
         """
         if text == "slurm":
             return cls._of_slurm(environment)
-        written = _WRITTEN.fullmatch(text)
-        if written is None:
+        match = _PATTERN.fullmatch(text)
+        if match is None:
             raise InputError(f"'{text}' is no partition. Give i/n, such as 3/10, or slurm")
-        return cls(int(written[1]), int(written[2]))
+        return cls(int(match[1]), int(match[2]))
 
     @classmethod
     def _of_slurm(cls, environment: Mapping[str, str]) -> Partition:
@@ -130,10 +130,10 @@ def select(store: Store, proteins: Iterable[Protein] | None, partition: Partitio
     InputError
         The store does not know a protein.
     """
-    asked = list(store.proteins() if proteins is None else proteins)
+    requested = list(store.proteins() if proteins is None else proteins)
     if proteins is not None:
-        _check_known(store, asked)
-    ordered, belongs = partition_of(asked, partition.count)
+        _check_known(store, requested)
+    ordered, belongs = partition_of(requested, partition.count)
     return [ordered[place] for place in np.flatnonzero(belongs == partition.index)]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sesstore.encoders import registry
 from sesstore.errors import InputError
 from sesstore.jobs.embed import embed
-from sesstore.jobs.engines.partition import Partition, partition_of, select
+from sesstore.jobs.partition import Partition, partition_of, select
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store.comparison import compare_stores

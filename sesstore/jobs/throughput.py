@@ -12,14 +12,14 @@ from ..encoders.catalogue import EncoderSpec
 from ..proteins import Protein
 from .embed import made_on
 from .plan import Throughput, tokens_and_flops
-from .plansets import ProteinSet
+from .protein_sets import ProteinSet
 
 _LETTERS = np.frombuffer(b"ACDEFGHIKLMNPQRSTVWY", np.uint8)
 _FIRST = 8
 """Proteins of the first pass, which loads the encoder and is not counted, and of the second."""
 
 
-def probed(
+def measure_throughput(
     spec: EncoderSpec, proteins: ProteinSet, *, weights: Path | None = None, seconds: float = 8.0
 ) -> Throughput:
     """Encode random sequences with a set's lengths, ever more of them until it took long enough.
@@ -37,29 +37,29 @@ def probed(
     Raises
     ------
     WeightsError
-        The encoder's weights are not at hand.
+        The encoder's weights are not there.
     """
     encoder = registry.load(spec.name, weights=weights)
     rng, count = np.random.default_rng(0), _FIRST
-    for _ in encoder.encode(_drawn(proteins, count, rng)):
+    for _ in encoder.encode(_sample_proteins(proteins, count, rng)):
         pass
     while True:
-        sample = _drawn(proteins, count, rng)
-        began = time.perf_counter()
+        sample = _sample_proteins(proteins, count, rng)
+        start = time.perf_counter()
         for _ in encoder.encode(sample):
             pass
-        took = time.perf_counter() - began
-        if took >= seconds / 3:
+        seconds_taken = time.perf_counter() - start
+        if seconds_taken >= seconds / 3:
             break
         count *= 2
     flops = sum(tokens_and_flops(spec, len(protein))[1] for protein in sample)
     residues = sum(map(len, sample))
     device = str(made_on(encoder)["device"])
-    basis = f"measured: {residues / took:,.0f} residues/s in {took:.1f} s"
-    return Throughput(f"this machine ({device})", flops / took, basis)
+    basis = f"measured: {residues / seconds_taken:,.0f} residues/s in {seconds_taken:.1f} s"
+    return Throughput(f"this machine ({device})", flops / seconds_taken, basis)
 
 
-def _drawn(proteins: ProteinSet, count: int, rng: np.random.Generator) -> list[Protein]:
+def _sample_proteins(proteins: ProteinSet, count: int, rng: np.random.Generator) -> list[Protein]:
     lengths = rng.choice(proteins.lengths, count, p=proteins.counts / proteins.counts.sum())
     return [
         Protein(f"probe{i}", _LETTERS[rng.integers(0, 20, n)].tobytes().decode())

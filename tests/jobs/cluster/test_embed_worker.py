@@ -11,10 +11,10 @@ import pytest
 
 from sesstore.encoders import registry
 from sesstore.errors import FingerprintMismatchError, StorageFullError
-from sesstore.jobs import writing
+from sesstore.jobs import background_writer
+from sesstore.jobs.cluster import embed_worker
+from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
 from sesstore.jobs.embed import provenance_of
-from sesstore.jobs.engines import embedworker
-from sesstore.jobs.engines.embedworker import EmbedOrder, EmbedWorker
 from sesstore.proteins import Protein
 from sesstore.residues import to_storage
 from sesstore.store import Store
@@ -29,7 +29,7 @@ def made_worker(store: Store, encoder, monkeypatch: pytest.MonkeyPatch):
         time.sleep(0.003)
         return to_storage(embedding, dtype, **how)
 
-    monkeypatch.setattr(writing, "to_storage", slowly)
+    monkeypatch.setattr(background_writer, "to_storage", slowly)
 
     def make(commit_seconds: float = 1e9, **others) -> EmbedWorker:
         settings = {"make_encoder": partial(registry.load, "blosum62"), **others}
@@ -48,7 +48,7 @@ def stored(store: Store) -> int:
     return len(Store.open(store.path).embeddings()) if store.encoders() else 0
 
 
-def test_portions_are_settled_when_they_are_committed(store, made_worker, proteins) -> None:
+def test_work_items_are_settled_when_they_are_committed(store, made_worker, proteins) -> None:
     worker = made_worker()
     first, second = ([p.sequence for p in part] for part in (proteins[:20], proteins[20:]))
     done = [worker.work(number, part) for number, part in ((4, first), (7, second))]
@@ -65,7 +65,7 @@ def test_portions_are_settled_when_they_are_committed(store, made_worker, protei
     assert (made["made"], made["device"][:4]) == ("here", "cpu,")
 
 
-def test_the_next_portion_does_not_wait_until_one_is_written(
+def test_the_next_work_item_does_not_wait_until_one_is_written(
     store, made_worker, monkeypatch
 ) -> None:
     go, worker = threading.Event(), made_worker()
@@ -74,7 +74,7 @@ def test_the_next_portion_does_not_wait_until_one_is_written(
         go.wait(30)
         return to_storage(embedding, dtype, **how)
 
-    monkeypatch.setattr(writing, "to_storage", held_up)
+    monkeypatch.setattr(background_writer, "to_storage", held_up)
     for number, text in enumerate(("MKV", "MKL", "MKI")):
         assert worker.work(number, [text]).committed == []
     threading.Timer(0.1, go.set).start()
@@ -83,16 +83,16 @@ def test_the_next_portion_does_not_wait_until_one_is_written(
     worker.close()
 
 
-def test_what_is_due_is_committed_with_its_portion(store, made_worker, proteins) -> None:
+def test_what_is_due_is_committed_with_its_work_item(store, made_worker, proteins) -> None:
     worker = made_worker(commit_seconds=0.0)
     assert worker.work(3, [p.sequence for p in proteins[:10]]).committed == [3]
     assert stored(store) == 10
     worker.close()
 
 
-def test_what_is_due_counts_from_the_first_portion(store, made_worker, monkeypatch) -> None:
+def test_what_is_due_counts_from_the_first_work_item(store, made_worker, monkeypatch) -> None:
     clock = iter([0.0, 4.0, 8.0, 12.0])  # read when the first is begun, and at each end
-    monkeypatch.setattr(embedworker, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(embed_worker, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     worker = made_worker(commit_seconds=10.0)
     committed = [worker.work(n, [text]).committed for n, text in enumerate(("MKV", "MKL", "MKI"))]
     assert committed == [[], [], [0, 1, 2]]
@@ -116,7 +116,7 @@ def test_what_could_not_be_committed_is_not_settled(store, made_worker, proteins
     worker.close()
 
 
-def test_a_worker_that_is_stopped_settles_nothing_of_its_portion(store, made_worker) -> None:
+def test_a_worker_that_is_stopped_settles_nothing_of_its_work_item(store, made_worker) -> None:
     worker = made_worker()
     worker.stop()
     done = worker.work(1, ["MKV", "MKL", "MKI"])

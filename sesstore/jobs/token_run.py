@@ -17,7 +17,7 @@ from ..structures.structure_files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
 from .alternatives import Alternatives
 from .filerecords import FileRecords
-from .tokenreport import ALTERNATIVES, REPLACED, TokenReport, coverage_table
+from .token_report import ALTERNATIVES, REPLACED, TokenReport, coverage_table
 
 _COMMIT_CHAINS = 2048
 """Chains stored in one transaction: what a crash can lose."""
@@ -51,7 +51,7 @@ class StoredProteins(Sequence[Protein]):
     def __getitem__(self, place: int | slice) -> Protein | list[Protein]:
         """Protein of a place, or those of some."""
         if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
+            return [self[index] for index in range(*place.indices(len(self)))]
         start = range(len(self))[place] * DIGEST_BYTES
         digest = bytes(self._digests[start : start + DIGEST_BYTES])
         return Protein(self._ids[place], self._store.protein(digest).sequence)
@@ -85,28 +85,28 @@ class TokenRun:
         sequences: Iterable[Protein] = (),
     ) -> None:
         self.report = TokenReport(layout.check_name("source", source))
-        self.known = ProteinNames(store, sequences)
-        self._given = self.known.given.proteins
-        old = store.knows(self._given)
-        self._new = {d for d, is_old in zip(self._given, old, strict=True) if not is_old}
+        self.names = ProteinNames(store, sequences)
+        self._given_digests = self.names.given.proteins
+        old = store.knows(self._given_digests)
+        self._new = {d for d, is_old in zip(self._given_digests, old, strict=True) if not is_old}
         self.report.known_proteins = store.count_proteins() + len(self._new)
         if self.report.known_proteins:
-            self.report.known_example = self.known.example()
+            self.report.known_example = self.names.example()
         self._store = store
         self._records = None if settings is None else FileRecords(store, source, settings)
         self._made_by = circumstances("mini3di", "mdtraj", "biotite")
-        self._waiting: list[TokenisedModel] = []
+        self._uncommitted_models: list[TokenisedModel] = []
         # A run may have millions of chains: numbers and digests of them are kept, no sequences.
         self._proteins = self.report.proteins = StoredProteins(store)
         self._alternatives = Alternatives()
         self._numbers: list[int] = []
-        self._written: set[bytes] = set()
+        self._run_digests: set[bytes] = set()
         self._committed = 0
 
     @contextmanager
     def measured(self) -> Iterator[None]:
         """Take the time, store what waits at the end (also of a failing run), sum up."""
-        started, report = time.perf_counter(), self.report
+        start, report = time.perf_counter(), self.report
         try:
             yield
         finally:
@@ -121,17 +121,17 @@ class TokenRun:
         report.sequences = self._alternatives.proteins
         for choice in self._alternatives.choices():
             report.remark(ALTERNATIVES, choice)
-        report.seconds = time.perf_counter() - started
+        report.seconds = time.perf_counter() - start
 
     def has(self, model: tuple[StructureFile, ...]) -> bool:
         """Whether a model was done before; then it is in the report."""
-        found = self._records.done(model, self.known) if self._records else None
-        if found is None:
+        chains = self._records.done(model, self.names) if self._records else None
+        if chains is None:
             return False
         self.report.structures += len(model)
         self.report.already_stored += len(model)
         self._alternatives.open(str(model[0].path))
-        for chain in found:
+        for chain in chains:
             protein = self._store.protein(bytes.fromhex(chain.digest))
             self._count(Protein(chain.id, protein.sequence), chain.resolved, chain.plddt)
             for kind, detail in chain.remarks:
@@ -153,8 +153,8 @@ class TokenRun:
             self._numbers.append(self._count(chain.protein, round(resolved), confident))
             for remark in chain.remarks:
                 self.report.remark(remark.kind, remark.detail)
-        self._waiting.append(model)
-        if sum(len(waiting.chains) for waiting in self._waiting) >= _COMMIT_CHAINS:
+        self._uncommitted_models.append(model)
+        if sum(len(model.chains) for model in self._uncommitted_models) >= _COMMIT_CHAINS:
             self._commit()
 
     def _count(self, protein: Protein, resolved: int, plddt: bool) -> int:
@@ -163,8 +163,12 @@ class TokenRun:
         return self._alternatives.add(protein.digest, resolved, len(protein))
 
     def _commit(self) -> None:
-        """Store what waits: proteins, then their tokens, then that these files are done."""
-        chains = [chain for model in self._waiting for chain in model.chains]
+        """Store what waits: proteins, then their tokens, then that these files are done.
+
+        In this order: a crash in between leaves work to be repeated, never a file that counts as
+        done without its tokens, nor tokens whose sequence nobody knows.
+        """
+        chains = [chain for model in self._uncommitted_models for chain in model.chains]
         self._note_unmatched(chains)
         self.report.new_sequences += self._store.add_proteins(chain.protein for chain in chains)
         best = {
@@ -173,15 +177,15 @@ class TokenRun:
             if self._alternatives.is_best(number)
         }
         for tokens, replace in self._sorted([chain.tokens for chain in best.values()]):
-            written = self._store.add_tokens(tokens, self._made_by, replace=replace)
-            for one in tokens if replace else ():
-                if self._alternatives.number(one.digest) >= self._committed:
-                    self.report.remark(REPLACED, best[one.digest].name)
+            count = self._store.add_tokens(tokens, self._made_by, replace=replace)
+            for structure in tokens if replace else ():
+                if self._alternatives.number(structure.digest) >= self._committed:
+                    self.report.remark(REPLACED, best[structure.digest].name)
             if self._records is None and not replace:
-                self.report.already_stored += len(tokens) - written
+                self.report.already_stored += len(tokens) - count
         if self._records is not None:
-            self._records.add(self._waiting)
-        self._waiting.clear()
+            self._records.add(self._uncommitted_models)
+        self._uncommitted_models.clear()
         self._numbers.clear()
         self._committed = self._alternatives.proteins
 
@@ -189,10 +193,10 @@ class TokenRun:
         """List chains that are none of the proteins known when the run began."""
         if not self.report.known_proteins:
             return
-        known = self._store.knows(chain.protein.digest for chain in chains)
-        for chain, old in zip(chains, known, strict=True):
-            if not old and chain.protein.digest not in self._given:
-                reason = self.known.reason([chain.protein.id])
+        in_store = self._store.knows(chain.protein.digest for chain in chains)
+        for chain, stored in zip(chains, in_store, strict=True):
+            if not stored and chain.protein.digest not in self._given_digests:
+                reason = self.names.reason([chain.protein.id])
                 self.report.unmatched[chain.name] = reason
 
     def _count_known(self) -> None:
@@ -200,8 +204,8 @@ class TokenRun:
         report = self.report
         if not report.known_proteins or report.source not in self._store.sources():
             return
-        brought = report.new_sequences - sum(digest in self._alternatives for digest in self._new)
-        covered = len(self._store.tokens(report.source)) - brought
+        additions = report.new_sequences - sum(digest in self._alternatives for digest in self._new)
+        covered = len(self._store.tokens(report.source)) - additions
         report.known_covered = min(covered, report.known_proteins)
 
     def _sorted(
@@ -215,17 +219,19 @@ class TokenRun:
         stored: list[StructureTokens | None] = [None] * len(tokens)
         if self.report.source in self._store.sources():
             stored = self._store.tokens(self.report.source).get_all(t.digest for t in tokens)
-        ours = {
-            known.digest
-            for known in stored
-            if known is not None and (known.digest in self._written or self._is_replaced(known))
+        replaceable = {
+            structure.digest
+            for structure in stored
+            if structure is not None
+            and (structure.digest in self._run_digests or self._is_outdated(structure))
         }
-        new = [one for one in tokens if one.digest not in ours]
+        new = [structure for structure in tokens if structure.digest not in replaceable]
         if self._records is None:
             pairs = zip(tokens, stored, strict=True)
-            self._written |= {one.digest for one, known in pairs if known is None}
+            self._run_digests |= {structure.digest for structure, former in pairs if former is None}
         yield new, False
-        yield [one for one in tokens if one.digest in ours], True
+        yield [structure for structure in tokens if structure.digest in replaceable], True
 
-    def _is_replaced(self, known: StructureTokens) -> bool:
-        return self._records is not None and known.tool.startswith(TOOL)
+    def _is_outdated(self, structure: StructureTokens) -> bool:
+        """Whether a new run takes the place of these tokens: our own ones, never imported ones."""
+        return self._records is not None and structure.tool.startswith(TOOL)

@@ -53,8 +53,8 @@ class MissingProteins:
         ends = np.cumsum(self.lengths, dtype=np.int64)
         start = 0
         while start < len(self):
-            before = int(ends[start - 1]) if start else 0
-            stop = max(int(np.searchsorted(ends, before + residues, "right")), start + 1)
+            offset = int(ends[start - 1]) if start else 0
+            stop = max(int(np.searchsorted(ends, offset + residues, "right")), start + 1)
             yield list(self.store.proteins(row.tobytes() for row in self.digests[start:stop]))
             start = stop
 
@@ -91,7 +91,7 @@ def plan_embedding(
     proteins: Iterable[Protein] | None = None,
     *,
     dtype: str = "float16",
-    known: bool = False,
+    all_stored: bool = False,
 ) -> EmbedPlan:
     """Work out what is missing, without running the encoder.
 
@@ -105,7 +105,7 @@ def plan_embedding(
         What is asked for, read once; every protein the store knows by default.
     dtype : str
         Storage type.
-    known : bool
+    all_stored : bool
         The store knows these proteins; else they become known to it now.
 
     Returns
@@ -118,15 +118,17 @@ def plan_embedding(
         There is no such storage type.
     """
     if dtype not in STORAGE_TYPES:
-        raise InputError(f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}")
-    seen = _Seen()
-    if proteins is not None and not known:
-        store.add_proteins(seen.passing(proteins))
+        raise InputError(
+            f"there is no storage type '{dtype}'. Choose one of {', '.join(STORAGE_TYPES)}"
+        )
+    distinct = _DistinctProteins()
+    if proteins is not None and not all_stored:
+        store.add_proteins(distinct.passing(proteins))
         store.flush()
     else:
-        for _ in seen.passing(store.proteins() if proteins is None else proteins):
+        for _ in distinct.passing(store.proteins() if proteins is None else proteins):
             pass
-    digests, lengths = seen.distinct()
+    digests, lengths = distinct.distinct()
     lacking = ~store.has_embeddings(encoder.fingerprint, digests)
     todo = MissingProteins(store, digests[lacking], lengths[lacking])
     residue_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
@@ -139,7 +141,7 @@ def plan_embedding(
     )
 
 
-class _Seen:
+class _DistinctProteins:
     """Digests and lengths of the proteins that passed."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The crew: Ray actors that are hired, called, and replaced when they or their machines die.
+"""The pool: Ray actors that are hired, called, and replaced when they or their machines die.
 
 Every worker runs one call at a time, in a process of its own; a second thread of it answers `stop`
-and `progress` meanwhile. The crew grows while the cluster has room for more workers.
+and `progress` meanwhile. The pool grows while the cluster has room for more workers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_DEATHS = 16
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What came back from a worker.
 
     Parameters
@@ -48,13 +48,13 @@ class Answer:
         return not self.method
 
 
-class Crew:
+class WorkerPool:
     """Workers on a Ray cluster.
 
     Parameters
     ----------
     ray : module
-        Connected, see `cluster.connected`.
+        Connected, see `connection.connected`.
     kind : type
         The worker's class, with ``prepare``, ``work``, ``commit``, ``close``, ``stop`` and
         ``progress``.
@@ -62,7 +62,7 @@ class Crew:
         What the class is made with.
     needs : mapping
         Of one worker: ``num_cpus``, ``num_gpus``.
-    wanted : callable
+    target_size : callable
         How many workers there should be now.
     """
 
@@ -72,9 +72,9 @@ class Crew:
         kind: type,
         order: object,
         needs: Mapping[str, float],
-        wanted: Callable[[], int],
+        target_size: Callable[[], int],
     ) -> None:
-        self._ray, self._wanted = ray, wanted
+        self._ray, self._target_size = ray, target_size
         options = {"max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"control": 1}}
         self._hire = ray.remote(**needs, **options)(kind)
         self._order = ray.put(order)
@@ -82,7 +82,7 @@ class Crew:
         self._calls: dict[Any, tuple[int, str]] = {}
         self._ready: set[int] = set()
         self._numbers = itertools.count(1)
-        self._looked = float("-inf")
+        self._last_look = float("-inf")
         self._deaths = 0
 
     @property
@@ -92,9 +92,9 @@ class Crew:
 
     def fill(self) -> None:
         """Hire as many workers as are wanted, and in the place of those that died."""
-        now = time.monotonic()
-        if now - self._looked >= _LOOK_SECONDS:
-            self._looked, self._target = now, self._wanted()
+        seconds = time.monotonic()
+        if seconds - self._last_look >= _LOOK_SECONDS:
+            self._last_look, self._target = seconds, self._target_size()
         for _ in range(self._target - len(self._handles)):
             worker = next(self._numbers)
             self._handles[worker] = self._hire.remote(self._order)
@@ -105,7 +105,7 @@ class Crew:
         busy = {worker for worker, method in self._calls.values() if method not in _CONTROL}
         return sorted(self._ready - busy)
 
-    def is_asked(self, worker: int, method: str) -> bool:
+    def awaits(self, worker: int, method: str) -> bool:
         """Whether an answer to a call is waited for."""
         return (worker, method) in self._calls.values()
 
@@ -115,13 +115,13 @@ class Crew:
         return bool(self._calls)
 
     def call(self, worker: int, method: str, *arguments: object) -> None:
-        """Ask a worker for something; the answer comes from `answers`."""
-        asked = getattr(self._handles[worker], method)
+        """Ask a worker for something; the answer comes from `replies`."""
+        method_handle = getattr(self._handles[worker], method)
         if method in _CONTROL:
-            asked = asked.options(concurrency_group="control")
-        self._calls[asked.remote(*arguments)] = worker, method
+            method_handle = method_handle.options(concurrency_group="control")
+        self._calls[method_handle.remote(*arguments)] = worker, method
 
-    def answers(self, seconds: float) -> list[Answer]:
+    def replies(self, seconds: float) -> list[Reply]:
         """Wait for answers, and for workers that die.
 
         Raises
@@ -132,12 +132,13 @@ class Crew:
         if not self._calls:
             time.sleep(seconds)
             return []
-        some, _ = self._ray.wait(list(self._calls), timeout=seconds)
-        if not some:
+        ready_refs, _ = self._ray.wait(list(self._calls), timeout=seconds)
+        if not ready_refs:
             return []
-        every, _ = self._ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
-        found = [self._answer(ref) for ref in every if ref in self._calls]
-        return [answer for answer in found if answer is not None]
+        # All that is there by now: one round trip for many short calls.
+        all_refs, _ = self._ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        replies = [self._reply(ref) for ref in all_refs if ref in self._calls]
+        return [answer for answer in replies if answer is not None]
 
     def dismiss(self, *, unready: bool = False) -> None:
         """End workers at once: all, or those that have not prepared yet."""
@@ -145,23 +146,23 @@ class Crew:
             if not unready or worker not in self._ready:
                 self._forget(worker)
 
-    def _answer(self, ref: Any) -> Answer | None:
+    def _reply(self, ref: Any) -> Reply | None:
         if ref not in self._calls:  # of a worker that was lost by an answer before this one
             return None
         worker, method = self._calls.pop(ref)
         try:
             value = self._ray.get(ref)
         except self._ray.exceptions.RayTaskError as problem:
-            return Answer(worker, method, error=problem.cause)
+            return Reply(worker, method, error=problem.cause)
         except self._ray.exceptions.RayError as problem:
             self._forget(worker)
             self._note_death(str(problem))
-            return Answer(worker, "")
+            return Reply(worker, "")
         if method == "prepare":
             self._ready.add(worker)
         elif method == "work":
             self._deaths = 0
-        return Answer(worker, method, value)
+        return Reply(worker, method, value)
 
     def _forget(self, worker: int) -> None:
         self._ray.kill(self._handles.pop(worker))

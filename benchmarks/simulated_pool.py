@@ -1,7 +1,7 @@
 """Workers without a cluster and an encoder without a cost, for `scaling`.
 
-To a driver `SimulatedCrew` looks as `sesstore.jobs.engines.crew.Crew` does; it calls its workers in
-threads of this process, or at once.
+To a dispatcher `SimulatedPool` looks as `sesstore.jobs.cluster.worker_pool.WorkerPool` does; it
+calls its workers in threads of this process, or at once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from sesstore.jobs.engines.crew import Answer
-from sesstore.jobs.engines.embedworker import Done
+from sesstore.jobs.cluster.embed_worker import Outcome
+from sesstore.jobs.cluster.worker_pool import Reply
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint
 from sesstore.residues import Embedding
@@ -45,9 +45,9 @@ class AnswerAtOnce:
     def prepare(self) -> None:
         """Do nothing."""
 
-    def work(self, number: int, sequences: Sequence[str]) -> Done:
+    def work(self, number: int, sequences: Sequence[str]) -> Outcome:
         """Say it is done."""
-        return Done(True, [number])
+        return Outcome(True, [number])
 
     def commit(self) -> list[int]:
         """Nothing is in hand."""
@@ -64,7 +64,7 @@ class AnswerAtOnce:
         return 0
 
 
-class SimulatedCrew:
+class SimulatedPool:
     """Workers of this process.
 
     Parameters
@@ -74,7 +74,7 @@ class SimulatedCrew:
     threads : int
         How many run at once; with 0 each call is answered when it is made.
     eager : bool
-        Let a worker commit after each portion.
+        Let a worker commit after each work item.
     """
 
     def __init__(self, workers: list[Any], threads: int, *, eager: bool = False) -> None:
@@ -102,7 +102,7 @@ class SimulatedCrew:
         """Workers that do nothing."""
         return sorted(self.ready - {worker for worker, _ in self._calls.values()})
 
-    def is_asked(self, worker: int, method: str) -> bool:
+    def awaits(self, worker: int, method: str) -> bool:
         """Whether an answer to a call is waited for."""
         return (worker, method) in self._calls.values()
 
@@ -123,15 +123,15 @@ class SimulatedCrew:
         with self._turns[worker]:
             return call(*arguments)
 
-    def _committed(self, worker: int, method: str, *arguments: object) -> Done:
+    def _committed(self, worker: int, method: str, *arguments: object) -> Outcome:
         with self._turns[worker]:
-            done: Done = getattr(self._workers[worker], method)(*arguments)
-            return Done(done.complete, self._workers[worker].commit(), done.failures)
+            done: Outcome = getattr(self._workers[worker], method)(*arguments)
+            return Outcome(done.complete, self._workers[worker].commit(), done.failures)
 
-    def answers(self, seconds: float) -> list[Answer]:
+    def replies(self, seconds: float) -> list[Reply]:
         """Wait for answers."""
         done, _ = wait(self._calls, seconds, FIRST_COMPLETED)
-        return [Answer(*self._calls.pop(one), one.result()) for one in done]
+        return [Reply(*self._calls.pop(one), one.result()) for one in done]
 
     def dismiss(self, *, unready: bool = False) -> None:
         """End the threads, after the last call."""

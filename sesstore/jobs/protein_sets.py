@@ -63,33 +63,35 @@ def named_set(name: str) -> ProteinSet:
     """Return the figures of a named set; raises `UnknownNameError`."""
     if name not in planning_table()["sets"]:
         raise UnknownNameError("set of proteins", name, named_sets(), "Or name a file or a task.")
-    one = planning_table()["sets"][name]
-    proteins, residues = one["proteins"], one["residues"]
+    entry = planning_table()["sets"][name]
+    proteins, residues = entry["proteins"], entry["residues"]
     short, longer = divmod(residues, proteins)
     return ProteinSet(
-        one["title"],
+        entry["title"],
         proteins,
         residues,
         np.array([short, short + 1]),
         np.array([proteins - longer, longer]),
-        f"{one['source']}; {one['date']}",
+        f"{entry['source']}; {entry['date']}",
         exact=False,
     )
 
 
 def counted_set(title: str, lengths: Iterable[int]) -> ProteinSet:
     """Return the figures of proteins whose lengths are known."""
-    every = np.fromiter(lengths, np.int64)
-    found, counts = np.unique(every, return_counts=True)
-    return ProteinSet(title, len(every), int(every.sum()), found, counts, "counted", exact=True)
+    residues = np.fromiter(lengths, np.int64)
+    distinct, counts = np.unique(residues, return_counts=True)
+    return ProteinSet(
+        title, len(residues), int(residues.sum()), distinct, counts, "counted", exact=True
+    )
 
 
-def chosen_set(what: str, store: Store | None) -> ProteinSet:
+def protein_set(name: str, store: Store | None) -> ProteinSet:
     """Return the figures of a named set, a file, or a task of a store.
 
     Parameters
     ----------
-    what : str
+    name : str
         A file or a task goes before a named set of the same name.
     store : Store, optional
         Whose tasks may be named.
@@ -101,17 +103,17 @@ def chosen_set(what: str, store: Store | None) -> ProteinSet:
     InputError
         A record of the file is wrong.
     """
-    is_task = store is not None and what in store.tasks()
-    is_path = Path(what).exists() or "/" in what or bool(Path(what).suffix)
+    is_task = store is not None and name in store.tasks()
+    is_path = Path(name).exists() or "/" in name or bool(Path(name).suffix)
     if not is_task and not is_path:
-        return named_set(what)
-    return counted_set(what, _lengths(what, store))
+        return named_set(name)
+    return counted_set(name, _lengths(name, store))
 
 
-def _lengths(what: str, store: Store | None) -> Iterator[int]:
+def _lengths(name: str, store: Store | None) -> Iterator[int]:
     """Length of each different sequence."""
-    seen: set[bytes] = set()
-    for protein in proteins_of(store, what):
-        if protein.digest not in seen:
-            seen.add(protein.digest)
+    digests: set[bytes] = set()
+    for protein in proteins_of(store, name):
+        if protein.digest not in digests:
+            digests.add(protein.digest)
             yield len(protein)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from sesstore.errors import MissingExtraError
-from sesstore.jobs.engines.cluster import Cluster, connected
+from sesstore.jobs.cluster.connection import Cluster, connected
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed")
     code = (
-        "from sesstore.jobs.engines.cluster import Cluster, connected\n"
+        "from sesstore.jobs.cluster.connection import Cluster, connected\n"
         "try: connected(Cluster('127.0.0.1:1')).__enter__()\n"
         "except RuntimeError as problem: print(type(problem).__name__, problem)"
     )  # by itself: Ray, once imported for a cluster elsewhere, would start no private one

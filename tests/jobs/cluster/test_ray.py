@@ -23,11 +23,11 @@ import pytest
 
 from sesstore.encoders import registry
 from sesstore.errors import FingerprintMismatchError, InputError, StoppedError
+from sesstore.jobs.cluster.connection import Cluster
+from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
+from sesstore.jobs.cluster.ray_map import ordered_on_ray
+from sesstore.jobs.cluster.ray_sweep import sweep_on_ray
 from sesstore.jobs.embed import embed
-from sesstore.jobs.engines.cluster import Cluster
-from sesstore.jobs.engines.rayembed import embed_on_ray, encoder_for_workers
-from sesstore.jobs.engines.rayorder import ordered_on_ray
-from sesstore.jobs.engines.raysweep import sweep_on_ray
 from sesstore.jobs.inputs import Inputs
 from sesstore.jobs.sweep import sweep
 from sesstore.jobs.tokenize import tokenize
@@ -110,7 +110,7 @@ def test_two_workers_equal_one_plain_run(ray, store: Store, encoder, many, tmp_p
     assert report.fingerprint == once.fingerprint
     check_equal(store, plain, 300)
     segments = store.embeddings().segments
-    assert len(segments) == 2  # each worker wrote its own, over all its portions
+    assert len(segments) == 2  # each worker wrote its own, over all its work items
     assert sum(len(segment.digests) for segment in segments) == 300
     for segment in segments:  # `plan` counts their throughput by what they ran on
         assert segment.attributes["circumstances"]["device"].startswith("cpu, ")
@@ -148,8 +148,8 @@ def test_workers_that_die_are_replaced(ray, store: Store, encoder, many, tmp_pat
 DRIVER = """
     import sys, time
     from sesstore.encoders import registry
-    from sesstore.jobs.engines.cluster import Cluster
-    from sesstore.jobs.engines.rayembed import embed_on_ray
+    from sesstore.jobs.cluster.connection import Cluster
+    from sesstore.jobs.cluster.ray_embed import embed_on_ray
     from sesstore.store import Store
 
     class Progress:
@@ -199,7 +199,7 @@ def test_a_driver_that_is_killed_loses_nothing_committed(
 
 
 class Interrupting:
-    """Progress that sends this process a signal after the first portions."""
+    """Progress that sends this process a signal after the first work items."""
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[Interrupting]:

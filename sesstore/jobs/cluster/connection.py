@@ -39,7 +39,7 @@ _ALONE = {
     "RAY_AUTH_MODE": "token",
 }
 _OBJECT_STORE_BYTES = 100 << 20
-"""Ray's least is 75 MiB. Portions and their results fit into calls; embeddings never travel."""
+"""Ray's least is 75 MiB. Work items and their results fit into calls; embeddings never travel."""
 
 _CONNECT_SECONDS = 10.0
 
@@ -68,7 +68,7 @@ class Cluster:
     threads: int = 1
 
 
-def imported(*, alone: bool) -> Any:
+def import_ray(*, alone: bool) -> Any:
     """Return the package ray.
 
     Parameters
@@ -109,13 +109,13 @@ def connected(cluster: Cluster) -> Iterator[Any]:
         There is no cluster at the address, or none could be started.
     """
     address = cluster.address or os.environ.get("RAY_ADDRESS")
-    ray = imported(alone=not address)
+    ray = import_ray(alone=not address)
     if ray.is_initialized():
         yield ray
         return
     folder = None if address else _folder()
     try:
-        with _handlers_kept():
+        with _preserved_signal_handlers():
             if folder is None:
                 _connect(ray, str(address))
             else:
@@ -131,8 +131,8 @@ def slots(ray: Any, cluster: Cluster, *, gpus: bool) -> int:
     """How many workers there should be now."""
     if cluster.workers is not None:
         return cluster.workers
-    there = ray.cluster_resources()
-    return int(there.get("GPU", 0) if gpus else there.get("CPU", 0) // cluster.threads)
+    resources = ray.cluster_resources()
+    return int(resources.get("GPU", 0) if gpus else resources.get("CPU", 0) // cluster.threads)
 
 
 def has_gpus(ray: Any) -> bool:
@@ -196,14 +196,14 @@ def _folder() -> str:
 
 
 @contextmanager
-def _handlers_kept() -> Iterator[None]:
+def _preserved_signal_handlers() -> Iterator[None]:
     """Undo what Ray does to signal handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from .cluster import Cluster, slots
+from .connection import Cluster, slots
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ def ordered_on_ray(
     Parameters
     ----------
     ray : module
-        Connected, see `cluster.connected`.
+        Connected, see `connection.connected`.
     cluster : Cluster
         Its workers run at once; the cluster may grow and shrink meanwhile.
     work : callable
@@ -51,22 +51,22 @@ def ordered_on_ray(
     SesstoreError
         Whatever `work` raised.
     """
-    task = ray.remote(num_cpus=cluster.threads)(_each)
-    waiting = iter(items)
+    task = ray.remote(num_cpus=cluster.threads)(_run_batch)
+    iterator = iter(items)
     under_way: deque[tuple[list[Item], Any]] = deque()
     try:
         while True:
             room = _AHEAD * max(slots(ray, cluster, gpus=False), 1) - len(under_way)
             for _ in range(room):
-                if not (batch := list(islice(waiting, _BATCH))):
+                if not (batch := list(islice(iterator, _BATCH))):
                     break
                 under_way.append((batch, task.options(max_retries=_RETRIES).remote(work, batch)))
             if not under_way:
                 return
             batch, reference = under_way.popleft()
-            found = _result(ray, reference)
-            if found is not None:
-                yield from found
+            results = _result(ray, reference)
+            if results is not None:
+                yield from results
                 continue
             for item in batch:
                 alone = _result(ray, task.options(max_retries=0).remote(work, [item]))
@@ -76,7 +76,7 @@ def ordered_on_ray(
             ray.cancel(reference)
 
 
-def _each(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
+def _run_batch(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     return [work(item) for item in items]
 
 
