@@ -26,7 +26,7 @@ Codes = NDArray[np.unsignedinteger[Any]]
 """Codes of an alphabet: uint8, or uint16 where it has so many."""
 
 _UNKNOWN = 255
-_MOST = 65535
+_CODE_LIMIT = 65535
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _RESERVED = ("plddt", "meta", "provenance", "state", "none", "both")
 ASSIGNED = ("foldseek", "dssp")
@@ -144,7 +144,8 @@ class Alphabet:
             place = int(wrong[0])
             raise InputError(
                 f"letter '{text[place]}' at position {place + 1} is not in alphabet {self.name} "
-                f"({self.letters}, {MASK_LETTER} for masked)"
+                f"({self.letters}, {MASK_LETTER} for masked). Write {MASK_LETTER} where the state "
+                f"is not known"
             )
         return codes
 
@@ -182,8 +183,8 @@ class Alphabet:
         """
         values = np.asarray(numbers)
         if self.ends is not None and values.shape[-1] > 1:
-            ended = (values[..., [0, -1]] == self.ends).all()
-            values = values[..., 1:-1] if ended else values
+            has_ends = (values[..., [0, -1]] == self.ends).all()
+            values = values[..., 1:-1] if has_ends else values
         if not self.letters:
             for alias, number in self.aliases.items():
                 code = self.mask if number == MASK_LETTER else int(number)
@@ -201,10 +202,11 @@ class Alphabet:
         values = np.asarray(codes)
         wrong = np.argwhere((values < 0) | (values > self.mask))
         if len(wrong):
-            found, place = values[tuple(wrong[0])], int(wrong[0][-1]) + 1
+            code, place = values[tuple(wrong[0])], int(wrong[0][-1]) + 1
             raise InputError(
-                f"code {int(found)} at position {place} is not in the {self.name} alphabet "
-                f"(0 to {self.mask - 1}, {self.mask} for masked)"
+                f"code {int(code)} at position {place} is not in the {self.name} alphabet "
+                f"(0 to {self.mask - 1}, {self.mask} for masked). Write {self.mask} where the "
+                f"state is not known"
             )
         typed: Codes = values.astype(self.dtype, copy=False)
         return typed
@@ -212,18 +214,20 @@ class Alphabet:
     def reduced(self, codes: Codes) -> Codes:
         """Codes of this alphabet from those of the one it follows from, of any shape."""
         if self.of is None:
-            raise InputError(f"alphabet '{self.name}' does not follow from another")
-        other = alphabet(self.of.alphabet)
-        table = np.full(other.size, self.mask, self.dtype)
+            raise InputError(
+                f"alphabet '{self.name}' does not follow from another. Store its own tokens"
+            )
+        parent = alphabet(self.of.alphabet)
+        table = np.full(parent.size, self.mask, self.dtype)
         for letter, group in self.of.groups.items():
-            table[other.encode(group)] = self.letters.index(letter)
+            table[parent.encode(group)] = self.letters.index(letter)
         reduced: Codes = table[codes]
         return reduced
 
-    def same_codes(self, other: Alphabet) -> bool:
+    def same_codes(self, peer: Alphabet) -> bool:
         """Whether tokens of both mean the same; what other tools write may differ."""
-        mine, theirs = self.to_json(), other.to_json()
-        return all(mine[key] == theirs[key] for key in ("name", "letters", "codes", "of"))
+        own_json, peer_json = self.to_json(), peer.to_json()
+        return all(own_json[key] == peer_json[key] for key in ("name", "letters", "codes", "of"))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, the inverse of `from_json`."""
@@ -247,11 +251,11 @@ class Alphabet:
             They make none.
         """
         try:
-            known = dict(value)
-            of, ends = known.pop("of", None), known.pop("ends", None)
+            settings = dict(value)
+            of, ends = settings.pop("of", None), settings.pop("ends", None)
             if of is not None:
                 of = Reduction(**of)
-            return cls(**known, of=of, ends=None if ends is None else tuple(ends))
+            return cls(**settings, of=of, ends=None if ends is None else tuple(ends))
         except (TypeError, ValueError, AttributeError) as problem:
             if isinstance(problem, InputError):
                 raise
@@ -262,56 +266,64 @@ class Alphabet:
 
     def _check_letters(self) -> None:
         if not self.letters:
-            raise InputError(f"alphabet {self.name} has numbers from 0 to {self.mask}, no letters")
+            raise InputError(
+                f"alphabet {self.name} has numbers from 0 to {self.mask}, no letters. Give the "
+                f"numbers to `from_numbers`"
+            )
 
 
-def _problems(one: Alphabet) -> Iterable[str]:
+def _problems(candidate: Alphabet) -> Iterable[str]:
     """What is wrong with the parts of an alphabet."""
-    texts = (one.name, one.letters, *one.aliases, *one.aliases.values())
-    if not all(isinstance(text, str) for text in texts) or type(one.codes) is not int:
+    texts = (candidate.name, candidate.letters, *candidate.aliases, *candidate.aliases.values())
+    if not all(isinstance(text, str) for text in texts) or type(candidate.codes) is not int:
         yield "name, letters and aliases are text, codes is a number"
-    elif not _NAME.fullmatch(one.name) or one.name.lower() in _RESERVED:
+    elif not _NAME.fullmatch(candidate.name) or candidate.name.lower() in _RESERVED:
         yield f"its name has letters, digits, _ and - (32 at most), and is none of {_RESERVED}"
-    elif bool(one.letters) == bool(one.codes):
+    elif bool(candidate.letters) == bool(candidate.codes):
         yield "it needs letters, or else a number of codes"
-    elif one.codes and not 1 <= one.codes < _MOST:
-        yield f"1 to {_MOST - 1:,} codes are possible"
-    elif len(set(one.letters)) != len(one.letters) or MASK_LETTER in one.letters:
+    elif candidate.codes and not 1 <= candidate.codes < _CODE_LIMIT:
+        yield f"1 to {_CODE_LIMIT - 1:,} codes are possible"
+    elif len(set(candidate.letters)) != len(candidate.letters) or MASK_LETTER in candidate.letters:
         yield f"letters must differ, and '{MASK_LETTER}' is the mask"
-    elif not all(map(_PRINTABLE.fullmatch, one.letters)):
+    elif not all(map(_PRINTABLE.fullmatch, candidate.letters)):
         yield "letters are printable ASCII"
     else:
-        yield from _problems_beside(one)
+        yield from _problems_beside(candidate)
 
 
-def _problems_beside(one: Alphabet) -> Iterable[str]:
+def _problems_beside(candidate: Alphabet) -> Iterable[str]:
     """What is wrong with aliases, ends and what it follows from."""
-    for alias, meant in one.aliases.items():
-        if one.letters:
-            fits = len(alias) == 1 and ord(alias) < 256 and alias not in one.letters + MASK_LETTER
-            fits &= len(meant) == 1 and meant in one.letters + MASK_LETTER
+    for alias, meant in candidate.aliases.items():
+        if candidate.letters:
+            fits = (
+                len(alias) == 1
+                and ord(alias) < 256
+                and alias not in candidate.letters + MASK_LETTER
+            )
+            fits &= len(meant) == 1 and meant in candidate.letters + MASK_LETTER
         else:
             fits = all(_NUMBER.fullmatch(text) for text in (alias, meant.replace("#", "0")))
-            fits = fits and (meant == MASK_LETTER or int(meant) <= one.mask)
+            fits = fits and (meant == MASK_LETTER or int(meant) <= candidate.mask)
         if not fits:
             yield f"'{alias}' cannot stand for '{meant}'"
-    if one.ends is not None and (
-        len(one.ends) != 2 or not all(type(end) is int and end > one.mask for end in one.ends)
+    if candidate.ends is not None and (
+        len(candidate.ends) != 2
+        or not all(type(end) is int and end > candidate.mask for end in candidate.ends)
     ):
-        yield f"ends are two numbers beyond the mask, {one.mask}"
-    if one.of is not None:
-        yield from _problems_of_reduction(one, one.of)
+        yield f"ends are two numbers beyond the mask, {candidate.mask}"
+    if candidate.of is not None:
+        yield from _problems_of_reduction(candidate, candidate.of)
 
 
-def _problems_of_reduction(one: Alphabet, of: Reduction) -> Iterable[str]:
+def _problems_of_reduction(candidate: Alphabet, of: Reduction) -> Iterable[str]:
     if of.alphabet not in ASSIGNED:
         yield f"it can follow from {' or '.join(ASSIGNED)} only"
         return
-    other = ALPHABETS[of.alphabet]
-    named = "".join(of.groups.values())
-    if len(set(named)) != len(named) or not set(named) <= set(other.letters):
-        yield f"its groups name other letters than those of {other.name}, or one twice"
-    if not one.letters or set(of.groups) != set(one.letters):
+    parent = ALPHABETS[of.alphabet]
+    letters = "".join(of.groups.values())
+    if len(set(letters)) != len(letters) or not set(letters) <= set(parent.letters):
+        yield f"its groups name other letters than those of {parent.name}, or one twice"
+    if not candidate.letters or set(of.groups) != set(candidate.letters):
         yield "there must be one group for each of its letters"
 
 
@@ -324,7 +336,7 @@ FOLDSEEK = Alphabet("foldseek", "ACDEFGHIKLMNPQRSTVWY", {"X": MASK_LETTER})
 DSSP = Alphabet("dssp", "HBEGITSL", {"P": "L", " ": "L", "-": "L", "C": "L", "X": MASK_LETTER})
 """The 8 states of DSSP (Kabsch & Sander 1983); DSSP 4's P (kappa helix) and blanks become L."""
 
-ALPHABETS |= {one.name: one for one in (FOLDSEEK, DSSP)}
+ALPHABETS |= {built_in.name: built_in for built_in in (FOLDSEEK, DSSP)}
 
 SS3 = Alphabet(
     "ss3",
@@ -339,7 +351,7 @@ ESM3 = Alphabet("esm3", codes=4096, ends=(4098, 4097))
 """Structure tokens of ESM-3 (Hayes et al. 2025, doi:10.1126/science.ads0018): 4,096 codes. Its own
 number of a masked residue is ours, too; BOS and EOS stand around a protein."""
 
-ALPHABETS |= {one.name: one for one in (SS3, ESM3)}
+ALPHABETS |= {built_in.name: built_in for built_in in (SS3, ESM3)}
 BUILT_IN = tuple(ALPHABETS)
 """Names of those that need not be declared, in the order adapters attend to them."""
 
@@ -363,13 +375,13 @@ def alphabet(name: str) -> Alphabet:
         ) from None
 
 
-def declare(one: Alphabet, where: str) -> None:
+def declare(definition: Alphabet, source: str) -> None:
     """Make an alphabet known to this process under its name.
 
     Parameters
     ----------
-    one : Alphabet
-    where : str
+    definition : Alphabet
+    source : str
         What declares it, for the error.
 
     Raises
@@ -377,22 +389,24 @@ def declare(one: Alphabet, where: str) -> None:
     InputError
         Another one is known under that name: its tokens would be read as something else.
     """
-    known = ALPHABETS.get(one.name)
-    if known is not None and not known.same_codes(one):
+    current = ALPHABETS.get(definition.name)
+    if current is not None and not current.same_codes(definition):
         raise InputError(
-            f"{where} declares an alphabet '{one.name}' with other states than the one known by "
-            f"that name ({_states(one)}; known: {_states(known)}). Give it another name"
+            f"{source} declares an alphabet '{definition.name}' with other states than the one "
+            f"known by that name ({_states(definition)}; known: {_states(current)}). Give it "
+            f"another name"
         )
-    if one.name not in BUILT_IN:
-        ALPHABETS[one.name] = one
+    if definition.name not in BUILT_IN:
+        ALPHABETS[definition.name] = definition
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Names in the order adapters attend to them: the built-in ones first, then by name."""
-    wanted = set(names)
-    return tuple(n for n in BUILT_IN if n in wanted) + tuple(sorted(wanted - set(BUILT_IN)))
+    distinct_names = set(names)
+    built_in = tuple(name for name in BUILT_IN if name in distinct_names)
+    return built_in + tuple(sorted(distinct_names - set(BUILT_IN)))
 
 
-def _states(one: Alphabet) -> str:
-    of = f" from {one.of.alphabet}" if one.of else ""
-    return (one.letters or f"{one.codes:,} codes") + of
+def _states(definition: Alphabet) -> str:
+    of = f" from {definition.of.alphabet}" if definition.of else ""
+    return (definition.letters or f"{definition.codes:,} codes") + of

@@ -83,12 +83,12 @@ class RecordError(InputError):
         line: int | None = None,
         record: str | None = None,
     ) -> None:
-        where = str(path)
+        place = str(path)
         if line is not None:
-            where += f", line {line}"
+            place += f", line {line}"
         if record:
-            where += f" ({record})"
-        super().__init__(f"{where}: {problem}")
+            place += f" ({record})"
+        super().__init__(f"{place}: {problem}")
         self.problem = problem
         self.path = str(path)
         self.line = line
@@ -120,14 +120,14 @@ class UnwritableError(InputError, PermissionError):
         )
 
 
-def _ratio(name: str, known: str) -> float:
-    return difflib.SequenceMatcher(None, known, name).ratio()
+def _ratio(name: str, candidate: str) -> float:
+    return difflib.SequenceMatcher(None, candidate, name).ratio()
 
 
-def _alike(one: str, other: str) -> int:
+def _alike(name: str, candidate: str) -> int:
     """Letters they begin alike with."""
-    pairs = zip(one, other, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    pairs = zip(name, candidate, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(name), len(candidate)))
 
 
 class UnknownNameError(InputError, LookupError):
@@ -139,23 +139,23 @@ class UnknownNameError(InputError, LookupError):
         What was looked up, such as ``"encoder"``.
     name : str
         The name that is not known.
-    known : iterable of str
+    names : iterable of str
         All names that are.
     hint : str, optional
         One more sentence, such as the command that lists them.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
-        self.known = sorted(known)
-        near = difflib.get_close_matches(name, self.known, n=len(self.known) or 1, cutoff=0.5)
+    def __init__(self, kind: str, name: str, names: Iterable[str], hint: str = "") -> None:
+        self.names = sorted(names)
+        near = difflib.get_close_matches(name, self.names, n=len(self.names) or 1, cutoff=0.5)
         # Of equally near ones, one that begins alike: for esm2_t34 esm2_t36, not esm2_t48.
-        near.sort(key=lambda one: (-_ratio(name, one), -_alike(name, one)))
-        said = f"no {kind} is called '{name}'."
+        near.sort(key=lambda candidate: (-_ratio(name, candidate), -_alike(name, candidate)))
+        message = f"no {kind} is called '{name}'."
         if near:
-            said += f" Did you mean '{near[0]}'?"
-        elif self.known:
-            said += f" Known: {', '.join(self.known)}."
-        super().__init__(f"{said} {hint}".strip())
+            message += f" Did you mean '{near[0]}'?"
+        elif self.names:
+            message += f" Known: {', '.join(self.names)}."
+        super().__init__(f"{message} {hint}".strip())
         self.name = name
 
 
@@ -196,15 +196,15 @@ class MissingExtraError(SesstoreError, ImportError):
 
     Parameters
     ----------
-    what : str
+    feature : str
         What needs it, such as ``"encoder 'near'"``.
     extra : str
         The extra of sesstore that brings it.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs an optional part of sesstore. Install it with: "
+            f"{feature} needs an optional part of sesstore. Install it with: "
             f"pip install 'sesstore[{extra}]'"
         )
         self.extra = extra

@@ -56,24 +56,24 @@ def group_free(
         lines = groups.read_text("utf-8").splitlines()
     except OSError:  # no Linux
         return []
-    found: list[int] = []
+    free: list[int] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            found += _left(mounts, path, _V2)
+            free += _unused_in(mounts, path, _V2)
         elif "memory" in controllers.split(","):
-            found += _left(mounts / "memory", path, _V1)
-    return found
+            free += _unused_in(mounts / "memory", path, _V1)
+    return free
 
 
-def _left(mount: Path, path: str, names: tuple[str, str, tuple[str, ...]]) -> Iterator[int]:
+def _unused_in(mount: Path, path: str, names: tuple[str, str, tuple[str, ...]]) -> Iterator[int]:
     """What a group and those around it leave; their limits hold, too."""
     limit_file, use_file, cached = names
     group = Path(path.strip("/"))
     for place in (group, *group.parents):
         with suppress(OSError, ValueError):  # "max": no limit here
             limit = int((mount / place / limit_file).read_text("utf-8"))
-            used = int((mount / place / use_file).read_text("utf-8"))
+            usage = int((mount / place / use_file).read_text("utf-8"))
             stat = (mount / place / "memory.stat").read_text("utf-8")
             parts = dict(line.split(" ", 1) for line in stat.splitlines())
-            yield limit - used + sum(int(parts.get(name, 0)) for name in cached)
+            yield limit - usage + sum(int(parts.get(name, 0)) for name in cached)

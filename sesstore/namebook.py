@@ -17,7 +17,7 @@ from .identifiers import Identifier, folded, identify
 from .proteins import DIGEST_BYTES, Protein
 
 _NO_NAME = "no known protein has this name"
-_SHOWN = 3
+_QUOTE_LIMIT = 3
 """Names quoted in a reason."""
 
 
@@ -102,8 +102,8 @@ class NameIndex:
             last = np.searchsorted(self._hashes, hash(key), "right")
             rows, qualifiers = self._rows[first:last], self._qualifiers[first:last]
             if qualifier:
-                wanted = hash(qualifier)
-                exact = rows[qualifiers == wanted]
+                qualifier_hash = hash(qualifier)
+                exact = rows[qualifiers == qualifier_hash]
                 rows = exact if len(exact) else rows[qualifiers == 0]
             if len(rows):
                 return list(dict.fromkeys(self._digests[row].tobytes() for row in rows))
@@ -139,8 +139,10 @@ def _steps(
 
 
 def _quoted(digests: Sequence[bytes], name_of: Callable[[bytes], str]) -> str:
-    rest = len(digests) - _SHOWN
-    return ", ".join(map(name_of, digests[:_SHOWN])) + (f" and {rest:,} more" if rest > 0 else "")
+    excess = len(digests) - _QUOTE_LIMIT
+    return ", ".join(map(name_of, digests[:_QUOTE_LIMIT])) + (
+        f" and {excess:,} more" if excess > 0 else ""
+    )
 
 
 class KnownProteins:
@@ -153,9 +155,9 @@ class KnownProteins:
 
     def __init__(self, proteins: Iterable[Protein]) -> None:
         self.proteins: dict[bytes, Protein] = {}
-        self.index = NameIndex(self._named(proteins))
+        self.index = NameIndex(self._register(proteins))
 
-    def _named(self, proteins: Iterable[Protein]) -> Iterator[tuple[str, bytes]]:
+    def _register(self, proteins: Iterable[Protein]) -> Iterator[tuple[str, bytes]]:
         for protein in proteins:
             self.proteins.setdefault(protein.digest, protein)
             yield protein.id, protein.digest

@@ -55,16 +55,16 @@ def normalise(sequence: str) -> str:
     InputError
         The sequence is empty, or SaProt's string of amino acids and 3Di states.
     """
-    given = "".join(sequence.split()).removesuffix("*")
-    if not given:
+    compact = "".join(sequence.split()).removesuffix("*")
+    if not compact:
         raise InputError("the sequence is empty. Remove the record or give its sequence")
     # Capitals of letters beyond ASCII may lie within it, such as those of the Turkish dotless i.
-    letters = given.upper() if given.isascii() else "".join(map(_ascii_upper, given))
-    if _SAPROT.fullmatch(given):
+    letters = compact.upper() if compact.isascii() else "".join(map(_ascii_upper, compact))
+    if _SAPROT.fullmatch(compact):
         raise InputError(
-            f"'{given[:8]}...' is amino acids and 3Di states by turns, as SaProt writes them. Take "
-            f"its tokens in with `sesstore tokens FILE --import saprot --source S`, and give the "
-            f"amino acids alone here"
+            f"'{compact[:8]}...' is amino acids and 3Di states by turns, as SaProt writes them. "
+            f"Take its tokens in with `sesstore tokens FILE --import saprot --source S`, and give "
+            f"the amino acids alone here"
         )
     if not _ALLOWED.issuperset(letters):
         place, letter = next((i, c) for i, c in enumerate(letters) if c not in _ALLOWED)
@@ -88,9 +88,9 @@ class LetterError(InputError):
     """
 
     def __init__(self, letter: str, place: int) -> None:
-        shown = letter if letter.isprintable() else f"U+{ord(letter):04X}"
+        label = letter if letter.isprintable() else f"U+{ord(letter):04X}"
         super().__init__(
-            f"letter '{shown}' at position {place + 1} is no amino acid "
+            f"letter '{label}' at position {place + 1} is no amino acid "
             f"(allowed: the 20 and X U Z O B J). {_ADVICE.get(letter, _UNKNOWN)}"
         )
         self.letter, self.place = letter, place

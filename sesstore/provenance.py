@@ -20,6 +20,8 @@ from typing import Any
 
 from .errors import FingerprintMismatchError, StoreFormatError
 
+_UNREADABLE = "Install the sesstore that wrote it, or look for damage with `sesstore verify`"
+
 
 def canonical_json(value: Any) -> str:
     """JSON text that is equal for equal values."""
@@ -31,9 +33,9 @@ def canonical_json(value: Any) -> str:
 def without_nan(value: Any) -> Any:
     """Return plain values with None for what is not a number, which JSON does not have."""
     if isinstance(value, Mapping):
-        return {key: without_nan(one) for key, one in value.items()}
+        return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [without_nan(one) for one in value]
+        return [without_nan(entry) for entry in value]
     return None if isinstance(value, float) and value != value else value
 
 
@@ -97,26 +99,28 @@ class Fingerprint:
         """
         try:
             settings = {f.name: value[f.name] for f in fields(cls) if f.name in value}
-            made = cls(**settings)
+            fingerprint = cls(**settings)
         except (KeyError, TypeError) as problem:
-            raise StoreFormatError(f"not an encoder fingerprint: {problem}") from None
-        if not isinstance(made.encoder, str) or not isinstance(made.layer, int):
-            raise StoreFormatError("not an encoder fingerprint: wrong types")
-        return made
+            raise StoreFormatError(
+                f"not an encoder fingerprint: {problem}. {_UNREADABLE}"
+            ) from None
+        if not isinstance(fingerprint.encoder, str) or not isinstance(fingerprint.layer, int):
+            raise StoreFormatError(f"not an encoder fingerprint: wrong types. {_UNREADABLE}")
+        return fingerprint
 
-    def check_same(self, other: Fingerprint) -> None:
-        """Raise unless `other` is this very encoder.
+    def check_same(self, peer: Fingerprint) -> None:
+        """Raise unless `peer` is this very encoder.
 
         Raises
         ------
         FingerprintMismatchError
             Names each setting that differs.
         """
-        mine, theirs = asdict(self), asdict(other)
+        own_settings, peer_settings = asdict(self), asdict(peer)
         differing = [
-            f"{key} ({mine[key]!r} against {theirs[key]!r})"
-            for key in mine
-            if mine[key] != theirs[key]
+            f"{key} ({own_settings[key]!r} against {peer_settings[key]!r})"
+            for key in own_settings
+            if own_settings[key] != peer_settings[key]
         ]
         if differing:
             raise FingerprintMismatchError(
@@ -163,22 +167,22 @@ class Provenance:
             A key is missing or of the wrong type.
         """
         try:
-            known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
-            known["fingerprint"] = Fingerprint.from_json(value["fingerprint"])
-            return cls(**known)
+            settings = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            settings["fingerprint"] = Fingerprint.from_json(value["fingerprint"])
+            return cls(**settings)
         except (KeyError, TypeError) as problem:
-            raise StoreFormatError(f"not a provenance record: {problem}") from None
+            raise StoreFormatError(f"not a provenance record: {problem}. {_UNREADABLE}") from None
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of sesstore, Python and the named packages (those that are installed)."""
-    found = {"python": platform.python_version()}
+    by_package = {"python": platform.python_version()}
     for name in ("sesstore", *packages):
         try:
-            found[name] = metadata.version(name)
+            by_package[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return by_package
 
 
 def command(*further: str) -> str:
@@ -190,8 +194,8 @@ def resuming(folder: Path) -> str:
     """Say how to go on with what was interrupted in a folder: by the whole command, or in words."""
     if sys.argv[0].rsplit("/", 1)[-1] != "sesstore":
         return "Go on with it by resume=True and the same settings"
-    named = any(word == "--out" or word.startswith("--out=") for word in sys.argv)
-    further = [] if named else ["--out", str(folder)]
+    has_out = any(word == "--out" or word.startswith("--out=") for word in sys.argv)
+    further = [] if has_out else ["--out", str(folder)]
     if "--resume" not in sys.argv:
         further.append("--resume")
     return f"Go on with it: `{command(*further)}`"

@@ -46,11 +46,15 @@ class Embedding:
     def __post_init__(self) -> None:
         _check_digest(self.digest)
         if self.values.ndim != 2 or 0 in self.values.shape:
-            raise InputError(f"an embedding is [L, d], got shape {self.values.shape}")
+            raise InputError(
+                f"an embedding is [L, d], got shape {self.values.shape}. Give one row a residue"
+            )
         if (self.scales is not None) != (self.values.dtype == np.int8):
-            raise InputError("scales belong to int8 values and only to them")
+            raise InputError(
+                "scales belong to int8 values and only to them. Make int8 values with `to_storage`"
+            )
         if self.scales is not None and self.scales.shape != self.values.shape[:1]:
-            raise InputError("int8 values need one scale a residue")
+            raise InputError("int8 values need one scale a residue. Make them with `to_storage`")
 
     def __len__(self) -> int:
         return int(self.values.shape[0])
@@ -89,7 +93,10 @@ class StructureTokens:
         if self.plddt is not None:
             lengths.add(len(self.plddt))
         if len(lengths) != 1 or 0 in lengths:
-            raise InputError(f"tokens of one protein must have one length, got {sorted(lengths)}")
+            raise InputError(
+                f"tokens of one protein must have one length, got {sorted(lengths)}. Tokenise the "
+                f"structure again, all of it"
+            )
 
     def in_alphabet(self, name: str) -> Codes | None:
         """Codes [M, L] in an alphabet: as stored, else as they follow from others that are.
@@ -135,7 +142,9 @@ def to_storage(embedding: Embedding, dtype: str, *, cast: Cast = as_type) -> Emb
         The type is none of these, or a value is not finite or beyond what it can hold.
     """
     if dtype not in STORAGE_TYPES:
-        raise InputError(f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}")
+        raise InputError(
+            f"storage type '{dtype}' is none of {', '.join(STORAGE_TYPES)}. Choose one of them"
+        )
     if dtype == "int8":
         return embedding if embedding.scales is not None else _to_int8(embedding, cast)
     stored = cast(embedding.values, dtype)
@@ -186,14 +195,17 @@ def is_finite(values: NDArray[Any]) -> bool:
     )
 
 
-def check_length(protein: Protein, rows: int, what: str) -> None:
-    """Raise `InputError` unless `what` has one row a residue of the protein."""
+def check_length(protein: Protein, rows: int, kind: str) -> None:
+    """Raise `InputError` unless `kind` has one row a residue of the protein."""
     if rows != len(protein):
         raise InputError(
-            f"{what} of '{protein.id}' has {rows} rows, its sequence {len(protein)} residues"
+            f"{kind} of '{protein.id}' has {rows} rows, its sequence {len(protein)} residues. "
+            f"Make it again from this very sequence"
         )
 
 
 def _check_digest(digest: bytes) -> None:
     if len(digest) != DIGEST_BYTES:
-        raise InputError(f"a digest is {DIGEST_BYTES} bytes, got {len(digest)}")
+        raise InputError(
+            f"a digest is {DIGEST_BYTES} bytes, got {len(digest)}. Take it from `Protein.digest`"
+        )

@@ -77,9 +77,13 @@ class Split:
     def __post_init__(self) -> None:
         count = len(self.ids)
         if self.digests.shape != (count, DIGEST_BYTES) or len(self.labels) != count:
-            raise InputError("a split needs one id, one digest and one label a row")
+            raise InputError(
+                "a split needs one id, one digest and one label a row. Give lists of one length"
+            )
         if self.groups and len(self.groups) != count:
-            raise InputError("a split needs a group for each row, or none")
+            raise InputError(
+                "a split needs a group for each row, or none. Give as many groups as rows"
+            )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -158,7 +162,8 @@ class Task:
             return self.splits[name]
         except KeyError:
             raise InputError(
-                f"task '{self.name}' has no split '{name}', only {', '.join(self.splits)}"
+                f"task '{self.name}' has no split '{name}', only {', '.join(self.splits)}. Name "
+                f"one of those"
             ) from None
 
 

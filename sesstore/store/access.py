@@ -64,23 +64,23 @@ def is_refusal(problem: BaseException | None) -> bool:
     return problem.errno not in _ABOUT_CONTENT
 
 
-def refusal(where: Path | str, problem: BaseException) -> StoreAccessError:
+def refusal(path: Path | str, problem: BaseException) -> StoreAccessError:
     """Return the error to raise for what the system refused at a path."""
     if isinstance(problem, StoreAccessError):
         return problem
     code = _code(problem)
     if code in _FULL:
-        return full(where)
+        return full(path)
     reason = os.strerror(code) if code else str(problem) or "no memory"
     advice = _ADVICE.get(code or 0, _OTHER_ADVICE)
     return StoreAccessError(
-        f"{where} could not be read or written: {reason}. That says nothing about what is stored. "
+        f"{path} could not be read or written: {reason}. That says nothing about what is stored. "
         f"{advice}, then run the same command again"
     )
 
 
 @contextmanager
-def system_errors(where: Path | str) -> Iterator[None]:
+def system_errors(path: Path | str) -> Iterator[None]:
     """Turn what the system refuses inside the block into `StoreAccessError`.
 
     Raises
@@ -95,7 +95,7 @@ def system_errors(where: Path | str) -> Iterator[None]:
     except (OSError, MemoryError, lmdb.Error) as problem:
         if isinstance(problem, StoreAccessError) or not is_refusal(problem):
             raise
-        raise refusal(where, problem) from problem
+        raise refusal(path, problem) from problem
 
 
 def is_there(path: Path) -> bool:
@@ -114,10 +114,10 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def full(where: Path | str) -> StorageFullError:
-    """Return the error to raise when nothing more fits where `where` lives."""
+def full(path: Path | str) -> StorageFullError:
+    """Return the error to raise when nothing more fits at a path."""
     return StorageFullError(
-        f"no space left for {where}. All that was committed before is safe: free some space and "
+        f"no space left for {path}. All that was committed before is safe: free some space and "
         f"run the same command again to go on"
     )
 

@@ -23,7 +23,7 @@ from .access import system_errors
 from .files import replace_file
 from .manifest import entered
 
-_MOST = 40
+_ALPHABET_LIMIT = 40
 """Alphabets of a store: each may get a table in every LMDB file of tokens."""
 
 _HASH = b"# sha256 "
@@ -49,9 +49,11 @@ def read_toml(path: Path) -> Alphabet:
     try:
         return _parsed(path.read_bytes())
     except FileNotFoundError:
-        raise MissingFileError(f"there is no file '{path}'") from None
+        raise MissingFileError(
+            f"there is no file '{path}'. Name a TOML file that declares an alphabet"
+        ) from None
     except (InputError, OSError) as problem:
-        raise InputError(f"'{path}': {problem}") from None
+        raise InputError(f"'{path}': {problem}. Change the file and declare it again") from None
 
 
 def stored_files(root: Path) -> list[Path]:
@@ -73,15 +75,15 @@ def read_stored(path: Path) -> Alphabet:
     try:
         if head != _HASH + sha256(body).hexdigest().encode():
             raise InputError("its hash is another")
-        one = _parsed(body)
-        if one.name != path.stem:
-            raise InputError(f"it declares '{one.name}'")
+        alphabet = _parsed(body)
+        if alphabet.name != path.stem:
+            raise InputError(f"it declares '{alphabet.name}'")
     except InputError as problem:
         raise CorruptStoreError(
             f"{path} is not what was written ({problem}). Run `sesstore verify`, then `sesstore "
             f"repair`, and declare it again with `sesstore alphabets`"
         ) from None
-    return one
+    return alphabet
 
 
 def stored_alphabets(root: Path) -> dict[str, Alphabet]:
@@ -99,11 +101,11 @@ def declare_stored(root: Path) -> None:
     InputError
         One is known by that name with other states.
     """
-    for one in stored_alphabets(root).values():
-        declare(one, f"store {root}")
+    for alphabet in stored_alphabets(root).values():
+        declare(alphabet, f"store {root}")
 
 
-def store_alphabet(root: Path, one: Alphabet) -> None:
+def store_alphabet(root: Path, alphabet: Alphabet) -> None:
     """Declare an alphabet in a store, and to this process.
 
     Raises
@@ -111,38 +113,43 @@ def store_alphabet(root: Path, one: Alphabet) -> None:
     InputError
         The store has one of that name with other states, or as many as it can have.
     """
-    known = stored_alphabets(root)
-    if one.name in BUILT_IN:
-        raise InputError(f"'{one.name}' is an alphabet sesstore knows. Give yours another name")
-    if one.name not in known and len(known) >= _MOST:
-        raise InputError(f"{root} declares {len(known)} alphabets, as many as it can have")
-    if one.name in known and not known[one.name].same_codes(one):
+    stored = stored_alphabets(root)
+    if alphabet.name in BUILT_IN:
         raise InputError(
-            f"{root} has an alphabet '{one.name}' with other states. Give yours another name"
+            f"'{alphabet.name}' is an alphabet sesstore knows. Give yours another name"
         )
-    declare(one, f"store {root}")
-    if known.get(one.name) != one:
-        body = to_toml(one)
+    if alphabet.name not in stored and len(stored) >= _ALPHABET_LIMIT:
+        raise InputError(
+            f"{root} declares {len(stored)} alphabets, as many as it can have. Use another store "
+            f"for tokens in this one"
+        )
+    if alphabet.name in stored and not stored[alphabet.name].same_codes(alphabet):
+        raise InputError(
+            f"{root} has an alphabet '{alphabet.name}' with other states. Give yours another name"
+        )
+    declare(alphabet, f"store {root}")
+    if stored.get(alphabet.name) != alphabet:
+        body = to_toml(alphabet)
         make_folder(root / layout.ALPHABETS)
-        place = root / layout.ALPHABETS / f"{one.name}.toml"
+        place = root / layout.ALPHABETS / f"{alphabet.name}.toml"
         with entered(place):
             replace_file(place, _HASH + sha256(body).hexdigest().encode() + b"\n" + body)
 
 
-def to_toml(one: Alphabet) -> bytes:
+def to_toml(alphabet: Alphabet) -> bytes:
     """An alphabet as TOML."""
-    return "".join(f"{line}\n" for line in _lines(one.to_json())).encode()
+    return "".join(f"{line}\n" for line in _lines(alphabet.to_json())).encode()
 
 
 def _lines(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Plain values first, then tables; JSON's text, numbers and lists are TOML's."""
     plain = {k: v for k, v in value.items() if v and not isinstance(v, Mapping)}
-    for key, one in plain.items():
-        yield f"{_key(key)} = {json.dumps(one)}"
-    for key, one in value.items():
-        if isinstance(one, Mapping) and one:
+    for key, entry in plain.items():
+        yield f"{_key(key)} = {json.dumps(entry)}"
+    for key, entry in value.items():
+        if isinstance(entry, Mapping) and entry:
             yield f"\n[{prefix}{_key(key)}]"
-            yield from _lines(one, f"{prefix}{_key(key)}.")
+            yield from _lines(entry, f"{prefix}{_key(key)}.")
 
 
 def _key(text: str) -> str:

@@ -86,12 +86,13 @@ def _table(title: str, head: str, rows: Iterator[str]) -> Iterator[str]:
 
 
 def _encoder_row(encoder: EncoderSummary) -> str:
-    made = encoder.provenance
+    provenance = encoder.provenance
+    fingerprint = provenance.fingerprint
     return (
-        f"| {plain(made.fingerprint.encoder)} | `{made.fingerprint.short}` | {made.dim} "
-        f"| {plain(made.dtype)} "
+        f"| {plain(fingerprint.encoder)} | `{fingerprint.short}` | {provenance.dim} "
+        f"| {plain(provenance.dtype)} "
         f"| {encoder.proteins:,} | {encoder.residues:,} | {_size(encoder.bytes)} "
-        f"| {plain(made.licence) or 'not stated'} |"
+        f"| {plain(provenance.licence) or 'not stated'} |"
     )
 
 
@@ -99,9 +100,9 @@ def _source_row(source: TokenSummary) -> str:
     usual = ("foldseek", "dssp", "plddt")
     counts = " | ".join(f"{source.counts.get(n, 0):,}" for n in usual)
     counted = [(plain(n), c) for n, c in source.counts.items() if n not in usual]
-    others = ", ".join(f"{name} {count:,}" for name, count in counted) or "-"
-    made = plain(source.tool) or "not stated"
-    return f"| {plain(source.source)} | {source.proteins:,} | {counts} | {others} | {made} |"
+    further = ", ".join(f"{name} {count:,}" for name, count in counted) or "-"
+    tools = plain(source.tool) or "not stated"
+    return f"| {plain(source.source)} | {source.proteins:,} | {counts} | {further} | {tools} |"
 
 
 def _task_row(task: TaskSummary) -> str:
@@ -112,10 +113,10 @@ def _task_row(task: TaskSummary) -> str:
 def _citations(summary: Summary) -> Iterator[str]:
     cited = [(e.provenance.fingerprint.encoder, e.provenance.citation) for e in summary.encoders]
     cited += [(t.name, t.citation) for t in summary.tasks]
-    cited = [(what, citation) for what, citation in cited if citation]
+    cited = [(subject, citation) for subject, citation in cited if citation]
     if cited:
         yield from ("", "## Please cite", "")
-        yield from (f"- {plain(what)}: {plain(citation)}" for what, citation in cited)
+        yield from (f"- {plain(subject)}: {plain(citation)}" for subject, citation in cited)
 
 
 def _usage(summary: Summary) -> Iterator[str]:
@@ -136,10 +137,10 @@ def _runs(summary: Summary) -> Iterator[str]:
     runs += [(f"tokens of {s.source}", r["circumstances"]) for s in summary.sources for r in s.runs]
     if runs:
         yield from ("", "## What made it", "")
-    for what, run in runs[:_MOST_RUNS]:
+    for subject, run in runs[:_MOST_RUNS]:
         versions = ", ".join(f"{k} {v}" for k, v in sorted(run.get("versions", {}).items()))
         command, date = code(str(run.get("command", ""))), plain(str(run.get("date", "no date")))
-        yield f"- {plain(what)}: {date}, {command} ({plain(versions)})"
+        yield f"- {plain(subject)}: {date}, {command} ({plain(versions)})"
     if len(runs) > _MOST_RUNS:
         yield f"- and {len(runs) - _MOST_RUNS:,} more: `sesstore info --json`"
 

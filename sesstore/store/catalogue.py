@@ -18,22 +18,22 @@ def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
     CorruptStoreError
         Metadata are not what was written.
     """
-    found = []
+    encoders = []
     for folder in layout.encoder_folders(root):
         with suppress(FileNotFoundError):
             attributes = layout.read_group(folder / layout.METADATA)
-            found.append((folder, Provenance.from_json(attributes["provenance"])))
-    return found
+            encoders.append((folder, Provenance.from_json(attributes["provenance"])))
+    return encoders
 
 
-def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Provenance]:
+def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Provenance]:
     """Return the one encoder that fits.
 
     Parameters
     ----------
     root : path
         The store.
-    which : Fingerprint or str, optional
+    query : Fingerprint or str, optional
         A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
         store has only one.
 
@@ -44,21 +44,21 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
     FingerprintMismatchError
         Several fit; says in what they differ.
     """
-    known = stored_encoders(root)
-    fitting = [pair for pair in known if _fits(pair[1].fingerprint, which)]
+    encoders = stored_encoders(root)
+    fitting = [pair for pair in encoders if _fits(pair[1].fingerprint, query)]
     exact = [
         pair
         for pair in fitting
-        if isinstance(which, str) and pair[1].fingerprint.encoder.lower() == which.lower()
+        if isinstance(query, str) and pair[1].fingerprint.encoder.lower() == query.lower()
     ]
     fitting = exact or fitting
-    if not known:
+    if not encoders:
         raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")
     if not fitting:
-        names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in known)
-        asked = which.encoder if isinstance(which, Fingerprint) else which
+        names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in encoders)
+        name = query.encoder if isinstance(query, Fingerprint) else query
         raise NotStoredError(
-            f"the store has no embeddings by {asked}, only by: {names}. Make them with "
+            f"the store has no embeddings by {name}, only by: {names}. Make them with "
             f"`sesstore embed`"
         )
     if len(fitting) > 1:
@@ -66,12 +66,12 @@ def one_encoder(root: Path, which: Fingerprint | str | None) -> tuple[Path, Prov
     return fitting[0]
 
 
-def _fits(fingerprint: Fingerprint, which: Fingerprint | str | None) -> bool:
-    if isinstance(which, str):
-        asked = which.lower()
-        known = (fingerprint.encoder.lower(), fingerprint.digest)
-        return bool(asked) and any(name.startswith(asked) for name in known)
-    return which is None or fingerprint == which
+def _fits(fingerprint: Fingerprint, query: Fingerprint | str | None) -> bool:
+    if isinstance(query, str):
+        prefix = query.lower()
+        names = (fingerprint.encoder.lower(), fingerprint.digest)
+        return bool(prefix) and any(name.startswith(prefix) for name in names)
+    return query is None or fingerprint == query
 
 
 def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:

@@ -32,7 +32,7 @@ from . import layout
 from .access import system_errors
 from .embeddings import Embeddings
 from .manifest import strike
-from .presence import leftovers
+from .presence import uncommitted
 from .scratch import hold
 from .segmentcheck import foreign_files, segment_problems
 from .segments import SegmentWriter
@@ -70,7 +70,7 @@ class CompactReport:
 
 def compact(
     store: Store,
-    which: Fingerprint | str | None = None,
+    encoder: Fingerprint | str | None = None,
     *,
     target_bytes: int = TARGET_BYTES,
     progress: Progress = SILENT,
@@ -81,7 +81,7 @@ def compact(
     ----------
     store : Store
         The store.
-    which : Fingerprint or str, optional
+    encoder : Fingerprint or str, optional
         One encoder; all of them by default.
     target_bytes : int
         Segments smaller than half of this are merged, up to this size.
@@ -97,12 +97,12 @@ def compact(
     StorageFullError
         No space for a merged segment; the old ones are still there.
     """
-    if which is None:
-        chosen = [provenance.fingerprint for provenance in store.encoders()]
+    if encoder is None:
+        fingerprints = [provenance.fingerprint for provenance in store.encoders()]
     else:
-        chosen = [store.embeddings(which).provenance.fingerprint]
+        fingerprints = [store.embeddings(encoder).provenance.fingerprint]
     report = CompactReport()
-    for fingerprint in chosen:
+    for fingerprint in fingerprints:
         with _alone(store.encoder_folder(fingerprint)):
             _compact_one(store.embeddings(fingerprint), target_bytes, report, progress)
     return report
@@ -111,21 +111,23 @@ def compact(
 def _compact_one(
     view: Embeddings, target_bytes: int, report: CompactReport, progress: Progress
 ) -> None:
-    kept = _kept_rows(view)
-    duplicates = [len(s.digests) - len(rows) for s, rows in zip(view.segments, kept, strict=True)]
+    rows_of = _kept_rows(view)
+    duplicates = [
+        len(s.digests) - len(rows) for s, rows in zip(view.segments, rows_of, strict=True)
+    ]
     report.segments_before += len(view.segments)
     report.segments_after += len(view.segments)
-    groups = list(_groups(view, kept, duplicates, target_bytes))
+    groups = list(_groups(view, rows_of, duplicates, target_bytes))
     with progress.stage("compacting", sum(map(len, groups)), "segments") as bar:
         for group in groups:
-            before = sum(_bytes_of(view.segments[i].path) for i in group)
-            merged = _merge(view, kept, group)
+            old_bytes = sum(_bytes_of(view.segments[i].path) for i in group)
+            merged = _merge(view, rows_of, group)
             for i in group:
                 report.set_aside += _remove(view.segments[i].path)
-            after = _bytes_of(merged) if merged else 0
+            new_bytes = _bytes_of(merged) if merged else 0
             report.segments_after += (merged is not None) - len(group)
             report.duplicates += sum(duplicates[i] for i in group)
-            report.bytes_freed += before - after
+            report.bytes_freed += old_bytes - new_bytes
             bar.advance(len(group))
 
 
@@ -137,29 +139,29 @@ def _kept_rows(view: Embeddings) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
 
 def _groups(
     view: Embeddings,
-    kept: list[np.ndarray[Any, np.dtype[np.int64]]],
+    rows_of: list[np.ndarray[Any, np.dtype[np.int64]]],
     duplicates: list[int],
     target_bytes: int,
 ) -> Iterator[list[int]]:
     """Segments to be written together: small ones, and those with duplicates."""
     row_bytes = view.dim * view.dtype.itemsize
     group: list[int] = []
-    held = 0
-    for i, rows in enumerate(kept):
+    group_bytes = 0
+    for i, rows in enumerate(rows_of):
         size = int(view.lengths[rows].sum()) * row_bytes
         if size >= target_bytes / 2 and not duplicates[i]:
             continue
-        if group and held + size > target_bytes:
+        if group and group_bytes + size > target_bytes:
             yield group
-            group, held = [], 0
+            group, group_bytes = [], 0
         group.append(i)
-        held += size
+        group_bytes += size
     if len(group) > 1 or any(duplicates[i] for i in group):
         yield group
 
 
 def _merge(
-    view: Embeddings, kept: list[np.ndarray[Any, np.dtype[np.int64]]], group: list[int]
+    view: Embeddings, rows_of: list[np.ndarray[Any, np.dtype[np.int64]]], group: list[int]
 ) -> Path | None:
     """Write the kept rows of some segments as one; None if there are none."""
     for i in group:
@@ -167,7 +169,7 @@ def _merge(
             raise CorruptStoreError(
                 f"segment {view.segments[i].path}: {problem}. Run `sesstore repair`, then compact"
             )
-    made = {
+    origin = {
         **circumstances("zarr"),
         "compacted": [
             {"segment": view.segments[i].id, **view.segments[i].attributes["circumstances"]}
@@ -178,14 +180,14 @@ def _merge(
     writer = SegmentWriter(
         view.folder,
         view.provenance,
-        made,
+        origin,
         segment_bytes=everything,
         segment_seconds=float("inf"),
         place=view.segments[group[0]].id,
     )
     with writer:
         for i in group:
-            for row in kept[i].tolist():
+            for row in rows_of[i].tolist():
                 scales = view.row_scales(row) if view.dtype == np.int8 else None
                 writer.add(Embedding(view.digests[row].tobytes(), view.raw(row), scales))
     return view.folder / writer.committed[0] if writer.committed else None
@@ -195,19 +197,17 @@ def _remove(path: Path) -> list[str]:
     """Take a segment out of sight in one step, then delete it, but for what others put there."""
     foreign = [name for name in foreign_files(path) if not is_stray_path(PurePath(name))]
     with system_errors(path):  # first, for what goes out of sight is removed by the next `gc`
-        moved = [
-            _set_aside(path.parents[2], path / name, f"{path.name}/{name}") for name in foreign
-        ]
+        moved = [_rescue(path.parents[2], path / name, f"{path.name}/{name}") for name in foreign]
     strike(path)
-    gone = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
+    trash = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
     with system_errors(path), suppress(FileNotFoundError):
-        os.rename(path, gone)
+        os.rename(path, trash)
         fsync(path.parent)
-    shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(trash, ignore_errors=True)
     return moved
 
 
-def _set_aside(root: Path, file: Path, name: str) -> str:
+def _rescue(root: Path, file: Path, name: str) -> str:
     place = root / layout.SET_ASIDE / name
     place.parent.mkdir(parents=True, exist_ok=True)
     os.rename(file, place)
@@ -273,8 +273,8 @@ def gc(
     GcReport
     """
     report = GcReport()
-    for path in leftovers(store.path):
-        with _held(path) as is_free:
+    for path in uncommitted(store.path):
+        with _gc_lock(path) as is_free:
             if is_free and _age(path) >= older_than:
                 _collect(store, path, report, dry_run=dry_run)
     if set_aside and (store.path / layout.SET_ASIDE).is_dir():
@@ -295,7 +295,7 @@ def _collect(store: Store, path: Path, report: GcReport, *, dry_run: bool) -> No
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[bool]:
+def _gc_lock(path: Path) -> Iterator[bool]:
     """Hold what is unfinished while it is removed; False if a living process here has it."""
     if path.is_symlink():
         yield True

@@ -143,30 +143,34 @@ def compare_embeddings(
         )
     rows = right.find(left.digests)
     common = np.flatnonzero(rows >= 0)
-    found = EmbeddingsDifference(
+    difference = EmbeddingsDifference(
         names[0], names[1], len(left) - len(common), len(right) - len(common)
     )
     with progress.stage("comparing", len(common), "proteins") as bar:
         for row in common.tolist():
             digest = left.digests[row].tobytes()
-            found.proteins.append(_difference(digest, left.get(digest), right.get(digest)))
+            difference.proteins.append(_difference(digest, left.get(digest), right.get(digest)))
             bar.advance()
-    return found
+    return difference
 
 
 def compare_stores(left: Store, right: Store, *, progress: Progress = SILENT) -> StoresDifference:
     """Compare everything two stores hold."""
-    mine = {p.digest for p in left.proteins()}
-    theirs = {p.digest for p in right.proteins()}
+    left_digests = {p.digest for p in left.proteins()}
+    right_digests = {p.digest for p in right.proteins()}
     folders = [
         {s.encoder_folder(p.fingerprint).name: p for p in s.encoders()} for s in (left, right)
     ]
     encoders = {
-        name: _where(name, folders[0], folders[1]) or "both"
+        name: _only_side(name, folders[0], folders[1]) or "both"
         for name in sorted(folders[0].keys() | folders[1].keys())
     }
     return StoresDifference(
-        proteins=(len(mine - theirs), len(theirs - mine), len(mine & theirs)),
+        proteins=(
+            len(left_digests - right_digests),
+            len(right_digests - left_digests),
+            len(left_digests & right_digests),
+        ),
         tasks=_compare_tasks(left, right),
         tokens=_compare_tokens(left, right),
         encoders=encoders,
@@ -176,8 +180,8 @@ def compare_stores(left: Store, right: Store, *, progress: Progress = SILENT) ->
                 right.embeddings(folders[1][name].fingerprint),
                 progress=progress,
             )
-            for name, where in encoders.items()
-            if where == "both"
+            for name, side in encoders.items()
+            if side == "both"
         ],
     )
 
@@ -203,28 +207,28 @@ def _difference(digest: bytes, left: NDArray[Any], right: NDArray[Any]) -> Prote
 
 
 def _compare_tasks(left: Store, right: Store) -> dict[str, str]:
-    found = {}
+    verdicts = {}
     for name in sorted({*left.tasks(), *right.tasks()}):
-        found[name] = _where(name, left.tasks(), right.tasks()) or _same(
+        verdicts[name] = _only_side(name, left.tasks(), right.tasks()) or _verdict(
             left.task(name).data_digest == right.task(name).data_digest
         )
-    return found
+    return verdicts
 
 
 def _compare_tokens(left: Store, right: Store) -> dict[str, str]:
-    found = {}
+    verdicts = {}
     for source in sorted({*left.sources(), *right.sources()}):
-        found[source] = _where(source, left.sources(), right.sources()) or _same(
+        verdicts[source] = _only_side(source, left.sources(), right.sources()) or _verdict(
             _same_tokens(left, right, source)
         )
-    return found
+    return verdicts
 
 
 def _same_tokens(left: Store, right: Store, source: str) -> bool:
-    mine, theirs = left.tokens(source), right.tokens(source)
-    if mine.digests() != theirs.digests():
+    left_tokens, right_tokens = left.tokens(source), right.tokens(source)
+    if left_tokens.digests() != right_tokens.digests():
         return False
-    for a, b in zip(mine, theirs, strict=True):
+    for a, b in zip(left_tokens, right_tokens, strict=True):
         if a.codes.keys() != b.codes.keys() or (a.plddt is None) != (b.plddt is None):
             return False
         if not all(np.array_equal(a.codes[name], b.codes[name]) for name in a.codes):
@@ -234,12 +238,12 @@ def _same_tokens(left: Store, right: Store, source: str) -> bool:
     return True
 
 
-def _where(name: str, left: Iterable[str], right: Iterable[str]) -> str:
+def _only_side(name: str, left: Iterable[str], right: Iterable[str]) -> str:
     """``only left`` or ``only right``; empty if it is in both."""
     if name not in left:
         return "only right"
     return "" if name in right else "only left"
 
 
-def _same(same: bool) -> str:
-    return "same" if same else "different"
+def _verdict(equal: bool) -> str:
+    return "same" if equal else "different"

@@ -67,12 +67,12 @@ class Database:
             stat = path.stat()
         self.identity, self.bytes = (stat.st_dev, stat.st_ino), stat.st_size
         self._hindrance: Exception | None = None
-        self._env = self._opened()
+        self._env = self._open_environment()
         self._users, self._resizing = 0, False
         self._change = threading.Condition()
         self._locked = threading.local()
         try:
-            with self._seen(), self._env.begin() as txn:
+            with self._reader_slot(), self._env.begin() as txn:
                 names = [bytes(name) for name in txn.cursor().iternext(values=False)]
             self.tables = {name.decode(): self._env.open_db(name, create=False) for name in names}
             if not self.read_only:
@@ -96,7 +96,7 @@ class Database:
         StoreError
             It was read without LMDB's locks, for very long, and written meanwhile.
         """
-        with self._using(), self._seen():
+        with self._using(), self._reader_slot():
             try:
                 txn: Txn | None = self._env.begin()
             except lmdb.MapResizedError:
@@ -193,7 +193,7 @@ class Database:
         return result
 
     @contextmanager
-    def _seen(self) -> Iterator[None]:
+    def _reader_slot(self) -> Iterator[None]:
         """Be known to writers while a transaction is open: by LMDB itself, or by our lock."""
         if not self.read_only or self._locked.__dict__:
             yield  # a second lock would wait for writers that wait for the first
@@ -236,7 +236,7 @@ class Database:
                 self._resizing = False
                 self._change.notify_all()
 
-    def _opened(self) -> lmdb.Environment:
+    def _open_environment(self) -> lmdb.Environment:
         check_whole(self.path)  # LMDB would map it unseen: reading beyond its end is SIGBUS
         size = max(FIRST_MAP, 2 * self.bytes)
         shared: dict[str, Any] = {
@@ -269,24 +269,24 @@ def open_database(path: Path) -> Database | None:
                 stat = path.stat()
             except FileNotFoundError:
                 return None
-        known = _open.get(path)
-        replaced = known is not None and known.identity != (stat.st_dev, stat.st_ino)
-        if known is not None and (replaced or stat.st_size < known.bytes):  # it never shrinks
-            known.give_up()
-            known = None
+        database = _open.get(path)
+        replaced = database is not None and database.identity != (stat.st_dev, stat.st_ino)
+        if database is not None and (replaced or stat.st_size < database.bytes):  # it never shrinks
+            database.give_up()
+            database = None
             del _open[path]
-        if known is None:
-            known = _open[path] = Database(path)
-        known.bytes = stat.st_size
-        return known
+        if database is None:
+            database = _open[path] = Database(path)
+        database.bytes = stat.st_size
+        return database
 
 
 def close_database(path: Path) -> None:
     """Close the database at `path`, if it is open: the file is about to be moved."""
     with _open_lock:
-        known = _open.pop(path.absolute(), None)
-        if known is not None:
-            known.give_up()
+        database = _open.pop(path.absolute(), None)
+        if database is not None:
+            database.give_up()
 
 
 def _after_fork() -> None:
@@ -329,10 +329,10 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
             for file in (beside, Path(f"{beside}-lock")):
                 with suppress(FileNotFoundError):
                     file.unlink()
-    found = open_database(path)
-    if found is None:
+    database = open_database(path)
+    if database is None:
         raise StoreError(f"{path} was removed while it was being opened. Run the command again")
-    return found
+    return database
 
 
 def _make(path: Path, tables: dict[str, bool]) -> None:
@@ -374,7 +374,7 @@ def checked(key: bytes, value: bytes) -> bytes:
     return value + int(google_crc32c.value(key + value)).to_bytes(4, "little")
 
 
-def unchecked(key: bytes, stored: bytes, where: Path) -> bytes:
+def unchecked(key: bytes, stored: bytes, path: Path) -> bytes:
     """Inverse of `checked`.
 
     Raises
@@ -385,7 +385,7 @@ def unchecked(key: bytes, stored: bytes, where: Path) -> bytes:
     value = stored[:-4]
     if checked(key, value) != stored:
         raise CorruptStoreError(
-            f"{where}: the record of {key[:12].hex()} is not what was written. Run "
+            f"{path}: the record of {key[:12].hex()} is not what was written. Run "
             f"`sesstore verify`, then `sesstore repair`"
         )
     return value
@@ -402,9 +402,9 @@ def unreadable(path: Path, problem: Exception) -> StoreError:
 
 def _is_full(problem: lmdb.Error, path: Path) -> bool:
     """Whether a write failed for want of space; LMDB calls a write cut short an I/O error."""
-    said = str(problem)
-    if isinstance(problem, lmdb.DiskError) or "No space" in said or "File too large" in said:
+    message = str(problem)
+    if isinstance(problem, lmdb.DiskError) or "No space" in message or "File too large" in message:
         return True
-    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    limited = most != resource.RLIM_INFINITY and path.stat().st_size > most - _LITTLE
-    return "Input/output" in said and (limited or shutil.disk_usage(path).free < _LITTLE)
+    size_limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    limited = size_limit != resource.RLIM_INFINITY and path.stat().st_size > size_limit - _LITTLE
+    return "Input/output" in message and (limited or shutil.disk_usage(path).free < _LITTLE)

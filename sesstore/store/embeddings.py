@@ -43,7 +43,7 @@ class Embeddings:
 
     def __init__(self, folder: Path, provenance: Provenance) -> None:
         self.folder, self.provenance = folder, provenance
-        self.segments = _opened(folder)
+        self.segments = _open_segments(folder)
         counts = [len(segment.digests) for segment in self.segments]
         digests = _stacked([s.digests for s in self.segments], (0, 32), np.uint8)
         self._segment_of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
@@ -117,8 +117,8 @@ class Embeddings:
         """Values of one protein as stored, shape=(L, d); not copied where mapped."""
         start = int(self._starts[row])
         stop = start + int(self.lengths[row])
-        found: NDArray[Any] = self.values(int(self._segment_of[row]))[start:stop]
-        return found
+        values: NDArray[Any] = self.values(int(self._segment_of[row]))[start:stop]
+        return values
 
     def row_scales(self, row: int) -> NDArray[np.float16]:
         """Scales of one protein's residues, shape=(L,), for int8 values."""
@@ -162,7 +162,9 @@ class Embeddings:
         """Return the scale of each residue of segment number `array`, [N], to be sliced."""
         segment = self.segments[array]
         if self.dtype != np.int8:
-            raise InputError(f"{self.provenance.dtype} values have no scales")
+            raise InputError(
+                f"{self.provenance.dtype} values have no scales. Read them with `values` alone"
+            )
         with suppress(CorruptStoreError):
             if segment.scales is not None:
                 return segment.scales
@@ -202,11 +204,13 @@ class Embeddings:
         """
         total = int(self.lengths[rows].sum())
         if out.shape != (total, self.dim):
-            raise InputError(f"gather needs a buffer [{total}, {self.dim}], got {out.shape}")
+            raise InputError(
+                f"gather needs a buffer [{total}, {self.dim}], got {out.shape}. Allocate that shape"
+            )
         decode = self.dtype == np.int8 and out.dtype != np.int8
-        done = 0
+        position = 0
         for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
-            into = out[done : done + stop - start]
+            into = out[position : position + stop - start]
             values = self.values(array)[start:stop]
             if decode:
                 factor = self.scales(array)[start:stop][:, None].astype(out.dtype)
@@ -214,8 +218,8 @@ class Embeddings:
             else:
                 into[...] = values
                 if scales is not None:
-                    scales[done : done + stop - start] = self.scales(array)[start:stop]
-            done += stop - start
+                    scales[position : position + stop - start] = self.scales(array)[start:stop]
+            position += stop - start
 
     def prefetch(self, rows: NDArray[np.int64]) -> None:
         """Ask the system to read the residues of some proteins ahead, without waiting."""
@@ -225,7 +229,7 @@ class Embeddings:
                 mapping.prefetch(values[start:stop])
 
 
-def _opened(folder: Path) -> list[Segment]:
+def _open_segments(folder: Path) -> list[Segment]:
     """Committed segments; looks again if some are compacted away while they are being opened."""
     for attempt in range(_ATTEMPTS):
         segments = [Segment(path) for path in layout.segment_folders(folder)]
@@ -243,5 +247,5 @@ def _opened(folder: Path) -> list[Segment]:
 
 
 def _stacked(parts: Iterable[NDArray[Any]], empty: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    found = list(parts)
-    return np.concatenate(found) if found else np.empty(empty, dtype)
+    arrays = list(parts)
+    return np.concatenate(arrays) if arrays else np.empty(empty, dtype)

@@ -32,14 +32,14 @@ SEAL = "sha256"
 
 
 @contextmanager
-def saying_when_full(where: Path) -> Iterator[None]:
+def saying_when_full(path: Path) -> Iterator[None]:
     """Turn "no space left" of the operating system into `StorageFullError`."""
     try:
         yield
     except OSError as problem:
         if problem.errno not in _FULL or isinstance(problem, StorageFullError):
             raise
-        raise full(where) from problem
+        raise full(path) from problem
 
 
 def how_to_share(path: Path) -> str:
@@ -132,7 +132,7 @@ def sealed(document: dict[str, Any]) -> bytes:
     return _pretty({**body, SEAL: sha256(_pretty(body)).hexdigest()})
 
 
-def unsealed(data: bytes, where: Path) -> dict[str, Any]:
+def unsealed(data: bytes, path: Path) -> dict[str, Any]:
     """Document of `sealed` bytes.
 
     Raises
@@ -146,7 +146,7 @@ def unsealed(data: bytes, where: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         intact = False
     if not intact:
-        raise CorruptStoreError(f"{where} is not what was written. Run `sesstore verify`")
+        raise CorruptStoreError(f"{path} is not what was written. Run `sesstore verify`")
     return dict(document)
 
 

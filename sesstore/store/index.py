@@ -43,14 +43,14 @@ class DigestIndex:
         rows = np.full(len(digests), -1, np.int64)
         if not len(self._keys) or not len(digests):
             return rows
-        wanted = keys_of(digests)
-        places = np.searchsorted(self._keys, wanted)
+        queries = keys_of(digests)
+        places = np.searchsorted(self._keys, queries)
         places[places == len(self._keys)] = 0
         candidates = self._order[places]
-        same_key = self._keys[places] == wanted
-        same = same_key & (self._digests[candidates] == digests).all(1)
-        rows[same] = candidates[same]
-        for lost in np.flatnonzero(same_key & ~same):  # two digests that share eight bytes
+        same_key = self._keys[places] == queries
+        matches = same_key & (self._digests[candidates] == digests).all(1)
+        rows[matches] = candidates[matches]
+        for lost in np.flatnonzero(same_key & ~matches):  # two digests that share eight bytes
             rows[lost] = self._scan(int(places[lost]), digests[lost])
         return rows
 
@@ -61,11 +61,11 @@ class DigestIndex:
         shared = np.zeros(len(self._keys), bool)
         shared[1:] |= equal
         shared[:-1] |= equal
-        seen: set[bytes] = set()
+        previous: set[bytes] = set()
         for row in np.sort(self._order[shared]):
             digest = self._digests[row].tobytes()
-            first[row] = digest not in seen
-            seen.add(digest)
+            first[row] = digest not in previous
+            previous.add(digest)
         return first
 
     def _scan(self, place: int, digest: NDArray[np.uint8]) -> int:
@@ -86,7 +86,7 @@ def as_rows(digests: NDArray[np.uint8] | Iterable[bytes]) -> NDArray[np.uint8]:
     """Digests as an array [B, 32], from such an array, or from a sequence of 32-byte strings."""
     if isinstance(digests, np.ndarray):
         return digests.astype(np.uint8, copy=False).reshape(-1, 32)
-    found = list(digests)
-    if any(len(digest) != 32 for digest in found):
-        raise InputError("a digest is 32 bytes")
-    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 32)
+    byte_strings = list(digests)
+    if any(len(digest) != 32 for digest in byte_strings):
+        raise InputError("a digest is 32 bytes. Take it from `Protein.digest`")
+    return np.frombuffer(b"".join(byte_strings), np.uint8).reshape(-1, 32)

@@ -23,7 +23,7 @@ from ..strays import is_stray
 from . import layout
 from .access import is_there, system_errors
 from .alphabets import read_stored
-from .presence import count_unentered, leftovers, links, missing, older_than_entered
+from .presence import count_unentered, links, missing, older_than_entered, uncommitted
 from .proteins import ProteinTable
 from .published import published_problems
 from .recordcheck import RecordCheck, check_apart, check_records, entries
@@ -143,22 +143,22 @@ class _Check:
     def note_leftovers(self) -> None:
         """Note what is no part of a store, or not committed."""
         databases = {layout.PROTEINS + end for end in ("", "-lock", ".seal")}
-        known = _ROOT | databases | {layout.CARD}
-        names = sorted(p.name for p in self.root.iterdir() if p.name not in known)
+        store_names = _ROOT | databases | {layout.CARD}
+        names = sorted(p.name for p in self.root.iterdir() if p.name not in store_names)
         for name in names:
             if not is_stray(name):
                 self.report.notes.append(f"{name} is no part of the store")
-        hidden = sum(1 for _ in leftovers(self.root))
+        hidden = sum(1 for _ in uncommitted(self.root))
         if hidden:
             self.report.notes.append(
                 f"{hidden} unfinished files or folders, which `sesstore gc` removes"
             )
 
-    def _blame(self, where: Path, what: object) -> None:
-        self.report.bad.append(Fault(str(where.relative_to(self.root)), str(what)))
+    def _blame(self, path: Path, problem: object) -> None:
+        self.report.bad.append(Fault(str(path.relative_to(self.root)), str(problem)))
 
-    def _count(self, what: str, number: int = 1) -> None:
-        self.report.checked[what] += number
+    def _count(self, kind: str, number: int = 1) -> None:
+        self.report.checked[kind] += number
 
     def _group(self, folder: Path) -> dict[str, Any] | None:
         try:
@@ -199,33 +199,33 @@ class _Check:
         self._count("segments")
         self._count("embeddings", proteins)
         self._count("residues", residues)
-        for what in problems:
-            self._blame(path, what)
+        for fault in problems:
+            self._blame(path, fault)
         if foreign:
-            where = path.relative_to(self.root)
-            self.report.notes.append(f"{where}: {', '.join(foreign)} is no part of the segment")
+            name = path.relative_to(self.root)
+            self.report.notes.append(f"{name}: {', '.join(foreign)} is no part of the segment")
 
     def _length_problems(self, segment: Segment) -> Iterator[str]:
         """Embeddings that have not one row for each residue of their sequence."""
         if self._proteins is None or self.quick:
             return
-        known = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
-        for row in np.flatnonzero((known >= 0) & (known != np.diff(segment.offsets))):
+        lengths = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
+        for row in np.flatnonzero((lengths >= 0) & (lengths != np.diff(segment.offsets))):
             digest = segment.digests[row].tobytes().hex()[:12]
             yield f"{digest} has another length than its sequence"
 
     def _protein_table(self) -> None:
         path = self.root / layout.PROTEINS
-        found = self._database(path)
-        if found is not None:
-            self._count("proteins", found.records)
-            if not found.problems:
+        check = self._database(path)
+        if check is not None:
+            self._count("proteins", check.records)
+            if not check.problems:
                 self._proteins = ProteinTable(path)
 
     def _presence(self) -> None:
         """What is gone, or only a link; what could go without being noticed."""
-        for where, what in (*missing(self.root), *links(self.root)):
-            self._blame(where, what)
+        for place, problem in (*missing(self.root), *links(self.root)):
+            self._blame(place, problem)
         is_copy = is_there(self.root / layout.SHARE) and not is_there(self.root / layout.PROTEINS)
         count = 0 if is_copy else count_unentered(self.root)
         if count:
@@ -235,8 +235,8 @@ class _Check:
             )
 
     def _published(self) -> None:
-        for where, what in published_problems(self.root, quick=self.quick):
-            self._blame(where, what)
+        for place, problem in published_problems(self.root, quick=self.quick):
+            self._blame(place, problem)
 
     def _alphabet(self, path: Path) -> None:
         self.report.checked["alphabets"] = self.report.checked.get("alphabets", 0) + 1
@@ -246,20 +246,20 @@ class _Check:
             self._blame(path, problem)
 
     def _tokens(self, path: Path) -> None:
-        found = self._database(path)
-        if found is None:
+        check = self._database(path)
+        if check is None:
             return
-        self._count("tokens", found.records)
+        self._count("tokens", check.records)
         if self._proteins is None:
             return
-        known = self._proteins.lengths(bytes.fromhex(digest) for digest in found.lengths)
-        for (digest, length), residues in zip(found.lengths.items(), known, strict=True):
+        lengths = self._proteins.lengths(bytes.fromhex(digest) for digest in check.lengths)
+        for (digest, length), residues in zip(check.lengths.items(), lengths, strict=True):
             if residues not in (-1, length):
                 self._blame(path, f"{digest[:12]}: {length} codes for {residues} residues")
-        if strangers := known.count(-1):
-            where = path.relative_to(self.root)
+        if strangers := lengths.count(-1):
+            name = path.relative_to(self.root)
             self.report.notes.append(
-                f"{where}: tokens of {strangers} proteins the store does not know"
+                f"{name}: tokens of {strangers} proteins the store does not know"
             )
 
     def _database(self, path: Path) -> RecordCheck | None:
@@ -267,9 +267,9 @@ class _Check:
         try:
             intact = seal_fits(path, quick=self.quick)
             if self.quick:
-                found = RecordCheck(records=entries(path))
+                check = RecordCheck(records=entries(path))
             else:
-                found = check_records(path) if intact else check_apart(path)
+                check = check_records(path) if intact else check_apart(path)
         except CorruptStoreError as problem:
             self._blame(path, problem)
             return None
@@ -279,9 +279,9 @@ class _Check:
                 f"killed). `sesstore repair` puts it back"
             )
         older = older_than_entered(path)
-        for fault in (*found.problems, *([older] if older else ())):
+        for fault in (*check.problems, *([older] if older else ())):
             self._blame(path, fault)
-        return found
+        return check
 
     def _task(self, path: Path) -> None:
         self._count("tasks")

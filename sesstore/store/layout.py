@@ -204,7 +204,7 @@ def read_group(path: Path) -> dict[str, Any]:
     return parse_group(raw, str(path))
 
 
-def parse_group(raw: bytes, where: str) -> dict[str, Any]:
+def parse_group(raw: bytes, source: str) -> dict[str, Any]:
     """Attributes from the bytes of a group's ``zarr.json``; raises `CorruptStoreError`."""
     try:
         attributes = parse(raw)["attributes"]["sesstore"]
@@ -212,7 +212,7 @@ def parse_group(raw: bytes, where: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         intact = False
     if not intact:
-        raise CorruptStoreError(f"{where} is not what was written. Run `sesstore verify`")
+        raise CorruptStoreError(f"{source} is not what was written. Run `sesstore verify`")
     return {key: value for key, value in attributes.items() if key != "sha256"}
 
 
@@ -304,10 +304,10 @@ def make_group(folder: Path, attributes: dict[str, Any]) -> None:
             os.close(handle)
 
 
-def check_format(attributes: dict[str, Any], where: Path) -> None:
+def check_format(attributes: dict[str, Any], path: Path) -> None:
     """Raise `StoreFormatError` unless this version reads stores with these root attributes."""
     if attributes.get("format") != FORMAT:
         raise StoreFormatError(
-            f"{where} is a store of format {attributes.get('format')}; this version reads format "
+            f"{path} is a store of format {attributes.get('format')}; this version reads format "
             f"{FORMAT}. Install a newer sesstore to read it"
         )

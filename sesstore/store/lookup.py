@@ -24,9 +24,9 @@ class ProteinNames:
         Sequences named with the command.
     """
 
-    def __init__(self, store: Store, given: Iterable[Protein] = ()) -> None:
+    def __init__(self, store: Store, extra: Iterable[Protein] = ()) -> None:
         self._store = store
-        self.given = KnownProteins(given)
+        self.extra = KnownProteins(extra)
 
     @cached_property
     def _index(self) -> NameIndex:
@@ -42,10 +42,10 @@ class ProteinNames:
         digests = self._digests(names, fold, any_chain)
         if len(digests) != 1:
             return None
-        return self.given.proteins.get(digests[0]) or self._store.protein(digests[0])
+        return self.extra.proteins.get(digests[0]) or self._store.protein(digests[0])
 
     def _digests(self, names: Sequence[str], fold: bool, any_chain: bool) -> list[bytes]:
-        if digests := self.given.index.find(names, fold=fold, any_chain=any_chain):
+        if digests := self.extra.index.find(names, fold=fold, any_chain=any_chain):
             return digests
         for name in names:
             if digests := self._store.find_id(name):
@@ -54,13 +54,13 @@ class ProteinNames:
 
     def example(self) -> str:
         """The name of one of them; empty if there is none."""
-        names = (protein.id for protein in self.given.proteins.values())
+        names = (protein.id for protein in self.extra.proteins.values())
         return next(names, None) or next((name for name, _ in self._store.names()), "")
 
     def reason(self, names: Sequence[str]) -> str:
         """Why names find nothing, in words."""
-        index = self.given.index if self.given.index.find(names) else self._index
+        index = self.extra.index if self.extra.index.find(names) else self._index
         return index.reason(names, self._name)
 
     def _name(self, digest: bytes) -> str:
-        return (self.given.proteins.get(digest) or self._store.protein(digest)).id
+        return (self.extra.proteins.get(digest) or self._store.protein(digest)).id

@@ -41,7 +41,7 @@ class Entry:
     ----------
     place : path
         Where the object lies.
-    held : dict of str to int
+    counts : dict of str to int
         What it held, such as ``proteins`` and ``residues`` of a segment.
     pending : bool
         The writer had not finished when it wrote this.
@@ -50,7 +50,7 @@ class Entry:
     """
 
     place: Path
-    held: dict[str, int]
+    counts: dict[str, int]
     pending: bool
     file: Path
 
@@ -61,14 +61,14 @@ class Entry:
 
 
 @contextmanager
-def entered(place: Path, **held: int) -> Iterator[None]:
+def entered(place: Path, **counts: int) -> Iterator[None]:
     """Enter an object around the step that makes it exist.
 
     Parameters
     ----------
     place : path
         Where it will lie.
-    **held : int
+    **counts : int
         What it holds.
 
     Raises
@@ -85,7 +85,7 @@ def entered(place: Path, **held: int) -> Iterator[None]:
     try:
         with system_errors(entry):
             make_folder(entry.parent)
-            write_file(beside, sealed(dict(held)))
+            write_file(beside, sealed(dict(counts)))
             os.rename(beside, pending)
         yield
     except BaseException:
@@ -98,13 +98,13 @@ def entered(place: Path, **held: int) -> Iterator[None]:
         fsync(entry.parent)
 
 
-def renew(place: Path, **held: int) -> None:
+def renew(place: Path, **counts: int) -> None:
     """Write the entry of an object that is there; raises `StorageFullError`."""
     entry = _entry_of(place)
     if entry is not None:
         with system_errors(entry):
             make_folder(entry.parent)
-        replace_file(entry, sealed(dict(held)))
+        replace_file(entry, sealed(dict(counts)))
         with suppress(OSError):
             entry.with_name(f".{entry.name}").unlink()
 
@@ -125,7 +125,7 @@ def entries(root: Path) -> Iterator[Entry | CorruptStoreError]:
     """Yield all entries of a store; an error in the place of one that is not what was written."""
     for file, place in _files(root):
         try:
-            yield Entry(place, _held(file), file.name != place.name, file)
+            yield Entry(place, _read_counts(file), file.name != place.name, file)
         except FileNotFoundError:  # struck, or finished, while we looked
             continue
         except CorruptStoreError as problem:
@@ -137,7 +137,7 @@ def drop_broken(root: Path) -> list[Path]:
     places = []
     for file, place in list(_files(root)):
         try:
-            _held(file)
+            _read_counts(file)
         except CorruptStoreError:
             file.unlink()
             places.append(place)
@@ -146,12 +146,12 @@ def drop_broken(root: Path) -> list[Path]:
     return places
 
 
-def held_by(place: Path) -> dict[str, int] | None:
+def counts_of(place: Path) -> dict[str, int] | None:
     """What an object held by its entry; None if there is none, or if it is broken."""
     entry = _entry_of(place)
     if entry is not None:
         with suppress(CorruptStoreError, FileNotFoundError):
-            return _held(entry)
+            return _read_counts(entry)
     return None
 
 
@@ -167,7 +167,7 @@ def is_entered(place: Path) -> bool:
     return entry is not None and (is_there(entry) or is_there(entry.with_name(f".{entry.name}")))
 
 
-def _held(file: Path) -> dict[str, int]:
+def _read_counts(file: Path) -> dict[str, int]:
     with system_errors(file):
         document = unsealed(file.read_bytes(), file)
     return {key: value for key, value in document.items() if key != SEAL and type(value) is int}

@@ -45,6 +45,6 @@ class MovedRows:
                 f"Embed them again with `sesstore embed`"
             )
         parts = [self._read(place) for place in places.tolist()]
-        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        found: NDArray[Any] = whole[start - offsets[first] : stop - offsets[first]]
-        return found
+        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        selection: NDArray[Any] = values[start - offsets[first] : stop - offsets[first]]
+        return selection

@@ -132,7 +132,7 @@ class PageFile:
         with system_errors(path):
             self.bytes = os.fstat(self._handle).st_size
         self.page_bytes = self.metas[0].page_bytes if self.metas else _USUAL_PAGE
-        self.broken: list[str] = []
+        self.problems: list[str] = []
         """What `walk` could not read, one line each."""
 
     def __enter__(self) -> PageFile:
@@ -171,7 +171,7 @@ class PageFile:
             try:
                 yield from (inner.key for inner in _nodes(raw, 0))
             except BrokenPageError as problem:
-                self.broken.append(str(problem))
+                self.problems.append(str(problem))
 
     def leaves(self) -> Iterator[Node]:
         """Yield the records of every leaf page there is, also of pages no tree leads to."""
@@ -186,8 +186,8 @@ class PageFile:
 
     def moved(self) -> bool:
         """Whether somebody has written since the file was opened."""
-        now = self._read_metas()
-        return [meta.transaction for meta in now] != [meta.transaction for meta in self.metas]
+        metas = self._read_metas()
+        return [meta.transaction for meta in metas] != [meta.transaction for meta in self.metas]
 
     def _tables_of(self, nodes: Iterator[Node]) -> Iterator[tuple[str, Tree]]:
         for node in nodes:
@@ -197,11 +197,11 @@ class PageFile:
                 if len(raw) == _TREE.size and node.key.isascii():
                     yield node.key.decode("ascii"), _tree(raw)
 
-    def _walk(self, number: int, seen: set[int], depth: int) -> Iterator[Node]:
+    def _walk(self, number: int, visited: set[int], depth: int) -> Iterator[Node]:
         try:
-            if number in seen or depth > _DEEPEST:
+            if number in visited or depth > _DEEPEST:
                 raise BrokenPageError(f"page {number} stands in its tree twice")
-            seen.add(number)
+            visited.add(number)
             raw = self._page(number)
             stands_at, flags, _, _ = _header(raw)
             if stands_at != number or flags not in (_BRANCH, _LEAF):
@@ -209,11 +209,11 @@ class PageFile:
             leaf = list(self._leaf(raw, number)) if flags == _LEAF else []
             children = _children(raw) if flags == _BRANCH else []
         except BrokenPageError as problem:
-            self.broken.append(str(problem))
+            self.problems.append(str(problem))
             return
         yield from leaf
         for child in children:
-            yield from self._walk(child, seen, depth + 1)
+            yield from self._walk(child, visited, depth + 1)
 
     def _leaf(self, raw: bytes, number: int) -> Iterator[Node]:
         start = number * self.page_bytes
@@ -248,8 +248,8 @@ class PageFile:
     def _read_metas(self) -> list[Meta]:
         first = _meta(self.read(Place(0, _META_BYTES)))
         sizes = [first.page_bytes] if first else sorted(_PAGE_SIZES)
-        others = (_meta(self.read(Place(size, _META_BYTES)), size) for size in sizes)
-        metas = [meta for meta in (first, *others) if meta is not None]
+        second_metas = (_meta(self.read(Place(size, _META_BYTES)), size) for size in sizes)
+        metas = [meta for meta in (first, *second_metas) if meta is not None]
         return sorted(metas, key=lambda meta: -meta.transaction)
 
 
@@ -369,6 +369,6 @@ def _tree_problem(file: PageFile) -> str | None:
                 return f"the value of {node.key[:12].hex()} lies beyond its end"
             if node.flags & _SEVERAL:
                 deque(file.values(node), maxlen=0)
-        if file.broken:
-            return f"{file.broken[0]}; {file.bytes:,} bytes of {file.metas[0].bytes:,}"
-    return file.broken[0] if file.broken else None
+        if file.problems:
+            return f"{file.problems[0]}; {file.bytes:,} bytes of {file.metas[0].bytes:,}"
+    return file.problems[0] if file.problems else None

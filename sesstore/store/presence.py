@@ -9,7 +9,7 @@ from ..errors import CorruptStoreError
 from . import layout
 from .access import is_there
 from .alphabets import stored_files
-from .manifest import Entry, entries, held_by, is_entered
+from .manifest import Entry, counts_of, entries, is_entered
 from .pages import PageFile
 
 Finding = tuple[Path, str]
@@ -32,8 +32,8 @@ def missing(root: Path) -> Iterator[Finding]:
     for entry in entries(root):
         if isinstance(entry, CorruptStoreError):
             yield root / layout.MANIFEST, str(entry)
-        elif not entry.pending and not is_there(entry.place) and held_by(entry.place) is not None:
-            yield entry.place, f"it is gone{_held(entry)}"
+        elif not entry.pending and not is_there(entry.place) and counts_of(entry.place) is not None:
+            yield entry.place, f"it is gone{_loss(entry)}"
 
 
 def links(root: Path) -> Iterator[Finding]:
@@ -53,31 +53,31 @@ def count_unentered(root: Path) -> int:
 
 def older_than_entered(path: Path) -> str | None:
     """What is wrong with a database that is older than its entry, or holds less."""
-    held = held_by(path)
-    if not held or "transaction" not in held:
+    counts = counts_of(path)
+    if not counts or "transaction" not in counts:
         return None
     with PageFile(path) as file:
         newest = file.metas[0].transaction if file.metas else 0
-    if newest < held["transaction"]:
+    if newest < counts["transaction"]:
         return (
             f"it is an older state of itself (transaction {newest} instead of "
-            f"{held['transaction']}): what was added since is gone{_count(held)}"
+            f"{counts['transaction']}): what was added since is gone{_count(counts)}"
         )
     return None
 
 
-def _held(entry: Entry) -> str:
+def _loss(entry: Entry) -> str:
     if entry.place.name == layout.PROTEINS or entry.place.suffix == ".lmdb":
-        return _count(entry.held)
-    counts = ", ".join(f"{number:,} {what}" for what, number in entry.held.items())
+        return _count(entry.counts)
+    counts = ", ".join(f"{number:,} {unit}" for unit, number in entry.counts.items())
     return f"; it held {counts}" if counts else ""
 
 
-def _count(held: dict[str, int]) -> str:
-    return f"; it held {held['records']:,} proteins" if "records" in held else ""
+def _count(counts: dict[str, int]) -> str:
+    return f"; it held {counts['records']:,} proteins" if "records" in counts else ""
 
 
-def leftovers(root: Path) -> Iterator[Path]:
+def uncommitted(root: Path) -> Iterator[Path]:
     """Yield what this package left unfinished, or on its way out; nobody else's dot-names."""
     places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
     places.append(root / layout.ALPHABETS)

@@ -45,7 +45,7 @@ class ProteinTable:
         while batch := list(islice(remaining, _BATCH)):
             unknown = self._unknown(batch)
             if unknown:
-                new += self._put(unknown)
+                new += self._insert(unknown)
         if database := open_database(self.path):
             database.seal()
         return new
@@ -68,20 +68,20 @@ class ProteinTable:
             if database is None:
                 raise _unknown(batch[0])
             with database.read() as txn:
-                found = [self._read(database, txn, digest) for digest in batch]
-            yield from found
+                proteins = [self._read(database, txn, digest) for digest in batch]
+            yield from proteins
 
     def __iter__(self) -> Iterator[Protein]:
         """Yield all, in the order of digests."""
-        database, after = open_database(self.path), b""
+        database, last_digest = open_database(self.path), b""
         while database is not None:
             with database.read() as txn:
-                digests = _keys_after(database, txn, after)
-                found = [self._read(database, txn, digest) for digest in digests]
+                digests = _keys_after(database, txn, last_digest)
+                proteins = [self._read(database, txn, digest) for digest in digests]
             if not digests:
                 return
-            yield from found
-            after = digests[-1]
+            yield from proteins
+            last_digest = digests[-1]
 
     def __len__(self) -> int:
         database = open_database(self.path)
@@ -99,12 +99,12 @@ class ProteinTable:
 
     def lengths(self, digests: Iterable[bytes]) -> list[int]:
         """Return the number of residues of each protein, -1 where it is not known."""
-        wanted, database = list(digests), open_database(self.path)
+        keys, database = list(digests), open_database(self.path)
         if database is None:
-            return [-1] * len(wanted)
+            return [-1] * len(keys)
         with database.read() as txn:
-            found = [txn.get(digest, db=database.tables["sequences"]) for digest in wanted]
-        return [-1 if sequence is None else len(sequence) for sequence in found]
+            sequences = [txn.get(digest, db=database.tables["sequences"]) for digest in keys]
+        return [-1 if sequence is None else len(sequence) for sequence in sequences]
 
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under this id."""
@@ -117,7 +117,7 @@ class ProteinTable:
             stored = list(cursor.iternext_dup()) if cursor.set_key(key) else []
         return [unchecked(key, value, self.path) for value in stored]
 
-    def find_digests(self, start: str, most: int) -> list[bytes]:
+    def find_digests(self, start: str, limit: int) -> list[bytes]:
         """Digests whose hexadecimal form starts so, at most so many, in order."""
         database = open_database(self.path)
         start = start.lower()
@@ -128,24 +128,24 @@ class ProteinTable:
             if not cursor.set_range(bytes.fromhex(start.ljust(2 * DIGEST_BYTES, "0"))):
                 return []
             keys = (bytes(key) for key in cursor.iternext(values=False))
-            return list(islice(takewhile(lambda key: key.hex().startswith(start), keys), most))
+            return list(islice(takewhile(lambda key: key.hex().startswith(start), keys), limit))
 
     def names(self) -> Iterator[tuple[str, bytes]]:
         """Yield every id with the digest it stands for; ids in the order of their bytes."""
-        database, after = open_database(self.path), b""
+        database, last_key = open_database(self.path), b""
         while database is not None:
             with database.read() as txn:
-                pairs = _ids_after(database, txn, after)
+                pairs = _ids_after(database, txn, last_key)
             if not pairs:
                 return
             for key, value in pairs:
                 text = key[: _LONGEST_KEY - 32] if len(key) == _LONGEST_KEY else key
                 yield text.decode("utf-8", "replace"), unchecked(key, value, self.path)
-            after = pairs[-1][0]
+            last_key = pairs[-1][0]
 
-    def _put(self, proteins: list[Protein]) -> int:
+    def _insert(self, proteins: list[Protein]) -> int:
         database = create_database(self.path, TABLES)
-        return database.write(lambda txn: _put(database, txn, proteins))
+        return database.write(lambda txn: _insert(database, txn, proteins))
 
     def _unknown(self, batch: list[Protein]) -> list[Protein]:
         database = open_database(self.path)
@@ -182,7 +182,7 @@ def _id_record(protein: Protein) -> tuple[bytes, bytes]:
     return key, checked(key, protein.digest)
 
 
-def _put(database: Database, txn: Txn, proteins: list[Protein]) -> int:
+def _insert(database: Database, txn: Txn, proteins: list[Protein]) -> int:
     by_digest = {p.digest: p for p in reversed(proteins)}  # of equal sequences the first id counts
     order = sorted(by_digest)
     sequences = [(digest, by_digest[digest].sequence.encode("ascii")) for digest in order]
@@ -195,22 +195,22 @@ def _put(database: Database, txn: Txn, proteins: list[Protein]) -> int:
     return int(new)
 
 
-def _keys_after(database: Database, txn: Txn, after: bytes) -> list[bytes]:
+def _keys_after(database: Database, txn: Txn, last_digest: bytes) -> list[bytes]:
     cursor = txn.cursor(database.tables["sequences"])
-    if not cursor.set_range(after):
+    if not cursor.set_range(last_digest):
         return []
     keys = (bytes(key) for key in cursor.iternext(values=False))
-    return list(islice((key for key in keys if key != after), _BATCH))
+    return list(islice((key for key in keys if key != last_digest), _BATCH))
 
 
-def _ids_after(database: Database, txn: Txn, after: bytes) -> list[tuple[bytes, bytes]]:
+def _ids_after(database: Database, txn: Txn, last_key: bytes) -> list[tuple[bytes, bytes]]:
     """Some ids behind one, each with all its digests."""
     cursor = txn.cursor(database.tables["ids"])
-    if not cursor.set_range(after):
+    if not cursor.set_range(last_key):
         return []
     pairs: list[tuple[bytes, bytes]] = []
     for key, value in cursor.iternext():
-        if bytes(key) == after:
+        if bytes(key) == last_key:
             continue
         if len(pairs) >= _BATCH and bytes(key) != pairs[-1][0]:
             break

@@ -102,8 +102,8 @@ def _sum_problems(place: Path, segment: Path, proteins: int, *, quick: bool) -> 
     except FileNotFoundError:
         yield place, "it is missing. Push the store again"
         return
-    whole = len(raw) == _SUM_BYTES * proteins
-    if not whole or not (quick or raw == _sums(segment)):
+    size_fits = len(raw) == _SUM_BYTES * proteins
+    if not size_fits or not (quick or raw == _sums(segment)):
         yield place, "it is not what was sent. Remove it and push the store again"
 
 
@@ -128,8 +128,8 @@ def _merged(root: Path) -> set[str]:
     return names
 
 
-def _sources(made: dict[str, Any]) -> Iterator[str]:
-    for source in made.get("compacted", ()):
+def _sources(circumstances: dict[str, Any]) -> Iterator[str]:
+    for source in circumstances.get("compacted", ()):
         yield source["segment"]
         yield from _sources(source)
 

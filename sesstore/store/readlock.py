@@ -31,8 +31,8 @@ _LONGEST_NAP = 0.02
 @contextmanager
 def reader_lock(path: Path) -> Iterator[None]:
     """Keep writers of a file from starting while the block runs."""
-    with _opened(path) as file:
-        with _opened(path.parent) as gate:
+    with _open_handle(path) as file:
+        with _open_handle(path.parent) as gate:
             _lock(gate, fcntl.LOCK_SH)
             _lock(file, fcntl.LOCK_SH)
             _unlock(gate)
@@ -44,11 +44,11 @@ def reader_lock(path: Path) -> Iterator[None]:
 
 def wait_for_readers(path: Path) -> None:
     """Wait until everybody who holds a `reader_lock` now has let it go."""
-    with _opened(path) as file:
+    with _open_handle(path) as file:
         if _try(file, fcntl.LOCK_EX):
             _unlock(file)
             return
-        with _opened(path.parent) as gate:
+        with _open_handle(path.parent) as gate:
             _lock(gate, fcntl.LOCK_EX)
             _lock(file, fcntl.LOCK_EX)
             _unlock(file)
@@ -74,7 +74,7 @@ def private_copy(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open_handle(path: Path) -> Iterator[int]:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield handle

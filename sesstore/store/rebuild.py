@@ -49,7 +49,10 @@ def rebuild(path: Path, aside: Path) -> Salvage:
         problems = check_records(beside).problems
         close_database(beside)
         if problems:
-            raise StoreError(f"what was saved cannot be read ({problems[0]})")
+            raise StoreError(
+                f"what was saved cannot be read ({problems[0]}). The old file is still in its "
+                f"place: copy it away before you try anything else"
+            )
         with system_errors(path):
             fsync(beside)
             _swap(path, beside, aside)
@@ -94,6 +97,6 @@ def named_without_sequence(root: Path) -> set[str]:
         with suppress(SesstoreError):
             for split in read_task(path).splits.values():
                 digests.update(row.tobytes() for row in split.digests)
-    named = sorted(digests)
-    lengths = ProteinTable(root / layout.PROTEINS).lengths(named)
-    return {d.hex() for d, length in zip(named, lengths, strict=True) if length < 0}
+    keys = sorted(digests)
+    lengths = ProteinTable(root / layout.PROTEINS).lengths(keys)
+    return {d.hex() for d, length in zip(keys, lengths, strict=True) if length < 0}

@@ -39,7 +39,7 @@ from .tokens import PLDDT, read_meta
 if TYPE_CHECKING:
     from .database import Txn
 
-_PLDDT_MOST = 100
+_PLDDT_MAX = 100
 _REFUSED = "refused"
 _CRASHES = {-signal.SIGSEGV, -signal.SIGABRT}
 """How LMDB ends on pages it cannot use; without memory, other things end so too."""
@@ -74,30 +74,30 @@ class RecordCheck:
 
 def check_records(path: Path) -> RecordCheck:
     """Walk a file in this process."""
-    found = RecordCheck()
+    check = RecordCheck()
     with suppress(CorruptStoreError):  # broken declarations are found by themselves
         declare_stored(path.parent.parent)
     try:
         database = open_database(path)
         if database is None:
-            found.problems.append("there is no such file")
+            check.problems.append("there is no such file")
         elif database.read_only:  # a walk takes long, and writers would wait for it
             with private_copy(path) as copy:
-                _walk(Database(copy), found)
+                _walk(Database(copy), check)
         else:
-            _walk(database, found)
+            _walk(database, check)
     except (CorruptStoreError, KeyError, ValueError, TypeError) as problem:
-        found.problems.append(f"cannot be read to the end: {problem}")
-    return found
+        check.problems.append(f"cannot be read to the end: {problem}")
+    return check
 
 
-def _walk(database: Database, found: RecordCheck) -> None:
+def _walk(database: Database, check: RecordCheck) -> None:
     with database.read() as txn:
-        _check_structure(database, txn, found)
+        _check_structure(database, txn, check)
         if "sequences" in database.tables:
-            _check_proteins(database, txn, found)
+            _check_proteins(database, txn, check)
         else:
-            _check_tokens(database, txn, found)
+            _check_tokens(database, txn, check)
 
 
 def check_apart(path: Path) -> RecordCheck:
@@ -111,77 +111,77 @@ def check_apart(path: Path) -> RecordCheck:
     file_crc(path)  # a disk that fails does so here, with an error, and not in the child's map
     command = [sys.executable, "-m", __name__, str(path)]
     with system_errors(path):
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode == 0:
-        answer = json.loads(ended.stdout)
+        child = subprocess.run(command, capture_output=True, text=True, check=False)
+    if child.returncode == 0:
+        answer = json.loads(child.stdout)
         if _REFUSED in answer:
             raise StoreAccessError(answer[_REFUSED])
         return RecordCheck(**answer)
-    if ended.returncode in _CRASHES and _memory_is_free():
-        return RecordCheck(problems=[f"LMDB cannot read it (signal {-ended.returncode})"])
-    lines = ended.stderr.strip().splitlines()[-1:] or [f"exit status {ended.returncode}"]
+    if child.returncode in _CRASHES and _memory_is_free():
+        return RecordCheck(problems=[f"LMDB cannot read it (signal {-child.returncode})"])
+    lines = child.stderr.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
     raise StoreAccessError(
         f"{path} could not be checked: the process that reads it ended early ({lines[0]}). That "
         f"says nothing about what is stored. Run the same command again with more memory"
     )
 
 
-def _check_structure(database: Database, txn: Txn, found: RecordCheck) -> None:
+def _check_structure(database: Database, txn: Txn, check: RecordCheck) -> None:
     """Every table: as many records as LMDB says, in order, each found again by its key."""
     if last_transaction(database, txn) != txn.id():
-        found.problems.append("its last transaction is not the one it was left with")
+        check.problems.append("its last transaction is not the one it was left with")
     for name, table in database.tables.items():
-        count, before = 0, b""
+        count, previous_key = 0, b""
         for key, value in txn.cursor(table):
             count += 1
-            if key < before or (name != "ids" and txn.get(key, db=table) != value):
-                found.problems.append(f"table {name}: key {key[:12].hex()} is out of place")
-            before = key
+            if key < previous_key or (name != "ids" and txn.get(key, db=table) != value):
+                check.problems.append(f"table {name}: key {key[:12].hex()} is out of place")
+            previous_key = key
         if count != txn.stat(table)["entries"]:
-            found.problems.append(f"table {name}: {count} records instead of those it counted")
+            check.problems.append(f"table {name}: {count} records instead of those it counted")
 
 
-def _check_proteins(database: Database, txn: Txn, found: RecordCheck) -> None:
+def _check_proteins(database: Database, txn: Txn, check: RecordCheck) -> None:
     tables = database.tables
     for digest, sequence in txn.cursor(tables["sequences"]):
-        found.records += 1
+        check.records += 1
         name = txn.get(digest, db=tables["names"])
         if sha256(sequence).digest() != digest:
-            found.blame(digest, "the sequence is not what was written")
-        elif name is None or _broken(digest, name, database.path):
-            found.blame(digest, "the name is not what was written")
-    if txn.stat(tables["names"])["entries"] != found.records:
-        found.problems.append("there are not as many names as sequences")
+            check.blame(digest, "the sequence is not what was written")
+        elif name is None or _is_broken(digest, name, database.path):
+            check.blame(digest, "the name is not what was written")
+    if txn.stat(tables["names"])["entries"] != check.records:
+        check.problems.append("there are not as many names as sequences")
     for key, value in txn.cursor(tables["ids"]):
-        if _broken(key, value, database.path):
-            found.problems.append(f"the id record {key[:20]!r} is not what was written")
+        if _is_broken(key, value, database.path):
+            check.problems.append(f"the id record {key[:20]!r} is not what was written")
         elif txn.get(value[:-4], db=tables["sequences"]) is None:
-            found.problems.append(f"the id {key[:20]!r} names a sequence that is not there")
+            check.problems.append(f"the id {key[:20]!r} names a sequence that is not there")
 
 
-def _check_tokens(database: Database, txn: Txn, found: RecordCheck) -> None:
+def _check_tokens(database: Database, txn: Txn, check: RecordCheck) -> None:
     tables = database.tables
     counts = Counter(dict.fromkeys(tables.keys() - {"meta", "provenance", STATE}, 0))
     makers = set()
     for key, value in txn.cursor(tables["provenance"]):
-        if _broken(key, value, database.path):
-            found.problems.append(f"the provenance record {key.hex()} is not what was written")
+        if _is_broken(key, value, database.path):
+            check.problems.append(f"the provenance record {key.hex()} is not what was written")
         makers.add(key.hex())
     for digest, _ in txn.cursor(tables["meta"]):
-        found.records += 1
+        check.records += 1
         try:
             meta = read_meta(database, txn, digest) or {}
             for problem in _token_problems(database, txn, digest, meta, makers):
-                found.blame(digest, problem)
+                check.blame(digest, problem)
         except (CorruptStoreError, KeyError, TypeError) as problem:
-            found.blame(digest, f"its meta record is not what was written ({problem})")
+            check.blame(digest, f"its meta record is not what was written ({problem})")
             continue
-        found.lengths[digest.hex()] = meta["length"]
+        check.lengths[digest.hex()] = meta["length"]
         for name in meta["crc"]:
             counts[name] += 1
     for name, count in counts.items():
         if txn.stat(database.table(name, txn))["entries"] != count:
-            found.problems.append(f"table {name} holds records that belong to no protein")
+            check.problems.append(f"table {name} holds records that belong to no protein")
 
 
 def _token_problems(
@@ -199,19 +199,19 @@ def _token_problems(
 
 
 def _code_problems(name: str, raw: bytes, length: int) -> Iterator[str]:
-    most, dtype = _PLDDT_MOST, np.dtype(np.uint8)
+    largest, dtype = _PLDDT_MAX, np.dtype(np.uint8)
     if name != PLDDT:
         if name not in ALPHABETS:  # said of its declaration, which is what is wrong
             return
-        most, dtype = ALPHABETS[name].mask, ALPHABETS[name].dtype
+        largest, dtype = ALPHABETS[name].mask, ALPHABETS[name].dtype
     row = dtype.itemsize * length
     if not raw or len(raw) % row or (name == PLDDT and len(raw) != length):
         yield f"the {name} record has {len(raw)} bytes for {length} residues"
-    elif int(np.frombuffer(raw, dtype).max()) > most:
+    elif int(np.frombuffer(raw, dtype).max()) > largest:
         yield f"the {name} record holds a code that does not exist"
 
 
-def _broken(key: bytes, value: bytes, path: Path) -> bool:
+def _is_broken(key: bytes, value: bytes, path: Path) -> bool:
     try:
         unchecked(key, value, path)
     except CorruptStoreError:

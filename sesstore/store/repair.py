@@ -28,7 +28,7 @@ from .database import open_database
 from .embeddings import Embeddings
 from .files import replace_file, unsealed
 from .integrity import verify
-from .manifest import drop_broken, has_entry, held_by, renew, strike
+from .manifest import counts_of, drop_broken, has_entry, renew, strike
 from .presence import objects
 from .rebuild import named_without_sequence, rebuild
 from .salvage import Salvage
@@ -87,8 +87,8 @@ class RepairReport:
     def lost(self) -> bool:
         """Whether anything has to be made again."""
         kinds = (self.embed_again, self.unlisted, self.tokens_lost, self.sequences_lost)
-        more = (self.ids_lost, self.origins_lost)
-        return any((*kinds, *more, self.tasks_lost, self.alphabets_lost, self.unnamed))
+        labels = (self.ids_lost, self.origins_lost)
+        return any((*kinds, *labels, self.tasks_lost, self.alphabets_lost, self.unnamed))
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -117,11 +117,11 @@ def repair(path: Path | str, *, progress: Progress = SILENT) -> RepairReport:
         The system did not let everything be read, so not all can be judged; nothing was changed.
     """
     root = Path(path)
-    found = verify(root, progress=progress)
-    if found.unreadable:
-        raise _not_judged(found.unreadable)
+    verification = verify(root, progress=progress)
+    if verification.unreadable:
+        raise _not_judged(verification.unreadable)
     work = _Repair(root)
-    places = sorted({fault.where for fault in found.bad}, key=_order)
+    places = sorted({fault.where for fault in verification.bad}, key=_order)
     for place in places:
         work.treat(root / place)
     work.list_missing()
@@ -132,10 +132,10 @@ def repair(path: Path | str, *, progress: Progress = SILENT) -> RepairReport:
 
 def _not_judged(unreadable: list[Fault]) -> StoreAccessError:
     """Return the error for a store that could not be read as a whole."""
-    first, more = unreadable[0], len(unreadable) - 1
-    others = f" (and {more:,} more, see `sesstore verify`)" if more else ""
+    first, count = unreadable[0], len(unreadable) - 1
+    suffix = f" (and {count:,} more, see `sesstore verify`)" if count else ""
     return StoreAccessError(
-        f"nothing was changed, because {first.where}{others} cannot be judged: {first.what}"
+        f"nothing was changed, because {first.where}{suffix} cannot be judged: {first.what}"
     )
 
 
@@ -158,9 +158,9 @@ class _Repair:
             self._fail(place, problem)
 
     def _fail(self, place: Path, problem: BaseException) -> None:
-        said = refusal(place, problem) if is_refusal(problem) else problem
+        message = refusal(place, problem) if is_refusal(problem) else problem
         if not any(line.startswith(f"{self._name(place)}: ") for line in self.report.failed):
-            self.report.failed.append(f"{self._name(place)}: {said}")
+            self.report.failed.append(f"{self._name(place)}: {message}")
 
     def _treat(self, place: Path) -> None:
         if place.is_symlink():
@@ -179,10 +179,10 @@ class _Repair:
         elif place.suffix == ".lmdb":
             self._rebuild_database(place)
         elif place.parent.name == layout.ALPHABETS:
-            self._set_aside(place)
+            self._quarantine(place)
             self.report.alphabets_lost.append(place.stem)
         elif place.suffix == ".jsonl":
-            self._set_aside(place)
+            self._quarantine(place)
             self.report.tasks_lost.append(place.stem)
         elif place.parent.name == layout.EMBEDDINGS:
             pass  # a folder of another name than its encoder: nothing in it is broken
@@ -211,14 +211,14 @@ class _Repair:
 
     def _note_gone(self, place: Path) -> None:
         """Say once what is not there any more; the manifest forgets it."""
-        held = held_by(place) or {}
+        counts = counts_of(place) or {}
         strike(place)
         if place.parent.name == layout.TASKS:
             self.report.tasks_lost.append(place.stem)
         elif place.parent.name == layout.ALPHABETS:
             self.report.alphabets_lost.append(place.stem)
         elif place.suffix == ".lmdb":
-            self._note_lost(place, Salvage(0, [], held.get("records")))
+            self._note_lost(place, Salvage(0, [], counts.get("records")))
         else:
             self.report.unlisted.append(self._name(place))
 
@@ -229,8 +229,10 @@ class _Repair:
             with suppress(CorruptStoreError, FileNotFoundError):
                 attributes = layout.read_group(folder / layout.METADATA)
                 view = Embeddings(folder, Provenance.from_json(attributes["provenance"]))
-                there = view.find(digests) >= 0
-                missing -= {d for d, stands in zip(digests, there, strict=True) if stands}
+                are_stored = view.find(digests) >= 0
+                missing -= {
+                    d for d, is_stored in zip(digests, are_stored, strict=True) if is_stored
+                }
             if missing:
                 self.report.embed_again[folder.name] = sorted(d.hex() for d in missing)
 
@@ -242,7 +244,7 @@ class _Repair:
         with suppress(CorruptStoreError):
             digests = [row.tobytes() for row in Segment(path).digests]
         listed = bool(digests) and self._listed_rightly(path)
-        self._set_aside(path)
+        self._quarantine(path)
         if listed:
             self._lost.setdefault(path.parent, []).extend(digests)
         else:
@@ -260,8 +262,13 @@ class _Repair:
 
     def _rebuild_metadata(self, path: Path) -> None:
         if path.parent == self.root:
-            made = circumstances()
-            attributes = {"format": layout.FORMAT, "kind": "store", "made": made, "repaired": True}
+            origin = circumstances()
+            attributes = {
+                "format": layout.FORMAT,
+                "kind": "store",
+                "made": origin,
+                "repaired": True,
+            }
         elif path.parent.name == layout.EMBEDDINGS:
             attributes = {"kind": "embeddings"}
         else:
@@ -269,7 +276,7 @@ class _Repair:
             if provenance is None:
                 for segment in layout.segment_folders(path.parent):
                     self._set_segment_aside(segment)
-                self._set_aside(path.parent)
+                self._quarantine(path.parent)
                 return
             attributes = {"kind": "encoder", "provenance": provenance.to_json()}
         replace_file(path, layout.group_metadata(attributes))
@@ -291,30 +298,30 @@ class _Repair:
         return None
 
     def _rebuild_database(self, path: Path) -> None:
-        entry = held_by(path) or {}
+        entry = counts_of(path) or {}
         saved = rebuild(path, self._aside(path))
         self.report.set_aside.append(self._name(path))
         self.report.rebuilt.append(self._name(path))
-        counts = [n for n in (saved.held, entry.get("records")) if n is not None]
-        self._note_lost(path, replace(saved, held=max(counts, default=None)))
+        counts = [n for n in (saved.entries, entry.get("records")) if n is not None]
+        self._note_lost(path, replace(saved, entries=max(counts, default=None)))
 
     def _note_lost(self, path: Path, saved: Salvage) -> None:
         """List what was lost, counted against what the file said it held."""
         lost = list(saved.lost)
         if path.name == layout.PROTEINS:
-            if saved.held != saved.kept:
+            if saved.entries != saved.proteins:
                 lost = sorted({*lost, *named_without_sequence(self.root)})
             self.report.sequences_lost += lost
             self.report.ids_lost += saved.nameless
         elif saved.nameless:
             self.report.origins_lost[path.stem] = saved.nameless
-        unnamed = None if saved.held is None else saved.held - saved.kept - len(lost)
+        unnamed = None if saved.entries is None else saved.entries - saved.proteins - len(lost)
         if unnamed is None or unnamed > 0:
             self.report.unnamed[self._name(path)] = unnamed
         if path.name != layout.PROTEINS and (lost or self._name(path) in self.report.unnamed):
             self.report.tokens_lost[path.stem] = lost
 
-    def _set_aside(self, path: Path) -> None:
+    def _quarantine(self, path: Path) -> None:
         with system_errors(path):
             strike(path)
             os.rename(path, self._aside(path))

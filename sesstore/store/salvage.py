@@ -40,20 +40,20 @@ class Salvage:
 
     Parameters
     ----------
-    kept : int
+    proteins : int
         Proteins in the new file.
     lost : list of str
         Digests (hexadecimal) whose records are broken, as far as the file still says.
-    held : int, optional
+    entries : int, optional
         How many proteins the file says it held; None if nothing in it says so.
     nameless : list of str
         Digests of sequences whose ids are lost (they are called by the start of their digest), or
         of tokens of which it is no longer known what made them.
     """
 
-    kept: int
+    proteins: int
     lost: list[str]
-    held: int | None
+    entries: int | None
     nameless: list[str] = field(default_factory=list)
 
 
@@ -69,32 +69,32 @@ def salvage(old: Path, new: Path) -> Salvage:
     """
     is_proteins = old.name == layout.PROTEINS
     with PageFile(old) as file:
-        found = _Proteins(file) if is_proteins else _Tokens(file)
-        found.collect()
+        records = _Proteins(file) if is_proteins else _Tokens(file)
+        records.collect()
         tables = proteins.TABLES if is_proteins else tokens.TABLES
-        _write(new, {**tables, **dict.fromkeys(found.tables(), False)}, found.rows())
+        _write(new, {**tables, **dict.fromkeys(records.tables(), False)}, records.rows())
         newest = file.tables(file.metas[0]) if file.metas else {}
-    lost = sorted(digest.hex() for digest in found.broken - found.kept)
-    held = newest[found.count].entries if found.count in newest else None
-    nameless = sorted(digest.hex() for digest in found.nameless)
-    return Salvage(len(found.kept), lost, held, nameless)
+    lost = sorted(digest.hex() for digest in records.damaged - records.sound)
+    entries = newest[records.count].entries if records.count in newest else None
+    nameless = sorted(digest.hex() for digest in records.nameless)
+    return Salvage(len(records.sound), lost, entries, nameless)
 
 
 def _write(path: Path, tables: dict[str, bool], rows: Iterator[Row]) -> None:
     database = create_database(path, tables)
     try:
         while batch := list(islice(rows, _BATCH)):
-            database.write(_putting(database.table, batch))
+            database.write(_insertion(database.table, batch))
     finally:
         close_database(path)
 
 
-def _putting(table: Callable[[str, Txn], Any], batch: list[Row]) -> Callable[[Txn], None]:
-    def put(txn: Txn) -> None:
+def _insertion(table: Callable[[str, Txn], Any], batch: list[Row]) -> Callable[[Txn], None]:
+    def insert(txn: Txn) -> None:
         for name, key, value in batch:
             txn.put(key, value, db=table(name, txn), dupdata=True)
 
-    return put
+    return insert
 
 
 @dataclass
@@ -102,19 +102,19 @@ class _Records:
     """Records of a file: those its trees lead to, and if a page of them is broken all others."""
 
     file: PageFile
-    kept: set[bytes] = field(default_factory=set)
-    broken: set[bytes] = field(default_factory=set)
+    sound: set[bytes] = field(default_factory=set)
+    damaged: set[bytes] = field(default_factory=set)
     nameless: set[bytes] = field(default_factory=set)
     count = ""
 
     def collect(self) -> None:
-        whole = bool(self.file.metas)
-        if whole:
+        complete = bool(self.file.metas)
+        if complete:
             for name, tree in self.file.tables(self.file.metas[0]).items():
                 for node in self.file.walk(tree):
                     self.take(name, node)
-                    whole = whole and node.value is not None
-        if not whole or self.file.broken or self.broken:
+                    complete = complete and node.value is not None
+        if not complete or self.file.problems or self.damaged:
             for node in self.file.leaves():
                 self.take("", node)
 
@@ -145,9 +145,9 @@ class _Proteins(_Records):
             if table in ("sequences", "") and is_digest and sha256(value).digest() == node.key:
                 if node.value is not None:
                     self._sequences.setdefault(node.key, node.value)
-                    self.kept.add(node.key)
+                    self.sound.add(node.key)
             elif table == "sequences" and is_digest:
-                self.broken.add(node.key)
+                self.damaged.add(node.key)
             elif _is_checked(node.key, value, self.file.path):
                 if table in ("names", "") and is_digest:
                     self._names.setdefault(node.key, value)
@@ -197,7 +197,7 @@ class _Tokens(_Records):
                 self._metas.setdefault(node.key, []).append((value, document))
                 return
             if table == "meta" and is_digest:
-                self.broken.add(node.key)
+                self.damaged.add(node.key)
             elif document is not None and "tool" in document:
                 self._makers.setdefault(node.key, value)
         if is_digest and table not in ("meta", "provenance"):
@@ -210,9 +210,9 @@ class _Tokens(_Records):
             complete = {name: place for name, place in parts.items() if place is not None}
             if len(complete) == len(parts):
                 self._parts[digest] = record, complete
-                self.kept.add(digest)
+                self.sound.add(digest)
                 return
-        self.broken.add(digest)
+        self.damaged.add(digest)
 
     def _sound(self, digest: bytes, crc: int) -> Place | None:
         for place in self._codes.get(digest, ()):
@@ -224,17 +224,17 @@ class _Tokens(_Records):
         return {name for _, parts in self._parts.values() for name in parts}
 
     def rows(self) -> Iterator[Row]:
-        used: set[str] = set()
-        known = {key.hex() for key in self._makers}
+        referenced: set[str] = set()
+        sound_makers = {key.hex() for key in self._makers}
         for digest, (record, parts) in sorted(self._parts.items()):
             for name, place in parts.items():
                 yield name, digest, self.file.read(place)
             yield "meta", digest, record
             makers = set(json.loads(record[:-4])["by"].values())
-            used |= makers
-            if not makers <= known:
+            referenced |= makers
+            if not makers <= sound_makers:
                 self.nameless.add(digest)
-        for key in sorted(used):
+        for key in sorted(referenced):
             raw = bytes.fromhex(key)
             unknown = checked(raw, canonical_json(_UNKNOWN).encode())
             yield "provenance", raw, self._makers.get(raw, unknown)

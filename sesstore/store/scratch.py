@@ -56,19 +56,19 @@ def hold(path: Path, *, wait: bool = False) -> int | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    held = _lock(handle, path, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return handle if held else None
+    locked = _lock(handle, path, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle if locked else None
 
 
-def _lock(handle: int, path: Path, how: int) -> bool:
+def _lock(handle: int, path: Path, operation: int) -> bool:
     """Lock what was opened, if it still lies there; otherwise close it."""
-    held = False
+    locked = False
     try:
-        fcntl.flock(handle, how)
-        held = os.path.samestat(os.fstat(handle), path.lstat())
+        fcntl.flock(handle, operation)
+        locked = os.path.samestat(os.fstat(handle), path.lstat())
     except (BlockingIOError, FileNotFoundError):
         return False
     finally:
-        if not held:
+        if not locked:
             os.close(handle)
-    return held
+    return locked

@@ -59,8 +59,8 @@ def seal_fits(path: Path, *, quick: bool) -> bool:
             return False
         expected = unsealed(seal, seal_path(path))
         with system_errors(path):
-            same = path.stat().st_size == expected["bytes"]
-        if same and (quick or f"{file_crc(path):08x}" == expected["crc32c"]):
+            same_size = path.stat().st_size == expected["bytes"]
+        if same_size and (quick or f"{file_crc(path):08x}" == expected["crc32c"]):
             return True
         if _read(path) == seal:  # else a writer came between: look again
             break

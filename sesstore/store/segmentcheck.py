@@ -67,14 +67,14 @@ def _listed(path: Path) -> dict[str, Any]:
 
 
 def _file_problems(path: Path, listed: dict[str, Any], *, quick: bool) -> Iterator[str]:
-    there = dict(_files(path))
+    sizes = dict(_files(path))
     for name, sums in sorted(listed.items()):
-        if name not in there:
+        if name not in sizes:
             yield f"{name} is missing"
         elif (path / name).is_symlink():
             yield f"{name} is a link; a segment has its files itself"
-        elif there[name] != sums["bytes"]:
-            yield f"{name} has {there[name]} bytes instead of {sums['bytes']}"
+        elif sizes[name] != sums["bytes"]:
+            yield f"{name} has {sizes[name]} bytes instead of {sums['bytes']}"
         elif quick and name.startswith("values/c"):
             continue
         elif f"{file_crc(path / name):08x}" != sums["crc32c"]:
@@ -104,42 +104,46 @@ def _structure_problems(
 ) -> Iterator[str]:
     try:
         attributes = segment.attributes
-        made = Provenance.from_json(attributes["provenance"])
+        own_provenance = Provenance.from_json(attributes["provenance"])
         counts = attributes["proteins"], attributes["residues"]
     except (StoreError, KeyError, TypeError) as problem:
         yield f"its metadata cannot be used ({problem})"
         return
-    if provenance is not None and made != provenance:
+    if provenance is not None and own_provenance != provenance:
         yield "it was made by another encoder than its folder says"
     # What the metadata claim is checked before an array is opened: a lie about a shape could
     # otherwise ask for any amount of memory.
-    strange = _strange_metadata(segment.path, made, *counts)
+    strange = _strange_metadata(segment.path, own_provenance, *counts)
     if strange:
         yield f"{strange} is not as sesstore writes it"
         return
     try:
-        yield from _array_problems(segment, made, counts, quick=quick)
+        yield from _array_problems(segment, own_provenance, counts, quick=quick)
     except CorruptStoreError as problem:
         yield str(problem)
 
 
-def _strange_metadata(path: Path, made: Provenance, proteins: Any, residues: Any) -> str | None:
+def _strange_metadata(
+    path: Path, provenance: Provenance, proteins: Any, residues: Any
+) -> str | None:
     """Name of the first array whose metadata are not what the counts of the segment ask for."""
-    if not (_is_count(proteins) and _is_count(residues) and _is_count(made.dim)):
+    if not (_is_count(proteins) and _is_count(residues) and _is_count(provenance.dim)):
         return layout.METADATA
-    if made.dtype not in STORAGE_TYPES:
+    if provenance.dtype not in STORAGE_TYPES:
         return layout.METADATA
     expected = {
         "offsets": layout.array_metadata((proteins + 1,), "int64"),
         "digests": layout.array_metadata((proteins, DIGEST_BYTES), "uint8"),
     }
-    if made.dtype == "int8":
+    if provenance.dtype == "int8":
         expected["scales"] = layout.array_metadata((residues,), "float16")
     for name, metadata in expected.items():
         if (path / name / layout.METADATA).read_bytes() != metadata:
             return name
     raw = (path / "values" / layout.METADATA).read_bytes()
-    return None if _are_value_metadata(raw, (residues, made.dim), made.dtype) else "values"
+    return (
+        None if _are_value_metadata(raw, (residues, provenance.dim), provenance.dtype) else "values"
+    )
 
 
 def _are_value_metadata(raw: bytes, shape: tuple[int, int], dtype: str) -> bool:
@@ -159,7 +163,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _array_problems(
-    segment: Segment, made: Provenance, counts: tuple[int, int], *, quick: bool
+    segment: Segment, provenance: Provenance, counts: tuple[int, int], *, quick: bool
 ) -> Iterator[str]:
     digests, offsets, scales = segment.digests, segment.offsets, segment.scales
     values = segment.values
@@ -172,5 +176,5 @@ def _array_problems(
         yield "its shards do not lie in order"
     elif scales is not None and not np.isfinite(scales).all():
         yield "its scales are not finite"
-    elif not quick and made.dtype != "int8" and not is_finite(values):
+    elif not quick and provenance.dtype != "int8" and not is_finite(values):
         yield "it holds values that are not finite"

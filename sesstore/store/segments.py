@@ -27,7 +27,7 @@ from ..residues import Embedding
 from . import layout
 from .access import is_refusal, refusal, system_errors
 from .shards import is_plain, open_rows
-from .unfinished import UnfinishedSegment, check_same_storage
+from .unfinished import PendingSegment, check_same_storage
 
 SEGMENT_BYTES = 512 << 20
 SEGMENT_SECONDS = 60.0
@@ -72,8 +72,8 @@ class SegmentWriter:
         self._circumstances = dict(circumstances)
         self._limits = segment_bytes, segment_seconds
         self._turn = threading.Lock()
-        self._open: list[UnfinishedSegment] = []  # that no thread has; the last is the next taken
-        self._seen: set[bytes] = set()
+        self._open: list[PendingSegment] = []  # that no thread has; the last is the next taken
+        self._digests: set[bytes] = set()
 
     def __enter__(self) -> SegmentWriter:
         return self
@@ -103,12 +103,13 @@ class SegmentWriter:
         if values.shape[1] != self.provenance.dim or values.dtype != self.provenance.dtype:
             raise InputError(
                 f"embedding is {values.dtype} [{values.shape[0]}, {values.shape[1]}], this encoder "
-                f"is stored as {self.provenance.dtype} with {self.provenance.dim} columns"
+                f"is stored as {self.provenance.dtype} with {self.provenance.dim} columns. Bring "
+                f"it into that type with `to_storage`"
             )
         with self._turn:
-            if embedding.digest in self._seen:
+            if embedding.digest in self._digests:
                 return
-            self._seen.add(embedding.digest)
+            self._digests.add(embedding.digest)
             segment = self._open.pop() if self._open else None
         try:
             with system_errors(self.folder):
@@ -149,19 +150,19 @@ class SegmentWriter:
         while self._open:
             self._drop(self._open.pop())
 
-    def _begin(self) -> UnfinishedSegment:
+    def _begin(self) -> PendingSegment:
         self._make_folder()
         name = layout.new_segment_id(self._place)
-        return UnfinishedSegment(self.folder / name, self.provenance, self._circumstances)
+        return PendingSegment(self.folder / name, self.provenance, self._circumstances)
 
     def _make_folder(self) -> None:
         """Make the encoder's folder with the first embedding; if it is there, it must be ours."""
-        made = {"kind": "encoder", "provenance": self.provenance.to_json()}
-        layout.make_group(self.folder, made)
-        known = layout.read_group(self.folder / layout.METADATA)["provenance"]
-        check_same_storage(Provenance.from_json(known), self.provenance)
+        attributes = {"kind": "encoder", "provenance": self.provenance.to_json()}
+        layout.make_group(self.folder, attributes)
+        stored = layout.read_group(self.folder / layout.METADATA)["provenance"]
+        check_same_storage(Provenance.from_json(stored), self.provenance)
 
-    def _put_back(self, segment: UnfinishedSegment) -> list[UnfinishedSegment]:
+    def _put_back(self, segment: PendingSegment) -> list[PendingSegment]:
         """Give back a segment; return those that are large or old enough, which are taken out."""
         size, seconds = self._limits
         with self._turn:
@@ -170,7 +171,7 @@ class SegmentWriter:
             self._open = [s for s in self._open if s not in due]
         return due
 
-    def _end(self, segment: UnfinishedSegment) -> str:
+    def _end(self, segment: PendingSegment) -> str:
         """Commit a segment that was taken out; it is dropped if that fails."""
         try:
             with system_errors(self.folder):
@@ -181,10 +182,10 @@ class SegmentWriter:
         self.committed.append(name)
         return name
 
-    def _drop(self, segment: UnfinishedSegment | None, *digests: bytes) -> None:
+    def _drop(self, segment: PendingSegment | None, *digests: bytes) -> None:
         """Remove a segment that was taken out; its proteins, and others, may be added again."""
         with self._turn:
-            self._seen.difference_update(digests, segment.digests if segment else ())
+            self._digests.difference_update(digests, segment.digests if segment else ())
         if segment is not None:
             segment.abort()
 
@@ -209,7 +210,7 @@ class Segment:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """Provenance, circumstances and counts."""
-        with _explained(self.path):
+        with _read_errors(self.path):
             return layout.read_group(self.path / layout.METADATA)
 
     @cached_property
@@ -218,7 +219,7 @@ class Segment:
         if self._as_written is not None:
             self._check_sum("digests/c.0.0", self._as_written[0])
             return self._as_written[0]
-        with _explained(self.path):
+        with _read_errors(self.path):
             return read_array(self.path / "digests").reshape(-1, DIGEST_BYTES)
 
     @cached_property
@@ -227,10 +228,13 @@ class Segment:
         if self._as_written is not None:
             self._check_sum("offsets/c.0", self._as_written[1])
             return self._as_written[1]
-        with _explained(self.path):
+        with _read_errors(self.path):
             offsets: NDArray[np.int64] = read_array(self.path / "offsets")
         if len(offsets) != len(self.digests) + 1:
-            raise CorruptStoreError(f"{self.path}: offsets and digests do not belong together")
+            raise CorruptStoreError(
+                f"{self.path}: offsets and digests do not belong together. Run `sesstore verify`, "
+                f"then `sesstore repair`"
+            )
         return offsets
 
     @cached_property
@@ -247,8 +251,8 @@ class Segment:
             if is_refusal(problem):
                 raise refusal(self.path, problem) from problem
             return None
-        whole = len(digests) == DIGEST_BYTES * (len(offsets) - 1)
-        if not whole or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():
+        sizes_fit = len(digests) == DIGEST_BYTES * (len(offsets) - 1)
+        if not sizes_fit or offsets[0] != 0 or (offsets[1:] <= offsets[:-1]).any():
             return None
         return digests.reshape(-1, DIGEST_BYTES), offsets
 
@@ -274,19 +278,19 @@ class Segment:
     @cached_property
     def values(self) -> Any:
         """Embeddings, [N, d]: a mapped ndarray where possible, else a zarr array."""
-        with _explained(self.path):
+        with _read_errors(self.path):
             return open_rows(self.path / "values")
 
     @cached_property
     def scales(self) -> NDArray[np.float16] | None:
         """Scale of each residue, shape=(N,), for int8 values."""
-        with _explained(self.path):
+        with _read_errors(self.path):
             if self.attributes["provenance"]["dtype"] != "int8":
                 return None
             return read_array(self.path / "scales")
 
 
-class _explained:  # noqa: N801 - reads as a statement
+class _read_errors:  # noqa: N801 - reads as a statement
     """Turn what a broken segment raises into `CorruptStoreError`; what the system refuses not."""
 
     def __init__(self, path: Path) -> None:

@@ -77,14 +77,14 @@ class ShardWriter:
         """Write some rows, shape=(n, d), of this array's type."""
         raw = np.ascontiguousarray(values, np.dtype(self.dtype).newbyteorder("<"))
         flat = raw.reshape(-1).view(np.uint8)
-        done = 0
-        while done < len(raw):
+        start = 0
+        while start < len(raw):
             in_shard = self.rows % self._shard_rows
             if in_shard == 0:
                 self._next_shard()
-            take = min(len(raw) - done, self._shard_rows - in_shard)
-            self._write(flat[done * self._row_bytes : (done + take) * self._row_bytes])
-            done += take
+            take = min(len(raw) - start, self._shard_rows - in_shard)
+            self._write(flat[start * self._row_bytes : (start + take) * self._row_bytes])
+            start += take
             self.rows += take
 
     def finish(self) -> None:

@@ -29,7 +29,7 @@ from ..tasks import Task
 from . import layout
 from .access import is_there
 from .alphabets import declare_stored, store_alphabet, stored_alphabets
-from .catalogue import one_encoder, stored_encoders
+from .catalogue import find_encoder, stored_encoders
 from .embeddings import Embeddings
 from .files import replace_file
 from .index import as_rows
@@ -76,8 +76,8 @@ class Store:
                     f"'{path}' holds other things than a store. Name a new or an empty folder"
                 )
             make_folder(path)
-            made = {"format": layout.FORMAT, "kind": "store", "made": circumstances()}
-            replace_file(root, layout.group_metadata(made))
+            attributes = {"format": layout.FORMAT, "kind": "store", "made": circumstances()}
+            replace_file(root, layout.group_metadata(attributes))
         layout.make_group(path / layout.EMBEDDINGS, {"kind": "embeddings"})
         return cls.open(path)
 
@@ -139,9 +139,9 @@ class Store:
         """Whether the store knows the sequences of some digests."""
         return [length >= 0 for length in self._proteins.lengths(digests)]
 
-    def find_digests(self, start: str, most: int = 20) -> list[bytes]:
-        """Digests of the sequences whose hexadecimal digest starts so, at most `most`."""
-        return self._proteins.find_digests(start, most)
+    def find_digests(self, start: str, limit: int = 20) -> list[bytes]:
+        """Digests of the sequences whose hexadecimal digest starts so, at most `limit`."""
+        return self._proteins.find_digests(start, limit)
 
     def find_id(self, id: str) -> list[bytes]:
         """Digests of the sequences that came under an id; empty if there are none."""
@@ -157,12 +157,12 @@ class Store:
         """Provenance of every encoder that has a folder here."""
         return [provenance for _, provenance in stored_encoders(self.path)]
 
-    def embeddings(self, which: Fingerprint | str | None = None) -> Embeddings:
+    def embeddings(self, encoder: Fingerprint | str | None = None) -> Embeddings:
         """Open a view of all committed embeddings of one encoder.
 
         Parameters
         ----------
-        which : Fingerprint or str, optional
+        encoder : Fingerprint or str, optional
             A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
             store has only one.
 
@@ -173,17 +173,17 @@ class Store:
         FingerprintMismatchError
             Several encoders fit; says in what they differ.
         """
-        folder, provenance = one_encoder(self.path, which)
+        folder, provenance = find_encoder(self.path, encoder)
         return Embeddings(folder, provenance)
 
     def has_embeddings(
         self, fingerprint: Fingerprint, digests: Iterable[bytes]
     ) -> NDArray[np.bool_]:
         """Whether each protein is embedded by an encoder, shape=(B,); False if there is none."""
-        wanted = as_rows(digests)
-        if fingerprint not in [known.fingerprint for known in self.encoders()]:
-            return np.zeros(len(wanted), bool)
-        return self.embeddings(fingerprint).find(wanted) >= 0
+        rows = as_rows(digests)
+        if fingerprint not in [encoder.fingerprint for encoder in self.encoders()]:
+            return np.zeros(len(rows), bool)
+        return self.embeddings(fingerprint).find(rows) >= 0
 
     def writer(
         self,
@@ -205,7 +205,7 @@ class Store:
             The store has embeddings of this encoder in another type or width.
         """
         folder = self.path / layout.EMBEDDINGS / layout.encoder_folder(provenance)
-        stored = [known for path, known in stored_encoders(self.path) if path == folder]
+        stored = [encoder for path, encoder in stored_encoders(self.path) if path == folder]
         check_same_storage(stored[0] if stored else provenance, provenance)
         return SegmentWriter(
             folder,
@@ -215,9 +215,9 @@ class Store:
             segment_seconds=segment_seconds,
         )
 
-    def encoder_folder(self, which: Fingerprint | str | None = None) -> Path:
+    def encoder_folder(self, encoder: Fingerprint | str | None = None) -> Path:
         """Return the folder of one encoder's segments; raises as `embeddings`."""
-        return one_encoder(self.path, which)[0]
+        return find_encoder(self.path, encoder)[0]
 
     # Tokens
 
@@ -260,7 +260,7 @@ class Store:
         StorageFullError
             No space left; whole batches before it stay.
         """
-        written = 0
+        count = 0
         for source, batch in _by_source(items):
             lengths = self._proteins.lengths(item.digest for item in batch)
             for item, length in zip(batch, lengths, strict=True):
@@ -270,15 +270,15 @@ class Store:
                         f"codes, the sequence has {length} residues. Tokenise the structure again"
                     )
             tokens = Tokens(self._tokens_path(source))
-            written += tokens.add(batch, circumstances, replace=replace)
-        return written
+            count += tokens.add(batch, circumstances, replace=replace)
+        return count
 
     def _tokens_path(self, source: str) -> Path:
         return self.path / layout.TOKENS / f"{layout.check_name('source', source)}.lmdb"
 
     # Alphabets
 
-    def declare(self, one: Alphabet) -> None:
+    def declare(self, alphabet: Alphabet) -> None:
         """Declare an alphabet of tokens, here and to this process.
 
         Raises
@@ -286,7 +286,7 @@ class Store:
         InputError
             The store, or this process, knows another one by that name.
         """
-        store_alphabet(self.path, one)
+        store_alphabet(self.path, alphabet)
 
     def alphabets(self) -> dict[str, Alphabet]:
         """Return the alphabets that were declared here, by name."""
@@ -325,8 +325,8 @@ def _is_something_else(path: Path) -> bool:
     if not path.is_dir():
         return True
     beginning = f".{layout.METADATA}."  # the metadata, under the name they are written
-    others = [file.name for file in path.iterdir() if not file.name.startswith(beginning)]
-    return bool(others) and not (path / layout.METADATA).exists()
+    foreign = [file.name for file in path.iterdir() if not file.name.startswith(beginning)]
+    return bool(foreign) and not (path / layout.METADATA).exists()
 
 
 def _by_source(

@@ -36,12 +36,12 @@ class EncoderSummary:
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values, the fingerprint's short form among them."""
         plain = {key: value for key, value in vars(self).items() if key != "provenance"}
-        made = self.provenance.to_json()
+        provenance = self.provenance.to_json()
         return {
             "encoder": self.provenance.fingerprint.encoder,
             "fingerprint": self.provenance.fingerprint.short,
             **plain,
-            "provenance": made,
+            "provenance": provenance,
         }
 
 
@@ -113,20 +113,20 @@ def summarise(store: Store, damaged: Damaged | None = None) -> Summary:
     CorruptStoreError
         Something is not what was written.
     """
-    found = Summary(str(store.path), 0, [], [], [])
+    summary = Summary(str(store.path), 0, [], [], [])
     with leaving_out(damaged):
-        found = replace(found, proteins=store.count_proteins())
+        summary = replace(summary, proteins=store.count_proteins())
     with leaving_out(damaged):
-        for made in store.encoders():
+        for encoder in store.encoders():
             with leaving_out(damaged):
-                found.encoders.append(_encoder(store.embeddings(made.fingerprint)))
+                summary.encoders.append(_encoder(store.embeddings(encoder.fingerprint)))
     for name in store.sources():
         with leaving_out(damaged):
-            found.sources.append(_source(store, name))
+            summary.sources.append(_source(store, name))
     for name in store.tasks():
         with leaving_out(damaged):
-            found.tasks.append(_task(store, name))
-    return found
+            summary.tasks.append(_task(store, name))
+    return summary
 
 
 def _encoder(view: Embeddings) -> EncoderSummary:
@@ -135,13 +135,13 @@ def _encoder(view: Embeddings) -> EncoderSummary:
     runs: list[dict[str, Any]] = []
     for segment in view.segments:
         try:
-            made = segment.attributes["circumstances"]
+            run = segment.attributes["circumstances"]
         except CorruptStoreError:
             if segment.path.exists():
                 raise
             return _encoder(Embeddings(view.folder, view.provenance))  # compacted meanwhile
-        if made not in runs:
-            runs.append(made)
+        if run not in runs:
+            runs.append(run)
     return EncoderSummary(
         provenance=view.provenance,
         segments=len(view.segments),
@@ -154,8 +154,8 @@ def _encoder(view: Embeddings) -> EncoderSummary:
 
 def _source(store: Store, name: str) -> TokenSummary:
     tokens = store.tokens(name)
-    made = list(tokens.provenance().values())
-    return TokenSummary(name, len(tokens), tokens.counts(), tokens.tool, made)
+    runs = list(tokens.provenance().values())
+    return TokenSummary(name, len(tokens), tokens.counts(), tokens.tool, runs)
 
 
 def _task(store: Store, name: str) -> TaskSummary:

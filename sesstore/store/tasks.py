@@ -61,7 +61,10 @@ def read_task(path: Path) -> Task:
         head, *rows = [json.loads(line) for line in body.splitlines()]
         return _task(head, rows)
     except (ValueError, KeyError, TypeError) as problem:
-        raise CorruptStoreError(f"{path} holds no task this version reads: {problem}") from problem
+        raise CorruptStoreError(
+            f"{path} holds no task this version reads ({problem}). Install the sesstore that wrote "
+            f"it, or add the task again with `sesstore add`"
+        ) from problem
 
 
 def _footer(body: bytes) -> bytes:
@@ -121,13 +124,13 @@ def _in_order(counts: dict[str, int], rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _split(problem: Problem, name: str, rows: list[dict[str, Any]]) -> Split:
-    mine = [row for row in rows if row["split"] == name]
-    digests = bytes.fromhex("".join(row["digest"] for row in mine))
+    split_rows = [row for row in rows if row["split"] == name]
+    digests = bytes.fromhex("".join(row["digest"] for row in split_rows))
     return Split(
-        ids=tuple(row["id"] for row in mine),
+        ids=tuple(row["id"] for row in split_rows),
         digests=np.frombuffer(digests, np.uint8).reshape(-1, 32),
-        labels=[_label(problem, row["label"]) for row in mine],
-        groups=tuple(row["group"] for row in mine if "group" in row),
+        labels=[_label(problem, row["label"]) for row in split_rows],
+        groups=tuple(row["group"] for row in split_rows if "group" in row),
     )
 
 

@@ -60,13 +60,13 @@ class Tokens:
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
         """Return the tokens of several proteins, read in one transaction; raises as `get`."""
-        wanted = list(digests)
+        keys = list(digests)
         database = open_database(self.path)
         if database is None:
-            return [None] * len(wanted)
+            return [None] * len(keys)
         tools: dict[str, str] = {}
         with database.read() as txn:
-            return [self._read(database, txn, digest, tools) for digest in wanted]
+            return [self._read(database, txn, digest, tools) for digest in keys]
 
     def has(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> NDArray[np.bool_]:
         """Whether there are tokens of each protein, shape=(B,); pLDDT alone is none.
@@ -76,18 +76,18 @@ class Tokens:
         CorruptStoreError
             A record is not what was written.
         """
-        wanted, database = as_rows(digests), open_database(self.path)
+        rows, database = as_rows(digests), open_database(self.path)
         if database is None:
-            return np.zeros(len(wanted), bool)
+            return np.zeros(len(rows), bool)
         with database.read() as txn:
-            metas = (read_meta(database, txn, row.tobytes()) for row in wanted)
-            found = [meta is not None and bool(meta["crc"].keys() - {PLDDT}) for meta in metas]
-        return np.asarray(found, bool)
+            metas = (read_meta(database, txn, row.tobytes()) for row in rows)
+            are_stored = [meta is not None and bool(meta["crc"].keys() - {PLDDT}) for meta in metas]
+        return np.asarray(are_stored, bool)
 
     def coverage(self, digests: NDArray[np.uint8] | Iterable[bytes]) -> float:
         """Share of some proteins that have tokens, 0 to 1."""
-        found = self.has(digests)
-        return float(found.mean()) if len(found) else 0.0
+        are_stored = self.has(digests)
+        return float(are_stored.mean()) if len(are_stored) else 0.0
 
     def __contains__(self, digest: bytes) -> bool:
         return bool(self.has([digest])[0])
@@ -114,8 +114,8 @@ class Tokens:
         if database is None:
             return {}
         with database.read() as txn:
-            known = sorted(database.tables.keys() - {"meta", "provenance", STATE}, key=_place)
-            tables = {name: database.tables[name] for name in known}
+            names = sorted(database.tables.keys() - {"meta", "provenance", STATE}, key=_place)
+            tables = {name: database.tables[name] for name in names}
             counts = {name: int(txn.stat(table)["entries"]) for name, table in tables.items()}
         return {name: count for name, count in counts.items() if count}
 
@@ -150,9 +150,12 @@ class Tokens:
             with database.read() as txn:
                 meta = read_meta(database, txn, digest)
         if meta is None:
-            raise NotStoredError(f"no tokens of {digest.hex()[:12]} are stored from {self.source}")
-        known = self.provenance()
-        return {name: known[key] for name, key in meta["by"].items()}
+            raise NotStoredError(
+                f"no tokens of {digest.hex()[:12]} are stored from {self.source}. Add them with "
+                f"`sesstore tokens`"
+            )
+        runs = self.provenance()
+        return {name: runs[key] for name, key in meta["by"].items()}
 
     def add(
         self,
@@ -170,40 +173,40 @@ class Tokens:
         InputError
             Parts of one protein have two lengths; nothing of their batch is stored.
         """
-        remaining, written = iter(items), 0
+        remaining, count = iter(items), 0
         try:
             while batch := list(islice(remaining, _BATCH)):
-                wanted = self._new_parts(batch, replace)
-                if wanted:
-                    written += self._put(wanted, circumstances)
+                additions = self._new_parts(batch, replace)
+                if additions:
+                    count += self._insert(additions, circumstances)
         finally:
             if database := open_database(self.path):
                 database.seal()
-        return written
+        return count
 
-    def _put(self, wanted: list[_Parts], circumstances: Mapping[str, Any]) -> int:
+    def _insert(self, additions: list[_Parts], circumstances: Mapping[str, Any]) -> int:
         database = create_database(self.path, TABLES)
-        database.add_tables({name for _, parts in wanted for name in parts})
-        return database.write(lambda txn: _write(database, txn, wanted, circumstances))
+        database.add_tables({name for _, parts in additions for name in parts})
+        return database.write(lambda txn: _write(database, txn, additions, circumstances))
 
     def _new_parts(self, batch: list[StructureTokens], replace: bool) -> list[_Parts]:
         database = open_database(self.path)
-        found = [(item, _parts_of(item)) for item in batch]
+        candidates = [(item, _parts_of(item)) for item in batch]
         if database is None:
-            return [(item, parts) for item, parts in found if parts]
-        wanted = []
+            return [(item, parts) for item, parts in candidates if parts]
+        additions = []
         with database.read() as txn:
-            for item, parts in found:
+            for item, parts in candidates:
                 meta = read_meta(database, txn, item.digest) or {"crc": {}}
-                known = meta["crc"]
+                sums = meta["crc"]
                 new = {
                     name: raw
                     for name, raw in parts.items()
-                    if name not in known or (replace and known[name] != _crc(raw))
+                    if name not in sums or (replace and sums[name] != _crc(raw))
                 }
                 if new:
-                    wanted.append((item, new))
-        return wanted
+                    additions.append((item, new))
+        return additions
 
     def _read(
         self, database: Database, txn: Txn, digest: bytes, tools: dict[str, str]
@@ -223,8 +226,10 @@ class Tokens:
             parts[name] = np.frombuffer(raw, dtype)
         plddt = parts.pop(PLDDT, None)
         codes = {name: raw.reshape(-1, meta["length"]) for name, raw in parts.items()}
-        made = sorted({_tool(database, txn, key, tools) for key in meta["by"].values()})
-        return StructureTokens(digest, self.source, codes, plddt, "; ".join(filter(None, made)))
+        tools_used = sorted({_tool(database, txn, key, tools) for key in meta["by"].values()})
+        return StructureTokens(
+            digest, self.source, codes, plddt, "; ".join(filter(None, tools_used))
+        )
 
     def _alphabet(self, name: str) -> Alphabet:
         """An alphabet, which may have been declared after this store was opened."""
@@ -233,23 +238,23 @@ class Tokens:
         return alphabet(name)
 
     def _batches(self) -> Iterator[list[bytes]]:
-        database, after = open_database(self.path), b""
+        database, last_key = open_database(self.path), b""
         while database is not None:
             with database.read() as txn:
                 cursor = txn.cursor(database.tables["meta"])
-                there = cursor.set_range(after)
-                keys = (bytes(key) for key in cursor.iternext(values=False)) if there else iter(())
-                batch = list(islice((key for key in keys if key != after), _BATCH))
+                exists = cursor.set_range(last_key)
+                keys = (bytes(key) for key in cursor.iternext(values=False)) if exists else iter(())
+                batch = list(islice((key for key in keys if key != last_key), _BATCH))
             if not batch:
                 return
             yield batch
-            after = batch[-1]
+            last_key = batch[-1]
 
 
 def _place(name: str) -> tuple[int, str]:
     """Order of tables: the alphabets sesstore knows, others by name, pLDDT."""
-    known = (*BUILT_IN, "", PLDDT)
-    return known.index(name) if name in known else len(BUILT_IN), name
+    names = (*BUILT_IN, "", PLDDT)
+    return names.index(name) if name in names else len(BUILT_IN), name
 
 
 _Parts = tuple[StructureTokens, dict[str, bytes]]
@@ -274,11 +279,11 @@ def _parts_of(item: StructureTokens) -> dict[str, bytes]:
 def _write(
     database: Database,
     txn: Txn,
-    wanted: list[_Parts],
+    additions: list[_Parts],
     circumstances: Mapping[str, Any],
 ) -> int:
     makers: dict[str, str] = {}
-    for item, parts in sorted(wanted, key=lambda pair: pair[0].digest):
+    for item, parts in sorted(additions, key=lambda pair: pair[0].digest):
         if item.tool not in makers:
             makers[item.tool] = _put_provenance(database, txn, item.tool, circumstances)
         meta = read_meta(database, txn, item.digest) or {"crc": {}, "by": {}, "length": len(item)}
@@ -295,7 +300,7 @@ def _write(
             meta["by"][name] = makers[item.tool]
         record = checked(item.digest, canonical_json(meta).encode())
         txn.put(item.digest, record, db=database.tables["meta"])
-    return len(wanted)
+    return len(additions)
 
 
 def _put_provenance(
@@ -307,12 +312,12 @@ def _put_provenance(
     return key.hex()
 
 
-def _tool(database: Database, txn: Txn, key: str, known: dict[str, str]) -> str:
-    if key not in known:
+def _tool(database: Database, txn: Txn, key: str, tools: dict[str, str]) -> str:
+    if key not in tools:
         raw = bytes.fromhex(key)
         stored = txn.get(raw, b"", db=database.tables["provenance"])
-        known[key] = json.loads(unchecked(raw, stored, database.path))["tool"]
-    return known[key]
+        tools[key] = json.loads(unchecked(raw, stored, database.path))["tool"]
+    return tools[key]
 
 
 def _crc(raw: bytes) -> int:

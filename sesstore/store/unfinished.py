@@ -29,8 +29,8 @@ from .scratch import new_folder
 from .shards import ShardWriter, checksums_of
 
 
-def check_same_storage(known: Provenance, wanted: Provenance) -> None:
-    """Raise unless embeddings of `wanted` may stand beside those of `known`.
+def check_same_storage(stored: Provenance, incoming: Provenance) -> None:
+    """Raise unless embeddings of `incoming` may stand beside those of `stored`.
 
     Raises
     ------
@@ -39,25 +39,28 @@ def check_same_storage(known: Provenance, wanted: Provenance) -> None:
     FingerprintMismatchError
         They are of another encoder, type or width; says in what they differ.
     """
-    if wanted.dtype not in STORAGE_TYPES:
-        raise InputError(f"storage type '{wanted.dtype}' is none of {', '.join(STORAGE_TYPES)}")
-    known.fingerprint.check_same(wanted.fingerprint)
-    if (known.dtype, known.dim) != (wanted.dtype, wanted.dim):
+    if incoming.dtype not in STORAGE_TYPES:
+        raise InputError(
+            f"storage type '{incoming.dtype}' is none of {', '.join(STORAGE_TYPES)}. Choose one of "
+            f"them with --dtype"
+        )
+    stored.fingerprint.check_same(incoming.fingerprint)
+    if (stored.dtype, stored.dim) != (incoming.dtype, incoming.dim):
         raise FingerprintMismatchError(
-            f"the store has embeddings by {known.fingerprint.encoder} as {known.dtype} with "
-            f"{known.dim} columns, these are {wanted.dtype} with {wanted.dim}. Add them as "
-            f"{known.dtype}, or use another store"
+            f"the store has embeddings by {stored.fingerprint.encoder} as {stored.dtype} with "
+            f"{stored.dim} columns, these are {incoming.dtype} with {incoming.dim}. Add them as "
+            f"{stored.dtype}, or use another store"
         )
 
 
-class UnfinishedSegment:
+class PendingSegment:
     """A segment under its dot-name."""
 
     def __init__(
         self, final: Path, provenance: Provenance, circumstances: Mapping[str, Any]
     ) -> None:
         self.path, self._final = final.with_name(f".{final.name}"), final
-        self._started = time.monotonic()
+        self._start_time = time.monotonic()
         self._attributes = {
             "kind": "segment",
             "provenance": provenance.to_json(),
@@ -82,7 +85,7 @@ class UnfinishedSegment:
     @property
     def age(self) -> float:
         """Seconds since the segment was begun."""
-        return time.monotonic() - self._started
+        return time.monotonic() - self._start_time
 
     def append(self, embedding: Embedding) -> None:
         """Write one embedding."""

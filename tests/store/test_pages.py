@@ -50,7 +50,7 @@ def test_it_reads_what_lmdb_reads(tmp_path_factory, seed):
     env = make(path, seed)
     with PageFile(path) as file:
         tables = read_all(file)
-        assert file.broken == []
+        assert file.problems == []
         for name, records in tables.items():
             table = env.open_db(name.encode(), create=False)
             with env.begin() as txn:
