@@ -30,7 +30,7 @@ def command(files: tuple[Path, ...], store_path: Path, output: Output) -> None:
     """
     from sesstore.alphabets import ALPHABETS
     from sesstore.store import Store
-    from sesstore.store.alphabets import read_toml
+    from sesstore.store.alphabet_files import read_toml
 
     if files or store_path.exists():
         declared = [read_toml(file) for file in files]

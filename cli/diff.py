@@ -11,7 +11,7 @@ from .options import output_options, store_option
 from .output import Output
 
 if TYPE_CHECKING:
-    from sesstore.store.comparison import EmbeddingsDifference, StoresDifference
+    from sesstore.store.diff import EmbeddingsDifference, StoresDifference
 
 _SHOWN = 10
 
@@ -33,7 +33,7 @@ def command(left: str, right: str, store_path: Path, output: Output) -> None:
       sesstore diff 3fa1 9c20 --store store
     """
     from sesstore.store import Store
-    from sesstore.store.comparison import compare_embeddings, compare_stores
+    from sesstore.store.diff import compare_embeddings, compare_stores
 
     if Path(left).is_dir() and Path(right).is_dir():
         stores = compare_stores(Store.open(left), Store.open(right), progress=output)

@@ -54,7 +54,7 @@ def store_to_write(store_path: Path, output: Output, *, create: bool = True) -> 
 def _open(store_path: Path, output: Output, create: bool) -> Iterator[Store]:
     from sesstore.sharing.bucket import open_store
     from sesstore.sharing.cache import url_of
-    from sesstore.store.files import check_writable
+    from sesstore.store.atomic_files import check_writable
 
     url = url_of(store_path)
     is_new = url is None and not store_path.exists()

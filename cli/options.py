@@ -57,7 +57,7 @@ device_option = click.option(
 def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
     """Click callback: an output that cannot be written is known before any work for it."""
     if path is not None:
-        from sesstore.store.files import check_writable
+        from sesstore.store.atomic_files import check_writable
 
         check_writable(path)
     return path

@@ -1,7 +1,7 @@
 """Which names mean one protein, by rule and never by substring.
 
 Data banks, mirrors and tools write one protein's name in many ways. `identify` takes a name apart.
-Names meet (see `namebook`) if they are equal as they stand, else by what they identify, else but
+Names meet (see `name_index`) if they are equal as they stand, else by what they identify, else but
 for case and for the signs tools replace (``.`` ``/`` ``|`` by ``_``), else by an alias.
 
 =============================================================  ============  =======================

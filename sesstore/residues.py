@@ -2,7 +2,7 @@
 
 The residue contract: row i is residue i of the normalised sequence, there are no BOS, EOS or CLS
 rows, and nothing is cut. The shapes are checked when an object is made; the length against the
-sequence where both are at hand (`check_length`).
+sequence where both are known (`check_length`).
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Task:
         What was decided when the data were read, such as how splits were made.
     source : str, optional
         Whose structure tokens the task is trained on unless another source is named; what
-        ``sesstore add --source`` said.
+        ``sesstore add --source`` named.
     split_by : str, optional
         What kept rows on one side when the splits were made (``"cluster"``, ``"random"``,
         ``"position"``, or a column's name); None where the splits came with the data.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import sesstore
 from sesstore.cells import cell
 from sesstore.jobs.tables import CsvTable
-from sesstore.store.files import write_reasons
+from sesstore.store.atomic_files import write_reasons
 
 FORMULAS = [
     "=1+1",

@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..durable_files import rename_durably
 from ..errors import MissingFileError, WeightsError
-from ..files import rename_durably
 from ..provenance import sha256_json
 from .catalogue import EncoderSpec
 

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..durable_files import rename_durably
 from ..errors import InputError, MissingFileError, UnknownNameError
-from ..files import rename_durably
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance
 from ..store import Embeddings, Store
-from ..store.files import saying_when_full
+from ..store.atomic_files import saying_when_full
 from .embedding_record import ForeignEmbedding
 from .hdf5 import read_hdf5, write_hdf5
 from .imported_embeddings import SequenceBook, find_width

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..namebook import NameIndex
+from ..name_index import NameIndex
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, circumstances
 from ..residues import Embedding, to_storage
 from ..store import Store
-from ..store.files import write_reasons
+from ..store.atomic_files import write_reasons
 from .embedding_record import WIDEST, ForeignEmbedding
 
 

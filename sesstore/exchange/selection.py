@@ -12,7 +12,7 @@ from ..datasets.readers import open_text
 from ..errors import InputError, NotStoredError
 from ..proteins import DIGEST_BYTES, Protein
 from ..store import Embeddings, Store
-from ..store.lookup import ProteinNames
+from ..store.protein_names import ProteinNames
 
 _HEX = 2 * DIGEST_BYTES
 

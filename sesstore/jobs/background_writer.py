@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..memory import available_cores
 from ..residues import Embedding, to_storage
-from ..store.segments import SegmentWriter
+from ..store.segment_writer import SegmentWriter
 
 WAITING_BYTES = 256 << 20
 """Bytes that may wait for the threads: above a large batch of a GPU, which comes all at once."""

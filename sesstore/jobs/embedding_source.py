@@ -21,7 +21,7 @@ from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance
 from ..residues import to_storage
 from ..store import Embeddings, Store
-from ..store.segments import SegmentWriter
+from ..store.segment_writer import SegmentWriter
 from .background_writer import cast
 from .embed import failure_reasons, made_on, provenance_of
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from ..namebook import ProteinLookup
+from ..name_index import ProteinLookup
 from ..provenance import canonical_json
 from ..store import Store
 from ..store.layout import TOKENS

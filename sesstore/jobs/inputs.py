@@ -24,7 +24,7 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance, resuming
 from ..store import Embeddings, Store
-from ..store.files import check_writable
+from ..store.atomic_files import check_writable
 from ..tasks import Task
 from ..training.runs import RECORD, STATE
 

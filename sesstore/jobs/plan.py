@@ -18,7 +18,8 @@ import numpy as np
 from ..encoders.catalogue import EncoderSpec
 from ..encoders.windows import starts
 from ..store import Store, layout
-from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, Segment
+from ..store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS
+from ..store.segments import Segment
 from .protein_sets import ProteinSet, planning_table
 
 GIGABIT = 1e9 / 8

@@ -18,7 +18,7 @@ from ..adapter.model import AdapterConfig
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..provenance import without_nan
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..training.fit import Member, fit_many
 from ..training.learner import FitConfig, with_seeds
 from ..training.metrics import HIGHER_IS_WORSE

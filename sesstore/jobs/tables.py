@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ..cells import cell
+from ..durable_files import rename_durably
 from ..errors import InputError, MissingExtraError, StoppedError
-from ..files import rename_durably
-from ..store.files import saying_when_full
+from ..store.atomic_files import saying_when_full
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 """What a table may end in."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..proteins import Protein
-from ..store.files import write_reasons
+from ..store.atomic_files import write_reasons
 
 _EXAMPLES = 10
 """Remarks of a kind that are told in full."""

@@ -12,7 +12,7 @@ from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import circumstances
 from ..residues import StructureTokens
 from ..store import Store, layout
-from ..store.lookup import ProteinNames
+from ..store.protein_names import ProteinNames
 from ..structures.structure_files import StructureFile
 from ..structures.tokenise import TOOL, TokenisedChain, TokenisedModel
 from .alternatives import Alternatives
@@ -86,7 +86,7 @@ class TokenRun:
     ) -> None:
         self.report = TokenReport(layout.check_name("source", source))
         self.names = ProteinNames(store, sequences)
-        self._given_digests = self.names.given.proteins
+        self._given_digests = self.names.extra.proteins
         old = store.knows(self._given_digests)
         self._new = {d for d, is_old in zip(self._given_digests, old, strict=True) if not is_old}
         self.report.known_proteins = store.count_proteins() + len(self._new)

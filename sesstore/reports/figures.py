@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import MissingExtraError
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 
 if TYPE_CHECKING:
     import altair as alt

@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from .figures import Chart, theme, vega_script
 
 POLICY = (

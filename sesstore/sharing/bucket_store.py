@@ -15,9 +15,8 @@ from ..proteins import DIGEST_BYTES, Protein
 from ..provenance import Fingerprint, Provenance
 from ..residues import StructureTokens
 from ..store import Embeddings, SegmentWriter, Store, Tokens, layout
-from ..store.index import DigestIndex, as_rows
-from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS
-from ..store.unfinished import check_same_storage
+from ..store.digest_index import DigestIndex, as_rows
+from ..store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS, check_same_storage
 from ..tasks import Task
 from .commits import fold, published_index
 from .fetch import Reader

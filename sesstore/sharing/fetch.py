@@ -20,16 +20,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..durable_files import fsync
 from ..errors import CorruptStoreError, FingerprintMismatchError, NotStoredError, StoreError
-from ..files import fsync
 from ..provenance import Provenance
 from ..store import Store, layout
 from ..store.access import system_errors
 from ..store.manifest import entered
-from ..store.scratch import hold
-from ..store.segmentcheck import segment_problems
+from ..store.segment_check import segment_problems
+from ..store.segment_writer import check_same_storage
 from ..store.segments import Segment
-from ..store.unfinished import check_same_storage
+from ..store.write_locks import hold
 from . import limits, share_paths
 from .bundle_records import Record
 from .bundles import Footer, parse_footer

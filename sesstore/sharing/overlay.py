@@ -16,7 +16,7 @@ from ..errors import MissingFileError, NotStoredError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
 from ..store.access import is_there, system_errors
-from ..store.pages import check_structure
+from ..store.lmdb_pages import check_structure
 from . import share_paths
 from .bundles import Footer, parse_footer
 from .object_storage import BucketRemote

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..durable_files import make_folder
 from ..errors import InputError, NotStoredError
-from ..files import make_folder
 from ..store.access import system_errors
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..store.manifest import entered
 from . import share_paths
 from .share_paths import refusal

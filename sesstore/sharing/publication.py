@@ -23,9 +23,9 @@ from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from ..store import Store, layout
 from ..store.access import system_errors
-from ..store.damage import Damaged, leaving_out
-from ..store.files import unsealed
-from ..store.segmentcheck import segment_problems
+from ..store.atomic_files import unsealed
+from ..store.partial_reads import Damaged, leaving_out
+from ..store.segment_check import segment_problems
 from ..store.segments import Segment
 from . import share_paths
 from .bundle_records import Record, id_records, protein_records, token_records

@@ -21,7 +21,7 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens
 from ..store import Store, layout
-from ..store.tasks import read_task, write_task
+from ..store.task_files import read_task, write_task
 from ..tasks import Task
 from . import share_paths
 from .bundle_records import (

@@ -14,7 +14,7 @@ from ..errors import NotStoredError, StorageFullError, UnknownNameError
 from ..progress import Progress
 from ..proteins import DIGEST_BYTES
 from ..store import Store, layout
-from ..store.proteins import ProteinTable
+from ..store.protein_table import ProteinTable
 from ..tasks import Task
 from .bundle_records import id_number, read_id, read_protein
 from .fetch import Reader, rows_by_key

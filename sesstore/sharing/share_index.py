@@ -19,8 +19,8 @@ from ..proteins import DIGEST_BYTES
 from ..provenance import Provenance
 from ..residues import STORAGE_TYPES
 from ..store import layout
-from ..store.files import sealed, unsealed
-from ..store.unfinished import check_same_storage
+from ..store.atomic_files import sealed, unsealed
+from ..store.segment_writer import check_same_storage
 from . import limits, share_paths
 from .share_paths import refusal
 

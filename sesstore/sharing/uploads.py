@@ -19,8 +19,13 @@ from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from ..store import Store, layout
-from ..store.segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
-from ..store.unfinished import UnfinishedSegment, check_same_storage
+from ..store.segment_writer import (
+    SEGMENT_BYTES,
+    SEGMENT_SECONDS,
+    PendingSegment,
+    SegmentWriter,
+    check_same_storage,
+)
 from . import share_paths
 from .cleanup import Files, commit_checked
 from .commits import commit, fold, published_index
@@ -198,7 +203,7 @@ class UploadingWriter(SegmentWriter):
             future.result()
         return name
 
-    def _end(self, segment: UnfinishedSegment) -> str:
+    def _end(self, segment: PendingSegment) -> str:
         """Commit a segment here and hand it to the sending thread; waits while that is behind.
 
         Raises

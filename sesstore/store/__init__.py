@@ -16,7 +16,7 @@ What holds when many processes work on one store at once, on one machine or seve
 """
 
 from .embeddings import Embeddings
-from .segments import SegmentWriter
+from .segment_writer import SegmentWriter
 from .store import Store
 from .tokens import Tokens
 

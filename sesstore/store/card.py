@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import layout
-from .files import replace_file
+from .atomic_files import replace_file
 from .store import Store
 from .summary import EncoderSummary, Summary, TaskSummary, TokenSummary, summarise
 

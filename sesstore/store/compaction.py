@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from ..durable_files import fsync
 from ..errors import CorruptStoreError, StoreError
-from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Fingerprint, circumstances
 from ..residues import Embedding
@@ -33,10 +33,10 @@ from .access import system_errors
 from .embeddings import Embeddings
 from .manifest import strike
 from .presence import uncommitted
-from .scratch import hold
-from .segmentcheck import foreign_files, segment_problems
-from .segments import SegmentWriter
+from .segment_check import foreign_files, segment_problems
+from .segment_writer import SegmentWriter
 from .store import Store
+from .write_locks import hold
 
 TARGET_BYTES = 2 << 30
 
@@ -121,6 +121,7 @@ def _compact_one(
     with progress.stage("compacting", sum(map(len, groups)), "segments") as bar:
         for group in groups:
             old_bytes = sum(_bytes_of(view.segments[i].path) for i in group)
+            # Committed before the sources go: a crash in between leaves duplicates, never a gap.
             merged = _merge(view, rows_of, group)
             for i in group:
                 report.set_aside += _remove(view.segments[i].path)
@@ -177,6 +178,8 @@ def _merge(
         ],
     }
     everything = 1 << 62
+    # It takes the first one's place in the order of names, so that of a protein that other segments
+    # hold, too, the same embedding counts as before.
     writer = SegmentWriter(
         view.folder,
         view.provenance,
@@ -198,6 +201,7 @@ def _remove(path: Path) -> list[str]:
     foreign = [name for name in foreign_files(path) if not is_stray_path(PurePath(name))]
     with system_errors(path):  # first, for what goes out of sight is removed by the next `gc`
         moved = [_rescue(path.parents[2], path / name, f"{path.name}/{name}") for name in foreign]
+    # The entry goes first: one whose segment is gone would be reported as a loss.
     strike(path)
     trash = path.with_name(f".gone-{path.name}-{secrets.token_hex(4)}")
     with system_errors(path), suppress(FileNotFoundError):

@@ -2,12 +2,12 @@
 
 - One environment a file and process (LMDB demands it), found again by path; a forked child opens
   its own. Where the file or file system cannot be written, it is opened read-only and without
-  LMDB's locks; `readlock` then keeps writers off the pages that are being read.
+  LMDB's locks; `lmdb_read_lock` then keeps writers off the pages that are being read.
 - The map starts at `FIRST_MAP` and doubles when full; maps other processes grew are adopted.
 - A write is a function run in one transaction over a bounded batch, so it can be run again after
   the map grew, and no lock is held for long.
-- Between writes a seal stands beside the file (see `seals`), and each record has a checksum of its
-  own.
+- Between writes a seal stands beside the file (see `lmdb_seals`), and each record has a checksum
+  of its own.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import google_crc32c
 import lmdb
 
+from ..durable_files import fsync, make_folder
 from ..errors import CorruptStoreError, StoreError
-from ..files import fsync, make_folder
 from .access import full, is_refusal, is_there, refusal, system_errors
-from .files import how_to_share, replace_file
+from .atomic_files import how_to_share, replace_file
+from .lmdb_pages import check_whole
+from .lmdb_read_lock import reader_lock, wait_for_readers
+from .lmdb_seals import seal_of, seal_path
 from .manifest import entered, has_entry, renew
-from .pages import check_whole
-from .readlock import reader_lock, wait_for_readers
-from .scratch import new_file
-from .seals import seal_of, seal_path
+from .write_locks import new_file
 
 FIRST_MAP = 1 << 30
 MOST_TABLES = 64
@@ -47,6 +47,7 @@ _LITTLE = 16 << 20
 _T = TypeVar("_T")
 if TYPE_CHECKING:
     Txn: TypeAlias = lmdb.Transaction[bytes]
+# One environment a file: closing a second one would drop the locks of the first.
 _open: dict[Path, Database] = {}
 _open_lock = threading.Lock()
 _in_use: list[Database] = []  # given up in mid-transaction: kept, because closing would end it
@@ -99,7 +100,7 @@ class Database:
         with self._using(), self._reader_slot():
             try:
                 txn: Txn | None = self._env.begin()
-            except lmdb.MapResizedError:
+            except lmdb.MapResizedError:  # another process grew the map: adopted below
                 txn = None
             if txn is not None:
                 snapshot = txn.id()
@@ -132,6 +133,7 @@ class Database:
             raise unreadable(self.path, self._hindrance)
         if self.read_only:
             raise StoreError(f"{self.path} cannot be written. {how_to_share(self.path)}")
+        # A full map ends the whole transaction, so `change` starts anew on what was there before.
         while True:
             try:
                 with self._using():
@@ -162,6 +164,8 @@ class Database:
         """Write the seal and renew the entry, while no other process can write."""
         if self.read_only or (seal_path(self.path).exists() and has_entry(self.path)):
             return
+        # An empty write transaction holds LMDB's lock, so that nothing changes between the checksum
+        # and the entry. It is aborted, so the last one that wrote is the one before it.
         with self._using(), self._env.begin(write=True) as txn:
             try:
                 if not seal_path(self.path).exists():
@@ -177,18 +181,21 @@ class Database:
 
     def give_up(self) -> None:
         """Close the environment, unless a transaction is open in it."""
-        if self._users:
+        if self._users:  # closing would unmap the pages their transactions read
             _in_use.append(self)
         else:
             self._env.close()
 
     def _write_once(self, change: Callable[[Txn], _T]) -> _T:
         with self._env.begin(write=True) as txn:
+            # The lock is ours and no page has changed: only now the seal may go, and durably, for a
+            # seal beside changed pages would call a sound file damaged.
             with system_errors(self.path), suppress(FileNotFoundError):
                 wait_for_readers(self.path)
                 seal_path(self.path).unlink()
                 fsync(self.path.parent)
             result = change(txn)
+            # Meta pages have no checksum: their transaction's number is checked against this one.
             txn.put(_TXN, txn.id().to_bytes(8, "little"), db=self.tables[STATE])
         return result
 
@@ -207,6 +214,7 @@ class Database:
 
     def _check_not_overtaken(self, snapshot: int) -> None:
         """Raise if a writer that did not wait may have put new pages over those of a snapshot."""
+        # LMDB leaves the pages of the snapshot before the latest alone, so one commit does no harm.
         if self.read_only and self._env.info()["last_txnid"] > snapshot + 1:
             raise StoreError(
                 f"{self.path} was written over while it was read without locks. Run the command "
@@ -229,6 +237,7 @@ class Database:
         with self._change:
             self._change.wait_for(lambda: not self._resizing)
             self._resizing = True
+            # Changing the size maps the file anew, under the feet of any open transaction.
             self._change.wait_for(lambda: self._users == 0)
             try:
                 self._env.set_mapsize(size)
@@ -238,7 +247,7 @@ class Database:
 
     def _open_environment(self) -> lmdb.Environment:
         check_whole(self.path)  # LMDB would map it unseen: reading beyond its end is SIGBUS
-        size = max(FIRST_MAP, 2 * self.bytes)
+        size = max(FIRST_MAP, 2 * self.bytes)  # address space, not disk
         shared: dict[str, Any] = {
             "subdir": False,
             "max_dbs": MOST_TABLES,
@@ -270,6 +279,8 @@ def open_database(path: Path) -> Database | None:
             except FileNotFoundError:
                 return None
         database = _open.get(path)
+        # Repair and pull put another file in its place; the old environment would read on in a file
+        # that no name leads to any more.
         replaced = database is not None and database.identity != (stat.st_dev, stat.st_ino)
         if database is not None and (replaced or stat.st_size < database.bytes):  # it never shrinks
             database.give_up()
@@ -316,7 +327,7 @@ def create_database(path: Path, tables: dict[str, bool]) -> Database:
         with system_errors(path):
             make_folder(path.parent)
             beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-            handle = new_file(beside)
+            handle = new_file(beside)  # its lock tells `gc` that a living writer is at it
         try:
             _make(beside, tables)
             with system_errors(path):

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import Provenance
 from . import layout, mapping
-from .index import DigestIndex, as_rows
-from .moved import MovedRows
+from .digest_index import DigestIndex, as_rows
+from .moved_rows import MovedRows
 from .segments import Segment
 
 _ATTEMPTS = 20

@@ -22,16 +22,16 @@ from ..provenance import Provenance
 from ..strays import is_stray
 from . import layout
 from .access import is_there, system_errors
-from .alphabets import read_stored
+from .alphabet_files import read_stored
+from .lmdb_check import RecordCheck, check_apart, check_records, entries
+from .lmdb_seals import seal_fits
 from .presence import count_unentered, links, missing, older_than_entered, uncommitted
-from .proteins import ProteinTable
-from .published import published_problems
-from .recordcheck import RecordCheck, check_apart, check_records, entries
-from .seals import seal_fits
-from .segmentcheck import foreign_files, segment_problems
+from .protein_table import ProteinTable
+from .publication import published_problems
+from .segment_check import foreign_files, segment_problems
 from .segments import Segment
-from .tasks import read_task
-from .verdict import Fault, VerifyReport
+from .task_files import read_task
+from .verify_report import Fault, VerifyReport
 
 _ROOT = {
     layout.METADATA,

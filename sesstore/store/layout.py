@@ -28,13 +28,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import fsync, make_folder, write_file
 from ..errors import CorruptStoreError, InputError, StoreFormatError
-from ..files import fsync, make_folder, write_file
 from ..provenance import Provenance, canonical_json
 from ..strays import is_stray
 from .access import system_errors
-from .files import replace_file
-from .scratch import new_folder
+from .atomic_files import replace_file
+from .write_locks import new_folder
 
 FORMAT = 1
 METADATA = "zarr.json"

@@ -24,11 +24,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..durable_files import fsync, make_folder, write_file
 from ..errors import CorruptStoreError
-from ..files import fsync, make_folder, write_file
 from . import layout
 from .access import is_there, system_errors
-from .files import SEAL, replace_file, sealed, unsealed
+from .atomic_files import SEAL, replace_file, sealed, unsealed
 
 _FOLDERS = {layout.TOKENS, layout.TASKS, layout.ALPHABETS, layout.SHARE}
 
@@ -85,6 +85,7 @@ def entered(place: Path, **counts: int) -> Iterator[None]:
     try:
         with system_errors(entry):
             make_folder(entry.parent)
+            # Renamed even to its dot-name, or a killed writer could leave half an entry there.
             write_file(beside, sealed(dict(counts)))
             os.rename(beside, pending)
         yield

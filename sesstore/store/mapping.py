@@ -63,8 +63,10 @@ def map_files(paths: list[Path], sizes: list[int], dtype: str, dim: int) -> NDAr
     if any(size % mmap.PAGESIZE for size in sizes[:-1]):
         raise OSError("shards are not whole memory pages")
     total = sum(sizes)
+    # The whole range is reserved first, so that nothing else can come to lie between two shards.
     start = _call(None, total, mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANON, -1)
     region = (ctypes.c_char * total).from_address(start)
+    # Not at exit: arrays may outlive this module there, and the system unmaps everything anyway.
     weakref.finalize(region, _libc.munmap, start, total).atexit = False
     place = start
     for path, size in zip(paths, sizes, strict=True):

@@ -8,9 +8,9 @@ from pathlib import Path
 from ..errors import CorruptStoreError
 from . import layout
 from .access import is_there
-from .alphabets import stored_files
+from .alphabet_files import stored_files
+from .lmdb_pages import PageFile
 from .manifest import Entry, counts_of, entries, is_entered
-from .pages import PageFile
 
 Finding = tuple[Path, str]
 """Where, and what is wrong with it."""

@@ -11,18 +11,18 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from ..durable_files import fsync
 from ..errors import SesstoreError, StoreError
-from ..files import fsync
 from . import layout
 from .access import system_errors
 from .database import close_database
+from .lmdb_check import check_records
+from .lmdb_salvage import Salvage, salvage
+from .lmdb_seals import seal_path
 from .manifest import strike
-from .proteins import ProteinTable
-from .recordcheck import check_records
-from .salvage import Salvage, salvage
-from .seals import seal_path
+from .protein_table import ProteinTable
 from .segments import Segment
-from .tasks import read_task
+from .task_files import read_task
 from .tokens import Tokens
 
 

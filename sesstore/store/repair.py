@@ -18,24 +18,24 @@ from typing import Any
 
 import lmdb
 
+from ..durable_files import fsync
 from ..errors import CorruptStoreError, SesstoreError, StoreAccessError, StoreError
-from ..files import fsync
 from ..progress import SILENT, Progress
 from ..provenance import Provenance, circumstances
 from . import layout
 from .access import is_refusal, is_there, refusal, system_errors
+from .atomic_files import replace_file, unsealed
 from .database import open_database
 from .embeddings import Embeddings
-from .files import replace_file, unsealed
 from .integrity import verify
+from .lmdb_salvage import Salvage
+from .lmdb_seals import file_crc, seal_path
 from .manifest import counts_of, drop_broken, has_entry, renew, strike
 from .presence import objects
 from .rebuild import named_without_sequence, rebuild
-from .salvage import Salvage
-from .seals import file_crc, seal_path
 from .segments import Segment
-from .tasks import read_task
-from .verdict import Fault
+from .task_files import read_task
+from .verify_report import Fault
 
 
 @dataclass
@@ -64,8 +64,8 @@ class RepairReport:
     alphabets_lost : list of str
         Alphabets to be declared again; the tokens in them are there.
     unnamed : dict of str to int or None
-        For each database how many more proteins it said it held than can be named; None where it
-        no longer said how many.
+        For each database how many more proteins it claimed to hold than can be named; None where it
+        no longer says how many.
     failed : list of str
         What could not be set right, and why; it stays where it is, as it was.
     """
@@ -306,7 +306,7 @@ class _Repair:
         self._note_lost(path, replace(saved, entries=max(counts, default=None)))
 
     def _note_lost(self, path: Path, saved: Salvage) -> None:
-        """List what was lost, counted against what the file said it held."""
+        """List what was lost, counted against what the file claims to hold."""
         lost = list(saved.lost)
         if path.name == layout.PROTEINS:
             if saved.entries != saved.proteins:

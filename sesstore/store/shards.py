@@ -19,7 +19,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from ..files import write_all, write_file
+from ..durable_files import write_all, write_file
 from . import layout, mapping
 
 _MISSING = np.uint64(2**64 - 1)
@@ -115,6 +115,7 @@ class ShardWriter:
     def _close_shard(self, shard_rows: int, chunk_rows: int) -> None:
         chunk_bytes = chunk_rows * self._row_bytes
         chunks = -(-self._sums.bytes // chunk_bytes)
+        # Inner chunks have one size: the last is filled up with zeros, which no offset leads to.
         missing = chunks * chunk_bytes - self._sums.bytes
         for start in range(0, missing, len(_ZEROS)):
             self._write(np.frombuffer(_ZEROS, np.uint8, min(len(_ZEROS), missing - start)))

@@ -15,29 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import Alphabet
+from ..durable_files import make_folder
 from ..errors import (
     InputError,
     MissingFileError,
     StoreFormatError,
     UnknownNameError,
 )
-from ..files import make_folder
 from ..proteins import Protein
 from ..provenance import Fingerprint, Provenance, circumstances
 from ..residues import StructureTokens
 from ..tasks import Task
 from . import layout
 from .access import is_there
-from .alphabets import declare_stored, store_alphabet, stored_alphabets
-from .catalogue import find_encoder, stored_encoders
+from .alphabet_files import declare_stored, store_alphabet, stored_alphabets
+from .atomic_files import replace_file
+from .digest_index import as_rows
 from .embeddings import Embeddings
-from .files import replace_file
-from .index import as_rows
-from .proteins import ProteinTable
-from .segments import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter
-from .tasks import read_task, write_task
+from .encoder_lookup import find_encoder, stored_encoders
+from .protein_table import ProteinTable
+from .segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS, SegmentWriter, check_same_storage
+from .task_files import read_task, write_task
 from .tokens import Tokens
-from .unfinished import check_same_storage
 
 
 class Store:

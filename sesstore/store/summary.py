@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import CorruptStoreError
 from ..provenance import Provenance
-from .damage import Damaged, leaving_out
 from .embeddings import Embeddings
+from .partial_reads import Damaged, leaving_out
 from .store import Store
 
 

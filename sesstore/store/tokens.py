@@ -23,9 +23,9 @@ from ..alphabets import ALPHABETS, BUILT_IN, Alphabet, alphabet
 from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import canonical_json
 from ..residues import StructureTokens
-from .alphabets import declare_stored
+from .alphabet_files import declare_stored
 from .database import STATE, Database, checked, create_database, open_database, unchecked
-from .index import as_rows
+from .digest_index import as_rows
 
 if TYPE_CHECKING:
     from .database import Txn
@@ -283,6 +283,7 @@ def _write(
     circumstances: Mapping[str, Any],
 ) -> int:
     makers: dict[str, str] = {}
+    # In the order of keys: LMDB then fills page after page and touches each once.
     for item, parts in sorted(additions, key=lambda pair: pair[0].digest):
         if item.tool not in makers:
             makers[item.tool] = _put_provenance(database, txn, item.tool, circumstances)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..alphabets import Codes, alphabet
 from ..errors import InputError, StructureError
 from ..memory import available_cores
-from ..namebook import ProteinLookup
+from ..name_index import ProteinLookup
 from ..proteins import Protein, normalise
 from ..residues import StructureTokens
 from . import foldcomp, pool

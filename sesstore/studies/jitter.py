@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..namebook import KnownProteins
+from ..name_index import KnownProteins
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens

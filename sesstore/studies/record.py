@@ -17,7 +17,7 @@ from typing import Any
 from ..cells import cell
 from ..errors import InputError
 from ..provenance import canonical_json, resuming, without_nan
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..training.seeds import between
 
 SETTINGS, RECORD, TABLE = "settings.json", "study.json", "table.csv"

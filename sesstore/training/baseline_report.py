@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from .metrics import HIGHER_IS_WORSE
 from .seeds import between
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..adapter.model import Adapter, AdapterConfig
 from ..errors import InputError, MissingFileError
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from .runs import LAST, STATE, WEIGHTS, Run
 
 __all__ = ["LAST", "STATE", "WEIGHTS", "load_adapter", "load_state", "save_state", "save_weights"]

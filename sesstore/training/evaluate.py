@@ -15,7 +15,7 @@ from ..encoders.devices import choose_device
 from ..errors import FingerprintMismatchError, InputError, MissingFileError
 from ..progress import SILENT, Progress
 from ..store import Embeddings
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..streaming.batch import Batch
 from ..streaming.composition import Compositions
 from ..streaming.loader import Loader

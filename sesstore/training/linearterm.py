@@ -23,7 +23,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import InputError, MissingFileError
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..streaming.composition import LETTERS, Compositions
 from ..streaming.means import mean_embeddings
 from ..streaming.reader import SplitData

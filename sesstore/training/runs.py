@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InputError, MissingFileError
 from ..provenance import Fingerprint
-from ..store.files import replace_file
+from ..store.atomic_files import replace_file
 from ..tasks import Task
 
 RECORD = "run.json"

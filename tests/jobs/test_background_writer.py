@@ -16,8 +16,7 @@ from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, as_type
 from sesstore.store import Store
 from sesstore.store.integrity import verify
-from sesstore.store.segments import SegmentWriter
-from sesstore.store.unfinished import UnfinishedSegment
+from sesstore.store.segment_writer import PendingSegment, SegmentWriter
 
 DIM = 3
 
@@ -97,16 +96,16 @@ def unfinished(store: Store) -> list[str]:
 
 
 def test_threads_that_are_behind_write_a_segment_each(store, writer, monkeypatch) -> None:
-    together, whole = threading.Barrier(2), UnfinishedSegment.append
+    together, whole = threading.Barrier(2), PendingSegment.append
     first = threading.local()
 
-    def append(self: UnfinishedSegment, embedding: Embedding) -> None:
+    def append(self: PendingSegment, embedding: Embedding) -> None:
         if not hasattr(first, "passed"):
             first.passed = True
             together.wait(30)  # two threads are inside at once, or this breaks
         whole(self, embedding)
 
-    monkeypatch.setattr(UnfinishedSegment, "append", append)
+    monkeypatch.setattr(PendingSegment, "append", append)
     monkeypatch.setattr(background_writer, "WAITING_BYTES", 1 << 9)
     items = embeddings(60)
     with writer as segment, BackgroundWriter(segment, "float16", threads=2) as background:
@@ -135,13 +134,13 @@ def test_an_encoder_that_is_slower_gets_one_segment(store, writer) -> None:
 def test_what_waits_is_bounded(writer, monkeypatch) -> None:
     items = embeddings(100)
     monkeypatch.setattr(background_writer, "WAITING_BYTES", 5 * items[50].values.nbytes)
-    go, whole, handed = threading.Event(), UnfinishedSegment.append, []
+    go, whole, handed = threading.Event(), PendingSegment.append, []
 
-    def append(self: UnfinishedSegment, embedding: Embedding) -> None:
+    def append(self: PendingSegment, embedding: Embedding) -> None:
         go.wait(30)
         whole(self, embedding)
 
-    monkeypatch.setattr(UnfinishedSegment, "append", append)
+    monkeypatch.setattr(PendingSegment, "append", append)
 
     def hand_over() -> None:
         with writer as segment, BackgroundWriter(segment, "float16", threads=2) as background:
@@ -164,15 +163,15 @@ def test_what_waits_is_bounded(writer, monkeypatch) -> None:
 
 def test_an_error_of_one_thread_ends_all_and_leaves_nothing(store, writer, monkeypatch) -> None:
     monkeypatch.setattr(background_writer, "WAITING_BYTES", 200)
-    whole, count = UnfinishedSegment.append, iter(range(1000))
+    whole, count = PendingSegment.append, iter(range(1000))
 
-    def append(self: UnfinishedSegment, embedding: Embedding) -> None:
+    def append(self: PendingSegment, embedding: Embedding) -> None:
         time.sleep(0.002)
         if next(count) == 20:
             raise StorageFullError("no space left")
         whole(self, embedding)
 
-    monkeypatch.setattr(UnfinishedSegment, "append", append)
+    monkeypatch.setattr(PendingSegment, "append", append)
     with pytest.raises(StorageFullError):
         write(writer, embeddings(100))
     assert next(count) > 20

@@ -17,7 +17,7 @@ from sesstore.jobs.embed import embed
 from sesstore.jobs.partition import Partition, partition_of, select
 from sesstore.proteins import Protein
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 
 sequences = st.lists(st.text("ACDEFGHIKL", min_size=1, max_size=30), max_size=40)
 SLURM = {

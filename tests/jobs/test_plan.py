@@ -32,8 +32,7 @@ from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
-from sesstore.store.segments import SEGMENT_BYTES, SEGMENT_SECONDS
-from sesstore.store.unfinished import UnfinishedSegment
+from sesstore.store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS, PendingSegment
 
 
 @pytest.mark.parametrize("length", [1, 300, 1022, 1023, 5000])
@@ -125,7 +124,7 @@ def test_transfer():
 def test_measured_throughput_comes_from_the_segments(tmp_path, monkeypatch):
     store, spec = Store.create(tmp_path / "s"), registry.spec("near")
     fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
-    monkeypatch.setattr(UnfinishedSegment, "age", property(lambda self: 4.0))
+    monkeypatch.setattr(PendingSegment, "age", property(lambda self: 4.0))
     for count in (100, 7):
         with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
             writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
@@ -141,7 +140,7 @@ def test_the_latest_segments_tell(tmp_path, monkeypatch):
     fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
     monkeypatch.setattr("sesstore.jobs.plan._SAMPLE", 1)
     for age, count in ((9.0, 1), (2.0, 5)):
-        monkeypatch.setattr(UnfinishedSegment, "age", property(lambda self, age=age: age))
+        monkeypatch.setattr(PendingSegment, "age", property(lambda self, age=age: age))
         with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
             writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
     (rate,) = measured_in(store, spec)
@@ -152,7 +151,7 @@ def test_a_segment_of_less_than_a_second_tells_nothing(tmp_path, monkeypatch):
     store, spec = Store.create(tmp_path / "s"), registry.spec("near")
     fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
     for age, count in ((0.9, 1), (1.0, 2)):
-        monkeypatch.setattr(UnfinishedSegment, "age", property(lambda self, age=age: age))
+        monkeypatch.setattr(PendingSegment, "age", property(lambda self, age=age: age))
         with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
             writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
     (rate,) = measured_in(store, spec)

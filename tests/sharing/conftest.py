@@ -27,7 +27,7 @@ from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
 from sesstore.sharing.share_index import BundleEntry, parse_index
 from sesstore.store import Store, layout
-from sesstore.store.files import sealed, unsealed
+from sesstore.store.atomic_files import sealed, unsealed
 from sesstore.store.integrity import verify
 from sesstore.store.shards import checksums_of
 from sesstore.tasks import Problem, Split, Task

@@ -14,7 +14,7 @@ import pytest
 
 from sesstore.sharing.pull import pull
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 CHILD = """

@@ -24,7 +24,7 @@ from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.share_index import Index
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 CHILD = """

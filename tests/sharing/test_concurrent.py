@@ -19,7 +19,7 @@ from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
 from sesstore.sharing.share_index import SegmentEntry, parse_index
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 CHILD = """

@@ -17,7 +17,7 @@ from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.store import Store, layout
 from sesstore.store.integrity import verify
-from sesstore.store.tasks import read_task
+from sesstore.store.task_files import read_task
 from sesstore.tasks import Task
 
 

@@ -9,8 +9,8 @@ import pytest
 from sesstore.errors import CorruptStoreError
 from sesstore.sharing.pull import merge
 from sesstore.store import Store
-from sesstore.store.pages import PageFile
-from sesstore.store.seals import seal_of, seal_path
+from sesstore.store.lmdb_pages import PageFile
+from sesstore.store.lmdb_seals import seal_of, seal_path
 
 
 @pytest.mark.parametrize("name", ["proteins.lmdb", "tokens"])

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 CHILD = """

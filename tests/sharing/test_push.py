@@ -13,7 +13,7 @@ from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
 from sesstore.store import Store
 from sesstore.store.compaction import compact
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 

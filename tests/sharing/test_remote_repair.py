@@ -18,7 +18,7 @@ from sesstore.sharing.push import push
 from sesstore.sharing.remote_repair import repair_remote
 from sesstore.sharing.uploads import send_segment
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 

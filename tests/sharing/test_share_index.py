@@ -8,7 +8,7 @@ import pytest
 from sesstore.errors import CorruptStoreError, StoreError
 from sesstore.sharing import limits, share_paths
 from sesstore.sharing.share_index import Index, parse_index
-from sesstore.store.files import sealed, unsealed
+from sesstore.store.atomic_files import sealed, unsealed
 
 
 @pytest.mark.parametrize(

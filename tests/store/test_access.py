@@ -21,8 +21,8 @@ from sesstore.store import Store
 from sesstore.store.access import is_refusal, is_there, refusal, system_errors
 from sesstore.store.compaction import compact
 from sesstore.store.integrity import verify
+from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.repair import repair
-from sesstore.store.seals import seal_path
 
 NOBODY = 65534
 

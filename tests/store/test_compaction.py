@@ -14,8 +14,8 @@ from sesstore.jobs.status import status
 from sesstore.store import Store, compaction, embeddings
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
-from sesstore.store.scratch import hold
 from sesstore.store.summary import summarise
+from sesstore.store.write_locks import hold
 
 
 def content(store: Store, which: str) -> dict[bytes, bytes]:

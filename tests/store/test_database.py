@@ -8,7 +8,7 @@ from sesstore.errors import CorruptStoreError, StorageFullError
 from sesstore.proteins import Protein
 from sesstore.store import Store, database
 from sesstore.store.database import create_database, open_database
-from sesstore.store.seals import seal_fits, seal_path
+from sesstore.store.lmdb_seals import seal_fits, seal_path
 
 
 def test_the_map_grows_when_it_is_full(tmp_path, monkeypatch, kit):

@@ -17,9 +17,9 @@ from sesstore.errors import StorageFullError, StoreAccessError
 from sesstore.provenance import circumstances
 from sesstore.residues import Embedding
 from sesstore.store import Store, layout
+from sesstore.store.atomic_files import replace_file
 from sesstore.store.compaction import compact
 from sesstore.store.database import open_database
-from sesstore.store.files import replace_file
 
 
 class Disk:

@@ -173,7 +173,7 @@ def test_one_encoder_has_one_type_in_a_store(tmp_path, kit):
 def test_importing_the_store_is_quick_and_light():
     code = (
         "import sys, sesstore.store, sesstore.store.integrity, sesstore.store.repair,"
-        "sesstore.store.compaction, sesstore.store.card, sesstore.store.comparison;"
+        "sesstore.store.compaction, sesstore.store.card, sesstore.store.diff;"
         "heavy = {'torch', 'zarr', 'scipy', 'mdtraj'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

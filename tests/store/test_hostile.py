@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, InputError, SesstoreError
 from sesstore.store import layout
-from sesstore.store.files import sealed, unsealed
+from sesstore.store.atomic_files import sealed, unsealed
 from sesstore.store.integrity import verify
-from sesstore.store.segmentcheck import segment_problems
+from sesstore.store.segment_check import segment_problems
 from sesstore.store.shards import checksums_of
-from sesstore.store.tasks import read_task
+from sesstore.store.task_files import read_task
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -11,10 +11,10 @@ import pytest
 from sesstore.errors import MissingFileError
 from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store, layout
-from sesstore.store.files import sealed, unsealed
+from sesstore.store.atomic_files import sealed, unsealed
 from sesstore.store.integrity import verify
-from sesstore.store.recordcheck import check_apart, check_records
-from sesstore.store.seals import seal_path
+from sesstore.store.lmdb_check import check_apart, check_records
+from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.shards import checksums_of
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from sesstore.store import Store, layout
+from sesstore.store.atomic_files import sealed
 from sesstore.store.compaction import compact, gc
-from sesstore.store.files import sealed
 from sesstore.store.integrity import verify
 from sesstore.store.manifest import entered, is_entered
 from sesstore.store.presence import objects

@@ -13,8 +13,8 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store.database import close_database
 from sesstore.store.integrity import verify
+from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.repair import repair
-from sesstore.store.seals import seal_path
 
 NAMES = ["proteins.lmdb", "tokens/alphafold2.lmdb"]
 

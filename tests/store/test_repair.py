@@ -4,8 +4,8 @@ import pytest
 
 from sesstore.store import Store
 from sesstore.store.integrity import verify
+from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.repair import repair
-from sesstore.store.seals import seal_path
 
 
 def flip(path, place: int = 0) -> None:

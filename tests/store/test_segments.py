@@ -19,9 +19,9 @@ from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store, layout
 from sesstore.store.integrity import verify
+from sesstore.store.segment_writer import PendingSegment
 from sesstore.store.segments import Segment, read_array
 from sesstore.store.shards import ShardWriter, open_rows
-from sesstore.store.unfinished import UnfinishedSegment
 
 
 def tensorstore_read(folder: Path) -> np.ndarray:
@@ -201,7 +201,7 @@ def test_repeats_within_one_writer_are_left_out(tmp_path, kit):
 @pytest.fixture
 def side_by_side(monkeypatch):
     """Run some calls in a thread each; they are all within a segment's `append` at once."""
-    whole = UnfinishedSegment.append
+    whole = PendingSegment.append
 
     def run(*calls):
         together = threading.Barrier(len(calls))
@@ -210,10 +210,10 @@ def side_by_side(monkeypatch):
             together.wait(30)
             whole(self, embedding)
 
-        monkeypatch.setattr(UnfinishedSegment, "append", append)
+        monkeypatch.setattr(PendingSegment, "append", append)
         with ThreadPoolExecutor(len(calls)) as pool:
             outcomes = [future.exception() for future in [pool.submit(call) for call in calls]]
-        monkeypatch.setattr(UnfinishedSegment, "append", whole)
+        monkeypatch.setattr(PendingSegment, "append", whole)
         return outcomes
 
     return run
@@ -290,9 +290,9 @@ def test_what_is_full_at_the_end_leaves_nothing_half_written(tmp_path, kit, side
     writer = store.writer(kit.provenance(), {})
     side_by_side(*(adding(writer, kit, p) for p in (first, second, third)))
     with pytest.MonkeyPatch.context() as patch:
-        whole, count = UnfinishedSegment.commit, iter(range(9))
+        whole, count = PendingSegment.commit, iter(range(9))
         patch.setattr(
-            UnfinishedSegment,
+            PendingSegment,
             "commit",
             lambda self: _always_full() if next(count) else whole(self),
         )

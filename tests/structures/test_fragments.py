@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sesstore.errors import StructureError
-from sesstore.namebook import KnownProteins
+from sesstore.name_index import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain, parse_structure
 from sesstore.structures.failure import Failure

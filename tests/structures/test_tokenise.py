@@ -12,7 +12,7 @@ import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.errors import InputError, StructureError
-from sesstore.namebook import KnownProteins
+from sesstore.name_index import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
 from sesstore.structures.failure import Failure

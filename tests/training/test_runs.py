@@ -8,7 +8,7 @@ import pytest
 
 from sesstore.errors import InputError, MissingFileError
 from sesstore.provenance import Fingerprint
-from sesstore.store.files import replace_file
+from sesstore.store.atomic_files import replace_file
 from sesstore.training.runs import RECORD, Run
 
 FINGERPRINT = Fingerprint("enc", "ab" * 32, 6, "esm1b", "whole", "fp32")

@@ -12,7 +12,7 @@ import torch
 from sesstore.adapter.model import AdapterConfig
 from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, StoppedError
-from sesstore.store.files import replace_file
+from sesstore.store.atomic_files import replace_file
 from sesstore.tasks import Problem, Task
 from sesstore.training import checkpoint, evaluate, runs
 from sesstore.training.fit import FitConfig, Member, fit, fit_many

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...errors import InputError, NotStoredError
 from ...proteins import normalise
 from ...store import Embeddings, Store, Tokens, layout
-from ...store.damage import Damaged, leaving_out
-from ...store.proteins import ProteinTable
+from ...store.partial_reads import Damaged, leaving_out
+from ...store.protein_table import ProteinTable
 from ...store.summary import summarise
 from ...tasks import Problem, Split, Task
 

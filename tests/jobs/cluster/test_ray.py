@@ -33,7 +33,7 @@ from sesstore.jobs.sweep import sweep
 from sesstore.jobs.tokenize import tokenize
 from sesstore.proteins import Protein
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 from sesstore.structures.structure_files import StructureFile
 from sesstore.tasks import Problem, Split, Task

@@ -23,7 +23,7 @@ from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.serve.server import StoreServer, application, read_tokens
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 TOKEN = "a-token-that-is-long-enough"

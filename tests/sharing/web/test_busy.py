@@ -14,7 +14,7 @@ from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.web import WebRemote
 from sesstore.store import Store
-from sesstore.store.comparison import compare_stores
+from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
 

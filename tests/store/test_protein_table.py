@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sesstore.errors import CorruptStoreError, NotStoredError
 from sesstore.proteins import Protein
 from sesstore.store import Store
-from sesstore.store import proteins as module
-from sesstore.store.proteins import ProteinTable
+from sesstore.store import protein_table as module
+from sesstore.store.protein_table import ProteinTable
 
 SEQUENCES = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
 PROTEINS = st.lists(st.builds(Protein, st.text(max_size=600), SEQUENCES), max_size=40)

@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import CorruptStoreError
 from . import layout
 from .access import is_there, system_errors
-from .files import unsealed
+from .atomic_files import unsealed
 from .segments import Segment
 
 _BLOCK = 1 << 22

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .files import saying_when_full
+from .atomic_files import saying_when_full
 
 PATIENCE_SECONDS = 30.0
 _LONGEST_NAP = 0.02
@@ -32,6 +32,8 @@ _LONGEST_NAP = 0.02
 def reader_lock(path: Path) -> Iterator[None]:
     """Keep writers of a file from starting while the block runs."""
     with _open_handle(path) as file:
+        # New readers pass the gate, which a waiting writer keeps closed: they queue behind it. They
+        # let it go at once, or no writer could close it while anybody reads.
         with _open_handle(path.parent) as gate:
             _lock(gate, fcntl.LOCK_SH)
             _lock(file, fcntl.LOCK_SH)
@@ -45,7 +47,7 @@ def reader_lock(path: Path) -> Iterator[None]:
 def wait_for_readers(path: Path) -> None:
     """Wait until everybody who holds a `reader_lock` now has let it go."""
     with _open_handle(path) as file:
-        if _try(file, fcntl.LOCK_EX):
+        if _try(file, fcntl.LOCK_EX):  # nobody reads, as almost always
             _unlock(file)
             return
         with _open_handle(path.parent) as gate:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.files import make_folder, rename_durably, write_file
+from sesstore.durable_files import make_folder, rename_durably, write_file
 
 
 @pytest.fixture

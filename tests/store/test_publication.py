@@ -88,7 +88,7 @@ def test_compaction_of_a_pushed_store_is_no_loss(pushed, tmp_path):
 
 
 def test_an_index_that_names_other_places_is_refused(published):
-    from sesstore.store.files import sealed
+    from sesstore.store.atomic_files import sealed
 
     index = published / "share/index.json"
     bundle = {"sha256": "../../zarr.json", "bytes": 1}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError
 from sesstore.store import Store
-from sesstore.store.pages import PageFile, check_structure, check_whole
+from sesstore.store.lmdb_pages import PageFile, check_structure, check_whole
 
 
 def make(path: Path, seed: int) -> lmdb.Environment:

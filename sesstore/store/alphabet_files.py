@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..alphabets import BUILT_IN, Alphabet, declare
+from ..durable_files import make_folder
 from ..errors import CorruptStoreError, InputError, MissingFileError
-from ..files import make_folder
 from . import layout
 from .access import system_errors
-from .files import replace_file
+from .atomic_files import replace_file
 from .manifest import entered
 
 _ALPHABET_LIMIT = 40

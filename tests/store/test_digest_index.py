@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesstore.errors import InputError
-from sesstore.store.index import DigestIndex, as_rows
+from sesstore.store.digest_index import DigestIndex, as_rows
 
 
 def digest(head: int, tail: int) -> bytes:

@@ -184,7 +184,7 @@ def _id_record(protein: Protein) -> tuple[bytes, bytes]:
 
 def _insert(database: Database, txn: Txn, proteins: list[Protein]) -> int:
     by_digest = {p.digest: p for p in reversed(proteins)}  # of equal sequences the first id counts
-    order = sorted(by_digest)
+    order = sorted(by_digest)  # in the order of keys LMDB fills page after page
     sequences = [(digest, by_digest[digest].sequence.encode("ascii")) for digest in order]
     names = [(digest, checked(digest, by_digest[digest].id.encode())) for digest in order]
     ids = sorted({_id_record(p) for p in proteins})

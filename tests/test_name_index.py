@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.namebook import KnownProteins, NameIndex
+from sesstore.name_index import KnownProteins, NameIndex
 from sesstore.proteins import Protein, digest_of
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"

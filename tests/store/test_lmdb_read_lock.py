@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from sesstore.store import readlock
+from sesstore.store import lmdb_read_lock
 from sesstore.store.integrity import verify
-from sesstore.store.readlock import reader_lock, wait_for_readers
+from sesstore.store.lmdb_read_lock import reader_lock, wait_for_readers
 
 WALK = """
 import sys
@@ -83,7 +83,7 @@ def test_a_writer_waits_for_a_reader_that_lmdb_does_not_know(shared, reader, kit
 
 
 def test_a_reader_that_was_stopped_holds_up_nobody_and_is_told(shared, reader, kit, monkeypatch):
-    monkeypatch.setattr(readlock, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(lmdb_read_lock, "PATIENCE_SECONDS", 0.05)
     rewrite(shared, kit, 4)
     answer, _ = reader.communicate(timeout=60)
     assert "written over while it was read" in answer

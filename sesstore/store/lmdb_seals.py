@@ -13,7 +13,7 @@ import google_crc32c
 
 from ..errors import CorruptStoreError
 from .access import system_errors
-from .files import sealed, unsealed
+from .atomic_files import sealed, unsealed
 
 _BLOCK = 1 << 22
 _RETRIES = 5

@@ -9,7 +9,7 @@ from sesstore.errors import InputError
 from sesstore.residues import Embedding
 from sesstore.store import Store
 from sesstore.store.card import write_card
-from sesstore.store.comparison import compare_embeddings, compare_stores
+from sesstore.store.diff import compare_embeddings, compare_stores
 from sesstore.store.summary import summarise
 
 

@@ -65,6 +65,7 @@ def _lock(handle: int, path: Path, operation: int) -> bool:
     locked = False
     try:
         fcntl.flock(handle, operation)
+        # `gc` may have removed the file since it was opened: then this locks what has no name.
         locked = os.path.samestat(os.fstat(handle), path.lstat())
     except (BlockingIOError, FileNotFoundError):
         return False

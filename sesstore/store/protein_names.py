@@ -1,7 +1,7 @@
 """Find a store's proteins by the names other tools give them.
 
 Names are looked up as they stand first, in the database. Only where that fails, the names of the
-whole store are read into an index by rule (see `namebook`), once.
+whole store are read into an index by rule (see `name_index`), once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from ..namebook import KnownProteins, NameIndex
+from ..name_index import KnownProteins, NameIndex
 from ..proteins import Protein
 from .store import Store
 

@@ -3,7 +3,7 @@
 LMDB trusts its pages: on a broken file it may crash the process. So a file whose seal is missing is
 walked in a child process (`check_apart`), and a crash of the child is a finding too::
 
-    python -m sesstore.store.recordcheck STORE/tokens/alphafold2.lmdb
+    python -m sesstore.store.lmdb_check STORE/tokens/alphafold2.lmdb
 
 Free pages and unused room inside pages hold nothing; only the seal covers them.
 """
@@ -30,10 +30,10 @@ from ..alphabets import ALPHABETS
 from ..errors import CorruptStoreError, StoreAccessError
 from . import layout
 from .access import refusal, system_errors
-from .alphabets import declare_stored
+from .alphabet_files import declare_stored
 from .database import STATE, Database, last_transaction, open_database, unchecked
-from .readlock import private_copy
-from .seals import file_crc
+from .lmdb_read_lock import private_copy
+from .lmdb_seals import file_crc
 from .tokens import PLDDT, read_meta
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _token_problems(
 def _code_problems(name: str, raw: bytes, length: int) -> Iterator[str]:
     largest, dtype = _PLDDT_MAX, np.dtype(np.uint8)
     if name != PLDDT:
-        if name not in ALPHABETS:  # said of its declaration, which is what is wrong
+        if name not in ALPHABETS:  # the fault is its declaration, which `verify` names
             return
         largest, dtype = ALPHABETS[name].mask, ALPHABETS[name].dtype
     row = dtype.itemsize * length

@@ -15,9 +15,9 @@ from ..provenance import Provenance
 from ..residues import STORAGE_TYPES, is_finite
 from . import layout
 from .access import system_errors
-from .files import unsealed
-from .index import DigestIndex
-from .seals import file_crc
+from .atomic_files import unsealed
+from .digest_index import DigestIndex
+from .lmdb_seals import file_crc
 from .segments import Segment
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from sesstore.proteins import Protein
 from sesstore.store import Store
-from sesstore.store import proteins as module
-from sesstore.store.lookup import ProteinNames
+from sesstore.store import protein_table as module
+from sesstore.store.protein_names import ProteinNames
 
 KNOWN = [
     Protein("sp|P12345|ABC_HUMAN", "MKVA"),

@@ -45,7 +45,9 @@ class DigestIndex:
             return rows
         queries = keys_of(digests)
         places = np.searchsorted(self._keys, queries)
-        places[places == len(self._keys)] = 0
+        places[places == len(self._keys)] = (
+            0  # beyond all keys: the first one does not match either
+        )
         candidates = self._order[places]
         same_key = self._keys[places] == queries
         matches = same_key & (self._digests[candidates] == digests).all(1)

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from ..cells import cell
+from ..durable_files import fsync, write_all
 from ..errors import CorruptStoreError, StorageFullError, UnwritableError
-from ..files import fsync, write_all
 from .access import full, system_errors
-from .scratch import new_file
+from .write_locks import new_file
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SEAL = "sha256"

@@ -14,7 +14,7 @@ from sesstore.residues import StructureTokens
 from sesstore.sharing.pull import merge, pull
 from sesstore.sharing.push import push
 from sesstore.store import Store
-from sesstore.store.alphabets import read_toml
+from sesstore.store.alphabet_files import read_toml
 from sesstore.store.integrity import verify
 from sesstore.store.repair import repair
 

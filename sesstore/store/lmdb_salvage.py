@@ -1,8 +1,8 @@
 """Save what a broken LMDB file still holds: copy its sound records into a new one.
 
-The file is read page by page (see `pages`) and never by LMDB, so nothing in it can end the process:
-a file cut short gives what lies before the cut, one without its first pages what its leaf pages
-hold. Every record is checked by its own sum before it is taken, and copied as it is.
+The file is read page by page (see `lmdb_pages`) and never by LMDB, so nothing in it can end the
+process: a file cut short gives what lies before the cut, one without its first pages what its leaf
+pages hold. Every record is checked by its own sum before it is taken, and copied as it is.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import google_crc32c
 from ..errors import CorruptStoreError
 from ..proteins import DIGEST_BYTES
 from ..provenance import canonical_json
-from . import layout, proteins, tokens
+from . import layout, protein_table, tokens
 from .database import STATE, checked, close_database, create_database, unchecked
-from .pages import Node, PageFile, Place
+from .lmdb_pages import Node, PageFile, Place
 
 if TYPE_CHECKING:
     from .database import Txn
@@ -71,7 +71,7 @@ def salvage(old: Path, new: Path) -> Salvage:
     with PageFile(old) as file:
         records = _Proteins(file) if is_proteins else _Tokens(file)
         records.collect()
-        tables = proteins.TABLES if is_proteins else tokens.TABLES
+        tables = protein_table.TABLES if is_proteins else tokens.TABLES
         _write(new, {**tables, **dict.fromkeys(records.tables(), False)}, records.rows())
         newest = file.tables(file.metas[0]) if file.metas else {}
     lost = sorted(digest.hex() for digest in records.damaged - records.sound)
@@ -164,7 +164,7 @@ class _Proteins(_Records):
                     self.nameless.add(digest)
                 name = checked(digest, keys.get(digest, digest.hex()[:12].encode()))
             yield "names", digest, name
-            key = proteins.id_key(name[:-4].decode("utf-8", "replace"))
+            key = protein_table.id_key(name[:-4].decode("utf-8", "replace"))
             yield "ids", key, checked(key, digest)
         for key, value in self._ids:
             if value[:-4] in self._sequences:

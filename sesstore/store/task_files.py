@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ..durable_files import make_folder
 from ..errors import CorruptStoreError
-from ..files import make_folder
 from ..provenance import canonical_json
 from ..tasks import Problem, Split, Task, plain_label
 from .access import system_errors
-from .files import replace_file
+from .atomic_files import replace_file
 from .manifest import entered
 
 _FORMAT = 1
