@@ -22,6 +22,7 @@ from sesstore.sharing.cleanup import remote_gc
 from sesstore.sharing.commits import commit, fold, published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
+from sesstore.sharing.push import push
 from sesstore.sharing.share_index import Index
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores
@@ -93,6 +94,8 @@ def test_what_is_there_is_known_and_read(kit, tmp_path, bucket):
     with open_store(bucket, create=False) as store:
         has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
         assert has.tolist() == [True] * 20 + [False] * 10
+        other = kit.provenance("other").fingerprint
+        assert not store.has_embeddings(other, [p.digest for p in proteins]).any()
         assert [p.fingerprint.encoder for p in store.encoders()] == ["enc"]
         assert store.tasks() == ["toy"]
         assert store.count_proteins() == 20
@@ -307,3 +310,55 @@ class Notes:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.note, self.stage = self.said.append, SILENT.stage
+
+
+def test_metadata_of_a_segment_arrive_after_what_they_are_of(kit, bucket, monkeypatch):
+    """Whoever reads the bucket as plain Zarr never finds an array that is not there."""
+    real, sent = BucketRemote.put, []
+
+    def put(self: BucketRemote, path: str, file: Path) -> None:
+        real(self, path, file)
+        sent.append(path)
+
+    monkeypatch.setattr(BucketRemote, "put", put)
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(10), 1 << 20)
+    mine = [path for path in sent if path.startswith("embeddings/")]
+    metadata = [place for place, path in enumerate(mine) if path.endswith("zarr.json")]
+    assert metadata == list(range(len(mine) - len(metadata), len(mine)))
+    assert 0 < len(metadata) < len(mine)
+
+
+def test_the_scratch_folder_of_a_living_writer_is_left_alone(kit, bucket):
+    proteins = kit.proteins(4)
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        with open_store(bucket) as other:
+            assert other.count_proteins() == 0
+        assert store.path.is_dir()
+        assert [p.id for p in store.proteins([proteins[0].digest])] == [proteins[0].id]
+    with open_store(bucket) as store:
+        assert store.count_proteins() == 4
+
+
+def test_another_task_that_came_meanwhile_is_said(kit, tmp_path, bucket, monkeypatch):
+    proteins = kit.proteins(20)
+    theirs = kit.fill(tmp_path / "theirs", proteins, ())
+    real, calls = uploads.published_index, []
+
+    def published(target: BucketRemote) -> Index:
+        index = real(target)
+        if not calls:
+            calls.append(1)
+            push(theirs, bucket)
+        return index
+
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        store.add_task(kit.task(proteins[:2], label=1))
+        monkeypatch.setattr(uploads, "published_index", published)
+        with pytest.raises(InputError, match="somebody else added another task 'toy'"):
+            store.flush()
+    assert pulled(bucket, tmp_path / "mine").task("toy").data_digest == (
+        theirs.task("toy").data_digest
+    )

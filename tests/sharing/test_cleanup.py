@@ -128,6 +128,32 @@ def test_a_cleanup_others_may_take_for_dead_removes_nothing(bucket, monkeypatch)
             mark.renew()
 
 
+def test_a_cleanup_is_marked_at_every_moment(bucket, monkeypatch):
+    """Whoever looks while a mark is renewed sees one."""
+    target, real, marks = BucketRemote(bucket), BucketRemote.remove, []
+
+    def remove(self, paths):
+        real(self, paths)
+        marks.append(len(list(self.listing(MARKS))))
+
+    monkeypatch.setattr(BucketRemote, "remove", remove)
+    with Mark(target) as mark:
+        mark.renew()
+        mark.renew()
+    assert marks == [1, 1, 0]
+
+
+def test_what_lies_there_cut_short_is_sent_again(store, tmp_path, bucket, monkeypatch):
+    interrupted_push(store, bucket, monkeypatch)
+    target = BucketRemote(bucket)
+    path = next(f.path for f in target.listing("embeddings") if f.path.endswith("values/c.0.0"))
+    (tmp_path / "cut").write_bytes(b"".join(target.stream(path))[:-5])
+    target.put(path, tmp_path / "cut")
+    assert push(store, bucket).files == 1
+    pull(tmp_path / "mine", bucket)
+    assert verify(tmp_path / "mine").ok
+
+
 @pytest.mark.parametrize("days", [-2, 2])
 def test_ages_are_the_servers(store, kit, tmp_path, bucket, monkeypatch, days):
     """This machine's clock is two days off; only what is old by the server's is removed."""

@@ -20,6 +20,8 @@ from sesstore.store.integrity import verify
 from sesstore.store.task_files import read_task
 from sesstore.tasks import Task
 
+from ..store.test_durability import Disk
+
 
 def test_links_are_not_followed(forgery, tmp_path):
     secret = tmp_path / "secret"
@@ -329,3 +331,21 @@ def test_fewer_files_than_the_metadata_say(forgery):
         few = layout.sharded_metadata(shape, "float16", 16, 16)
         forgery.reseal(segment, "values/zarr.json", few)
     assert "fewer files" in forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))
+
+
+def test_a_task_under_another_ones_name(forgery):
+    document = forgery.index()
+    document["tasks"]["other"] = document["tasks"].pop("toy")
+    forgery.replace_index(document)
+    assert "calls itself 'toy'" in forgery.refused(Selection(plms=(), sources=()))
+
+
+@pytest.mark.parametrize("encoder", ["enc", "int"])
+def test_a_segment_that_arrives_is_on_disk_before_it_has_its_name(
+    published, tmp_path, monkeypatch, encoder
+):
+    disk = Disk(monkeypatch)
+    pull(tmp_path / "mine", str(published), Selection(plms=(encoder,), sources=()))
+    store = Store.open(tmp_path / "mine")
+    assert {str(s.path) for s in store.embeddings().segments} <= set(disk.renames)
+    disk.check(tmp_path)

@@ -233,3 +233,68 @@ def test_parts_of_tokens_made_by_several_tools_travel(kit, tmp_path, way):
     for protein in proteins:
         made = arrived.tokens("alphafold2").made_by(protein.digest)
         assert made == store.tokens("alphafold2").made_by(protein.digest)
+
+
+def test_what_was_added_after_a_push_to_itself_comes_too(shared, kit, tmp_path):
+    """A store that lives is read as it is, not as its own index says it was."""
+    push(shared, str(shared.path))
+    shared.add_proteins(kit.proteins(3, seed=9))
+    shared.add_task(kit.task(kit.proteins(5), "later"))
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, str(shared.path))
+    assert same(shared, mine)
+    assert mine.tasks() == ["later", "toy"]
+
+
+def test_a_whole_name_goes_before_names_that_begin_with_it(kit, tmp_path):
+    made = (kit.provenance(), kit.provenance("enc-large"))
+    store = kit.fill(tmp_path / "store", kit.proteins(10), made)
+    for asked, encoders in (
+        ("enc", {"enc"}),
+        ("ENC-L", {"enc-large"}),
+        ("en", {"enc", "enc-large"}),
+        (made[1].fingerprint.digest[:9], {"enc-large"}),
+    ):
+        mine = tmp_path / asked
+        pull(mine, str(store.path), Selection(plms=(asked,)))
+        assert {p.fingerprint.encoder for p in Store.open(mine).encoders()} == encoders
+
+
+def test_what_is_missing_is_counted_for_the_encoder_that_lacks_most(kit, tmp_path):
+    proteins, made = kit.proteins(10), kit.provenance
+    store = kit.fill(tmp_path / "store", proteins, (made("most"), made("none"), made("some")))
+    for name, count in (("none", 0), ("some", 7)):
+        shutil.rmtree(store.encoder_folder(made(name).fingerprint))
+        store = Store.open(store.path)
+        with store.writer(made(name), {}) as writer:
+            for protein in proteins[:count] or proteins[9:]:
+                writer.add(kit.embedding(protein, made(name)))
+    chosen = Selection(ids=tuple(p.id for p in proteins[:8]))
+    report = pull(tmp_path / "mine", str(store.path), chosen)
+    assert report.missing == 8
+    assert pull(tmp_path / "b", str(store.path), replace(chosen, plms=("some",))).missing == 1
+    assert pull(tmp_path / "c", str(store.path), replace(chosen, plms=("most",))).missing == 0
+
+
+def test_of_two_publications_of_tokens_the_later_counts(kit, tmp_path, bucket):
+    proteins = kit.proteins(12)
+    store = kit.fill(tmp_path / "store", proteins, ())
+    push(store, bucket)
+    changed = kit.tokens(proteins[0], salt=7)
+    store.add_tokens([changed], {}, replace=True)
+    push(store, bucket)
+    for chosen in (Selection(), Selection(ids=("s0p0",))):
+        mine = tmp_path / f"mine{len(chosen.ids)}"
+        pull(mine, bucket, chosen)
+        stored = Store.open(mine).tokens("alphafold2").get(proteins[0].digest)
+        assert np.array_equal(stored.codes["foldseek"], changed.codes["foldseek"])
+
+
+def test_tokens_that_differ_in_plddt_alone_are_named_too(kit, tmp_path):
+    proteins = kit.proteins(2)
+    theirs = kit.fill(tmp_path / "theirs", proteins, ())
+    mine = Store.create(tmp_path / "mine")
+    mine.add_proteins(proteins)
+    tokens = kit.tokens(proteins[0])
+    mine.add_tokens([replace(tokens, plddt=100 - tokens.plddt)], {})
+    assert len(pull(mine, str(theirs.path)).conflicts) == 1

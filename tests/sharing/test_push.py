@@ -23,7 +23,8 @@ def same(one: Store, other: Store) -> bool:
 
 def test_to_a_folder_and_back_over_http(shared, tmp_path, file_server):
     report = push(shared, str(tmp_path / "there"))
-    assert report.bytes > 0
+    values = sum(f.stat().st_size for f in shared.path.glob("embeddings/*/2*/values/c.*"))
+    assert report.bytes > values
     there = Store.open(tmp_path / "there")
     assert same(shared, there)
     again = push(shared, str(tmp_path / "there"))
@@ -125,6 +126,32 @@ def test_a_folder_that_is_no_store_is_not_touched(shared, tmp_path):
     with pytest.raises(StoreError, match="holds other things"):
         push(shared, str(tmp_path / "home"))
     assert [p.name for p in (tmp_path / "home").iterdir()] == ["thesis.tex"]
+
+
+def test_a_segment_is_sent_if_any_of_its_proteins_is_new(kit, tmp_path, bucket):
+    """Also if others of it are published already, in another segment."""
+    proteins, made = kit.proteins(15), (kit.provenance(),)
+    push(kit.fill(tmp_path / "first", proteins[:10], made), bucket)
+    assert push(kit.fill(tmp_path / "second", proteins, made), bucket).segments == 1
+    mine = Store.create(tmp_path / "mine")
+    pull(mine, bucket)
+    assert len(mine.embeddings()) == 15
+    assert push(kit.fill(tmp_path / "third", proteins[3:9], made), bucket).segments == 0
+
+
+def test_what_differs_in_a_folder_stays_and_is_named(shared, kit, tmp_path):
+    push(shared, str(tmp_path / "there"))
+    proteins = kit.proteins(20)
+    mine = Store.create(tmp_path / "mine")
+    mine.add_proteins(proteins)
+    mine.add_tokens([kit.tokens(proteins[0], salt=1)], {})
+    mine.add_task(kit.task(proteins, label=1))
+    report = push(mine, str(tmp_path / "there"))
+    assert len(report.conflicts) == 2
+    assert {words.split()[0] for words in report.conflicts} == {"task", "tokens"}
+    there = Store.open(tmp_path / "there")
+    assert there.task("toy").data_digest == shared.task("toy").data_digest
+    assert report.tasks == 0
 
 
 def test_what_a_folders_own_compaction_removed_is_forgotten(shared, kit, tmp_path, file_server):

@@ -11,6 +11,7 @@ from sesstore.errors import CorruptStoreError, InputError, NotStoredError, Store
 from sesstore.sharing import share_paths
 from sesstore.sharing.cleanup import SET_ASIDE, remote_gc
 from sesstore.sharing.commits import published_index
+from sesstore.sharing.fetch import Reader
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
@@ -129,14 +130,17 @@ def test_sound_records_of_a_damaged_bundle_are_kept(tmp_path, target):
     assert mine.count_proteins() == 39
 
 
-@pytest.mark.parametrize("fault", ["missing", "changed"])
+@pytest.mark.parametrize("fault", ["missing", "cut", "changed"])
 def test_sums_are_made_anew(store, tmp_path, target, fault):
     path = one_of(target, "sums")
     if fault == "missing":
         target.remove([path])
+    elif fault == "cut":
+        (tmp_path / "cut").write_bytes(b"".join(target.stream(path))[:-1])
+        target.put(path, tmp_path / "cut")
     else:
         change(target, path, tmp_path, place=3)
-    report = repair_remote(target.url, quick=fault == "missing")
+    report = repair_remote(target.url, quick=fault != "changed")
     assert report.rebuilt == [path]
     assert not report.faults
     part = Store.create(tmp_path / "part")
@@ -155,6 +159,51 @@ def test_damaged_objects_are_set_aside_until_they_are_removed(tmp_path, target):
     assert not remote_gc(target.url, older_than=0).removed
     assert len(remote_gc(target.url, older_than=0, set_aside=True).removed) == len(kept)
     assert not list(target.listing(SET_ASIDE))
+
+
+def test_nothing_is_moved_before_the_index_names_it_no_longer(tmp_path, target, monkeypatch):
+    """A repair that is killed in between takes nothing from readers that was there."""
+    path = one_of(target, "values/c.0.0")
+    change(target, path, tmp_path)
+
+    def dies(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BucketRemote, "replace_index", dies)
+        with pytest.raises(KeyboardInterrupt):
+            repair_remote(target.url)
+    assert target.size(path) is not None
+    assert len(repair_remote(target.url).faults) == 1
+
+
+def test_what_a_commit_record_names_is_repaired_too(kit, tmp_path, target):
+    other = kit.fill(tmp_path / "other", kit.proteins(9, seed=3), (kit.provenance(),))
+    (segment,) = other.path.glob("embeddings/*/2*")
+    send_segment(target, segment.parent.name, segment)
+    target.remove([share_paths.segment_path(segment.parent.name, segment.name, "values/c.0.0")])
+    report = repair_remote(target.url, quick=True)
+    assert len(report.faults) == 1
+    assert report.embeddings_lost == {"enc": 9}
+    assert target.commits() == []
+    assert not repair_remote(target.url).faults
+
+
+def test_saved_tokens_do_not_come_after_later_ones(store, kit, tmp_path, target):
+    """Of two records of a protein the later counts, and a bundle that is mended stays earlier."""
+    first = one_of(target, "tokens")
+    changed = kit.tokens(kit.proteins(1)[0], salt=7)
+    store.add_tokens([changed], {}, replace=True)
+    push(store, target.url)
+    sha, entry = next(published_index(target).of_kind("tokens"))
+    assert sha in first
+    footer = Reader(target).footer(sha, entry)
+    row = next(i for i, row in enumerate(footer.digests) if row.tobytes() != changed.digest)
+    change(target, first, tmp_path, place=int(footer.ends[row]) - 1)
+    assert repair_remote(target.url).records_lost == {"tokens of alphafold2": 1}
+    pull(tmp_path / "mine", target.url)
+    stored = Store.open(tmp_path / "mine").tokens("alphafold2").get(changed.digest)
+    assert (stored.codes["foldseek"] == changed.codes["foldseek"]).all()
 
 
 def test_what_cannot_be_reached_is_not_judged(target, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sesstore.sharing.pull import merge
 from sesstore.sharing.serve.contents import MOST_FOUND, contents, histogram, search, task_map
 from sesstore.sharing.serve.server import StoreServer, application
 from sesstore.store import Store
+from sesstore.tasks import Problem, Task
 
 
 def test_search(shared, kit):
@@ -111,3 +113,37 @@ def test_names_are_escaped_on_the_page(kit, tmp_path):
     assert "http" not in body.replace("http://testserver", "")
     assert set(listing.json()) == {"st-re", "two"}
     assert str(tmp_path) not in listing.text
+
+
+def test_coverage_is_of_all_rows_of_a_task(kit, tmp_path):
+    """Of each split, by each encoder and source."""
+    proteins, made = kit.proteins(10), kit.provenance()
+    store = Store.create(tmp_path / "store")
+    store.add_proteins(proteins)
+    with store.writer(made, {}) as writer:
+        for protein in proteins[:4]:
+            writer.add(kit.embedding(protein, made))
+    store.add_tokens(map(kit.tokens, proteins[2:9]), {})
+    train, test = (kit.task(rows).splits["train"] for rows in (proteins[:2], proteins[2:]))
+    store.add_task(replace(kit.task(proteins[:2]), splits={"train": train, "test": test}))
+    (task,) = contents(store)["tasks"]
+    assert task["proteins"] == 10
+    assert task["coverage"]["encoders"] == {made.fingerprint.short: 0.4}
+    assert task["coverage"]["sources"] == {"alphafold2": 0.7}
+
+
+def test_the_median_is_not_the_mean():
+    made = histogram(np.array([1, 2, 30]))
+    assert (made["median"], made["longest"]) == (2, 30)
+
+
+def test_thirds_of_values_are_named_by_their_bounds(kit, tmp_path):
+    proteins = kit.proteins(9)
+    store = kit.fill(tmp_path / "store", proteins, (kit.provenance(),))
+    rows = replace(kit.task(proteins).splits["train"], labels=[float(i) for i in range(9)])
+    made = Task("heat", Problem.REGRESSION, ("t50",), {"train": rows}, ("rmse",), "rmse")
+    store.add_task(made)
+    drawn = task_map(store, "heat")
+    assert drawn["groups"] == ["t50 below 2.67", "t50 between", "t50 above 5.33"]
+    groups = {point["id"]: point["group"] for point in drawn["points"]}
+    assert [groups[p.id] for p in proteins] == [0] * 3 + [1] * 3 + [2] * 3

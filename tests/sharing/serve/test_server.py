@@ -92,6 +92,8 @@ def test_what_is_added_is_served(shared, kit, tmp_path, serve):
     shared.add_tokens([kit.tokens(p) for p in new], {})
     report = pull(mine, f"http://{address}/shared")
     assert (report.proteins, report.tokens, report.embeddings) == (3, 3, 0)
+    shared.add_task(kit.task(new, "later"))
+    assert pull(mine, f"http://{address}/shared").tasks == ["later"]
 
 
 def test_ranges(shared, serve):
@@ -175,7 +177,8 @@ def test_tokens(shared, serve, tmp_path, monkeypatch):
         assert answer.status == 401
         assert "Basic" in answer.headers["www-authenticate"]
     basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
-    for value in (f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Basic {basic}"):
+    other = "Bearer another-token-of-some-length"
+    for value in (f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Basic {basic}", other):
         assert get(address, "/", authorization=value)[0].status == 200
     with pytest.raises(InputError, match="SESSTORE_TOKEN_FILE"):
         pull(tmp_path / "mine", f"http://{address}/shared")
