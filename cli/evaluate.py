@@ -70,6 +70,8 @@ def command(
 
 def say_report(report: EvaluateReport, output: Output) -> None:
     """Say how good a run is: metrics, then classes."""
+    from sesstore.training.uncertainty import origin
+
     rows = [
         [name, number(value), between(report.intervals[name])]
         for name, value in report.metrics.items()
@@ -78,7 +80,7 @@ def say_report(report: EvaluateReport, output: Output) -> None:
     if report.seeds > 1:
         title += f", mean over {report.seeds} seeds"
     output.table(["metric", "value", "95 % interval"], rows, title=title)
-    output.line("Intervals by bootstrap over proteins.")
+    output.line(f"Intervals: {origin(report.seeds)}.")
     classes = [c for c in report.per_class if c.true or c.said]
     classes.sort(key=lambda c: -c.true)
     if classes:

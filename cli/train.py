@@ -249,6 +249,8 @@ def command(
 
 def say_report(report: TrainReport, output: Output) -> None:
     """Say how good the adapter is, and how fast it learned."""
+    from sesstore.training.uncertainty import origin
+
     rows = [
         [split, metric, _with_spread(report, split, metric), _between(report, split, metric)]
         for split, metrics in report.metrics.items()
@@ -257,7 +259,7 @@ def say_report(report: TrainReport, output: Output) -> None:
     seeds = f", mean ± deviation over {len(report.runs)} seeds" if len(report.runs) > 1 else ""
     title = f"{report.task}: the best epoch on valid{seeds}"
     output.table(["split", "metric", "value", "95 % interval"], rows, title=title)
-    output.line("Intervals by bootstrap over proteins.")
+    output.line(f"Intervals: {origin(len(report.runs))}.")
     train = report.coverage["train"]
     unmasked = ", ".join(
         f"{count / train['residues']:.1%} {name}" for name, count in train["unmasked"].items()

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from ..tasks import Task, split_rank
+from ..tasks import Problem, Task, split_rank
 from .findings import Finding, Row, first, rows_of, split_pairs
 
 _Groups = Mapping[object, Sequence[Row]]
+
+_CONTRADICTION = (
+    "one of the labels is wrong: no model can learn both, and each test row of it counts",
+    "look up which is right; --fix drops all rows of these sequences",
+)
+_CONFLICTS = {
+    Problem.MULTI_LABEL: (
+        "each may be right as far as it goes: a chain fused of two proteins stands under both, "
+        "with the labels of one each; a model that predicts all of them counts as wrong in each",
+        "look them up, and where that is so give one row the labels of all; --fix drops all rows "
+        "of these sequences",
+    ),
+    Problem.REGRESSION: (
+        "measurements that differ: no model can be right in every row, and each test row counts",
+        "look up under which conditions they were measured, and keep one; --fix drops all rows of "
+        "these sequences",
+    ),
+}
+"""Why differing labels of a sequence bias a result, and what to do, if they may all be right."""
 
 
 def check_rows(task: Task) -> list[Finding]:
@@ -17,7 +36,7 @@ def check_rows(task: Task) -> list[Finding]:
     by_name = _grouped(rows, lambda row: row.id)
     found = [
         *_no_test(task),
-        *_conflicting(by_sequence),
+        *_conflicting(task.problem, by_sequence),
         *_across(task, by_sequence),
         *_repeated(task, by_sequence),
         *_names(by_name),
@@ -38,15 +57,14 @@ def _no_test(task: Task) -> Iterator[Finding]:
         )
 
 
-def _conflicting(by_sequence: _Groups) -> Iterator[Finding]:
+def _conflicting(problem: Problem, by_sequence: _Groups) -> Iterator[Finding]:
     odd = [group for group in by_sequence.values() if _differ(group)]
     yield Finding(
         "conflicting_labels",
         "sequences with differing labels",
         len(odd),
         first([f"{_names_of(group)}: {_labels_of(group)}" for group in odd]),
-        "one of the labels is wrong: no model can learn both, and each test row of it counts",
-        "look up which is right; --fix drops all rows of these sequences",
+        *_CONFLICTS.get(problem, _CONTRADICTION),
     )
 
 

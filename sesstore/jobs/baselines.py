@@ -1,7 +1,7 @@
 """Set a training beside what simple models reach on the same rows, and say which is better.
 
-The adapter is compared with the best of them by a paired bootstrap over the proteins of the
-reported split: both are scored on the same draws (see `training.intervals`).
+The adapter is compared with the best of them on the proteins of the reported split: both are scored
+on the same draws, and several seeds count as they scatter (see `training.uncertainty`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from ..tasks import Task
 from ..training.baseline_report import BaselineReport
 from ..training.baselines import BaselineScore, Rows, best_baseline, score_baselines
 from ..training.evaluate import load_predictions, split_data
-from ..training.intervals import Predicted, intervals, resample
+from ..training.intervals import (
+    Predicted,
+    interval_of_mean,
+    intervals,
+    protein_count,
+    resample_runs,
+)
 from ..training.runs import Run
 from ..training.seeds import runs_at
 
@@ -69,10 +75,9 @@ def _compared(task: Task, runs: Sequence[Run], scores: Sequence[BaselineScore]) 
     best = best_baseline(scores, task.monitor)
     adapter = [load_predictions(run, split) for run in runs]
     draws = [_draws(task, predicted) for predicted in (adapter, [best.predicted[split]])]
-    differences = draws[0] - draws[1]
-    defined = differences[~np.isnan(differences)]
-    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-    mean = float(np.mean([run.metrics[split][task.monitor] for run in runs]))
+    gains = np.array([run.metrics[split][task.monitor] for run in runs])
+    gains -= best.metrics[split][task.monitor]
+    low, high = interval_of_mean(gains, draws[0] - draws[1], protein_count(adapter[0]))
     return BaselineReport(
         split=split,
         monitor=task.monitor,
@@ -80,14 +85,14 @@ def _compared(task: Task, runs: Sequence[Run], scores: Sequence[BaselineScore]) 
         intervals={s.name: _interval(task, s.predicted[split]) for s in scores},
         seconds={s.name: s.seconds for s in scores},
         best=best.name,
-        difference=mean - best.metrics[split][task.monitor],
-        low=float(low),
-        high=float(high),
+        difference=float(gains.mean()),
+        low=low,
+        high=high,
     )
 
 
 def _draws(task: Task, predicted: Sequence[Predicted]) -> NDArray[np.float64]:
-    return resample([task.monitor], task.problem, predicted)[task.monitor]
+    return resample_runs([task.monitor], task.problem, predicted)[task.monitor]
 
 
 def _interval(task: Task, predicted: Predicted) -> tuple[float, float]:

@@ -39,7 +39,7 @@ class EvaluateReport:
     metrics : dict of str to float
         Every metric of the problem, the mean over seeds.
     intervals : dict of str to (float, float)
-        95 % interval of each, by bootstrap over proteins.
+        95 % interval of each, over proteins and seeds, see `training.intervals`.
     per_class : list of ClassScore
         Empty for regression. Counts are of proteins, or of labelled residues, summed over seeds.
     confusion : list of list of int

@@ -59,8 +59,8 @@ class TrainReport:
     std : dict, optional
         With several seeds: standard deviation of each metric.
     interval : list of float
-        95 % interval of the mean monitor on test (valid, if there is no test), by bootstrap over
-        proteins.
+        95 % interval of the mean monitor on test (valid, if there is no test), over proteins and
+        seeds, see `training.intervals`.
     intervals : dict of str to (float, float)
         The same of every metric.
     runs : list of str
@@ -255,7 +255,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
 
 
 def interval(runs: Sequence[Run]) -> tuple[float, float]:
-    """95 % interval of the runs' mean monitor, by bootstrap over the proteins of test."""
+    """95 % interval of the runs' mean monitor, over the proteins of test and over seeds."""
     task = runs[0].task
     return bootstrap(task["monitor"], Problem(task["problem"]), _predicted(runs))
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import InputError
 from ..training.pairs import adjusted, compare
 from ..training.seeds import between
+from ..training.uncertainty import advice
 from .charts import NAMES, curves, dots
 from .material import Material
 from .methods import commands
@@ -19,8 +20,6 @@ from .run import Report
 from .settings import settings_in_words
 
 COMPARISON = "comparison.html"
-DRAWS = 1000
-"""Resamples of each paired difference."""
 
 
 def write_comparison(found: Sequence[Material], folder: Path) -> list[Path]:
@@ -99,7 +98,7 @@ def _told_apart(found: Sequence[Material]) -> list[Material]:
 def _subtitle(found: Sequence[Material]) -> str:
     split = found[0].split
     rows = found[0].run.coverage[split]["proteins"]
-    return f"{rows:,} {split} proteins; intervals of 95 % by bootstrap over them"
+    return f"{rows:,} {split} proteins; 95 % intervals over them, and over seeds if several"
 
 
 def _scores(report: Report, found: Sequence[Material]) -> None:
@@ -144,7 +143,7 @@ def _differences(page: Page, found: Sequence[Material]) -> None:
     for other in others:
         arms = (other.name, other.predicted), (first.name, first.predicted)
         try:
-            compared.append(compare(metric, first.problem, *arms, draws=DRAWS))
+            compared.append(compare(metric, first.problem, *arms))
         except InputError as problem:
             unpaired.append(str(problem))
     if compared:
@@ -159,9 +158,11 @@ def _differences(page: Page, found: Sequence[Material]) -> None:
         page.table(
             heads,
             rows,
-            "Intervals by bootstrap over proteins and seeds, p by permutation within proteins, "
-            "q: false discovery rate. An interval that holds zero tells nothing apart.",
+            "Intervals and two-sided p over proteins and seeds, q: false discovery rate. An "
+            "interval that holds zero tells nothing apart.",
         )
+    for sentence in dict.fromkeys(filter(None, (advice(c.seeds) for c in compared))):
+        page.note(f"{sentence[0].upper()}{sentence[1:]}.")
     for sentence in unpaired:
         page.note(f"Not compared: {sentence}.")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..tasks import Problem
 from ..training.seeds import between
+from ..training.uncertainty import origin
 from .charts import NAMES
 from .material import Material
 
@@ -85,7 +86,7 @@ def _numbers(material: Material) -> str:
     name = NAMES.get(material.monitor, material.monitor)
     return (
         f"On {material.split}, {name} was {material.mean(material.monitor):.3f} ({mean}; 95 % "
-        f"interval {between(bounds, 3)}, bootstrap over proteins)."
+        f"interval {between(bounds, 3)}, {origin(seeds)})."
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
 from ..training.seeds import between
+from ..training.uncertainty import origin
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
     CLASSES,
@@ -131,7 +132,7 @@ def _metrics(report: Report, material: Material) -> None:
     report.chart(
         dots([material]),
         "metrics",
-        f"Each metric on {material.split} with its 95 % interval (bootstrap over proteins).",
+        f"Each metric on {material.split} with its 95 % interval ({origin(len(material.runs))}).",
     )
     head = ["metric", *(["valid"] if material.split != "valid" else []), material.split]
     rows = []

@@ -11,6 +11,7 @@ from ..progress import Progress
 from ..reports.figures import WIDTH, available, charting, save_figure
 from ..reports.page import Page
 from ..training.runs import Caution
+from ..training.uncertainty import origin
 from .record import StudyReport
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def caption(report: StudyReport) -> str:
     if any("low" in row for row in report.rows):
         return (
             f"{report.split} {report.monitor}, mean over {report.settings['seeds']} seeds; lines "
-            f"are 95 % intervals by bootstrap over proteins."
+            f"are 95 % intervals ({origin(report.settings['seeds'])})."
         )
     return "Seconds on the machine named below."
 
@@ -94,9 +95,22 @@ def methods(report: StudyReport) -> str:
         f"rate of {fit['lr']:g} ({fit['schedule']}), at most {fit['epochs']} epochs and "
         f"{fit['batch_tokens']:,} residues a batch; the best epoch was chosen by "
         f"{report.monitor} on valid. Each setting was trained with {report.settings['seeds']} "
-        f"seeds. Intervals are 95 % percentile intervals by bootstrap over proteins; differences "
-        f"were tested by paired permutation over proteins, with intervals by bootstrap over "
-        f"proteins and seeds, and adjusted for all comparisons by Benjamini and Hochberg."
+        f"seeds. {_tests(report.settings['seeds'])}"
+    )
+
+
+def _tests(seeds: int) -> str:
+    """How intervals and tests were made."""
+    if seeds == 1:
+        return (
+            "Intervals of 95 % are by bootstrap over proteins and of that one seed; differences "
+            "were not tested, as the scatter of seeds cannot be known from one."
+        )
+    return (
+        "Intervals of 95 % and two-sided tests of differences, paired by protein and seed, are "
+        "Student's: the variance is the covariance of seeds over proteins (bootstrap) and the "
+        "variance between seeds over their number, degrees of freedom of both are averaged by "
+        "their share of it. P values were adjusted for all comparisons by Benjamini and Hochberg."
     )
 
 

@@ -207,6 +207,8 @@ class _Quality:
         """Say for each way of degrading up to where structure helps."""
         study, source = self.study, self.names[0]
         rows = study.report.rows
+        if study.settings.seeds == 1:
+            return  # no verdict, and the study says why
         if not next(row for row in rows if row["arm"] == source)["helps"]:
             study.find(f"Even as they are, tokens of {source} do not help for sure")
             return

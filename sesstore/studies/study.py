@@ -2,7 +2,8 @@
 
 Every study is a function ``run(store, settings, ...)`` in a file of its own. It opens a `Study`,
 trains `Trial`s of arms, adds rows, comparisons and findings, and finishes: record, table, figure,
-page. Rows show a metric's mean over seeds with its 95 % interval by bootstrap over proteins.
+page. Rows show a metric's mean over seeds with its 95 % interval over proteins and seeds, see
+`training.uncertainty`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ..training.metrics import HIGHER_IS_WORSE
 from ..training.pairs import Comparison, adjusted, compare
 from ..training.runs import Run, task_record
 from ..training.seeds import deviation
+from ..training.uncertainty import advice
 from .arms import Arm, Runs, Trial, train_trial
 from .record import StudyReport, begin, check
 from .settings import Place, StudySettings
@@ -238,7 +240,9 @@ class Study:
         return found
 
     def verdict(self, found: Comparison) -> str:
-        """Say in words what a comparison comes to."""
+        """Say in words what a comparison comes to; one seed gives no verdict."""
+        if found.seeds == 1:
+            return f"{found.one} and {found.other}: {advice(1)}"
         if not found.certain:
             return (
                 f"{found.one} and {found.other} are not told apart: the 95 % interval of their "
@@ -266,8 +270,11 @@ class Study:
         report, monitor = self.report, self.task.monitor
         report.columns = dict(columns)
         tested = adjusted(self._comparisons)
-        report.comparisons = [one.to_json() for one in tested]
-        report.findings += [one.sentence(monitor) for one in tested]
+        few = advice(self.settings.seeds)
+        if tested and few:
+            self.miss(f"how sure the differences are: {few}")
+        report.comparisons = [comparison.to_json() for comparison in tested]
+        report.findings += [comparison.sentence(monitor) for comparison in tested]
         report.cautions = [asdict(caution) for caution in common_cautions(self._runs)]
         names = list(self.encoders)
         report.encoder = names[0] if len(names) == 1 else names

@@ -1,8 +1,10 @@
-"""How sure a score is: bootstrap intervals over the proteins of a split.
+"""How sure a score is: intervals over the proteins of a split and the seeds of a training.
 
-Proteins are drawn with replacement (all residues of one together), the metric is computed anew, and
-the interval is between percentiles (Efron & Tibshirani 1993, chapter 13). With several seeds the
-draw is the same for all and their mean counts, so the interval is of what the table shows.
+Proteins are drawn with replacement (all residues of one together) and the metric is computed anew,
+on the same draws for all seeds. Of several seeds the interval is of their mean and covers which
+proteins were tested and which seeds were trained, see `uncertainty`. Of one seed it lies between
+percentiles (Efron & Tibshirani 1993, chapter 13) and is of that very run: how another seed would
+do, one cannot tell.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from ..errors import UnknownNameError
 from ..tasks import Problem
 from .metrics import HIGHER_IS_WORSE, METRICS, compute
 from .resampled import Rows, prepare
+from .uncertainty import covariance_of_draws, standard_error
 
 DRAWS = 1000
 LEAST = 5
@@ -26,6 +29,15 @@ MANY = 2_000_000
 """Scores that are resampled less often."""
 AT_ONCE = 4_000_000
 """Numbers in an array of resamples; more are computed in turns."""
+LIMITS = {
+    "mcc": (-1.0, 1.0),
+    "spearman": (-1.0, 1.0),
+    "pearson": (-1.0, 1.0),
+    "r2": (-np.inf, 1.0),
+    "rmse": (0.0, np.inf),
+    "mae": (0.0, np.inf),
+}
+"""Least and greatest value of a metric, where these are not 0 and 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +80,7 @@ def intervals(
         Number of resamples, the same for all metrics; `DRAWS`, and a fifth of that for millions of
         scores, which take long and whose interval needs no third digit.
     level : float
-        Share of the resamples within the interval.
+        Share of studies whose interval holds what is sought.
     seed : int
         Of the draws.
 
@@ -82,13 +94,51 @@ def intervals(
     UnknownNameError
         The problem has no metric of that name.
     """
-    found = {}
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    for metric, means in resample(metrics, problem, runs, draws=draws, seed=seed).items():
-        defined = means[~np.isnan(means)]
-        low, high = np.quantile(defined, tails) if len(defined) else (np.nan, np.nan)
-        found[metric] = (float(low), float(high))
-    return found
+    names = list(metrics)
+    draws_by_run = resample_runs(names, problem, runs, draws=draws, seed=seed)
+    by_run = [compute(names, problem, run.scores, run.labels) for run in runs]
+    proteins, bounds = protein_count(runs[0]), {}
+    for name in names:
+        values = np.array([scores[name] for scores in by_run])
+        low, high = interval_of_mean(values, draws_by_run[name], proteins, level)
+        least, most = LIMITS.get(name, (0.0, 1.0))
+        # Written so that NaN stays.
+        bounds[name] = (least if low < least else low, most if high > most else high)
+    return bounds
+
+
+def interval_of_mean(
+    by_run: NDArray[np.float64],
+    draws: NDArray[np.float64],
+    proteins: int,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Confidence interval of a mean over runs, or of the mean of a difference.
+
+    Parameters
+    ----------
+    by_run : ndarray, shape=(S,), dtype=float64
+        Value of each run, one a seed.
+    draws : ndarray, shape=(D, S), dtype=float64
+        The same on each resample of the proteins, see `resample_runs`.
+    proteins : int
+        How many were tested.
+    level : float
+        Share of studies whose interval holds what is sought.
+
+    Returns
+    -------
+    (low, high)
+        Over proteins and seeds; over proteins alone if there is one run. NaN if not defined.
+    """
+    if len(by_run) == 1:
+        defined = draws[~np.isnan(draws)]
+        if not len(defined):
+            return float("nan"), float("nan")
+        low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
+    error = standard_error(by_run, covariance_of_draws(draws, proteins), proteins)
+    return error.interval(float(np.mean(by_run)), level)
 
 
 def bootstrap(
@@ -136,7 +186,20 @@ def resample(
     draws: int | None = None,
     seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
-    """Mean over runs of each metric on each resample, shape=(draws,); arguments as of `intervals`.
+    """Mean over runs of each metric on each resample, shape=(draws,); see `resample_runs`."""
+    each = resample_runs(metrics, problem, runs, draws=draws, seed=seed)
+    return {name: values.mean(1) for name, values in each.items()}
+
+
+def resample_runs(
+    metrics: Iterable[str],
+    problem: Problem,
+    runs: Sequence[Predicted],
+    *,
+    draws: int | None = None,
+    seed: int = 0,
+) -> dict[str, NDArray[np.float64]]:
+    """Each metric of each run on each resample, shape=(draws, runs); arguments as of `intervals`.
 
     Runs on the same rows are resampled alike under the same seed, so that differences are paired.
     All is NaN where there are fewer than `LEAST` proteins.
@@ -147,17 +210,22 @@ def resample(
             raise UnknownNameError(f"metric for {problem} tasks", name, METRICS[problem])
     data = [_rows(run) for run in runs]
     if data[0].count < LEAST:
-        return {name: np.full(draws or DRAWS, np.nan) for name in names}
+        return {name: np.full((draws or DRAWS, len(data)), np.nan) for name in names}
     ready = {name: [prepare(name, problem, each) for each in data] for name in names}
-    means: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     if draws is None:
         draws = DRAWS if data[0].scores.size < MANY else DRAWS // 5
     rng, step = np.random.default_rng(seed), max(1, AT_ONCE // max(len(data[0].rows), 1))
     for start in range(0, draws, step):
         drawn = _drawn(rng, data[0].count, min(step, draws - start))
         for name in names:
-            means[name].append(np.mean([metric(drawn) for metric in ready[name]], axis=0))
-    return {name: np.concatenate(parts) for name, parts in means.items()}
+            values[name].append(np.stack([metric(drawn) for metric in ready[name]], axis=1))
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def protein_count(run: Predicted) -> int:
+    """Number of proteins that a run's scores are of."""
+    return len(np.unique(run.rows.numpy()))
 
 
 def _drawn(rng: np.random.Generator, count: int, draws: int) -> NDArray[np.float64]:

@@ -58,6 +58,20 @@ def test_epoch(bench: Bench, tmp_path: Path) -> None:
     assert all(value > 0 for name, value in row.items() if name.endswith("_s"))
 
 
+def test_statistics(bench: Bench) -> None:
+    """One seed gives no verdict; three cover far more than proteins alone, and near 95 %."""
+    statistics = bench("statistics")
+    one, three = statistics.measure((1000,), (1, 3), (0.014,), studies=300)
+    assert one.coverage is None
+    assert one.proteins_alone < 0.8
+    assert three.coverage > three.welch > three.proteins_alone
+    assert 0.91 < three.coverage < 0.985
+    assert three.measured == pytest.approx(0.0133, abs=0.001)
+    lines = statistics.table([one, three])
+    assert "no verdict" in lines[2]
+    assert f"{three.coverage:.1%}" in lines[3]
+
+
 def test_streaming(bench: Bench, tmp_path: Path) -> None:
     streaming = bench("streaming")
     found = streaming.ratios(streaming.measure([20, 30, 25, 40], tmp_path, rounds=1))

@@ -170,6 +170,26 @@ def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) ->
         write_clean(tmp_path / "clean", [ill], [{}])
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "why"),
+    [
+        ("yes", "no", "one of the labels is wrong"),
+        ([1, 2], [3], "fused of two proteins"),
+        (41.5, 56.25, "measurements that differ"),
+    ],
+)
+def test_why_labels_differ_depends_on_what_they_are(tmp_path: Path, one, other, why) -> None:
+    """A lysozyme fused to a receptor stands under both proteins, with the labels of one each."""
+    labels = [one, other] * 10
+    rows = [{**row, "label": label} for row, label in zip(healthy_rows(), labels, strict=True)]
+    rows.append({**rows[0], "name": "4iaq-P00720", "label": other})
+    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))])
+    (conflict,) = (f for f in found.findings if f.what == "conflicting_labels")
+    assert conflict.count == 1
+    assert why in conflict.why
+    assert "--fix" in conflict.todo
+
+
 def test_labels_that_mislead(tmp_path: Path) -> None:
     rows = healthy_rows()
     for i, row in enumerate(rows):

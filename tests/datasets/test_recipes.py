@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from sesstore.datasets.recipes import parse_recipe, recipe, recipe_names
@@ -33,6 +37,41 @@ def test_every_recipe_is_whole(name: str) -> None:
 def test_the_tasks_of_the_paper(name: str, problem: Problem, classes: int) -> None:
     found = recipe(name)
     assert (found.problem, len(found.classes)) == (problem, classes)
+
+
+LOCATIONS = (
+    "Nucleus", "Cytoplasm", "Extracellular", "Mitochondrion", "Cell.membrane",
+    "Endoplasmic.reticulum", "Plastid", "Golgi.apparatus", "Lysosome/Vacuole", "Peroxisome",
+)  # fmt: skip
+"""Published names of the labels 0 to 9 of DeepLoc's ten compartments."""
+
+
+def words(name: str) -> list[str]:
+    return [word for word in re.findall("[a-z]+", name.lower()) if word != "or"]
+
+
+def test_the_ten_compartments_are_in_the_published_order() -> None:
+    assert [words(name) for name in recipe("deeploc_multi").classes] == [*map(words, LOCATIONS)]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_classes_are_what_the_files_themselves_say(name: str, shared_data: Path) -> None:
+    """Every label is a class, and where a row also says it in words, they are the class's."""
+    files = sorted((shared_data / name).glob("*/*.jsonl"))
+    if not files:
+        pytest.skip(f"no files of {name}")
+    found = recipe(name)
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    if found.problem is Problem.REGRESSION:
+        assert {type(row["label"]) for row in rows} <= {int, float}
+        return
+    if found.problem is Problem.MULTI_LABEL:
+        assert {code for row in rows for code in row["label"]} <= set(range(len(found.classes)))
+        return
+    assert {row["label"] for row in rows} == set(range(len(found.classes)))
+    for row in rows:
+        theirs = "".join(words(row["location"])) if "location" in row else ""
+        assert "".join(words(found.classes[row["label"]])).startswith(theirs)
 
 
 def test_an_unknown_task_gets_a_suggestion() -> None:

@@ -21,7 +21,7 @@ def report(folder: Path) -> StudyReport:
         {
             "arm": arm, "tokens": kind, "when": when, "degree": degree, "score": score,
             "low": score - 0.1, "high": score + 0.1, "std": None, "parameters": 10, "heads": 2,
-            "curve": [0.1, 0.2],
+            "curve": [[1, 0.1], [2, 0.2]],
         }
         for arm, kind, when, degree, score in (
             ("no structure", "none", None, None, 0.5), ("pdb", "pdb", None, None, 0.7),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import nan
 from statistics import fmean, stdev
 
 import pytest
@@ -45,8 +46,19 @@ def of_task(store, settings, out):
     ],
 )
 def test_the_verdict_knows_whether_less_is_better(of_task, task, low, high, said) -> None:
-    found = Comparison("a", "b", (low + high) / 2, low, high, 0.01, 1, 2)
+    found = Comparison("a", "b", (low + high) / 2, low, high, 0.01, 1, 5)
     assert of_task(task).verdict(found).startswith(said)
+
+
+def test_one_seed_gives_no_verdict(of_task, store, settings, out) -> None:
+    found = Comparison("a", "b", 0.1, nan, nan, nan, 1, 1)
+    assert "no verdict" in of_task("toy").verdict(found)
+    few = replace(settings, seeds=1, sources=("esmfold",), fit=replace(FIT, epochs=1))
+    report = quality.run(store, few, Place(out), degrading=Degrading(rates=(0.5,), plddt=()))
+    assert not any(row.get("helps") for row in report.rows)
+    assert any("no verdict" in sentence for sentence in report.missing)
+    assert not any("for sure" in sentence for sentence in report.findings)
+    assert report.to_json()["comparisons"][0]["p"] is None
 
 
 def predicted(offset: float) -> Predicted:
@@ -70,9 +82,9 @@ def test_structure_helps_where_it_is_better_for_sure(of_task, task, good, bad) -
     work = _Quality(of_task(task), Degrading())
     rows = work.study.report.rows
     for one, other, helps in ((good, bad, True), (bad, good, False), (good, good, False)):
-        work.plain = [other]
+        work.plain = [other] * 2
         rows.append({})
-        work._against_plain("structure", [one])
+        work._against_plain("structure", [one] * 2)
         assert rows[-1]["helps"] is helps
 
 

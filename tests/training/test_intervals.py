@@ -10,6 +10,7 @@ from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted, bootstrap, intervals, resample
 from sesstore.training.metrics import METRICS, compute
+from sesstore.training.uncertainty import standard_error
 
 
 def predicted(hits: np.ndarray) -> Predicted:
@@ -63,6 +64,26 @@ def test_the_mean_of_seeds_counts() -> None:
     four = bootstrap("accuracy", Problem.SINGLE_LABEL, runs, draws=300)
     assert four[1] - four[0] < one[1] - one[0]
     assert four == bootstrap("accuracy", Problem.SINGLE_LABEL, runs, draws=300)
+
+
+def test_of_several_seeds_it_is_over_proteins_and_seeds() -> None:
+    rng = np.random.default_rng(6)
+    hits = np.stack([rng.random(400) < rate for rate in (0.62, 0.7, 0.78)])
+    runs = [predicted(each) for each in hits]
+    low, high = bootstrap("accuracy", Problem.SINGLE_LABEL, runs)
+    error = standard_error(hits.mean(1), np.cov(hits.astype(float)) / 400, 400)
+    expected = error.interval(hits.mean())
+    width = expected[1] - expected[0]
+    assert (low, high) == pytest.approx(expected, abs=0.05 * width)
+    proteins = np.quantile(resample(["accuracy"], Problem.SINGLE_LABEL, runs)["accuracy"], [0, 1])
+    assert high - low > proteins[1] - proteins[0]
+
+
+def test_it_stays_where_the_metric_can_be() -> None:
+    hits = np.ones((2, 30), bool)
+    hits[0, :3] = False
+    low, high = bootstrap("accuracy", Problem.SINGLE_LABEL, [predicted(each) for each in hits])
+    assert 0 <= low < 0.95 < high == 1
 
 
 def test_what_is_not_defined_has_no_interval() -> None:

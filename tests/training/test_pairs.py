@@ -5,13 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
-from sesstore.training.intervals import Predicted
-from sesstore.training.metrics import compute
-from sesstore.training.pairs import Comparison, adjusted, compare, scorer
+from sesstore.training.intervals import LEAST, Predicted
+from sesstore.training.pairs import Comparison, adjusted, compare
+from sesstore.training.uncertainty import standard_error
 
 ACCURACY = ("accuracy", Problem.SINGLE_LABEL)
 
@@ -28,49 +27,66 @@ def hits(seed: int, count: int, rate: float) -> np.ndarray:
     return np.random.default_rng(seed).random(count) < rate
 
 
-def test_p_is_that_of_an_exact_sign_test() -> None:
-    """With one seed and accuracy, exchanging is flipping the sign of each protein's difference."""
-    one, other = hits(1, 10, 0.9), hits(2, 10, 0.4)
-    found = compare(*ACCURACY, ("a", [predicted(one)]), ("b", [predicted(other)]), draws=1100)
-    difference = one.astype(float) - other
-    flips = np.array(np.meshgrid(*[[1, -1]] * 10)).reshape(10, -1)
-    means = (flips * difference[:, None]).mean(0)
-    upper, lower = (
-        (means >= difference.mean() - 1e-12).mean(),
-        (means <= difference.mean() + 1e-12).mean(),
+def arms(seeds: int, count: int, first: int = 0) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of two arms which proteins each seed predicted right."""
+    return (
+        [hits(first + n, count, 0.85) for n in range(seeds)],
+        [hits(first + 50 + n, count, 0.75) for n in range(seeds)],
     )
-    assert found.p == pytest.approx(min(1.0, 2 * min(upper, lower)))
-    assert found.difference == pytest.approx(difference.mean())
 
 
-def test_p_agrees_with_scipy_where_it_is_drawn() -> None:
-    one, other = hits(3, 200, 0.85), hits(4, 200, 0.75)
-    found = compare(*ACCURACY, ("a", [predicted(one)]), ("b", [predicted(other)]), draws=1000)
-    reference = stats.permutation_test(
-        (one.astype(float), other.astype(float)),
-        lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
-        permutation_type="samples",
-        n_resamples=20000,
-        rng=np.random.default_rng(0),
+def test_the_interval_and_p_are_those_of_the_formula_on_all_resamples() -> None:
+    """Of accuracy the covariance over proteins is known: that of right and wrong, over N."""
+    one, other = arms(4, 300)
+    found = compare(
+        *ACCURACY, ("a", [predicted(r) for r in one]), ("b", [predicted(r) for r in other])
     )
-    assert found.p == pytest.approx(reference.pvalue, abs=0.02)
-
-
-def test_the_interval_of_one_seed_is_scipys_percentile_interval() -> None:
-    one, other = hits(5, 150, 0.9), hits(6, 150, 0.7)
-    found = compare(*ACCURACY, ("a", [predicted(one)]), ("b", [predicted(other)]), draws=1000)
-    reference = stats.bootstrap(
-        (one.astype(float), other.astype(float)),
-        lambda x, y, axis: np.mean(x - y, axis=axis),
-        paired=True,
-        vectorized=True,
-        method="percentile",
-        n_resamples=20000,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    assert found.low == pytest.approx(reference.low, abs=0.012)
-    assert found.high == pytest.approx(reference.high, abs=0.012)
+    values = np.array(one).astype(float) - np.array(other)
+    error = standard_error(values.mean(1), np.cov(values) / 300, 300)
+    assert found.difference == pytest.approx(values.mean(), abs=1e-6)
+    low, high = error.interval(values.mean())
+    assert (found.low, found.high) == (
+        pytest.approx(low, abs=0.1 * (high - low)),
+        pytest.approx(high, abs=0.1 * (high - low)),
+    )
+    assert found.p < 0.05
     assert found.certain
+
+
+def test_p_is_below_5_percent_just_where_the_interval_leaves_zero_out() -> None:
+    for first in range(0, 1000, 100):
+        one, other = (
+            [predicted(hits(first + at + n, 120, rate)) for n in range(3)]
+            for at, rate in ((0, 0.8), (50, 0.72))
+        )
+        found = compare(*ACCURACY, ("a", one), ("b", other), draws=200)
+        assert (found.p < 0.05) is found.certain
+
+
+def test_one_seed_gives_no_verdict() -> None:
+    one, other = ([predicted(right) for right in arm] for arm in arms(1, 400))
+    found = compare(*ACCURACY, ("a", one), ("b", other))
+    assert np.isnan([found.low, found.high, found.p]).all()
+    assert not found.certain
+    assert "no verdict" in found.sentence("accuracy")
+    assert "nan" not in found.sentence("accuracy")
+    more = compare(*ACCURACY, ("a", one * 2), ("b", other * 2))
+    assert "5 or more are recommended" in more.sentence("accuracy")
+
+
+def test_too_few_proteins_have_no_interval() -> None:
+    one, other = ([predicted(right) for right in arm] for arm in arms(3, LEAST - 1))
+    found = compare(*ACCURACY, ("a", one), ("b", other))
+    assert np.isnan([found.low, found.high, found.p]).all()
+
+
+def test_arms_without_p_do_not_count_among_the_comparisons() -> None:
+    unknown = Comparison("a", "b", 0.1, np.nan, np.nan, np.nan, 1, 1)
+    tested = Comparison("a", "b", 0.1, 0.0, 0.2, 0.04, 1, 3)
+    first, second = adjusted([unknown, tested])
+    assert np.isnan(first.q)
+    assert second.q == pytest.approx(0.04)
+    assert np.isnan(adjusted([unknown])[0].q)
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
@@ -95,24 +111,13 @@ def test_arms_that_are_alike_are_not_told_apart(seed: int) -> None:
 
 
 def test_one_against_other_is_the_reverse_of_other_against_one() -> None:
-    one, other = [predicted(hits(7, 80, 0.8))], [predicted(hits(8, 80, 0.6))]
+    one, other = (
+        [predicted(hits(n + at, 80, rate)) for n in (0, 1)] for at, rate in ((7, 0.8), (20, 0.6))
+    )
     there = compare(*ACCURACY, ("a", one), ("b", other), draws=100)
     back = compare(*ACCURACY, ("b", other), ("a", one), draws=100)
     assert back.difference == pytest.approx(-there.difference)
     assert (back.low, back.high) == (pytest.approx(-there.high), pytest.approx(-there.low))
-
-
-def test_a_pair_of_seeds_counts_as_often_as_it_is_drawn() -> None:
-    one, other = ([hits(n + at, 50, rate) for n in range(4)] for at, rate in ((10, 0.9), (20, 0.6)))
-    arms = [[predicted(right) for right in arm] for arm in (one, other)]
-    found = compare(*ACCURACY, ("a", arms[0]), ("b", arms[1]), draws=200, seed=3)
-    rng, means = np.random.default_rng(3), []
-    differences = np.array(one).astype(float) - np.array(other)
-    for _ in range(200):
-        drawn, seeds = rng.integers(0, 50, 50), rng.integers(0, 4, 4)
-        means.append(differences[seeds][:, drawn].mean())
-    low, high = np.quantile(means, [0.025, 0.975])
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
 def test_what_touches_zero_is_certain_only_if_it_leaves_it_out() -> None:
@@ -129,16 +134,18 @@ def test_less_of_an_error_is_better() -> None:
 
 
 def test_residues_of_a_protein_stay_together() -> None:
-    """Ten proteins of 30 residues, all right or all wrong: there are ten things to exchange."""
+    """Ten proteins of 30 residues, all right or all wrong: ten things vary, not 300."""
     rows = torch.arange(10).repeat_interleave(30)
-    right = np.repeat(np.arange(10) < 6, 30)
-    other = np.repeat(np.arange(10) < 5, 30)
-    pair = [Predicted(p.scores, p.labels, rows) for p in (predicted(right), predicted(other))]
+    rights = [np.repeat(np.arange(10) < count, 30) for count in (7, 7, 5, 5)]
+    runs = [Predicted(p.scores, p.labels, rows) for p in map(predicted, rights)]
     found = compare(
-        "accuracy", Problem.RESIDUE_SINGLE_LABEL, ("a", pair[:1]), ("b", pair[1:]), draws=1100
+        "accuracy", Problem.RESIDUE_SINGLE_LABEL, ("a", runs[:2]), ("b", runs[2:]), draws=400
     )
-    assert found.p == 1.0  # one protein of ten differs; as 30 residues it would be 1e-9
+    assert found.difference == pytest.approx(0.2)
     assert not found.certain
+    alone = [Predicted(r.scores, r.labels, torch.arange(300)) for r in runs]
+    apart = compare("accuracy", Problem.RESIDUE_SINGLE_LABEL, ("a", alone[:2]), ("b", alone[2:]))
+    assert apart.certain
 
 
 def test_what_is_not_paired_is_refused() -> None:
@@ -151,16 +158,7 @@ def test_what_is_not_paired_is_refused() -> None:
 
 def test_adjusting_is_by_benjamini_and_hochberg() -> None:
     p = [0.01, 0.04, 0.03, 0.5]
-    found = adjusted([Comparison("a", "b", 0.1, 0.0, 0.2, one, 1, 1) for one in p])
+    found = adjusted([Comparison("a", "b", 0.1, 0.0, 0.2, one, 1, 5) for one in p])
     assert [one.q for one in found] == pytest.approx([0.04, 0.04 * 4 / 3, 0.04 * 4 / 3, 0.5])
     assert adjusted([]) == []
     assert "+0.1000 (95 % interval +0.0000 to +0.2000; p = 0.01, q = 0.04" in found[0].sentence("f")
-
-
-@given(st.integers(0, 1000))
-def test_the_short_way_to_accuracy_is_accuracy(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    scores = torch.rand(20, 4, generator=generator)
-    labels = torch.randint(0, 4, (20,), generator=generator)
-    expected = compute(["accuracy"], Problem.SINGLE_LABEL, scores, labels)["accuracy"]
-    assert scorer(*ACCURACY)(scores, labels) == pytest.approx(expected)
