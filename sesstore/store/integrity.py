@@ -27,9 +27,9 @@ from .lmdb_check import RecordCheck, check_apart, check_records, entries
 from .lmdb_seals import seal_fits
 from .presence import count_unentered, links, missing, older_than_entered, uncommitted
 from .protein_table import ProteinTable
-from .publication import published_problems
 from .segment_check import foreign_files, segment_problems
 from .segments import Segment
+from .share_check import published_problems
 from .task_files import read_task
 from .verify_report import Fault, VerifyReport
 
