@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sesstore.datasets.checkrows import check_rows
 from sesstore.datasets.cleaned import write_clean
 from sesstore.datasets.doctor import Diagnosis, data_set, examine
 from sesstore.datasets.load import load_own, load_task
 from sesstore.datasets.own import OwnData
 from sesstore.datasets.recipes import recipe
 from sesstore.errors import InputError
+from sesstore.proteins import Protein
+from sesstore.tasks import Problem, Split, Task
 
 LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 RNG = np.random.default_rng(5)
@@ -234,3 +237,21 @@ def test_tokens_that_follow_the_class(tmp_path: Path) -> None:
     found = examine([data_set("d", loaded)])
     assert counts(found) == {"uneven_tokens_by_class": 100, "without_tokens": 10, **FEW}
     assert found.findings[0].examples == ("no: 0%", "yes: 100%")
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [({"test": 0}, True), ({}, True), ({"test": 2}, False), ({"test_far": 2}, False)],
+)
+def test_results_on_valid_are_warned_of_where_no_row_is_for_testing(rows, missing) -> None:
+    """A split without rows is none; a test set of another name is one."""
+
+    def split(first: int, count: int) -> Split:
+        proteins = [Protein(f"p{i}", "MKV" + "A" * i) for i in range(first, first + count)]
+        digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+        return Split(tuple(p.id for p in proteins), digests, [i % 2 for i in range(count)])
+
+    splits = {"train": split(0, 2), "valid": split(2, 2)}
+    splits |= {name: split(4, count) for name, count in rows.items()}
+    task = Task("t", Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy",), "accuracy")
+    assert ("no_test_rows" in [finding.what for finding in check_rows(task)]) is missing

@@ -49,6 +49,16 @@ def test_files_of_many(kind: str, tmp_path: Path) -> None:
     assert {one.codes["esm3"].dtype for one in found} == {np.dtype(np.uint16)}
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["npy", "npz"])
+def test_conformers_are_rows_however_they_lie_in_memory(tmp_path: Path, kind, order) -> None:
+    codes = np.asarray([[1, 2, 3], [4, 5, 6]], order=order)
+    path = tmp_path / f"P1.{kind}"
+    np.save(path, codes) if kind == "npy" else np.savez(path, P1=codes)
+    (found,) = read_codes(path, "esm3")
+    assert found.codes["esm3"].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 def test_a_file_of_one_is_called_as_its_protein(tmp_path: Path) -> None:
     np.save(tmp_path / "P1.npy", np.array([[4098, 3, 4, 4097], [4098, 5, 6, 4097]], np.int32))
     torch.save(torch.tensor([1, 2], dtype=torch.int16), tmp_path / "P2.pt")

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError
+from sesstore.exchange.formats import write_whole
 from sesstore.exchange.ragged import read_ragged, write_ragged
 from sesstore.proteins import Protein
+
+from ..store.test_durability import Disk
 
 PROTEINS = [Protein("a", "MKTAYIAK"), Protein("b", "MKV"), Protein("c", "GG")]
 LETTERS = np.frombuffer(b"MKTAYIAKMKVGG", np.uint8)
@@ -67,3 +70,17 @@ def test_letters_and_rows_are_read_by_their_own_pointers(tmp_path: Path, pointer
 def test_pointers_that_do_not_fit_are_refused(tmp_path, idptr, embedding_ptr, said) -> None:
     with pytest.raises(InputError, match=said):
         list(read_ragged(_write(tmp_path / "x.h5", idptr, embedding_ptr)))
+
+
+def test_an_export_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch) -> None:
+    """Any format's: all go out through one function."""
+    disk = Disk(monkeypatch)
+
+    def write(path: Path) -> int:
+        path.write_bytes(b"content")
+        disk.unsafe.add(str(path))
+        return 1
+
+    assert write_whole(tmp_path / "x.h5", write) == 1
+    assert disk.renames == [str(tmp_path / "x.h5")]
+    disk.check(tmp_path)
