@@ -208,8 +208,9 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
                          strict=True):  # fmt: skip
         runs = [Run.load(f.parent) for f in out.glob(f"*/{name}/seed-*/run.json")]
         assert [len(run.history) for run in runs] == [3, 3]  # whatever the patience was
-        curve = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]
-        assert row["curve"] == pytest.approx(curve)
+        values = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]
+        assert [epoch for epoch, _ in row["curve"]] == [1, 2, 3]
+        assert [value for _, value in row["curve"]] == pytest.approx(values)
     written(report, out)
 
 
