@@ -62,6 +62,7 @@ def _number(word: str) -> float | Range:
 @click.option("--pooling", callback=several(str), help="Of attention1d, mean, light_attention.")
 @click.option("--heads", callback=several(int), help="Numbers of attention heads.")
 @click.option("--width", callback=several(int), help="Widths to project embeddings to.")
+@click.option("--head", callback=several(str), help="Of linear, paper.")
 @click.option("--dropout", callback=several(_number), help="In the head.")
 @click.option(
     "--modality-dropout",

@@ -51,6 +51,18 @@ def _sentences(material: Material) -> Iterator[str]:
         f"The adapter used {adapter['heads']} attention heads{width}, "
         f"{POOLINGS[adapter['pooling']]} and dropout {adapter['dropout']:g} in its head."
     )
+    if run.linear:
+        yield (
+            "Its logits were added to those of a linear model of the mean embedding, the "
+            "amino-acid composition and the log length (penalty by cross-validation; on training "
+            "proteins its held-out predictions), at which training began."
+        )
+    alone = sum(each.best_epoch == 0 for each in material.runs)
+    if alone:
+        yield (
+            f"In {alone} of {len(material.runs)} runs the adapter was not better on the validation "
+            f"split by half a standard error of the difference, and the linear model was kept."
+        )
     yield (
         f"We optimised with AdamW (learning rate {fit['lr']:g}, weight decay "
         f"{fit['weight_decay']:g}, {fit['schedule']} schedule, warm-up over {fit['warmup']:.0%}), "

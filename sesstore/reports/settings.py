@@ -12,10 +12,11 @@ NAMES = {
     "width": "width of the adapter",
     "dropout": "dropout in the head",
     "modality_dropout": "share of proteins that lose their tokens in a step",
+    "head": "what the adapter's logits are added to",
     "lr": "learning rate",
     "weight_decay": "weight decay",
     "epochs": "epochs at most",
-    "patience": "epochs without a better score before it stops",
+    "patience": "checks on valid without a better score before it stops",
     "batch_tokens": "residues of a batch at most",
     "seed": "seed",
     "min_plddt": "residues are masked below a pLDDT of",
@@ -37,6 +38,10 @@ VALUES: dict[str, dict[Any, str]] = {
     "focal": {0.0: "none: cross-entropy"},
     "device": {None: "the best there is"},
     "residency": {"auto": "chosen by what memory there is"},
+    "head": {
+        "linear": "a linear model of mean embedding, composition and length; for residues, nothing",
+        "paper": "nothing",
+    },
     "pooling": {
         "attention1d": "attention (attention1d)",
         "mean": "mean",

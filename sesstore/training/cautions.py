@@ -8,6 +8,7 @@ small_splits                fewer than 20 proteins in valid or test (under 5: no
 rare_classes                classes with fewer than 5 train rows
 one_class_in_valid, ...     all rows of a split are of one class, or have one value
 still_learning              the train loss was still falling at the last update
+linear_alone                the adapter added nothing on valid: the linear model predicts alone
 =========================== =================================================================
 
 What follows from the data alone is found where data are checked (`datasets.checklabels`), so that
@@ -128,7 +129,7 @@ def prediction_cautions(
 def learning_cautions(
     history: Sequence[Mapping[str, Any]], config: FitConfig
 ) -> tuple[Caution, ...]:
-    """Say so if the train loss was still falling when the epochs were over.
+    """Say so if the adapter added nothing, or the train loss was still falling at the end.
 
     Parameters
     ----------
@@ -137,6 +138,13 @@ def learning_cautions(
     config : FitConfig
         Complete, see `FitConfig.completed`.
     """
+    if [entry["epoch"] for entry in history if entry.get("best")] == [0]:
+        text = (
+            "on valid the adapter is not clearly better than the linear model it adds to: this run "
+            "predicts with the linear model alone"
+        )
+        todo = "use it as it is; more labelled proteins, or more of them in valid, may show a gain"
+        return (Caution("linear_alone", text, todo),)
     losses = [entry["loss"] for entry in history]
     if len(losses) < 2 or history[-1]["epoch"] < config.pace.epochs:
         return ()

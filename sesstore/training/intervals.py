@@ -25,6 +25,9 @@ from .uncertainty import covariance_of_draws, standard_error
 DRAWS = 1000
 LEAST = 5
 """Proteins of which there is an interval: resamples of fewer are of a handful of values."""
+MARGIN = 0.5
+"""Standard errors. With 1 more often than not a gain on 50 to 500 proteins was given away that the
+test rows confirmed; with 0 losses on 50 were taken for gains."""
 MANY = 2_000_000
 """Scores that are resampled less often."""
 AT_ONCE = 4_000_000
@@ -154,11 +157,12 @@ def bootstrap(
     return intervals([metric], problem, runs, draws=draws, level=level, seed=seed)[metric]
 
 
-def surely_better(metric: str, problem: Problem, new: Predicted, old: Predicted) -> bool:
-    """Whether what is new is better by more than the standard error of the difference.
+def clearly_better(metric: str, problem: Problem, new: Predicted, old: Predicted) -> bool:
+    """Whether what is new is better by more than `MARGIN` standard errors of the difference.
 
-    The one-standard-error rule (Breiman et al. 1984, section 3.4.3): of two models that so few rows
-    cannot tell apart, the simpler is taken. The error is by bootstrap, on the same draws for both.
+    As in the one-standard-error rule (Breiman et al. 1984, section 3.4.3), of two models that so
+    few rows cannot tell apart the simpler is taken. The error is by bootstrap, on the same draws
+    for both.
 
     Parameters
     ----------
@@ -175,7 +179,7 @@ def surely_better(metric: str, problem: Problem, new: Predicted, old: Predicted)
     gaps = draws[0] - draws[1]
     defined = gaps[~np.isnan(gaps)]
     error = float(defined.std()) if len(defined) else np.inf
-    return (-gain if metric in HIGHER_IS_WORSE else gain) > error
+    return (-gain if metric in HIGHER_IS_WORSE else gain) > MARGIN * error
 
 
 def resample(

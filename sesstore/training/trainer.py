@@ -38,7 +38,7 @@ from .baselines import trivial_logits
 from .cautions import run_cautions
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of, split_data
-from .intervals import Predicted, surely_better
+from .intervals import Predicted, clearly_better
 from .learner import FitConfig, Job, Learner
 from .linearterm import LinearTerm, fit_term
 from .ranks import Ranks
@@ -427,11 +427,6 @@ class Trainer:
         if term is not None and not self._beats_term(learner):
             learner.keep_start()
             learner.adapter.load_state_dict(learner.best_weights)
-            self.progress.note(
-                f"seed {shape[1].seed}: on valid the adapter is not better than the linear model "
-                f"alone by more than the error of the difference; this run predicts with the "
-                f"linear model"
-            )
         scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
         run = Run(
             path=folder,
@@ -479,7 +474,7 @@ class Trainer:
         scores = scores_of(data.offset, task.problem, learner.loss.scale)
         alone = Predicted(scores, best.labels, best.rows)
         found = Predicted(best.scores, best.labels, best.rows)
-        return surely_better(task.monitor, task.problem, found, alone)
+        return clearly_better(task.monitor, task.problem, found, alone)
 
     def _timings(self, learner: Learner) -> dict[str, float]:
         seconds = [entry["seconds"] for entry in learner.history]

@@ -8,7 +8,13 @@ from scipy.stats import norm
 
 from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
-from sesstore.training.intervals import Predicted, bootstrap, intervals, resample
+from sesstore.training.intervals import (
+    Predicted,
+    bootstrap,
+    clearly_better,
+    intervals,
+    resample,
+)
 from sesstore.training.metrics import METRICS, compute
 from sesstore.training.uncertainty import standard_error
 
@@ -106,3 +112,21 @@ def test_every_metric_has_an_interval_around_its_value() -> None:
 def test_unknown_metrics_are_named() -> None:
     with pytest.raises(UnknownNameError, match="accuracy"):
         intervals(["acuracy"], Problem.SINGLE_LABEL, [predicted(np.ones(3) > 0)])
+
+
+def test_clearly_better_is_beyond_half_an_error_of_the_paired_difference() -> None:
+    rng = np.random.default_rng(0)
+    labels, rows = torch.from_numpy(rng.standard_normal(400)), torch.arange(400)
+
+    def noisy(noise: float, seed: int) -> Predicted:
+        errors = torch.from_numpy(np.random.default_rng(seed).standard_normal(400))
+        return Predicted(labels + noise * errors, labels, rows)
+
+    good, bad = noisy(0.5, 1), noisy(2.0, 2)
+    for metric in ("spearman", "rmse"):
+        assert clearly_better(metric, Problem.REGRESSION, good, bad)
+        assert not clearly_better(metric, Problem.REGRESSION, bad, good)
+        assert not clearly_better(metric, Problem.REGRESSION, good, good)
+    constant = Predicted(torch.zeros(400, dtype=torch.float64), labels, rows)
+    assert clearly_better("spearman", Problem.REGRESSION, good, constant)
+    assert not clearly_better("spearman", Problem.REGRESSION, constant, good)

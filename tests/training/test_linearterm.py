@@ -172,7 +172,7 @@ def test_what_valid_cannot_tell_from_the_linear_model_is_the_linear_model(
     monkeypatch.setattr(linearterm, "EMPHASES", ((0.0, 1.0, 0.0),))  # what says nothing here
     better = trained(taught, letters, out / "better", task, config)
     assert better.best_epoch > 0
-    monkeypatch.setattr("sesstore.training.trainer.surely_better", lambda *_: False)
+    monkeypatch.setattr("sesstore.training.trainer.clearly_better", lambda *_: False)
     run = trained(taught, letters, out / "same", task, config)
     assert run.best_epoch == 0
     assert run.metrics["valid"] == pytest.approx(run.history[0]["valid"])
