@@ -12,6 +12,7 @@ import pytest
 from sesstore.errors import StorageFullError
 from sesstore.jobs.train import prepare, train
 from sesstore.store import Store
+from sesstore.training import trainer
 from sesstore.training.learner import FitConfig
 from sesstore.training.runs import Run
 
@@ -46,7 +47,10 @@ class FullAfter:
             fill_up(self.folder)
 
 
-def test_training_goes_on_where_the_disk_was_full(trained: Path, small_disk: Path) -> None:
+def test_training_goes_on_where_the_disk_was_full(
+    trained: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "SAVE_EVERY", 0.0)  # seconds
     inputs = prepare(Store.open(trained.parent / "store"), "deeploc_binary", plm="blosum62")
     whole = Run.load(train(inputs, ADAPTER, CONFIG, out=trained.parent / "whole").run)
     out = small_disk / "run"

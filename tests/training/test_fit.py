@@ -223,7 +223,7 @@ def test_refuses_impossible_settings(wrong) -> None:
 
 def test_unknown_device_and_residency(taught, out) -> None:
     args = (taught.task(), taught.embeddings, taught.tokens, SHAPE)
-    with pytest.raises(InputError, match="not at hand"):
+    with pytest.raises(InputError, match="cannot be used"):
         fit(*args, replace(QUICK, device="tpu9"), out)
     with pytest.raises(InputError, match="residency"):
         fit(*args, replace(QUICK, residency="tape"), out)
