@@ -15,6 +15,7 @@ from .owndata import own_data_options
 
 if TYPE_CHECKING:
     from sesstore.datasets.own import OwnData
+    from sesstore.jobs.add import AddReport
 
 
 @click.command("add")
@@ -70,11 +71,17 @@ def command(
     loaded = load(what, data=data, source=source, allow_partial=allow_partial, own=own)
     store = store_to_write(store_path, output)
     report = add(store, loaded, replacing=replacing, progress=output)
+    say_added(report, bool(getattr(loaded, "findings", None)), output)
+    output.result(asdict(report))
+
+
+def say_added(report: AddReport, found: bool, output: Output) -> None:
+    """Say what was added; `found` says that the doctor knows more of it."""
     for note in report.notes:
         output.note(note)
     for warning in report.warnings:
         output.note(f"warning: {warning}")
-    if getattr(loaded, "findings", None):
+    if found:
         output.note(f"`sesstore doctor {report.task}` says which, why it matters and what to do")
     label = f"task {report.task}: " if report.task else ""
     output.line(
@@ -83,4 +90,3 @@ def command(
     )
     if report.splits:
         output.table(["split", "rows"], list(report.splits.items()))
-    output.result(asdict(report))

@@ -7,11 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from .output import Output, between, duration
 
 if TYPE_CHECKING:
     from sesstore.store import Store
+    from sesstore.training.baseline_report import BaselineReport
     from sesstore.training.runs import Caution
+
+
+baselines_option = click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    envvar="SESSTORE_BASELINES",
+    show_envvar=True,
+    help="Set what simple models reach on the same rows beside the result.",
+)
 
 
 def after_training_baselines(run: str, store: Store, output: Output) -> dict[str, Any] | None:
@@ -19,9 +31,16 @@ def after_training_baselines(run: str, store: Store, output: Output) -> dict[str
     if os.environ.get("RANK", "0") != "0":
         return None
     from sesstore.jobs.baselines import measure_baselines
-    from sesstore.training.baseline_report import MODELS
 
     report = measure_baselines(store, Path(run))
+    say_baselines(report, output)
+    return report.to_json()
+
+
+def say_baselines(report: BaselineReport, output: Output) -> None:
+    """Say what simple models reach, and which is better."""
+    from sesstore.training.baseline_report import MODELS
+
     rows = [
         [
             name,
@@ -35,7 +54,6 @@ def after_training_baselines(run: str, store: Store, output: Output) -> dict[str
     head = ["simple model", "what it is", f"{report.split} {report.monitor}", "95 % interval"]
     output.table([*head, "time"], rows)
     output.line(report.sentence)
-    return report.to_json()
 
 
 def say_cautions(cautions: Sequence[Caution], output: Output) -> None:

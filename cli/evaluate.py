@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .beside import say_cautions
+from .beside import baselines_option, say_baselines, say_cautions
 from .opening import store_with
 from .options import device_option, output_options, source_option, store_option
 from .output import Output, between, number
@@ -23,17 +23,19 @@ SHOWN = 15
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("task", required=False)
-@click.option("--split", default="test", show_default=True, help="Which rows.")
+@click.option("--split", help="Which rows [default: test; of a cross-validation: out-of-fold].")
 @source_option
 @device_option
+@baselines_option
 @store_option
 @output_options
 def command(
     run: Path,
     task: str | None,
-    split: str,
+    split: str | None,
     source: str | None,
     device: str | None,
+    baselines: bool,
     store_path: Path,
     output: Output,
 ) -> None:
@@ -41,7 +43,9 @@ def command(
 
     Of a training by several seeds the mean is printed, and counts of classes are of all seeds.
     Prints every metric of the problem with its 95 % interval, then each class, and for single
-    labels the confusion matrix. With --source the structures may be another's than it was trained
+    labels the confusion matrix; beside them what simple models reach that are fitted to the rows
+    the run was trained on. A cross-validated run is measured on all rows of its task, as they were
+    predicted unseen. With --source the structures may be another's than it was trained
     on. On the --device it was trained on the numbers are those of the training.
 
     \b
@@ -50,20 +54,33 @@ def command(
       sesstore evaluate runs/deeploc_binary/... deeploc_binary --source esmfold
     """
     from sesstore.jobs.inputs import chosen_source
+    from sesstore.training.runs import FOLDS, default_split
     from sesstore.training.seeds import runs_at
 
     trained = runs_at(run)[0]
     name = task or trained.task["name"]
     store = store_with(store_path, name, trained.fingerprint.digest, output)
-    store.task(name).split(split)
+    if (split or default_split(trained, name)) != FOLDS:
+        store.task(name).split(split or "test")
     if trained.source:
         chosen_source(store, source or trained.source)
 
     # This imports torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.evaluate import evaluate_run
 
-    report = evaluate_run(store, run, task, split, source=source, device=device, progress=output)
+    report = evaluate_run(
+        store,
+        run,
+        task,
+        split,
+        source=source,
+        device=device,
+        baselines=baselines,
+        progress=output,
+    )
     say_report(report, output)
+    if report.baselines is not None:
+        say_baselines(report.baselines, output)
     say_cautions(report.cautions, output)
     output.result(report.to_json())
 

@@ -30,6 +30,7 @@ _REFUSED = {
 
 COMMANDS = {
     "demo": ("demo", "The whole way on bundled real structures."),
+    "fit": ("fit", "From a file of labelled proteins to a measured predictor, in one."),
     "add": ("add", "Put a published task, or your own data, into the store."),
     "doctor": ("doctor", "Say what of a data set would bias a result; clean a copy."),
     "embed": ("embed", "Run a PLM once over what the store knows and lacks."),

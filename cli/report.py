@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from sesstore.store import Store
 
 
+report_option = click.option(
+    "--report/--no-report",
+    default=True,
+    envvar="SESSTORE_REPORT",
+    show_envvar=True,
+    help="Write report.html and figures at the end, where [report] is installed.",
+)
+
+
 @click.command("report")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .beside import say_cautions
+from .beside import baselines_option, say_cautions
 from .opening import store_with
 from .options import (
     device_option,
@@ -56,6 +56,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
     @rate_option
     @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
     @device_option
+    @baselines_option
     @click.option(
         "--out", type=click.Path(path_type=Path), callback=writable, help="Folder for the study."
     )
@@ -70,6 +71,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         seeds: int,
         out: Path | None,
         resume: bool,
+        baselines: bool,
         store_path: Path,
         output: Output,
         **own: Any,
@@ -89,7 +91,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         chosen = {name: value for name, value in shape.items() if value is not None}
         settings = StudySettings(task, plm, source or (), seeds, chosen, fit)
         given = {name: value for name, value in own.items() if value is not None}
-        say(run(store, settings, Place(out, resume, output), **given), output)
+        say(run(store, settings, Place(out, resume, output, baselines), **given), output)
 
     return command.command(run.__name__)(with_all)
 

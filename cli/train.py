@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .beside import after_training_baselines, say_cautions
+from .beside import after_training_baselines, baselines_option, say_cautions
 from .opening import store_with
 from .options import (
     comma_list,
@@ -23,7 +24,7 @@ from .options import (
     writable,
 )
 from .output import Output, between, duration, number
-from .report import after_training
+from .report import after_training, report_option
 
 if TYPE_CHECKING:
     from sesstore.jobs.train import TrainReport
@@ -99,26 +100,19 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     help="Send each epoch's figures there [track].",
 )
 @click.option("--resume", is_flag=True, help="Go on with an interrupted training in --out.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    help="Cross-validate: predict every row by a training without it, then train on all rows.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
 @device_option
 @click.option(
     "--out", type=click.Path(path_type=Path), callback=writable, help="Folder for the run."
 )
-@click.option(
-    "--report/--no-report",
-    default=True,
-    envvar="SESSTORE_REPORT",
-    show_envvar=True,
-    help="Write report.html and figures at the end, where [report] is installed.",
-)
-@click.option(
-    "--baselines/--no-baselines",
-    default=True,
-    envvar="SESSTORE_BASELINES",
-    show_envvar=True,
-    help="Set what simple models reach on the same rows beside the result.",
-)
+@report_option
+@baselines_option
 @store_option
 @output_options
 def command(
@@ -148,6 +142,7 @@ def command(
     measure_plm: bool,
     track: str | None,
     resume: bool,
+    folds: int | None,
     seed: int,
     seeds: int,
     device: str | None,
@@ -161,17 +156,22 @@ def command(
 
     Structures are of the source `sesstore add --source` named, unless --source names another; a
     task without any is trained without structure. Proteins that are not embedded yet are embedded
-    first. The run's folder holds its record (run.json) and weights; an interrupted training goes on
-    with the same command, --out and --resume. --store may be an address (https://, s3://, ...):
+    first. With --folds every protein is predicted by a training that has not seen it or its
+    relatives, which says more of a few hundred rows than one split; the run is then trained on all
+    of them. The run's folder holds its record (run.json) and weights; an interrupted training goes
+    on with the same command, --out and --resume. --store may be an address (https://, s3://, ...):
     what the task needs is pulled into a cache.
 
     \b
     Example:
       sesstore train deeploc_binary --structure foldseek,dssp --seeds 3
       sesstore train deeploc_binary --plm esm2_t33 --structure none
+      sesstore train mydata --folds 5
     """
     from sesstore.jobs.inputs import check_training
 
+    if folds and track:
+        raise click.UsageError("--track follows one training, and --folds are several")
     store = store_with(store_path, task, plm, output)
     check_training(
         store,
@@ -185,6 +185,7 @@ def command(
     )
 
     # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.crossvalidation import cross_validate
     from sesstore.jobs.plm_cost import measure_plm as measure
     from sesstore.jobs.plm_cost import own_encoder
     from sesstore.jobs.train import prepare, train
@@ -227,16 +228,12 @@ def command(
         "dropout": dropout,
         "modality_dropout": modality_dropout,
     }
-    done = train(
-        inputs,
-        adapter,
-        config,
-        seeds=seeds,
-        out=out,
-        resume=resume,
-        track=track,
-        progress=output,
+    work = (
+        partial(cross_validate, store, inputs, adapter, config, folds)
+        if folds
+        else partial(train, inputs, adapter, config, track=track)
     )
+    done = work(seeds=seeds, out=out, resume=resume, progress=output)
     if encoder is not None:
         alone = done.seconds_per_epoch / len(done.runs)
         done.plm_in_the_loop = measure(store, inputs, encoder, alone, config)
@@ -251,15 +248,17 @@ def say_report(report: TrainReport, output: Output) -> None:
     """Say how good the adapter is, and how fast it learned."""
     from sesstore.training.uncertainty import origin
 
-    rows = [
-        [split, metric, _with_spread(report, split, metric), _between(report, split, metric)]
-        for split, metrics in report.metrics.items()
-        for metric in metrics
-    ]
-    seeds = f", mean ± deviation over {len(report.runs)} seeds" if len(report.runs) > 1 else ""
-    title = f"{report.task}: the best epoch on valid{seeds}"
-    output.table(["split", "metric", "value", "95 % interval"], rows, title=title)
-    output.line(f"Intervals: {origin(len(report.runs))}.")
+    if report.folds:
+        _say_folds(report, output)
+    else:
+        rows = [
+            [split, metric, _with_spread(report, split, metric), _between(report, split, metric)]
+            for split, metrics in report.metrics.items()
+            for metric in metrics
+        ]
+        title = f"{report.task}: the best epoch on valid{_seeds(report)}"
+        output.table(["split", "metric", "value", "95 % interval"], rows, title=title)
+        output.line(f"Intervals: {origin(len(report.runs))}.")
     train = report.coverage["train"]
     unmasked = ", ".join(
         f"{count / train['residues']:.1%} {name}" for name, count in train["unmasked"].items()
@@ -270,10 +269,8 @@ def say_report(report: TrainReport, output: Output) -> None:
             f"tokens (residues: {unmasked})"
         )
     together = f" ({len(report.runs)} seeds together)" if len(report.runs) > 1 else ""
-    output.line(
-        f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}{together}; "
-        f"run: {report.run}"
-    )
+    length = f"{report.epochs} epochs of {duration(report.seconds_per_epoch)}{together}"
+    output.line(f"{length if report.epochs else 'the linear model alone'}; run: {report.run}")
     if cost := report.plm_in_the_loop:
         output.line(
             f"With {cost.encoder} in the loop an epoch of one seed would take "
@@ -282,8 +279,36 @@ def say_report(report: TrainReport, output: Output) -> None:
         )
 
 
+def _say_folds(report: TrainReport, output: Output) -> None:
+    """Say what the trainings of a cross-validation reach on rows they have not seen."""
+    from sesstore.training.uncertainty import origin
+
+    rows = [
+        [
+            metric,
+            _with_spread(report, report.split, metric),
+            _between(report, report.split, metric),
+            " ".join("-" if one is None or one != one else f"{one:.2f}" for one in values),
+        ]
+        for metric, values in report.folds.items()
+    ]
+    folds = len(report.folds[report.monitor])
+    proteins = report.coverage["train"]["proteins"]
+    title = f"{report.task}: {proteins:,} proteins, each by a training that had not seen its fold"
+    head = ["metric", f"all {folds} folds", "95 % interval", "each fold"]
+    output.table(head, rows, title=f"{title}{_seeds(report)}")
+    output.line(
+        f"Intervals: {origin(len(report.runs), folds=True)}. The run was then trained on all rows; "
+        f"its scores are those of the folds' trainings, which saw fewer."
+    )
+
+
+def _seeds(report: TrainReport) -> str:
+    return f", mean ± deviation over {len(report.runs)} seeds" if len(report.runs) > 1 else ""
+
+
 def _between(report: TrainReport, split: str, metric: str) -> str:
-    if split != ("test" if "test" in report.metrics else "valid"):
+    if split != report.split:
         return ""
     return between(report.intervals[metric])
 

@@ -4,8 +4,8 @@
 torch; what needs them imports them when it is called.
 """
 
-from .api import OpenStore, Rows, TrainedRun, load_run, open, train  # noqa: A004
+from .api import OpenStore, Rows, TrainedRun, fit, load_run, open, train  # noqa: A004
 
 __version__ = "0.1.0"
 
-__all__ = ["OpenStore", "Rows", "TrainedRun", "__version__", "load_run", "open", "train"]
+__all__ = ["OpenStore", "Rows", "TrainedRun", "__version__", "fit", "load_run", "open", "train"]

@@ -39,6 +39,24 @@ def without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
+def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they come back from JSON."""
+    values: dict[str, Any] = json.loads(canonical_json(settings))
+    return values
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = "") -> list[str]:
+    """Name the settings that differ, with both values."""
+    found: list[str] = []
+    for key in dict.fromkeys([*one, *other]):
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{inside}{key}.")
+        elif a != b:
+            found.append(f"{inside}{key} ({json.dumps(a)} then, {json.dumps(b)} now)")
+    return found
+
+
 def sha256_json(value: Any) -> str:
     """SHA-256 (hexadecimal) of the canonical JSON of a value."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
@@ -192,6 +210,8 @@ def command(*further: str) -> str:
 
 def resuming(folder: Path) -> str:
     """Say how to go on with what was interrupted in a folder: by the whole command, or in words."""
+    if sys.argv[1:2] == ["fit"]:  # goes on by itself
+        return f"Go on with it: `{command()}`"
     if sys.argv[0].rsplit("/", 1)[-1] != "sesstore":
         return "Go on with it by resume=True and the same settings"
     has_out = any(word == "--out" or word.startswith("--out=") for word in sys.argv)

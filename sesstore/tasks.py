@@ -167,6 +167,28 @@ class Task:
             ) from None
 
 
+def pooled(task: Task) -> Split:
+    """Rows of train, valid and test, one after another; further test sets stay apart."""
+    splits = [task.splits[name] for name in SPLITS if name in task.splits]
+    groups = [split.groups for split in splits if len(split)]
+    return Split(
+        tuple(name for split in splits for name in split.ids),
+        np.concatenate([split.digests for split in splits]),
+        [label for split in splits for label in split.labels],
+        tuple(name for names in groups for name in names) if all(groups) else (),
+    )
+
+
+def part_of(split: Split, rows: NDArray[np.int64]) -> Split:
+    """Some rows of a split, in the order given."""
+    return Split(
+        tuple(split.ids[row] for row in rows),
+        split.digests[rows],
+        [split.labels[row] for row in rows],
+        tuple(split.groups[row] for row in rows) if split.groups else (),
+    )
+
+
 def plain_label(label: Any) -> Any:
     """Return a label as JSON can hold it (arrays as lists, NaN as None)."""
     if isinstance(label, np.ndarray):

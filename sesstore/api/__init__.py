@@ -13,10 +13,13 @@ trained or predicted, and not before.
     store.embed("near")
     run = sesstore.train(store, "deeploc_binary", epochs=5)
     run.predict(["MKTAYIAKQR"])
+
+    run = sesstore.fit("mydata.csv", store)  # all of it in one
 """
 
+from .fitting import fit
 from .html_tables import Rows
 from .runs import TrainedRun, load_run, train
 from .stores import OpenStore, open  # noqa: A004 - reads as sesstore.open(...)
 
-__all__ = ["OpenStore", "Rows", "TrainedRun", "load_run", "open", "train"]
+__all__ = ["OpenStore", "Rows", "TrainedRun", "fit", "load_run", "open", "train"]

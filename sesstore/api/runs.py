@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ from .stores import OpenStore
 
 if TYPE_CHECKING:
     from ..jobs.evaluate import EvaluateReport
-    from ..training.runs import Run
+    from ..training.baseline_report import BaselineReport
+    from ..training.runs import Caution, Run
 
 
 class TrainedRun:
@@ -60,6 +61,33 @@ class TrainedRun:
             split: {name: sum(run.metrics[split][name] for run in self.runs) / count for name in of}
             for split, of in first.metrics.items()
         }
+
+    @property
+    def cautions(self) -> list[Caution]:
+        """What is off with the result, each with what to do."""
+        from ..training.cautions import common_cautions
+
+        return list(common_cautions(self.runs))
+
+    def baselines(self) -> BaselineReport:
+        """What simple models reach on the same rows, and whether the adapter is better.
+
+        Fitted to the rows it was trained on, once; the record stays in the run's folder.
+
+        Raises
+        ------
+        InputError
+            There is no store, or its task has other rows than were trained on.
+        """
+        from ..jobs.baselines import measure_baselines
+        from ..training.baseline_report import BaselineReport
+
+        known = BaselineReport.load(self.path)
+        if known is not None:
+            return known
+        if self.store is None:
+            raise InputError("which store? Give one: sesstore.load_run(path, store)")
+        return measure_baselines(self.store.store, self.path)
 
     def predict(
         self,
@@ -111,7 +139,7 @@ class TrainedRun:
     def evaluate(
         self,
         task: str | None = None,
-        split: str = "test",
+        split: str | None = None,
         *,
         source: str | None = None,
         device: str | None = None,
@@ -122,7 +150,8 @@ class TrainedRun:
         ----------
         task : str, optional
             Its own by default.
-        split : str
+        split : str, optional
+            Test by default; of a cross-validation ``"out-of-fold"``: all rows, predicted unseen.
         source : str, optional
             Of the structures; the one it was trained on by default.
         device : str, optional
@@ -172,6 +201,7 @@ def train(
     structure: str | Sequence[str] | None = None,
     source: str | None = None,
     seeds: int = 1,
+    folds: int | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     **settings: Any,
@@ -192,6 +222,9 @@ def train(
         Where the structures come from; the one the task was added with, or the store's only one.
     seeds : int
         How many adapters to train on one stream.
+    folds : int, optional
+        Cross-validate with so many folds, then train on all rows; the metrics are those of rows
+        that a training had not seen (``"out-of-fold"``).
     out : path, optional
         Folder for the run; a new one under ``runs/`` by default.
     resume : bool
@@ -218,28 +251,27 @@ def train(
 
     # These import torch, which takes seconds: a wrong name is known before.
     from ..adapter.model import AdapterConfig
+    from ..jobs.crossvalidation import cross_validate
     from ..jobs.train import prepare, train
     from ..training.learner import FitConfig
 
     decided = {"dim", "n_outputs", "alphabets", "declared"}  # by the data, and by `structure`
-    shape = {f.name for f in fields(AdapterConfig)} - decided
+    known = {f.name for f in fields(AdapterConfig)} - decided
     fit = {f.name for f in fields(FitConfig)}
-    for name in settings.keys() - shape - fit:
-        raise UnknownNameError("setting of training", name, shape | fit)
+    for name in settings.keys() - known - fit:
+        raise UnknownNameError("setting of training", name, known | fit)
     config = FitConfig(**{name: value for name, value in settings.items() if name in fit})
-    adapter = {name: value for name, value in settings.items() if name in shape}
+    adapter = {name: value for name, value in settings.items() if name in known}
     inputs = prepare(
         store.store, task, plm=plm, alphabets=names, source=source, progress=store.progress
     )
-    report = train(
-        inputs,
-        {**adapter, "alphabets": inputs.alphabets},
-        config,
-        seeds=seeds,
-        out=_path(out),
-        resume=resume,
-        progress=store.progress,
+    shape = {**adapter, "alphabets": inputs.alphabets}
+    work = (
+        partial(cross_validate, store.store, inputs, shape, config, folds)
+        if folds is not None
+        else partial(train, inputs, shape, config)
     )
+    report = work(seeds=seeds, out=_path(out), resume=resume, progress=store.progress)
     return TrainedRun(Path(report.run), store)
 
 

@@ -34,7 +34,7 @@ from .readers import delimiter_of, read_header, read_records
 from .recipes import Recipe
 from .records import Record
 from .recordtokens import tokens_of
-from .splits import Rows, by_split, completed, split_files
+from .splits import Completed, Rows, by_split, completed, split_files
 from .text import Warn
 
 
@@ -57,6 +57,8 @@ class LoadedTask:
     findings : list of Finding
         What of rows, sequences and labels would bias a result, or is good to know; the doctor says
         the same.
+    made : tuple of str
+        Splits that were made, as the files have none.
     """
 
     task: Task
@@ -65,6 +67,7 @@ class LoadedTask:
     warnings: list[str]
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    made: tuple[str, ...] = ()
 
 
 def load_task(
@@ -113,8 +116,7 @@ def load_task(
     if drop_unlabelled:
         rows, dropped = labelled_rows(rows, recipe.problem, drop=True)
         notes = [*notes, *dropped]
-    rows, split_by, made = completed(_with_labels(recipe, rows), seed)
-    return _loaded(recipe, rows, source, split_by, notes, made, warnings)
+    return _loaded(recipe, completed(_with_labels(recipe, rows), seed), source, notes, warnings)
 
 
 def load_own(
@@ -148,10 +150,10 @@ def load_own(
     rows, dropped, written = _plain_labels(read, own)
     records = [record for split in rows.values() for record in split]
     recipe, kind = own_recipe(name, records, own, read.label)
-    rows, split_by, made = completed(_with_labels(recipe, rows), own.seed, split_by=own.split_by)
+    whole = completed(_with_labels(recipe, rows), own.seed, split_by=own.split_by)
     left = [*read.left, *dropped]
-    loaded = _loaded(recipe, rows, source, split_by, left, made, warnings)
-    return replace(loaded, notes=[*read.columns, *left, kind, *written, *made])
+    loaded = _loaded(recipe, whole, source, left, warnings)
+    return replace(loaded, notes=[*read.columns, *left, kind, *written, *whole.notes])
 
 
 @dataclass(frozen=True)
@@ -239,22 +241,20 @@ def _plain_labels(read: _OwnRows, own: OwnData) -> tuple[Rows, list[str], list[s
 
 def _loaded(
     recipe: Recipe,
-    rows: Rows,
+    whole: Completed,
     source: str | None,
-    split_by: str | None,
     left: Sequence[str],
-    made: Sequence[str],
     warnings: Sequence[str],
 ) -> LoadedTask:
-    task = replace(_task(recipe, rows, [*left, *made], source), split_by=split_by)
+    rows, notes = whole.rows, [*left, *whole.notes]
+    task = replace(_task(recipe, rows, notes, source), split_by=whole.split_by)
     records = [record for split in rows.values() for record in split]
     # Of equal sequences the first id counts.
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = tokens_of(records, source, recipe.name)
-    notes = [*left, *made]
     sequences = {protein.digest: protein.sequence for protein in proteins}
     findings = [*check_rows(task), *check_sequences(task, sequences), *check_labels(task)]
-    return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings)
+    return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings, whole.made)
 
 
 def _task(recipe: Recipe, rows: Rows, notes: Sequence[str], source: str | None) -> Task:

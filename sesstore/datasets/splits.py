@@ -9,7 +9,7 @@ a note that the task keeps.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,9 +111,29 @@ def _in_order(found: Mapping[str, Part]) -> dict[str, Part]:
     return {name: found[name] for name in sorted(found, key=lambda n: (split_rank(n), n))}
 
 
-def completed(
-    rows: Rows, seed: int = 0, *, split_by: str | None = None
-) -> tuple[Rows, str | None, list[str]]:
+@dataclass(frozen=True, eq=False)
+class Completed:
+    """Rows in all splits that training needs.
+
+    Parameters
+    ----------
+    rows : dict of str to list of Record
+        With train and valid; each row of a split that was made knows its group.
+    made : tuple of str
+        Splits that were made, as the files have none.
+    split_by : str or None
+        What they were made by, see `groups.group_rows`.
+    notes : list of str
+        What was made, in a sentence.
+    """
+
+    rows: Rows
+    made: tuple[str, ...] = ()
+    split_by: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def completed(rows: Rows, seed: int = 0, *, split_by: str | None = None) -> Completed:
     """Make the splits that are missing.
 
     Parameters
@@ -124,15 +144,6 @@ def completed(
         Of the choice among groups.
     split_by : str, optional
         What keeps rows on one side, see `groups.group_rows`; whole clusters by default.
-
-    Returns
-    -------
-    rows : dict of str to list of Record
-        With train and valid; each row made anew knows its group.
-    split_by : str or None
-        What splits were made by; None if none was made.
-    notes : list of str
-        What was made, in a sentence.
 
     Raises
     ------
@@ -148,7 +159,7 @@ def completed(
                 "the rows say their splits, so none is made. Leave --split-by out, or take the "
                 "column of splits out of the data"
             )
-        return rows, None, []
+        return Completed(rows)
     tested = any(split_rank(name) == split_rank("test") for name in rows)
     wanted = ("valid",) if tested else ("valid", "test")
     train, split_by = rows["train"], split_by or CLUSTER
@@ -166,7 +177,7 @@ def completed(
         f"{what}: made from {len(train):,} train rows {groups.way} ({sizes}; "
         f"{counted(len(groups), groups.kind)}; seed {seed}). {groups.caution}"
     )
-    return _in_order({**rows, **made}), split_by, [note]
+    return Completed(_in_order({**rows, **made}), wanted, split_by, [note])
 
 
 def _values(records: Sequence[Record], split_by: str) -> list[str]:

@@ -1,22 +1,30 @@
-"""Set a training beside what simple models reach on the same rows, and say which is better.
+"""Set a result beside what simple models reach on the same rows, and say which is better.
 
-The adapter is compared with the best of them on the proteins of the reported split: both are scored
-on the same draws, and several seeds count as they scatter (see `training.uncertainty`).
+The adapter is compared with the best of them on the same proteins: both are scored on the same
+draws, and several seeds count as they scatter (see `training.uncertainty`). The simple models are
+fitted to the rows that the run was trained on; of a cross-validation, fold by fold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from ..errors import InputError
 from ..store import Embeddings, Store
-from ..tasks import Task
+from ..streaming.means import mean_embeddings
+from ..tasks import Split, Task, pooled
 from ..training.baseline_report import BaselineReport
 from ..training.baselines import BaselineScore, Rows, best_baseline, score_baselines
 from ..training.evaluate import load_predictions, split_data
+from ..training.foldruns import FoldsRecord
 from ..training.intervals import (
     Predicted,
     interval_of_mean,
@@ -24,12 +32,16 @@ from ..training.intervals import (
     protein_count,
     resample_runs,
 )
-from ..training.runs import Run
+from ..training.metrics import compute
+from ..training.runs import FOLDS, Run, reported_split
 from ..training.seeds import runs_at
+from .crossvalidation import join_folds, recorded_folds
+
+_MEASURED = "measured"
 
 
 def measure_baselines(store: Store, run_path: Path | str) -> BaselineReport:
-    """Fit the simple models on a training's rows, score them, and keep the result in its folder.
+    """Set a training beside simple models on its rows, and keep the result in its folder.
 
     Parameters
     ----------
@@ -42,19 +54,75 @@ def measure_baselines(store: Store, run_path: Path | str) -> BaselineReport:
     ------
     MissingFileError
         There is no run, or its predictions are missing.
+    InputError
+        The store's task has other rows than the run was trained on.
     UnknownNameError, NotStoredError
         The store lacks the task, or embeddings by the run's encoder.
     """
     runs = runs_at(run_path)
-    task = store.task(runs[0].task["name"])
-    scores = score_baselines(task, task_rows(store, task, store.embeddings(runs[0].fingerprint)))
-    report = _compared(task, runs, scores)
+    split = reported_split(runs[0])
+    predicted = [load_predictions(run, split) for run in runs]
+    report = compare_baselines(store, run_path, None, split, predicted)
     report.save(Path(run_path))
     return report
 
 
-def task_rows(store: Store, task: Task, view: Embeddings) -> dict[str, Rows]:
-    """Rows of each split of a task as simple models take them."""
+def compare_baselines(
+    store: Store,
+    run_path: Path | str,
+    task_name: str | None,
+    split: str,
+    predicted: Sequence[Predicted],
+) -> BaselineReport:
+    """Set predictions of a training beside those of simple models.
+
+    Parameters
+    ----------
+    store, run_path
+        As in `measure_baselines`.
+    task_name : str, optional
+        Whose rows were predicted; the run's own by default.
+    split : str
+        Which of them.
+    predicted : sequence of Predicted
+        One a seed.
+
+    Raises
+    ------
+    InputError
+        The store's task has other rows than the run was trained on.
+    UnknownNameError, NotStoredError
+        The store lacks the task, or embeddings by the run's encoder.
+    """
+    run = runs_at(run_path)[0]
+    trained = store.task(run.task["name"])
+    if trained.data_digest != run.task["data_digest"]:
+        raise InputError(
+            f"simple models need the rows that were trained on, and '{trained.name}' has others "
+            f"now. Leave them out with --no-baselines"
+        )
+    view = store.embeddings(run.fingerprint)
+    if split == FOLDS:
+        scores = _by_folds(store, trained, view, Path(run_path))
+    else:
+        measured = store.task(task_name or trained.name).split(split)
+        scores = _on_split(store, trained, view, run, split, measured)
+    return _compared(trained, split, predicted, scores, _best(scores, trained, Path(run_path)))
+
+
+def task_rows(
+    store: Store, task: Task, view: Embeddings, means: Mapping[bytes, Tensor] | None = None
+) -> dict[str, Rows]:
+    """Rows of each split of a task as simple models take them.
+
+    Parameters
+    ----------
+    store : Store
+    task : Task
+    view : Embeddings
+    means : mapping of bytes to Tensor, shape=(d,), optional
+        Mean embedding of each digest, where they were read before.
+    """
     rows = {}
     for name, split in task.splits.items():
         if not len(split):
@@ -66,21 +134,77 @@ def task_rows(store: Store, task: Task, view: Embeddings) -> dict[str, Rows]:
             [sequences[digest] for digest in digests],
             split.digests,
             task.problem.per_residue,
+            None if means is None else torch.stack([means[digest] for digest in digests]),
         )
     return rows
 
 
-def _compared(task: Task, runs: Sequence[Run], scores: Sequence[BaselineScore]) -> BaselineReport:
-    split = "test" if "test" in runs[0].metrics else "valid"
-    best = best_baseline(scores, task.monitor)
-    adapter = [load_predictions(run, split) for run in runs]
+def _on_split(
+    store: Store, trained: Task, view: Embeddings, run: Run, split: str, measured: Split
+) -> list[BaselineScore]:
+    """Fit to the rows a run was trained on; score on valid, which chooses, and on some rows."""
+    splits = {name: trained.splits[name] for name in ("train", "valid") if name in trained.splits}
+    if FOLDS in run.metrics:
+        splits = {"train": pooled(trained)}
+    # Under a name of its own: another task's train or valid are not those that were trained on.
+    rows = task_rows(store, replace(trained, splits={**splits, _MEASURED: measured}), view)
+    return [_named(score, split) for score in score_baselines(trained, rows)]
+
+
+def _named(score: BaselineScore, split: str) -> BaselineScore:
+    metrics, predicted = dict(score.metrics), dict(score.predicted)
+    metrics[split], predicted[split] = metrics.pop(_MEASURED), predicted.pop(_MEASURED)
+    return replace(score, metrics=metrics, predicted=predicted)
+
+
+def _by_folds(store: Store, task: Task, view: Embeddings, folder: Path) -> list[BaselineScore]:
+    """Fit and score fold by fold, as the adapters were."""
+    record = FoldsRecord.load(folder)
+    if record is None:
+        raise InputError(f"there is no record of folds in '{folder}'. Name the whole training")
+    cut, means = recorded_folds(task, record), None
+    if not task.problem.per_residue:
+        digests = pooled(task).digests
+        values = mean_embeddings(view, view.find(digests))
+        means = dict(zip((row.tobytes() for row in digests), values, strict=True))
+    each = [score_baselines(part, task_rows(store, part, view, means)) for part in cut.tasks]
+    names = dict.fromkeys((*task.metrics, task.monitor))
+    joined = []
+    for scores in zip(*each, strict=True):
+        found = join_folds(cut, [score.predicted["test"] for score in scores])
+        metrics = {
+            "valid": {n: fmean(score.metrics["valid"][n] for score in scores) for n in names},
+            FOLDS: compute(names, task.problem, found.scores, found.labels),
+        }
+        seconds = sum(score.seconds for score in scores)
+        joined.append(BaselineScore(scores[0].name, metrics, {FOLDS: found}, seconds))
+    return joined
+
+
+def _best(scores: Sequence[BaselineScore], task: Task, folder: Path) -> BaselineScore:
+    """The best on valid; where all rows were trained on, the one that was best on folds."""
+    if "valid" in scores[0].metrics:
+        return best_baseline(scores, task.monitor)
+    before = BaselineReport.load(folder)
+    name = "linear" if before is None else before.best
+    return next(score for score in scores if score.name == name)
+
+
+def _compared(
+    task: Task,
+    split: str,
+    adapter: Sequence[Predicted],
+    scores: Sequence[BaselineScore],
+    best: BaselineScore,
+) -> BaselineReport:
     draws = [_draws(task, predicted) for predicted in (adapter, [best.predicted[split]])]
-    gains = np.array([run.metrics[split][task.monitor] for run in runs])
-    gains -= best.metrics[split][task.monitor]
+    monitor, problem = task.monitor, task.problem
+    values = [compute([monitor], problem, p.scores, p.labels)[monitor] for p in adapter]
+    gains = np.array(values) - best.metrics[split][monitor]
     low, high = interval_of_mean(gains, draws[0] - draws[1], protein_count(adapter[0]))
     return BaselineReport(
         split=split,
-        monitor=task.monitor,
+        monitor=monitor,
         metrics={s.name: {k: dict(v) for k, v in s.metrics.items()} for s in scores},
         intervals={s.name: _interval(task, s.predicted[split]) for s in scores},
         seconds={s.name: s.seconds for s in scores},

@@ -26,6 +26,7 @@ from ..provenance import Provenance, resuming
 from ..store import Embeddings, Store
 from ..store.atomic_files import check_writable
 from ..tasks import Task
+from ..training.foldruns import FoldsRecord
 from ..training.runs import RECORD, STATE
 
 if TYPE_CHECKING:
@@ -192,7 +193,8 @@ def check_folder(folder: Path, *, resume: bool) -> None:
     UnwritableError
         Nothing can be written there.
     """
-    if (folder / STATE).exists():
+    folds = FoldsRecord.load(folder)
+    if (folder / STATE).exists() or (folds is not None and not folds.finished):
         if not resume:
             raise InputError(
                 f"'{folder}' holds an interrupted training. {resuming(folder)}; or name another "

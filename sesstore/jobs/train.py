@@ -28,7 +28,7 @@ from ..training.fit import Member, fit_many
 from ..training.intervals import Predicted, bootstrap, intervals
 from ..training.learner import FitConfig, with_seeds
 from ..training.ranks import ranks, started_by_torchrun
-from ..training.runs import Caution, Run
+from ..training.runs import Caution, Run, reported_split
 from ..training.seeds import deviation
 from ..training.tracking import tracker
 from .embed import embed
@@ -56,6 +56,8 @@ class TrainReport:
         For each split the mean of each metric over seeds.
     monitor : str
         The metric that chose the epoch.
+    split : str
+        The rows that are reported: test, valid if there is no test, or all folds.
     std : dict, optional
         With several seeds: standard deviation of each metric.
     interval : list of float
@@ -69,6 +71,8 @@ class TrainReport:
         See `plmcost.measure_plm`.
     cautions : tuple of Caution
         What is off, and what to do.
+    folds : dict of str to list of float
+        Of a cross-validation: each metric on each fold, mean over seeds. Else empty.
     """
 
     run: str
@@ -78,12 +82,14 @@ class TrainReport:
     coverage: dict[str, Any]
     metrics: dict[str, dict[str, float]]
     monitor: str
+    split: str
     std: dict[str, dict[str, float]] = field(default_factory=dict)
     interval: list[float] = field(default_factory=list)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     plm_in_the_loop: PlmCost | None = None
     cautions: tuple[Caution, ...] = ()
+    folds: dict[str, list[float | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -197,10 +203,7 @@ def train(
     with ranks(config.device) as group, stop_requests() as stop:
         folder = group.same(out or default_folder(inputs, shape))
         check_folder(folder, resume=resume)
-        members = [
-            Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
-            for one in with_seeds(config, seeds)
-        ]
+        members = seed_members(shape, config, seeds, folder)
         with (
             saying_how_to_resume(folder),
             tracker(track if group.rank == 0 else None, task.name, folder / "tracked") as to,
@@ -222,6 +225,14 @@ def train(
         return cast(TrainReport, group.same(report))
 
 
+def seed_members(shape: AdapterConfig, config: FitConfig, seeds: int, folder: Path) -> list[Member]:
+    """One adapter a seed, in a folder, or in one each below it."""
+    return [
+        Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
+        for one in with_seeds(config, seeds)
+    ]
+
+
 def adapter_shape(inputs: Inputs, settings: Mapping[str, Any]) -> AdapterConfig:
     """Complete an adapter's settings by what the data decide: widths, and a pooling not named."""
     task, chosen = inputs.task, dict(settings)
@@ -241,6 +252,7 @@ def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
         coverage=dict(first.coverage),
         metrics={},
         monitor=first.task["monitor"],
+        split=reported_split(first),
         runs=[str(run.path) for run in runs],
         cautions=common_cautions(runs),
     )
@@ -268,7 +280,7 @@ def _intervals(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
 
 def _predicted(runs: Sequence[Run]) -> list[Predicted]:
     """What each run predicted on test, or on valid if there is no test."""
-    split = "test" if "test" in runs[0].metrics else "valid"
+    split = reported_split(runs[0])
     return [load_predictions(run, split) for run in runs]
 
 

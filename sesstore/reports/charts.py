@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..training.runs import Run
 from .figures import Chart, charting
 from .material import Material
 
@@ -43,13 +44,13 @@ def curves(materials: Sequence[Material], figure: str) -> Chart:
     rows = [
         {
             "run": material.name,
-            "seed": f"{material.name}, seed {run.config['fit']['seed']}",
+            "seed": f"{material.name}, {_line(run)}",
             "epoch": entry["epoch"],
             "value": entry["loss"] if figure == "loss" else entry["valid"][material.monitor],
             "kept": bool(entry.get("best")) and entry["epoch"] == run.best_epoch,
         }
         for material in materials
-        for run in material.runs
+        for run in material.learning or material.runs
         for entry in run.history
     ]
     last = max(row["epoch"] for row in rows)
@@ -67,6 +68,13 @@ def curves(materials: Sequence[Material], figure: str) -> Chart:
     ring = base.mark_point(size=110, strokeWidth=2, filled=False)
     chart: Chart = (line + ring.transform_filter("datum.kept")).properties(height=240)
     return chart
+
+
+def _line(run: Run) -> str:
+    """What a line is of: a seed, and of a cross-validation a fold."""
+    seed = f"seed {run.config['fit']['seed']}"
+    folds = [part for part in run.path.parts[-2:] if part.startswith("fold-")]
+    return f"{folds[0].replace('-', ' ')}, {seed}" if folds else seed
 
 
 def dots(materials: Sequence[Material]) -> Chart:

@@ -97,8 +97,8 @@ def _told_apart(found: Sequence[Material]) -> list[Material]:
 
 def _subtitle(found: Sequence[Material]) -> str:
     split = found[0].split
-    rows = found[0].run.coverage[split]["proteins"]
-    return f"{rows:,} {split} proteins; 95 % intervals over them, and over seeds if several"
+    proteins = f"{found[0].proteins:,} {split} proteins"
+    return f"{proteins}; 95 % intervals over them, and over seeds if several"
 
 
 def _scores(report: Report, found: Sequence[Material]) -> None:

@@ -27,8 +27,8 @@ from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import class_scores, confusion
-from ..training.runs import Run
-from ..training.seeds import runs_at
+from ..training.runs import FOLDS, Run, rows_of
+from ..training.seeds import fold_runs, runs_at
 from .attention_weights import pooling_weights
 from .material import Material, ResidueTrack, RowFacts
 from .row_errors import ERRORS, row_errors, row_losses, true_probability
@@ -98,7 +98,7 @@ def _with_scores(path: Path, runs: tuple[Run, ...]) -> Material:
     task = runs[0].task
     problem, n_classes = Problem(task["problem"]), len(task["classes"])
     names = dict.fromkeys((*task["metrics"], task["monitor"], *METRICS[problem]))
-    splits = [split for split in ("valid", "test") if split in runs[0].metrics]
+    splits = [split for split in ("valid", "test", FOLDS) if split in runs[0].metrics]
     predicted = {s: tuple(load_predictions(run, s) for run in runs) for s in splits}
     last = predicted[splits[-1]]
     single = not problem.is_regression and problem is not Problem.MULTI_LABEL
@@ -111,6 +111,7 @@ def _with_scores(path: Path, runs: tuple[Run, ...]) -> Material:
         intervals=intervals(names, problem, last),
         classes=tuple(class_scores(task["classes"], problem, last)),
         confusion=confusion(n_classes, last) if single else None,
+        learning=tuple(run for fold in fold_runs(path) for run in fold),
         baselines=BaselineReport.load(path),
         cautions=common_cautions(runs),
         citations=_citations(runs[0], _encoder_citation(runs[0].fingerprint.encoder)),
@@ -141,7 +142,7 @@ def _with_rows(material: Material, store: Store, ids: Sequence[str]) -> Material
     task = store.task(run.task["name"])
     if task.data_digest != run.task["data_digest"]:
         raise NotStoredError("the store's task is not the version the run was trained on")
-    split, view = task.split(material.split), store.embeddings(run.fingerprint)
+    split, view = rows_of(task, material.split), store.embeddings(run.fingerprint)
     view_rows = view.find(split.digests)
     if (view_rows < 0).any():
         raise NotStoredError(
@@ -224,7 +225,7 @@ def _tracks(
     tokens: Tokens | None,
     reasons: Mapping[int, str],
 ) -> tuple[tuple[ResidueTrack, ...], str, tuple[str, ...]]:
-    split, run = task.split(material.split), material.run
+    split, run = rows_of(task, material.split), material.run
     digests = split.digests[list(reasons)]
     values, title = _track_values(material, view, tokens, digests, list(reasons))
     if values is None:

@@ -81,7 +81,7 @@ class Material:
     runs : tuple of Run
         One a seed.
     split : str
-        Which is reported: ``test``, or ``valid`` if there is no test.
+        Which is reported: ``test``, ``valid`` if there is no test, or ``out-of-fold``.
     predicted : tuple of Predicted
         Of that split, one a seed.
     values : mapping of str to mapping
@@ -98,6 +98,8 @@ class Material:
         Some proteins, residue by residue.
     track_title : str
         What their values are, such as ``"attention"``.
+    learning : tuple of Run
+        Of a cross-validation the runs of its folds, whose learning curves are shown; else empty.
     baselines : BaselineReport, optional
         What simple models reach, where that was measured.
     cautions : tuple of Caution
@@ -118,6 +120,7 @@ class Material:
     rows: RowFacts | None = None
     tracks: tuple[ResidueTrack, ...] = ()
     track_title: str = ""
+    learning: tuple[Run, ...] = ()
     baselines: BaselineReport | None = None
     cautions: tuple[Caution, ...] = ()
     citations: tuple[str, ...] = ()
@@ -137,6 +140,12 @@ class Material:
     def monitor(self) -> str:
         """The metric that chose the epoch."""
         return str(self.run.task["monitor"])
+
+    @property
+    def proteins(self) -> int:
+        """Rows of the reported split."""
+        coverage = self.run.coverage
+        return int(coverage.get(self.split, coverage["train"])["proteins"])
 
     def mean(self, metric: str, split: str | None = None) -> float:
         """Mean of a metric over seeds, on the reported split by default."""

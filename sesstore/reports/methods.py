@@ -72,6 +72,13 @@ def _sentences(material: Material) -> Iterator[str]:
     )
     if material.split == "test":
         yield "The test split was scored once, by that epoch."
+    if material.learning:
+        folds = len(material.learning) // len(material.runs)
+        yield (
+            f"Each protein was predicted by the one of {folds} trainings of a cross-validation "
+            f"that had not seen its fold; the final adapter was trained on all proteins for as "
+            f"long as was best for the folds."
+        )
     yield _numbers(material)
 
 
@@ -96,9 +103,12 @@ def _numbers(material: Material) -> str:
     seeds = len(material.runs)
     mean = f"mean over {seeds} seeds" if seeds > 1 else "one seed"
     name = NAMES.get(material.monitor, material.monitor)
+    over, rows = origin(seeds, folds=bool(material.learning)), material.split
+    if material.learning:
+        rows = "out-of-fold predictions"
     return (
-        f"On {material.split}, {name} was {material.mean(material.monitor):.3f} ({mean}; 95 % "
-        f"interval {between(bounds, 3)}, {origin(seeds)})."
+        f"On {rows}, {name} was {material.mean(material.monitor):.3f} ({mean}; 95 % "
+        f"interval {between(bounds, 3)}, {over})."
     )
 
 

@@ -97,7 +97,7 @@ def write_report(material: Material, folder: Path) -> list[Path]:
     _summary(report, material)
     _metrics(report, material)
     if material.baselines is not None:
-        _baselines(report.page, material.baselines)
+        add_baselines(report.page, material.baselines)
     _learning(report, material)
     _predictions(report, material)
     _along(report, material)
@@ -108,14 +108,14 @@ def write_report(material: Material, folder: Path) -> list[Path]:
 
 
 def _summary(report: Report, material: Material) -> None:
-    run, proteins = material.run, material.run.coverage[material.split]["proteins"]
+    run = material.run
     monitor = NAMES.get(material.monitor, material.monitor)
     together = f" ({len(material.runs)} seeds together)" if len(material.runs) > 1 else ""
     report.page.figures(
         {
             f"{material.split} {monitor}": f"{material.mean(material.monitor):.3f}",
             "95 % interval": between(material.intervals[material.monitor], 3),
-            f"{material.split} proteins": f"{proteins:,}",
+            f"{material.split} proteins": f"{material.proteins:,}",
             "kept epoch": ", ".join(str(run.best_epoch) for run in material.runs),
             f"time of an epoch{together}": f"{run.timings['seconds_per_epoch']:.1f} s",
         }
@@ -128,16 +128,18 @@ def _summary(report: Report, material: Material) -> None:
 
 def _metrics(report: Report, material: Material) -> None:
     page, several = report.page, len(material.runs) > 1
+    over = origin(len(material.runs), folds=bool(material.learning))
     page.section("Scores")
     report.chart(
         dots([material]),
         "metrics",
-        f"Each metric on {material.split} with its 95 % interval ({origin(len(material.runs))}).",
+        f"Each metric on {material.split} with its 95 % interval ({over}).",
     )
-    head = ["metric", *(["valid"] if material.split != "valid" else []), material.split]
+    splits = [name for name in dict.fromkeys(("valid", material.split)) if name in material.values]
+    head = ["metric", *splits]
     rows = []
     for name, bounds in material.intervals.items():
-        means = [material.mean(name, split) for split in dict.fromkeys(("valid", material.split))]
+        means = [material.mean(name, split) for split in splits]
         spread = [material.deviation(name)] if several else []
         rows.append([NAMES.get(name, name), *means, *spread, between(bounds)])
     seeds = [f"deviation over {len(material.runs)} seeds"] if several else []
@@ -146,10 +148,18 @@ def _metrics(report: Report, material: Material) -> None:
     page.table([*head, *seeds, f"95 % interval ({material.split})"], rows, note)
 
 
-def _baselines(page: Page, baselines: BaselineReport) -> None:
-    """What simple models reach on the same rows."""
+def add_baselines(page: Page, baselines: BaselineReport, what: str = "") -> None:
+    """Add what simple models reach on the same rows to a page.
+
+    Parameters
+    ----------
+    page : Page
+    baselines : BaselineReport
+    what : str
+        What they are compared with, where a page has several.
+    """
     monitor = NAMES.get(baselines.monitor, baselines.monitor)
-    page.section("Simple models on the same rows")
+    page.section("Simple models on the same rows" + (f": {what}" if what else ""))
     head = ["model", "what it is", f"{baselines.split} {monitor}", "95 % interval"]
     rows = []
     for name, metrics in baselines.metrics.items():
@@ -162,6 +172,8 @@ def _baselines(page: Page, baselines: BaselineReport) -> None:
 def _learning(report: Report, material: Material) -> None:
     report.page.section("Learning")
     seeds = " Each line is a seed." if len(material.runs) > 1 else ""
+    if material.learning:
+        seeds = " Each line is a fold's training; the run itself was then trained on all rows."
     report.chart(
         curves([material], "monitor"),
         "learning",

@@ -17,6 +17,7 @@ NAMES = {
     "weight_decay": "weight decay",
     "epochs": "epochs at most",
     "patience": "checks on valid without a better score before it stops",
+    "stop_after": "epoch that is kept",
     "batch_tokens": "residues of a batch at most",
     "seed": "seed",
     "min_plddt": "residues are masked below a pLDDT of",
@@ -31,6 +32,7 @@ NAMES = {
 """Settings as people call them."""
 
 VALUES: dict[str, dict[Any, str]] = {
+    "stop_after": {None: "the best on valid"},
     "width": {None: "that of the embeddings"},
     "min_plddt": {0: "none are"},
     "clip": {0.0: "any"},

@@ -17,7 +17,7 @@ from ..jobs.inputs import Inputs
 from ..jobs.signals import stop_requests
 from ..jobs.train import adapter_shape
 from ..progress import SILENT, Progress
-from ..training.fit import Member, fit_many
+from ..training.fit import Member, fit_unless_done
 from ..training.learner import FitConfig, with_seeds
 from ..training.runs import RECORD, Run
 
@@ -93,28 +93,21 @@ def train_trial(trial: Trial, folder: Path, *, progress: Progress = SILENT) -> R
     out = folder / file_name(trial.name)
     members = {arm.name: _members(trial, arm, out) for arm in trial.arms}
     every = [member for group in members.values() for member in group]
+    tokens = trial.inputs.tokens if any(m.adapter.alphabets for m in every) else None
     if not all((member.out / RECORD).is_file() for member in every):
-        _train(trial, every, out, progress)
-    return {name: [Run.load(m.out) for m in group] for name, group in members.items()}
-
-
-def _train(trial: Trial, members: Sequence[Member], out: Path, progress: Progress) -> None:
-    for member in members:  # written just before an interruption; they are written again
-        (member.out / RECORD).unlink(missing_ok=True)
-    progress.note(f"{trial.name}: {len(members)} adapters on one stream")
-    tokens = trial.inputs.tokens if any(m.adapter.alphabets for m in members) else None
+        progress.note(f"{trial.name}: {len(every)} adapters on one stream")
     with stop_requests() as stop:
-        fit_many(
+        fit_unless_done(
             trial.inputs.task,
             trial.inputs.embeddings,
             tokens,
-            members,
+            every,
             out,
-            resume=True,
             compositions=trial.inputs.compositions,
             stop=lambda: bool(stop),
             progress=progress,
         )
+    return {name: [Run.load(m.out) for m in group] for name, group in members.items()}
 
 
 def _members(trial: Trial, arm: Arm, out: Path) -> list[Member]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
 from ..reports.figures import WIDTH, available, charting, save_figure
 from ..reports.page import Page
+from ..reports.run import add_baselines
+from ..training.baseline_report import BaselineReport
 from ..training.runs import Caution
 from ..training.uncertainty import origin
 from .record import StudyReport
@@ -60,6 +63,9 @@ def write_page(
     page.section("Table")
     columns, rows = report.table()
     page.table(columns, rows)
+    for found in report.baselines:
+        facts = {f.name: found[f.name] for f in fields(BaselineReport)}
+        add_baselines(page, BaselineReport(**facts), f"{found['arm']}, {found['encoder']}")
     _comparisons(page, report)
     _missing(page, report)
     _method(page, report)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..cells import cell
 from ..errors import InputError
-from ..provenance import canonical_json, resuming, without_nan
+from ..provenance import differences, plain, resuming, without_nan
 from ..store.atomic_files import replace_file
 from ..training.seeds import between
 
@@ -52,6 +52,9 @@ class StudyReport:
         Every setting it ran with.
     cautions : list of dict
         What is off with the runs, and what to do; see `runs.Caution`.
+    baselines : list of dict
+        For each encoder its best arm on valid beside simple models on the same rows: ``encoder``,
+        ``arm``, and what `baseline_report.BaselineReport` holds.
     provenance : dict
         Encoders, task, sources, date, command, versions.
     seconds : float
@@ -72,13 +75,14 @@ class StudyReport:
     missing: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     cautions: list[dict[str, Any]] = field(default_factory=list)
+    baselines: list[dict[str, Any]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not a number is None."""
-        plain: dict[str, Any] = without_nan(asdict(self))
-        return plain
+        values: dict[str, Any] = without_nan(asdict(self))
+        return values
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """Headings and cells as people are shown them; columns without any value are left out."""
@@ -102,14 +106,14 @@ class StudyReport:
         """Write ``study.json`` and ``table.csv``, each in one step."""
         folder = Path(self.run)
         text = io.StringIO()
-        plain = [
+        cells = [
             {cell(k): cell(value) for k, value in row.items() if not isinstance(value, list | dict)}
             for row in self.rows
         ]
-        keys = list(dict.fromkeys(key for row in plain for key in row))
+        keys = list(dict.fromkeys(key for row in cells for key in row))
         table = csv.DictWriter(text, keys, lineterminator="\n")
         table.writeheader()
-        table.writerows(plain)
+        table.writerows(cells)
         replace_file(folder / TABLE, text.getvalue().encode())
         record = json.dumps({"format": FORMAT, **self.to_json()}, indent=1, ensure_ascii=False)
         replace_file(folder / RECORD, record.encode() + b"\n")
@@ -162,7 +166,7 @@ def check(folder: Path, settings: Mapping[str, Any], *, resume: bool) -> None:
             f"--out"
         )
     try:
-        differing = differences(json.loads(file.read_text("utf-8")), _plain(settings))
+        differing = differences(json.loads(file.read_text("utf-8")), plain(settings))
     except (ValueError, AttributeError) as problem:
         raise InputError(f"'{file}' is broken: {problem}. Name another --out") from None
     if differing:
@@ -176,23 +180,5 @@ def begin(folder: Path, settings: Mapping[str, Any]) -> None:
     """Make a study's folder and write its settings there, if that was not done before."""
     if not (folder / SETTINGS).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_plain(settings), indent=1) + "\n"
+        text = json.dumps(plain(settings), indent=1) + "\n"
         replace_file(folder / SETTINGS, text.encode())
-
-
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = "") -> list[str]:
-    """Name the settings that differ, with both values."""
-    found: list[str] = []
-    for key in dict.fromkeys([*one, *other]):
-        a, b = one.get(key), other.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{inside}{key}.")
-        elif a != b:
-            found.append(f"{inside}{key} ({json.dumps(a)} then, {json.dumps(b)} now)")
-    return found
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they come back from JSON."""
-    plain: dict[str, Any] = json.loads(canonical_json(settings))
-    return plain

@@ -56,8 +56,11 @@ class Place:
         Go on with an interrupted study in `out`; what is finished is not done again.
     progress : Progress
         Told about the work.
+    baselines : bool
+        Set simple models beside the best arm.
     """
 
     out: Path | None = None
     resume: bool = False
     progress: Progress = SILENT
+    baselines: bool = False

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..jobs.baselines import compare_baselines
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.signals import saying_how_to_resume
 from ..jobs.train import interval, prepare
@@ -83,7 +84,7 @@ class Study:
         if place.resume and place.out is None:
             raise InputError("which study shall go on? Name its folder with --out")
         self.began = time.perf_counter()
-        self.store, self.progress = store, place.progress
+        self.store, self.place, self.progress = store, place, place.progress
         self.task = store.task(settings.task)
         # Chosen once, by the whole training set, whatever subsets of it are learned from.
         fit = settings.fit.completed(self._lengths())
@@ -106,6 +107,8 @@ class Study:
         )
         self._comparisons: list[Comparison] = []
         self._runs: list[Run] = []
+        self._arms: list[tuple[str, Sequence[Run]]] = []
+        """Arms that are rows of the table."""
 
     # What is read
 
@@ -198,6 +201,7 @@ class Study:
     def row(self, name: str, factors: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
         """Add a row of the table for an arm that was trained."""
         low, high = interval(runs)
+        self._arms.append((name, runs))
         return self.add_row(name, factors, runs, self._scores(runs), (low, high))
 
     def add_row(
@@ -274,6 +278,8 @@ class Study:
         if tested and few:
             self.miss(f"how sure the differences are: {few}")
         report.comparisons = [comparison.to_json() for comparison in tested]
+        if self.place.baselines:
+            self._set_baselines()
         report.findings += [comparison.sentence(monitor) for comparison in tested]
         report.cautions = [asdict(caution) for caution in common_cautions(self._runs)]
         names = list(self.encoders)
@@ -288,6 +294,29 @@ class Study:
         report.write()
         write_page(report, chart, self.progress)
         return report
+
+    def _set_baselines(self) -> None:
+        """Set each encoder's best arm on valid beside simple models, and say which is better."""
+        by_encoder: dict[str, list[tuple[str, Sequence[Run]]]] = {}
+        for name, runs in self._arms:
+            by_encoder.setdefault(runs[0].fingerprint.encoder, []).append((name, runs))
+        monitor, split = self.task.monitor, self.report.split
+
+        def on_valid(arm: tuple[str, Sequence[Run]]) -> float:
+            mean = statistics.fmean(run.metrics["valid"][monitor] for run in arm[1])
+            return -mean if self.lower_is_better else mean
+
+        for encoder, arms in by_encoder.items():
+            arm, runs = max(arms, key=on_valid)
+            predicted = [load_predictions(run, split) for run in runs]
+            try:
+                found = compare_baselines(self.store, runs[0].path, None, split, predicted)
+            except InputError as problem:
+                self.miss(f"What simple models reach: {problem}")
+                continue
+            self.report.baselines.append({"encoder": encoder, "arm": arm, **found.to_json()})
+            which = f"{arm}, {encoder}" if len(by_encoder) > 1 else arm
+            self.find(f"{found.sentence} (of the best arm on valid, {which})")
 
     def _noted(self, inputs: Inputs) -> Inputs:
         made = inputs.embeddings.provenance

@@ -63,12 +63,15 @@ class Rows:
         Of each protein row.
     per_residue : bool
         Whether each residue has a label of its own.
+    means : Tensor, shape=(P, d), optional
+        Mean embedding of each protein row, where it was read before.
     """
 
     data: SplitData
     sequences: Sequence[str]
     digests: NDArray[np.uint8]
     per_residue: bool
+    means: Tensor | None = None
 
     def labels(self) -> Tensor:
         """Label of each row that has one."""
@@ -96,6 +99,8 @@ class Rows:
     @cached_property
     def _means(self) -> Tensor:
         """Read once, as it takes a pass over the store and two models need it."""
+        if self.means is not None:
+            return self.means
         return mean_embeddings(self.data.embeddings, self.data.rows)
 
     def letters(self) -> Iterator[Tensor]:

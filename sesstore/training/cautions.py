@@ -95,14 +95,14 @@ def run_cautions(
     task : Task
         With the rows it was trained on.
     predicted : mapping of str to Predicted
-        By split; the last one is reported.
+        By split; the last one is reported. Empty where all rows were trained on.
     history : sequence of mapping
         See `Run.history`.
     config : FitConfig
     """
-    split = list(predicted)[-1]
+    judged = [prediction_cautions(task, s, [predicted[s]]) for s in list(predicted)[-1:]]
     return (
-        *prediction_cautions(task, split, [predicted[split]]),
+        *(caution for found in judged for caution in found),
         *learning_cautions(history, config),
         *data_cautions(task),
     )
@@ -138,6 +138,8 @@ def learning_cautions(
     config : FitConfig
         Complete, see `FitConfig.completed`.
     """
+    if config.stop_after is not None or not history:
+        return ()
     if [entry["epoch"] for entry in history if entry.get("best")] == [0]:
         text = (
             "on valid the adapter is not clearly better than the linear model it adds to: this run "

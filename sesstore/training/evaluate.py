@@ -246,9 +246,11 @@ def evaluate(
         return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
 
 
-def save_predictions(run: Run, split: str, evaluation: Evaluation) -> None:
+def save_predictions(run: Run, split: str, predicted: Predicted) -> None:
     """Write what was predicted on a split beside the run's record, for intervals and figures."""
-    found = {name: getattr(evaluation, name).contiguous() for name in ("scores", "labels", "rows")}
+    found = {
+        name: value.contiguous() for name, value in vars(predicted).items() if value is not None
+    }
     replace_file(run.path / f"{split}.safetensors", save(found))
 
 
@@ -264,7 +266,7 @@ def load_predictions(run: Run, split: str) -> Predicted:
     if not file.is_file():
         raise MissingFileError(f"the run has no predictions on {split}: there is no '{file}'")
     found = load(file.read_bytes())
-    return Predicted(found["scores"], found["labels"], found["rows"])
+    return Predicted(**found)
 
 
 def check_encoder(run: Run, embeddings: EmbeddingRows) -> None:

@@ -37,7 +37,9 @@ from .trainer import Stream, Trainer
 
 __all__ = ["FitConfig", "Member", "check_fit", "fit", "fit_many"]
 
-SHARED = ("batch_tokens", "min_plddt", "device", "residency")
+NEEDS = ("train", "valid")
+"""Splits that training needs."""
+SHARED = ("batch_tokens", "stop_after", "min_plddt", "device", "residency")
 """Settings that adapters on one stream have in common."""
 
 
@@ -82,7 +84,8 @@ def fit(
     Parameters
     ----------
     task : Task
-        With ``train`` and ``valid`` rows; ``test`` is scored once, by the best epoch.
+        With ``train`` and ``valid`` rows; ``test`` is scored once, by the best epoch. With
+        ``config.stop_after`` there need be no ``valid``.
     embeddings : Embeddings
         The store's view under one encoder.
     tokens : TokenRows or None
@@ -181,7 +184,8 @@ def fit_many(
     # An interruption may come while runs are written: then they are written again.
     written_again = resume and (out / STATE).exists()
     for member in members:
-        check_fit(task, member.adapter, tokens, None if written_again else member.out)
+        needs = ("train",) if member.config.stop_after is not None else NEEDS
+        check_fit(task, member.adapter, tokens, None if written_again else member.out, needs)
     lengths = train_lengths(task, embeddings)
     members = [replace(each, config=each.config.completed(lengths)) for each in members]
     progress.note(in_words(members[0].config.pace, lengths))
@@ -207,6 +211,41 @@ def fit_many(
         return runs
 
 
+def fit_unless_done(
+    task: Task,
+    embeddings: Embeddings,
+    tokens: TokenRows | None,
+    members: Sequence[Member],
+    out: Path,
+    *,
+    compositions: Compositions | None = None,
+    stop: Callable[[], object] = _never,
+    progress: Progress = SILENT,
+    ranks: Ranks = ALONE,
+) -> list[Run]:
+    """Train several adapters as `fit_many`, or what is left of that; load them where all are there.
+
+    For work of many trainings, of which some are done when it goes on.
+    """
+    if not all((member.out / RECORD).is_file() for member in members):
+        if ranks.rank == 0:
+            for member in members:  # written just before an interruption: written again
+                (member.out / RECORD).unlink(missing_ok=True)
+        fit_many(
+            task,
+            embeddings,
+            tokens,
+            members,
+            out,
+            resume=True,
+            compositions=compositions,
+            stop=stop,
+            progress=progress,
+            ranks=ranks,
+        )
+    return [Run.load(member.out) for member in members]
+
+
 def train_lengths(task: Task, embeddings: Embeddings) -> NDArray[np.int64]:
     """Residues of each train row that has an embedding."""
     rows = embeddings.find(task.split("train").digests)
@@ -222,10 +261,14 @@ def _names(members: Sequence[Member], out: Path) -> list[str]:
 
 
 def check_fit(
-    task: Task, adapter: AdapterConfig, tokens: TokenRows | None, out: Path | None
+    task: Task,
+    adapter: AdapterConfig,
+    tokens: TokenRows | None,
+    out: Path | None,
+    needs: Sequence[str] = NEEDS,
 ) -> None:
     """Raise `InputError` for what `fit` would refuse, before anything is read."""
-    for needed in ("train", "valid"):
+    for needed in needs:
         if not len(task.splits.get(needed, ())):
             raise InputError(f"task '{task.name}' has no {needed} rows, and training needs them")
     if adapter.alphabets and tokens is None:
@@ -241,7 +284,8 @@ def check_fit(
     unknown = {*task.metrics, task.monitor} - set(METRICS[task.problem])
     if unknown:
         raise InputError(f"a {task.problem} task has no metric {', '.join(sorted(unknown))}")
-    check_monitor(task)
+    if "valid" in needs:
+        check_monitor(task)
     if out is not None and (out / RECORD).exists():
         raise InputError(f"'{out}' holds a run already. Name another folder with --out")
 

@@ -5,6 +5,10 @@ on the same draws for all seeds. Of several seeds the interval is of their mean 
 proteins were tested and which seeds were trained, see `uncertainty`. Of one seed it lies between
 percentiles (Efron & Tibshirani 1993, chapter 13) and is of that very run: how another seed would
 do, one cannot tell.
+
+Of a cross-validation first folds are drawn with replacement, then proteins within each of them: an
+interval then holds what another training set would have done, too. It is on the wide side, as no
+unbiased estimate exists (Bengio & Grandvalet 2004, J. Mach. Learn. Res. 5:1089).
 """
 
 from __future__ import annotations
@@ -53,11 +57,14 @@ class Predicted:
         As `metrics.compute` takes them.
     rows : Tensor, shape=(N,), dtype=int64
         Row of the split (the protein) that each score is of.
+    folds : Tensor, shape=(N,), dtype=int64, optional
+        Of a cross-validation: which fold's training predicted it.
     """
 
     scores: Tensor
     labels: Tensor
     rows: Tensor
+    folds: Tensor | None = None
 
 
 def intervals(
@@ -212,7 +219,7 @@ def resample_runs(
     for name in names:
         if name not in METRICS[problem]:
             raise UnknownNameError(f"metric for {problem} tasks", name, METRICS[problem])
-    data = [_rows(run) for run in runs]
+    data, folds = [_rows(run) for run in runs], _folds_of(runs[0])
     if data[0].count < LEAST:
         return {name: np.full((draws or DRAWS, len(data)), np.nan) for name in names}
     ready = {name: [prepare(name, problem, each) for each in data] for name in names}
@@ -221,7 +228,11 @@ def resample_runs(
         draws = DRAWS if data[0].scores.size < MANY else DRAWS // 5
     rng, step = np.random.default_rng(seed), max(1, AT_ONCE // max(len(data[0].rows), 1))
     for start in range(0, draws, step):
-        drawn = _drawn(rng, data[0].count, min(step, draws - start))
+        counts = [
+            np.bincount(_draw_proteins(rng, data[0].count, folds), minlength=data[0].count)
+            for _ in range(min(step, draws - start))
+        ]
+        drawn = np.stack(counts).astype(np.float64)
         for name in names:
             values[name].append(np.stack([metric(drawn) for metric in ready[name]], axis=1))
     return {name: np.concatenate(parts) for name, parts in values.items()}
@@ -232,10 +243,32 @@ def protein_count(run: Predicted) -> int:
     return len(np.unique(run.rows.numpy()))
 
 
-def _drawn(rng: np.random.Generator, count: int, draws: int) -> NDArray[np.float64]:
-    """How often each protein was drawn in each resample, shape=(draws, count)."""
-    picks = (rng.integers(0, count, count) for _ in range(draws))
-    return np.stack([np.bincount(pick, minlength=count) for pick in picks]).astype(np.float64)
+def _draw_proteins(
+    rng: np.random.Generator, count: int, folds: Sequence[NDArray[np.int64]] = ()
+) -> NDArray[np.int64]:
+    """Draw proteins with replacement: of all, or of folds that were drawn before.
+
+    Parameters
+    ----------
+    rng : Generator
+    count : int
+        Number of proteins.
+    folds : sequence of ndarray
+        Proteins of each fold, see `_folds_of`.
+    """
+    if not folds:
+        return rng.integers(0, count, count)
+    chosen = [folds[place] for place in rng.integers(0, len(folds), len(folds))]
+    return np.concatenate([fold[rng.integers(0, len(fold), len(fold))] for fold in chosen])
+
+
+def _folds_of(run: Predicted) -> list[NDArray[np.int64]]:
+    """Proteins of each fold, numbered in the order of their rows; none without folds."""
+    if run.folds is None:
+        return []
+    _, first = np.unique(run.rows.numpy(), return_index=True)
+    fold = run.folds.numpy()[first]
+    return [np.flatnonzero(fold == name) for name in np.unique(fold)]
 
 
 def _rows(run: Predicted) -> Rows:

@@ -51,6 +51,9 @@ class FitConfig:
         At most so many.
     patience : int, optional
         Stop after so many checks on valid (see `checked`) without a better monitor.
+    stop_after : int, optional
+        Stop after this one of the epochs and keep its weights; there need be no valid. For a
+        training on all rows, whose length others have told. 0 keeps the linear term alone.
     batch_tokens : int, optional
         Most residues of a batch.
     seed : int
@@ -77,6 +80,7 @@ class FitConfig:
     weight_decay: float = 0.01
     epochs: int | None = None
     patience: int | None = None
+    stop_after: int | None = None
     batch_tokens: int | None = None
     seed: int = 0
     min_plddt: int = 0
@@ -92,9 +96,9 @@ class FitConfig:
         for name in ("lr", "epochs", "patience", "batch_tokens"):
             if (value := getattr(self, name)) is not None and value <= 0:
                 raise InputError(f"{name} must be positive, got {value}")
-        for name in ("weight_decay", "clip", "focal", "min_plddt"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("weight_decay", "clip", "focal", "min_plddt", "stop_after"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise InputError(f"{name} must not be negative, got {value}")
         if self.schedule not in SCHEDULES:
             raise InputError(f"schedule '{self.schedule}' is none of {', '.join(SCHEDULES)}")
         if not 0 <= self.warmup < 1:
@@ -134,7 +138,14 @@ class FitConfig:
         After each epoch where there are no more than that, and always after the last.
         """
         epochs = self.pace.epochs
-        return epoch * CHECKS // epochs > (epoch - 1) * CHECKS // epochs
+        due = epoch * CHECKS // epochs > (epoch - 1) * CHECKS // epochs
+        return due or epoch == self.last_epoch
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which training ends, if patience does not end it before."""
+        epochs = self.pace.epochs
+        return epochs if self.stop_after is None else min(epochs, self.stop_after)
 
 
 class Learner:
@@ -185,7 +196,7 @@ class Learner:
     def finished(self) -> bool:
         """Whether it has had its epochs, or its patience is over."""
         past = self.history[-1]["epoch"] if self.history else 0
-        return past >= self.pace.epochs or self.waiting >= self.pace.patience
+        return past >= self.config.last_epoch or self.waiting >= self.pace.patience
 
     def step(
         self,
@@ -256,9 +267,12 @@ class Learner:
         return loss
 
     def check(self, entry: dict[str, Any]) -> None:
-        """Note a check, with its ``valid`` metrics; keep the weights if they are the best."""
-        value = entry["valid"][self.monitor]
-        entry["best"] = better(self.monitor, value, self.best)
+        """Note a check, with its ``valid`` metrics; keep the weights if they are the best.
+
+        Without valid the last ones are.
+        """
+        value = entry["valid"].get(self.monitor, math.nan)
+        entry["best"] = not entry["valid"] or better(self.monitor, value, self.best)
         if entry["best"]:
             self.best, state = value, self.adapter.state_dict()
             self.best_weights = {name: tensor.detach().clone() for name, tensor in state.items()}

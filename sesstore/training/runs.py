@@ -14,9 +14,12 @@ from typing import Any
 from ..errors import InputError, MissingFileError
 from ..provenance import Fingerprint
 from ..store.atomic_files import replace_file
-from ..tasks import Task
+from ..tasks import Split, Task, pooled
 
 RECORD = "run.json"
+FOLDS = "out-of-fold"
+"""Split of a cross-validation's run: all rows, each as the fold's training says that had not seen
+it."""
 WEIGHTS, LAST = "best.safetensors", "last.safetensors"
 LINEAR = "linear.safetensors"
 STATE = "unfinished.safetensors"
@@ -141,6 +144,30 @@ class Run:
             return cls(path=path, **known)
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as e:
             raise InputError(f"{file} is no record of a run: {e}") from None
+
+
+def reported_split(run: Run) -> str:
+    """The split a run's result is of: all folds, else test, else valid.
+
+    Raises
+    ------
+    InputError
+        It was measured on none.
+    """
+    for name in (FOLDS, "test", "valid"):
+        if name in run.metrics:
+            return name
+    raise InputError(f"the run in '{run.path}' was not measured on any rows. Train again")
+
+
+def default_split(run: Run, task: str) -> str:
+    """Rows a run is measured on where nobody says."""
+    return FOLDS if FOLDS in run.metrics and task == run.task["name"] else "test"
+
+
+def rows_of(task: Task, split: str) -> Split:
+    """Rows of a split that a run was measured on; of a cross-validation all of them."""
+    return pooled(task) if split == FOLDS else task.split(split)
 
 
 def task_record(task: Task) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MissingFileError
+from .foldruns import FoldsRecord, check_finished
 from .runs import RECORD, STATE, Run
 
 
@@ -44,6 +45,7 @@ def runs_at(path: Path | str) -> list[Run]:
         A record is broken, or the seeds were not trained on the same.
     """
     path = Path(path)
+    check_finished(path)
     seeds = sorted(path.glob(f"seed-*/{RECORD}"), key=_number)
     if not (path / RECORD).is_file() and not seeds:
         _say_what_is_there(path)
@@ -57,6 +59,13 @@ def runs_at(path: Path | str) -> list[Run]:
                 f"'{run.path}' and '{first.path}' are of different trainings. Name one of them"
             )
     return runs
+
+
+def fold_runs(path: Path) -> list[list[Run]]:
+    """Runs of each fold of a cross-validation, a run a seed; empty if the folder holds none."""
+    record = FoldsRecord.load(path)
+    count = 0 if record is None else int(record.settings["folds"])
+    return [runs_at(path / f"fold-{place + 1}") for place in range(count)]
 
 
 def _say_what_is_there(path: Path) -> None:

@@ -89,6 +89,8 @@ class Stream:
         }
         self.term: LinearTerm | None = None
         """What adapters add to; None for residue problems, and until `add_term`."""
+        self.valid = "valid" in self.data and config.stop_after is None
+        """Whether valid chooses."""
         self.free = free_by_residency(device)
         self.bytes = sum(data.bytes for data in self.data.values())
         self.residency = choose_residency(config.residency, self.bytes, self.free)
@@ -177,7 +179,7 @@ class Trainer:
         ]
         self.on_check: Callable[[int, dict[str, Any]], None] = lambda place, entry: None
         """Called with a learner's place and record after it was scored on valid."""
-        self.epochs = max(config.pace.epochs for _, config in shapes)
+        self.epochs = max(config.last_epoch for _, config in shapes)
         self.epoch, self.next_batch = 1, 0
         self.losses = RunningLoss(len(shapes), stream.device)
         """Since each learner's last check."""
@@ -312,7 +314,7 @@ class Trainer:
                 "seconds": past["seconds"],
                 "tokens_per_second": past["residues"] / past["seconds"],
                 "wait_share": past["waited"] / past["seconds"],
-                "valid": self._score(learner, "valid").metrics,
+                "valid": self._score(learner, "valid").metrics if self.stream.valid else {},
             }
             learner.check(entry)
             self.on_check(place, entry)
@@ -361,7 +363,7 @@ class Trainer:
                 "seconds": 0.0,
                 "tokens_per_second": 0.0,
                 "wait_share": 0.0,
-                "valid": self._score(learner, "valid").metrics,
+                "valid": self._score(learner, "valid").metrics if self.stream.valid else {},
             }
             learner.check(entry)
             self.on_check(place, entry)
@@ -374,14 +376,17 @@ class Trainer:
         """Say what the learners that were scored came to."""
         monitor = self.stream.task.monitor
         entries = [self.learners[place].history[-1] for place in due]
+        loss = sum(entry["loss"] for entry in entries) / len(entries)
+        figures = self._figures(loss, self.marks[due[0]])
+        if not self.stream.valid:
+            bar.row(**figures)
+            return
         values = [entry["valid"][monitor] for entry in entries]
         value = f"{sum(values) / len(values):.4f}"
         if len(values) > 1:
             value += f" ({min(values):.4f} to {max(values):.4f})"
         elif entries[0]["best"]:
             value += " best"
-        loss = sum(entry["loss"] for entry in entries) / len(entries)
-        figures = self._figures(loss, self.marks[due[0]])
         bar.row(**figures, **{f"valid {monitor}": value})
 
     def _show(self, bar: Stage) -> None:
@@ -424,10 +429,13 @@ class Trainer:
         term = self.stream.term if shape[0].head == "linear" else None
         last = {name: t.clone() for name, t in learner.adapter.state_dict().items()}
         learner.adapter.load_state_dict(learner.best_weights)
-        if term is not None and not self._beats_term(learner):
+        if term is not None and self.stream.valid and not self._beats_term(learner):
             learner.keep_start()
             learner.adapter.load_state_dict(learner.best_weights)
         scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
+        predicted: dict[str, Predicted] = {
+            s: Predicted(e.scores, e.labels, e.rows) for s, e in scored.items()
+        }
         run = Run(
             path=folder,
             task=task_record(self.stream.task),
@@ -445,12 +453,7 @@ class Trainer:
                 **circumstances("torch", "numpy", "zarr"),
                 "device": device_name(self.stream.device),
             },
-            cautions=run_cautions(
-                self.stream.task,
-                {s: Predicted(e.scores, e.labels, e.rows) for s, e in scored.items()},
-                learner.history,
-                learner.config,
-            ),
+            cautions=run_cautions(self.stream.task, predicted, learner.history, learner.config),
             linear=term.to_json() if term else {},
         )
         if self.ranks.rank:
@@ -460,8 +463,8 @@ class Trainer:
         save_weights(run, last, LAST)
         if term:
             term.save(run)
-        for split, evaluation in scored.items():
-            save_predictions(run, split, evaluation)
+        for split, found in predicted.items():
+            save_predictions(run, split, found)
         run.save()
         return run
 

@@ -119,11 +119,13 @@ def covariance_of_draws(draws: Values, proteins: int) -> Values:
     return np.atleast_2d(np.cov(defined, rowvar=False)) * correction
 
 
-def origin(seeds: int) -> str:
-    """What an interval of a mean over so many seeds is over, in words."""
+def origin(seeds: int, *, folds: bool = False) -> str:
+    """What an interval of a mean over so many seeds is over, in words; `folds`: of all folds."""
+    what = "folds, proteins" if folds else "proteins"
     if seeds == 1:
-        return "bootstrap over proteins; of this one seed, not of others"
-    return f"over proteins and {seeds} seeds"
+        what = "folds and proteins" if folds else what
+        return f"bootstrap over {what}; of this one seed, not of others"
+    return f"over {what} and {seeds} seeds"
 
 
 def advice(seeds: int) -> str:

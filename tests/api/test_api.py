@@ -92,6 +92,25 @@ def test_a_loaded_run_needs_no_store(taught, tmp_path: Path, monkeypatch) -> Non
     assert mean == pytest.approx(run.metrics["test"]["auroc"])
 
 
+def test_cross_validation_and_simple_models(taught, tmp_path: Path) -> None:
+    store, out = taught[0], tmp_path / "run"
+    settings = {"structure": (), "epochs": 1, "heads": 2, "width": 8}
+    run = sesstore.train(store, "helix", folds=3, out=out, **settings)
+    assert set(run.metrics) == {"out-of-fold"}
+    report = run.baselines()
+    assert report.split == "out-of-fold"
+    assert set(report.metrics) == {"trivial", "sequence", "linear"}
+    # The record stays beside the run.
+    assert sesstore.load_run(out).baselines().sentence == report.sentence
+    (measured,) = run.evaluate()
+    assert measured.rows == COUNT
+    assert measured.metrics["auroc"] == run.metrics["out-of-fold"]["auroc"]
+    # Two of three test proteins or so decide nothing, and that is said.
+    assert "small_splits" in {caution.what for caution in taught[1].cautions}
+    with pytest.raises(InputError, match="which store"):
+        sesstore.load_run(taught[1].path).baselines()
+
+
 def test_notebooks_show_tables(taught) -> None:
     store, run = taught
     assert f"<td>helix</td><td>{COUNT}</td>" in store._repr_html_()

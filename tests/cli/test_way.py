@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_structures_to_predictions(cli, trained: Path, shared_structures: Path) 
     assert (done["chains"], done["residues"]) == (1, 20)
 
 
-def test_simple_models_beside_the_result(cli, trained: Path, monkeypatch) -> None:
+def test_simple_models_beside_the_result(cli, data: Path, trained: Path, monkeypatch) -> None:
     monkeypatch.setenv("SESSTORE_BASELINES", "1")
     train = ("train", "deeploc_binary", "--structure", "none", "--epochs", "1")
     said = cli(*train, "--out", "beside", "--json")
@@ -128,3 +129,34 @@ def test_simple_models_beside_the_result(cli, trained: Path, monkeypatch) -> Non
     assert "on mean embeddings" in words.out
     assert "best simple model" in words.out
     assert cli(*train, "--no-baselines", "--out", "without", "--json").json["baselines"] is None
+    measured = cli("evaluate", "beside", "--json").json
+    for key in ("metrics", "best", "difference"):
+        assert measured["baselines"][key] == baselines[key]
+    again = cli("evaluate", "beside", "--split", "valid")
+    assert "valid accuracy" in again.out
+    assert "best simple model" in again.out
+    shutil.rmtree("store/tasks")
+    cli("add", "deeploc_binary", "--data", data / "test.jsonl", "--source", "alphafold2")
+    other = cli("evaluate", "beside")
+    assert other.status == 0, other.err
+    assert "no simple models beside it: simple models need the rows" in other.err
+
+
+def test_cross_validation(cli, trained: Path) -> None:
+    words = ("train", "deeploc_binary", "--structure", "none", "--epochs", "1", "--folds", "3")
+    wrong = cli(*words, "--track", "tensorboard")
+    assert wrong.status == 2
+    assert "--folds are several" in wrong.err
+    said = cli(*words, "--out", "crossed", "--json")
+    assert said.status == 0, said.err
+    assert said.json["split"] == "out-of-fold"
+    assert "3 folds of 40 rows" in said.err
+    assert len(said.json["folds"]["accuracy"]) == 3
+    measured = cli("evaluate", "crossed", "--json").json
+    assert (measured["split"], measured["rows"]) == ("out-of-fold", 40)
+    assert measured["metrics"].items() >= said.json["metrics"]["out-of-fold"].items()
+    assert "was not cross-validated" in cli("evaluate", trained, "--split", "out-of-fold").err
+    predicted = cli("predict", "crossed", "ACDEFGHIKL")
+    assert predicted.status == 0, predicted.err
+    again = cli(*words, "--out", "crossed", "--resume")
+    assert "holds a run already" in again.err

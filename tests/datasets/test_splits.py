@@ -44,8 +44,9 @@ def families(count: int, size: int) -> list[Record]:
 
 def test_whole_clusters_go_to_one_split_and_it_is_said() -> None:
     records = families(40, 3)
-    rows, split_by, notes = completed({"train": records}, seed=3)
-    assert split_by == "cluster"
+    whole = completed({"train": records}, seed=3)
+    rows, notes = whole.rows, whole.notes
+    assert (whole.made, whole.split_by) == (("valid", "test"), "cluster")
     assert {name: len(split) for name, split in rows.items()} == {
         "train": 96,
         "valid": 12,
@@ -63,7 +64,9 @@ def test_whole_clusters_go_to_one_split_and_it_is_said() -> None:
 
 def test_the_seed_decides() -> None:
     records = families(30, 2)
-    lines = [[r.line for r in completed({"train": records}, seed)[0]["test"]] for seed in (0, 0, 1)]
+    lines = [
+        [r.line for r in completed({"train": records}, seed).rows["test"]] for seed in (0, 0, 1)
+    ]
     assert lines[0] == lines[1]
     assert lines[0] != lines[2]
 
@@ -71,7 +74,9 @@ def test_the_seed_decides() -> None:
 def test_valid_is_taken_from_train_where_test_is_given() -> None:
     records = families(20, 2)
     test = [record("MKV")]
-    rows, _, (note,) = completed({"train": records, "test": test})
+    whole = completed({"train": records, "test": test})
+    rows, (note,) = whole.rows, whole.notes
+    assert whole.made == ("valid",)
     assert rows["test"] == test
     assert (len(rows["train"]), len(rows["valid"])) == (36, 4)
     assert "no valid rows were given" in note
@@ -79,7 +84,8 @@ def test_valid_is_taken_from_train_where_test_is_given() -> None:
 
 def test_a_test_set_of_another_name_is_one() -> None:
     test = [record("MKV")]
-    rows, _, (note,) = completed({"train": families(20, 2), "test2": test})
+    whole = completed({"train": families(20, 2), "test2": test})
+    rows, (note,) = whole.rows, whole.notes
     assert list(rows) == ["train", "valid", "test2"]
     assert rows["test2"] == test
     assert "no valid rows were given" in note
@@ -90,7 +96,8 @@ def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
     with pytest.raises(InputError, match=r"60 rows in 1 cluster .* --split-by random"):
         completed({"train": records})
     again = [record(records[7].protein.sequence, line=n) for n in (100, 101)]
-    rows, _, (note,) = completed({"train": [*records, *again]}, split_by="random")
+    whole = completed({"train": [*records, *again]}, split_by="random")
+    rows, (note,) = whole.rows, whole.notes
     assert [len(split) for split in rows.values()] == [50, 6, 6]
     assert "train rows at random (50 train, 6 valid, 6 test; 59 sequences; seed 0)" in note
     assert "Similar proteins may stand on both sides" in note
@@ -102,7 +109,8 @@ def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
 
 def test_given_splits_stay() -> None:
     rows = {"train": [record("MK")], "valid": [record("MV")]}
-    assert completed(rows) == (rows, None, [])
+    whole = completed(rows)
+    assert (whole.rows, whole.made, whole.split_by, whole.notes) == (rows, (), None, [])
 
 
 def test_one_family_cannot_be_split() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.studies.record import RECORD, SETTINGS, TABLE, StudyReport, begin, check, differences
+from sesstore.provenance import differences
+from sesstore.studies.record import RECORD, SETTINGS, TABLE, StudyReport, begin, check
 
 ASKED = {"study": "ablation", "seeds": 5, "fit": {"lr": 0.1, "device": None}}
 

@@ -42,6 +42,21 @@ def written(report: StudyReport, out: Path) -> None:
         assert (out / "figure.svg").read_text().startswith("<svg")
 
 
+def test_simple_models_stand_beside_the_best_arm(store, settings, out) -> None:
+    report = ablation.run(store, replace(settings, seeds=1), Place(out, baselines=True))
+    written(report, out)
+    (beside,) = report.baselines
+    best = max(report.rows, key=lambda row: row["valid"])
+    assert beside["arm"] == best["arm"]
+    assert beside["split"] == report.split
+    assert beside["difference"] == pytest.approx(
+        best["score"] - beside["metrics"][beside["best"]][report.split][report.monitor]
+    )
+    (said,) = [sentence for sentence in report.findings if "best simple model" in sentence]
+    assert said.endswith(f"(of the best arm on valid, {best['arm']})")
+    assert "small_splits" in {caution["what"] for caution in report.cautions}
+
+
 def test_ablation_has_every_kind_of_every_source(store, settings, out) -> None:
     report = ablation.run(store, settings, Place(out))
     shown = {(row["source"], row["structure"]) for row in report.rows}

@@ -1,0 +1,141 @@
+"""Folds hold each row once, relatives together, labels spread; and say what they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sesstore.datasets.folds import cut_folds, deal, held_out, label_strata, make_folds
+from sesstore.errors import InputError
+from sesstore.proteins import Protein
+from sesstore.tasks import Problem, Split, Task, pooled
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+RNG = np.random.default_rng(6)
+
+
+def proteins(count: int) -> list[Protein]:
+    return [Protein(f"p{i}", "".join(RNG.choice(LETTERS, 40))) for i in range(count)]
+
+
+def task_of(rows: list[Protein], labels: list, groups: list[str] | None = None, **further) -> Task:
+    splits, third = {}, len(rows) // 3
+    for place, name in enumerate(("train", "valid", "test")):
+        part = slice(place * third, (place + 1) * third if place < 2 else len(rows))
+        digests = np.frombuffer(b"".join(p.digest for p in rows[part]), np.uint8).reshape(-1, 32)
+        names = tuple(groups[part]) if groups else ()
+        splits[name] = Split(tuple(p.id for p in rows[part]), digests, labels[part], names)
+    return Task("toy", Problem.SINGLE_LABEL, ("a", "b"), splits, ("mcc",), "mcc", **further)
+
+
+def sequences_of(rows: list[Protein]) -> dict[bytes, str]:
+    return {protein.digest: protein.sequence for protein in rows}
+
+
+def test_each_row_is_tested_once_and_never_trained_on_with_its_test() -> None:
+    rows = proteins(60)
+    task = task_of(rows, [int(n < 12) for n in range(60)], split_by="random")
+    folds = make_folds(task, sequences_of(rows), 5)
+    tested = [name for part in folds.tasks for name in part.splits["test"].ids]
+    assert sorted(tested) == sorted(p.id for p in rows)
+    for part in folds.tasks:
+        ids = {name: set(split.ids) for name, split in part.splits.items()}
+        assert sum(map(len, ids.values())) == len(set.union(*ids.values())) == 60
+        assert {name: len(split) for name, split in ids.items()} == {
+            "train": 42, "valid": 6, "test": 12,
+        }  # fmt: skip
+        for split in part.splits.values():  # 12 of 60 rows are of class b
+            assert 1 <= sum(split.labels) <= 0.2 * len(split) + 1.5
+    assert folds.whole.splits["train"].ids == pooled(task).ids
+    assert "5 folds of 60 rows (train, valid and test together) at random" in folds.note
+    again = make_folds(task, sequences_of(rows), 5)
+    other = make_folds(task, sequences_of(rows), 5, seed=1)
+    assert (again.of == folds.of).all()
+    assert (other.of != folds.of).any()
+
+
+@pytest.mark.parametrize("kind", ["column", "cluster", "equal"])
+def test_relatives_stay_in_one_fold(kind: str) -> None:
+    rows = proteins(20)
+    family = [n % 20 for n in range(60)]
+    if kind == "cluster":  # splits that came with the data say nothing of relatives
+        parents = [p.sequence for p in rows]
+        rows = [Protein(f"p{n}", parents[n % 20][:39] + LETTERS[n // 20]) for n in range(60)]
+        task = task_of(rows, [n % 2 for n in range(60)])
+    elif kind == "column":
+        rows = proteins(60)
+        names = [f"f{n % 20}" for n in range(60)]
+        task = task_of(rows, [n % 2 for n in range(60)], names, split_by="family")
+    else:  # the same protein three times, in three splits
+        rows = [Protein(f"p{n}", rows[n % 20].sequence) for n in range(60)]
+        task = task_of(rows, [n % 2 for n in range(60)], split_by="random")
+    folds = make_folds(task, sequences_of(rows), 4)
+    homes: dict[int, set[int]] = {}
+    for relative, fold in zip(family, folds.of.tolist(), strict=True):
+        homes.setdefault(relative, set()).add(fold)
+    assert all(len(found) == 1 for found in homes.values())
+    assert np.bincount(folds.of).tolist() == [15] * 4
+    for part in folds.tasks:
+        sides = [
+            {family[int(name[1:])] for name in part.splits[split].ids}
+            for split in ("train", "valid", "test")
+        ]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+def test_recorded_folds_come_again() -> None:
+    rows = proteins(30)
+    task = task_of(rows, [n % 2 for n in range(30)], split_by="random")
+    made = make_folds(task, sequences_of(rows), 3)
+    again = cut_folds(task, made.of, made.valid, made.note)
+    for one, other in zip(made.tasks, again.tasks, strict=True):
+        assert one.data_digest == other.data_digest
+
+
+def test_further_test_sets_stay_apart() -> None:
+    rows = proteins(30)
+    task = task_of(rows, [n % 2 for n in range(30)], split_by="random")
+    task = replace(task, splits={**task.splits, "test2": task.splits["test"]})
+    folds = make_folds(task, sequences_of(rows), 3)
+    assert len(folds.of) == 30
+    assert all(set(part.splits) == {"train", "valid", "test"} for part in folds.tasks)
+
+
+def test_too_few_or_too_large_groups() -> None:
+    rows = proteins(30)
+    for names, told in (
+        ([f"f{n % 3}" for n in range(30)], "has 3 groups .* too few for 5 folds"),
+        (["all"] * 20 + [f"f{n}" for n in range(10)], "one group holds 20 of the 30 rows"),
+    ):
+        task = task_of(rows, [n % 2 for n in range(30)], names, split_by="family")
+        with pytest.raises(InputError, match=told):
+            make_folds(task, sequences_of(rows), 5)
+
+
+def test_kinds_of_labels() -> None:
+    values = label_strata(Problem.REGRESSION, [3.0, 1.0, 2.0, 5.0, 4.0])
+    assert values.tolist() == [2, 0, 1, 4, 3]
+    sets = label_strata(Problem.MULTI_LABEL, [(0,), (0, 1), (), (0, 1), (0, 2)])
+    assert len({int(n) for n in sets}) == 4
+    assert sets[1] == sets[3]
+    residues = label_strata(Problem.RESIDUE_SINGLE_LABEL, [np.zeros(3), np.ones(2)])
+    assert residues.tolist() == [0, 0]
+    means = label_strata(Problem.RESIDUE_REGRESSION, [np.array([np.nan, 2.0]), np.array([1.0])])
+    assert means.argsort().tolist() == [1, 0]
+
+
+def test_large_groups_are_dealt_first_and_what_is_held_out_fits() -> None:
+    groups = np.array([0] * 8 + list(range(1, 25)))
+    strata = np.zeros(32, np.int64)
+    of = deal(groups, strata, 4, seed=0)
+    assert sorted(np.bincount(of).tolist()) == [8, 8, 8, 8]
+    assert len(set(of[:8].tolist())) == 1
+    chosen = held_out(groups, strata, 3, seed=0)
+    assert chosen.sum() == 3
+    assert not chosen[:8].any()
+    kinds = np.arange(32) % 2
+    assert Counter(kinds[held_out(np.arange(32), kinds, 8, seed=2)].tolist()) == {0: 4, 1: 4}
+    assert held_out(np.repeat([0, 1], [5, 4]), np.zeros(9, np.int64), 2, seed=0).sum() == 4
