@@ -51,9 +51,6 @@ class FitConfig:
         At most so many.
     patience : int, optional
         Stop after so many checks on valid (see `checked`) without a better monitor.
-    stop_after : int, optional
-        Stop after this one of the epochs and keep its weights; there need be no valid. For a
-        training on all rows, whose length others have told. 0 keeps the linear term alone.
     batch_tokens : int, optional
         Most residues of a batch.
     seed : int
@@ -74,13 +71,15 @@ class FitConfig:
         ``"cpu"``, ``"cuda"``, ...; the best there is by default.
     residency : str
         ``"auto"``, ``"device"``, ``"ram"`` or ``"disk"``: where embeddings are held.
+    stop_after : int, optional
+        Stop after this one of the epochs and keep its weights; there need be no valid. For a
+        training on all rows, whose length others have told. 0 keeps the linear term alone.
     """
 
     lr: float | None = None
     weight_decay: float = 0.01
     epochs: int | None = None
     patience: int | None = None
-    stop_after: int | None = None
     batch_tokens: int | None = None
     seed: int = 0
     min_plddt: int = 0
@@ -91,6 +90,7 @@ class FitConfig:
     focal: float = 0.0
     device: str | None = None
     residency: str = "auto"
+    stop_after: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("lr", "epochs", "patience", "batch_tokens"):

@@ -108,10 +108,18 @@ def test_of_a_handful_of_proteins_nothing_is_judged() -> None:
 )
 def test_a_loss_that_was_still_falling(losses, epochs: int, expected: bool) -> None:
     history = [{"epoch": n, "loss": loss} for n, loss in enumerate(losses, 1)]
-    found = learning_cautions(history, FitConfig(1e-3, 0.0, epochs, 5, 256))
+    found = learning_cautions(
+        history, FitConfig(lr=1e-3, epochs=epochs, patience=5, batch_tokens=256)
+    )
     assert kinds(found) == (("still_learning",) if expected else NONE)
     if expected:
         assert f"--epochs {2 * epochs}" in found[0].todo
+
+
+def test_a_linear_model_that_predicts_alone() -> None:
+    history = [{"epoch": n, "loss": 1.0 - n / 9, "best": n == 0} for n in range(4)]
+    config = FitConfig(lr=1e-3, epochs=3, patience=5, batch_tokens=256)
+    assert kinds(learning_cautions(history, config)) == ("linear_alone",)
 
 
 def test_too_few_rows_are_named_once() -> None:
