@@ -9,7 +9,8 @@ rather too low than too high.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ import torch
 
 from ..datasets.folds import Folds, cut_folds, make_folds
 from ..errors import InputError
-from ..progress import SILENT, Progress
+from ..progress import SILENT, Progress, Stage
 from ..provenance import plain
 from ..store import Store
 from ..tasks import Task
@@ -105,7 +106,7 @@ def cross_validate(
             tokens=inputs.tokens if shape.alphabets else None,
             compositions=inputs.compositions,
             stop=lambda: bool(stop),
-            progress=progress,
+            progress=_LineByTraining(progress),
             ranks=group,
         )
         with saying_how_to_resume(folder):
@@ -159,6 +160,37 @@ def _check(cut: Folds) -> None:
             raise InputError(
                 f"fold {place}: {why}. Use fewer --folds, or another --seed to deal them by"
             ) from None
+
+
+class _LineByTraining:
+    """Progress of many trainings: a stage each, and none of the notes and rows within.
+
+    Parameters
+    ----------
+    progress : Progress
+        What is told.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Stage]:
+        """Open a stage whose finished parts are its figures of the moment."""
+        with self._progress.stage(name, total, unit) as bar:
+            yield _Figures(bar)
+
+    def note(self, text: str) -> None:
+        """Say nothing: what is noted of one training holds for all, and each run records it."""
+
+
+class _Figures:
+    def __init__(self, bar: Stage) -> None:
+        self.advance, self.show = bar.advance, bar.show
+
+    def row(self, **figures: str) -> None:
+        """Show a finished part until the next."""
+        self.show(**figures)
 
 
 def last_epoch(runs: Sequence[Run], config: FitConfig) -> int:
