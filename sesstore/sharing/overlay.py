@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import MissingFileError, NotStoredError
 from ..progress import SILENT, Progress
@@ -20,14 +20,14 @@ from ..store.lmdb_pages import check_structure
 from . import share_paths
 from .bundles import Footer, parse_footer
 from .object_storage import BucketRemote
-from .places import PIECE, WEB, FolderRemote, Remote, as_folder, check_address, is_url
+from .places import WEB, FolderRemote, LocalFiles, Remote, as_folder, check_address, is_url
 from .publication import check_segment, new_segments, publish_records, sums_of_segment
 from .share_index import Index
 from .temporary_folders import make_scratch, remove_scratch
 from .web import WebRemote
 
 
-class Overlay:
+class Overlay(LocalFiles):
     """A store of this machine, to be read as a published one. Close it after use.
 
     Parameters
@@ -118,32 +118,6 @@ class Overlay:
         if not file.is_file():
             raise NotStoredError(f"{self.url} has no {path}")
         return file
-
-    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """Yield a file's bytes."""
-        with self._open(path) as file:
-            file.seek(start)
-            while piece := file.read(PIECE):
-                yield piece
-
-    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
-        """Return some bytes of a file."""
-        with self._open(path) as file:
-            file.seek(start)
-            data: bytes = file.read(stop - start)
-        if len(data) != stop - start:
-            raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
-        return data
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[IO[bytes]]:
-        """Open a file; what the system refuses is told with the name it has here."""
-        place = self.place(path)
-        try:
-            with system_errors(place), place.open("rb") as file:
-                yield file
-        except FileNotFoundError:
-            raise NotStoredError(f"{self.url} has no {path}") from None
 
     def commits(self) -> list[str]:
         """No commit records: the index has all."""

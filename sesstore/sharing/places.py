@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,7 +110,42 @@ def as_folder(address: str) -> Path:
     return Path(re.sub(r"^file:(?://)?", "", address))
 
 
-class FolderRemote:
+class LocalFiles(ABC):
+    """Reading of a published store whose files are on this machine."""
+
+    url: str
+
+    @abstractmethod
+    def place(self, path: str) -> Path:
+        """File of a path; raises `NotStoredError` or `CorruptStoreError` if there can be none."""
+
+    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """Yield a file's bytes."""
+        with self._open(path) as file:
+            file.seek(start)
+            while piece := file.read(PIECE):
+                yield piece
+
+    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
+        """Return some bytes of a file."""
+        with self._open(path) as file:
+            file.seek(start)
+            data: bytes = file.read(stop - start)
+        if len(data) != stop - start:
+            raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
+        return data
+
+    @contextmanager
+    def _open(self, path: str) -> Iterator[Any]:
+        place = self.place(path)
+        try:
+            with system_errors(place), place.open("rb", buffering=0) as file:
+                yield file
+        except (FileNotFoundError, IsADirectoryError):
+            raise NotStoredError(f"{self.url} has no {path}") from None
+
+
+class FolderRemote(LocalFiles):
     """A published store in a folder.
 
     Parameters
@@ -129,22 +165,6 @@ class FolderRemote:
         if not share_paths.is_public(path) or file.resolve() != self._root / path:
             raise refusal(f"'{path}' leads out of {self.url}")
         return file
-
-    def stream(self, path: str, start: int = 0) -> Iterator[bytes]:
-        """Yield a file's bytes."""
-        with self._open(path) as file:
-            file.seek(start)
-            while piece := file.read(PIECE):
-                yield piece
-
-    def read(self, path: str, start: int, stop: int, size: int) -> bytes:
-        """Return some bytes of a file."""
-        with self._open(path) as file:
-            file.seek(start)
-            data: bytes = file.read(stop - start)
-        if len(data) != stop - start:
-            raise NotStoredError(f"{self.url}/{path} has no bytes {start} to {stop}")
-        return data
 
     def size(self, path: str) -> int | None:
         """Size of a file."""
@@ -210,12 +230,3 @@ class FolderRemote:
         finally:
             os.close(handle)
         return True
-
-    @contextmanager
-    def _open(self, path: str) -> Iterator[Any]:
-        place = self.place(path)
-        try:
-            with system_errors(place), place.open("rb", buffering=0) as file:
-                yield file
-        except (FileNotFoundError, IsADirectoryError):
-            raise NotStoredError(f"{self.url} has no {path}") from None
