@@ -18,6 +18,7 @@ What follows from the data alone is found where data are checked (`datasets.chec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def _trivial(task: Task, predicted: Predicted) -> Predicted:
     logits = trivial_logits(task.problem, labels, task.n_outputs)
     count = len(predicted.labels)
     scores = scores_of(logits.expand(count, -1), task.problem, label_scale(task))
-    return Predicted(scores, predicted.labels, predicted.rows)
+    return replace(predicted, scores=scores)
 
 
 def _draws(task: Task, predicted: Sequence[Predicted]) -> NDArray[np.float64]:

@@ -91,6 +91,17 @@ def test_less_may_be_better() -> None:
     assert "is no better than" in bad[0].text
 
 
+def test_folds_are_drawn_alike_for_the_trivial_predictor() -> None:
+    """In folds of unlike classes its score moves by far more than the difference does."""
+    labels = np.repeat([0, 0, 1, 1, 1], 8)
+    answers = np.zeros(40, int)
+    answers[np.flatnonzero(labels)[::4]] = 1  # two rows of each fold of the other class are right
+    task = task_of(Problem.SINGLE_LABEL, "accuracy", train=[0] * 30 + [1] * 10)
+    folds = torch.from_numpy(np.repeat(np.arange(5), 8))
+    run = replace(predicted(np.eye(3)[answers], labels), folds=folds)
+    assert kinds(prediction_cautions(task, "test", [run])) == NONE
+
+
 def test_of_a_handful_of_proteins_nothing_is_judged() -> None:
     found = prediction_cautions(SINGLE, "test", [predicted(np.eye(3)[[1, 0, 1, 0]], [0, 1, 0, 1])])
     assert kinds(found) == NONE
