@@ -14,7 +14,6 @@ from statistics import fmean
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
@@ -30,7 +29,7 @@ from ..training.intervals import (
     interval_of_mean,
     intervals,
     protein_count,
-    resample_runs,
+    resample_difference,
 )
 from ..training.metrics import compute
 from ..training.runs import FOLDS, Run, reported_split
@@ -197,11 +196,11 @@ def _compared(
     scores: Sequence[BaselineScore],
     best: BaselineScore,
 ) -> BaselineReport:
-    draws = [_draws(task, predicted) for predicted in (adapter, [best.predicted[split]])]
     monitor, problem = task.monitor, task.problem
     values = [compute([monitor], problem, p.scores, p.labels)[monitor] for p in adapter]
     gains = np.array(values) - best.metrics[split][monitor]
-    low, high = interval_of_mean(gains, draws[0] - draws[1], protein_count(adapter[0]))
+    draws = resample_difference(monitor, problem, adapter, [best.predicted[split]])
+    low, high = interval_of_mean(gains, draws, protein_count(adapter[0]))
     return BaselineReport(
         split=split,
         monitor=monitor,
@@ -213,10 +212,6 @@ def _compared(
         low=low,
         high=high,
     )
-
-
-def _draws(task: Task, predicted: Sequence[Predicted]) -> NDArray[np.float64]:
-    return resample_runs([task.monitor], task.problem, predicted)[task.monitor]
 
 
 def _interval(task: Task, predicted: Predicted) -> tuple[float, float]:

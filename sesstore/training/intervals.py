@@ -182,8 +182,7 @@ def clearly_better(metric: str, problem: Problem, new: Predicted, old: Predicted
     if any(score != score for score in scores):
         return scores[1] != scores[1]
     gain = scores[0] - scores[1]
-    draws = [resample([metric], problem, [each])[metric] for each in (new, old)]
-    gaps = draws[0] - draws[1]
+    gaps = resample_difference(metric, problem, [new], [old])
     defined = gaps[~np.isnan(gaps)]
     error = float(defined.std()) if len(defined) else np.inf
     return (-gain if metric in HIGHER_IS_WORSE else gain) > MARGIN * error
@@ -236,6 +235,35 @@ def resample_runs(
         for name in names:
             values[name].append(np.stack([metric(drawn) for metric in ready[name]], axis=1))
     return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def resample_difference(
+    metric: str,
+    problem: Problem,
+    runs: Sequence[Predicted],
+    others: Sequence[Predicted],
+    *,
+    draws: int | None = None,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Difference of a metric between runs and others on the same rows, on each resample.
+
+    Parameters
+    ----------
+    metric, problem, draws, seed
+        As of `resample_runs`.
+    runs, others : sequence of Predicted
+        As many others as runs, each run's own; or one, to which all are compared.
+
+    Returns
+    -------
+    ndarray, shape=(draws, runs), dtype=float64
+    """
+    ours, theirs = (
+        resample_runs([metric], problem, each, draws=draws, seed=seed)[metric]
+        for each in (runs, others)
+    )
+    return ours - theirs
 
 
 def protein_count(run: Predicted) -> int:

@@ -20,7 +20,7 @@ from scipy.stats import false_discovery_control
 
 from ..errors import InputError
 from ..tasks import Problem
-from .intervals import Predicted, protein_count, resample_runs
+from .intervals import Predicted, protein_count, resample_difference
 from .metrics import HIGHER_IS_WORSE, compute
 from .seeds import between
 from .uncertainty import advice, covariance_of_draws, standard_error
@@ -117,12 +117,9 @@ def compare(
         for _, runs in (one, other)
     ]
     by_seed = scores[0] - scores[1]
-    draws_by_seed = [
-        resample_runs([metric], problem, runs, draws=draws, seed=seed)[metric]
-        for _, runs in (one, other)
-    ]
     proteins = protein_count(one[1][0])
-    covariance = covariance_of_draws(draws_by_seed[0] - draws_by_seed[1], proteins)
+    gaps = resample_difference(metric, problem, one[1], other[1], draws=draws, seed=seed)
+    covariance = covariance_of_draws(gaps, proteins)
     error = standard_error(by_seed, covariance, proteins)
     difference = float(by_seed.mean())
     low, high = error.interval(difference)
