@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from torch import Tensor
 
@@ -23,7 +24,7 @@ class Lengths(tuple[int, ...]):
     ends: Tensor
     positions: Tensor
 
-    def __new__(cls, rows: Iterable[int], ends: Tensor, positions: Tensor) -> Lengths:
+    def __new__(cls, rows: Iterable[int], ends: Tensor, positions: Tensor) -> Self:
         """Take what a batch has on its device."""
         lengths = super().__new__(cls, rows)
         lengths.ends, lengths.positions = ends, positions

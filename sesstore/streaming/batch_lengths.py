@@ -40,6 +40,5 @@ def lengths_on(lengths: Sequence[int], device: torch.device) -> BatchLengths:
     packed = to_device(torch.from_numpy(np.concatenate([ends, positions, owners])), device)
     parts = torch.split(packed, [len(ends), len(positions), len(owners)])
     batch_lengths = BatchLengths(lengths, parts[0], parts[1])
-    assert isinstance(batch_lengths, BatchLengths)
     batch_lengths.owners = parts[2]
     return batch_lengths
