@@ -52,7 +52,7 @@ from sesstore.streaming.loader import Loader
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import FitConfig, Learner
-from sesstore.training.trainer import Stream
+from sesstore.training.stream import Stream
 
 MODELS = {"t12": (480, 12), "t30": (640, 30), "t33": (1280, 33)}
 BOTH = ("foldseek", "dssp")

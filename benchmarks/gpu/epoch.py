@@ -18,7 +18,7 @@ from sesstore.streaming.loader import Loader
 from sesstore.tasks import Task
 from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import Learner
-from sesstore.training.trainer import Stream
+from sesstore.training.stream import Stream
 
 from ..clock import wall
 from ..epoch import LONG, fill

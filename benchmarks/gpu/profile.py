@@ -12,7 +12,7 @@ from sesstore.adapter.workers import workers
 from sesstore.streaming.loader import Loader
 from sesstore.training.arithmetic import reproducible
 from sesstore.training.learner import Learner
-from sesstore.training.trainer import Stream
+from sesstore.training.stream import Stream
 
 from ..epoch import LONG
 from .adapter import BOTH

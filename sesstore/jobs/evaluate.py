@@ -143,7 +143,7 @@ def evaluate_run(
             )
             for one in runs
         ]
-        predicted = [Predicted(one.scores, one.labels, one.rows) for one in found]
+        predicted = [one.predicted for one in found]
     names = ordered_metrics(task.problem, task.metrics)
     scored = [compute(names, task.problem, one.scores, one.labels) for one in predicted]
     single = not task.problem.is_regression and task.problem is not Problem.MULTI_LABEL

@@ -260,7 +260,7 @@ class _Quality:
             evaluate(run, task, split, view, tokens, compositions=letters, device=device)
             for run in runs
         ]
-        predicted = [Predicted(f.scores, f.labels, f.rows) for f in found]
+        predicted = [f.predicted for f in found]
         bounds = bootstrap(monitor, Problem(task.problem), predicted, draws=200)
         scores = [f.metrics[monitor] for f in found]
         factors = {"tokens": kind, "when": "test", "degree": degree}

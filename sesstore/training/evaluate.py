@@ -62,6 +62,11 @@ class Evaluation:
     labels: Tensor
     rows: Tensor
 
+    @property
+    def predicted(self) -> Predicted:
+        """What intervals and comparisons take of it."""
+        return Predicted(self.scores, self.labels, self.rows)
+
 
 def split_data(
     task: Task,

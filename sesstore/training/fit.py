@@ -32,8 +32,9 @@ from .learner import FitConfig
 from .metrics import METRICS
 from .ranks import ALONE, Ranks
 from .runs import RECORD, STATE, Run
+from .stream import Stream
 from .tracking import NO_TRACKER, Tracker
-from .trainer import Stream, Trainer
+from .trainer import Trainer
 
 __all__ = ["FitConfig", "Member", "check_fit", "fit", "fit_many"]
 

@@ -11,39 +11,29 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from ..adapter.model import AdapterConfig
 from ..adapter.workers import Workers
 from ..errors import StoppedError, TrainingError
 from ..progress import Progress, Stage
 from ..provenance import circumstances
-from ..store import Embeddings
 from ..streaming.batch import Batch
-from ..streaming.composition import Compositions
 from ..streaming.loader import Loader
-from ..streaming.plan import EpochPlan, plan_epoch
-from ..streaming.reader import SplitData, is_labelled
-from ..streaming.residency import SHARE, choose_residency, free_by_residency
-from ..streaming.splittokens import TokenRows
-from ..tasks import Task
+from ..streaming.plan import EpochPlan
 from .arithmetic import device_name
-from .baselines import trivial_logits
 from .cautions import run_cautions
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
-from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of, split_data
-from .intervals import Predicted, clearly_better
+from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of
+from .intervals import clearly_better
 from .learner import FitConfig, Job, Learner
-from .linearterm import LinearTerm, fit_term
 from .ranks import Ranks
 from .running_loss import RunningLoss
 from .runs import Run, task_record
+from .stream import Stream
 
 SAVE_EVERY = 60.0
 """Seconds between two saves."""
@@ -53,92 +43,6 @@ SHOW_EVERY = 0.5
 
 TOGETHER = 4
 """Adapters whose gradients are computed together: what they hold meanwhile is memory."""
-
-
-class Stream:
-    """The data of a task as all learners see it.
-
-    Parameters
-    ----------
-    task, embeddings, tokens
-        As in `fit.fit`.
-    config : FitConfig
-        Whose batch size, masking and residency count.
-    alphabets : sequence of str
-        Tokens that any learner needs.
-    device : torch.device
-        Where batches are needed.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        embeddings: Embeddings,
-        tokens: TokenRows | None,
-        config: FitConfig,
-        alphabets: Sequence[str],
-        device: torch.device,
-    ) -> None:
-        self.task, self.config, self.device = task, config, device
-        self.fingerprint = embeddings.provenance.fingerprint
-        self.source = tokens.source if tokens is not None else None
-        self.data: dict[str, SplitData] = {
-            name: split_data(task, split, embeddings, tokens, alphabets, config.min_plddt)
-            for name, split in task.splits.items()
-            if len(split)
-        }
-        self.term: LinearTerm | None = None
-        """What adapters add to; None for residue problems, and until `add_term`."""
-        self.valid = "valid" in self.data and config.stop_after is None
-        """Whether valid chooses."""
-        self.free = free_by_residency(device)
-        self.bytes = sum(data.bytes for data in self.data.values())
-        self.residency = choose_residency(config.residency, self.bytes, self.free)
-        for data in self.data.values():
-            data.hold(self.residency, device)
-        self.blockwise = self.residency == "disk" and self.bytes > SHARE * self.free["ram"]
-        """Whether proteins are shuffled by blocks, because reading them at random would be slow; a
-        training that goes on keeps the order it began with, wherever embeddings are held now."""
-
-    def add_term(self, compositions: Compositions, ranks: Ranks) -> None:
-        """Fit the linear term to the train rows; it becomes the offset of all rows."""
-        train = self.data["train"]
-        fitted = fit_term(self.task, train, compositions) if ranks.rank == 0 else None
-        if (fitted := ranks.same(fitted)) is None:
-            return
-        self.term, train.offset = fitted
-        for name, data in self.data.items():
-            if name != "train":
-                data.offset = self.term(data, compositions)
-
-    def start(self) -> Tensor:
-        """Return the logits that learning begins at, beside the linear term; shape=(C,)."""
-        if self.term is not None:
-            return torch.zeros(self.task.n_outputs)
-        labels = self.data["train"].all_labels()
-        if self.task.problem.per_residue:
-            labels = labels[is_labelled(labels)]
-        return trivial_logits(self.task.problem, labels, self.task.n_outputs)
-
-    def plan(self, epoch: int) -> EpochPlan:
-        """Batches of an epoch."""
-        data, config = self.data["train"], self.config
-        places = data.places if self.blockwise else None
-        return plan_epoch(
-            data.lengths, config.pace.batch_tokens, seed=config.seed, epoch=epoch, places=places
-        )
-
-    def coverage(self, alphabets: Sequence[str]) -> dict[str, Any]:
-        """Of each split, how much has tokens of these alphabets."""
-        return {name: data.coverage.of(alphabets) for name, data in self.data.items()}
-
-    def say_residency(self) -> str:
-        """Say in a line where embeddings are held, and why."""
-        free = ", ".join(
-            f"{amount / 1e9:.1f} GB of {place.upper()}" for place, amount in self.free.items()
-        )
-        where = {"ram": "in RAM", "disk": "on disk", "device": "on the device"}[self.residency]
-        return f"embeddings: {self.bytes / 1e6:,.1f} MB, held {where} ({free} free)"
 
 
 class Trainer:
@@ -306,18 +210,7 @@ class Trainer:
         ]
         losses = self._losses(due)
         for place in due:
-            learner = self.learners[place]
-            past = self._since(self.marks[place])
-            entry: dict[str, Any] = {
-                "epoch": self.epoch,
-                "loss": losses[place],
-                "seconds": past["seconds"],
-                "tokens_per_second": past["residues"] / past["seconds"],
-                "wait_share": past["waited"] / past["seconds"],
-                "valid": self._score(learner, "valid").metrics if self.stream.valid else {},
-            }
-            learner.check(entry)
-            self.on_check(place, entry)
+            self._check(place, self.epoch, losses[place], self._since(self.marks[place]))
         if due:
             self._say_check(bar, due)
         self.losses.clear(due)
@@ -357,16 +250,21 @@ class Trainer:
             if learner.history or self.shapes[place][0].head != "linear":
                 continue
             loss = learner.loss.total(data.offset, labels) / learner.loss.weight(labels)
-            entry: dict[str, Any] = {
-                "epoch": 0,
-                "loss": float(loss),
-                "seconds": 0.0,
-                "tokens_per_second": 0.0,
-                "wait_share": 0.0,
-                "valid": self._score(learner, "valid").metrics if self.stream.valid else {},
-            }
-            learner.check(entry)
-            self.on_check(place, entry)
+            self._check(place, 0, float(loss), self._since(self.clock))
+
+    def _check(self, place: int, epoch: int, loss: float, past: dict[str, float]) -> None:
+        """Score a learner on valid; `past` is what the clock counted since its last check."""
+        learner, seconds = self.learners[place], past["seconds"]
+        entry: dict[str, Any] = {
+            "epoch": epoch,
+            "loss": loss,
+            "seconds": seconds,
+            "tokens_per_second": past["residues"] / seconds if seconds else 0.0,
+            "wait_share": past["waited"] / seconds if seconds else 0.0,
+            "valid": self._score(learner, "valid").metrics if self.stream.valid else {},
+        }
+        learner.check(entry)
+        self.on_check(place, entry)
 
     def _since(self, mark: dict[str, float]) -> dict[str, float]:
         """What the clock counted since it stood at `mark`."""
@@ -429,13 +327,18 @@ class Trainer:
         term = self.stream.term if shape[0].head == "linear" else None
         last = {name: t.clone() for name, t in learner.adapter.state_dict().items()}
         learner.adapter.load_state_dict(learner.best_weights)
-        if term is not None and self.stream.valid and not self._beats_term(learner):
+        splits = [split for split in ("valid", "test") if split in self.stream.data]
+        scored = {split: self._score(learner, split) for split in splits[:1]}
+        if (
+            term is not None
+            and self.stream.valid
+            and not self._beats_term(learner, scored["valid"])
+        ):
             learner.keep_start()
             learner.adapter.load_state_dict(learner.best_weights)
-        scored = {s: self._score(learner, s) for s in ("valid", "test") if s in self.stream.data}
-        predicted: dict[str, Predicted] = {
-            s: Predicted(e.scores, e.labels, e.rows) for s, e in scored.items()
-        }
+            scored = {}
+        scored |= {split: self._score(learner, split) for split in splits if split not in scored}
+        predicted = {split: evaluation.predicted for split, evaluation in scored.items()}
         run = Run(
             path=folder,
             task=task_record(self.stream.task),
@@ -468,16 +371,17 @@ class Trainer:
         run.save()
         return run
 
-    def _beats_term(self, learner: Learner) -> bool:
-        """Whether valid can tell the best weights from the linear term alone, and they win."""
+    def _beats_term(self, learner: Learner, best: Evaluation) -> bool:
+        """Whether valid can tell the best weights from the linear term alone, and they win.
+
+        `best` is what the best weights are on valid.
+        """
         task, data = self.stream.task, self.stream.data["valid"]
         if data.offset is None:
             return True
-        best = self._score(learner, "valid")
         scores = scores_of(data.offset, task.problem, learner.loss.scale)
-        alone = Predicted(scores, best.labels, best.rows)
-        found = Predicted(best.scores, best.labels, best.rows)
-        return clearly_better(task.monitor, task.problem, found, alone)
+        alone = replace(best.predicted, scores=scores)
+        return clearly_better(task.monitor, task.problem, best.predicted, alone)
 
     def _timings(self, learner: Learner) -> dict[str, float]:
         seconds = [entry["seconds"] for entry in learner.history]

@@ -91,7 +91,7 @@ def test_patience_goes_on_where_it_was(taught, tmp_path) -> None:
 @pytest.mark.parametrize("then", ["ram", "auto", "disk"])
 def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, then) -> None:
     """It began where memory was short, by blocks, and goes on where there is enough."""
-    from sesstore.training import trainer
+    from sesstore.training import stream
 
     def short(device: torch.device) -> dict[str, int]:
         return {"ram": 10}
@@ -99,12 +99,12 @@ def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, 
     config = replace(QUICK, residency="auto" if then == "auto" else "disk", epochs=2)
     args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "free_by_residency", short)
+        patch.setattr(stream, "free_by_residency", short)
         whole = fit(*args, tmp_path / "whole")
         with pytest.raises(StoppedError):
             fit(*args, tmp_path / "cut", stop=stopping_after(2))
     if then == "ram":  # as a machine with more memory holds it, whatever was asked for
-        monkeypatch.setattr(trainer, "choose_residency", lambda *_: "ram")
+        monkeypatch.setattr(stream, "choose_residency", lambda *_: "ram")
     resumed = fit(*args, tmp_path / "cut", resume=True)
     assert same(whole, resumed)
     plain = fit(*args, tmp_path / "plain")
@@ -167,10 +167,10 @@ def test_the_best_and_the_last_weights_are_told_apart(taught, masked) -> None:
 
 
 def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
-    from sesstore.training import trainer
+    from sesstore.training import stream as module
 
-    monkeypatch.setattr(trainer, "free_by_residency", lambda device: {"ram": 10})
-    stream = trainer.Stream(
+    monkeypatch.setattr(module, "free_by_residency", lambda device: {"ram": 10})
+    stream = module.Stream(
         taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
     )
     assert (stream.residency, stream.blockwise) == ("disk", True)
