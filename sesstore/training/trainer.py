@@ -327,7 +327,7 @@ class Trainer:
         term = self.stream.term if shape[0].head == "linear" else None
         last = {name: t.clone() for name, t in learner.adapter.state_dict().items()}
         learner.adapter.load_state_dict(learner.best_weights)
-        splits = [split for split in ("valid", "test") if split in self.stream.data]
+        splits: list[str] = [split for split in ("valid", "test") if split in self.stream.data]
         scored = {split: self._score(learner, split) for split in splits[:1]}
         if (
             term is not None
