@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from sesstore.training.trainer import Trainer
 
 from .conftest import one_process, rows, write_jsonl
 
@@ -52,20 +52,23 @@ SPLITS = ["train"] * 24 + ["valid"] * 8 + ["test"] * 8
 
 
 def test_an_unfinished_run_is_not_overwritten_and_the_whole_command_is_said(
-    trained: Path, cli
+    trained: Path, cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["train", "deeploc_binary", "--epochs", "5000", "--heads", "2", "--out", "my run"]
-    program = [sys.executable, "-m", "sesstore_cli.main", *words, "--patience", "5000", "--quiet"]
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not Path("my run/unfinished.safetensors").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=60)[1]
-    assert process.returncode == 1
-    whole = "sesstore train deeploc_binary --epochs 5000 --heads 2 --out 'my run' --patience 5000"
-    assert f"Go on with it: `{whole} --quiet --resume`" in told
+    save_in_time = Trainer._save_in_time
+
+    def interrupt(self: Trainer, stop: Callable[[], object]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        save_in_time(self, stop)
+
+    words = ["train", "deeploc_binary", "--epochs", "5", "--heads", "2", "--out", "my run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_in_time", interrupt)
+        stopped = cli(*words, "--patience", "5", "--quiet")
+    assert stopped.status == 1
+    whole = "sesstore train deeploc_binary --epochs 5 --heads 2 --out 'my run' --patience 5"
+    assert f"Go on with it: `{whole} --quiet --resume`" in stopped.err
     before = content(Path("my run"))
-    again = cli(*words, "--patience", "5000")
+    again = cli(*words, "--patience", "5")
     assert again.status == 2
     assert "holds an interrupted training" in again.err
     assert f"Go on with it: `{whole} --resume`" in again.err

@@ -71,9 +71,10 @@ def many() -> list[Protein]:
     ]
 
 
-def slowly(seconds: float, pids: Path, odd: bytes = b"") -> Callable[[], object]:
+def slowly(seconds: float, pids: Path, odd: bytes = b"", workers: int = 1) -> Callable[[], object]:
     """Make an encoder that takes so long a protein, leaves one out, and says where it runs.
 
+    It does not begin before there are so many workers, for one may start seconds after another.
     Its functions are local, because workers cannot import this module.
     """
 
@@ -83,6 +84,9 @@ def slowly(seconds: float, pids: Path, odd: bytes = b"") -> Callable[[], object]
 
         def encode(proteins):
             (pids / str(os.getpid())).touch()
+            latest = time.monotonic() + 120
+            while len(list(pids.iterdir())) < workers and time.monotonic() < latest:
+                time.sleep(0.01)
             for embedding in quick(proteins):
                 time.sleep(seconds)
                 if embedding.digest != odd:
@@ -105,7 +109,10 @@ def check_equal(store: Store, plain: Store, count: int) -> None:
 def test_two_workers_equal_one_plain_run(ray, store: Store, encoder, many, tmp_path) -> None:
     plain = Store.create(tmp_path / "plain")
     once = embed(plain, encoder, many)
-    report = embed_on_ray(store, encoder, slowly(0.005, tmp_path), many, cluster=TWO)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    make = slowly(0.005, pids, workers=2)
+    report = embed_on_ray(store, encoder, make, many, cluster=TWO)
     assert (report.encoded, report.failed) == (once.encoded, {}) == (300, {})
     assert report.fingerprint == once.fingerprint
     check_equal(store, plain, 300)
