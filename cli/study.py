@@ -128,8 +128,17 @@ def _cells(row: list[Any]) -> list[Any]:
 @click.option(
     "--pooling", "poolings", callback=several(str), help="Of attention1d, mean, light_attention."
 )
+@click.option(
+    "--controls",
+    callback=several(str),
+    help="Of masked, shuffled, constant: tokens to hold real ones against "
+    "[default: masked,shuffled].",
+)
 def ablation(*given: Any, **own: Any) -> StudyReport:
     """Does structure help, and which? None, foldseek, dssp, both; per source and pooling.
+
+    An adapter with tokens has layers that one without lacks, so real tokens are held against the
+    same adapter on masked ones, and on each protein's tokens in another order.
 
     \b
     Example:

@@ -3,12 +3,18 @@
 The paper's first experiment (Tan et al. 2024, doi:10.1021/acs.jcim.4c00689) with the ablation it
 leaves out: every kind of token alone, by several seeds, with intervals and paired tests. All arms
 of a source learn from one stream; the arm without structure is the same for all sources.
+
+An adapter that reads tokens has layers which one without structure lacks. What structure adds is
+therefore the difference to the same adapter on controls: on tokens that are all masked, and on the
+protein's own tokens in another order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from ..errors import InputError
 from ..store import Store
 from ..training.runs import Run
 from .arms import Arm, Runs
@@ -16,6 +22,7 @@ from .figures import interval_chart
 from .record import StudyReport
 from .settings import Place, StudySettings
 from .study import Study
+from .token_views import CONTROLS
 
 QUESTION = "Does structure help, and which kind of structure tokens?"
 
@@ -26,6 +33,7 @@ def run(
     place: Place = Place(),  # noqa: B008 - frozen
     *,
     poolings: Sequence[str] = (),
+    controls: Sequence[str] = ("masked", "shuffled"),
 ) -> StudyReport:
     """Run the study.
 
@@ -37,19 +45,24 @@ def run(
         Where it writes.
     poolings : sequence of str
         Poolings to try each with; by default the one the task takes.
+    controls : sequence of str
+        Keys of `token_views.CONTROLS` to hold all of a source's tokens against.
 
     Returns
     -------
     StudyReport
-        A row for each source, pooling and kind of tokens; comparisons with no structure, of both
-        tokens with each alone, and between sources.
+        A row for each source, pooling and kind of tokens; comparisons with the controls, with no
+        structure, of both tokens with each alone, and between sources.
 
     Raises
     ------
     InputError, StoppedError
-        See `study.Study` and `arms.train_trial`.
+        See `study.Study` and `arms.train_trial`; or there is no such control.
     """
-    study = Study("ablation", QUESTION, store, settings, place, {"poolings": list(poolings)})
+    if unknown := sorted(set(controls) - CONTROLS.keys()):
+        raise InputError(f"no control is called '{unknown[0]}'. There are {', '.join(CONTROLS)}")
+    options = {"poolings": list(poolings), "controls": list(controls)}
+    study = Study("ablation", QUESTION, store, settings, place, options)
     trained: dict[str, Runs] = {}
     pools: list[str | None] = list(poolings) or [None]
     for source in study.sources():
@@ -63,10 +76,24 @@ def run(
         for arm in arms:
             row = study.row(arm.name, arm.factors, trained[source][arm.name])
             row["coverage"] = study.covered(source) if arm.adapter["alphabets"] else None
+        for control in controls:
+            trained[source] |= _train_control(study, source, control, pools)
     for pooling in pools:
-        _compare(study, trained, pooling)
+        _compare(study, trained, pooling, controls)
     shown = {"source": "source", "pooling": "pooling", "structure": "structure"}
     return study.finish(shown, lambda report: interval_chart(report, colour="source"))
+
+
+def _train_control(study: Study, source: str, control: str, pools: Sequence[str | None]) -> Runs:
+    """Train on a source's tokens as a control changes them; a row each pooling."""
+    inputs = replace(study.inputs(source), tokens=CONTROLS[control](study.store.tokens(source)))
+    alphabets = study.alphabets(source)
+    arms = [_arm(study, alphabets, source, pooling, control) for pooling in pools]
+    runs = study.train(f"{source}, {control}", inputs, arms)
+    for arm in arms:
+        row = study.row(arm.name, arm.factors, runs[arm.name], control=True)
+        row["coverage"] = study.covered(source)
+    return runs
 
 
 def _kinds(alphabets: Sequence[str]) -> list[tuple[str, ...]]:
@@ -75,34 +102,45 @@ def _kinds(alphabets: Sequence[str]) -> list[tuple[str, ...]]:
     return [(), *alone, *([tuple(alphabets)] if len(alphabets) > 1 else [])]
 
 
-def _name(kinds: Sequence[str], source: str, pooling: str | None) -> str:
-    parts = ("+".join(kinds) or "none", source if kinds else None, pooling)
+def _name(kinds: Sequence[str], source: str, pooling: str | None, control: str = "") -> str:
+    parts = ("+".join(kinds) or "none", source if kinds else None, control, pooling)
     return ", ".join(part for part in parts if part)
 
 
-def _arm(study: Study, kinds: Sequence[str], source: str, pooling: str | None) -> Arm:
+def _arm(
+    study: Study, kinds: Sequence[str], source: str, pooling: str | None, control: str = ""
+) -> Arm:
     settings = {} if pooling is None else {"pooling": pooling}
-    made = study.arm(_name(kinds, source, pooling), kinds, **settings)
-    return Arm(made.name, {"source": source if kinds else None, **made.factors}, made.adapter)
+    arm = study.arm(_name(kinds, source, pooling, control), kinds, **settings)
+    factors = {"source": source if kinds else None, **arm.factors}
+    if control:
+        factors["structure"] = f"{factors['structure']}, {control}"
+    return Arm(arm.name, factors, arm.adapter)
 
 
-def _compare(study: Study, trained: dict[str, Runs], pooling: str | None) -> None:
-    """Structure with none, both tokens with each alone, and sources with one another."""
-    every = {name: runs for found in trained.values() for name, runs in found.items()}
+def _compare(
+    study: Study, trained: dict[str, Runs], pooling: str | None, controls: Sequence[str]
+) -> None:
+    """Structure with controls and none, both tokens with each alone, sources with one another."""
+    every = {name: runs for arms in trained.values() for name, runs in arms.items()}
 
-    def runs(kinds: Sequence[str], source: str) -> tuple[str, Sequence[Run]]:
-        name = _name(kinds, source, pooling)
+    def runs(kinds: Sequence[str], source: str, control: str = "") -> tuple[str, Sequence[Run]]:
+        name = _name(kinds, source, pooling, control)
         return name, every[name]
 
     full = {source: study.alphabets(source) for source in trained}
     for source, alphabets in full.items():
+        tokens = runs(alphabets, source)
+        for control in controls:
+            comparison = study.compare(tokens, runs(alphabets, source, control))
+            study.find(study.verdict(comparison))
         for kinds in _kinds(alphabets)[1:]:
-            found = study.compare(runs(kinds, source), runs((), source))
+            comparison = study.compare(runs(kinds, source), runs((), source))
             if kinds == _kinds(alphabets)[-1]:
-                study.find(study.verdict(found))
+                study.find(study.verdict(comparison))
         if len(alphabets) > 1:
             for name in alphabets:
-                study.compare(runs(alphabets, source), runs((name,), source))
+                study.compare(tokens, runs((name,), source))
     first, *others = full
     for other in others:
         if full[first] == full[other]:

@@ -3,7 +3,8 @@
 With a constant learning rate, no early stopping and no linear term (as in the paper; a falling rate
 would say when its end comes, not when the adapter has learned), adapters with and without structure
 learn from one stream. For each seed: the epoch at which the plain adapter reached its best on
-valid, and the first at which the one with structure was as good.
+valid, and the first at which the one with structure was as good. The same adapter on masked tokens
+shows what its further layers do alone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from .figures import convergence_chart
 from .record import StudyReport
 from .settings import Place, StudySettings
 from .study import Study
+from .token_views import masked
 
 QUESTION = "How many epochs does structure save?"
-PLAIN = "no structure"
+PLAIN, MASKED = "no structure", "with masked tokens"
 
 
 def run(
@@ -43,7 +45,8 @@ def run(
     Returns
     -------
     StudyReport
-        A row for the plain adapter and one for each source: epochs to the plain one's best.
+        A row for the plain adapter, for the one with masked tokens, and for each source: epochs to
+        the plain one's best.
 
     Raises
     ------
@@ -54,14 +57,23 @@ def run(
     settings = replace(settings, fit=fit, adapter={**settings.adapter, "head": "paper"})
     study = Study("convergence", QUESTION, store, settings, place, {})
     plain: list[Run] = []
+    unread: list[Run] = []
     for source in study.sources():
-        arms = [study.arm(f"with {source}", study.alphabets(source))]
+        inputs, alphabets = study.inputs(source), study.alphabets(source)
+        name = f"with {source}"
+        arms = [study.arm(name, alphabets)]
         if not plain:
             arms.insert(0, study.arm(PLAIN, ()))
-        runs = study.train(source, study.inputs(source), arms)
-        plain = plain or runs[PLAIN]
-        for arm in arms:
-            _add(study, arm.name, runs[arm.name], plain)
+        runs = study.train(source, inputs, arms)
+        if not plain:
+            plain = runs[PLAIN]
+            _add(study, PLAIN, plain, plain)
+            tokens = masked(study.store.tokens(source))
+            arm = study.arm(MASKED, alphabets)
+            unread = study.train(MASKED, replace(inputs, tokens=tokens), [arm])[MASKED]
+            _add(study, MASKED, unread, plain)
+        _add(study, name, runs[name], plain)
+        study.compare((name, runs[name]), (MASKED, unread))
     shown = {
         "structure": "adapter",
         "reached": "seeds that reached the plain best",
@@ -80,7 +92,7 @@ def _add(study: Study, name: str, runs: Sequence[Run], plain: Sequence[Run]) -> 
     own = [base.best_epoch for base in plain]
     # A seed that never got there is slower than any that did: it counts as 0 times as fast.
     ratios = [b / n if n is not None else 0.0 for b, n in zip(own, needed, strict=True)]
-    row = study.row(name, {"structure": name}, runs)
+    row = study.row(name, {"structure": name}, runs, control=name == MASKED)
     row |= {
         "reached": f"{sum(n is not None for n in needed)} of {len(runs)}",
         "plain_best_epoch": statistics.median(own),

@@ -19,11 +19,11 @@ from ..store import Store, Tokens
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
 from ..training.runs import Run
-from .changed import first_conformer
 from .figures import interval_chart
 from .record import StudyReport
 from .settings import Place, StudySettings
 from .study import Study
+from .token_views import first_conformer
 
 QUESTION = "Do several conformers of a protein help more than one?"
 FEWEST = 10

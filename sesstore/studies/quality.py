@@ -4,7 +4,8 @@ The paper's third experiment (AlphaFold2 against ESMFold) and its first open que
 structure stops helping. Adapters trained on one source are also read with another's tokens; random
 noise on tokens, noise on coordinates (where structure files are given) and pLDDT thresholds (where
 pLDDT is stored) degrade the first source, at reading time or from training on. Each is compared
-with no structure at all.
+with no structure at all; whether it *helps* is said against the same adapter on masked tokens,
+because an adapter without tokens lacks the layers that read them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from ..tasks import Problem
 from ..training.evaluate import evaluate
 from ..training.intervals import Predicted, bootstrap
 from ..training.runs import Run
-from .changed import noisy
 from .figures import quality_chart
 from .jitter import shaken_tokens
 from .record import StudyReport
 from .settings import Place, StudySettings
 from .study import Study
+from .token_views import masked, noisy
 
 QUESTION = "How good must a structure be, and where does it stop helping?"
 WHEN = ("test", "train")
+MASKED = "masked tokens"
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,10 @@ class _Quality:
     inputs: dict[str, Inputs] = field(default_factory=dict)
     clean: dict[str, list[Run]] = field(default_factory=dict)
     plain: list[Run] = field(default_factory=list)
+    masked: list[Run] = field(default_factory=list)
 
     def sources(self) -> None:
-        """Train on each source, and without structure."""
+        """Train on each source, on masked tokens, and without structure."""
         study = self.study
         self.names = study.sources()
         for source in self.names:
@@ -129,12 +132,16 @@ class _Quality:
             runs = study.train(source, self.inputs[source], arms)
             self.plain = self.plain or runs["no structure"]
             self.clean[source] = runs[source]
+        first, *others = self.names
+        unread = replace(self.inputs[first], tokens=masked(self._tokens(first)))
+        arm = study.arm(MASKED, study.alphabets(first))
+        self.masked = study.train(MASKED, unread, [arm])[MASKED]
         self._row("no structure", "none", None, None, self.plain)
+        self._row(MASKED, "masked", None, None, self.masked)
         for source, found in self.clean.items():
             row = self._row(source, source, None, None, found)
             row["coverage"] = study.covered(source)
-            self._against_plain(source, found)
-        first, *others = self.names
+            self._against_controls(source, found)
         for other in others:
             study.compare((first, self.clean[first]), (other, self.clean[other]))
         if not others:
@@ -201,7 +208,7 @@ class _Quality:
             row = self._row(name, "plddt", "train", float(threshold), runs)
             train = runs[0].coverage["train"]
             row["coverage"] = max(train["unmasked"].values()) / train["residues"]
-            self._against_plain(name, runs)
+            self._against_controls(name, runs)
 
     def say_where_it_ends(self) -> None:
         """Say for each way of degrading up to where structure helps."""
@@ -219,7 +226,7 @@ class _Quality:
             if ends:
                 study.find(
                     f"Structure no longer helps for sure {where} from {min(ends):g} on: the "
-                    f"interval of the difference to no structure reaches zero"
+                    f"interval of the difference to masked tokens reaches zero"
                 )
             else:
                 last = max(row["degree"] for row in found)
@@ -245,7 +252,7 @@ class _Quality:
             arm = self.study.arm(name, self.study.alphabets(source))
             runs = self.study.train(name, inputs, [arm])[name]
             self._row(name, kind, when, degree, runs)
-            self._against_plain(name, runs)
+            self._against_controls(name, runs)
 
     def _read(
         self, name: str, source: str, tokens: TokenRows, kind: str, degree: float | None
@@ -265,16 +272,18 @@ class _Quality:
         scores = [f.metrics[monitor] for f in found]
         factors = {"tokens": kind, "when": "test", "degree": degree}
         study.add_row(name, factors, runs, scores, bounds)
-        self._against_plain(name, predicted)
+        self._against_controls(name, predicted)
 
     def _row(
         self, name: str, kind: str, when: str | None, degree: float | None, runs: Sequence[Run]
     ) -> dict[str, Any]:
-        return self.study.row(name, {"tokens": kind, "when": when, "degree": degree}, runs)
+        factors = {"tokens": kind, "when": when, "degree": degree}
+        return self.study.row(name, factors, runs, control=kind == "masked")
 
-    def _against_plain(self, name: str, runs: Sequence[Run | Predicted]) -> None:
-        found = self.study.compare((name, runs), ("no structure", self.plain))
-        worse = found.high if self.study.lower_is_better else -found.low
+    def _against_controls(self, name: str, runs: Sequence[Run | Predicted]) -> None:
+        self.study.compare((name, runs), ("no structure", self.plain))
+        comparison = self.study.compare((name, runs), (MASKED, self.masked))
+        worse = comparison.high if self.study.lower_is_better else -comparison.low
         self.study.report.rows[-1]["helps"] = worse < 0
 
     def _tokens(self, source: str) -> Tokens:

@@ -108,7 +108,7 @@ class Study:
         self._comparisons: list[Comparison] = []
         self._runs: list[Run] = []
         self._arms: list[tuple[str, Sequence[Run]]] = []
-        """Arms that are rows of the table."""
+        """Arms that are rows of the table, without controls."""
 
     # What is read
 
@@ -198,10 +198,13 @@ class Study:
 
     # What is found
 
-    def row(self, name: str, factors: Mapping[str, Any], runs: Sequence[Run]) -> dict[str, Any]:
-        """Add a row of the table for an arm that was trained."""
+    def row(
+        self, name: str, factors: Mapping[str, Any], runs: Sequence[Run], *, control: bool = False
+    ) -> dict[str, Any]:
+        """Add a row of the table for an arm that was trained; a control is never the best arm."""
         low, high = interval(runs)
-        self._arms.append((name, runs))
+        if not control:
+            self._arms.append((name, runs))
         return self.add_row(name, factors, runs, self._scores(runs), (low, high))
 
     def add_row(

@@ -30,7 +30,7 @@ def of_histories(store, settings, out, monkeypatch):
     study = Study("x", "?", store, settings, Place(out), {})
     monkeypatch.setattr(study, "compare", lambda *_: None)
     monkeypatch.setattr(
-        study, "row", lambda *_: study.report.rows.append({}) or study.report.rows[-1]
+        study, "row", lambda *_, **__: study.report.rows.append({}) or study.report.rows[-1]
     )
 
     def run(*values: float) -> Run:

@@ -60,31 +60,56 @@ def test_simple_models_stand_beside_the_best_arm(store, settings, out) -> None:
 def test_ablation_has_every_kind_of_every_source(store, settings, out) -> None:
     report = ablation.run(store, settings, Place(out))
     shown = {(row["source"], row["structure"]) for row in report.rows}
-    kinds = ("foldseek", "dssp", "foldseek+dssp")
+    controls = ("foldseek+dssp, masked", "foldseek+dssp, shuffled")
+    kinds = ("foldseek", "dssp", "foldseek+dssp", *controls)
     assert shown == {
         (None, "none"),
         *((source, kind) for source in settings.sources for kind in kinds),
     }
-    # Three against none and two against parts, for each source; then the sources.
-    assert len(report.comparisons) == 11
-    for source, said in zip(settings.sources, report.findings, strict=False):
-        assert said.startswith(f"foldseek+dssp, {source} ")
-        assert "95 % interval" in said
+    # Two against controls, three against none, two against parts, for each source; then sources.
+    assert len(report.comparisons) == 15
+    pairs = [(found["one"], found["other"]) for found in report.comparisons]
+    for place, source in enumerate(settings.sources):
+        others = (f"foldseek+dssp, {source}, masked", f"foldseek+dssp, {source}, shuffled", "none")
+        for other, said in zip(others, report.findings[3 * place :], strict=False):
+            assert said.startswith(f"foldseek+dssp, {source} ")
+            assert f"{other} " in said.replace(":", " ")
+            assert "95 % interval" in said
+            assert (f"foldseek+dssp, {source}", other) in pairs
     for row in report.rows:
         assert row["low"] <= row["score"] <= row["high"]
         assert row["coverage"] == (None if row["structure"] == "none" else 1.0)
     runs = sorted(out.glob("*/*/seed-*/run.json"))
     assert len(runs) == len(report.rows) * 2
-    assert {Run.load(file.parent).source for file in runs} == {None, *settings.sources}
+    assert {Run.load(file.parent).source for file in runs} == {
+        None,
+        *(
+            f"{source}{view}"
+            for source in settings.sources
+            for view in ("", ", masked", ", shuffled")
+        ),
+    }
     written(report, out)
+
+
+def test_a_control_is_not_the_best_arm(store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    place = Place(out, baselines=True)
+    report = ablation.run(store, settings, place, controls=("constant",))
+    assert report.rows[-1]["structure"] == "foldseek+dssp, constant"
+    (beside,) = report.baselines
+    assert "constant" not in beside["arm"]
+    with pytest.raises(InputError, match=r"no control is called 'random'.*shuffled"):
+        ablation.run(store, settings, Place(out.parent / "b"), controls=("random",))
+    assert not (out.parent / "b").exists()
 
 
 def test_ablation_with_poolings_and_less_tokens(store: Store, settings, out) -> None:
     settings = replace(settings, sources=("esmfold",), seeds=1)
     report = ablation.run(store, settings, Place(out), poolings=("mean", "attention1d"))
-    assert len(report.rows) == 8
+    assert len(report.rows) == 12
     assert {row["pooling"] for row in report.rows} == {"mean", "attention1d"}
-    assert len(report.comparisons) == 10
+    assert len(report.comparisons) == 14
     assert report.rows[0]["std"] is None
 
 
@@ -124,6 +149,7 @@ def test_quality_degrades_step_by_step(store, settings, out) -> None:
     found = [(row["tokens"], row["when"], row["degree"]) for row in report.rows]
     assert found == [
         ("none", None, None),
+        ("masked", None, None),
         ("alphafold2", None, None),
         ("esmfold", None, None),
         ("esmfold", "test", None),
@@ -134,7 +160,7 @@ def test_quality_degrades_step_by_step(store, settings, out) -> None:
     ]
     assert any("--structures" in said for said in report.missing)
     ends = [said for said in report.findings if "help" in said]
-    assert len(ends) == (2 if report.rows[1]["helps"] else 1)
+    assert len(ends) == (2 if report.rows[2]["helps"] else 1)
     plddt = report.rows[-1]
     assert 0.2 < plddt["coverage"] < 0.7
     learned = [Run.load(file.parent) for file in out.glob("*noise*train/*/seed-*/run.json")]
@@ -145,7 +171,7 @@ def test_quality_degrades_step_by_step(store, settings, out) -> None:
 def test_quality_says_what_it_lacks(store, settings, out) -> None:
     settings = replace(settings, sources=("esmfold",), seeds=1)
     report = quality.run(store, settings, Place(out), degrading=quality.Degrading(rates=()))
-    assert [row["tokens"] for row in report.rows] == ["none", "esmfold"]
+    assert [row["tokens"] for row in report.rows] == ["none", "masked", "esmfold"]
     assert any("no pLDDT" in said for said in report.missing)
     assert any("only esmfold" in said for said in report.missing)
 
@@ -212,6 +238,7 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
     report = convergence.run(store, settings, Place(out))
     assert [row["arm"] for row in report.rows] == [
         "no structure",
+        "with masked tokens",
         "with alphafold2",
         "with esmfold",
     ]
@@ -219,8 +246,8 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
     assert all(len(row["curve"]) == 3 for row in report.rows)
     assert report.settings["fit"]["schedule"] == "constant"
     assert report.settings["fit"]["warmup"] == 0
-    for row, name in zip(report.rows, ("no-structure", "with-alphafold2", "with-esmfold"),
-                         strict=True):  # fmt: skip
+    for row, name in zip(report.rows, ("no-structure", "with-masked-tokens", "with-alphafold2",
+                                       "with-esmfold"), strict=True):  # fmt: skip
         runs = [Run.load(f.parent) for f in out.glob(f"*/{name}/seed-*/run.json")]
         assert [len(run.history) for run in runs] == [3, 3]  # whatever the patience was
         values = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]

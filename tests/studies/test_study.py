@@ -82,9 +82,10 @@ def test_structure_helps_where_it_is_better_for_sure(of_task, task, good, bad) -
     work = _Quality(of_task(task), Degrading())
     rows = work.study.report.rows
     for one, other, helps in ((good, bad, True), (bad, good, False), (good, good, False)):
-        work.plain = [other] * 2
+        # An adapter without tokens lacks layers: it is no measure of what structure adds.
+        work.plain, work.masked = [one] * 2, [other] * 2
         rows.append({})
-        work._against_plain("structure", [one] * 2)
+        work._against_controls("structure", [one] * 2)
         assert rows[-1]["helps"] is helps
 
 
@@ -122,7 +123,7 @@ def test_rows_are_means_over_seeds_on_test_by_the_monitor(store, settings, out) 
     settings = replace(settings, task="heat", sources=("esmfold",), seeds=3)
     report = ablation.run(store, settings, Place(out))
     for row in report.rows:
-        files = sorted(out.glob(f"esmfold/{row['arm'].replace(', ', ',')}/seed-*/run.json"))
+        files = sorted(out.glob(f"*/{row['arm'].replace(', ', ',')}/seed-*/run.json"))
         runs = [Run.load(file.parent) for file in files]
         assert len(runs) == row["seeds"] == 3
         assert [run.config["fit"]["seed"] for run in runs] == [0, 1, 2]
@@ -136,7 +137,7 @@ def test_rows_are_means_over_seeds_on_test_by_the_monitor(store, settings, out) 
         )
         assert (row["low"], row["high"]) == bounds["rmse"]
         assert tuple(runs[0].config["adapter"]["alphabets"]) == tuple(
-            name for name in row["structure"].split("+") if name != "none"
+            name for name in row["structure"].split(",")[0].split("+") if name != "none"
         )
     arms = {row["arm"]: row["score"] for row in report.rows}
     for found in report.comparisons:
@@ -159,7 +160,7 @@ def test_quality_reads_each_sources_adapters_with_the_others_tokens(store, setti
     assert row["coverage"] == max(share["unmasked"].values()) / share["residues"]
     for found in report.comparisons:
         against = by_arm.get(found["one"])
-        if against is not None and found["other"] == "no structure":
+        if against is not None and found["other"] == "masked tokens":
             assert against["helps"] is (found["high"] < 0)  # of RMSE less is better
 
 
@@ -170,7 +171,7 @@ def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None
     report = ablation.run(store, settings, Place(out), poolings=("mean",))
     assert report.split == "test"
     runs = [Run.load(file.parent) for file in out.rglob("run.json")]
-    assert len(runs) == 4
+    assert len(runs) == 6
     for run in runs:
         shape, config = run.config["adapter"], run.config["fit"]
         assert (shape["heads"], shape["width"], shape["dropout"]) == (2, 8, 0.25)

@@ -6,7 +6,7 @@ source, so that runs trained on it say so. What is drawn at random depends on se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..residues import StructureTokens
 from ..store import Tokens
 
 
-class ChangedTokens:
+class TokenView:
     """A view of a source's tokens, each protein's changed when it is read; a `TokenRows`.
 
     Parameters
@@ -40,11 +40,11 @@ class ChangedTokens:
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
         """Return the changed tokens of several proteins."""
-        found = self._tokens.get_all(digests)
-        return [None if item is None else self._change(item) for item in found]
+        stored = self._tokens.get_all(digests)
+        return [None if item is None else self._change(item) for item in stored]
 
 
-def noisy(tokens: Tokens, rate: float, seed: int = 0) -> ChangedTokens:
+def noisy(tokens: Tokens, rate: float, seed: int = 0) -> TokenView:
     """Tokens of which a share is replaced by a letter drawn from the whole alphabet.
 
     The letter may be the one that was there, so at rate 1 tokens are random; masked residues stay
@@ -71,22 +71,74 @@ def noisy(tokens: Tokens, rate: float, seed: int = 0) -> ChangedTokens:
         codes = {name: _replaced(item.codes[name], name, rate, rng) for name in sorted(item.codes)}
         return replace(item, codes=codes)
 
-    return ChangedTokens(tokens, f"noise {rate:g}", change)
+    return TokenView(tokens, f"noise {rate:g}", change)
 
 
-def first_conformer(tokens: Tokens) -> ChangedTokens:
+def masked(tokens: Tokens) -> TokenView:
+    """Tokens that are all masked: the adapter's attention to tokens, without any structure."""
+    return _controlled(
+        tokens, "masked", lambda item, name: np.full_like(item.codes[name], _mask(name))
+    )
+
+
+def constant(tokens: Tokens) -> TokenView:
+    """Tokens that are the alphabet's first letter at every residue that has any."""
+
+    def codes(item: StructureTokens, name: str) -> NDArray[Any]:
+        own = item.codes[name]
+        return np.where(own == _mask(name), own, np.zeros_like(own))
+
+    return _controlled(tokens, "constant", codes)
+
+
+def shuffled(tokens: Tokens, seed: int = 0) -> TokenView:
+    """Tokens in another order within each protein: its composition of tokens, at no residue.
+
+    All alphabets and conformers of a protein are in the same order.
+    """
+
+    def codes(item: StructureTokens, name: str) -> NDArray[Any]:
+        order = np.random.default_rng([seed, *item.digest]).permutation(len(item))
+        return item.codes[name][:, order]
+
+    return _controlled(tokens, "shuffled", codes)
+
+
+CONTROLS: Mapping[str, Callable[[Tokens], TokenView]] = {
+    "masked": masked, "shuffled": shuffled, "constant": constant,
+}  # fmt: skip
+"""What real tokens are held against, because an adapter that reads tokens has further layers.
+
+Real minus masked is what structure adds, real minus shuffled what its order along the chain adds.
+"""
+
+
+def first_conformer(tokens: Tokens) -> TokenView:
     """Tokens of each protein's first conformer alone."""
 
     def change(item: StructureTokens) -> StructureTokens:
         return replace(item, codes={name: codes[:1] for name, codes in item.codes.items()})
 
-    return ChangedTokens(tokens, "first conformer", change)
+    return TokenView(tokens, "first conformer", change)
+
+
+def _controlled(
+    tokens: Tokens, name: str, codes: Callable[[StructureTokens, str], NDArray[Any]]
+) -> TokenView:
+    def change(item: StructureTokens) -> StructureTokens:
+        return replace(item, codes={alphabet: codes(item, alphabet) for alphabet in item.codes})
+
+    return TokenView(tokens, name, change)
+
+
+def _mask(name: str) -> int:
+    return alphabet(name).mask
 
 
 def _replaced(
     codes: NDArray[Any], name: str, rate: float, rng: np.random.Generator
 ) -> NDArray[Any]:
-    mask = alphabet(name).mask
+    mask = _mask(name)
     drawn = rng.integers(0, mask, codes.shape).astype(codes.dtype)
     hit = (rng.random(codes.shape) < rate) & (codes != mask)
     return np.where(hit, drawn, codes)

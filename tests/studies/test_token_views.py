@@ -12,8 +12,8 @@ from sesstore.proteins import digest_of
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Tokens
-from sesstore.studies.changed import first_conformer, noisy
 from sesstore.studies.jitter import HeldTokens
+from sesstore.studies.token_views import CONTROLS, first_conformer, noisy
 
 DIGESTS = [digest_of(text * 400) for text in ("AC", "DE")]
 
@@ -60,6 +60,40 @@ def test_noise_depends_on_seed_and_protein_only(tokens: Tokens) -> None:
     np.testing.assert_array_equal(both[1].codes["dssp"], alone.codes["dssp"])
     assert (both[0].codes["dssp"] != both[1].codes["dssp"]).any()  # the same before
     assert (other.codes["dssp"] != alone.codes["dssp"]).any()
+
+
+def test_controls_keep_shape_and_tell_nothing_of_place(tokens: Tokens) -> None:
+    masks = {"foldseek": 20, "dssp": 8}
+    views = {name: control(tokens) for name, control in CONTROLS.items()}
+    for digest in DIGESTS:
+        before = tokens.get(digest)
+        assert before is not None
+        after = {name: view.get_all([digest])[0] for name, view in views.items()}
+        for alphabet, codes in before.codes.items():
+            own = {name: item.codes[alphabet] for name, item in after.items() if item is not None}
+            assert all(
+                item.shape == codes.shape and item.dtype == codes.dtype for item in own.values()
+            )
+            assert (own["masked"] == masks[alphabet]).all()
+            assert ((own["constant"] == 0) | (codes == masks[alphabet])).all()
+            assert ((own["constant"] == masks[alphabet]) == (codes == masks[alphabet])).all()
+            np.testing.assert_array_equal(np.sort(own["shuffled"]), np.sort(codes))
+            assert (own["shuffled"] != codes).mean() > 0.5
+    both, (again,) = views["shuffled"].get_all(DIGESTS), views["shuffled"].get_all(DIGESTS[1:])
+    assert both[1] is not None
+    assert again is not None
+    np.testing.assert_array_equal(both[1].codes["dssp"], again.codes["dssp"])
+    # One order for all alphabets: what stood at a residue stands together still.
+    whole, moved = tokens.get(DIGESTS[0]), both[0]
+    assert whole is not None
+    assert moved is not None
+    pairs = [np.unique(np.stack([c.codes["foldseek"][0], c.codes["dssp"][0]]), axis=1,
+                       return_counts=True) for c in (whole, moved)]  # fmt: skip
+    np.testing.assert_array_equal(pairs[0][0], pairs[1][0])
+    np.testing.assert_array_equal(pairs[0][1], pairs[1][1])
+    assert {name: view.source for name, view in views.items()} == {
+        name: f"pdb, {name}" for name in CONTROLS
+    }
 
 
 def test_views_are_named_and_leave_the_store_alone(tokens: Tokens) -> None:
