@@ -40,8 +40,6 @@ class LinearModel:
     bias : Tensor, shape=(C,), dtype=float64
     penalty : float
         The one that was chosen.
-    emphasis : int
-        Which of the emphases was chosen.
     held_out : Tensor, shape=(N, C), dtype=float64
         For each training row the output of the model that was fitted without its fold.
     """
@@ -49,7 +47,6 @@ class LinearModel:
     weight: Tensor
     bias: Tensor
     penalty: float
-    emphasis: int
     held_out: Tensor
 
     def outputs(self, features: Tensor) -> Tensor:
@@ -63,7 +60,7 @@ def fit_linear(
     problem: Problem,
     n_outputs: int,
     folds: NDArray[np.int64],
-    emphases: Sequence[Tensor] = (torch.ones(1),),
+    emphasis: Tensor | None = None,
 ) -> LinearModel:
     """Fit a linear model, its penalty chosen by cross-validation.
 
@@ -79,9 +76,9 @@ def fit_linear(
         Number C of outputs.
     folds : ndarray, shape=(N,), dtype=int64
         Fold of each row, see `fold_rows`.
-    emphases : sequence of Tensor, shape=(F,)
-        Factors of the standardised features, one tensor a choice: a feature with a large one is
-        penalised less. Which it is, is chosen with the penalty.
+    emphasis : Tensor, shape=(F,), optional
+        Factor of each standardised feature: one with a large factor is penalised less, one with 0
+        is left out.
 
     Returns
     -------
@@ -98,17 +95,15 @@ def fit_linear(
         )
     center, scale = features.double().mean(0), features.double().std(0)
     scale = torch.where(scale > 1e-9, scale, 1.0)
-    inputs = (features.double() - center) / scale
+    factors = torch.ones_like(scale) if emphasis is None else emphasis.double()
+    used = factors > 0
+    inputs = ((features.double() - center) / scale * factors)[:, used]
     targets = _targets(labels, problem, n_outputs)
-    tried = [
-        _cross_validated(inputs * factors, targets, problem, torch.from_numpy(folds))
-        for factors in emphases
-    ]
-    emphasis = min(range(len(tried)), key=lambda place: tried[place][0])
-    _, penalty, held_out = tried[emphasis]
-    weight, bias = _fit(inputs * emphases[emphasis], targets, problem, penalty)
-    weight = weight * (emphases[emphasis] / scale)[:, None]
-    return LinearModel(weight, bias - center @ weight, penalty, emphasis, held_out)
+    penalty, held_out = _cross_validated(inputs, targets, problem, torch.from_numpy(folds))
+    own, bias = _fit(inputs, targets, problem, penalty)
+    weight = torch.zeros(len(scale), targets.shape[1], dtype=torch.float64)
+    weight[used] = own * (factors / scale)[used, None]
+    return LinearModel(weight, bias - center @ weight, penalty, held_out)
 
 
 def fold_rows(
@@ -151,8 +146,8 @@ def _targets(labels: Tensor, problem: Problem, n_outputs: int) -> Tensor:
 
 def _cross_validated(
     inputs: Tensor, targets: Tensor, problem: Problem, folds: Tensor
-) -> tuple[float, float, Tensor]:
-    """The least held-out loss, the penalty that reaches it, and the held-out outputs under it."""
+) -> tuple[float, Tensor]:
+    """The penalty of least held-out loss, and the held-out outputs under it."""
     best = (float("inf"), PENALTIES[0], torch.zeros_like(targets))
     parts = [(folds != fold, folds == fold) for fold in range(int(folds.max()) + 1)]
     starts: list[tuple[Tensor, Tensor] | None] = [None] * len(parts)
@@ -167,7 +162,7 @@ def _cross_validated(
             best = (loss, penalty, held_out)
         elif loss > best[0] * WORSE:
             break
-    return best
+    return best[1:]
 
 
 def _fit(

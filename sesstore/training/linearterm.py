@@ -4,6 +4,10 @@
 
     logits = linear(mean embedding, amino-acid composition, log length) + adapter(X, s)
 
+The linear model is the mean of three: of embeddings alone, of composition and length alone, and of
+both. Which of them is best differs from task to task, and few labels cannot tell; their mean is
+about as good as the best.
+
 With few labelled proteins the linear model is about as good as anything; the adapter's last layer
 begins at zero, so that training begins at the linear model and learns what it lacks. In training a
 row's term is what a linear model says that was fitted without that row's sequence: the adapter then
@@ -32,8 +36,8 @@ from .linear import fit_linear, fold_rows
 from .losses import label_scale
 from .runs import LINEAR, Run
 
-EMPHASES = ((1.0, 3.0, 10.0), (1.0, 10.0, 30.0))
-"""Weights of standardised means, composition and log length that are tried by cross-validation.
+EMPHASES = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 10.0, 30.0))
+"""Weights of standardised means, composition and log length, for each of the models.
 
 There are hundreds of means and one length: alike, a penalty would leave little of the length."""
 FITTED = 20_000
@@ -50,16 +54,13 @@ class LinearTerm:
     ----------
     weight : Tensor, shape=(d + LETTERS + 1, C), dtype=float64
     bias : Tensor, shape=(C,), dtype=float64
-    penalty : float
-        Of the weights, see `linear.fit_linear`.
-    emphasis : tuple of float
-        The one of `EMPHASES` that was chosen.
+    penalties : tuple of float
+        Of the weights of each model, see `linear.fit_linear`.
     """
 
     weight: Tensor
     bias: Tensor
-    penalty: float
-    emphasis: tuple[float, ...]
+    penalties: tuple[float, ...] = ()
 
     def __call__(self, data: SplitData, compositions: Compositions) -> Tensor:
         """Return the term of each row; shape=(N, C), dtype=float32."""
@@ -75,7 +76,7 @@ class LinearTerm:
 
     def to_json(self) -> dict[str, Any]:
         """What a run's record says of it."""
-        return {"penalty": self.penalty, "emphasis": list(self.emphasis)}
+        return {"penalties": list(self.penalties)}
 
     def save(self, run: Run) -> None:
         """Write the model into a run's folder, in one step."""
@@ -109,7 +110,7 @@ def load_term(run: Run) -> LinearTerm | None:
             f"'{file}' does not hold this run's linear term: it is of shape {tuple(weight.shape)}, "
             f"not {wanted}"
         )
-    return LinearTerm(weight, bias, run.linear["penalty"], tuple(run.linear["emphasis"]))
+    return LinearTerm(weight, bias, tuple(run.linear.get("penalties", ())))
 
 
 def term_of(
@@ -156,13 +157,22 @@ def fit_term(
     if len(np.unique(folds)) < 2:
         return None
     widths = torch.tensor([data.embeddings.dim, LETTERS, 1])
-    emphases = [torch.tensor(weights).repeat_interleave(widths) for weights in EMPHASES]
     inputs = features(data, compositions, rows)
-    model = fit_linear(inputs, labels[rows], task.problem, task.n_outputs, folds, emphases)
-    term = LinearTerm(model.weight, model.bias, model.penalty, EMPHASES[model.emphasis])
+    models = [
+        fit_linear(
+            inputs, labels[rows], task.problem, task.n_outputs, folds,
+            torch.tensor(emphasis).repeat_interleave(widths),
+        )
+        for emphasis in EMPHASES
+    ]  # fmt: skip
+    weight, bias, held_out = (
+        torch.stack([getattr(model, part) for model in models]).mean(0)
+        for part in ("weight", "bias", "held_out")
+    )
+    term = LinearTerm(weight, bias, tuple(model.penalty for model in models))
     others = np.setdiff1d(np.arange(len(data)), rows)
     train = torch.empty(len(data), task.n_outputs)
-    train[rows] = model.held_out.float()
+    train[rows] = held_out.float()
     if len(others):
         train[others] = term.of_rows(data, compositions, others)
     return term, train

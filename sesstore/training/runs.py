@@ -83,8 +83,8 @@ class Run:
     cautions : tuple of Caution
         What is off, see `cautions.run_cautions`.
     linear : dict
-        Penalty and emphasis of the linear term the adapter adds to, see `linearterm`; empty
-        without. Its weights are a file beside the adapter's.
+        Penalties of the linear term the adapter adds to, see `linearterm`; empty without. Its
+        weights are a file beside the adapter's.
     """
 
     path: Path

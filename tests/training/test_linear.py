@@ -82,6 +82,21 @@ def test_each_of_several_labels_is_a_logistic_regression(
         np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+def test_emphasis_is_a_weaker_penalty_and_none_leaves_a_feature_out(
+    inputs: np.ndarray, folds: np.ndarray
+) -> None:
+    y = inputs @ np.linspace(-1, 1, WIDTH) + np.random.default_rng(1).standard_normal(ROWS)
+    emphasis = torch.tensor([0.0, *[1.0] * (WIDTH - 2), 10.0])
+    model = fit_linear(
+        torch.tensor(inputs), torch.tensor(y), Problem.REGRESSION, 1, folds, emphasis
+    )
+    x = standardised(inputs) * emphasis.numpy()
+    reference = Ridge(alpha=model.penalty * ROWS).fit(x, y)
+    outputs = model.outputs(torch.tensor(inputs))[:, 0]
+    np.testing.assert_allclose(outputs, reference.predict(x), rtol=1e-9)
+    assert model.weight[0] == 0
+
+
 def test_noise_is_shrunk_to_the_mean(inputs: np.ndarray, folds: np.ndarray) -> None:
     y = torch.tensor(np.random.default_rng(5).standard_normal(ROWS))
     model = fit_linear(torch.tensor(inputs), y, Problem.REGRESSION, 1, folds)

@@ -18,6 +18,7 @@ from sesstore.training.baselines import trivial_logits
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.evaluate import evaluate, predict_scores, scores_of, split_data
 from sesstore.training.fit import FitConfig, fit
+from sesstore.training.linear import fit_linear, fold_rows
 from sesstore.training.linearterm import fit_term, load_term
 from sesstore.training.losses import label_scale
 from sesstore.training.predictor import Predictor
@@ -79,6 +80,30 @@ def test_train_rows_get_what_a_fit_without_them_says(taught, letters, problem) -
     full, _ = fit_term(changed, rows_of(taught, changed, "train"), letters)
     own = full(data, letters)[0]
     assert not torch.allclose(before[0], own, atol=1e-4)
+
+
+def test_the_term_is_the_mean_of_three_models(taught, letters) -> None:
+    """Of embeddings, of composition and length, and of both; so are the outputs of train rows."""
+    task = taught.task(Problem.REGRESSION)
+    data = rows_of(taught, task, "train")
+    term, terms = fit_term(task, data, letters)
+    scale = label_scale(task)
+    values = (data.all_labels() - scale["mean"]) / scale["std"]
+    folds = fold_rows(data.digests, values.tolist())
+    inputs = linearterm.features(data, letters, np.arange(len(data)))
+    width = taught.embeddings.dim
+    used = (range(width), range(width, inputs.shape[1]), range(inputs.shape[1]))
+    emphases = (torch.ones(width), torch.ones(LETTERS + 1),
+                torch.tensor([1.0] * width + [10.0] * LETTERS + [30.0]))  # fmt: skip
+    models = [
+        fit_linear(inputs[:, columns], values, task.problem, 1, folds, emphasis)
+        for columns, emphasis in zip(used, emphases, strict=True)
+    ]
+    assert term.penalties == tuple(model.penalty for model in models)
+    outputs = sum(model.outputs(inputs[:, columns])
+                  for model, columns in zip(models, used, strict=True)) / 3  # fmt: skip
+    torch.testing.assert_close(term(data, letters), outputs.float())
+    torch.testing.assert_close(terms, (sum(model.held_out for model in models) / 3).float())
 
 
 def test_rows_of_one_sequence_are_held_out_together(taught, letters) -> None:
