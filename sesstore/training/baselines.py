@@ -32,7 +32,7 @@ from ..streaming.reader import SplitData, is_labelled
 from ..tasks import Problem, Task
 from .evaluate import scores_of
 from .intervals import Predicted
-from .linear import fit_linear, fold_rows
+from .linear import draw_rows, fit_linear, fold_rows
 from .losses import label_scale
 from .metrics import better, compute
 
@@ -210,8 +210,8 @@ class _Fitting:
             chosen = np.random.default_rng(seed).choice(count, TRAINING_RESIDUES, replace=False)
             chosen.sort()
         self.chosen = torch.from_numpy(chosen)
-        digests = rows.digests[rows.proteins().numpy()[chosen]]
-        self.folds = fold_rows(digests, labels[self.chosen].tolist(), seed=seed)
+        self.digests = rows.digests[rows.proteins().numpy()[chosen]]
+        self.folds = fold_rows(self.digests, labels[self.chosen].tolist(), seed=seed)
 
     def models(self) -> dict[str, Callable[[], Outputs]]:
         """How each model is fitted, from the simplest to the most able."""
@@ -250,9 +250,10 @@ class _Fitting:
         return outputs
 
     def _linear(self, features: Callable[[Rows], Iterator[Tensor]]) -> Outputs:
-        inputs = torch.cat(list(features(self.rows)))[self.chosen]
-        labels = self.labels[self.chosen]
-        model = fit_linear(inputs, labels, self.problem, self.n_outputs, self.folds)
+        drawn = draw_rows(self.digests, self.n_outputs)
+        chosen = self.chosen[drawn]
+        inputs, labels = torch.cat(list(features(self.rows)))[chosen], self.labels[chosen]
+        model = fit_linear(inputs, labels, self.problem, self.n_outputs, self.folds[drawn])
         return lambda rows: torch.cat([model.outputs(part) for part in features(rows)])
 
     def _targets(self) -> Tensor:

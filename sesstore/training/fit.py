@@ -197,6 +197,12 @@ def fit_many(
         linear = any(member.adapter.head == "linear" for member in members)
         if linear and compositions and not task.problem.per_residue:
             stream.add_term(compositions, ranks)
+            if stream.term and stream.term.rows < len(stream.data["train"]):
+                progress.note(
+                    f"the linear term is fitted to {stream.term.rows:,} of "
+                    f"{len(stream.data['train']):,} train rows, drawn at random: with "
+                    f"{task.n_outputs:,} outputs more would take long"
+                )
         shapes = [(member.adapter, member.config) for member in members]
         trainer = Trainer(stream, shapes, out, hands, progress, ranks)
         names = _names(members, out)

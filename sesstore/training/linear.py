@@ -5,7 +5,10 @@ cross-validation on the training rows alone, in which a sequence never stands on
 predictions of that cross-validation are kept: they say of each training row what a model says that
 has not seen it (Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1).
 
-Shapes: N rows, F features, C outputs (classes; 1 for regression). All arithmetic is in float64.
+Shapes: N rows, F features, C outputs (classes; 1 for regression), R principal axes. All arithmetic
+is in float64. Models are fitted along the principal axes of the training rows, found once for all
+penalties: ridge is a division there, and logistic regression is so well conditioned that few steps
+suffice, however many labels there are.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ PENALTIES = tuple(10.0 ** (power / 2) for power in range(4, -9, -1))
 WORSE = 1.02
 """No weaker penalty is tried once the loss is this many times the best one."""
 ITERATIONS = 100
+MOST_ROWS, MOST_TARGETS = 20_000, 4_000_000
+"""Rows, and rows times outputs, that a model is fitted to: seconds to a minute of one core."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +105,36 @@ def fit_linear(
     inputs = ((features.double() - center) / scale * factors)[:, used]
     targets = _targets(labels, problem, n_outputs)
     penalty, held_out = _cross_validated(inputs, targets, problem, torch.from_numpy(folds))
-    own, bias = _fit(inputs, targets, problem, penalty)
+    axes = _principal_axes(inputs)
+    along, bias = _fit(axes, targets, problem, penalty)
+    own = axes.directions @ along
+    bias = bias - axes.center @ own
     weight = torch.zeros(len(scale), targets.shape[1], dtype=torch.float64)
     weight[used] = own * (factors / scale)[used, None]
     return LinearModel(weight, bias - center @ weight, penalty, held_out)
+
+
+def draw_rows(digests: NDArray[np.uint8], n_outputs: int) -> NDArray[np.int64]:
+    """Choose the rows to fit to: all, or some at random where they are too many.
+
+    Parameters
+    ----------
+    digests : ndarray, shape=(N, 32), dtype=uint8
+        Sequence of each row. Rows of a sequence are taken together.
+    n_outputs : int
+
+    Returns
+    -------
+    ndarray, dtype=int64
+        Rows in order, about `MOST_ROWS` or `MOST_TARGETS` / C of them if there are more.
+    """
+    most = min(MOST_ROWS, max(MOST_TARGETS // n_outputs, 2))
+    if len(digests) <= most:
+        return np.arange(len(digests))
+    unique, sequence = np.unique(digests, axis=0, return_inverse=True)
+    count = max(most * len(unique) // len(digests), 2)
+    chosen = np.random.default_rng(0).choice(len(unique), count, replace=False)
+    return np.flatnonzero(np.isin(sequence.reshape(-1), chosen))
 
 
 def fold_rows(
@@ -144,19 +175,58 @@ def _targets(labels: Tensor, problem: Problem, n_outputs: int) -> Tensor:
     return F.one_hot(labels.long(), n_outputs).double()
 
 
+@dataclass(frozen=True, eq=False)
+class _Axes:
+    """The principal axes of training rows.
+
+    Parameters
+    ----------
+    center : Tensor, shape=(F,)
+        Mean of the rows.
+    directions : Tensor, shape=(F, R)
+        Orthonormal; R is N or F, whichever is less, or lower where rows depend on each other.
+    places : Tensor, shape=(N, R)
+        Of the rows along each axis, from the center.
+    """
+
+    center: Tensor
+    directions: Tensor
+    places: Tensor
+
+    def of(self, inputs: Tensor) -> Tensor:
+        """Return the places of other rows; shape=(n, R)."""
+        return (inputs - self.center) @ self.directions
+
+
+def _principal_axes(inputs: Tensor) -> _Axes:
+    """By the eigenvectors of the smaller of the two products of the rows with themselves."""
+    center = inputs.mean(0)
+    x = inputs - center
+    rows, width = x.shape
+    if rows >= width:
+        directions = torch.linalg.eigh(x.T @ x).eigenvectors
+    else:
+        squares, places = torch.linalg.eigh(x @ x.T)
+        used = squares > 1e-12 * squares.max().clamp(min=1e-12)
+        directions = x.T @ (places[:, used] / squares[used].sqrt())
+    return _Axes(center, directions, x @ directions)
+
+
 def _cross_validated(
     inputs: Tensor, targets: Tensor, problem: Problem, folds: Tensor
 ) -> tuple[float, Tensor]:
     """The penalty of least held-out loss, and the held-out outputs under it."""
     best = (float("inf"), PENALTIES[0], torch.zeros_like(targets))
     parts = [(folds != fold, folds == fold) for fold in range(int(folds.max()) + 1)]
+    axes = [_principal_axes(inputs[train]) for train, _ in parts]
+    others = [own.of(inputs[test]) for own, (_, test) in zip(axes, parts, strict=True)]
     starts: list[tuple[Tensor, Tensor] | None] = [None] * len(parts)
     for penalty in PENALTIES:
         held_out = torch.zeros_like(targets)
         for place, (train, test) in enumerate(parts):
-            fitted = _fit(inputs[train], targets[train], problem, penalty, starts[place])
+            fitted = _fit(axes[place], targets[train], problem, penalty, starts[place])
             starts[place] = fitted
-            held_out[test] = inputs[test] @ fitted[0] + fitted[1]
+            held_out[test] = others[place] @ fitted[0] + fitted[1]
         loss = float(_loss(held_out, targets, problem))
         if loss < best[0]:
             best = (loss, penalty, held_out)
@@ -166,56 +236,63 @@ def _cross_validated(
 
 
 def _fit(
-    inputs: Tensor,
+    axes: _Axes,
     targets: Tensor,
     problem: Problem,
     penalty: float,
     start: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
+    """Weights along the axes [R, C], and the outputs at their center [C]."""
     if problem.is_regression:
-        return _ridge(inputs, targets, penalty)
-    return _logistic(inputs, targets, problem, penalty, start)
+        return _ridge(axes.places, targets, penalty)
+    return _logistic(axes.places, targets, problem, penalty, start)
 
 
-def _ridge(inputs: Tensor, targets: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
-    """Closed form, by the smaller of the two normal equations."""
-    center, mean = inputs.mean(0), targets.mean(0)
-    x, y = inputs - center, targets - mean
-    rows, width = x.shape
-    if rows < width:
-        kernel = x @ x.T + penalty * rows * torch.eye(rows, dtype=x.dtype)
-        weight = x.T @ torch.linalg.solve(kernel, y)
-    else:
-        gram = x.T @ x + penalty * rows * torch.eye(width, dtype=x.dtype)
-        weight = torch.linalg.solve(gram, x.T @ y)
-    return weight, mean - center @ weight
+def _ridge(places: Tensor, targets: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    mean = targets.mean(0)
+    weight = places.T @ (targets - mean)
+    return weight / ((places**2).sum(0) + penalty * len(places))[:, None], mean
 
 
 def _logistic(
-    inputs: Tensor,
+    places: Tensor,
     targets: Tensor,
     problem: Problem,
     penalty: float,
     start: tuple[Tensor, Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
-    """By L-BFGS, all outputs together; from how often each class occurs, or a neighbour's fit."""
+    """By L-BFGS, all outputs together; from how often each class occurs, or a neighbour's fit.
+
+    Weights are searched in units of the loss's curvature where all predictions are the class's
+    share, so that labels rare and frequent, and axes long and short, are alike to the search.
+    """
+    rows, several = len(targets), problem is Problem.MULTI_LABEL
+    share = (targets.sum(0) + 0.5) / (rows + 1)
+    curvature = share * (1 - share)
+    unit = ((places**2).mean(0)[:, None] * curvature + penalty).rsqrt()
+    bias_unit = curvature.rsqrt()
     if start is None:
-        share = (targets.sum(0) + 0.5) / (len(targets) + 1)
-        prior = torch.logit(share) if problem is Problem.MULTI_LABEL else share.log()
-        start = torch.zeros(inputs.shape[1], targets.shape[1], dtype=inputs.dtype), prior
-    weight, bias = (value.clone().requires_grad_() for value in start)
-    search = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+        prior = torch.logit(share) if several else share.log()
+        start = torch.zeros(places.shape[1], targets.shape[1], dtype=places.dtype), prior
+    weight, bias = start[0] / unit, start[1] / bias_unit
+    search = torch.optim.LBFGS(
+        [weight, bias], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
 
     def loss() -> Tensor:
-        search.zero_grad()
+        own, constant = weight * unit, bias * bias_unit
+        outputs = places @ own + constant
+        probabilities = outputs.sigmoid() if several else outputs.softmax(1)
+        error = (probabilities - targets) / rows
         # A class that a fold lacks would drive its bias to minus infinity.
-        shrinkage = penalty * (weight**2).sum() / 2 + 1e-6 * (bias**2).sum()
-        value = _loss(inputs @ weight + bias, targets, problem) + shrinkage
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        weight.grad = (places.T @ error + penalty * own) * unit
+        bias.grad = (error.sum(0) + 2e-6 * constant) * bias_unit
+        shrinkage = penalty * (own**2).sum() / 2 + 1e-6 * (constant**2).sum()
+        return _loss(outputs, targets, problem) + shrinkage
 
     search.step(loss)  # type: ignore[no-untyped-call]
-    return weight.detach(), bias.detach()
+    return weight * unit, bias * bias_unit
 
 
 def _loss(outputs: Tensor, targets: Tensor, problem: Problem) -> Tensor:

@@ -32,7 +32,7 @@ from ..streaming.composition import LETTERS, Compositions
 from ..streaming.means import mean_embeddings
 from ..streaming.reader import SplitData
 from ..tasks import Task
-from .linear import fit_linear, fold_rows
+from .linear import draw_rows, fit_linear, fold_rows
 from .losses import label_scale
 from .runs import LINEAR, Run
 
@@ -40,8 +40,6 @@ EMPHASES = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (1.0, 10.0, 30.0))
 """Weights of standardised means, composition and log length, for each of the models.
 
 There are hundreds of means and one length: alike, a penalty would leave little of the length."""
-FITTED = 20_000
-"""Rows, drawn at random, that the model is fitted to at most."""
 AT_ONCE = 8192
 """Rows whose features are in memory together."""
 
@@ -56,11 +54,14 @@ class LinearTerm:
     bias : Tensor, shape=(C,), dtype=float64
     penalties : tuple of float
         Of the weights of each model, see `linear.fit_linear`.
+    rows : int
+        Train rows that the models were fitted to.
     """
 
     weight: Tensor
     bias: Tensor
     penalties: tuple[float, ...] = ()
+    rows: int = 0
 
     def __call__(self, data: SplitData, compositions: Compositions) -> Tensor:
         """Return the term of each row; shape=(N, C), dtype=float32."""
@@ -76,7 +77,7 @@ class LinearTerm:
 
     def to_json(self) -> dict[str, Any]:
         """What a run's record says of it."""
-        return {"penalties": list(self.penalties)}
+        return {"penalties": list(self.penalties), "rows": self.rows}
 
     def save(self, run: Run) -> None:
         """Write the model into a run's folder, in one step."""
@@ -110,7 +111,9 @@ def load_term(run: Run) -> LinearTerm | None:
             f"'{file}' does not hold this run's linear term: it is of shape {tuple(weight.shape)}, "
             f"not {wanted}"
         )
-    return LinearTerm(weight, bias, tuple(run.linear.get("penalties", ())))
+    return LinearTerm(
+        weight, bias, tuple(run.linear.get("penalties", ())), run.linear.get("rows", 0)
+    )
 
 
 def term_of(
@@ -152,7 +155,7 @@ def fit_term(
     labels, scale = data.all_labels(), label_scale(task)
     if scale:
         labels = (labels - scale["mean"]) / scale["std"]
-    rows = _drawn(data.digests)
+    rows = draw_rows(data.digests, task.n_outputs)
     folds = fold_rows(data.digests[rows], labels[rows].tolist())
     if len(np.unique(folds)) < 2:
         return None
@@ -169,7 +172,7 @@ def fit_term(
         torch.stack([getattr(model, part) for model in models]).mean(0)
         for part in ("weight", "bias", "held_out")
     )
-    term = LinearTerm(weight, bias, tuple(model.penalty for model in models))
+    term = LinearTerm(weight, bias, tuple(model.penalty for model in models), len(rows))
     others = np.setdiff1d(np.arange(len(data)), rows)
     train = torch.empty(len(data), task.n_outputs)
     train[rows] = held_out.float()
@@ -183,13 +186,3 @@ def features(data: SplitData, compositions: Compositions, rows: NDArray[np.int64
     means = mean_embeddings(data.embeddings, data.rows[rows])
     lengths = torch.from_numpy(data.lengths[rows]).double().log()[:, None]
     return torch.cat([means.double(), compositions(data.digests[rows]).double(), lengths], 1)
-
-
-def _drawn(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """All rows, or those of some sequences drawn at random where there are more than `FITTED`."""
-    if len(digests) <= FITTED:
-        return np.arange(len(digests))
-    unique, sequence = np.unique(digests, axis=0, return_inverse=True)
-    count = max(FITTED * len(unique) // len(digests), 2)
-    chosen = np.random.default_rng(0).choice(len(unique), count, replace=False)
-    return np.flatnonzero(np.isin(sequence.reshape(-1), chosen))

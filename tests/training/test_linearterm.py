@@ -11,9 +11,10 @@ import torch
 from sesstore.adapter.model import AdapterConfig
 from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, MissingFileError, StoppedError
+from sesstore.progress import _Silent
 from sesstore.streaming.composition import LETTERS, StoredCompositions
 from sesstore.tasks import Problem
-from sesstore.training import linearterm
+from sesstore.training import linear, linearterm
 from sesstore.training.baselines import trivial_logits
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.evaluate import evaluate, predict_scores, scores_of, split_data
@@ -25,6 +26,17 @@ from sesstore.training.predictor import Predictor
 from sesstore.training.runs import LINEAR, Run
 
 from .test_trainer import stopping_after
+
+
+class Notes(_Silent):
+    """Progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
 
 QUICK = FitConfig(lr=3e-3, epochs=3, patience=9, batch_tokens=150)
 PROTEIN_PROBLEMS = [problem for problem in Problem if not problem.per_residue]
@@ -121,13 +133,24 @@ def test_rows_of_one_sequence_are_held_out_together(taught, letters) -> None:
 
 
 def test_more_rows_than_are_fitted_get_the_term_as_it_is(taught, letters, monkeypatch) -> None:
-    monkeypatch.setattr(linearterm, "FITTED", 20)
     task = taught.task()
     data = rows_of(taught, task, "train")
+    monkeypatch.setattr(linear, "MOST_TARGETS", 20 * task.n_outputs)
     term, terms = fit_term(task, data, letters)
+    assert term.rows == 20
     same = (term(data, letters) - terms).abs().amax(1) < 1e-6
     assert 10 <= int(same.sum()) <= 20
     assert len(terms) == 36
+
+
+def test_a_term_of_some_rows_is_said(taught, letters, out, monkeypatch) -> None:
+    monkeypatch.setattr(linear, "MOST_ROWS", 20)
+    notes = Notes()
+    task = taught.task()
+    fit(task, taught.embeddings, taught.tokens, shape_for(task), replace(QUICK, epochs=1), out,
+        compositions=letters, progress=notes)  # fmt: skip
+    assert Run.load(out).linear["rows"] == 20
+    assert any("fitted to 20 of 36 train rows" in note for note in notes.lines)
 
 
 def test_the_head_of_the_paper_stands_alone(taught, letters, out) -> None:
