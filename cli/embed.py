@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     help="How values are stored.",
 )
 @click.option(
+    "--reduce",
+    "reduction",
+    type=click.Choice(["mean"]),
+    help="Keep one row a protein, the mean of its residues; stored residues are used.",
+)
+@click.option(
     "--long",
     "long_policy",
     type=click.Choice(["windows", "nterm"]),
@@ -69,6 +75,7 @@ def command(
     weights: Path | None,
     device: str | None,
     dtype: str,
+    reduction: str | None,
     long_policy: str,
     precision: str | None,
     partition: str | None,
@@ -84,10 +91,14 @@ def command(
     With nothing named: over every protein the store knows and lacks. What is stored already is
     never computed again, so an interrupted run goes on where it stopped.
 
+    With --reduce mean only the mean of each protein is kept, a thousandth of the bytes: enough for
+    `sesstore search` and simple models, not for adapters.
+
     \b
     Example:
       sesstore embed --plm esm2_t33
       sesstore embed --plm near proteome.fasta.gz
+      sesstore embed --plm esm2_t33 --reduce mean
       sesstore embed --plm esm2_t36 --engine ray --address auto
       sesstore embed --plm esm2_t36 --partition 3/10
     """
@@ -98,7 +109,8 @@ def command(
 
     if workers is not None and engine == "local":
         raise click.UsageError("--workers belongs to --engine ray")
-    name = registry.spec(plm).name
+    # Means may come from residues that were imported, by no encoder of ours.
+    name = plm if reduction else registry.spec(plm).name
     part = None if partition is None else Partition.parse(partition, os.environ)
     if url_of(store_path) is None:
         check_inputs(what, tasks_at(store_path))
@@ -107,6 +119,7 @@ def command(
     from sesstore.jobs.cluster.connection import Cluster, connected
     from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
     from sesstore.jobs.embed import embed
+    from sesstore.jobs.means import MeanEncoder, mean_encoder, means_of
     from sesstore.jobs.missing_proteins import plan_embedding
     from sesstore.jobs.proteinfiles import checked_proteins
 
@@ -124,17 +137,20 @@ def command(
     with connected(cluster) if engine == "ray" else nullcontext() as ray:
         run: Callable[..., EmbedReport]
         if ray is None:
-            encoder = registry.load(name, device=device, threads=threads, **options)
+            load = partial(registry.load, name, device=device, threads=threads, **options)
+            encoder = means_of(store, name, load) if reduction else load()
             run = partial(embed, store, encoder)
         else:
             encoder, make_encoder, gpus = encoder_for_workers(
                 ray, name, cluster, device=device, **options
             )
+            if reduction:
+                encoder, make_encoder = MeanEncoder(encoder), partial(mean_encoder, make_encoder)
             run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
             run = partial(run, location=url_of(store_path))  # a folder's workers take its own path
         # Proteins of a partition are known to the store, and must not be written by many machines.
         plan = plan_embedding(store, encoder, proteins, dtype=dtype, all_stored=part is not None)
-        say_plan(plan, name, output, url_of(store_path))
+        say_plan(plan, encoder.name, output, url_of(store_path))
         report = run(dtype=dtype, plan=plan, progress=output)
     say_report(report, output)
     output.result(asdict(report))

@@ -39,11 +39,14 @@ def command(store_path: Path, output: Output) -> None:
 def _say_encoder(encoder: EncoderSummary, output: Output) -> None:
     made = encoder.provenance
     output.table(
-        ["embeddings", made.fingerprint.encoder],
+        ["embeddings", made.fingerprint.title],
         [
             ["fingerprint", made.fingerprint.short],
             ["proteins", f"{encoder.proteins:,}"],
-            ["residues", f"{encoder.residues:,}"],
+            [
+                "rows" if made.fingerprint.reduction else "residues",
+                f"{encoder.residues:,}",
+            ],
             [
                 "stored as",
                 f"{made.dtype} [N, {made.dim}], {size(encoder.bytes)}, "

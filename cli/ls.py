@@ -28,7 +28,7 @@ def command(store_path: Path, output: Output) -> None:
         *(
             [
                 "embeddings",
-                e.provenance.fingerprint.encoder,
+                e.provenance.fingerprint.title,
                 f"{e.proteins:,} proteins",
                 size(e.bytes),
             ]

@@ -120,6 +120,10 @@ def say(plan: WorkPlan, output: Output) -> None:
     price = ["price of transfer"] if plan.transfer_price else []
     output.table(["stored as", "size", "full segments", "1 Gbit/s", "10 Gbit/s", *price], rows)
     output.line(
+        f"means of proteins alone (`embed --reduce mean`): {size(plan.mean_bytes['float16'])} as "
+        f"float16, {size(plan.mean_bytes['float32'])} as float32"
+    )
+    output.line(
         f"opened store: {size(plan.index_bytes)} of memory; sequences: "
         f"{size(plan.sequence_bytes)} on disk"
     )

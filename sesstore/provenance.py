@@ -12,13 +12,19 @@ import platform
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import FingerprintMismatchError, StoreFormatError
+
+MEAN = "mean"
+"""The reduction of residues to one row a protein."""
 
 _UNREADABLE = "Install the sesstore that wrote it, or look for damage with `sesstore verify`"
 
@@ -82,6 +88,9 @@ class Fingerprint:
         Arithmetic of the forward pass: ``"fp32"``, ``"bf16"``, ``"fp16"``.
     imported_from : str
         For embeddings other tools computed: the format they came from; empty otherwise.
+    reduction : str
+        ``"mean"`` if one row a protein is kept, the mean of its residues' rows; empty where every
+        residue has a row. An empty one is no part of the hash, nor of what is written.
     """
 
     encoder: str
@@ -91,20 +100,43 @@ class Fingerprint:
     long_policy: str
     precision: str
     imported_from: str = ""
+    reduction: str = ""
 
     @property
     def digest(self) -> str:
         """SHA-256 of all settings, hexadecimal."""
-        return sha256_json(asdict(self))
+        return sha256_json(self.to_json())
 
     @property
     def short(self) -> str:
         """First 12 hexadecimal digits of the digest: what folders and messages use."""
         return self.digest[:12]
 
+    @property
+    def title(self) -> str:
+        """The encoder's name for people, with what was made of its output."""
+        return f"{self.encoder} {self.reduction}s" if self.reduction else self.encoder
+
+    @property
+    def of_residues(self) -> Fingerprint:
+        """The same encoder with one row a residue."""
+        return replace(self, reduction="")
+
+    @property
+    def of_means(self) -> Fingerprint:
+        """The same encoder with one row a protein, the mean of its residues' rows."""
+        return replace(self, reduction=MEAN)
+
+    def rows(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows that proteins of some lengths have; what is below zero stays (not known)."""
+        return np.minimum(lengths, 1) if self.reduction else lengths
+
     def to_json(self) -> dict[str, Any]:
         """Settings as plain values."""
-        return asdict(self)
+        settings = asdict(self)
+        if not self.reduction:
+            del settings["reduction"]
+        return settings
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Fingerprint:
@@ -124,6 +156,10 @@ class Fingerprint:
             ) from None
         if not isinstance(fingerprint.encoder, str) or not isinstance(fingerprint.layer, int):
             raise StoreFormatError(f"not an encoder fingerprint: wrong types. {_UNREADABLE}")
+        if fingerprint.reduction not in ("", MEAN):
+            raise StoreFormatError(
+                f"not an encoder fingerprint: reduction {fingerprint.reduction!r}. {_UNREADABLE}"
+            )
         return fingerprint
 
     def check_same(self, peer: Fingerprint) -> None:

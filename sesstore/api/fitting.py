@@ -134,7 +134,7 @@ def plan_fit(
         raise InputError("a cross-validation needs two folds or more, not 1; 0 is none")
     loaded = load_labelled(what, source, own)
     task = loaded.task
-    stored = [known.fingerprint.encoder for known in store.store.encoders()]
+    stored = [known.fingerprint.encoder for known in store.store.residue_encoders()]
     if plm is None and len(stored) > 1:
         raise InputError(f"which encoder? Name one with --plm (stored here: {', '.join(stored)})")
     plm = plm or (stored[0] if stored else ENCODER)

@@ -43,7 +43,7 @@ class OpenStore:
         summary = self.info()
         rows: list[list[Any]] = [["sequences", "", summary.proteins]]
         rows += [
-            ["embeddings", e.provenance.fingerprint.encoder, e.proteins] for e in summary.encoders
+            ["embeddings", e.provenance.fingerprint.title, e.proteins] for e in summary.encoders
         ]
         rows += [["tokens", entry.source, entry.proteins] for entry in summary.sources]
         rows += [["task", entry.name, sum(entry.splits.values())] for entry in summary.tasks]
@@ -124,6 +124,7 @@ class OpenStore:
         *,
         weights: Path | str | None = None,
         device: str | None = None,
+        means: bool = False,
     ) -> EmbedReport:
         """Run a protein language model once over what the store knows and lacks.
 
@@ -135,14 +136,20 @@ class OpenStore:
             Only these: a file, a task, or proteins as in `Sequences`.
         weights, device
             See `encoders.registry.load`.
+        means : bool
+            Keep only the mean of each protein; stored residues are used.
         """
+        from functools import partial
+
         from ..encoders import registry
         from ..jobs.embed import embed
+        from ..jobs.means import means_of
         from ..jobs.proteinfiles import checked_proteins
 
-        encoder = registry.load(
-            plm, weights=None if weights is None else Path(weights), device=device
+        load = partial(
+            registry.load, plm, weights=None if weights is None else Path(weights), device=device
         )
+        encoder = means_of(self.store, plm, load) if means else load()
         requested: Iterable[Protein] | None = None
         if isinstance(what, str | Path):
             requested = checked_proteins(self.store, [str(what)], self.progress.note)

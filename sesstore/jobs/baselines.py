@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..store import Embeddings, Store
-from ..streaming.means import mean_embeddings
 from ..tasks import Split, Task, pooled
 from ..training.baseline_report import BaselineReport
 from ..training.baselines import BaselineScore, Rows, best_baseline, score_baselines
@@ -35,6 +34,7 @@ from ..training.metrics import compute
 from ..training.runs import FOLDS, Run, reported_split
 from ..training.seeds import runs_at
 from .crossvalidation import join_folds, recorded_folds
+from .means import protein_means
 
 _MEASURED = "measured"
 
@@ -120,20 +120,28 @@ def task_rows(
     task : Task
     view : Embeddings
     means : mapping of bytes to Tensor, shape=(d,), optional
-        Mean embedding of each digest, where they were read before.
+        Mean embedding of each digest, where they were read before. Else they are read here, unless
+        residues are what is labelled.
     """
     rows = {}
+    split_means: Tensor | None
     for name, split in task.splits.items():
         if not len(split):
             continue
         digests = [digest.tobytes() for digest in split.digests]
         sequences = {p.digest: p.sequence for p in store.proteins(set(digests))}
+        if means is not None:
+            split_means = torch.stack([means[digest] for digest in digests])
+        elif not task.problem.per_residue:
+            split_means = protein_means(store, view, split.digests)
+        else:
+            split_means = None
         rows[name] = Rows(
             split_data(task, split, view, None, (), 0),
             [sequences[digest] for digest in digests],
             split.digests,
             task.problem.per_residue,
-            None if means is None else torch.stack([means[digest] for digest in digests]),
+            split_means,
         )
     return rows
 
@@ -164,7 +172,7 @@ def _by_folds(store: Store, task: Task, view: Embeddings, folder: Path) -> list[
     cut, means = recorded_folds(task, record), None
     if not task.problem.per_residue:
         digests = pooled(task).digests
-        values = mean_embeddings(view, view.find(digests))
+        values = protein_means(store, view, digests)
         means = dict(zip((row.tobytes() for row in digests), values, strict=True))
     each = [score_baselines(part, task_rows(store, part, view, means)) for part in cut.tasks]
     names = dict.fromkeys((*task.metrics, task.monitor))

@@ -124,10 +124,11 @@ def _encode_all(
     ):
         for chunk in plan.todo.chunks():
             done: set[bytes] = set()
+            lengths = {protein.digest: len(protein) for protein in chunk}
             for embedding in encoder.encode(chunk):
                 background.write(embedding)
                 done.add(embedding.digest)
-                bar.advance(len(embedding))
+                bar.advance(lengths[embedding.digest])
                 if stop:
                     break
             encoded += len(done)

@@ -286,7 +286,7 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
         Several stored encoders fit the name; says in which settings they differ.
     """
     if plm is None:
-        known = store.encoders()
+        known = store.residue_encoders()
         if len(known) != 1:
             names = ", ".join(p.fingerprint.encoder for p in known) or "none"
             raise InputError(f"which encoder? Name one with --plm (stored here: {names})")

@@ -131,12 +131,13 @@ def plan_embedding(
     digests, lengths = distinct.distinct()
     lacking = ~store.has_embeddings(encoder.fingerprint, digests)
     todo = MissingProteins(store, digests[lacking], lengths[lacking])
-    residue_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
+    rows = encoder.fingerprint.rows(todo.lengths.astype(np.int64))
+    row_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
     return EmbedPlan(
         proteins=len(digests),
         already_stored=len(digests) - len(todo),
         todo=todo,
-        bytes=int(todo.lengths.sum(dtype=np.int64)) * residue_bytes,
+        bytes=int(rows.sum()) * row_bytes,
         free_bytes=shutil.disk_usage(store.path).free,
     )
 

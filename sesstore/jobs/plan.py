@@ -64,6 +64,8 @@ class WorkPlan:
     devices : list of DeviceTime
     bytes : dict of str to int
         Of the values by storage type.
+    mean_bytes : dict of str to int
+        By storage type, where only the means of proteins are kept.
     segments : dict of str to int
         By storage type, where each is full (512 MiB).
     index_bytes : int
@@ -86,6 +88,7 @@ class WorkPlan:
     flops: float
     devices: list[DeviceTime] = field(default_factory=list)
     bytes: dict[str, int] = field(default_factory=dict)
+    mean_bytes: dict[str, int] = field(default_factory=dict)
     segments: dict[str, int] = field(default_factory=dict)
     index_bytes: int = 0
     sequence_bytes: int = 0
@@ -180,6 +183,7 @@ def plan_work(
     for dtype, row in rows.items():
         size = proteins.residues * row
         plan.bytes[dtype] = size
+        plan.mean_bytes[dtype] = proteins.proteins * row
         plan.segments[dtype] = ceil(size / SEGMENT_BYTES)
         hours = size / GIGABIT / 3600
         plan.transfer_hours[dtype] = {"1_gbit": hours, "10_gbit": hours / 10}
@@ -216,7 +220,7 @@ def measured_in(store: Store, spec: EncoderSpec) -> list[Throughput]:
     pulled ones are left out.
     """
     totals: dict[str, list[float]] = {}
-    provenances = [p for p in store.encoders() if p.fingerprint.encoder == spec.full_name]
+    provenances = [p for p in store.residue_encoders() if p.fingerprint.encoder == spec.full_name]
     for provenance in provenances:
         folder = store.encoder_folder(provenance.fingerprint)
         for path in layout.segment_folders(folder)[-_SAMPLE:]:

@@ -159,7 +159,7 @@ def _status(
     commit_times = np.array([_commit_time(segment) for segment in view.segments])
     last_commit = commit_times.max() if len(commit_times) else None
     return EncoderStatus(
-        encoder=fingerprint.encoder,
+        encoder=fingerprint.title,
         fingerprint=fingerprint.short,
         proteins=len(lengths),
         residues=int(lengths.sum()),

@@ -271,7 +271,7 @@ def fetch_segment(
         try:
             moved = sum(_results(fetched))
             problem = next(segment_problems(folder, provenance, quick=False), None)
-            problem = problem or _length_problem(Segment(folder), lengths)
+            problem = problem or _length_problem(Segment(folder), provenance, lengths)
             if problem:
                 raise refusal(f"segment {final.name}: {problem}")
         except CorruptStoreError:  # of what a sender who lies sent, nothing stays
@@ -298,8 +298,9 @@ def _results(futures: list[Future[_T]]) -> list[_T]:
         wait(futures)
 
 
-def _length_problem(segment: Segment, lengths: Lengths) -> str | None:
+def _length_problem(segment: Segment, provenance: Provenance, lengths: Lengths) -> str | None:
     sequence_lengths = np.asarray(lengths([row.tobytes() for row in segment.digests]))
+    sequence_lengths = provenance.fingerprint.rows(sequence_lengths)
     wrong = (sequence_lengths >= 0) & (sequence_lengths != np.diff(segment.offsets))
     return "an embedding has another length than its sequence" if wrong.any() else None
 

@@ -284,7 +284,8 @@ def _pull_parts(
     }
     with context.store.writer(parts[0].provenance, origin) as writer:
         for part in parts:
-            known_lengths = context.lengths(part.digests[row].tobytes() for row in part.rows)
+            sequence_lengths = context.lengths(part.digests[row].tobytes() for row in part.rows)
+            known_lengths = part.provenance.fingerprint.rows(np.asarray(sequence_lengths)).tolist()
             lengths = np.diff(part.offsets)[part.rows].tolist()
             if any(
                 known_length not in (-1, length)

@@ -89,7 +89,7 @@ def _encoder_row(encoder: EncoderSummary) -> str:
     provenance = encoder.provenance
     fingerprint = provenance.fingerprint
     return (
-        f"| {plain(fingerprint.encoder)} | `{fingerprint.short}` | {provenance.dim} "
+        f"| {plain(fingerprint.title)} | `{fingerprint.short}` | {provenance.dim} "
         f"| {plain(provenance.dtype)} "
         f"| {encoder.proteins:,} | {encoder.residues:,} | {_size(encoder.bytes)} "
         f"| {plain(provenance.licence) or 'not stated'} |"
@@ -111,7 +111,7 @@ def _task_row(task: TaskSummary) -> str:
 
 
 def _citations(summary: Summary) -> Iterator[str]:
-    cited = [(e.provenance.fingerprint.encoder, e.provenance.citation) for e in summary.encoders]
+    cited = [(e.provenance.fingerprint.title, e.provenance.citation) for e in summary.encoders]
     cited += [(t.name, t.citation) for t in summary.tasks]
     cited = [(subject, citation) for subject, citation in cited if citation]
     if cited:
@@ -126,14 +126,15 @@ def _usage(summary: Summary) -> Iterator[str]:
     yield from ("```", "", "```python", "from sesstore.store import Store", "")
     yield 'store = Store.open("PATH_OF_THIS_FOLDER")'
     if summary.encoders:
-        short = summary.encoders[0].provenance.fingerprint.short
-        yield f'embeddings = store.embeddings("{short}")'
-        yield "values = embeddings.get(next(store.proteins()).digest)  # [residues, width]"
+        first = summary.encoders[0].provenance.fingerprint
+        kind = "one row: the mean" if first.reduction else "residues"
+        yield f'embeddings = store.embeddings("{first.short}")'
+        yield f"values = embeddings.get(next(store.proteins()).digest)  # [{kind}, width]"
     yield from ("```", "", "Without sesstore, `zarr.open` reads everything under `embeddings/`.")
 
 
 def _runs(summary: Summary) -> Iterator[str]:
-    runs = [(e.provenance.fingerprint.encoder, run) for e in summary.encoders for run in e.runs]
+    runs = [(e.provenance.fingerprint.title, run) for e in summary.encoders for run in e.runs]
     runs += [(f"tokens of {s.source}", r["circumstances"]) for s in summary.sources for r in s.runs]
     if runs:
         yield from ("", "## What made it", "")

@@ -35,7 +35,8 @@ def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Pro
         The store.
     query : Fingerprint or str, optional
         A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
-        store has only one.
+        store has only one. Names stand for embeddings of residues, never for their means, which
+        have fingerprints of their own.
 
     Raises
     ------
@@ -52,6 +53,12 @@ def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Pro
         if isinstance(query, str) and pair[1].fingerprint.encoder.lower() == query.lower()
     ]
     fitting = exact or fitting
+    if not isinstance(query, Fingerprint):
+        residues = [pair for pair in fitting if not pair[1].fingerprint.reduction]
+        if residues or not _starts_fingerprint(query, fitting):
+            if fitting and not residues:
+                raise _means_only(fitting[0][1].fingerprint)
+            fitting = residues
     if not encoders:
         raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")
     if not fitting:
@@ -72,6 +79,19 @@ def _fits(fingerprint: Fingerprint, query: Fingerprint | str | None) -> bool:
         names = (fingerprint.encoder.lower(), fingerprint.digest)
         return bool(prefix) and any(name.startswith(prefix) for name in names)
     return query is None or fingerprint == query
+
+
+def _starts_fingerprint(query: str | None, fitting: list[tuple[Path, Provenance]]) -> bool:
+    """Whether a query names some encoder by its fingerprint."""
+    prefix = (query or "-").lower()
+    return any(pair[1].fingerprint.digest.startswith(prefix) for pair in fitting)
+
+
+def _means_only(fingerprint: Fingerprint) -> NotStoredError:
+    return NotStoredError(
+        f"the store has means of proteins by {fingerprint.encoder}, but no embeddings of residues. "
+        f"Make them with `sesstore embed`, without --reduce"
+    )
 
 
 def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:

@@ -190,7 +190,8 @@ class _Check:
             problems = list(segment_problems(path, provenance, quick=self.quick))
             if not problems:
                 segment = Segment(path)
-                foreign, problems = foreign_files(path), list(self._length_problems(segment))
+                problems = list(self._length_problems(segment, provenance))
+                foreign = foreign_files(path)
                 proteins, residues = len(segment.digests), int(segment.offsets[-1])
         except (FileNotFoundError, NotADirectoryError, CorruptStoreError) as problem:
             problems = [f"a file of it went away while it was checked ({problem})"]
@@ -205,11 +206,12 @@ class _Check:
             name = path.relative_to(self.root)
             self.report.notes.append(f"{name}: {', '.join(foreign)} is no part of the segment")
 
-    def _length_problems(self, segment: Segment) -> Iterator[str]:
-        """Embeddings that have not one row for each residue of their sequence."""
-        if self._proteins is None or self.quick:
+    def _length_problems(self, segment: Segment, provenance: Provenance | None) -> Iterator[str]:
+        """Embeddings that have not one row for each residue of their sequence, or one in all."""
+        if self._proteins is None or self.quick or provenance is None:
             return
         lengths = np.asarray(self._proteins.lengths(row.tobytes() for row in segment.digests))
+        lengths = provenance.fingerprint.rows(lengths)
         for row in np.flatnonzero((lengths >= 0) & (lengths != np.diff(segment.offsets))):
             digest = segment.digests[row].tobytes().hex()[:12]
             yield f"{digest} has another length than its sequence"

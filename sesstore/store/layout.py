@@ -87,6 +87,8 @@ def encoder_folder(provenance: Provenance) -> str:
     """Name of the folder of an encoder's segments."""
     fingerprint = provenance.fingerprint
     name = re.sub(r"[^A-Za-z0-9._+-]", "_", fingerprint.encoder).lstrip(".")[:100]
+    if fingerprint.reduction:
+        name = f"{name[:90]}.{fingerprint.reduction}"
     return f"{name}-{fingerprint.short}"
 
 

@@ -156,6 +156,10 @@ class Store:
         """Provenance of every encoder that has a folder here."""
         return [provenance for _, provenance in stored_encoders(self.path)]
 
+    def residue_encoders(self) -> list[Provenance]:
+        """Provenance of every encoder there are embeddings of residues by, not only means."""
+        return [encoder for encoder in self.encoders() if not encoder.fingerprint.reduction]
+
     def embeddings(self, encoder: Fingerprint | str | None = None) -> Embeddings:
         """Open a view of all committed embeddings of one encoder.
 

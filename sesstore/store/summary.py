@@ -84,7 +84,9 @@ class Summary:
             "path": self.path,
             "proteins": self.proteins,
             "segments": sum(e.segments for e in self.encoders),
-            "residues": sum(e.residues for e in self.encoders),
+            "residues": sum(
+                e.residues for e in self.encoders if not e.provenance.fingerprint.reduction
+            ),
             "bytes": sum(e.bytes for e in self.encoders),
             "fingerprints": [e["fingerprint"] for e in encoders],
             "encoders": encoders,

@@ -100,7 +100,7 @@ def _embedded(study: Study, source: str | None) -> list[Inputs]:
     """What each encoder that has embedded every protein of the task gives to learn from."""
     digests = np.concatenate([split.digests for split in study.task.splits.values()])
     found = []
-    for known in study.store.encoders():
+    for known in study.store.residue_encoders():
         view = study.store.embeddings(known.fingerprint)
         missing = int((view.find(digests) < 0).sum())
         if missing:

@@ -98,11 +98,12 @@ class EmbedWorker:
         self._residues = 0
         self._since = self._since if self._pending else time.monotonic()
         proteins = [Protein("", sequence) for sequence in sequences]
+        lengths = {protein.digest: len(protein) for protein in proteins}
         encoded: set[bytes] = set()
         for embedding in self._encoder.encode(proteins):
             self._background.write(embedding)
             encoded.add(embedding.digest)
-            self._residues += len(embedding)
+            self._residues += lengths[embedding.digest]
             if self._stop.is_set():
                 break
         if self._stop.is_set() and len(encoded) < len(proteins):
