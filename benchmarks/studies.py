@@ -36,7 +36,7 @@ from sesstore.studies import ablation, quality
 from sesstore.studies.arms import Arm, Trial, train_trial
 from sesstore.studies.record import StudyReport
 from sesstore.studies.settings import Place, StudySettings
-from sesstore.studies.study import BOTH
+from sesstore.studies.study import ALPHABET_NAMES
 from sesstore.training.learner import FitConfig
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -122,9 +122,9 @@ class Bench:
         fit = replace(self.fit, epochs=self.fit.epochs * FURTHER[name])
         arms = [
             Arm(arm, {}, {**self.shape, "alphabets": kinds})
-            for arm, kinds in (("no structure", ()), (FIRST, BOTH))
+            for arm, kinds in (("no structure", ()), (FIRST, ALPHABET_NAMES))
         ]
-        inputs = prepare(store, name, plm=self.plm, alphabets=BOTH, source=FIRST)
+        inputs = prepare(store, name, plm=self.plm, alphabets=ALPHABET_NAMES, source=FIRST)
         trial = Trial(name, inputs, arms, fit, self.few)
         runs = self.timed(f"training {name}", lambda: train_trial(trial, self.out / "trained"))
         for arm, found in runs.items():

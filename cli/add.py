@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .opening import store_to_write
+from .data_options import own_data_options
 from .options import output_options, source_option, store_option
 from .output import Output
-from .owndata import own_data_options
+from .stores import store_to_write
 
 if TYPE_CHECKING:
-    from sesstore.datasets.own import OwnData
+    from sesstore.datasets.user_data import UserData
     from sesstore.jobs.add import AddReport
 
 
@@ -45,7 +45,7 @@ def command(
     what: str,
     data: Path | None,
     source: str | None,
-    own: OwnData,
+    user_data: UserData,
     allow_partial: bool,
     replacing: bool,
     store_path: Path,
@@ -68,20 +68,20 @@ def command(
     """
     from sesstore.jobs.add import add, load
 
-    loaded = load(what, data=data, source=source, allow_partial=allow_partial, own=own)
+    loaded = load(what, data=data, source=source, allow_partial=allow_partial, user_data=user_data)
     store = store_to_write(store_path, output)
     report = add(store, loaded, replacing=replacing, progress=output)
     say_added(report, bool(getattr(loaded, "findings", None)), output)
     output.result(asdict(report))
 
 
-def say_added(report: AddReport, found: bool, output: Output) -> None:
+def say_added(report: AddReport, has_findings: bool, output: Output) -> None:
     """Say what was added; `found` says that the doctor knows more of it."""
     for note in report.notes:
         output.note(note)
     for warning in report.warnings:
         output.note(f"warning: {warning}")
-    if found:
+    if has_findings:
         output.note(f"`sesstore doctor {report.task}` says which, why it matters and what to do")
     label = f"task {report.task}: " if report.task else ""
     output.line(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from .opening import store_to_write
 from .options import output_options, store_option
 from .output import Output
+from .stores import store_to_write
 
 
 @click.command("alphabets")
@@ -35,20 +35,20 @@ def command(files: tuple[Path, ...], store_path: Path, output: Output) -> None:
     if files or store_path.exists():
         declared = [read_toml(file) for file in files]
         store = store_to_write(store_path, output) if files else Store.open(store_path)
-        for one in declared:
-            store.declare(one)
+        for alphabet in declared:
+            store.declare(alphabet)
     output.table(
         ["alphabet", "states", "follows from"],
         [
             [
-                one.name,
-                one.letters or f"{one.codes:,} codes",
-                f"{one.of.alphabet}: {_groups(one.of.groups)}" if one.of else "",
+                alphabet.name,
+                alphabet.letters or f"{alphabet.codes:,} codes",
+                f"{alphabet.of.alphabet}: {_groups(alphabet.of.groups)}" if alphabet.of else "",
             ]
-            for one in ALPHABETS.values()
+            for alphabet in ALPHABETS.values()
         ],
     )
-    output.result({"alphabets": [one.to_json() for one in ALPHABETS.values()]})
+    output.result({"alphabets": [alphabet.to_json() for alphabet in ALPHABETS.values()]})
 
 
 def _groups(groups: Mapping[str, str]) -> str:

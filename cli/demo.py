@@ -64,10 +64,11 @@ def _say_times(report: DemoReport, output: Output) -> None:
         f"the loop it would take {duration(epoch['encoder_in_the_loop'])}: "
         f"{epoch['ratio']:.1f} times as long, for the smallest encoder there is."
     )
-    made = report.summary
-    encoder, tokens = made["encoders"][0], made["sources"][0]
+    contents = report.summary
+    encoder, tokens = contents["encoders"][0], contents["sources"][0]
     output.line(
-        f"The store {report.store} holds {made['proteins']:,} sequences, {encoder['residues']:,} "
-        f"residues by {encoder['encoder']} ({size(encoder['bytes'])}), and {tokens['source']} "
-        f"tokens of {tokens['proteins']:,} proteins. Look: sesstore info --store {report.store}"
+        f"The store {report.store} holds {contents['proteins']:,} sequences, "
+        f"{encoder['residues']:,} residues by {encoder['encoder']} ({size(encoder['bytes'])}), and "
+        f"{tokens['source']} tokens of {tokens['proteins']:,} proteins. "
+        f"Look: sesstore info --store {report.store}"
     )

@@ -13,7 +13,7 @@ from .output import Output
 if TYPE_CHECKING:
     from sesstore.store.diff import EmbeddingsDifference, StoresDifference
 
-_SHOWN = 10
+_LISTED = 10
 
 
 @click.command("diff")
@@ -52,31 +52,33 @@ def command(left: str, right: str, store_path: Path, output: Output) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _say_stores(found: StoresDifference, output: Output) -> None:
-    only_left, only_right, both = found.proteins
+def _say_stores(difference: StoresDifference, output: Output) -> None:
+    only_left, only_right, common = difference.proteins
     rows: list[list[Any]] = [
-        ["sequences", f"{only_left:,} only A, {only_right:,} only B, {both:,} in both"]
+        ["sequences", f"{only_left:,} only A, {only_right:,} only B, {common:,} in both"]
     ]
-    rows += [[f"tokens {name}", what] for name, what in found.tokens.items()]
-    rows += [[f"task {name}", what] for name, what in found.tasks.items()]
-    rows += [[f"embeddings {name}", what] for name, what in found.encoders.items()]
+    rows += [[f"tokens {name}", change] for name, change in difference.tokens.items()]
+    rows += [[f"task {name}", change] for name, change in difference.tasks.items()]
+    rows += [[f"embeddings {name}", change] for name, change in difference.encoders.items()]
     output.table(["what", "A against B"], rows)
-    _say_embeddings(found.embeddings, output)
+    _say_embeddings(difference.embeddings, output)
 
 
-def _say_embeddings(found: list[EmbeddingsDifference], output: Output) -> None:
-    for one in found:
+def _say_embeddings(differences: list[EmbeddingsDifference], output: Output) -> None:
+    for difference in differences:
         output.table(
-            [one.left, one.right],
+            [difference.left, difference.right],
             [
-                ["proteins in both", f"{len(one.proteins):,}"],
-                ["only in A / only in B", f"{one.only_left:,} / {one.only_right:,}"],
-                ["largest absolute difference", f"{one.largest:.3g}"],
-                ["mean absolute difference", f"{one.mean:.3g}"],
-                ["smallest cosine of a residue", f"{one.cosine:.6f}"],
+                ["proteins in both", f"{len(difference.proteins):,}"],
+                ["only in A / only in B", f"{difference.only_left:,} / {difference.only_right:,}"],
+                ["largest absolute difference", f"{difference.largest:.3g}"],
+                ["mean absolute difference", f"{difference.mean:.3g}"],
+                ["smallest cosine of a residue", f"{difference.cosine:.6f}"],
             ],
         )
-        worst = sorted((p for p in one.proteins if p.largest), key=lambda p: -p.largest)[:_SHOWN]
+        worst = sorted((p for p in difference.proteins if p.largest), key=lambda p: -p.largest)[
+            :_LISTED
+        ]
         if worst:
             output.table(
                 ["protein", "residues", "largest", "mean", "cosine"],
@@ -84,5 +86,5 @@ def _say_embeddings(found: list[EmbeddingsDifference], output: Output) -> None:
                     [p.digest[:12], p.residues, f"{p.largest:.3g}", f"{p.mean:.3g}", p.cosine]
                     for p in worst
                 ],
-                title=f"differ most ({sum(bool(p.largest) for p in one.proteins):,} differ)",
+                title=f"differ most ({sum(bool(p.largest) for p in difference.proteins):,} differ)",
             )

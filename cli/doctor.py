@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .opening import tasks_at
+from .data_options import own_data_options
 from .options import output_options, store_option, writable
 from .output import Output
-from .owndata import own_data_options
+from .stores import tasks_at
 
 if TYPE_CHECKING:
     from sesstore.datasets.doctor import Diagnosis
-    from sesstore.datasets.own import OwnData
+    from sesstore.datasets.user_data import UserData
 
 
 @click.command("doctor")
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def command(
     task: str,
     data: tuple[Path, ...],
-    own: OwnData,
+    user_data: UserData,
     allow_partial: bool,
     out: Path | None,
     store_path: Path,
@@ -62,53 +62,53 @@ def command(
 
     # A task of the store counts before a file or folder that happens to have its name.
     if data or (Path(task).exists() and task not in tasks_at(store_path)):
-        patient = from_files(task, data, own=own, allow_partial=allow_partial)
+        patient = from_files(task, data, user_data=user_data, allow_partial=allow_partial)
     else:
         patient = from_store(Store.open(store_path), task)
     for note in patient.notes:
         output.note(note)
-    found = diagnose(patient, progress=output)
-    say_diagnosis(found, output)
-    done = fix(patient, out) if out is not None else None
-    if done is not None:
-        say_fix(done, output)
-    output.result({"task": task, **found.to_json(), "fixed": done})
-    if not found.healthy:
+    diagnosis = diagnose(patient, progress=output)
+    say_diagnosis(diagnosis, output)
+    changes = fix(patient, out) if out is not None else None
+    if changes is not None:
+        say_fix(changes, output)
+    output.result({"task": task, **diagnosis.to_json(), "fixed": changes})
+    if not diagnosis.healthy:
         raise click.exceptions.Exit(1)
 
 
-def say_diagnosis(found: Diagnosis, output: Output) -> None:
+def say_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
     """Show the splits, then what was found."""
-    several = len({facts["data"] for facts in found.splits}) > 1
+    several = len({facts["data"] for facts in diagnosis.splits}) > 1
     output.table(
         [*(["data"] if several else []), "split", "rows", "distinct", "residues", "labels"],
-        [_split_row(facts, several) for facts in found.splits],
+        [_split_row(facts, several) for facts in diagnosis.splits],
         title="what there is (residues: shortest, median, longest)",
     )
-    for line in _tokens_lines(found.splits):
+    for line in _tokens_lines(diagnosis.splits):
         output.line(line)
     for biases, title in ((True, "would bias a result"), (False, "good to know")):
-        findings = [finding for finding in found.findings if finding.biases == biases]
+        findings = [finding for finding in diagnosis.findings if finding.biases == biases]
         if findings:
             output.line(f"\n{title}:")
         for number, finding in enumerate(findings, 1):
             output.line(f"\n{number}. {finding.title}: {finding.count:,}")
             if finding.examples:
-                more = ", ..." if finding.count > len(finding.examples) else ""
-                output.line(f"   such as:  {'; '.join(finding.examples)}{more}")
+                ellipsis = ", ..." if finding.count > len(finding.examples) else ""
+                output.line(f"   such as:  {'; '.join(finding.examples)}{ellipsis}")
             output.line(f"   why:      {finding.why}")
             output.line(f"   what now: {finding.todo}")
-    if found.healthy:
+    if diagnosis.healthy:
         output.line("\nnothing was found that would bias a result")
 
 
-def say_fix(done: dict[str, Any], output: Output) -> None:
+def say_fix(copies: dict[str, Any], output: Output) -> None:
     """Say what the cleaned copy is."""
-    for name, facts in done.items():
+    for name, facts in copies.items():
         rows = ", ".join(f"{count:,} {split}" for split, count in facts["rows"].items())
         output.line(f"\ncleaned copy of {name}: {facts['folder']} ({rows} rows)")
-        for what, count in facts["changes"].items():
-            output.line(f"   {what}: {count:,} rows")
+        for change, count in facts["changes"].items():
+            output.line(f"   {change}: {count:,} rows")
         output.line(f"   every change: {facts['folder']}/changes.jsonl")
 
 
@@ -125,12 +125,12 @@ def _split_row(facts: dict[str, Any], several: bool) -> list[Any]:
 
 def _tokens_lines(splits: list[dict[str, Any]]) -> list[str]:
     """Token coverage, in one line where all splits of a data set are alike."""
-    where: dict[str, list[str]] = {}
+    splits_by_line: dict[str, list[str]] = {}
     for facts in splits:
         tokens = [
             f"{source} for {share['proteins']:.0%} of rows, {share['residues']:.0%} of residues"
             for source, share in facts["tokens"].items()
         ]
-        said = f"{facts['data']}: tokens from {'; '.join(tokens)}" if tokens else "no tokens"
-        where.setdefault(said, []).append(facts["split"])
-    return [f"{said} ({', '.join(names)})" for said, names in where.items()]
+        line = f"{facts['data']}: tokens from {'; '.join(tokens)}" if tokens else "no tokens"
+        splits_by_line.setdefault(line, []).append(facts["split"])
+    return [f"{line} ({', '.join(names)})" for line, names in splits_by_line.items()]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .opening import store_to_write, tasks_at
 from .options import device_option, engine_options, output_options, store_option, weights_option
 from .output import Output, duration, size
+from .stores import store_to_write, tasks_at
 
 if TYPE_CHECKING:
     from sesstore.jobs.embed import EmbedReport
@@ -128,8 +128,8 @@ def command(
     if what:
         proteins = checked_proteins(store, what, lambda text: output.note(f"warning: {text}"))
     if part is not None:
-        proteins = mine = select(store, proteins, part)
-        output.note(f"partition {part}: {len(mine):,} sequences")
+        proteins = partition_proteins = select(store, proteins, part)
+        output.note(f"partition {part}: {len(partition_proteins):,} sequences")
     elif "SLURM_ARRAY_TASK_ID" in os.environ:
         output.note("this task of a Slurm job array does all; its part only: --partition slurm")
     options: dict[str, Any] = {"weights": weights, "long": long_policy, "precision": precision}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from .beside import baselines_option, say_baselines, say_cautions
-from .opening import store_with
 from .options import device_option, output_options, source_option, store_option
 from .output import Output, between, number
+from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.jobs.evaluate import EvaluateReport
     from sesstore.training.perclass import ClassScore
 
-SHOWN = 15
+LISTED = 15
 """Classes in a table on the terminal."""
 
 
@@ -103,15 +103,16 @@ def say_report(report: EvaluateReport, output: Output) -> None:
     if classes:
         output.table(
             ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"],
-            [_row(c) for c in classes[:SHOWN]],
+            [_row(c) for c in classes[:LISTED]],
             title=f"By class, the most frequent first: {counted(report)}",
         )
-    if left := len(report.per_class) - len(classes[:SHOWN]):
+    if unlisted := len(report.per_class) - len(classes[:LISTED]):
         never = len(report.per_class) - len(classes)
         output.line(
-            f"{left:,} more classes are in --json ({never:,} of them neither true nor predicted)"
+            f"{unlisted:,} more classes are in --json "
+            f"({never:,} of them neither true nor predicted)"
         )
-    if 0 < len(report.confusion) <= SHOWN:
+    if 0 < len(report.confusion) <= LISTED:
         names = [c.name for c in report.per_class]
         matrix = [[name, *row] for name, row in zip(names, report.confusion, strict=True)]
         title = f"Confusion matrix: {counted(report)}"
@@ -120,9 +121,9 @@ def say_report(report: EvaluateReport, output: Output) -> None:
 
 def counted(report: EvaluateReport) -> str:
     """What the counts of a report are of."""
-    what = "labelled residues" if report.problem.startswith("residue") else "proteins"
+    unit = "labelled residues" if report.problem.startswith("residue") else "proteins"
     sums = f", summed over {report.seeds} seeds" if report.seeds > 1 else ""
-    return f"counts are of {what}{sums}"
+    return f"counts are of {unit}{sums}"
 
 
 def _row(c: ClassScore) -> list[object]:

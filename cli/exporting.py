@@ -75,23 +75,25 @@ def _embeddings(
     from sesstore.exchange.selection import check_ids, select_proteins
     from sesstore.store import Store
 
-    store, made = Store.open(store_path), format_named(format_name)
+    store, export_format = Store.open(store_path), format_named(format_name)
     view = store.embeddings(plm)
     proteins = select_proteins(store, view, task=task, ids=ids)
-    if made.keyed_by == "id":
+    if export_format.keyed_by == "id":
         check_ids(proteins)
     pairs = stored_embeddings(
         store, view, proteins, mean=reduce == "mean", progress=output, total=len(proteins)
     )
     fingerprint = view.provenance.fingerprint
-    written = write_whole(out, lambda path: made.write(path, pairs, view.dim, fingerprint.layer))
+    count = write_whole(
+        out, lambda path: export_format.write(path, pairs, view.dim, fingerprint.layer)
+    )
     return {
         "out": str(out),
         "format": format_name,
         "encoder": fingerprint.encoder,
         "fingerprint": fingerprint.short,
         "reduce": reduce,
-        "written": written,
+        "written": count,
         "unit": "proteins",
     }
 
@@ -112,7 +114,7 @@ def _task(
             f"the store has tokens of several sources. Name one with --source: "
             f"{', '.join(store.sources())}"
         )
-    written = write_whole(
+    count = write_whole(
         out, lambda p: write_sesadapter(p, store, rows, source, style=style, progress=output)
     )
     return {
@@ -120,6 +122,6 @@ def _task(
         "format": format_name,
         "task": task,
         "source": source,
-        "written": written,
+        "written": count,
         "unit": "rows",
     }

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .beside import say_baselines, say_cautions
-from .opening import store_to_write
+from .data_options import own_data_options
 from .options import output_options, plm_option, source_option, store_option, writable
 from .output import Output
-from .owndata import own_data_options
 from .report import report_option
+from .stores import store_to_write
 
 if TYPE_CHECKING:
-    from sesstore.datasets.own import OwnData
+    from sesstore.datasets.user_data import UserData
 
 
 @click.command("fit")
@@ -43,7 +43,7 @@ def command(
     what: str,
     plm: str | None,
     source: str | None,
-    own: OwnData,
+    user_data: UserData,
     folds: int | None,
     out: Path | None,
     report: bool,
@@ -72,7 +72,7 @@ def command(
     from .train import say_report
 
     store = OpenStore(store_to_write(store_path, output), output)
-    plan = plan_fit(what, store, plm=plm, source=source, folds=folds, out=out, own=own)
+    plan = plan_fit(what, store, plm=plm, source=source, folds=folds, out=out, user_data=user_data)
     output.note("step by step this is:")
     for words in plan.commands:
         output.note(f"  `{words}`")

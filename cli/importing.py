@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from .matching import say_import
-from .opening import store_to_write
 from .options import output_options, store_option
 from .output import Output
+from .stores import store_to_write
 
 FORMATS = ("uniprot", "bio_embeddings", "biotrainer", "fairesm", "scikit-bio", "npy")
 
@@ -67,12 +67,12 @@ def command(
     from sesstore.exchange.imported_embeddings import SequenceBook, import_embeddings
     from sesstore.store import layout
 
-    made = format_named(format_name)
+    import_format = format_named(format_name)
     proteins = list(read_fasta(sequences))
     book = SequenceBook(proteins)
-    dim, records = read_files(files, made, book, layer)
+    dim, records = read_files(files, import_format, book, layer)
     provenance = declare_provenance(
-        encoder, made, dim, dtype=dtype, layer=layer, licence=licence, citation=citation
+        encoder, import_format, dim, dtype=dtype, layer=layer, licence=licence, citation=citation
     )
     store = store_to_write(store_path, output)
     report = import_embeddings(store, records, book, provenance, progress=output)

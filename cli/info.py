@@ -37,32 +37,35 @@ def command(store_path: Path, output: Output) -> None:
 
 
 def _say_encoder(encoder: EncoderSummary, output: Output) -> None:
-    made = encoder.provenance
+    provenance = encoder.provenance
     output.table(
-        ["embeddings", made.fingerprint.title],
+        ["embeddings", provenance.fingerprint.title],
         [
-            ["fingerprint", made.fingerprint.short],
+            ["fingerprint", provenance.fingerprint.short],
             ["proteins", f"{encoder.proteins:,}"],
             [
-                "rows" if made.fingerprint.reduction else "residues",
+                "rows" if provenance.fingerprint.reduction else "residues",
                 f"{encoder.residues:,}",
             ],
             [
                 "stored as",
-                f"{made.dtype} [N, {made.dim}], {size(encoder.bytes)}, "
+                f"{provenance.dtype} [N, {provenance.dim}], {size(encoder.bytes)}, "
                 f"{encoder.segments:,} segments",
             ],
-            ["weights", f"sha256 {made.fingerprint.weights_sha256[:16]}..., {made.licence}"],
-            ["layer", made.fingerprint.layer],
-            ["letters", made.fingerprint.residue_mapping],
-            ["long proteins", made.fingerprint.long_policy],
-            ["precision", made.fingerprint.precision],
+            [
+                "weights",
+                f"sha256 {provenance.fingerprint.weights_sha256[:16]}..., {provenance.licence}",
+            ],
+            ["layer", provenance.fingerprint.layer],
+            ["letters", provenance.fingerprint.residue_mapping],
+            ["long proteins", provenance.fingerprint.long_policy],
+            ["precision", provenance.fingerprint.precision],
             *(
-                [["imported from", made.fingerprint.imported_from]]
-                if made.fingerprint.imported_from
+                [["imported from", provenance.fingerprint.imported_from]]
+                if provenance.fingerprint.imported_from
                 else []
             ),
-            ["cite", made.citation or "-"],
+            ["cite", provenance.citation or "-"],
             *([run.get("date", ""), run.get("command", "")] for run in encoder.runs),
         ],
     )

@@ -115,7 +115,10 @@ def main(argv: list[str] | None = None) -> None:
         Arguments; those of the process by default.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    before, sys.argv = sys.argv, ["sesstore", *arguments]  # as runs and segments record it
+    process_arguments, sys.argv = (
+        sys.argv,
+        ["sesstore", *arguments],
+    )  # as runs and segments record it
     forgive_streams()
     try:
         # Click returns the status of a command that ended with `Exit`, and None otherwise.
@@ -138,7 +141,7 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as problem:
         status = _fail(*os_error(problem), arguments)
     finally:
-        sys.argv = before
+        sys.argv = process_arguments
     try:
         sys.stdout.flush()
     except OSError:  # said already; what is left must not be tried again at exit
@@ -159,15 +162,15 @@ def os_error(problem: OSError) -> tuple[str, str, int]:
     A name the user gave that cannot be read or written is wrong input; a full disk is not.
     """
     kind, reason = type(problem).__name__, problem.strerror or str(problem)
-    where = f"'{problem.filename}': " if problem.filename else ""
+    place = f"'{problem.filename}': " if problem.filename else ""
     if problem.errno in _FULL:
-        where = where or "standard output or a temporary file: "
+        place = place or "standard output or a temporary file: "
         advice = "What was finished before is safe: free some space and run the same command again"
-        return f"{where}{reason}. {advice}", kind, 1
+        return f"{place}{reason}. {advice}", kind, 1
     if problem.errno in _REFUSED:
         advice = "Check its permissions and those of its folder, or name another place"
-        return f"{where}{reason}. {advice}", kind, 2
-    return f"{where}{reason}. Check that place, and run the same command again", kind, 1
+        return f"{place}{reason}. {advice}", kind, 2
+    return f"{place}{reason}. Check that place, and run the same command again", kind, 1
 
 
 def _silenced() -> int:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sesstore.exchange.imported_embeddings import ImportReport
     from sesstore.jobs.token_report import TokenReport
 
-_SHOWN, _LONGEST = 10, 300
+_LISTED, _LONGEST = 10, 300
 """Lines of a list, and letters of one: some headers have 70,000."""
 
 
@@ -44,8 +44,12 @@ def say_import(report: ImportReport, example: str, output: Output) -> None:
     _list(report.refused, "refused", None, output)
     _list(report.unmatched, "of no given sequence", None, output)
     if report.missing:
-        rest = f" and {len(report.missing) - _SHOWN:,} more" if report.missing[_SHOWN:] else ""
-        output.line(f"without a record: {', '.join(map(_short, report.missing[:_SHOWN]))}{rest}")
+        remainder = (
+            f" and {len(report.missing) - _LISTED:,} more" if report.missing[_LISTED:] else ""
+        )
+        output.line(
+            f"without a record: {', '.join(map(_short, report.missing[:_LISTED]))}{remainder}"
+        )
     if report.unmatched_list:
         output.line(f"list of what is not stored: {report.unmatched_list}")
     if not report.covered and report.unmatched:
@@ -60,11 +64,11 @@ def _list(reasons: dict[str, str], headline: str, path: str | None, output: Outp
     if not reasons:
         return
     output.line(f"{len(reasons):,} {headline}:")
-    for name, reason in list(reasons.items())[:_SHOWN]:
+    for name, reason in list(reasons.items())[:_LISTED]:
         output.line(f"  {_short(name)}: {_short(reason)}")
-    rest = f"and {len(reasons) - _SHOWN:,} more; " if len(reasons) > _SHOWN else ""
+    remainder = f"and {len(reasons) - _LISTED:,} more; " if len(reasons) > _LISTED else ""
     if path:
-        output.line(f"{rest}list: {path}")
+        output.line(f"{remainder}list: {path}")
 
 
 def _warn(headline: str, reasons: dict[str, str], example: str, output: Output) -> None:

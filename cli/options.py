@@ -117,8 +117,8 @@ def engine_options(command: Command) -> Command:
     )
     @wraps(command)
     def with_engine(*args: Any, engine: str, address: str | None, **kwargs: Any) -> Any:
-        given = click.get_current_context().get_parameter_source("address")
-        if engine == "local" and given is ParameterSource.COMMANDLINE:
+        origin = click.get_current_context().get_parameter_source("address")
+        if engine == "local" and origin is ParameterSource.COMMANDLINE:
             raise click.UsageError("--address belongs to --engine ray")
         return command(*args, engine=engine, address=address, **kwargs)
 

@@ -68,11 +68,11 @@ class Output:
             with drawn(self.err, name, total, unit) as stage:
                 yield stage
             return
-        began, written = time.perf_counter(), WrittenStage(self.note)
-        yield written
+        began, lines = time.perf_counter(), WrittenStage(self.note)
+        yield lines
         took = time.perf_counter() - began
-        figures = f"  {written.figures}" if written.figures else ""
-        self.note(f"{name}: {written.done:,} {unit} in {took:.1f} s{figures}")
+        figures = f"  {lines.figures}" if lines.figures else ""
+        self.note(f"{name}: {lines.done:,} {unit} in {took:.1f} s{figures}")
 
     def note(self, text: str) -> None:
         """Say a line people should read, on standard error."""
@@ -102,12 +102,12 @@ class Output:
             return
         file = self.out.file
         if isinstance(file, io.TextIOWrapper) and not self.out.is_terminal:
-            before = file.encoding
+            encoding = file.encoding
             file.reconfigure(encoding="utf-8")
             try:
                 yield file
             finally:
-                file.reconfigure(encoding=before, errors="sesstore.plain")
+                file.reconfigure(encoding=encoding, errors="sesstore.plain")
             return
         yield file
 
@@ -117,15 +117,15 @@ class Output:
             return
         if title:
             self.line(title)
-        shown = Table(box=box.SIMPLE_HEAD)
+        grid = Table(box=box.SIMPLE_HEAD)
         for place, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[place], int | float | None) for row in rows)
             # A value too long for the terminal goes on in the next line; nothing is cut.
             justify: JustifyMethod = "right" if numeric else "left"
-            shown.add_column(self._in_table(column), justify=justify, overflow="fold")
+            grid.add_column(self._in_table(column), justify=justify, overflow="fold")
         for row in rows:
-            shown.add_row(*(self._in_table(_cell(value)) for value in row))
-        self.out.print(shown)
+            grid.add_row(*(self._in_table(_cell(value)) for value in row))
+        self.out.print(grid)
 
     def _in_table(self, text: str) -> str:
         """Text of a cell; replaced here already, so that the columns stand under each other."""

@@ -82,13 +82,13 @@ def _measured(
     """What the store's segments took, and what a probe does."""
     from sesstore.jobs.plan import measured_in
 
-    found = [] if store is None else measured_in(store, spec)
+    rates = [] if store is None else measured_in(store, spec)
     if probe:
         from sesstore.jobs.throughput import measure_throughput
 
         output.note(f"running {spec.name} for some seconds")
-        found.append(measure_throughput(spec, proteins, weights=weights))
-    return found
+        rates.append(measure_throughput(spec, proteins, weights=weights))
+    return rates
 
 
 def say(plan: WorkPlan, output: Output) -> None:
@@ -101,7 +101,8 @@ def say(plan: WorkPlan, output: Output) -> None:
     )
     if plan.devices:
         rows = [
-            [one.title, f"{one.hours:,.1f}", f"{one.segments:,}", one.basis] for one in plan.devices
+            [device.title, f"{device.hours:,.1f}", f"{device.segments:,}", device.basis]
+            for device in plan.devices
         ]
         output.table(["device", "hours of one", "segments it writes", "basis"], rows)
     else:
@@ -109,13 +110,13 @@ def say(plan: WorkPlan, output: Output) -> None:
     rows = [
         [
             dtype,
-            size(held),
+            size(volume),
             f"{plan.segments[dtype]:,}",
             duration(3600 * plan.transfer_hours[dtype]["1_gbit"]),
             duration(3600 * plan.transfer_hours[dtype]["10_gbit"]),
             *([f"{plan.transfer_price[dtype]:,.2f}"] if plan.transfer_price else []),
         ]
-        for dtype, held in plan.bytes.items()
+        for dtype, volume in plan.bytes.items()
     ]
     price = ["price of transfer"] if plan.transfer_price else []
     output.table(["stored as", "size", "full segments", "1 Gbit/s", "10 Gbit/s", *price], rows)

@@ -30,16 +30,16 @@ def command(names: tuple[str, ...], output: Output) -> None:
     from sesstore.encoders import registry
     from sesstore.encoders.weights import is_available
 
-    known = [registry.spec(name) for name in names] or registry.specs()
-    here = [is_available(spec) for spec in known]
+    specs = [registry.spec(name) for name in names] or registry.specs()
+    availability = [is_available(spec) for spec in specs]
     if names:
-        for spec, present in zip(known, here, strict=True):
+        for spec, present in zip(specs, availability, strict=True):
             _show(spec, present, output)
     else:
-        rows = [[*_row(spec), present] for spec, present in zip(known, here, strict=True)]
+        rows = [[*_row(spec), present] for spec, present in zip(specs, availability, strict=True)]
         columns = ["name", "width", "weights", "a residue", "window", "licence", "here"]
         output.table(columns, rows)
-    plms = [{**spec.to_json(), "here": p} for spec, p in zip(known, here, strict=True)]
+    plms = [{**spec.to_json(), "here": p} for spec, p in zip(specs, availability, strict=True)]
     output.result({"plms": plms})
 
 

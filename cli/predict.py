@@ -89,10 +89,10 @@ def command(
     from sesstore.jobs.prediction_inputs import STDIN, InputSpec
     from sesstore.jobs.tables import RowList
 
-    given = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
+    spec = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
     options = PredictOptions(source, weights, device, keep=keep)
     listed = RowList() if output.as_json and out is None else None
-    with prediction(run, given, store, options, progress=output) as predicted, output.rows() as to:
+    with prediction(run, spec, store, options, progress=output) as predicted, output.rows() as to:
         report = write_predictions(predicted, out or listed or to)
     say_report(report, output)
     output.result({**vars(report), **({} if listed is None else {"rows": listed.rows})})
@@ -110,8 +110,8 @@ def _store(store_path: Path, keep: bool, output: Output) -> tuple[Store | None, 
             output.note(f"'{store_path}' cannot be written: what is computed is not kept")
             keep = False
         return store, keep
-    named = click.get_current_context().get_parameter_source("store_path")
-    if keep and named is not ParameterSource.DEFAULT:
+    origin = click.get_current_context().get_parameter_source("store_path")
+    if keep and origin is not ParameterSource.DEFAULT:
         raise MissingFileError(
             f"there is no store at '{store_path}'. Name another, or say --no-store"
         )

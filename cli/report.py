@@ -75,8 +75,8 @@ def command(
     from sesstore.reports.run import write_report
 
     if len(runs) == 1:
-        found = gather(runs[0], store_of(store_path), proteins)
-        files, notes = write_report(found, out or runs[0]), found.notes
+        material = gather(runs[0], store_of(store_path), proteins)
+        files, notes = write_report(material, out or runs[0]), material.notes
     else:
         store = store_of(store_path)
         several = [gather(run, store, rows=False) for run in runs]

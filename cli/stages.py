@@ -49,7 +49,7 @@ class DrawnStage:
         )
         self._task: TaskID = self.bars.add_task(name, total=total, rate="")
         self._rows: list[dict[str, str]] = []
-        self._now: dict[str, str] = {}
+        self._current: dict[str, str] = {}
 
     def advance(self, amount: int = 1) -> None:
         """Move the bar, and say the rate."""
@@ -60,7 +60,7 @@ class DrawnStage:
 
     def show(self, **figures: str) -> None:
         """Show the figures of the moment as the table's last row."""
-        self._now = figures
+        self._current = figures
 
     def row(self, **figures: str) -> None:
         """Add a finished part to the table."""
@@ -69,19 +69,19 @@ class DrawnStage:
 
     def __rich__(self) -> RenderableType:
         """What the terminal shows now."""
-        return Group(self.table(), self.bars) if self._rows or self._now else self.bars
+        return Group(self.table(), self.bars) if self._rows or self._current else self.bars
 
     def table(self) -> Table:
         """Finished parts, and the one in hand."""
-        rows = [*self._rows, *([self._now] if self._now else [])]
+        rows = [*self._rows, *([self._current] if self._current else [])]
         columns = dict.fromkeys(name for row in rows for name in row)
-        shown = Table(box=box.SIMPLE_HEAD)
+        grid = Table(box=box.SIMPLE_HEAD)
         for name in columns:
-            shown.add_column(escape(name), justify="right")
+            grid.add_column(escape(name), justify="right")
         for place, row in enumerate(rows):
             style = "dim" if place == len(self._rows) else ""
-            shown.add_row(*(escape(row.get(name, "")) for name in columns), style=style)
-        return shown
+            grid.add_row(*(escape(row.get(name, "")) for name in columns), style=style)
+        return grid
 
 
 class WrittenStage:

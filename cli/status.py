@@ -13,7 +13,7 @@ from .output import Output, duration, size
 if TYPE_CHECKING:
     from sesstore.jobs.status import EncoderStatus
 
-_SHOWN = 20
+_LISTED = 20
 
 
 @click.command("status")
@@ -49,52 +49,58 @@ def command(
     from sesstore.store import Store
 
     store = Store.open(store_path)
-    chosen = store.encoders() if plm is None else [chosen_encoder(store, plm)]
-    encoders = [provenance for provenance in chosen if provenance is not None]
+    candidates = store.encoders() if plm is None else [chosen_encoder(store, plm)]
+    encoders = [provenance for provenance in candidates if provenance is not None]
     proteins = proteins_named(store, what) if what else None
-    found = status(store, encoders, proteins, partitions=partitions)
-    for one in found:
-        _say(one, output)
-    if not found:
+    statuses = status(store, encoders, proteins, partitions=partitions)
+    for encoder_status in statuses:
+        _say(encoder_status, output)
+    if not statuses:
         output.line(f"nothing is embedded{f' by {plm}' if plm else ''} yet")
-    output.result({"encoders": [one.to_json() for one in found]})
+    output.result({"encoders": [encoder_status.to_json() for encoder_status in statuses]})
 
 
-def _say(one: EncoderStatus, output: Output) -> None:
+def _say(encoder: EncoderStatus, output: Output) -> None:
     rows = [
-        ["proteins", f"{one.done:,} of {one.proteins:,}", _share(one.done, one.proteins)],
+        [
+            "proteins",
+            f"{encoder.done:,} of {encoder.proteins:,}",
+            _share(encoder.done, encoder.proteins),
+        ],
         [
             "residues",
-            f"{one.residues_done:,} of {one.residues:,}",
-            _share(one.residues_done, one.residues),
+            f"{encoder.residues_done:,} of {encoder.residues:,}",
+            _share(encoder.residues_done, encoder.residues),
         ],
-        ["segments", f"{one.segments:,}", f"{one.duplicates:,} embeddings twice"],
-        ["last commit", one.last_commit or "-", ""],
+        ["segments", f"{encoder.segments:,}", f"{encoder.duplicates:,} embeddings twice"],
+        ["last commit", encoder.last_commit or "-", ""],
     ]
-    if one.seconds_left and one.residues_per_s:
-        left = f"{duration(one.seconds_left)} left at that rate"
-        rows.append(["rate", f"{one.residues_per_s:,.0f} residues/s", left])
-    output.table(["embeddings", one.encoder, one.fingerprint], rows)
-    for segment in one.unfinished:
+    if encoder.seconds_left and encoder.residues_per_s:
+        remaining = f"{duration(encoder.seconds_left)} left at that rate"
+        rows.append(["rate", f"{encoder.residues_per_s:,.0f} residues/s", remaining])
+    output.table(["embeddings", encoder.encoder, encoder.fingerprint], rows)
+    for segment in encoder.unfinished:
         output.line(
             f"unfinished: {segment.path} ({size(segment.bytes)}, written to "
             f"{duration(segment.idle_seconds)} ago); if its writer died, `sesstore gc` removes it"
         )
-    _say_partitions(one, output)
+    _say_partitions(encoder, output)
 
 
-def _say_partitions(one: EncoderStatus, output: Output) -> None:
-    if not one.partitions:
+def _say_partitions(encoder: EncoderStatus, output: Output) -> None:
+    if not encoder.partitions:
         return
-    open_ones = [part for part in one.partitions if part.done < part.proteins]
-    output.line(f"{len(one.partitions) - len(open_ones)} of {len(one.partitions)} partitions done")
+    open_ones = [part for part in encoder.partitions if part.done < part.proteins]
+    output.line(
+        f"{len(encoder.partitions) - len(open_ones)} of {len(encoder.partitions)} partitions done"
+    )
     if open_ones:
         output.line(f"to do: {','.join(str(part.partition) for part in open_ones)}")
         output.table(
             ["partition", "proteins", "done", "residues", "done"],
-            [list(vars(part).values()) for part in open_ones[:_SHOWN]],
+            [list(vars(part).values()) for part in open_ones[:_LISTED]],
         )
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else "-"
+def _share(part: int, total: int) -> str:
+    return f"{part / total:.1%}" if total else "-"

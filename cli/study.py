@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .beside import baselines_option, say_cautions
-from .opening import store_with
 from .options import (
     device_option,
     output_options,
@@ -22,6 +21,7 @@ from .options import (
     writable,
 )
 from .output import Output, duration
+from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.studies.record import StudyReport
@@ -74,7 +74,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         baselines: bool,
         store_path: Path,
         output: Output,
-        **own: Any,
+        **options: Any,
     ) -> None:
         from sesstore.jobs.inputs import check_study
 
@@ -86,12 +86,12 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         from sesstore.training.learner import FitConfig
 
         learning = ("epochs", "patience", "lr", "batch_tokens", "seed", "device")
-        fit = FitConfig(**{name: own.pop(name) for name in learning})
-        shape = {str(name): own.pop(name) for name in ("heads", "width") if name in own}
-        chosen = {name: value for name, value in shape.items() if value is not None}
-        settings = StudySettings(task, plm, source or (), seeds, chosen, fit)
-        given = {name: value for name, value in own.items() if value is not None}
-        say(run(store, settings, Place(out, resume, output, baselines), **given), output)
+        fit = FitConfig(**{name: options.pop(name) for name in learning})
+        shape = {str(name): options.pop(name) for name in ("heads", "width") if name in options}
+        adapter = {name: value for name, value in shape.items() if value is not None}
+        settings = StudySettings(task, plm, source or (), seeds, adapter, fit)
+        study_options = {name: value for name, value in options.items() if value is not None}
+        say(run(store, settings, Place(out, resume, output, baselines), **study_options), output)
 
     return command.command(run.__name__)(with_all)
 
@@ -134,7 +134,7 @@ def _cells(row: list[Any]) -> list[Any]:
     help="Of masked, shuffled, constant: tokens to hold real ones against "
     "[default: masked,shuffled].",
 )
-def ablation(*given: Any, **own: Any) -> StudyReport:
+def ablation(*context: Any, **options: Any) -> StudyReport:
     """Does structure help, and which? None, foldseek, dssp, both; per source and pooling.
 
     An adapter with tokens has layers that one without lacks, so real tokens are held against the
@@ -146,13 +146,13 @@ def ablation(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import ablation as study
 
-    return study.run(*given, **own)
+    return study.run(*context, **options)
 
 
 @_study
 @click.option("--heads", "heads_tried", callback=several(int), help="Such as 1,4,8.")
 @click.option("--widths", callback=several(int), help="Such as 16,32,64,128,256.")
-def size(*given: Any, **own: Any) -> StudyReport:
+def size(*context: Any, **options: Any) -> StudyReport:
     """How small may the adapter be? The smallest within 0.5 % of the best.
 
     \b
@@ -161,9 +161,9 @@ def size(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import size as study
 
-    if heads := own.pop("heads_tried", None):
-        own["heads"] = heads
-    return study.run(*given, **own)
+    if heads := options.pop("heads_tried", None):
+        options["heads"] = heads
+    return study.run(*context, **options)
 
 
 @_study
@@ -180,7 +180,7 @@ def size(*given: Any, **own: Any) -> StudyReport:
     "--angstrom", callback=several(float), help="Deviations of that noise, such as 0.5,1."
 )
 @click.option("--min-plddt", callback=several(int), help="Thresholds to mask under, such as 50,70.")
-def quality(*given: Any, noise: Any = None, min_plddt: Any = None, **own: Any) -> StudyReport:
+def quality(*context: Any, noise: Any = None, min_plddt: Any = None, **options: Any) -> StudyReport:
     """How good must a structure be? Sources against each other, and tokens made worse.
 
     \b
@@ -189,14 +189,14 @@ def quality(*given: Any, noise: Any = None, min_plddt: Any = None, **own: Any) -
     """
     from sesstore.studies import quality as study
 
-    asked = {"rates": noise, "plddt": min_plddt, **own}
-    chosen = {name: value for name, value in asked.items() if value is not None}
-    return study.run(*given, degrading=study.Degrading(**chosen))
+    settings = {"rates": noise, "plddt": min_plddt, **options}
+    degrading = {name: value for name, value in settings.items() if value is not None}
+    return study.run(*context, degrading=study.Degrading(**degrading))
 
 
 @_study
 @_shape
-def ensemble(*given: Any, **own: Any) -> StudyReport:
+def ensemble(*context: Any, **options: Any) -> StudyReport:
     """Do several conformers of a protein help more than one?
 
     \b
@@ -205,14 +205,14 @@ def ensemble(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import ensemble as study
 
-    return study.run(*given, **own)
+    return study.run(*context, **options)
 
 
 @_study
 @_shape
 @click.option("--plms", callback=several(str), help="Encoders; all of the store by default.")
 @click.option("--widths", callback=several(int), help="Such as 32,128.")
-def scaling(*given: Any, **own: Any) -> StudyReport:
+def scaling(*context: Any, **options: Any) -> StudyReport:
     """What buys more, a larger PLM or a wider adapter? Score, time and bytes.
 
     \b
@@ -221,12 +221,12 @@ def scaling(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import scaling as study
 
-    return study.run(*given, **own)
+    return study.run(*context, **options)
 
 
 @_study
 @_shape
-def convergence(*given: Any, **own: Any) -> StudyReport:
+def convergence(*context: Any, **options: Any) -> StudyReport:
     """How many epochs does structure save? Constant learning rate, no early stopping.
 
     \b
@@ -235,7 +235,7 @@ def convergence(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import convergence as study
 
-    return study.run(*given, **own)
+    return study.run(*context, **options)
 
 
 @_study
@@ -247,7 +247,7 @@ def convergence(*given: Any, **own: Any) -> StudyReport:
     help="Structure files to time; bundled ones by default.",
 )
 @click.option("--sample", type=click.IntRange(3), help="Proteins to time embedding on.")
-def cost(*given: Any, **own: Any) -> StudyReport:
+def cost(*context: Any, **options: Any) -> StudyReport:
     """What does each stage cost, and when has the cache paid for itself?
 
     \b
@@ -256,4 +256,4 @@ def cost(*given: Any, **own: Any) -> StudyReport:
     """
     from sesstore.studies import cost as study
 
-    return study.run(*given, **own)
+    return study.run(*context, **options)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .opening import store_with
 from .options import (
     device_option,
     engine_options,
@@ -25,14 +24,15 @@ from .options import (
     writable,
 )
 from .output import Output, between, duration
+from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.jobs.sweep import Range, SweepReport
 
 
 def _structure(word: str) -> tuple[str, ...]:
-    named = {"none": (), "both": ("foldseek", "dssp")}
-    return named[word] if word in named else tuple(word.split("+"))
+    setting_name = {"none": (), "both": ("foldseek", "dssp")}
+    return setting_name[word] if word in setting_name else tuple(word.split("+"))
 
 
 def _number(word: str) -> float | Range:
@@ -139,8 +139,8 @@ def command(
     if engine == "local" and workers is not None:
         raise click.UsageError("--workers belongs to --engine ray")
     grid = {name: values for name, values in varied.items() if values is not None}
-    named = varied["alphabets"]
-    wanted = None if named is None else [name for names in named for name in names]
+    setting_name = varied["alphabets"]
+    wanted = None if setting_name is None else [name for names in setting_name for name in names]
     store = store_with(store_path, task, plm, output)
     check_training(
         store,
@@ -187,7 +187,7 @@ def command(
             run = partial(search_among, trials=search)
         elif ray is not None:
             run = partial(sweep_on_ray, ray, cluster)
-        adapter = {} if named else {"alphabets": inputs.alphabets}
+        adapter = {} if setting_name else {"alphabets": inputs.alphabets}
         report = run(
             inputs, grid, adapter, config, seeds=seeds, out=out, resume=resume, progress=output
         )
@@ -197,13 +197,13 @@ def command(
 
 def say_report(report: SweepReport, output: Output) -> None:
     """Say how good each setting is, the best on valid first."""
-    from sesstore.jobs.sweep import named
+    from sesstore.jobs.sweep import setting_name
 
     split = "test" if "test" in report.settings[0]["metrics"] else "valid"
     rows = []
     for entry in report.settings:
         varied = entry["setting"].items()
-        row = [named({name: value}).partition("=")[2] for name, value in varied] or ["only"]
+        row = [setting_name({name: value}).partition("=")[2] for name, value in varied] or ["only"]
         for name in dict.fromkeys(("valid", split)):
             value, std = entry["metrics"][name][report.monitor], entry["std"].get(name, {})
             row.append(f"{value:.4f}" + (f" ± {std[report.monitor]:.4f}" if std else ""))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .matching import say_matching
-from .opening import store_to_write
 from .options import engine_options, output_options, store_option, weights_option
 from .output import Output, duration
+from .stores import store_to_write
 
 if TYPE_CHECKING:
     from sesstore.jobs.token_report import TokenReport
 
-_SHOWN = 10
+_LISTED = 10
 """Failures shown in full; the list has all."""
 
 _REMARKS = 3
@@ -150,7 +150,7 @@ def command(
         raise click.UsageError("--only-known belongs to --import")
     if alphabet is not None and format_ is None:
         raise click.UsageError("--alphabet belongs to --import")
-    given = list(read_fasta(sequences)) if sequences else []
+    entries = list(read_fasta(sequences)) if sequences else []
     files = structure_files(paths) if format_ is None else []
     if engine == "ray" and not files:
         raise click.UsageError("--engine ray is for structure files")
@@ -163,7 +163,7 @@ def command(
             Trajectory(trajectory, topology, stride),
             source,
             chain=chain,
-            sequences=given,
+            sequences=entries,
             dssp=dssp,
             progress=output,
         )
@@ -174,7 +174,7 @@ def command(
             source,
             format_,
             alphabet=alphabet,
-            sequences=given,
+            sequences=entries,
             only_known=only_known,
             progress=output,
         )
@@ -186,7 +186,7 @@ def command(
                 files,
                 source,
                 chain=chain,
-                sequences=given,
+                sequences=entries,
                 dssp=dssp,
                 workers=workers,
                 over=None if ray is None else partial(ordered_on_ray, ray, cluster),
@@ -244,11 +244,11 @@ def _check(
 
 
 def _say(report: TokenReport, unit: str, output: Output) -> None:
-    before = f" ({report.already_stored:,} stored before)" if report.already_stored else ""
+    duplicates = f" ({report.already_stored:,} stored before)" if report.already_stored else ""
     new = f" ({report.new_sequences:,} new to the store)" if report.new_sequences else ""
     models = f", up to {report.conformers:,} conformers" if report.conformers > 1 else ""
     output.line(
-        f"{report.source}: {report.chains:,} chains of {report.structures:,} {unit}{before}, "
+        f"{report.source}: {report.chains:,} chains of {report.structures:,} {unit}{duplicates}, "
         f"{report.sequences:,} sequences{new}{models}, {report.residues:,} residues "
         f"({report.coverage:.1%} resolved), {len(report.failed):,} failed in "
         f"{duration(report.seconds)}"
@@ -259,12 +259,12 @@ def _say(report: TokenReport, unit: str, output: Output) -> None:
     if report.plddt:
         output.line(f"pLDDT for {report.plddt:,} of {report.chains + report.passed_over:,} chains")
     for kind, about in report.remarks.items():
-        shown = "; ".join(about["examples"][:_REMARKS])
-        others = "; ..." if about["count"] > _REMARKS else ""
-        output.line(f"{kind}: {about['count']:,} ({shown}{others})")
-    for reason in list(report.failed.values())[:_SHOWN]:
+        examples = "; ".join(about["examples"][:_REMARKS])
+        ellipsis = "; ..." if about["count"] > _REMARKS else ""
+        output.line(f"{kind}: {about['count']:,} ({examples}{ellipsis})")
+    for reason in list(report.failed.values())[:_LISTED]:
         output.line(f"failed: {reason}")
     if report.failed:
-        more = len(report.failed) - _SHOWN
-        and_more = f"and {more:,} more; " if more > 0 else ""
+        unlisted = len(report.failed) - _LISTED
+        and_more = f"and {unlisted:,} more; " if unlisted > 0 else ""
         output.line(f"{and_more}list of failures: {report.failed_list}")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from .beside import after_training_baselines, baselines_option, say_cautions
-from .opening import store_with
 from .options import (
     comma_list,
     device_option,
@@ -25,6 +24,7 @@ from .options import (
 )
 from .output import Output, between, duration, number
 from .report import after_training, report_option
+from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.jobs.train import TrainReport
@@ -233,15 +233,15 @@ def command(
         if folds
         else partial(train, inputs, adapter, config, track=track)
     )
-    done = work(seeds=seeds, out=out, resume=resume, progress=output)
+    trained = work(seeds=seeds, out=out, resume=resume, progress=output)
     if encoder is not None:
-        alone = done.seconds_per_epoch / len(done.runs)
-        done.plm_in_the_loop = measure(store, inputs, encoder, alone, config)
-    say_report(done, output)
-    simple = after_training_baselines(done.run, store, output) if baselines else None
-    say_cautions(done.cautions, output)
-    page = after_training(done.run, store, output) if report else None
-    output.result({**done.to_json(), "baselines": simple, "report": page})
+        alone = trained.seconds_per_epoch / len(trained.runs)
+        trained.plm_in_the_loop = measure(store, inputs, encoder, alone, config)
+    say_report(trained, output)
+    simple = after_training_baselines(trained.run, store, output) if baselines else None
+    say_cautions(trained.cautions, output)
+    page = after_training(trained.run, store, output) if report else None
+    output.result({**trained.to_json(), "baselines": simple, "report": page})
 
 
 def say_report(report: TrainReport, output: Output) -> None:
@@ -288,7 +288,9 @@ def _say_folds(report: TrainReport, output: Output) -> None:
             metric,
             _with_spread(report, report.split, metric),
             _between(report, report.split, metric),
-            " ".join("-" if one is None or one != one else f"{one:.2f}" for one in values),
+            " ".join(
+                "-" if score is None or score != score else f"{score:.2f}" for score in values
+            ),
         ]
         for metric, values in report.folds.items()
     ]

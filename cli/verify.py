@@ -29,7 +29,7 @@ def command(quick: bool, store_path: Path, output: Output) -> None:
     from sesstore.store.integrity import verify
 
     report = verify(store_path, quick=quick, progress=output)
-    counts = ", ".join(f"{number:,} {what}" for what, number in report.checked.items())
+    counts = ", ".join(f"{number:,} {kind}" for kind, number in report.checked.items())
     output.line(f"checked {counts}")
     for note in report.notes:
         output.note(f"note: {note}")

@@ -30,7 +30,7 @@ _NOUNS = (  # noqa: SIM905 - words read better as a text
 
 _IRREGULAR = {"people": "person"}
 _VERBS = {"are": "is", "were": "was", "have": "has", "need": "needs", "lack": "lacks", "do": "does"}
-_ONE = re.compile(
+_SINGULAR = re.compile(
     r"(?<![\w.,:/%-])(?<!of )1 "  # not the end of 0.1, 10,1, 12:1, 1/1; not "1 of 1 proteins"
     r"((?!of |in |to |by |and |or |on |at |for )(?:[a-z]+ )?)"
     rf"({'|'.join(_NOUNS)})\b('?)"
@@ -49,13 +49,13 @@ def agreeing(text: str) -> str:
 
     ``"1 proteins have no embedding"`` becomes ``"1 protein has no embedding"``.
     """
-    return _ONE.sub(_singular, text)
+    return _SINGULAR.sub(_singular, text)
 
 
 def _singular(match: re.Match[str]) -> str:
-    before, noun, possessive, verb = match.groups()
+    prefix, noun, possessive, verb = match.groups()
     verb = f" {_VERBS[verb.strip()]}" if verb else ""
-    return f"1 {before}{_single(noun)}{possessive and chr(39) + 's'}{verb}"
+    return f"1 {prefix}{_single(noun)}{possessive and chr(39) + 's'}{verb}"
 
 
 def _single(noun: str) -> str:
@@ -79,12 +79,12 @@ def naming_store(text: str, store: str | None) -> str:
     if store is None:
         return text
 
-    def named(match: re.Match[str]) -> str:
+    def with_store(match: re.Match[str]) -> str:
         if match[1] in STORELESS or "--store" in match[0]:
             return match[0]
         return f"{match[0][:-1]} --store {shlex.quote(store)}`"
 
-    return _HINT.sub(named, text)
+    return _HINT.sub(with_store, text)
 
 
 def named_store(arguments: Sequence[str]) -> str | None:
@@ -108,8 +108,8 @@ def plain(problem: UnicodeError) -> tuple[str, int]:
 def _replacement(character: str) -> str:
     if "\u2500" <= character <= "\u257f":  # box drawing
         return {"─": "-", "━": "-", "╸": "-", "╺": "-", "│": "|", "┃": "|"}.get(character, "+")
-    known = _PLAIN.get(character)
-    return known or character.encode("ascii", "backslashreplace").decode()
+    plain = _PLAIN.get(character)
+    return plain or character.encode("ascii", "backslashreplace").decode()
 
 
 codecs.register_error("sesstore.plain", plain)

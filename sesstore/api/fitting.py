@@ -19,7 +19,7 @@ from .stores import open as open_store
 
 if TYPE_CHECKING:
     from ..datasets.load import LoadedTask
-    from ..datasets.own import OwnData
+    from ..datasets.user_data import UserData
     from ..jobs.train import TrainReport
     from ..training.baseline_report import BaselineReport
     from ..training.foldruns import FoldsRecord
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ENCODER = "near"
 """Encoder where none is named and the store has none: small, and its weights are a package."""
-FOLDS, FEW = 5, 1000
+FOLDS, SMALL = 5, 1000
 """Folds where the data have no splits, and fewer rows than this."""
 
 
@@ -60,20 +60,20 @@ class FitPlan:
 
 
 def fit(
-    what: Path | str,
+    path: Path | str,
     store: OpenStore | Path | str = "store",
     *,
     plm: str | None = None,
     source: str | None = None,
     folds: int | None = None,
     out: Path | str | None = None,
-    own: OwnData | None = None,
+    user_data: UserData | None = None,
 ) -> TrainedRun:
     """Add labelled proteins, embed them, train, and set simple models beside.
 
     Parameters
     ----------
-    what : path
+    path : path
         Labelled proteins, as `OpenStore.add` takes them.
     store : OpenStore or path
         Made if there is none.
@@ -83,10 +83,10 @@ def fit(
         Where the structures behind tokens in the data come from.
     folds : int, optional
         Cross-validate with so many; 0 for one training. By default `FOLDS` where the data have no
-        splits of their own and fewer than `FEW` rows, else 0.
+        splits of their own and fewer than `SMALL` rows, else 0.
     out : path, optional
         Folder of the run; by default one under ``runs/`` named for task, encoder, folds and data.
-    own : OwnData, optional
+    user_data : UserData, optional
         What is to be said about the data: columns, kind of labels, name.
 
     Returns
@@ -109,32 +109,32 @@ def fit(
     from ..jobs.add import add
     from .runs import TrainedRun
 
-    opened = store if isinstance(store, OpenStore) else open_store(store)
-    plan = plan_fit(what, opened, plm=plm, source=source, folds=folds, out=out, own=own)
-    add(opened.store, plan.loaded, progress=opened.progress)
-    report = train_plan(plan, opened)
-    simple_models(plan, opened)
-    return TrainedRun(Path(report.run), opened)
+    handle = store if isinstance(store, OpenStore) else open_store(store)
+    plan = plan_fit(path, handle, plm=plm, source=source, folds=folds, out=out, user_data=user_data)
+    add(handle.store, plan.loaded, progress=handle.progress)
+    report = train_plan(plan, handle)
+    simple_models(plan, handle)
+    return TrainedRun(Path(report.run), handle)
 
 
 def plan_fit(
-    what: Path | str,
+    path: Path | str,
     store: OpenStore,
     *,
     plm: str | None = None,
     source: str | None = None,
     folds: int | None = None,
     out: Path | str | None = None,
-    own: OwnData | None = None,
+    user_data: UserData | None = None,
 ) -> FitPlan:
     """Read and check the data, and choose what nobody said; arguments and errors as of `fit`."""
     from ..encoders import registry
 
     if folds == 1:
         raise InputError("a cross-validation needs two folds or more, not 1; 0 is none")
-    loaded = load_labelled(what, source, own)
+    loaded = load_labelled(path, source, user_data)
     task = loaded.task
-    stored = [known.fingerprint.encoder for known in store.store.residue_encoders()]
+    stored = [provenance.fingerprint.encoder for provenance in store.store.residue_encoders()]
     if plm is None and len(stored) > 1:
         raise InputError(f"which encoder? Name one with --plm (stored here: {', '.join(stored)})")
     plm = plm or (stored[0] if stored else ENCODER)
@@ -142,12 +142,12 @@ def plan_fit(
         plm = registry.spec(plm).name
     if folds is None:
         rows = sum(map(len, task.splits.values()))
-        folds = FOLDS if "test" in loaded.made and rows < FEW else 0
+        folds = FOLDS if "test" in loaded.created_splits and rows < SMALL else 0
     name = f"{plm}{f'-{folds}folds' if folds else ''}-{task.data_digest[:8]}"
     folder = Path(out) if out is not None else Path("runs") / task.name / f"fit-{name}"
     tokens = ["--source", source] if source else []
     steps = [
-        ["add", str(what), *_said(own), *tokens],
+        ["add", str(path), *_options_of(user_data), *tokens],
         ["embed", task.name, "--plm", plm],
         ["train", task.name, "--plm", plm, *(["--folds", str(folds)] if folds else []), *tokens],
     ]
@@ -156,7 +156,7 @@ def plan_fit(
     return FitPlan(loaded, plm, folds, folder, source, commands)
 
 
-def load_labelled(what: Path | str, source: str | None, own: OwnData | None) -> LoadedTask:
+def load_labelled(path: Path | str, source: str | None, user_data: UserData | None) -> LoadedTask:
     """Read and check labelled proteins.
 
     Raises
@@ -167,33 +167,33 @@ def load_labelled(what: Path | str, source: str | None, own: OwnData | None) -> 
     from ..datasets.load import LoadedTask
     from ..jobs.add import load
 
-    loaded = load(str(what), source=source, own=own)
+    loaded = load(str(path), source=source, user_data=user_data)
     if not isinstance(loaded, LoadedTask):
         raise InputError(
-            f"'{what}' holds sequences without labels: there is nothing to learn. Name a file with "
+            f"'{path}' holds sequences without labels: there is nothing to learn. Name a file with "
             f"labels, or `sesstore embed` these"
         )
     return loaded
 
 
-def _said(own: OwnData | None) -> list[str]:
+def _options_of(user_data: UserData | None) -> list[str]:
     """What was said about one's own data, as options."""
-    if own is None:
+    if user_data is None:
         return []
     values = {
-        "--name": own.name,
-        "--task-type": own.task_type,
-        "--sequence": own.columns.sequence,
-        "--id": own.columns.id,
-        "--label": own.columns.label,
-        "--split": own.columns.split,
-        "--targets": own.targets,
-        "--mask": own.mask,
-        "--split-by": own.split_by,
-        "--seed": own.seed or None,
+        "--name": user_data.name,
+        "--task-type": user_data.task_type,
+        "--sequence": user_data.columns.sequence,
+        "--id": user_data.columns.id,
+        "--label": user_data.columns.label,
+        "--split": user_data.columns.split,
+        "--targets": user_data.targets,
+        "--mask": user_data.mask,
+        "--split-by": user_data.split_by,
+        "--seed": user_data.seed or None,
     }
     words = [word for name, value in values.items() if value for word in (name, str(value))]
-    return [*words, *(["--drop-unlabelled"] if own.drop_unlabelled else [])]
+    return [*words, *(["--drop-unlabelled"] if user_data.drop_unlabelled else [])]
 
 
 def train_plan(plan: FitPlan, store: OpenStore) -> TrainReport:
@@ -210,11 +210,11 @@ def train_plan(plan: FitPlan, store: OpenStore) -> TrainReport:
     from ..training.runs import RECORD, STATE
 
     folder, name, record = plan.out, plan.loaded.task.name, FoldsRecord.load(plan.out)
-    begun = (folder / STATE).exists() or (record is not None and not record.finished)
-    if not begun and (folder / RECORD).is_file():
-        return _before(plan, store, record)
+    is_begun = (folder / STATE).exists() or (record is not None and not record.is_finished)
+    if not is_begun and (folder / RECORD).is_file():
+        return _previous(plan, store, record)
     plm, source = plan.plm, plan.source
-    check_training(store.store, name, plm=plm, source=source, out=folder, resume=begun)
+    check_training(store.store, name, plm=plm, source=source, out=folder, resume=is_begun)
 
     # These import torch, which takes seconds: a wrong name is known before.
     from ..jobs.crossvalidation import cross_validate
@@ -230,10 +230,10 @@ def train_plan(plan: FitPlan, store: OpenStore) -> TrainReport:
         if plan.folds
         else partial(train, inputs, shape, config)
     )
-    return work(out=folder, resume=begun, progress=store.progress)
+    return work(out=folder, resume=is_begun, progress=store.progress)
 
 
-def _before(plan: FitPlan, store: OpenStore, record: FoldsRecord | None) -> TrainReport:
+def _previous(plan: FitPlan, store: OpenStore, record: FoldsRecord | None) -> TrainReport:
     """The report of a training that is done.
 
     Raises

@@ -82,9 +82,9 @@ class TrainedRun:
         from ..jobs.baselines import measure_baselines
         from ..training.baseline_report import BaselineReport
 
-        known = BaselineReport.load(self.path)
-        if known is not None:
-            return known
+        stored = BaselineReport.load(self.path)
+        if stored is not None:
+            return stored
         if self.store is None:
             raise InputError("which store? Give one: sesstore.load_run(path, store)")
         return measure_baselines(self.store.store, self.path)
@@ -256,12 +256,12 @@ def train(
     from ..training.learner import FitConfig
 
     decided = {"dim", "n_outputs", "alphabets", "declared"}  # by the data, and by `structure`
-    known = {f.name for f in fields(AdapterConfig)} - decided
+    shape_names = {f.name for f in fields(AdapterConfig)} - decided
     fit = {f.name for f in fields(FitConfig)}
-    for name in settings.keys() - known - fit:
-        raise UnknownNameError("setting of training", name, known | fit)
+    for name in settings.keys() - shape_names - fit:
+        raise UnknownNameError("setting of training", name, shape_names | fit)
     config = FitConfig(**{name: value for name, value in settings.items() if name in fit})
-    adapter = {name: value for name, value in settings.items() if name in known}
+    adapter = {name: value for name, value in settings.items() if name in shape_names}
     inputs = prepare(
         store.store, task, plm=plm, alphabets=names, source=source, progress=store.progress
     )

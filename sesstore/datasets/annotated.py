@@ -61,17 +61,21 @@ def flip_files(folder: Path) -> FastaFiles | None:
     """
     if not folder.is_dir():
         return None
-    found = {file.name.split(".")[0].lower(): file for file in folder.iterdir() if is_fasta(file)}
-    if SEQUENCES not in found:
+    files_by_stem = {
+        file.name.split(".")[0].lower(): file for file in folder.iterdir() if is_fasta(file)
+    }
+    if SEQUENCES not in files_by_stem:
         return None
-    targets = [file for stem, file in sorted(found.items()) if stem not in (SEQUENCES, MASK)]
+    targets = [
+        file for stem, file in sorted(files_by_stem.items()) if stem not in (SEQUENCES, MASK)
+    ]
     if len(targets) != 1:
         names = ", ".join(file.name for file in targets) or "none"
         raise InputError(
-            f"'{folder}' holds {found[SEQUENCES].name} and {len(targets)} files of labels "
-            f"({names}). Say which: sesstore add {found[SEQUENCES]} --targets FILE"
+            f"'{folder}' holds {files_by_stem[SEQUENCES].name} and {len(targets)} files of labels "
+            f"({names}). Say which: sesstore add {files_by_stem[SEQUENCES]} --targets FILE"
         )
-    return FastaFiles(found[SEQUENCES], targets[0], found.get(MASK))
+    return FastaFiles(files_by_stem[SEQUENCES], targets[0], files_by_stem.get(MASK))
 
 
 def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record], list[str]]:
@@ -119,11 +123,11 @@ def _check_sequences(
 ) -> None:
     for entry in (*targets.values(), *masks.values()):
         if entry.id not in sequences:
-            where = files.targets if entry.id in targets else files.mask
+            source = files.targets if entry.id in targets else files.mask
             raise RecordError(
                 f"there is no sequence of that id in {files.sequences.name}. Add it, or take this "
                 f"entry out",
-                where or files.sequences,
+                source or files.sequences,
                 entry.line,
                 entry.id,
             )
@@ -188,8 +192,8 @@ def _attributes(entry: Entry) -> tuple[Entry, dict[str, str]]:
     header = f"{entry.id} {entry.header}"
     keys = list(_KEY.finditer(header))
     ends = [*(key.start() for key in keys), len(header)][1:]
-    mine = [(key, end) for key, end in zip(keys, ends, strict=True) if key[1].upper() in KEYS]
-    attributes = {key[1].upper(): header[key.end() : end].strip(" \t|") for key, end in mine}
-    if mine and 0 < mine[0][0].start() < len(entry.id):
-        entry = replace(entry, id=header[: mine[0][0].start()])
+    recognised = [(key, end) for key, end in zip(keys, ends, strict=True) if key[1].upper() in KEYS]
+    attributes = {key[1].upper(): header[key.end() : end].strip(" \t|") for key, end in recognised}
+    if recognised and 0 < recognised[0][0].start() < len(entry.id):
+        entry = replace(entry, id=header[: recognised[0][0].start()])
     return entry, attributes

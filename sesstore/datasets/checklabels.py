@@ -15,22 +15,22 @@ from .findings import Finding, first
 IMBALANCE = 0.8
 """Share of train rows from which one class outweighs the others."""
 
-FEW = 5
+RARE_ROWS = 5
 """Train rows below which a class is hardly learned."""
 
 SMALL = 20
 """Proteins of a split below which its scores say little."""
 
-FAR = 6.0
+OUTLIER_SPREADS = 6.0
 """Robust standard deviations (1.4826 times the median distance from the median) that are far."""
 
 
 def check_labels(task: Task) -> list[Finding]:
     """Find what of the labels misleads."""
     check = _values if task.problem.is_regression else _classes
-    found = [*check_names(task), *check(task), *_small_splits(task)]
-    found += [*_rare_classes(task), *_unlabelled(task)]
-    return [finding for finding in found if finding.count]
+    findings = [*check_names(task), *check(task), *_small_splits(task)]
+    findings += [*_rare_classes(task), *_unlabelled(task)]
+    return [finding for finding in findings if finding.count]
 
 
 def check_names(task: Task) -> list[Finding]:
@@ -66,8 +66,8 @@ def label_summary(task: Task, split: Split) -> str:
     counts = _counts(split)
     total = max(1, sum(counts.values()))
     shares = [f"{task.classes[c]} {n / total:.0%}" for c, n in counts.most_common(3)]
-    more = f", {len(counts) - 3:,} more" if len(counts) > 3 else ""
-    return ", ".join(shares) + more
+    ellipsis = f", {len(counts) - 3:,} more" if len(counts) > 3 else ""
+    return ", ".join(shares) + ellipsis
 
 
 def _small_splits(task: Task) -> Iterator[Finding]:
@@ -89,10 +89,12 @@ def _rare_classes(task: Task) -> Iterator[Finding]:
     if task.problem.is_regression or "train" not in task.splits:
         return
     rows = Counter(number for label in task.splits["train"].labels for number in _classes_of(label))
-    rare = sorted((number for number, count in rows.items() if count < FEW), key=rows.__getitem__)
+    rare = sorted(
+        (number for number, count in rows.items() if count < RARE_ROWS), key=rows.__getitem__
+    )
     yield Finding(
         "rare_classes",
-        f"classes with fewer than {FEW} train rows",
+        f"classes with fewer than {RARE_ROWS} train rows",
         len(rare),
         first([f"{task.classes[number]} ({rows[number]})" for number in rare]),
         "they are hardly learned, and count as much as any in a mean over classes",
@@ -104,7 +106,7 @@ def _rare_classes(task: Task) -> Iterator[Finding]:
 def _classes_of(label: Any) -> tuple[int, ...]:
     """Classes of a row, each once."""
     if isinstance(label, np.ndarray):
-        return tuple(np.unique(label[_known(label)]).tolist())
+        return tuple(np.unique(label[_labelled_positions(label)]).tolist())
     return label if isinstance(label, tuple) else (label,)
 
 
@@ -136,12 +138,12 @@ def _classes(task: Task) -> Iterator[Finding]:
 def _imbalance(task: Task, trained: Counter[int]) -> Iterator[Finding]:
     if task.problem == "multi_label" or not trained:
         return
-    number, most = trained.most_common(1)[0]
-    share = most / sum(trained.values())
+    number, largest = trained.most_common(1)[0]
+    share = largest / sum(trained.values())
     yield Finding(
         "imbalance",
         f"train labels of class {task.classes[number]}, {share:.0%} of all",
-        most if share >= IMBALANCE else 0,
+        largest if share >= IMBALANCE else 0,
         (),
         f"always saying {task.classes[number]} reaches an accuracy of {share:.2f}",
         "read MCC or balanced accuracy; train with --balanced",
@@ -154,12 +156,14 @@ def _values(task: Task) -> Iterator[Finding]:
     spread = 1.4826 * float(np.median(np.abs(train - middle))) if len(train) else 0.0
     for name, split in task.splits.items():
         values = _numbers(split)
-        far = values[np.abs(values - middle) > FAR * spread] if spread else values[:0]
+        outliers = (
+            values[np.abs(values - middle) > OUTLIER_SPREADS * spread] if spread else values[:0]
+        )
         yield Finding(
             f"far_values_in_{name}",
-            f"{name} labels further than {FAR:g} deviations from the median of train",
-            len(far),
-            first([f"{value:.6g}" for value in far.tolist()]),
+            f"{name} labels further than {OUTLIER_SPREADS:g} deviations from the median of train",
+            len(outliers),
+            first([f"{value:.6g}" for value in outliers.tolist()]),
             "RMSE and R2 follow these few, and so does training",
             "check their unit; read Spearman",
         )
@@ -191,13 +195,15 @@ def _unlabelled(task: Task) -> Iterator[Finding]:
 
 def _any(label: Any) -> bool:
     if isinstance(label, np.ndarray):
-        return bool(_known(label).any())
+        return bool(_labelled_positions(label).any())
     return not (isinstance(label, tuple) and not label)
 
 
-def _known(label: NDArray[Any]) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = np.isfinite(label) if label.dtype.kind == "f" else label != IGNORED
-    return known
+def _labelled_positions(label: NDArray[Any]) -> NDArray[np.bool_]:
+    labelled: NDArray[np.bool_] = (
+        np.isfinite(label) if label.dtype.kind == "f" else label != IGNORED
+    )
+    return labelled
 
 
 def _counts(split: Split) -> Counter[int]:
@@ -205,7 +211,7 @@ def _counts(split: Split) -> Counter[int]:
     counts: Counter[int] = Counter()
     for label in split.labels:
         if isinstance(label, np.ndarray):
-            numbers, often = np.unique(label[_known(label)], return_counts=True)
+            numbers, often = np.unique(label[_labelled_positions(label)], return_counts=True)
             counts.update(dict(zip(numbers.tolist(), often.tolist(), strict=True)))
         else:
             counts.update(label if isinstance(label, tuple) else (label,))

@@ -34,14 +34,14 @@ def check_rows(task: Task) -> list[Finding]:
     rows = rows_of(task)
     by_sequence = _grouped(rows, lambda row: row.digest)
     by_name = _grouped(rows, lambda row: row.id)
-    found = [
+    findings = [
         *_no_test(task),
         *_conflicting(task.problem, by_sequence),
         *_across(task, by_sequence),
         *_repeated(task, by_sequence),
         *_names(by_name),
     ]
-    return [finding for finding in found if finding.count]
+    return [finding for finding in findings if finding.count]
 
 
 def _no_test(task: Task) -> Iterator[Finding]:
@@ -69,22 +69,26 @@ def _conflicting(problem: Problem, by_sequence: _Groups) -> Iterator[Finding]:
 
 
 def _across(task: Task, by_sequence: _Groups) -> Iterator[Finding]:
-    for one, other in split_pairs(task):
-        odd = [group for group in by_sequence.values() if {one, other} <= _splits_of(group)]
+    for earlier_split, later_split in split_pairs(task):
+        odd = [
+            group
+            for group in by_sequence.values()
+            if {earlier_split, later_split} <= _splits_of(group)
+        ]
         yield Finding(
-            f"in_{one}_and_{other}",
-            f"sequences in {one} and {other}",
+            f"in_{earlier_split}_and_{later_split}",
+            f"sequences in {earlier_split} and {later_split}",
             len(odd),
             first([_names_of(group) for group in odd]),
             "what was learned by heart looks like what was understood",
-            f"--fix keeps them in {other} only",
+            f"--fix keeps them in {later_split} only",
         )
 
 
 def _repeated(task: Task, by_sequence: _Groups) -> Iterator[Finding]:
     for split in task.splits:
-        inside = [[r for r in group if r.split == split] for group in by_sequence.values()]
-        odd = [group for group in inside if len(group) > 1]
+        rows_of_split = [[r for r in group if r.split == split] for group in by_sequence.values()]
+        odd = [group for group in rows_of_split if len(group) > 1]
         yield Finding(
             f"repeated_in_{split}",
             f"rows that repeat a sequence in {split}",

@@ -30,8 +30,8 @@ def check_sequences(task: Task, sequences: Sequences) -> list[Finding]:
     sequences : mapping of bytes to str
         Sequence of each digest.
     """
-    found = [*_near(task, sequences), *_lengths(task, sequences), *_letters(task, sequences)]
-    return [finding for finding in found if finding.count]
+    findings = [*_near(task, sequences), *_lengths(task, sequences), *_letters(task, sequences)]
+    return [finding for finding in findings if finding.count]
 
 
 def near_clusters(task: Task, sequences: Sequences) -> dict[bytes, int]:
@@ -57,19 +57,21 @@ def _near(task: Task, sequences: Sequences) -> Iterator[Finding]:
     members: dict[int, list[bytes]] = {}
     for digest, number in clusters.items():
         members.setdefault(number, []).append(digest)
-    for one, other in split_pairs(task):
+    for earlier_split, later_split in split_pairs(task):
         odd = []
         for group in members.values():
-            sources = [digest for digest in group if homes[digest] == one]
-            odd += [(digest, sources[0]) for digest in group if sources and homes[digest] == other]
+            sources = [digest for digest in group if homes[digest] == earlier_split]
+            odd += [
+                (digest, sources[0]) for digest in group if sources and homes[digest] == later_split
+            ]
         yield Finding(
-            f"nearly_in_{one}_and_{other}",
-            f"{other} proteins nearly equal ({identity_of(NEARLY_EQUAL):.0%} and more) to one of "
-            f"{one}",
+            f"nearly_in_{earlier_split}_and_{later_split}",
+            f"{later_split} proteins nearly equal ({identity_of(NEARLY_EQUAL):.0%} and more) "
+            f"to one of {earlier_split}",
             len(odd),
-            first([f"{names[mine]} ~ {names[theirs]}" for mine, theirs in odd]),
+            first([f"{names[digest]} ~ {names[neighbour]}" for digest, neighbour in odd]),
             "what was learned by heart looks like what was understood",
-            _way_out(task.split_by, one),
+            _way_out(task.split_by, earlier_split),
             biases=task.split_by != POSITION,
         )
 
@@ -81,8 +83,8 @@ def _way_out(split_by: str | None, split: str) -> str:
     drop = f"--fix drops the {split} rows"
     if split_by is None:
         return f"{drop}; or split by clusters: leave the split column out"
-    again = "add the data with --split-by cluster (variants of one protein: position)"
-    return f"{again}; or {drop}; or say beside the result that splits are by {split_by}"
+    advice = "add the data with --split-by cluster (variants of one protein: position)"
+    return f"{advice}; or {drop}; or say beside the result that splits are by {split_by}"
 
 
 def lengths_of(task: Task, split: str, sequences: Sequences) -> NDArray[np.int64]:

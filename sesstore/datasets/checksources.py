@@ -25,20 +25,20 @@ def check_agreement(tasks: Mapping[str, Task]) -> list[Finding]:
     tasks : mapping of str to Task
         By source.
     """
-    found: list[Finding] = []
-    for (one, left), (other, right) in combinations(tasks.items(), 2):
-        found += _disagree(f"{one} and {other}", _by_name(left), _by_name(right))
-    return [finding for finding in found if finding.count]
+    findings: list[Finding] = []
+    for (name_a, task_a), (name_b, task_b) in combinations(tasks.items(), 2):
+        findings += _disagree(f"{name_a} and {name_b}", _by_name(task_a), _by_name(task_b))
+    return [finding for finding in findings if finding.count]
 
 
 def differing_names(tasks: Sequence[Task]) -> set[str]:
     """Names whose sequences are not the same in all data sets that have them."""
-    known: dict[str, set[bytes]] = {}
+    digests_by_name: dict[str, set[bytes]] = {}
     odd = set()
     for task in tasks:
         for name, rows in _by_name(task).items():
             digests = {row.digest for row in rows}
-            if known.setdefault(name, digests) != digests:
+            if digests_by_name.setdefault(name, digests) != digests:
                 odd.add(name)
     return odd
 
@@ -53,12 +53,12 @@ def check_coverage(task: Task, tokens: Mapping[str, Coverage]) -> list[Finding]:
         By source.
     """
     rows = rows_of(task)
-    found = []
+    findings = []
     for source, coverage in tokens.items():
         lacking = [row.id for row in rows if row.digest not in coverage]
         if lacking and len(lacking) < len(rows):
-            found += [_lacking(source, lacking), *_uneven(task, source, coverage, rows)]
-    return found
+            findings += [_lacking(source, lacking), *_uneven(task, source, coverage, rows)]
+    return findings
 
 
 def _lacking(source: str, lacking: Sequence[str]) -> Finding:
@@ -78,18 +78,20 @@ def _uneven(task: Task, source: str, coverage: Coverage, rows: Sequence[Row]) ->
     if task.problem is Problem.SINGLE_LABEL:
         groups["class"] = [row.label for row in rows]
     has = np.asarray([row.digest in coverage for row in rows])
-    for what, words in groups.items():
-        named = np.asarray(words)
-        shares = {word: float(has[named == word].mean()) for word in dict.fromkeys(words)}
+    for criterion, words in groups.items():
+        labels = np.asarray(words)
+        shares = {word: float(has[labels == word].mean()) for word in dict.fromkeys(words)}
         apart = max(shares.values()) - min(shares.values())
         if apart > UNEVEN:
             yield Finding(
-                f"uneven_tokens_by_{what}",
-                f"percent between {what}es in tokens from {source}".replace("splites", "splits"),
+                f"uneven_tokens_by_{criterion}",
+                f"percent between {criterion}es in tokens from {source}".replace(
+                    "splites", "splits"
+                ),
                 round(100 * apart),
                 tuple(f"{word}: {share:.0%}" for word, share in shares.items()),
                 "whether there is a structure tells the answer"
-                if what == "class"
+                if criterion == "class"
                 else "training and testing meet different inputs",
                 f"tokenise the missing structures (`sesstore tokens DIR --source {source}`), or "
                 f"train with --structure none",
@@ -97,31 +99,31 @@ def _uneven(task: Task, source: str, coverage: Coverage, rows: Sequence[Row]) ->
 
 
 def _disagree(
-    both: str, left: Mapping[str, Sequence[Row]], right: Mapping[str, Sequence[Row]]
+    pair: str, rows_a: Mapping[str, Sequence[Row]], rows_b: Mapping[str, Sequence[Row]]
 ) -> Iterator[Finding]:
-    shared = [name for name in left if name in right]
-    odd = [n for n in shared if {r.digest for r in left[n]} != {r.digest for r in right[n]}]
+    shared = [name for name in rows_a if name in rows_b]
+    odd = [n for n in shared if {r.digest for r in rows_a[n]} != {r.digest for r in rows_b[n]}]
     yield Finding(
         "sequence_differs_between_sources",
-        f"names whose sequence differs between {both}",
+        f"names whose sequence differs between {pair}",
         len(odd),
         first(odd),
         "tokens of one protein are laid on another, and sources compared on different proteins",
         "--fix drops these names from every source",
     )
-    moved = [n for n in shared if _facts(left[n]) != _facts(right[n])]
+    moved = [n for n in shared if _facts(rows_a[n]) != _facts(rows_b[n])]
     yield Finding(
         "label_differs_between_sources",
-        f"names whose label or split differs between {both}",
+        f"names whose label or split differs between {pair}",
         len(moved),
         first(moved),
         "a difference of results is then not the structures'",
         "compare the sources on rows they share",
     )
-    single = [n for n in left if n not in right] + [n for n in right if n not in left]
+    single = [n for n in rows_a if n not in rows_b] + [n for n in rows_b if n not in rows_a]
     yield Finding(
         "in_one_source_only",
-        f"names that only one of {both} has",
+        f"names that only one of {pair} has",
         len(single),
         first(single),
         "sources are compared on different proteins",
@@ -134,7 +136,7 @@ def _facts(rows: Sequence[Row]) -> set[tuple[str, str]]:
 
 
 def _by_name(task: Task) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    rows: dict[str, list[Row]] = {}
     for row in rows_of(task):
-        found.setdefault(row.id, []).append(row)
-    return found
+        rows.setdefault(row.id, []).append(row)
+    return rows

@@ -63,10 +63,10 @@ def cluster(sequences: Sequence[str]) -> Clusters:
     program = shutil.which("mmseqs")
     if program is not None:
         return _by_mmseqs(sequences, program)
-    found = joined(len(sequences), alike_pairs(sequences, ALIKE))
+    numbers = joined(len(sequences), alike_pairs(sequences, ALIKE))
     identity = identity_of(ALIKE)
     return Clusters(
-        found,
+        numbers,
         f"shared 4-mers (MinHash), from about {identity:.0%} identity on; MMseqs2, once installed, "
         f"clusters from {MMSEQS_IDENTITY:.0%} on",
     )
@@ -96,11 +96,11 @@ def _by_mmseqs(sequences: Sequence[str], program: str) -> Clusters:
 
 
 def _run(command: list[str], folder: Path | None) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr + done.stdout).strip().splitlines()
+    process = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if process.returncode:
+        messages = (process.stderr + process.stdout).strip().splitlines()
         raise InputError(
-            f"{command[0]} fails: {said[-1] if said else f'status {done.returncode}'}. Update it, "
-            f"or take it off the PATH to have clusters made by k-mers"
+            f"{command[0]} fails: {messages[-1] if messages else f'status {process.returncode}'}. "
+            f"Update it, or take it off the PATH to have clusters made by k-mers"
         )
-    return done.stdout
+    return process.stdout

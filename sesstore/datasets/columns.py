@@ -1,7 +1,7 @@
 """Which column of a table is what: as the user says, else by the names people use.
 
 Names are compared without regard to case. A column nobody named and nobody knows is not read; what
-was taken for what is said (`Columns.said`), so that a wrong guess is seen at once.
+was taken for what is said (`Columns.description`), so that a wrong guess is seen at once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 from ..errors import InputError, UnknownNameError
 
-KNOWN = {
+COLUMN_NAMES = {
     "sequence": ("aa_seq", "sequence", "seq", "protein_sequence", "aa_sequence", "protein"),
     "id": ("name", "id", "protein_id", "accession", "uniprot_id", "uniprot", "entry"),
     "label": ("label", "labels", "target", "targets"),
@@ -51,23 +51,23 @@ class Columns:
     mask: str | None = None
     group: str | None = None
 
-    def said(self, header: Iterable[str]) -> str:
+    def description(self, header: Iterable[str]) -> str:
         """Say which column is what, and which are not read."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        parts = [f"{role} = {column}" for role, column in found.items() if column is not None]
-        used = {*found.values(), *TOKENS}
-        rest = [column for column in header if column not in used]
-        return ", ".join(parts) + (f" (not read: {', '.join(rest)})" if rest else "")
+        roles = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = [f"{role} = {column}" for role, column in roles.items() if column is not None]
+        read = {*roles.values(), *TOKENS}
+        ignored = [column for column in header if column not in read]
+        return ", ".join(parts) + (f" (not read: {', '.join(ignored)})" if ignored else "")
 
 
-def find_columns(header: Sequence[str], named: Columns | None = None) -> Columns:
+def find_columns(header: Sequence[str], user_columns: Columns | None = None) -> Columns:
     """Find out which column is what.
 
     Parameters
     ----------
     header : sequence of str
         Names of a file's columns.
-    named : Columns, optional
+    user_columns : Columns, optional
         What the user said; None for what is to be found by its name.
 
     Raises
@@ -78,32 +78,34 @@ def find_columns(header: Sequence[str], named: Columns | None = None) -> Columns
         There are two of one name, but for case, or a second sequence a row.
     """
     by_name = {column.strip().lower(): column for column in reversed(header)}
-    _check_header(header, named)
-    found: dict[str, str | None] = {}
+    _check_header(header, user_columns)
+    columns: dict[str, str | None] = {}
     # A column that rows are grouped by is none of the guessed ones, but perhaps of names.
-    for role, names in {"group": (), **KNOWN}.items():
-        asked = getattr(named, role) if named else None
-        if asked is not None and asked.lower() not in by_name:
-            raise UnknownNameError("column of the file", asked, header)
-        taken = {column for other, column in found.items() if (role, other) != ("id", "group")}
-        wanted = (asked.lower(),) if asked is not None else names
-        found[role] = next(
-            (by_name[n] for n in wanted if n in by_name and by_name[n] not in taken), None
+    for role, names in {"group": (), **COLUMN_NAMES}.items():
+        choice = getattr(user_columns, role) if user_columns else None
+        if choice is not None and choice.lower() not in by_name:
+            raise UnknownNameError("column of the file", choice, header)
+        in_use = {
+            column for earlier, column in columns.items() if (role, earlier) != ("id", "group")
+        }
+        candidates = (choice.lower(),) if choice is not None else names
+        columns[role] = next(
+            (by_name[n] for n in candidates if n in by_name and by_name[n] not in in_use), None
         )
-    return Columns(**found)
+    return Columns(**columns)
 
 
-def _check_header(header: Sequence[str], named: Columns | None) -> None:
-    roles = {name for names in KNOWN.values() for name in names}
-    seen: dict[str, str] = {}
+def _check_header(header: Sequence[str], user_columns: Columns | None) -> None:
+    roles = {name for names in COLUMN_NAMES.values() for name in names}
+    by_lower_case: dict[str, str] = {}
     for column in header:
         lower = column.strip().lower()
-        if lower in roles and lower in seen:
+        if lower in roles and lower in by_lower_case:
             raise InputError(
-                f"columns '{seen[lower]}' and '{column}' differ in case alone. Rename one"
+                f"columns '{by_lower_case[lower]}' and '{column}' differ in case alone. Rename one"
             )
-        seen[lower] = column
-        if _SECOND.fullmatch(lower) and (named is None or named.sequence is None):
+        by_lower_case[lower] = column
+        if _SECOND.fullmatch(lower) and (user_columns is None or user_columns.sequence is None):
             raise InputError(
                 f"has a second sequence a row, in column {column}: sesstore trains on single "
                 f"proteins, not on pairs. Name one of the columns with --sequence to read that one"
@@ -124,8 +126,9 @@ def sequence_column(columns: Columns, header: Iterable[str]) -> str:
     if any(_SEQUENCE.fullmatch(name.strip()) for name in names):
         raise InputError("the first line holds a sequence: the header is missing. Write one above")
     raise InputError(
-        f"no column aa_seq, nor any other of sequences ({', '.join(KNOWN['sequence'][1:])}). "
-        f"Name it with --sequence COLUMN. Found: {', '.join(names) or 'nothing'}"
+        f"no column aa_seq, nor any other of sequences "
+        f"({', '.join(COLUMN_NAMES['sequence'][1:])}). Name it with --sequence COLUMN. "
+        f"Found: {', '.join(names) or 'nothing'}"
     )
 
 
@@ -139,12 +142,13 @@ def label_column(columns: Columns, header: Sequence[str]) -> str:
     """
     if columns.label is not None:
         return columns.label
-    used = {getattr(columns, field.name) for field in fields(columns)} | set(TOKENS)
-    left = [column for column in header if column not in used]
-    if len(left) == 1:
-        return left[0]
+    roles = {getattr(columns, field.name) for field in fields(columns)} | set(TOKENS)
+    candidates = [column for column in header if column not in roles]
+    if len(candidates) == 1:
+        return candidates[0]
     raise InputError(
-        f"which column is the label? Name it with --label: {', '.join(left) or 'none is left'}"
+        f"which column is the label? Name it with --label: "
+        f"{', '.join(candidates) or 'none is left'}"
     )
 
 

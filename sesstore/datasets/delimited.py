@@ -54,15 +54,15 @@ def delimited_rows(
     InputError
         There is a header and nothing else, or FASTA.
     """
-    opened = opened_table(lines, path, sequence_names)
-    table = csv.reader(opened.lines, delimiter=opened.delimiter, strict=True)
+    text = opened_table(lines, path, sequence_names)
+    table = csv.reader(text.lines, delimiter=text.delimiter, strict=True)
     try:
-        yield from _rows(table, path, opened.skipped, warn)
+        yield from _rows(table, path, text.skipped, warn)
     except csv.Error as problem:
         raise RecordError(
             f'broken table ({problem}). Is a " opened and not closed in this row or before?',
             path,
-            opened.skipped + table.line_num,
+            text.skipped + table.line_num,
         ) from None
 
 
@@ -180,7 +180,7 @@ def columns_of(header: Sequence[str], path: Path, line: int) -> dict[int, str]:
     for place, cell in enumerate(header):
         name = cell.strip(_BLANK)
         if name in names.values():
-            first = next(other for other, known in names.items() if known == name)
+            first = next(place for place, title in names.items() if title == name)
             raise RecordError(
                 f"columns {first + 1} and {place + 1} are both called '{name}'. Rename one",
                 path,

@@ -91,18 +91,18 @@ def examine(data: Sequence[DataSet]) -> Diagnosis:
     data : sequence of DataSet
         The first is examined in full; of the others what differs, and their tokens.
     """
-    whole = data[0]
+    reference = data[0]
     findings = [
-        *check_rows(whole.task),
-        *check_sequences(whole.task, whole.sequences),
-        *check_agreement({one.name: one.task for one in data}),
-        *check_labels(whole.task),
+        *check_rows(reference.task),
+        *check_sequences(reference.task, reference.sequences),
+        *check_agreement({data_set.name: data_set.task for data_set in data}),
+        *check_labels(reference.task),
     ]
-    for one in data:
-        findings += check_coverage(one.task, one.tokens)
+    for data_set in data:
+        findings += check_coverage(data_set.task, data_set.tokens)
     findings.sort(key=lambda finding: not finding.biases)
-    splits = [_facts(one, split) for one in data for split in one.task.splits]
-    return Diagnosis(sum(map(len, whole.task.splits.values())), splits, findings)
+    splits = [_facts(data_set, split) for data_set in data for split in data_set.task.splits]
+    return Diagnosis(sum(map(len, reference.task.splits.values())), splits, findings)
 
 
 def _facts(data: DataSet, split: str) -> dict[str, Any]:

@@ -124,21 +124,21 @@ def read_entries(path: Path, warn: Warn = ignored) -> Iterator[Entry]:
 def parse_entries(lines: Iterable[str], path: Path) -> Iterator[Entry]:
     """Read the entries of FASTA text; raises as `read_fasta`, but for their letters."""
     header: str | None = None
-    started, empty = 0, True
+    header_line, empty = 0, True
     body: list[tuple[int, str]] = []
     for number, line in enumerate(lines, 1):
         # Files that were joined keep the byte order marks of the later ones.
         if line.startswith((">", "\ufeff>")):
             if header is not None:
-                yield _entry(header, body, path, started)
-            header, started, body, empty = line.lstrip("\ufeff")[1:], number, [], False
+                yield _entry(header, body, path, header_line)
+            header, header_line, body, empty = line.lstrip("\ufeff")[1:], number, [], False
         elif header is not None:
             if not line.startswith(";"):
                 body.append((number, line.rstrip("\r\n")))
         elif line.strip("\ufeff \t\r\n") and not line.startswith((";", "#")):
             raise RecordError("text before the first '>' header. Is this FASTA?", path, number)
     if header is not None:
-        yield _entry(header, body, path, started)
+        yield _entry(header, body, path, header_line)
     if empty:
         raise InputError(f"'{path}' holds no FASTA record")
 

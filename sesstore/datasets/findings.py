@@ -11,7 +11,7 @@ import numpy as np
 
 from ..tasks import Task, plain_label, split_rank
 
-SHOWN = 5
+EXAMPLES = 5
 """Examples of a finding that are kept."""
 
 
@@ -28,7 +28,7 @@ class Finding:
     count : int
         How many.
     examples : tuple of str
-        The first few, `SHOWN` at most.
+        The first few, `EXAMPLES` at most.
     why : str
         What it does to a result.
     todo : str
@@ -109,4 +109,4 @@ def label_text(label: Any, task: Task) -> str:
 
 def first(items: Sequence[str]) -> tuple[str, ...]:
     """The examples that are kept."""
-    return tuple(items[:SHOWN])
+    return tuple(items[:EXAMPLES])

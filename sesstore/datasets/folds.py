@@ -34,18 +34,18 @@ class Folds:
     ----------
     tasks : tuple of Task
         One a fold, with ``train``, ``valid`` and ``test``.
-    whole : Task
+    rows_task : Task
         All rows as ``train``.
     of : ndarray, shape=(N,), dtype=int64
-        Fold of each row of ``whole``, from 0 on.
+        Fold of each row of ``rows_task``, from 0 on.
     valid : tuple of ndarray
-        For each fold the rows of ``whole`` that are its ``valid``.
+        For each fold the rows of ``rows_task`` that are its ``valid``.
     note : str
         What was made, in a sentence.
     """
 
     tasks: tuple[Task, ...]
-    whole: Task
+    rows_task: Task
     of: NDArray[np.int64]
     valid: tuple[NDArray[np.int64], ...]
     note: str
@@ -82,7 +82,7 @@ def make_folds(task: Task, sequences: Mapping[bytes, str], count: int, *, seed: 
     valid = [_valid(task, groups.of, strata, of == fold, seed) for fold in range(count)]
     sizes = ", ".join(str(int(size)) for size in np.bincount(of, minlength=count))
     note = (
-        f"{count} folds of {len(rows):,} rows (train, valid and test together) {groups.way}: "
+        f"{count} folds of {len(rows):,} rows (train, valid and test together) {groups.method}: "
         f"{sizes} rows; {counted(len(groups), groups.kind)}; seed {seed}. {groups.caution}"
     )
     return cut_folds(task, of, valid, note)
@@ -104,14 +104,14 @@ def cut_folds(
         See `Folds`.
     """
     rows, tasks = pooled(task), []
-    for fold, chosen in enumerate(valid):
+    for fold, valid_rows in enumerate(valid):
         tested = np.flatnonzero(of == fold)
-        train = np.setdiff1d(np.arange(len(rows)), np.concatenate([tested, chosen]))
-        parts = {"train": train, "valid": chosen, "test": tested}
+        train = np.setdiff1d(np.arange(len(rows)), np.concatenate([tested, valid_rows]))
+        parts = {"train": train, "valid": valid_rows, "test": tested}
         splits = {name: part_of(rows, part) for name, part in parts.items()}
         tasks.append(replace(task, splits=splits))
-    whole = replace(task, splits={"train": rows})
-    return Folds(tuple(tasks), whole, of, tuple(valid), note)
+    rows_task = replace(task, splits={"train": rows})
+    return Folds(tuple(tasks), rows_task, of, tuple(valid), note)
 
 
 def _groups(task: Task, rows: Split, sequences: Mapping[bytes, str]) -> Groups:
@@ -123,8 +123,8 @@ def _groups(task: Task, rows: Split, sequences: Mapping[bytes, str]) -> Groups:
     if task.split_by is None or not rows.groups:
         return group_rows(texts, CLUSTER)
     of = joined_rows(rows.groups, digests)
-    way = f"by whole groups, as the task was split by {task.split_by}"
-    return Groups(of, rows.groups, "group", way, "Rows of a group are in one fold")
+    method = f"by whole groups, as the task was split by {task.split_by}"
+    return Groups(of, rows.groups, "group", method, "Rows of a group are in one fold")
 
 
 def _check(task: Task, groups: Groups, count: int) -> None:
@@ -132,13 +132,13 @@ def _check(task: Task, groups: Groups, count: int) -> None:
     sizes = np.bincount(groups.of)
     if len(sizes) < max(count, 3):
         raise InputError(
-            f"'{task.name}' has {counted(len(sizes), groups.kind)} ({groups.way}), too few for "
+            f"'{task.name}' has {counted(len(sizes), groups.kind)} ({groups.method}), too few for "
             f"{count} folds. {instead}"
         )
     if sizes.max() > len(groups.of) / 2:
         raise InputError(
             f"one {groups.kind} holds {sizes.max():,} of the {len(groups.of):,} rows of "
-            f"'{task.name}' ({groups.way}): folds would not be alike. {instead}"
+            f"'{task.name}' ({groups.method}): folds would not be alike. {instead}"
         )
 
 
@@ -150,15 +150,15 @@ def _valid(
     seed: int,
 ) -> NDArray[np.int64]:
     """Rows that choose while those of one fold are tested."""
-    rest = np.flatnonzero(~tested)
+    untested = np.flatnonzero(~tested)
     room = max(1, round(SHARE * len(tested)))
-    chosen = held_out(groups[rest], strata[rest], room, seed)
-    if chosen.all():
+    valid = held_out(groups[untested], strata[untested], room, seed)
+    if valid.all():
         raise InputError(
             f"what is left of '{task.name}' beside a fold cannot be cut into train and valid: too "
             f"few groups. Use more --folds, or add the data with another --split-by"
         )
-    return rest[chosen]
+    return untested[valid]
 
 
 def label_strata(problem: Problem, labels: Sequence[Any]) -> NDArray[np.int64]:
@@ -237,18 +237,18 @@ def held_out(
     members = _members(groups)
     order = np.random.default_rng(seed).permutation(len(members)).tolist()
     quota = np.maximum(1, np.bincount(strata) * room // len(groups))
-    chosen = np.zeros(len(groups), bool)
+    held = np.zeros(len(groups), bool)
     for of_each in (True, False):
         for group in order:
             rows = members[group]
-            if chosen[rows[0]] or chosen.sum() + len(rows) > room:
+            if held[rows[0]] or held.sum() + len(rows) > room:
                 continue
-            after = np.bincount(strata[chosen], minlength=len(quota))
-            if not of_each or (after[strata[rows]] < quota[strata[rows]]).all():
-                chosen[rows] = True
-    if not chosen.any():
-        chosen[min(members, key=len)] = True
-    return chosen
+            counts = np.bincount(strata[held], minlength=len(quota))
+            if not of_each or (counts[strata[rows]] < quota[strata[rows]]).all():
+                held[rows] = True
+    if not held.any():
+        held[min(members, key=len)] = True
+    return held
 
 
 def _members(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:

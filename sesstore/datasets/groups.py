@@ -19,7 +19,7 @@ from ..errors import InputError
 from .clusters import cluster
 
 CLUSTER, RANDOM, POSITION = "cluster", "random", "position"
-WAYS = (CLUSTER, RANDOM, POSITION)
+SPLIT_METHODS = (CLUSTER, RANDOM, POSITION)
 """What rows may be grouped by; anything else is the name of a column."""
 
 WILD_TYPE = "wild type"
@@ -39,7 +39,7 @@ class Groups:
         What each row's group is called; empty where a group is one sequence.
     kind : str
         What one is called, in the singular.
-    way : str
+    method : str
         How rows were grouped, in words.
     caution : str
         What one has to know of that, in a sentence.
@@ -48,7 +48,7 @@ class Groups:
     of: NDArray[np.int64]
     names: tuple[str, ...]
     kind: str
-    way: str
+    method: str
     caution: str
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ def group_rows(
     sequences : sequence of str, length N
         Of each row.
     split_by : str
-        One of `WAYS`, or the name of a column.
+        One of `SPLIT_METHODS`, or the name of a column.
     values : sequence of str, length N
         What the column says of each row.
 
@@ -159,6 +159,6 @@ def _by_cluster(sequences: Sequence[str]) -> Groups:
     clusters = cluster(distinct)
     number = dict(zip(distinct, clusters.of.tolist(), strict=True))
     of = np.array([number[sequence] for sequence in sequences], np.int64)
-    way = "by whole clusters of similar sequences"
+    method = "by whole clusters of similar sequences"
     names = tuple(map(str, of.tolist()))
-    return Groups(of, names, CLUSTER, way, f"Clusters by {clusters.made_by}")
+    return Groups(of, names, CLUSTER, method, f"Clusters by {clusters.made_by}")

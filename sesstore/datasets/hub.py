@@ -40,18 +40,18 @@ def chosen_source(recipe: Recipe, source: str | None) -> str:
     InputError
         There is none of that source, or none was named and there are several.
     """
-    known = ", ".join(recipe.hub)
+    sources = ", ".join(recipe.hub)
     if source is None and len(recipe.hub) == 1:
         return next(iter(recipe.hub))
     if source is None:
         raise InputError(
             f"whose structures of '{recipe.name}' are to be fetched? Say --source (there are: "
-            f"{known}), or where your files are: --data PATH"
+            f"{sources}), or where your files are: --data PATH"
         )
     if source not in recipe.hub:
         raise InputError(
-            f"'{recipe.name}' is published with structures of {known}, not of '{source}'. Name one "
-            f"of these with --source, or your files with --data PATH"
+            f"'{recipe.name}' is published with structures of {sources}, not of '{source}'. Name "
+            f"one of these with --source, or your files with --data PATH"
         )
     return source
 

@@ -21,7 +21,7 @@ from .decimals import number_of
 from .missing import is_missing
 
 _SEPARATORS = re.compile(r"[;,]")
-_WHOLE = re.compile(r"[+-]?\d{1,15}(?:\.0*)?")
+_INTEGER = re.compile(r"[+-]?\d{1,15}(?:\.0*)?")
 
 
 class LabelReader:
@@ -76,11 +76,11 @@ class LabelReader:
         words = residue_words(raw)
         if len(words) != length:
             raise InputError(f"{len(words)} labels for {length} residues. Each residue needs one")
-        known = [not is_missing(word) for word in words] if mask is None else mask.tolist()
+        present = [not is_missing(word) for word in words] if mask is None else mask.tolist()
         if self.problem is Problem.RESIDUE_REGRESSION:
-            values = [_number(w) if k else math.nan for w, k in zip(words, known, strict=True)]
+            values = [_number(w) if k else math.nan for w, k in zip(words, present, strict=True)]
             return np.asarray(values, np.float32)
-        numbers = [self._class(w) if k else IGNORED for w, k in zip(words, known, strict=True)]
+        numbers = [self._class(w) if k else IGNORED for w, k in zip(words, present, strict=True)]
         return np.asarray(numbers, np.int64)
 
     def _class(self, raw: Any) -> int:
@@ -93,8 +93,8 @@ class LabelReader:
             return self._number_of[name]
         count, value = len(self._number_of), number_of(raw)
         if value is None:
-            shown = ", ".join(list(self._number_of)[:8]) + (", ..." if count > 8 else "")
-            raise InputError(f"label {raw!r} is no number, and no class name (classes: {shown})")
+            examples = ", ".join(list(self._number_of)[:8]) + (", ..." if count > 8 else "")
+            raise InputError(f"label {raw!r} is no number, and no class name (classes: {examples})")
         if not math.isfinite(value):
             raise InputError(f"label {raw!r} is no finite number. Take the record out, or mend it")
         if value != int(value):
@@ -120,7 +120,7 @@ def class_name(raw: Any) -> str:
     text = str(raw).strip()
     if text == "":
         raise InputError("a label is blank. Write a letter or a word for it, such as L for a coil")
-    return str(int(float(text))) if _WHOLE.fullmatch(text) else text
+    return str(int(float(text))) if _INTEGER.fullmatch(text) else text
 
 
 def label_words(raw: Any) -> list[Any]:
@@ -165,10 +165,10 @@ def parse_mask(raw: Any, length: int) -> NDArray[np.bool_] | None:
     values = list(raw) if isinstance(raw, str | list) else [raw]
     if len(values) != length:
         raise InputError(f"the mask has {len(values)} places, the sequence {length} residues")
-    kept = [{"0": False, "1": True}.get(class_name(value)) for value in values]
-    if None in kept:
+    flags = [{"0": False, "1": True}.get(class_name(value)) for value in values]
+    if None in flags:
         raise InputError("the mask holds something else than 0 and 1")
-    return np.asarray(kept, bool)
+    return np.asarray(flags, bool)
 
 
 def _number(raw: Any) -> float:

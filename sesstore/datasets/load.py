@@ -29,13 +29,13 @@ from .labels import LabelReader
 from .missing import labelled_rows
 from .notation import notation_of
 from .nucleotides import NucleotideCheck
-from .own import OwnData, own_recipe, task_name
 from .readers import delimiter_of, read_header, read_records
 from .recipes import Recipe
 from .records import Record
 from .recordtokens import tokens_of
 from .splits import Completed, Rows, by_split, completed, split_files
 from .text import Warn
+from .user_data import UserData, own_recipe, task_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class LoadedTask:
     findings : list of Finding
         What of rows, sequences and labels would bias a result, or is good to know; the doctor says
         the same.
-    made : tuple of str
+    created_splits : tuple of str
         Splits that were made, as the files have none.
     """
 
@@ -67,7 +67,7 @@ class LoadedTask:
     warnings: list[str]
     notes: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    made: tuple[str, ...] = ()
+    created_splits: tuple[str, ...] = ()
 
 
 def load_task(
@@ -121,7 +121,7 @@ def load_task(
 
 def load_own(
     path: Path,
-    own: OwnData,
+    user_data: UserData,
     source: str | None = None,
     *,
     allow_partial: bool = False,
@@ -133,7 +133,7 @@ def load_own(
     path : path
         A table (JSON lines, CSV, TSV), a folder of tables by split, a FASTA file with labels in
         its headers (biotrainer), or FLIP's FASTA files of sequences and labels, or their folder.
-    own : OwnData
+    user_data : UserData
         What the user says about it.
     source, allow_partial
         As for `load_task`.
@@ -145,15 +145,15 @@ def load_own(
     """
     if not path.exists():
         raise MissingFileError(f"there is no file or folder '{path}'")
-    name, warnings = task_name(path, own.name), list[str]()
-    read = _own_rows(path, own, allow_partial, warnings.append)
-    rows, dropped, written = _plain_labels(read, own)
+    name, warnings = task_name(path, user_data.name), list[str]()
+    read = _own_rows(path, user_data, allow_partial, warnings.append)
+    rows, dropped, notation = _plain_labels(read, user_data)
     records = [record for split in rows.values() for record in split]
-    recipe, kind = own_recipe(name, records, own, read.label)
-    whole = completed(_with_labels(recipe, rows), own.seed, split_by=own.split_by)
-    left = [*read.left, *dropped]
-    loaded = _loaded(recipe, whole, source, left, warnings)
-    return replace(loaded, notes=[*read.columns, *left, kind, *written, *whole.notes])
+    recipe, kind = own_recipe(name, records, user_data, read.label)
+    complete = completed(_with_labels(recipe, rows), user_data.seed, split_by=user_data.split_by)
+    omissions = [*read.left, *dropped]
+    loaded = _loaded(recipe, complete, source, omissions, warnings)
+    return replace(loaded, notes=[*read.columns, *omissions, kind, *notation, *complete.notes])
 
 
 @dataclass(frozen=True)
@@ -167,42 +167,46 @@ class _OwnRows:
     semicolons: bool = False
 
 
-def _own_rows(path: Path, own: OwnData, allow_partial: bool, warn: Warn) -> _OwnRows:
-    files = FastaFiles(path, own.targets, own.mask) if is_fasta(path) else flip_files(path)
+def _own_rows(path: Path, user_data: UserData, allow_partial: bool, warn: Warn) -> _OwnRows:
+    files = (
+        FastaFiles(path, user_data.targets, user_data.mask) if is_fasta(path) else flip_files(path)
+    )
     if files is not None:
-        if own.named.group is not None:
+        if user_data.all_columns.group is not None:
             raise InputError(
-                f"FASTA has no column '{own.named.group}' to split by. Put the data into a table, "
-                f"or say --split-by cluster, random or position"
+                f"FASTA has no column '{user_data.all_columns.group}' to split by. Put the "
+                f"data into a table, or say --split-by cluster, random or position"
             )
         records, notes = read_annotated(files, warn)
-        rows, left = by_split(records)
+        rows, omissions = by_split(records)
         label = (files.targets or path).name.split(".")[0]
-        return _OwnRows(rows, label, [], [*notes, *left])
+        return _OwnRows(rows, label, [], [*notes, *omissions])
     first = path if path.is_file() else split_files(path)["train"]
-    header = read_header(first, own.named)
+    header = read_header(first, user_data.all_columns)
     try:
-        columns = find_columns(header, own.named)
+        columns = find_columns(header, user_data.all_columns)
         columns = replace(columns, label=label_column(columns, header))
     except UnknownNameError:
         raise
     except InputError as problem:
         raise RecordError(str(problem), first) from None
-    named = replace(own.named, label=columns.label)
-    rows, left = _table_rows(path, named, allow_partial, warn)
-    said = f"columns of {first.name}: {columns.said(header)}"
-    semicolons = delimiter_of(first, own.named) == ";"
-    return _OwnRows(rows, columns.label or "", [said], left, semicolons)
+    columns_by_role = replace(user_data.all_columns, label=columns.label)
+    rows, omissions = _table_rows(path, columns_by_role, allow_partial, warn)
+    columns_note = f"columns of {first.name}: {columns.description(header)}"
+    semicolons = delimiter_of(first, user_data.all_columns) == ";"
+    return _OwnRows(rows, columns.label or "", [columns_note], omissions, semicolons)
 
 
 def _table_rows(
-    data: Path, named: Columns, allow_partial: bool, warn: Warn
+    data: Path, columns: Columns, allow_partial: bool, warn: Warn
 ) -> tuple[Rows, list[str]]:
     # Records are several times as large as their text.
-    most = available_memory() // 4
+    byte_limit = available_memory() // 4
 
     def records(file: Path) -> list[Record]:
-        read = read_records(file, allow_partial=allow_partial, named=named, warn=warn, most=most)
+        read = read_records(
+            file, allow_partial=allow_partial, columns=columns, warn=warn, byte_limit=byte_limit
+        )
         nucleotides = NucleotideCheck(file)
         rows = []
         for record in read:
@@ -216,13 +220,13 @@ def _table_rows(
     return {name: records(file) for name, file in split_files(data).items()}, []
 
 
-def _plain_labels(read: _OwnRows, own: OwnData) -> tuple[Rows, list[str], list[str]]:
+def _plain_labels(read: _OwnRows, user_data: UserData) -> tuple[Rows, list[str], list[str]]:
     """Rows with labels as lists, numbers and names; what was left out, and how they are written."""
-    rows, dropped = labelled_rows(read.rows, own.problem, drop=own.drop_unlabelled)
+    rows, dropped = labelled_rows(read.rows, user_data.problem, drop=user_data.drop_unlabelled)
     records = [record for split in rows.values() for record in split]
     labels, lengths = [r.label for r in records], [len(r.protein) for r in records]
     try:
-        notation = notation_of(labels, own.problem, lengths, semicolons=read.semicolons)
+        notation = notation_of(labels, user_data.problem, lengths, semicolons=read.semicolons)
     except InputError as problem:
         first = records[0]
         raise RecordError(f"column {first.column}: {problem}", first.path) from None
@@ -235,26 +239,26 @@ def _plain_labels(read: _OwnRows, own: OwnData) -> tuple[Rows, list[str], list[s
 
     rows = {name: [plain(record) for record in split] for name, split in rows.items()}
     # Lists of nothing but missing labels show only now.
-    rows, more = labelled_rows(rows, own.problem, drop=own.drop_unlabelled)
-    return rows, [*dropped, *more], list(notation.notes)
+    rows, empty_lists = labelled_rows(rows, user_data.problem, drop=user_data.drop_unlabelled)
+    return rows, [*dropped, *empty_lists], list(notation.notes)
 
 
 def _loaded(
     recipe: Recipe,
-    whole: Completed,
+    complete: Completed,
     source: str | None,
-    left: Sequence[str],
+    omissions: Sequence[str],
     warnings: Sequence[str],
 ) -> LoadedTask:
-    rows, notes = whole.rows, [*left, *whole.notes]
-    task = replace(_task(recipe, rows, notes, source), split_by=whole.split_by)
+    rows, notes = complete.rows, [*omissions, *complete.notes]
+    task = replace(_task(recipe, rows, notes, source), split_by=complete.split_by)
     records = [record for split in rows.values() for record in split]
     # Of equal sequences the first id counts.
     proteins = list({r.protein.digest: r.protein for r in reversed(records)}.values())[::-1]
     tokens, odd = tokens_of(records, source, recipe.name)
     sequences = {protein.digest: protein.sequence for protein in proteins}
     findings = [*check_rows(task), *check_sequences(task, sequences), *check_labels(task)]
-    return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings, whole.made)
+    return LoadedTask(task, proteins, tokens, [*warnings, *odd], notes, findings, complete.created)
 
 
 def _task(recipe: Recipe, rows: Rows, notes: Sequence[str], source: str | None) -> Task:
@@ -281,8 +285,8 @@ def _labelled(record: Record, reader: LabelReader) -> Record:
     try:
         label = reader.read(record.label, len(record.protein), record.mask)
     except InputError as problem:
-        where = f"column {record.column}: " if record.column else ""
-        raise record.error(f"{where}{problem}") from None
+        column = f"column {record.column}: " if record.column else ""
+        raise record.error(f"{column}{problem}") from None
     return replace(record, label=label)
 
 

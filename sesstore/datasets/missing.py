@@ -33,7 +33,7 @@ _SODIUM = "Na"
 _DASHES = frozenset({"-", "--", "---", "\u2013", "\u2014", ".", "?"})
 _SIGNS = frozenset({"+", "-", "+-", "+/-"})
 _CENSORED = re.compile(r"\s*[<>\u2264\u2265~\u2248]\s*=?\s*(.+)")
-_SHOWN = 8
+_EXAMPLES = 8
 
 
 def labelled_rows(rows: Rows, problem: Problem | None, *, drop: bool) -> tuple[Rows, list[str]]:
@@ -64,13 +64,13 @@ def labelled_rows(rows: Rows, problem: Problem | None, *, drop: bool) -> tuple[R
     if not absent:
         return rows, []
     kinds = Counter(word for _, word in absent).most_common()
-    said = ", ".join(f"{word or 'empty'}: {count:,}" for word, count in kinds[:_SHOWN])
+    spellings = ", ".join(f"{word or 'empty'}: {count:,}" for word, count in kinds[:_EXAMPLES])
     verb = "has" if len(absent) == 1 else "have"
-    count = f"{len(absent):,} of {len(records):,} rows {verb} no label ({said})"
+    count = f"{len(absent):,} of {len(records):,} rows {verb} no label ({spellings})"
     if len(absent) == len(records):
         raise InputError(
-            f"{absent[0][0].path}: none of the {len(records):,} rows has a label ({said}). Name "
-            f"the column of labels with --label, or put them in"
+            f"{absent[0][0].path}: none of the {len(records):,} rows has a label ({spellings}). "
+            f"Name the column of labels with --label, or put them in"
         )
     if not drop:
         raise InputError(
@@ -78,8 +78,8 @@ def labelled_rows(rows: Rows, problem: Problem | None, *, drop: bool) -> tuple[R
             f"such rows out with --drop-unlabelled"
         )
     absent_rows = {id(record) for record, _ in absent}
-    left = {s: [r for r in split if id(r) not in absent_rows] for s, split in rows.items()}
-    return {s: split for s, split in left.items() if split}, [f"{count}: left out, as asked"]
+    labelled = {s: [r for r in split if id(r) not in absent_rows] for s, split in rows.items()}
+    return {s: split for s, split in labelled.items() if split}, [f"{count}: left out, as asked"]
 
 
 def missing_words(records: Sequence[Record], problem: Problem | None) -> list[str | None]:
@@ -95,8 +95,8 @@ def missing_words(records: Sequence[Record], problem: Problem | None) -> list[st
     texts = {str(record.label).strip() for record in present}
     if problem is None or problem.is_regression:
         open_ended = {text for text in texts if _is_censored(text)}
-        others = texts - open_ended - _DASHES
-        if open_ended and (problem or (others and all(map(is_written_number, others)))):
+        numbers = texts - open_ended - _DASHES
+        if open_ended and (problem or (numbers and all(map(is_written_number, numbers)))):
             words = [_with(w, r.label, open_ended) for w, r in zip(words, records, strict=True)]
     dashes = texts & _DASHES
     if dashes and not texts & (_SIGNS - {"-"}):
@@ -121,9 +121,9 @@ def _word(raw: Any) -> str | None:
     return text if text.lower() in WORDS and text != _SODIUM else None
 
 
-def _with(word: str | None, raw: Any, more: set[str] | frozenset[str]) -> str | None:
+def _with(word: str | None, raw: Any, missing: set[str] | frozenset[str]) -> str | None:
     text = str(raw).strip()
-    return text if word is None and text in more else word
+    return text if word is None and text in missing else word
 
 
 def _is_censored(text: str) -> bool:
@@ -142,8 +142,8 @@ def _has_a_part_each(record: Record) -> bool:
 
 def _places(records: Sequence[Record]) -> str:
     first, lines = records[0], [r for r in records if r.path == records[0].path]
-    numbers = ", ".join(f"{line:,}" for line in sorted(record.line for record in lines)[:_SHOWN])
-    more = ", ..." if len(records) > _SHOWN else ""
+    numbers = ", ".join(f"{line:,}" for line in sorted(record.line for record in lines)[:_EXAMPLES])
+    ellipsis = ", ..." if len(records) > _EXAMPLES else ""
     column = f", column {first.column}" if first.column else ""
     plural = "s" if len(lines) > 1 else ""
-    return f"{first.path}{column}, line{plural} {numbers}{more}"
+    return f"{first.path}{column}, line{plural} {numbers}{ellipsis}"

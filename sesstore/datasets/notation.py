@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
-from .decimals import EUROPEAN, GROUPS, NUMBER, WRITTEN, ascending, pointed, ungrouped
+from .decimals import EUROPEAN, GROUPS, NUMBER, ascending, pointed, ungrouped
 from .printedlists import is_bracketed, parse_list
 
 _TERM = re.compile(r".*\[[A-Za-z]+:\w+\]\s*", re.S)
@@ -75,7 +75,7 @@ def notation_of(
         return _truth(labels)
     if _with_coils(labels, lengths) and problem in (None, Problem.RESIDUE_SINGLE_LABEL):
         return Notation(lambda raw: raw.replace(" ", "L"), ("blanks are DSSP's coil: class L",))
-    return _written(texts, problem, semicolons) if texts else Notation(lambda raw: raw)
+    return _text_notation(texts, problem, semicolons) if texts else Notation(lambda raw: raw)
 
 
 def _listed(raw: Any) -> Any:
@@ -115,7 +115,7 @@ def _with_coils(labels: Sequence[Any], lengths: Sequence[int]) -> bool:
     )
 
 
-def _written(texts: Sequence[str], problem: Problem | None, semicolons: bool) -> Notation:
+def _text_notation(texts: Sequence[str], problem: Problem | None, semicolons: bool) -> Notation:
     """The notation of a column of text without brackets."""
     single = problem in (Problem.SINGLE_LABEL, Problem.REGRESSION)
     if not single:
@@ -123,7 +123,7 @@ def _written(texts: Sequence[str], problem: Problem | None, semicolons: bool) ->
             if any(mark in text for text in texts):
                 return _split_at(mark, texts, semicolons)
     texts = [ungrouped(text) for text in texts]
-    if all(WRITTEN.fullmatch(text) for text in texts):
+    if all(NUMBER.fullmatch(text) for text in texts):
         return _numbers(texts, problem, semicolons)
     if single:
         return Notation(lambda raw: raw)

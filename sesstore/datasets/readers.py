@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, RecordError
-from .columns import KNOWN, Columns, find_columns
+from .columns import COLUMN_NAMES, Columns, find_columns
 from .delimited import delimited_rows, opened_table
 from .jsonrows import json_rows
 from .records import Record, record_from
@@ -49,9 +49,9 @@ def read_records(
     path: Path,
     *,
     allow_partial: bool = False,
-    named: Columns | None = None,
+    columns: Columns | None = None,
     warn: Warn = ignored,
-    most: int | None = None,
+    byte_limit: int | None = None,
 ) -> Iterator[Record]:
     """Read the records of a labelled file.
 
@@ -61,11 +61,11 @@ def read_records(
         One of `SUFFIXES`; tables have a header. ``.gz`` may follow.
     allow_partial : bool
         See `record_from`.
-    named : Columns, optional
+    columns : Columns, optional
         Columns the user named; the others are found by their names.
     warn : callable, optional
         Told what is odd and was read all the same.
-    most : int, optional
+    byte_limit : int, optional
         Bytes of text from which a file is refused, for readers that keep all records.
 
     Yields
@@ -81,39 +81,41 @@ def read_records(
     InputError
         The file is of another kind, or holds no record.
     """
-    known: dict[tuple[str, ...], Columns] = {}
-    before, again = 0, 0
-    for line, row in read_rows(path, named, warn, most):
+    columns_by_header: dict[tuple[str, ...], Columns] = {}
+    previous_line, repeats = 0, 0
+    for line, row in read_rows(path, columns, warn, byte_limit):
         # JSON may hold all rows in one line.
-        before, again = line, again + 1 if line == before else 0
+        previous_line, repeats = line, repeats + 1 if line == previous_line else 0
         header = tuple(map(str, row))
-        if header not in known:
+        if header not in columns_by_header:
             try:
-                known[header] = find_columns(header, named)
+                columns_by_header[header] = find_columns(header, columns)
             except InputError as problem:
                 raise RecordError(str(problem), path, line) from None
-        name = f"{path.name}:{line}.{again + 1}" if again else f"{path.name}:{line}"
-        yield record_from(row, known[header], path, line, name, allow_partial=allow_partial)
+        name = f"{path.name}:{line}.{repeats + 1}" if repeats else f"{path.name}:{line}"
+        yield record_from(
+            row, columns_by_header[header], path, line, name, allow_partial=allow_partial
+        )
 
 
-def read_header(path: Path, named: Columns | None = None) -> tuple[str, ...]:
+def read_header(path: Path, columns: Columns | None = None) -> tuple[str, ...]:
     """Names of the columns of a labelled file; raises as `read_records`."""
-    return next(tuple(map(str, row)) for _, row in read_rows(path, named))
+    return next(tuple(map(str, row)) for _, row in read_rows(path, columns))
 
 
-def delimiter_of(path: Path, named: Columns | None = None) -> str | None:
+def delimiter_of(path: Path, columns: Columns | None = None) -> str | None:
     """Delimiter of a table of text; None for other kinds of files."""
     if data_suffix(path) not in _TABLES:
         return None
     with open_text(path) as lines:
-        return opened_table(lines, path, _sequence_names(named)).delimiter
+        return opened_table(lines, path, _sequence_names(columns)).delimiter
 
 
 def read_rows(
     path: Path,
-    named: Columns | None = None,
+    columns: Columns | None = None,
     warn: Warn = ignored,
-    most: int | None = None,
+    byte_limit: int | None = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the rows of a labelled file by column, with their lines; raises as `read_records`."""
     suffix = data_suffix(path)
@@ -121,7 +123,7 @@ def read_rows(
         instead = _INSTEAD.get(suffix, f"Labelled data end in {', '.join(SUFFIXES)}")
         raise InputError(f"'{path}' cannot be read. {instead}")
     empty = True
-    for row in _rows(path, suffix, named, warn, most):
+    for row in _rows(path, suffix, columns, warn, byte_limit):
         empty = False
         yield row
     if empty:
@@ -129,20 +131,22 @@ def read_rows(
 
 
 def _rows(
-    path: Path, suffix: str, named: Columns | None, warn: Warn, most: int | None
+    path: Path, suffix: str, columns: Columns | None, warn: Warn, byte_limit: int | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if suffix == ".xlsx":
         yield from workbook_rows(path, warn)
         return
-    names = _sequence_names(named)
-    with open_text(path, warn, most=most) as lines:
+    names = _sequence_names(columns)
+    with open_text(path, warn, byte_limit=byte_limit) as lines:
         if suffix in _JSON:
             yield from json_rows(lines, path, names)
         else:
             yield from delimited_rows(lines, path, names, warn)
 
 
-def _sequence_names(named: Columns | None) -> set[str]:
+def _sequence_names(columns: Columns | None) -> set[str]:
     """What a column of sequences may be called, in lower case."""
-    mine = [] if named is None or named.sequence is None else [named.sequence.strip().lower()]
-    return {*KNOWN["sequence"], *mine}
+    names = (
+        [] if columns is None or columns.sequence is None else [columns.sequence.strip().lower()]
+    )
+    return {*COLUMN_NAMES["sequence"], *names}

@@ -82,7 +82,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
         classes = value.pop("classes")
         # A number stands for classes without published names.
         names = map(str, range(classes)) if isinstance(classes, int) else classes
-        made = Recipe(
+        recipe = Recipe(
             name=name,
             problem=Problem(value.pop("problem")),
             classes=tuple(names),
@@ -92,6 +92,6 @@ def parse_recipe(name: str, text: str) -> Recipe:
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as problem:
         raise InputError(f"recipe '{name}': {problem}") from None
-    if made.monitor not in made.metrics:
-        raise InputError(f"recipe '{name}': monitor '{made.monitor}' is none of its metrics")
-    return made
+    if recipe.monitor not in recipe.metrics:
+        raise InputError(f"recipe '{name}': monitor '{recipe.monitor}' is none of its metrics")
+    return recipe

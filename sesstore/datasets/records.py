@@ -104,8 +104,8 @@ def record_from(
     RecordError
         The sequence is missing or holds another letter, or tokens do.
     """
-    given = taken_as(row, columns.id)
-    name = unnamed if given is None or not str(given).strip() else str(given)
+    name = taken_as(row, columns.id)
+    name = unnamed if name is None or not str(name).strip() else str(name)
     try:
         column = sequence_column(columns, map(str, row))
         sequence = row.get(column)

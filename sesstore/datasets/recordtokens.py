@@ -51,7 +51,7 @@ def tokens_of(
     return list(tokens_by_digest.values()), warnings
 
 
-def _differ(one: StructureTokens, other: StructureTokens) -> bool:
-    return one.codes.keys() != other.codes.keys() or any(
-        not np.array_equal(one.codes[name], other.codes[name]) for name in one.codes
+def _differ(a: StructureTokens, b: StructureTokens) -> bool:
+    return a.codes.keys() != b.codes.keys() or any(
+        not np.array_equal(a.codes[name], b.codes[name]) for name in a.codes
     )

@@ -37,14 +37,14 @@ class Pair:
 
     Parameters
     ----------
-    one, other : int
+    first, second : int
         Their places.
     jaccard : float
         Share of their 4-mers that both have.
     """
 
-    one: int
-    other: int
+    first: int
+    second: int
     jaccard: float
 
 
@@ -67,14 +67,14 @@ def kmers(sequence: str) -> NDArray[np.uint32]:
     return np.unique(numbers)
 
 
-def alike_pairs(sequences: Sequence[str], least: float) -> Iterator[Pair]:
+def alike_pairs(sequences: Sequence[str], threshold: float) -> Iterator[Pair]:
     """Find sequences that are alike.
 
     Parameters
     ----------
     sequences : sequence of str
         Distinct.
-    least : float
+    threshold : float
         Jaccard index of 4-mers a pair must have.
 
     Yields
@@ -83,16 +83,16 @@ def alike_pairs(sequences: Sequence[str], least: float) -> Iterator[Pair]:
         Each once. Of a group of many that are alike not every pair, but enough to join them.
     """
     sets = [kmers(sequence) for sequence in sequences]
-    seen: set[tuple[int, int]] = set()
+    pairs: set[tuple[int, int]] = set()
     for group in _groups(_signatures(sets)):
-        for place, other in enumerate(group[1:].tolist()):
-            for one in {int(group[0]), int(group[place])}:
-                pair = (min(one, other), max(one, other))
-                if pair in seen:
+        for place, member in enumerate(group[1:].tolist()):
+            for partner in {int(group[0]), int(group[place])}:
+                pair = (min(partner, member), max(partner, member))
+                if pair in pairs:
                     continue
-                seen.add(pair)
-                jaccard = _jaccard(sets[one], sets[other])
-                if jaccard >= least:
+                pairs.add(pair)
+                jaccard = _jaccard(sets[partner], sets[member])
+                if jaccard >= threshold:
                     yield Pair(*pair, jaccard)
 
 
@@ -100,7 +100,7 @@ def joined(count: int, pairs: Iterator[Pair]) -> NDArray[np.int64]:
     """Number the clusters that pairs join, shape=(count,); alone is a cluster too."""
     sets = DisjointSet(range(count))
     for pair in pairs:
-        sets.merge(pair.one, pair.other)
+        sets.merge(pair.first, pair.second)
     roots = [sets[place] for place in range(count)]
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
 
@@ -108,10 +108,10 @@ def joined(count: int, pairs: Iterator[Pair]) -> NDArray[np.int64]:
 def _signatures(sets: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint64]:
     blank = MinHash(num_perm=PERMUTATIONS, hashfunc=int)
     rows = np.empty((len(sets), PERMUTATIONS), np.uint64)
-    for row, found in enumerate(sets):
-        one = blank.copy()
-        one.update_batch(found.tolist())
-        rows[row] = one.hashvalues
+    for row, words in enumerate(sets):
+        signature = blank.copy()
+        signature.update_batch(words.tolist())
+        rows[row] = signature.hashvalues
     return rows
 
 
@@ -125,6 +125,6 @@ def _groups(signatures: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
         yield from (group for group in np.split(order, edges) if len(group) > 1)
 
 
-def _jaccard(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
-    common = len(np.intersect1d(one, other, assume_unique=True))
-    return common / (len(one) + len(other) - common)
+def _jaccard(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> float:
+    common = len(np.intersect1d(a, b, assume_unique=True))
+    return common / (len(a) + len(b) - common)

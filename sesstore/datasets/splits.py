@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
 from ..tasks import SPLITS, split_rank
-from .groups import CLUSTER, WAYS, Groups, group_rows
+from .groups import CLUSTER, SPLIT_METHODS, Groups, group_rows
 from .readers import SUFFIXES, data_suffix
 from .records import Record, split_named
 from .wording import counted
@@ -45,20 +45,20 @@ def split_files(folder: Path) -> dict[str, Path]:
     """
     if not folder.is_dir():
         raise MissingFileError(f"there is no file or folder '{folder}'")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
         split = split_named(file.name.split(".")[0])
         if split is None or data_suffix(file) not in SUFFIXES:
             continue
-        if split in found:
-            raise InputError(f"both {found[split].name} and {file.name} are '{split}' in {folder}")
-        found[split] = file
-    if "train" not in found:
-        seen = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+        if split in files:
+            raise InputError(f"both {files[split].name} and {file.name} are '{split}' in {folder}")
+        files[split] = file
+    if "train" not in files:
+        entries = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
         raise MissingFileError(
-            f"there is no train file ({' '.join(SUFFIXES)}) in '{folder}'. Found: {seen}"
+            f"there is no train file ({' '.join(SUFFIXES)}) in '{folder}'. Found: {entries}"
         )
-    return _in_order(found)
+    return _in_order(files)
 
 
 def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
@@ -76,13 +76,13 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
     """
     if not any(record.split for record in records):
         return {"train": list(records)}, []
-    left, notes = 0, []
+    unsplit, notes = 0, []
     rows: Rows = {}
     for record in records:
         word = (record.split or "").strip()
         name = split_named(word)
         if word.lower() in UNLABELLED:
-            left += 1
+            unsplit += 1
         elif name is None:
             problem = f"split '{record.split}' is unknown" if word else "no split"
             raise record.error(
@@ -91,8 +91,8 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
             )
         else:
             rows.setdefault(name, []).append(record)
-    if left:
-        notes = [f"{counted(left, 'row')} of set 'pred', to be predicted: left out of the task"]
+    if unsplit:
+        notes = [f"{counted(unsplit, 'row')} of set 'pred', to be predicted: left out of the task"]
     return _in_order(rows), [*notes, *_further_tests(rows)]
 
 
@@ -107,8 +107,8 @@ def _further_tests(rows: Rows) -> list[str]:
     ]
 
 
-def _in_order(found: Mapping[str, Part]) -> dict[str, Part]:
-    return {name: found[name] for name in sorted(found, key=lambda n: (split_rank(n), n))}
+def _in_order(by_name: Mapping[str, Part]) -> dict[str, Part]:
+    return {name: by_name[name] for name in sorted(by_name, key=lambda n: (split_rank(n), n))}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ class Completed:
     ----------
     rows : dict of str to list of Record
         With train and valid; each row of a split that was made knows its group.
-    made : tuple of str
+    created : tuple of str
         Splits that were made, as the files have none.
     split_by : str or None
         What they were made by, see `groups.group_rows`.
@@ -128,7 +128,7 @@ class Completed:
     """
 
     rows: Rows
-    made: tuple[str, ...] = ()
+    created: tuple[str, ...] = ()
     split_by: str | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -161,28 +161,28 @@ def completed(rows: Rows, seed: int = 0, *, split_by: str | None = None) -> Comp
             )
         return Completed(rows)
     tested = any(split_rank(name) == split_rank("test") for name in rows)
-    wanted = ("valid",) if tested else ("valid", "test")
+    missing = ("valid",) if tested else ("valid", "test")
     train, split_by = rows["train"], split_by or CLUSTER
     groups = group_rows([r.protein.sequence for r in train], split_by, _values(train, split_by))
     if groups.names:
         train = [replace(r, group=name) for r, name in zip(train, groups.names, strict=True)]
-    chosen = _choose(groups, wanted, seed)
-    made = {
-        name: [train[row] for row in np.flatnonzero(chosen == place)]
-        for place, name in enumerate(("train", *wanted))
+    assignment = _choose(groups, missing, seed)
+    parts = {
+        name: [train[row] for row in np.flatnonzero(assignment == place)]
+        for place, name in enumerate(("train", *missing))
     }
-    what = "no split was given" if len(wanted) == 2 else "no valid rows were given"
-    sizes = ", ".join(f"{len(part):,} {name}" for name, part in made.items())
+    reason = "no split was given" if len(missing) == 2 else "no valid rows were given"
+    sizes = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
     note = (
-        f"{what}: made from {len(train):,} train rows {groups.way} ({sizes}; "
+        f"{reason}: made from {len(train):,} train rows {groups.method} ({sizes}; "
         f"{counted(len(groups), groups.kind)}; seed {seed}). {groups.caution}"
     )
-    return Completed(_in_order({**rows, **made}), wanted, split_by, [note])
+    return Completed(_in_order({**rows, **parts}), missing, split_by, [note])
 
 
 def _values(records: Sequence[Record], split_by: str) -> list[str]:
     """What the column that rows are split by says of each."""
-    if split_by in WAYS:
+    if split_by in SPLIT_METHODS:
         return []
     for record in records:
         if not record.group:
@@ -193,22 +193,22 @@ def _values(records: Sequence[Record], split_by: str) -> list[str]:
     return [str(record.group) for record in records]
 
 
-def _choose(groups: Groups, wanted: Sequence[str], seed: int) -> NDArray[np.int64]:
+def _choose(groups: Groups, missing: Sequence[str], seed: int) -> NDArray[np.int64]:
     """Split of each row: 0 for train, then the wanted ones; in random order of the groups."""
     sizes = np.bincount(groups.of, minlength=len(groups))
-    room = np.full(len(wanted), max(1, round(SHARE * len(groups.of))))
+    room = np.full(len(missing), max(1, round(SHARE * len(groups.of))))
     split = np.zeros(len(groups), np.int64)
     for number in np.random.default_rng(seed).permutation(len(groups)).tolist():
         fits = np.flatnonzero(room >= sizes[number])
         if len(fits):
             split[number] = fits[0] + 1
             room[fits[0]] -= sizes[number]
-    chosen: NDArray[np.int64] = split[groups.of]
-    if len(np.unique(chosen)) <= len(wanted):
+    assignment: NDArray[np.int64] = split[groups.of]
+    if len(np.unique(assignment)) <= len(missing):
         raise InputError(
             f"{counted(len(groups.of), 'row')} in {counted(len(groups), groups.kind)} "
-            f"({groups.way}): too few or too large to keep {' and '.join(wanted)} apart from "
+            f"({groups.method}): too few or too large to keep {' and '.join(missing)} apart from "
             f"train. {groups.caution}. Give the splits in a column of train, valid and test; or, "
             f"for variants of one protein, say --split-by position or --split-by random"
         )
-    return chosen
+    return assignment

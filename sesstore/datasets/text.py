@@ -48,7 +48,7 @@ def ignored(_: str) -> None:
 
 @contextmanager
 def open_text(
-    path: Path, warn: Warn = ignored, *, name: str | None = None, most: int | None = None
+    path: Path, warn: Warn = ignored, *, name: str | None = None, byte_limit: int | None = None
 ) -> Iterator[TextIO]:
     """Open a text file, unpacked where it is gzip, whatever its name.
 
@@ -60,7 +60,7 @@ def open_text(
         Told when the block ends, if the file is not in UTF-8 or UTF-16.
     name : str, optional
         What errors call it; its path by default.
-    most : int, optional
+    byte_limit : int, optional
         Bytes, unpacked, from which it is refused: for readers that keep what they read.
 
     Yields
@@ -75,39 +75,39 @@ def open_text(
     InputError
         It may not be read, is no text, breaks off, or has a line beyond `LONGEST_LINE`.
     """
-    shown = f"'{name or path}'"
+    label = f"'{name or path}'"
     try:
-        with _opened(path, shown) as raw:
+        with _open_binary(path, label) as raw:
             packed = raw.read(2) == _GZIP
             raw.seek(0)
             stream = gzip.GzipFile(fileobj=raw) if packed else raw
-            source = _Source(stream, shown, most)
-            encoding = _encoding(source.head, shown)
+            source = _Source(stream, label, byte_limit)
+            encoding = _encoding(source.head, label)
             source.utf8 = encoding.startswith("utf-8")
             buffered = io.BufferedReader(source, _HEAD)
             with io.TextIOWrapper(buffered, encoding, _FALLBACK, newline="") as text:
                 yield text
     except UnicodeDecodeError as problem:
         raise InputError(
-            f"{shown} is no {problem.encoding} text: {problem.reason}. Save it as UTF-8"
+            f"{label} is no {problem.encoding} text: {problem.reason}. Save it as UTF-8"
         ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
-        raise InputError(f"{shown} is a broken gzip file: {problem}. Get it again") from None
+        raise InputError(f"{label} is a broken gzip file: {problem}. Get it again") from None
     if source.foreign is not None:
         warn(
-            f"{shown} is not UTF-8 (from line {source.foreign:,} on): read as Windows-1252. Where "
+            f"{label} is not UTF-8 (from line {source.foreign:,} on): read as Windows-1252. Where "
             f"names look wrong, save it as UTF-8"
         )
 
 
-def _opened(path: Path, shown: str) -> IO[bytes]:
+def _open_binary(path: Path, label: str) -> IO[bytes]:
     try:
         if not path.is_file():
-            raise MissingFileError(f"there is no file {shown}")
+            raise MissingFileError(f"there is no file {label}")
         return path.open("rb")
     except PermissionError:
         raise InputError(
-            f"{shown} may not be read. Ask its owner, or change its permissions"
+            f"{label} may not be read. Ask its owner, or change its permissions"
         ) from None
 
 
@@ -171,13 +171,13 @@ class _Source(io.RawIOBase):
             self.foreign = self._ends + 1 + part[: problem.start].count(b"\n")
 
 
-def _encoding(head: bytes, shown: str) -> str:
+def _encoding(head: bytes, label: str) -> str:
     """Tell the encoding of a file by how it begins; raises `InputError` if it is no text."""
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
-            raise InputError(f"{shown} is {kind}")
+            raise InputError(f"{label} is {kind}")
     if head.lstrip()[:14].lower().startswith(_WEB_PAGE):
-        raise InputError(f"{shown} is a web page, not the file it links to. Get it again")
+        raise InputError(f"{label} is a web page, not the file it links to. Get it again")
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -193,7 +193,7 @@ def _encoding(head: bytes, shown: str) -> str:
     place = head.index(0)
     if place > 0 and even + odd < 0.01 * len(head):
         return "utf-8-sig"  # a stray zero in a text: whatever reads the line will name it
-    raise InputError(f"{shown} is no text (a zero byte at {place + 1:,}). Save it as UTF-8 text")
+    raise InputError(f"{label} is no text (a zero byte at {place + 1:,}). Save it as UTF-8 text")
 
 
 def _as_windows_1252(problem: UnicodeError) -> tuple[str, int]:

@@ -73,9 +73,9 @@ def _sheet_rows(book: Any, path: Path, warn: Warn) -> Iterator[tuple[int, dict[s
     filled = [sheet for sheet in book.worksheets if any(map(_any, sheet.values))]
     if not filled:
         raise InputError(f"'{path}' has no sheet with values")
-    sheet, *others = filled
-    if others:
-        names = ", ".join(f"'{other.title}'" for other in others)
+    sheet, *ignored_sheets = filled
+    if ignored_sheets:
+        names = ", ".join(f"'{other.title}'" for other in ignored_sheets)
         warn(f"'{path}': sheet '{sheet.title}' is read, not {names}")
     rows = ((n, cells) for n, cells in enumerate(sheet.values, 1) if _any(cells))
     first, header = next(rows)

@@ -16,8 +16,8 @@ from ..datasets.columns import Columns
 from ..datasets.fasta import is_fasta
 from ..datasets.hub import chosen_source, download
 from ..datasets.load import LoadedTask, load_own, load_task
-from ..datasets.own import OwnData
 from ..datasets.recipes import recipe, recipe_names
+from ..datasets.user_data import UserData
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -61,18 +61,18 @@ class AddReport:
 
 
 def load(
-    what: str,
+    name_or_path: str,
     *,
     data: Path | None = None,
     source: str | None = None,
     allow_partial: bool = False,
-    own: OwnData | None = None,
+    user_data: UserData | None = None,
 ) -> LoadedTask | SequenceFile:
     """Read and check what is to be added.
 
     Parameters
     ----------
-    what : str
+    name_or_path : str
         Name of a published task; or path of the user's own data: FASTA without labels, or what
         `load_own` reads.
     data : path, optional
@@ -81,7 +81,7 @@ def load(
         Where the structures behind the tokens in the data come from.
     allow_partial : bool
         Mask tokens of the wrong length instead of refusing them.
-    own : OwnData, optional
+    user_data : UserData, optional
         What the user says about their own data.
 
     Raises
@@ -89,29 +89,37 @@ def load(
     InputError
         Any record is wrong, or there is no such task or file.
     """
-    own = own or OwnData()
+    user_data = user_data or UserData()
     if source is not None:
         check_name("source", source)
-    if what in recipe_names():
-        return _published(what, data, source, allow_partial, own)
-    path = Path(what)
-    if not path.exists() and "/" not in what and not path.suffix:
-        raise UnknownNameError("task", what, recipe_names(), "Or name a file or folder.")
+    if name_or_path in recipe_names():
+        return _published(name_or_path, data, source, allow_partial, user_data)
+    path = Path(name_or_path)
+    if not path.exists() and "/" not in name_or_path and not path.suffix:
+        raise UnknownNameError("task", name_or_path, recipe_names(), "Or name a file or folder.")
     if data is not None:
-        raise InputError(f"--data goes with a published task. Give your own as it is: '{what}'")
-    if is_fasta(existing_file(path)) and own.targets is None:
+        raise InputError(
+            f"--data goes with a published task. Give your own as it is: '{name_or_path}'"
+        )
+    if is_fasta(existing_file(path)) and user_data.targets is None:
         plain = plain_fasta(path)
         if plain is not None:
-            _check_unlabelled(path, own)
+            _check_unlabelled(path, user_data)
             return plain
-    loaded = load_own(path, own, source, allow_partial=allow_partial)
+    loaded = load_own(path, user_data, source, allow_partial=allow_partial)
     check_name("task", loaded.task.name)
     return loaded
 
 
-def _check_unlabelled(path: Path, own: OwnData) -> None:
+def _check_unlabelled(path: Path, user_data: UserData) -> None:
     """Raise unless nothing was said of labels: a file of sequences alone becomes no task."""
-    if own.name or own.task_type or own.mask or own.named != Columns() or own.split_by:
+    if (
+        user_data.name
+        or user_data.task_type
+        or user_data.mask
+        or user_data.all_columns != Columns()
+        or user_data.split_by
+    ):
         raise InputError(
             f"'{path}' holds sequences without labels, so it becomes no task. Put TARGET=... into "
             f"its headers or name a second file with --targets; or leave out what belongs to a task"
@@ -119,10 +127,10 @@ def _check_unlabelled(path: Path, own: OwnData) -> None:
 
 
 def _published(
-    name: str, data: Path | None, source: str | None, allow_partial: bool, own: OwnData
+    name: str, data: Path | None, source: str | None, allow_partial: bool, user_data: UserData
 ) -> LoadedTask:
     """A published task from local files, else from the hub."""
-    if own != OwnData(seed=own.seed, drop_unlabelled=own.drop_unlabelled):
+    if user_data != UserData(seed=user_data.seed, drop_unlabelled=user_data.drop_unlabelled):
         raise InputError(
             f"'{name}' is a published task, whose kind and columns are known. For other data give "
             f"the file instead of the name, and --name"
@@ -130,16 +138,16 @@ def _published(
     plan = recipe(name)
     reading: dict[str, Any] = {
         "allow_partial": allow_partial,
-        "seed": own.seed,
-        "drop_unlabelled": own.drop_unlabelled,
+        "seed": user_data.seed,
+        "drop_unlabelled": user_data.drop_unlabelled,
     }
     if data is not None:
         return load_task(plan, data, source, **reading)
     source = chosen_source(plan, source)
-    found = download(plan, source)
-    loaded = load_task(plan, found.folder, source, **reading)
-    task = replace(loaded.task, notes=(found.note, *loaded.task.notes))
-    return replace(loaded, task=task, notes=[found.note, *loaded.notes])
+    files = download(plan, source)
+    loaded = load_task(plan, files.folder, source, **reading)
+    task = replace(loaded.task, notes=(files.note, *loaded.task.notes))
+    return replace(loaded, task=task, notes=[files.note, *loaded.notes])
 
 
 def add(
@@ -180,8 +188,8 @@ def add(
     store.flush()
     rows = {name: len(split) for name, split in task.splits.items()}
     warnings = [*loaded.warnings, *(f.line for f in loaded.findings if f.biases)]
-    known = [f"good to know: {f.line}" for f in loaded.findings if not f.biases]
-    notes = [*loaded.notes, *known, *notes]
+    remarks = [f"good to know: {f.line}" for f in loaded.findings if not f.biases]
+    notes = [*loaded.notes, *remarks, *notes]
     return AddReport(task.name, sum(rows.values()), new, tokens, warnings, rows, notes)
 
 
@@ -192,20 +200,20 @@ def _beside_stored(store: Store, task: Task, replacing: bool) -> tuple[Task, lis
     """
     if task.name not in store.tasks():
         return task, []
-    before = store.task(task.name)
-    kind, kind_before = (task.problem, task.classes), (before.problem, before.classes)
+    stored = store.task(task.name)
+    kind, kind_before = (task.problem, task.classes), (stored.problem, stored.classes)
     if kind != kind_before and not replacing:
         raise InputError(
             f"the store has a task '{task.name}' that predicts something else: "
-            f"{_kind(before)}; this is {_kind(task)}. Store it under another name with --name, "
+            f"{_kind(stored)}; this is {_kind(task)}. Store it under another name with --name, "
             f"or say --replace"
         )
-    if before.data_digest == task.data_digest:
+    if stored.data_digest == task.data_digest:
         notes = ["it was here already, the same"]
     else:
-        rows = sum(map(len, before.splits.values()))
-        notes = [f"it replaces one of that name ({rows:,} rows of {_kind(before)})"]
-    return (replace(task, source=before.source) if task.source is None else task), notes
+        rows = sum(map(len, stored.splits.values()))
+        notes = [f"it replaces one of that name ({rows:,} rows of {_kind(stored)})"]
+    return (replace(task, source=stored.source) if task.source is None else task), notes
 
 
 def _kind(task: Task) -> str:

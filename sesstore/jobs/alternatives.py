@@ -19,7 +19,7 @@ from ..structures.ranking import rank_of
 _UNRANKED = (1, True)
 """What a name without a rank counts as: nothing is better."""
 
-_NAMED = 10
+_EXAMPLES = 10
 """Proteins whose choice is told in full."""
 
 
@@ -86,28 +86,28 @@ class Alternatives:
 
     def lengths(self) -> NDArray[np.int64]:
         """Resolved residues and all residues of each chain that counts, shape=(n, 2)."""
-        both = np.stack([self._column(self._resolved), self._column(self._sizes)], axis=1)
-        return both[self._counts()]
+        counts = np.stack([self._column(self._resolved), self._column(self._sizes)], axis=1)
+        return counts[self._counts()]
 
     def choices(self) -> Iterator[str]:
         """What was chosen and why, of the first proteins with several structures."""
         left_out = np.flatnonzero(~self._counts())
         proteins = self._column(self._protein)
-        for protein in np.unique(proteins[left_out])[:_NAMED].tolist():
+        for protein in np.unique(proteins[left_out])[:_EXAMPLES].tolist():
             chains = np.flatnonzero(proteins == protein)
             best = self._best[protein]
-            others = [c for c in chains.tolist() if self._file[c] != self._file[best]]
-            files = dict.fromkeys(self._files[self._file[chain]] for chain in others)
+            rivals = [c for c in chains.tolist() if self._file[c] != self._file[best]]
+            files = dict.fromkeys(self._files[self._file[chain]] for chain in rivals)
             names = [Path(file).name for file in files]
-            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
-            yield f"{self._files[self._file[best]]} ({self._why(best, others)}), not {shown}"
+            summary = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+            yield f"{self._files[self._file[best]]} ({self._why(best, rivals)}), not {summary}"
 
-    def _why(self, best: int, others: list[int]) -> str:
+    def _why(self, best: int, rivals: list[int]) -> str:
         resolved = self._resolved[best]
-        if resolved > max(self._resolved[other] for other in others):
+        if resolved > max(self._resolved[rival] for rival in rivals):
             return f"the most complete, {resolved} of {self._sizes[best]} residues"
         rank, relaxed = self._rank(best)
-        if any(self._rank(other) != (rank, relaxed) for other in others):
+        if any(self._rank(rival) != (rank, relaxed) for rival in rivals):
             return f"rank {-rank}, relaxed" if relaxed else f"rank {-rank}"
         return "the first of equally complete ones"
 

@@ -155,10 +155,10 @@ def _on_split(
         splits = {"train": pooled(trained)}
     # Under a name of its own: another task's train or valid are not those that were trained on.
     rows = task_rows(store, replace(trained, splits={**splits, _MEASURED: measured}), view)
-    return [_named(score, split) for score in score_baselines(trained, rows)]
+    return [_with_bare_names(score, split) for score in score_baselines(trained, rows)]
 
 
-def _named(score: BaselineScore, split: str) -> BaselineScore:
+def _with_bare_names(score: BaselineScore, split: str) -> BaselineScore:
     metrics, predicted = dict(score.metrics), dict(score.predicted)
     metrics[split], predicted[split] = metrics.pop(_MEASURED), predicted.pop(_MEASURED)
     return replace(score, metrics=metrics, predicted=predicted)
@@ -174,17 +174,17 @@ def _by_folds(store: Store, task: Task, view: Embeddings, folder: Path) -> list[
         digests = pooled(task).digests
         values = protein_means(store, view, digests)
         means = dict(zip((row.tobytes() for row in digests), values, strict=True))
-    each = [score_baselines(part, task_rows(store, part, view, means)) for part in cut.tasks]
+    fold_scores = [score_baselines(part, task_rows(store, part, view, means)) for part in cut.tasks]
     names = dict.fromkeys((*task.metrics, task.monitor))
     joined = []
-    for scores in zip(*each, strict=True):
-        found = join_folds(cut, [score.predicted["test"] for score in scores])
+    for scores in zip(*fold_scores, strict=True):
+        predicted = join_folds(cut, [score.predicted["test"] for score in scores])
         metrics = {
             "valid": {n: fmean(score.metrics["valid"][n] for score in scores) for n in names},
-            FOLDS: compute(names, task.problem, found.scores, found.labels),
+            FOLDS: compute(names, task.problem, predicted.scores, predicted.labels),
         }
         seconds = sum(score.seconds for score in scores)
-        joined.append(BaselineScore(scores[0].name, metrics, {FOLDS: found}, seconds))
+        joined.append(BaselineScore(scores[0].name, metrics, {FOLDS: predicted}, seconds))
     return joined
 
 
@@ -192,8 +192,8 @@ def _best(scores: Sequence[BaselineScore], task: Task, folder: Path) -> Baseline
     """The best on valid; where all rows were trained on, the one that was best on folds."""
     if "valid" in scores[0].metrics:
         return best_baseline(scores, task.monitor)
-    before = BaselineReport.load(folder)
-    name = "linear" if before is None else before.best
+    report = BaselineReport.load(folder)
+    name = "linear" if report is None else report.best
     return next(score for score in scores if score.name == name)
 
 

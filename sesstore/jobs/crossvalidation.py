@@ -97,7 +97,7 @@ def cross_validate(
     with ranks(config.device) as group, stop_requests() as stop:
         folder = group.same(out or default_folder(inputs, shape))
         check_folder(folder, resume=resume)
-        first = _begun(folder, store, task, settings) if group.rank == 0 else None
+        first = _folds_of(folder, store, task, settings) if group.rank == 0 else None
         cut = cast(Folds, group.same(first))
         progress.note(cut.note)
         fit = partial(
@@ -113,16 +113,16 @@ def cross_validate(
             trained = []
             for place, part in enumerate(cut.tasks, 1):
                 progress.note(f"fold {place} of {folds}: {_sizes(part)}")
-                inside = folder / f"fold-{place}"
-                members = seed_members(shape, config, seeds, inside)
-                trained.append(fit(part, members=members, out=inside))
-            lengths = train_lengths(cut.whole, inputs.embeddings)
+                fold_folder = folder / f"fold-{place}"
+                members = seed_members(shape, config, seeds, fold_folder)
+                trained.append(fit(part, members=members, out=fold_folder))
+            lengths = train_lengths(cut.rows_task, inputs.embeddings)
             last = last_epoch([run for runs in trained for run in runs], config.completed(lengths))
-            where = f"to epoch {last}, where folds were best" if last else "the linear term alone"
-            progress.note(f"all rows: {_sizes(cut.whole)}, {where}")
+            length = f"to epoch {last}, where folds were best" if last else "the linear term alone"
+            progress.note(f"all rows: {_sizes(cut.rows_task)}, {length}")
             members = seed_members(shape, replace(config, stop_after=last), seeds, folder)
-            whole = fit(cut.whole, members=members, out=folder)
-        report = _finished(folder, task, cut, trained, whole) if group.rank == 0 else None
+            final_runs = fit(cut.rows_task, members=members, out=folder)
+        report = _summarise(folder, task, cut, trained, final_runs) if group.rank == 0 else None
         return cast(TrainReport, group.same(report))
 
 
@@ -130,7 +130,7 @@ def _sizes(task: Task) -> str:
     return ", ".join(f"{len(split):,} {name}" for name, split in task.splits.items())
 
 
-def _begun(folder: Path, store: Store, task: Task, settings: Mapping[str, Any]) -> Folds:
+def _folds_of(folder: Path, store: Store, task: Task, settings: Mapping[str, Any]) -> Folds:
     """The folds of a cross-validation that begins in a folder, or goes on there."""
     record = FoldsRecord.load(folder)
     if record is not None:
@@ -231,35 +231,39 @@ def best_share(runs: Sequence[Run]) -> float:
     return float(grid[mean.argmin() if monitor in HIGHER_IS_WORSE else mean.argmax()])
 
 
-def _finished(
-    folder: Path, task: Task, cut: Folds, trained: Sequence[Sequence[Run]], whole: Sequence[Run]
+def _summarise(
+    folder: Path,
+    task: Task,
+    cut: Folds,
+    trained: Sequence[Sequence[Run]],
+    final_runs: Sequence[Run],
 ) -> TrainReport:
     """Give the runs on all rows the scores of the folds' trainings, and write the record."""
     predicted = [
         join_folds(cut, [load_predictions(runs[seed], "test") for runs in trained])
-        for seed in range(len(whole))
+        for seed in range(len(final_runs))
     ]
     of_folds = common_cautions([run for runs in trained for run in runs])
     learning = [c for c in of_folds if c.what in ("still_learning", "linear_alone")]
     names = dict.fromkeys((*task.metrics, task.monitor))
-    finished = []
-    for run, found in zip(whole, predicted, strict=True):
-        save_predictions(run, FOLDS, found)
+    records = []
+    for run, predictions in zip(final_runs, predicted, strict=True):
+        save_predictions(run, FOLDS, predictions)
         cautions = (
-            *prediction_cautions(cut.whole, FOLDS, [found]),
+            *prediction_cautions(cut.rows_task, FOLDS, [predictions]),
             *learning,
-            *data_cautions(cut.whole),
+            *data_cautions(cut.rows_task),
         )
-        metrics = {FOLDS: compute(names, task.problem, found.scores, found.labels)}
-        finished.append(
+        metrics = {FOLDS: compute(names, task.problem, predictions.scores, predictions.labels)}
+        records.append(
             replace(run, task=task_record(task), metrics=metrics, cautions=tuple(cautions))
         )
-        finished[-1].save()
+        records[-1].save()
     record = FoldsRecord.load(folder)
     assert record is not None
     record = replace(record, metrics=_by_fold(trained))
     record.save(folder)
-    report = summary(folder, finished)
+    report = summary(folder, records)
     report.folds = dict(record.metrics)
     return report
 

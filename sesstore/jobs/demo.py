@@ -36,7 +36,7 @@ SOURCE, TASK, ENCODER = "pdb", "burial", "near"
 SEEDS = 3
 _CONFIG = FitConfig(lr=5e-4, epochs=20, patience=4, batch_tokens=1024)
 
-Made = TypeVar("Made")
+Outcome = TypeVar("Outcome")
 
 
 @dataclass
@@ -92,11 +92,11 @@ def burial_task() -> Task:
         rows[split].append((name, digest_of(chain.residues), labels.astype(np.int64)))
     splits = {
         split: Split(
-            tuple(name for name, _, _ in found),
-            np.frombuffer(b"".join(d for _, d, _ in found), np.uint8).reshape(-1, 32),
-            [labels for _, _, labels in found],
+            tuple(name for name, _, _ in labelled),
+            np.frombuffer(b"".join(d for _, d, _ in labelled), np.uint8).reshape(-1, 32),
+            [labels for _, _, labels in labelled],
         )
-        for split, found in rows.items()
+        for split, labelled in rows.items()
     }
     return Task(
         TASK,
@@ -137,26 +137,26 @@ def demo(folder: Path, *, progress: Progress = SILENT) -> DemoReport:
     store.add_task(task)
     _timed(report, "embed", lambda: embed(store, encoder, progress=progress))
     inputs = Inputs(store.task(TASK), store.embeddings(encoder.fingerprint), store.tokens(SOURCE))
-    started = time.strftime("%Y%m%d-%H%M%S")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
 
-    def both() -> None:
+    def train_pair() -> None:
         for name, alphabets in (("sequence only", ()), ("with structure", ("foldseek", "dssp"))):
-            out = folder / "runs" / f"{started}-{name.replace(' ', '-')}"
+            out = folder / "runs" / f"{stamp}-{name.replace(' ', '-')}"
             report.results[name] = train(
                 inputs, {"alphabets": alphabets}, _CONFIG, seeds=SEEDS, out=out, progress=progress
             )
 
-    _timed(report, "train", both)
+    _timed(report, "train", train_pair)
     report.epoch = _epoch(report, task, encoder, store)
     report.summary = summarise(store).to_json()
     return report
 
 
-def _timed(report: DemoReport, stage: str, work: Callable[[], Made]) -> Made:
+def _timed(report: DemoReport, stage: str, work: Callable[[], Outcome]) -> Outcome:
     began = time.perf_counter()
-    made = work()
+    outcome = work()
     report.seconds[stage] = time.perf_counter() - began
-    return made
+    return outcome
 
 
 def _epoch(report: DemoReport, task: Task, encoder: Encoder, store: Store) -> dict[str, float]:
@@ -167,10 +167,10 @@ def _epoch(report: DemoReport, task: Task, encoder: Encoder, store: Store) -> di
         pass
     plm = time.perf_counter() - began
     # Seeds train on one stream, so a report's epoch is that of all of them together.
-    ours = report.results["with structure"].seconds_per_epoch / SEEDS
+    from_store = report.results["with structure"].seconds_per_epoch / SEEDS
     return {
-        "from_the_store": ours,
+        "from_the_store": from_store,
         "encoder_pass": plm,
-        "encoder_in_the_loop": ours + plm,
-        "ratio": (ours + plm) / ours,
+        "encoder_in_the_loop": from_store + plm,
+        "ratio": (from_store + plm) / from_store,
     }

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from ..alphabets import ALPHABETS
-from ..datasets.cleaned import write_clean
+from ..datasets.cleaning import write_clean
 from ..datasets.doctor import DataSet, Diagnosis, data_set, examine
 from ..datasets.findings import Finding, first, rows_of
 from ..datasets.load import LoadedTask, load_own, load_task
-from ..datasets.own import OwnData
 from ..datasets.recipes import recipe, recipe_names
+from ..datasets.user_data import UserData
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..residues import StructureTokens
@@ -66,22 +66,28 @@ def from_store(store: Store, name: str) -> Patient:
     task = store.task(name)
     sequences = {protein.digest: protein.sequence for protein in task_proteins(store, task)}
     tokens = {source: dict(_coverage(store, source, sequences)) for source in store.sources()}
-    data = DataSet(name, task, sequences, {s: found for s, found in tokens.items() if found})
+    data = DataSet(
+        name, task, sequences, {s: coverage for s, coverage in tokens.items() if coverage}
+    )
     return Patient([data], [{}], _known_otherwise(store, task), list(task.notes))
 
 
 def from_files(
-    what: str, paths: Sequence[Path], *, own: OwnData | None = None, allow_partial: bool = False
+    name_or_path: str,
+    paths: Sequence[Path],
+    *,
+    user_data: UserData | None = None,
+    allow_partial: bool = False,
 ) -> Patient:
     """Read files as something to examine.
 
     Parameters
     ----------
-    what : str
+    name_or_path : str
         A published task, whose files `paths` are; or the path of the user's own data.
     paths : sequence of Path
         Files or folders; several are one task from several sources, named by folder.
-    own : OwnData, optional
+    user_data : UserData, optional
         What the user says about their own data.
     allow_partial : bool
         As for `add`.
@@ -91,17 +97,17 @@ def from_files(
     InputError
         Files are wrong; or two sources have one name.
     """
-    own = own or OwnData()
-    names = _names(paths) if paths else [Path(what).name]
+    user_data = user_data or UserData()
+    names = _names(paths) if paths else [Path(name_or_path).name]
     loaded = [
-        _load(what, path, source, own, allow_partial)
-        for path, source in zip(paths or [Path(what)], names, strict=True)
+        _load(name_or_path, path, source, user_data, allow_partial)
+        for path, source in zip(paths or [Path(name_or_path)], names, strict=True)
     ]
     return Patient(
-        [data_set(name, one) for name, one in zip(names, loaded, strict=True)],
-        [{tokens.digest: tokens for tokens in one.tokens} for one in loaded],
+        [data_set(name, source_task) for name, source_task in zip(names, loaded, strict=True)],
+        [{tokens.digest: tokens for tokens in source_task.tokens} for source_task in loaded],
         [],
-        list(dict.fromkeys(said for one in loaded for said in _said(one))),
+        list(dict.fromkeys(note for source_task in loaded for note in _notes_of(source_task))),
     )
 
 
@@ -109,10 +115,12 @@ def diagnose(patient: Patient, *, progress: Progress = SILENT) -> Diagnosis:
     """Examine what was read."""
     rows = sum(len(split) for split in patient.data[0].task.splits.values())
     with progress.stage("examining", rows, "rows") as bar:
-        found = examine(patient.data)
+        diagnosis = examine(patient.data)
         bar.advance(rows)
-    findings = sorted([*patient.findings, *found.findings], key=lambda one: not one.biases)
-    return replace(found, findings=findings)
+    findings = sorted(
+        [*patient.findings, *diagnosis.findings], key=lambda finding: not finding.biases
+    )
+    return replace(diagnosis, findings=findings)
 
 
 def fix(patient: Patient, folder: Path) -> dict[str, object]:
@@ -120,20 +128,22 @@ def fix(patient: Patient, folder: Path) -> dict[str, object]:
     return write_clean(folder, patient.data, patient.tokens)
 
 
-def _load(what: str, path: Path, source: str, own: OwnData, allow_partial: bool) -> LoadedTask:
-    if what in recipe_names():
+def _load(
+    name_or_path: str, path: Path, source: str, user_data: UserData, allow_partial: bool
+) -> LoadedTask:
+    if name_or_path in recipe_names():
         return load_task(
-            recipe(what),
+            recipe(name_or_path),
             path,
             source,
             allow_partial=allow_partial,
-            seed=own.seed,
-            drop_unlabelled=own.drop_unlabelled,
+            seed=user_data.seed,
+            drop_unlabelled=user_data.drop_unlabelled,
         )
-    return load_own(path, own, source, allow_partial=allow_partial)
+    return load_own(path, user_data, source, allow_partial=allow_partial)
 
 
-def _said(loaded: LoadedTask) -> list[str]:
+def _notes_of(loaded: LoadedTask) -> list[str]:
     """What `add` says of files, beside the findings."""
     return [*loaded.notes, *(f"warning: {text}" for text in loaded.warnings)]
 
@@ -155,15 +165,17 @@ def _coverage(
     for tokens in store.tokens(source).get_all(digests):
         if tokens is None or not tokens.codes:
             continue
-        known = [codes != ALPHABETS[name].mask for name, codes in tokens.codes.items()]
-        yield tokens.digest, float(np.mean(known))
+        unmasked = [codes != ALPHABETS[name].mask for name, codes in tokens.codes.items()]
+        yield tokens.digest, float(np.mean(unmasked))
 
 
 def _known_otherwise(store: Store, task: Task) -> list[Finding]:
     digests: dict[str, set[bytes]] = {}
     for row in rows_of(task):
         digests.setdefault(row.id, set()).add(row.digest)
-    odd = [name for name, mine in digests.items() if set(store.find_id(name)) - mine]
+    odd = [
+        name for name, task_digests in digests.items() if set(store.find_id(name)) - task_digests
+    ]
     if not odd:
         return []
     return [

@@ -71,7 +71,7 @@ def embed(
     StorageFullError
         No space left; all segments committed before stay.
     """
-    started = time.perf_counter()
+    start = time.perf_counter()
     plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
     report = EmbedReport(
         encoder=encoder.full_name,
@@ -83,7 +83,7 @@ def embed(
     )
     if plan.todo:
         report.encoded, report.failed = _encode_all(store, encoder, plan, dtype, progress)
-    report.seconds = time.perf_counter() - started
+    report.seconds = time.perf_counter() - start
     return report
 
 
@@ -123,18 +123,18 @@ def _encode_all(
         BackgroundWriter(writer, dtype) as background,
     ):
         for chunk in plan.todo.chunks():
-            done: set[bytes] = set()
+            digests: set[bytes] = set()
             lengths = {protein.digest: len(protein) for protein in chunk}
             for embedding in encoder.encode(chunk):
                 background.write(embedding)
-                done.add(embedding.digest)
+                digests.add(embedding.digest)
                 bar.advance(lengths[embedding.digest])
                 if stop:
                     break
-            encoded += len(done)
+            encoded += len(digests)
             if stop:
                 break
-            reasons = failure_reasons(encoder, chunk, done)
+            reasons = failure_reasons(encoder, chunk, digests)
             failed |= {p.id: reasons[p.digest] for p in chunk if p.digest in reasons}
     if stop and encoded + len(failed) < len(plan.todo):
         raise StoppedError(

@@ -130,7 +130,7 @@ def evaluate_run(
     else:
         tokens = store.tokens(source) if source else None
         view, letters = store.embeddings(run.fingerprint), StoredCompositions(store)
-        found = [
+        evaluations = [
             evaluate(
                 one,
                 task,
@@ -143,7 +143,7 @@ def evaluate_run(
             )
             for one in runs
         ]
-        predicted = [one.predicted for one in found]
+        predicted = [one.predicted for one in evaluations]
     names = ordered_metrics(task.problem, task.metrics)
     scored = [compute(names, task.problem, one.scores, one.labels) for one in predicted]
     single = not task.problem.is_regression and task.problem is not Problem.MULTI_LABEL
@@ -205,14 +205,14 @@ def _cautions(
         return cautions
     if FOLDS in run.metrics:
         trained = replace(trained, splits={"train": pooled(trained)})
-    seen = () if split == FOLDS else _seen(trained, measured, split)
-    return (*seen, *prediction_cautions(trained, split, predicted), *cautions)
+    overlap = () if split == FOLDS else _overlap_caution(trained, measured, split)
+    return (*overlap, *prediction_cautions(trained, split, predicted), *cautions)
 
 
-def _seen(trained: Task, measured: Split, split: str) -> tuple[Caution, ...]:
+def _overlap_caution(trained: Task, measured: Split, split: str) -> tuple[Caution, ...]:
     """Whether rows were trained on that are measured now."""
-    known = {digest.tobytes() for digest in trained.split("train").digests}
-    count = sum(digest.tobytes() in known for digest in measured.digests)
+    train_digests = {digest.tobytes() for digest in trained.split("train").digests}
+    count = sum(digest.tobytes() in train_digests for digest in measured.digests)
     if not count:
         return ()
     return (

@@ -83,8 +83,8 @@ class FileRecords:
         if chains is None or self._tokens is None:
             return None
         for chain in chains:
-            known = sequences.find([chain.id])
-            if (known.digest.hex() if known else chain.own) != chain.digest:
+            protein = sequences.find([chain.id])
+            if (protein.digest.hex() if protein else chain.own) != chain.digest:
                 return None
         has = self._tokens.has(bytes.fromhex(chain.digest) for chain in chains)
         return chains if has.all() else None
@@ -138,7 +138,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _read(path: Path) -> dict[str, list[ChainRecord]]:
-    known = {}
+    records = {}
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, list[ChainRecord]]:
     for line in lines:
         try:
             record = json.loads(line)
-            known[record["key"]] = [ChainRecord(**chain) for chain in record["chains"]]
+            records[record["key"]] = [ChainRecord(**chain) for chain in record["chains"]]
         except (ValueError, KeyError, TypeError):
             continue
-    return known
+    return records

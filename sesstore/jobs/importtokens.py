@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..alphabets import ALPHABETS
-from ..alphabets import alphabet as named
+from ..alphabets import alphabet as find_alphabet
 from ..errors import InputError, MissingFileError, UnknownNameError
 from ..exchange.code_arrays import SUFFIXES, read_codes
 from ..exchange.dsspfile import read_dssp
@@ -127,91 +127,93 @@ def import_tokens(
     """
     if format not in FORMATS:
         raise UnknownNameError("format of tokens", format, FORMATS)
-    chosen = _of_alphabet(FORMATS[format], format, alphabet)
+    token_format = _of_alphabet(FORMATS[format], format, alphabet)
     run = TokenRun(store, source, None, sequences)
     with run.measured(), progress.stage("importing", None, "entries") as bar:
-        for path in _files(paths, chosen):
-            for record in _records(path, chosen):
+        for path in _files(paths, token_format):
+            for record in _records(path, token_format):
                 bar.advance()
                 if isinstance(record, ForeignTokens):
-                    known = run.names.find(record.labels, any_chain=True)
-                    if known is None and (only_known or record.chain is None):
+                    protein = run.names.find(record.labels, any_chain=True)
+                    if protein is None and (only_known or record.chain is None):
                         run.report.unmatched[record.location] = run.names.reason(record.labels)
                         if only_known:
                             continue
-                    run.add(_placed(record, known, source, format), 1, path)
+                    run.add(_placed(record, protein, source, format), 1, path)
                 else:
                     run.add(TokenisedModel((), [], [record]), 1, path)
     return run.report
 
 
-def _of_alphabet(chosen: TokenFormat, format: str, name: str | None) -> TokenFormat:
-    if not chosen.of_any:
+def _of_alphabet(token_format: TokenFormat, format: str, name: str | None) -> TokenFormat:
+    if not token_format.of_any:
         if name is not None:
             raise InputError(f"{format} says which alphabet its tokens are of. Name none")
-        return chosen
+        return token_format
     if name is None:
         raise InputError(
             f"which alphabet are the tokens of? Name one for {format}: {', '.join(ALPHABETS)}, or "
             f"one you declare with `sesstore alphabets FILE`"
         )
-    named(name)
-    return replace(chosen, read=partial(chosen.read, name=name))
+    find_alphabet(name)
+    return replace(token_format, read=partial(token_format.read, name=name))
 
 
-def _files(paths: Sequence[Path], chosen: TokenFormat) -> Iterator[Path]:
+def _files(paths: Sequence[Path], token_format: TokenFormat) -> Iterator[Path]:
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(
+        files = sorted(
             f
             for f in path.rglob("*")
-            if f.name.lower().removesuffix(".gz").endswith(chosen.suffixes)
+            if f.name.lower().removesuffix(".gz").endswith(token_format.suffixes)
         )
         # A database is named without the endings of its files, and has parts of its own.
-        databases = [f.with_suffix("") for f in inside if f.suffix == ".dbtype"]
+        databases = [f.with_suffix("") for f in files if f.suffix == ".dbtype"]
         if databases:
-            inside = [db for db in databases if db.with_name(f"{db.name}_ss.dbtype").is_file()]
-        if not inside:
-            raise MissingFileError(f"there is no {chosen.summary} in folder '{path}'")
-        yield from inside
+            files = [db for db in databases if db.with_name(f"{db.name}_ss.dbtype").is_file()]
+        if not files:
+            raise MissingFileError(f"there is no {token_format.summary} in folder '{path}'")
+        yield from files
 
 
-def _records(path: Path, chosen: TokenFormat) -> Iterator[ForeignTokens | Failure]:
+def _records(path: Path, token_format: TokenFormat) -> Iterator[ForeignTokens | Failure]:
     """Entries of a file, and as the last one why the rest of it cannot be read."""
     try:
-        yield from chosen.read(path)
+        yield from token_format.read(path)
     except InputError as problem:
         yield Failure(str(path), str(problem))
 
 
 def _placed(
-    record: ForeignTokens, known: Protein | None, source: str, format: str
+    record: ForeignTokens, protein: Protein | None, source: str, format: str
 ) -> TokenisedModel:
     try:
-        chain = _aligned(record, known, source, f"imported from {format}")
+        chain = _aligned(record, protein, source, f"imported from {format}")
     except InputError as problem:
         return TokenisedModel((), [], [Failure(record.location, str(problem))])
     return TokenisedModel((), [chain], [])
 
 
 def _aligned(
-    record: ForeignTokens, known: Protein | None, source: str, made_by: str
+    record: ForeignTokens, stored: Protein | None, source: str, made_by: str
 ) -> TokenisedChain:
     name, chain = record.location, record.chain
     if chain is not None:
-        own = Protein(record.labels[0], normalise(chain.residues))
-        protein = known or own
-        same = protein.sequence == own.sequence
-        index = np.arange(len(own)) if same else place(chain, protein.sequence, name)
-    elif known is None:
+        structure_protein = Protein(record.labels[0], normalise(chain.residues))
+        protein = stored or structure_protein
+        is_equal = protein.sequence == structure_protein.sequence
+        index = (
+            np.arange(len(structure_protein)) if is_equal else place(chain, protein.sequence, name)
+        )
+    elif stored is None:
         raise InputError(
             f"{name}: no sequence is known as {' or '.join(record.labels)}. Give one with "
             f"--sequences"
         )
     else:
-        own = protein = known
+        structure_protein = protein = stored
         index = np.arange(len(protein))
         lengths = {codes.shape[1] for codes in record.codes.values()} - {len(protein)}
         if lengths:
@@ -220,9 +222,9 @@ def _aligned(
                 f"{len(protein)} residues. Are they of the same structure?"
             )
     codes = {
-        name: np.stack([spread(index, row, named(name).mask) for row in rows])
+        name: np.stack([spread(index, row, find_alphabet(name).mask) for row in rows])
         for name, rows in record.codes.items()
     }
-    covered = np.mean([(rows < named(name).mask).any(0) for name, rows in codes.items()])
+    covered = np.mean([(rows < find_alphabet(name).mask).any(0) for name, rows in codes.items()])
     tokens = StructureTokens(protein.digest, source, codes, None, made_by)
-    return TokenisedChain(protein, tokens, float(covered), record.location, own)
+    return TokenisedChain(protein, tokens, float(covered), record.location, structure_protein)

@@ -194,7 +194,7 @@ def check_folder(folder: Path, *, resume: bool) -> None:
         Nothing can be written there.
     """
     folds = FoldsRecord.load(folder)
-    if (folder / STATE).exists() or (folds is not None and not folds.finished):
+    if (folder / STATE).exists() or (folds is not None and not folds.is_finished):
         if not resume:
             raise InputError(
                 f"'{folder}' holds an interrupted training. {resuming(folder)}; or name another "
@@ -237,22 +237,22 @@ def chosen_structure(
     for name in alphabets or ():
         alphabet(name)
     if alphabets is not None:
-        chosen = chosen_source(store, source, task) if alphabets else None
-        return StructureChoice(chosen, tuple(alphabets))
+        structure_source = chosen_source(store, source, task) if alphabets else None
+        return StructureChoice(structure_source, tuple(alphabets))
     if source is None and not covering_sources(store, task):
-        wanted = f" --source {task.source}" if task.source else " --source NAME"
+        option = f" --source {task.source}" if task.source else " --source NAME"
         progress.note(
             f"no protein of '{task.name}' has structure tokens: training without structure "
-            f"(`sesstore tokens DIR{wanted}` makes some)"
+            f"(`sesstore tokens DIR{option}` makes some)"
         )
         return StructureChoice(None, ())
-    chosen = chosen_source(store, source, task)
-    counts = store.tokens(chosen).counts()
-    there = tuple(name for name in ALPHABETS if counts.get(name))
-    if there != ALPHABETS:
-        lacking = ", ".join(name for name in ALPHABETS if name not in there)
-        progress.note(f"'{chosen}' has no {lacking} tokens: training without these")
-    return StructureChoice(chosen if there else None, there)
+    structure_source = chosen_source(store, source, task)
+    counts = store.tokens(structure_source).counts()
+    available = tuple(name for name in ALPHABETS if counts.get(name))
+    if available != ALPHABETS:
+        lacking = ", ".join(name for name in ALPHABETS if name not in available)
+        progress.note(f"'{structure_source}' has no {lacking} tokens: training without these")
+    return StructureChoice(structure_source if available else None, available)
 
 
 def covering_sources(store: Store, task: Task) -> list[str]:
@@ -286,11 +286,11 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
         Several stored encoders fit the name; says in which settings they differ.
     """
     if plm is None:
-        known = store.residue_encoders()
-        if len(known) != 1:
-            names = ", ".join(p.fingerprint.encoder for p in known) or "none"
+        stored = store.residue_encoders()
+        if len(stored) != 1:
+            names = ", ".join(p.fingerprint.encoder for p in stored) or "none"
             raise InputError(f"which encoder? Name one with --plm (stored here: {names})")
-        return known[0]
+        return stored[0]
     try:
         name = registry.spec(plm).full_name
     except UnknownNameError as unknown:

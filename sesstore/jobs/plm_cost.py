@@ -84,7 +84,7 @@ def measure_plm(
     lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
     size = config.completed(lengths).pace.batch_tokens
     plan = plan_epoch(lengths, size, seed=config.seed, epoch=1).batches
-    spent, done, residues = 0.0, 0, 0
+    spent, measured, residues = 0.0, 0, 0
     for number, rows in enumerate(plan[: batches + 1]):
         proteins = list(store.proteins([digests[row].tobytes() for row in np.unique(rows)]))
         began = time.perf_counter()
@@ -92,9 +92,9 @@ def measure_plm(
             pass
         if number or len(plan) == 1:
             spent += time.perf_counter() - began
-            done += sum(encoder.flops(len(p)) or len(p) for p in proteins)
+            measured += sum(encoder.flops(len(p)) or len(p) for p in proteins)
             residues += sum(map(len, proteins))
-    whole = sum(encoder.flops(int(n)) or int(n) for n in lengths)
-    plm = spent * whole / done
+    total = sum(encoder.flops(int(n)) or int(n) for n in lengths)
+    plm = spent * total / measured
     epoch = seconds_per_epoch + plm
     return PlmCost(encoder.name, plm, epoch, epoch / seconds_per_epoch, residues)

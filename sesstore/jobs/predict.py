@@ -119,14 +119,14 @@ class Prediction:
     def __init__(
         self,
         runs: Sequence[Run],
-        wanted: PredictionInputs,
+        inputs: PredictionInputs,
         vectors: EmbeddingSource,
         options: PredictOptions,
         folder: Path,
         progress: Progress = SILENT,
     ) -> None:
         self._predictor, self._run = Predictor(runs, options.device), runs[0]
-        self._asked, self._vectors, self._progress = wanted, vectors, progress
+        self._inputs, self._vectors, self._progress = inputs, vectors, progress
         self._source = options.source or self._run.source
         self.columns = columns(self._run)
         """Columns of the rows: name to kind."""
@@ -155,9 +155,9 @@ class Prediction:
         InputError
             There is nothing to predict for.
         """
-        report, total = self.report, self._asked.proteins if self._asked.counted else None
+        report, total = self.report, self._inputs.proteins if self._inputs.counted else None
         with self._vectors, self._progress.stage("predicting", total, "proteins") as bar:
-            for part in self._asked.parts():
+            for part in self._inputs.parts():
                 for chunk in chunked(part.proteins, CHUNK_RESIDUES, CHUNK_PROTEINS):
                     yield self._predict(chunk, part)
                     bar.advance(len(chunk))
@@ -165,35 +165,35 @@ class Prediction:
                         break
                 if stop():
                     break
-        report.failed |= self._asked.failed
-        done = report.proteins + len(report.failed)
-        if stop() and not (self._asked.counted and done >= self._asked.proteins):
+        report.failed |= self._inputs.failed
+        processed = report.proteins + len(report.failed)
+        if stop() and not (self._inputs.counted and processed >= self._inputs.proteins):
             raise StoppedError(f"stopped after {report.proteins:,} predictions")
         if not report.proteins:
             raise InputError(f"nothing to predict for: {report.failed or 'name some files'}")
 
     def _predict(self, chunk: list[Protein], part: InputPart) -> list[Row]:
         embeddings, failed = self._vectors.chunk(chunk)
-        found = [protein for protein in chunk if protein.digest in embeddings]
+        embedded = [protein for protein in chunk if protein.digest in embeddings]
         for protein in chunk:
             if protein.digest in failed:
                 name = self._unused(protein.id)
                 self.report.failed[name] = failed[protein.digest]
         self.report.embedded = self._vectors.computed
-        if not found:
+        if not embedded:
             return []
-        digests = np.frombuffer(b"".join(p.digest for p in found), np.uint8).reshape(-1, 32)
-        letters = partial(compositions, proteins=found)
-        said = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
-        self.report.proteins += len(found)
-        self.report.with_structure += int(said.structure.sum())
-        return list(rows(self._run, found, said))
+        digests = np.frombuffer(b"".join(p.digest for p in embedded), np.uint8).reshape(-1, 32)
+        letters = partial(compositions, proteins=embedded)
+        predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
+        self.report.proteins += len(embedded)
+        self.report.with_structure += int(predictions.structure.sum())
+        return list(rows(self._run, embedded, predictions))
 
     def _unused(self, id: str) -> str:
         """An id to list a failure under: several records may have the same."""
-        taken = self.report.failed
+        names = self.report.failed
         name, number = id, 2
-        while name in taken:
+        while name in names:
             name, number = f"{id} ({number})", number + 1
         return name
 
@@ -206,7 +206,7 @@ class Prediction:
 @contextmanager
 def prediction(
     run_path: Path | str,
-    given: InputSpec,
+    spec: InputSpec,
     store: Store | None = None,
     options: PredictOptions | None = None,
     *,
@@ -218,7 +218,7 @@ def prediction(
     ----------
     run_path : path
         Folder of a run, or of a training by several seeds.
-    given : InputSpec
+    spec : InputSpec
         What to predict for. Its `source` is taken from the run where it is None.
     store : Store, optional
         Where embeddings and tokens are; needed to keep any.
@@ -234,19 +234,17 @@ def prediction(
         raise InputError("give a store to keep what is computed, or keep nothing")
     runs = runs_at(run_path)
     first, dim = runs[0], runs[0].config["adapter"]["dim"]
-    given = InputSpec(given.names, given.proteins, given.stdin, options.source or first.source)
+    spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or first.source)
 
     def load() -> Encoder:
         return _encoder(first, options)
 
     with ExitStack() as stack:
-        wanted = stack.enter_context(
-            read_inputs(given, store, keep=options.keep, progress=progress)
-        )
+        inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))
         vectors = EmbeddingSource(store, first.fingerprint, dim, load, options.keep, progress)
-        if wanted.proteins:
-            progress.note(f"{wanted.proteins:,} proteins, {wanted.residues:,} residues to predict")
-        yield Prediction(runs, wanted, vectors, options, Path(run_path), progress)
+        if inputs.proteins:
+            progress.note(f"{inputs.proteins:,} proteins, {inputs.residues:,} residues to predict")
+        yield Prediction(runs, inputs, vectors, options, Path(run_path), progress)
 
 
 def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> PredictReport:
@@ -268,29 +266,29 @@ def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> P
         chunks = predicted.chunks(lambda: bool(stop))
         if not isinstance(out, Path):
             table: Table = out if isinstance(out, RowList) else CsvTable(out, predicted.columns)
-            for found in chunks:
-                table.write(found)
+            for chunk in chunks:
+                table.write(chunk)
             return predicted.report
         about = {k: getattr(predicted.report, k) for k in ("run", "task", "encoder", "fingerprint")}
         with open_table(out, predicted.columns, about) as table:
-            for found in chunks:
-                table.write(found)
+            for chunk in chunks:
+                table.write(chunk)
     predicted.report.out = str(out)
     return predicted.report
 
 
 def predict_rows(predicted: Prediction) -> list[Row]:
     """Predict, and return all rows; for as many as fit memory."""
-    return [row for found in predicted.chunks() for row in found]
+    return [row for chunk in predicted.chunks() for row in chunk]
 
 
 def _encoder(run: Run, options: PredictOptions) -> Encoder:
     """The run's encoder, with the settings its fingerprint tells."""
-    wanted = run.fingerprint
+    fingerprint = run.fingerprint
     return registry.load(
-        wanted.encoder,
+        fingerprint.encoder,
         weights=options.weights,
         device=options.device,
-        long="nterm" if wanted.long_policy.startswith("nterm") else "windows",
-        precision=wanted.precision if wanted.precision != "not known" else None,
+        long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
+        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
     )

@@ -63,21 +63,21 @@ def predict_3di(
     if encoder.name != ENCODER:
         raise InputError(f"3Di is predicted from embeddings by prostt5, not by {encoder.name}")
     began = time.perf_counter()
-    made = ThreeDiHead(head)
-    known = store.tokens(source) if source in store.sources() else None
+    model = ThreeDiHead(head)
+    stored = store.tokens(source) if source in store.sources() else None
     unique = list({p.digest: p for p in proteins}.values())
-    todo = [p for p in unique if known is None or p.digest not in known]
+    todo = [p for p in unique if stored is None or p.digest not in stored]
     report = TokenReport(source, structures=len(unique), already_stored=len(unique) - len(todo))
     if todo:
         report.failed = embed(store, encoder, todo, progress=progress).failed
         view = store.embeddings(encoder.fingerprint)
-        done = [p for p in todo if p.digest in view]
-        with progress.stage("predicting 3Di", sum(map(len, done)), "residues") as bar:
-            for part in _in_parts(done):
-                store.add_tokens(_tokens(part, view, made, source), circumstances("torch"))
+        embedded = [p for p in todo if p.digest in view]
+        with progress.stage("predicting 3Di", sum(map(len, embedded)), "residues") as bar:
+            for part in _in_parts(embedded):
+                store.add_tokens(_tokens(part, view, model, source), circumstances("torch"))
                 bar.advance(sum(map(len, part)))
-        report.chains, report.residues = len(done), sum(map(len, done))
-        report.proteins = done
+        report.chains, report.residues = len(embedded), sum(map(len, embedded))
+        report.proteins = embedded
     report.coverage = 1.0
     report.seconds = time.perf_counter() - began
     return report

@@ -37,7 +37,7 @@ def columns(run: Run) -> dict[str, str]:
     """
     problem = Problem(run.task["problem"])
     several = "s" if problem.per_residue else ""
-    found = {
+    common = {
         "id": "text",
         "length": "integer",
         "structure": "flag",
@@ -45,14 +45,14 @@ def columns(run: Run) -> dict[str, str]:
         "encoder": "text",
     }
     if problem.is_regression:
-        return found | {"value": f"number{several}"}
+        return common | {"value": f"number{several}"}
     if problem.per_residue:
-        return found | {"label": "texts", "probability": "numbers"}
+        return common | {"label": "texts", "probability": "numbers"}
     label = "texts" if problem is Problem.MULTI_LABEL else "text"
-    return found | {"label": label} | {f"p_{name}": "number" for name in run.task["classes"]}
+    return common | {"label": label} | {f"p_{name}": "number" for name in run.task["classes"]}
 
 
-def rows(run: Run, proteins: Sequence[Protein], said: Predictions) -> Iterator[Row]:
+def rows(run: Run, proteins: Sequence[Protein], predictions: Predictions) -> Iterator[Row]:
     """Yield a row a protein.
 
     Parameters
@@ -61,7 +61,7 @@ def rows(run: Run, proteins: Sequence[Protein], said: Predictions) -> Iterator[R
         Whose predictions they are.
     proteins : sequence of Protein, length N
         What was predicted for.
-    said : Predictions
+    predictions : Predictions
         In the same order.
     """
     problem, classes = Problem(run.task["problem"]), run.task["classes"]
@@ -69,10 +69,10 @@ def rows(run: Run, proteins: Sequence[Protein], said: Predictions) -> Iterator[R
         yield {
             "id": protein.id,
             "length": len(protein),
-            "structure": bool(said.structure[place]),
-            "unmasked": _rounded(float(said.unmasked[place])),
+            "structure": bool(predictions.structure[place]),
+            "unmasked": _rounded(float(predictions.unmasked[place])),
             "encoder": run.fingerprint.encoder,
-            **_prediction(said.scores[place], problem, classes),
+            **_prediction(predictions.scores[place], problem, classes),
         }
 
 

@@ -100,13 +100,13 @@ def checked_proteins(
     InputError
         A record of a file is wrong.
     """
-    named = NamedProteins(store, tuple(names))
+    requested = NamedProteins(store, tuple(names))
     tasks = [] if store is None else store.tasks()
-    for name in named.names:
+    for name in requested.names:
         if name not in tasks:
             for _ in proteins_of(store, name, warn):
                 pass
-    return named
+    return requested
 
 
 def proteins_named(

@@ -22,7 +22,7 @@ from ..training.ranks import started_by_torchrun
 from ..training.runs import RECORD, Run
 from .inputs import Inputs
 from .signals import saying_how_to_resume, stop_requests
-from .sweep import Range, Setting, SweepReport, check_names, members_of, sweep_folder, written
+from .sweep import Range, Setting, SweepReport, check_names, members_of, sweep_folder, sweep_report
 
 TOGETHER = 6
 """Trials of a group: what is learned from one of them serves only the groups after it."""
@@ -86,7 +86,7 @@ def search(
             f"{len(run.impossible)} of {trials} settings are not possible and were left out, "
             f"such as: {run.impossible[0]}"
         )
-    return written(run.folder, inputs, run.settings, run.runs)
+    return sweep_report(run.folder, inputs, run.settings, run.runs)
 
 
 @dataclass

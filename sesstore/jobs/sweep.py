@@ -125,11 +125,11 @@ def sweep(
     StoppedError
         A signal came; progress is saved in the sweep's folder.
     """
-    tried = combinations(grid)
+    grid_points = combinations(grid)
     with ranks(config.device) as group, stop_requests() as stop:
         folder = group.same(sweep_folder(inputs, out, resume=resume))
-        settings = [Setting(values, folder / named(values)) for values in tried]
-        members = [members_of(inputs, one, adapter, config, seeds) for one in settings]
+        settings = [Setting(values, folder / setting_name(values)) for values in grid_points]
+        members = [members_of(inputs, setting, adapter, config, seeds) for setting in settings]
         with (
             saying_how_to_resume(folder),
             tracker(track if group.rank == 0 else None, inputs.task.name, folder / "tracked") as to,
@@ -138,7 +138,7 @@ def sweep(
                 inputs.task,
                 inputs.embeddings,
                 inputs.tokens,
-                [member for own in members for member in own],
+                [member for setting_members in members for member in setting_members],
                 folder,
                 resume=resume,
                 compositions=inputs.compositions,
@@ -150,7 +150,7 @@ def sweep(
         report = None
         if group.rank == 0:
             of_each = [runs[start : start + seeds] for start in range(0, len(runs), seeds)]
-            report = written(folder, inputs, settings, of_each)
+            report = sweep_report(folder, inputs, settings, of_each)
         return cast(SweepReport, group.same(report))
 
 
@@ -164,7 +164,7 @@ def sweep_folder(inputs: Inputs, out: Path | None, *, resume: bool) -> Path:
     return folder
 
 
-def named(setting: Mapping[str, Any]) -> str:
+def setting_name(setting: Mapping[str, Any]) -> str:
     """A setting as a file name and a table may have it, such as ``lr=0.0005,alphabets=dssp``."""
     return ",".join(f"{name}={_value(value)}" for name, value in setting.items()) or "only"
 
@@ -217,7 +217,7 @@ def members_of(
     ]
 
 
-def written(
+def sweep_report(
     folder: Path, inputs: Inputs, settings: Sequence[Setting], runs: Sequence[Sequence[Run]]
 ) -> SweepReport:
     """Report of a sweep, saved in its folder.
@@ -239,16 +239,18 @@ def written(
         task=inputs.task.name,
         monitor=monitor,
         swept=list(settings[0].values),
-        seconds_per_epoch=max(run.timings["seconds_per_epoch"] for own in runs for run in own),
+        seconds_per_epoch=max(
+            run.timings["seconds_per_epoch"] for setting_runs in runs for run in setting_runs
+        ),
         adapters=sum(map(len, runs)),
     )
-    found: list[tuple[float, dict[str, Any]]] = []
-    for setting, own in zip(settings, runs, strict=True):
-        group: TrainReport = summary(setting.folder, own)
+    ranked: list[tuple[float, dict[str, Any]]] = []
+    for setting, setting_runs in zip(settings, runs, strict=True):
+        group: TrainReport = summary(setting.folder, setting_runs)
         entry = {"setting": dict(setting.values), **group.to_json()}
-        found.append((group.metrics["valid"][monitor], entry))
-    found.sort(key=lambda pair: pair[0], reverse=monitor not in HIGHER_IS_WORSE)
-    report.settings = [entry for _, entry in found]
+        ranked.append((group.metrics["valid"][monitor], entry))
+    ranked.sort(key=lambda pair: pair[0], reverse=monitor not in HIGHER_IS_WORSE)
+    report.settings = [entry for _, entry in ranked]
     record = json.dumps(without_nan(asdict(report)), indent=1)
     replace_file(folder / RECORD, record.encode() + b"\n")
     return report

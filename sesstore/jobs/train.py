@@ -134,24 +134,24 @@ def prepare(
         There is a choice of encoders or sources and none was named.
     """
     task = store.task(task_name)
-    chosen = chosen_structure(store, task, alphabets, source, progress)
-    tokens = store.tokens(chosen.source) if chosen.source else None
+    structure = chosen_structure(store, task, alphabets, source, progress)
+    tokens = store.tokens(structure.source) if structure.source else None
     # Weights that are named tell which encoder it is, whatever else is stored under its name.
-    known = None if plm and weights else chosen_encoder(store, plm)
+    provenance = None if plm and weights else chosen_encoder(store, plm)
     digests = np.concatenate([split.digests for split in task.splits.values()])
-    if known is not None and weights is None:
-        view = store.embeddings(known.fingerprint)
+    if provenance is not None and weights is None:
+        view = store.embeddings(provenance.fingerprint)
         if (view.find(digests) >= 0).all():
-            return Inputs(task, view, tokens, chosen.alphabets, StoredCompositions(store))
+            return Inputs(task, view, tokens, structure.alphabets, StoredCompositions(store))
     if started_by_torchrun():
         raise InputError(
             f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
             f"it. Run `sesstore embed {task_name}` first"
         )
-    name = known.fingerprint.encoder if known else str(plm)
+    name = provenance.fingerprint.encoder if provenance else str(plm)
     encoder = registry.load(name, weights=weights, device=device)
-    if known is not None and weights is None:
-        known.fingerprint.check_same(encoder.fingerprint)
+    if provenance is not None and weights is None:
+        provenance.fingerprint.check_same(encoder.fingerprint)
     progress.note(f"embedding what is missing with {encoder.name} first")
     stored = (p.dtype for p in store.encoders() if p.fingerprint == encoder.fingerprint)
     dtype = next(stored, "float16")
@@ -159,7 +159,7 @@ def prepare(
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")
     view = store.embeddings(encoder.fingerprint)
-    return Inputs(task, view, tokens, chosen.alphabets, StoredCompositions(store))
+    return Inputs(task, view, tokens, structure.alphabets, StoredCompositions(store))
 
 
 def train(
@@ -228,17 +228,17 @@ def train(
 def seed_members(shape: AdapterConfig, config: FitConfig, seeds: int, folder: Path) -> list[Member]:
     """One adapter a seed, in a folder, or in one each below it."""
     return [
-        Member(shape, one, folder if seeds == 1 else folder / f"seed-{one.seed}")
-        for one in with_seeds(config, seeds)
+        Member(shape, seed_config, folder if seeds == 1 else folder / f"seed-{seed_config.seed}")
+        for seed_config in with_seeds(config, seeds)
     ]
 
 
 def adapter_shape(inputs: Inputs, settings: Mapping[str, Any]) -> AdapterConfig:
     """Complete an adapter's settings by what the data decide: widths, and a pooling not named."""
-    task, chosen = inputs.task, dict(settings)
-    if chosen.get("pooling") is None:
-        chosen["pooling"] = "residue" if task.problem.per_residue else "attention1d"
-    return AdapterConfig(dim=inputs.embeddings.dim, n_outputs=task.n_outputs, **chosen)
+    task, shape = inputs.task, dict(settings)
+    if shape.get("pooling") is None:
+        shape["pooling"] = "residue" if task.problem.per_residue else "attention1d"
+    return AdapterConfig(dim=inputs.embeddings.dim, n_outputs=task.n_outputs, **shape)
 
 
 def summary(folder: Path, runs: Sequence[Run]) -> TrainReport:
@@ -288,5 +288,5 @@ def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
     """Where a run goes when nobody says: a new folder under ``runs/<task>``."""
     encoder = inputs.embeddings.provenance.fingerprint.encoder
     structure = "+".join(shape.alphabets) or "none"
-    when = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{when}"
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{stamp}"

@@ -80,8 +80,8 @@ def run(
             trained[source] |= _train_control(study, source, control, pools)
     for pooling in pools:
         _compare(study, trained, pooling, controls)
-    shown = {"source": "source", "pooling": "pooling", "structure": "structure"}
-    return study.finish(shown, lambda report: interval_chart(report, colour="source"))
+    columns = {"source": "source", "pooling": "pooling", "structure": "structure"}
+    return study.finish(columns, lambda report: interval_chart(report, colour="source"))
 
 
 def _train_control(study: Study, source: str, control: str, pools: Sequence[str | None]) -> Runs:
@@ -122,11 +122,11 @@ def _compare(
     study: Study, trained: dict[str, Runs], pooling: str | None, controls: Sequence[str]
 ) -> None:
     """Structure with controls and none, both tokens with each alone, sources with one another."""
-    every = {name: runs for arms in trained.values() for name, runs in arms.items()}
+    runs_by_arm = {name: runs for arms in trained.values() for name, runs in arms.items()}
 
     def runs(kinds: Sequence[str], source: str, control: str = "") -> tuple[str, Sequence[Run]]:
         name = _name(kinds, source, pooling, control)
-        return name, every[name]
+        return name, runs_by_arm[name]
 
     full = {source: study.alphabets(source) for source in trained}
     for source, alphabets in full.items():
@@ -141,7 +141,7 @@ def _compare(
         if len(alphabets) > 1:
             for name in alphabets:
                 study.compare(tokens, runs((name,), source))
-    first, *others = full
-    for other in others:
-        if full[first] == full[other]:
-            study.compare(runs(full[first], first), runs(full[other], other))
+    first, *further = full
+    for rival in further:
+        if full[first] == full[rival]:
+            study.compare(runs(full[first], first), runs(full[rival], rival))

@@ -92,16 +92,16 @@ def train_trial(trial: Trial, folder: Path, *, progress: Progress = SILENT) -> R
         raise InputError(f"two arms of '{trial.name}' have one name: {', '.join(names)}")
     out = folder / file_name(trial.name)
     members = {arm.name: _members(trial, arm, out) for arm in trial.arms}
-    every = [member for group in members.values() for member in group]
-    tokens = trial.inputs.tokens if any(m.adapter.alphabets for m in every) else None
-    if not all((member.out / RECORD).is_file() for member in every):
-        progress.note(f"{trial.name}: {len(every)} adapters on one stream")
+    all_members = [member for group in members.values() for member in group]
+    tokens = trial.inputs.tokens if any(m.adapter.alphabets for m in all_members) else None
+    if not all((member.out / RECORD).is_file() for member in all_members):
+        progress.note(f"{trial.name}: {len(all_members)} adapters on one stream")
     with stop_requests() as stop:
         fit_unless_done(
             trial.inputs.task,
             trial.inputs.embeddings,
             tokens,
-            every,
+            all_members,
             out,
             compositions=trial.inputs.compositions,
             stop=lambda: bool(stop),
@@ -113,8 +113,8 @@ def train_trial(trial: Trial, folder: Path, *, progress: Progress = SILENT) -> R
 def _members(trial: Trial, arm: Arm, out: Path) -> list[Member]:
     shape = adapter_shape(trial.inputs, arm.adapter)
     return [
-        Member(shape, one, out / file_name(arm.name) / f"seed-{one.seed}")
-        for one in with_seeds(trial.fit, trial.seeds)
+        Member(shape, config, out / file_name(arm.name) / f"seed-{config.seed}")
+        for config in with_seeds(trial.fit, trial.seeds)
     ]
 
 

@@ -74,29 +74,29 @@ def run(
             _add(study, MASKED, unread, plain)
         _add(study, name, runs[name], plain)
         study.compare((name, runs[name]), (MASKED, unread))
-    shown = {
+    columns = {
         "structure": "adapter",
         "reached": "seeds that reached the plain best",
         "epochs": "epochs to it (median)",
         "speedup": "times as fast (median)",
     }
-    return study.finish(shown, convergence_chart)
+    return study.finish(columns, convergence_chart)
 
 
 def _add(study: Study, name: str, runs: Sequence[Run], plain: Sequence[Run]) -> None:
     monitor = study.task.monitor
-    needed = [
+    epochs = [
         epochs_to(run, monitor, best_of(base, monitor))
         for run, base in zip(runs, plain, strict=True)
     ]
-    own = [base.best_epoch for base in plain]
+    plain_epochs = [base.best_epoch for base in plain]
     # A seed that never got there is slower than any that did: it counts as 0 times as fast.
-    ratios = [b / n if n is not None else 0.0 for b, n in zip(own, needed, strict=True)]
+    ratios = [b / n if n is not None else 0.0 for b, n in zip(plain_epochs, epochs, strict=True)]
     row = study.row(name, {"structure": name}, runs, control=name == MASKED)
     row |= {
-        "reached": f"{sum(n is not None for n in needed)} of {len(runs)}",
-        "plain_best_epoch": statistics.median(own),
-        "epochs": float(statistics.median(math.inf if n is None else n for n in needed)),
+        "reached": f"{sum(n is not None for n in epochs)} of {len(runs)}",
+        "plain_best_epoch": statistics.median(plain_epochs),
+        "epochs": float(statistics.median(math.inf if n is None else n for n in epochs)),
         "speedup": statistics.median(ratios),
         "curve": [
             (entries[0]["epoch"], statistics.fmean(entry["valid"][monitor] for entry in entries))
@@ -106,24 +106,32 @@ def _add(study: Study, name: str, runs: Sequence[Run], plain: Sequence[Run]) -> 
     if math.isinf(row["epochs"]):
         row["epochs"] = None
     if name == PLAIN:
-        study.find(f"Without structure the best on valid came at epochs {', '.join(map(str, own))}")
+        study.find(
+            f"Without structure the best on valid came at epochs "
+            f"{', '.join(map(str, plain_epochs))}"
+        )
         return
-    study.find(f"{name} as good on valid as the plain adapter's best: {_said(needed, own, ratios)}")
+    study.find(
+        f"{name} as good on valid as the plain adapter's best: "
+        f"{_speedup_sentence(epochs, plain_epochs, ratios)}"
+    )
     study.compare((name, runs), (PLAIN, plain))
 
 
-def _said(needed: Sequence[int | None], own: Sequence[int], ratios: Sequence[float]) -> str:
-    never = sum(n is None for n in needed)
-    said = (
+def _speedup_sentence(
+    epochs: Sequence[int | None], plain_epochs: Sequence[int], ratios: Sequence[float]
+) -> str:
+    never = sum(n is None for n in epochs)
+    sentence = (
         f"{statistics.median(ratios):.2f} times as fast (median over {len(ratios)} seeds; "
         f"{min(ratios):.2f} to {max(ratios):.2f})"
     )
     if never:
-        said += f"; {never} of {len(needed)} seeds never were and count as 0 times as fast"
+        sentence += f"; {never} of {len(epochs)} seeds never were and count as 0 times as fast"
     differing = [r - 1 for r in ratios if r != 1]
     if len(differing) > 1:
-        said += f"; signed-rank p = {wilcoxon(differing).pvalue:.3g} for a ratio of 1"
-    return said
+        sentence += f"; signed-rank p = {wilcoxon(differing).pvalue:.3g} for a ratio of 1"
+    return sentence
 
 
 def best_of(run: Run, monitor: str) -> float:

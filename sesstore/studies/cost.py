@@ -45,7 +45,7 @@ class Passes:
     ----------
     once : float
         To encode all of the task's proteins and write them, once.
-    each : float
+    epoch : float
         To pass over train and valid, as every epoch would.
     last : float
         To pass over test, at the end.
@@ -54,13 +54,13 @@ class Passes:
     """
 
     once: float
-    each: float
+    epoch: float
     last: float
     residues: int
 
     def pays_after(self) -> int:
         """Epochs after which the store was cheaper than the PLM in the loop."""
-        return max(math.ceil((self.once - self.last) / self.each), 1)
+        return max(math.ceil((self.once - self.last) / self.epoch), 1)
 
 
 def run(
@@ -104,29 +104,33 @@ def run(
     epoch = _training(study, inputs, study.alphabets(source) if source else (), residues["train"])
     if passes is not None:
         _say(study, passes, epoch)
-    shown = {
+    columns = {
         "stage": "stage",
         "seconds": "seconds for the task",
         "rate": "residues/s",
         "measured": "residues measured",
     }
-    return study.finish(shown, cost_chart)
+    return study.finish(columns, cost_chart)
 
 
 def _tokenising(study: Study, structures: Sequence[Path], residues: int) -> None:
     files = structure_files(structures or [path for path, _ in demo_files().values()])
-    named = models(files)
+    structures_by_name = models(files)
     began = time.perf_counter()
-    lengths = [len(chain.protein) for m in tokenise_many(named, source="pdb") for chain in m.chains]
+    lengths = [
+        len(chain.protein)
+        for m in tokenise_many(structures_by_name, source="pdb")
+        for chain in m.chains
+    ]
     _add(study, "tokenising structures, once", time.perf_counter() - began, sum(lengths), residues)
 
 
 def _embedding(
     study: Study, inputs: Inputs, residues: dict[str, int], sample: int
 ) -> Passes | None:
-    made = inputs.embeddings.provenance
+    provenance = inputs.embeddings.provenance
     try:
-        encoder = registry.load(made.fingerprint.encoder, device=study.settings.fit.device)
+        encoder = registry.load(provenance.fingerprint.encoder, device=study.settings.fit.device)
     except WeightsError as problem:
         study.miss(f"embedding was not timed: {problem}")
         return None
@@ -135,13 +139,15 @@ def _embedding(
     for _ in encoder.encode(proteins[:2]):  # reads the weights, which is not what is timed
         pass
     plain = _timed_pass(encoder, proteins)
-    written = _timed_writing(encoder, proteins, made.dtype)
+    write_seconds = _timed_writing(encoder, proteins, provenance.dtype)
     total = sum(residues.values())
-    _add(study, "embedding into the store, once", written, count, total)
+    _add(study, "embedding into the store, once", write_seconds, count, total)
     in_loop = sum(residues.get(name, 0) for name in ("train", "valid"))
     _add(study, "the PLM's pass, if in the loop, each epoch", plain, count, in_loop)
     rate = plain / count
-    return Passes(written / count * total, rate * in_loop, rate * residues.get("test", 0), count)
+    return Passes(
+        write_seconds / count * total, rate * in_loop, rate * residues.get("test", 0), count
+    )
 
 
 def _training(study: Study, inputs: Inputs, alphabets: Sequence[str], residues: int) -> float:
@@ -159,10 +165,10 @@ def _training(study: Study, inputs: Inputs, alphabets: Sequence[str], residues: 
     return seconds
 
 
-def _add(study: Study, stage: str, seconds: float, measured: int, whole: int) -> dict[str, Any]:
+def _add(study: Study, stage: str, seconds: float, measured: int, total: int) -> dict[str, Any]:
     row = {
         "stage": stage,
-        "seconds": seconds / measured * whole,
+        "seconds": seconds / measured * total,
         "rate": measured / seconds,
         "measured": measured,
     }
@@ -171,20 +177,20 @@ def _add(study: Study, stage: str, seconds: float, measured: int, whole: int) ->
 
 
 def _say(study: Study, passes: Passes, epoch: float) -> None:
-    after = passes.pays_after()
-    study.report.rows[-1]["epoch"] = {"store": epoch, "loop": epoch + passes.each}
+    payoff = passes.pays_after()
+    study.report.rows[-1]["epoch"] = {"store": epoch, "loop": epoch + passes.epoch}
     study.report.rows[-1]["start"] = {"store": passes.once, "loop": passes.last}
     study.find(
-        f"The cache has paid for itself after {after} epoch{'s' if after > 1 else ''}: encoding "
-        f"and writing takes {passes.once:.1f} s once, the PLM in the loop {passes.each:.1f} s "
+        f"The cache has paid for itself after {payoff} epoch{'s' if payoff > 1 else ''}: encoding "
+        f"and writing takes {passes.once:.1f} s once, the PLM in the loop {passes.epoch:.1f} s "
         f"every epoch (measured on {passes.residues:,} residues)"
     )
     epochs, seeds = study.settings.fit.pace.epochs, study.settings.seeds
-    ours = passes.once + epochs * seeds * epoch
-    theirs = passes.last * seeds + epochs * seeds * (epoch + passes.each)
+    with_store = passes.once + epochs * seeds * epoch
+    in_loop = passes.last * seeds + epochs * seeds * (epoch + passes.epoch)
     study.find(
-        f"{seeds} adapters of {epochs} epochs: {ours:.0f} s with the store, {theirs:.0f} s with "
-        f"the PLM in the loop, {theirs / ours:.1f} times as long"
+        f"{seeds} adapters of {epochs} epochs: {with_store:.0f} s with the store, {in_loop:.0f} s "
+        f"with the PLM in the loop, {in_loop / with_store:.1f} times as long"
     )
 
 
@@ -205,8 +211,8 @@ def _timed_writing(encoder: Encoder, proteins: list[Protein], dtype: str) -> flo
 
 def _sample(study: Study, inputs: Inputs, count: int) -> list[Protein]:
     digests = np.unique(inputs.task.split("train").digests, axis=0)
-    chosen = np.random.default_rng(0).permutation(len(digests))[:count]
-    return list(study.store.proteins([digests[i].tobytes() for i in chosen]))
+    sample = np.random.default_rng(0).permutation(len(digests))[:count]
+    return list(study.store.proteins([digests[i].tobytes() for i in sample]))
 
 
 def _residues(inputs: Inputs, split: str) -> int:

@@ -61,11 +61,13 @@ def run(
     several = {
         name: conformers(tokens, split.digests) > 1 for name, split in study.task.splits.items()
     }
-    one = replace(inputs, tokens=first_conformer(tokens))
-    runs = study.train("one", one, [study.arm("none", ()), study.arm("one conformer", alphabets)])
+    single = replace(inputs, tokens=first_conformer(tokens))
+    runs = study.train(
+        "one", single, [study.arm("none", ()), study.arm("one conformer", alphabets)]
+    )
     runs |= study.train("all", inputs, [study.arm("all conformers", alphabets)])
-    for name, found in runs.items():
-        study.row(name, {"conformers": name}, found)
+    for name, conformer_runs in runs.items():
+        study.row(name, {"conformers": name}, conformer_runs)
     study.compare(*((name, runs[name]) for name in ("all conformers", "one conformer")))
     for name in ("one conformer", "all conformers"):
         study.compare((name, runs[name]), ("none", runs["none"]))
@@ -75,16 +77,14 @@ def run(
             f"{int(has.sum()):,} of {len(has):,} in {name}" for name, has in several.items()
         )
     )
-    _compare_those(study, runs, several[study.report.split])
+    _compare_rows(study, runs, several[study.report.split])
     return study.finish({"conformers": "structure"}, interval_chart)
 
 
 def conformers(tokens: Tokens, digests: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How many conformers each protein has tokens of, shape=(N,)."""
-    found = tokens.get_all(row.tobytes() for row in digests)
-    counts = [
-        max((len(c) for c in item.codes.values()), default=0) if item else 0 for item in found
-    ]
+    rows = tokens.get_all(row.tobytes() for row in digests)
+    counts = [max((len(c) for c in item.codes.values()), default=0) if item else 0 for item in rows]
     return np.array(counts, np.int64)
 
 
@@ -100,7 +100,7 @@ def _source(store: Store, settings: StudySettings) -> str:
     )
 
 
-def _compare_those(study: Study, runs: dict[str, list[Run]], several: NDArray[np.bool_]) -> None:
+def _compare_rows(study: Study, runs: dict[str, list[Run]], several: NDArray[np.bool_]) -> None:
     """Compare over the proteins that have several conformers, if there are enough."""
     split = study.report.split
     if several.sum() < FEWEST:
@@ -109,15 +109,16 @@ def _compare_those(study: Study, runs: dict[str, list[Run]], several: NDArray[np
             f"compare by themselves"
         )
         return
-    chosen = torch.from_numpy(np.flatnonzero(several))
+    selection = torch.from_numpy(np.flatnonzero(several))
 
-    def those(found: Sequence[Run]) -> list[Predicted]:
-        every = [load_predictions(run, split) for run in found]
-        kept = [torch.isin(p.rows, chosen) for p in every]
+    def predictions_of(arm_runs: Sequence[Run]) -> list[Predicted]:
+        predictions = [load_predictions(run, split) for run in arm_runs]
+        masks = [torch.isin(p.rows, selection) for p in predictions]
         return [
-            Predicted(p.scores[k], p.labels[k], p.rows[k]) for p, k in zip(every, kept, strict=True)
+            Predicted(p.scores[k], p.labels[k], p.rows[k])
+            for p, k in zip(predictions, masks, strict=True)
         ]
 
-    one, all_ = those(runs["one conformer"]), those(runs["all conformers"])
+    single, all_ = predictions_of(runs["one conformer"]), predictions_of(runs["all conformers"])
     note = "(rows with several)"
-    study.compare((f"all conformers {note}", all_), (f"one conformer {note}", one))
+    study.compare((f"all conformers {note}", all_), (f"one conformer {note}", single))

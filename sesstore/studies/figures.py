@@ -31,8 +31,10 @@ def interval_chart(
         Of the table; all by default.
     """
     vega = charting()
-    shown = [{**row, "colour": str(row.get(colour or "") or "none")} for row in rows or report.rows]
-    base = vega.Chart(vega.Data(values=[_flat(row) for row in shown])).encode(
+    rows_shown = [
+        {**row, "colour": str(row.get(colour or "") or "none")} for row in rows or report.rows
+    ]
+    base = vega.Chart(vega.Data(values=[_flat(row) for row in rows_shown])).encode(
         y=vega.Y("arm:N", sort=None, title=None)
     )
     if colour:
@@ -41,7 +43,7 @@ def interval_chart(
         x=vega.X("low:Q", scale=vega.Scale(zero=False), title=_title(report)), x2="high:Q"
     )
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x="score:Q")
-    chart: alt.LayerChart = (bars + points).properties(height=26 * len(shown))
+    chart: alt.LayerChart = (bars + points).properties(height=26 * len(rows_shown))
     return chart
 
 
@@ -130,11 +132,11 @@ def cost_chart(report: StudyReport) -> alt.LayerChart | alt.Chart:
     names = {"store": "from the store", "loop": "PLM in the loop"}
     points = [
         {
-            "way": names[way],
+            "way": names[method],
             "epoch": epoch,
-            "seconds": last["start"][way] + epoch * last["epoch"][way],
+            "seconds": last["start"][method] + epoch * last["epoch"][method],
         }
-        for way in names
+        for method in names
         for epoch in range(int(report.settings["fit"]["epochs"]) + 1)
     ]
     chart: alt.Chart = (

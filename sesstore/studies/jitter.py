@@ -36,8 +36,8 @@ class HeldTokens:
         By digest of the protein.
     """
 
-    def __init__(self, source: str, found: Mapping[bytes, StructureTokens]) -> None:
-        self.source, self._found = source, found
+    def __init__(self, source: str, rows: Mapping[bytes, StructureTokens]) -> None:
+        self.source, self._found = source, rows
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
         """Return the tokens of several proteins."""
@@ -88,32 +88,32 @@ def shaken_tokens(
     """
     if angstrom < 0:
         raise InputError(f"noise has a deviation of 0 Angstrom or more, not {angstrom}")
-    known, wanted = KnownProteins(proteins), {p.digest for p in proteins}
+    index, digests = KnownProteins(proteins), {p.digest for p in proteins}
     files = structure_files(paths)
-    found: dict[bytes, StructureTokens] = {}
+    tokens: dict[bytes, StructureTokens] = {}
     failed: list[str] = []
     with progress.stage(
         f"tokenising with {angstrom:g} Angstrom of noise", len(files), "files"
     ) as b:
         for file in files:
-            made, problems = _of_file(file, known, source, angstrom, seed)
+            chains, problems = _of_file(file, index, source, angstrom, seed)
             failed += problems
-            found.update((t.digest, t) for t in made if t.digest in wanted)
+            tokens.update((t.digest, t) for t in chains if t.digest in digests)
             b.advance()
-    return HeldTokens(f"{source}, coordinates ± {angstrom:g} Angstrom", found), failed
+    return HeldTokens(f"{source}, coordinates ± {angstrom:g} Angstrom", tokens), failed
 
 
 def _of_file(
-    file: StructureFile, known: KnownProteins, source: str, angstrom: float, seed: int
+    file: StructureFile, index: KnownProteins, source: str, angstrom: float, seed: int
 ) -> tuple[list[StructureTokens], list[str]]:
     try:
         structure = shaken(parse_structure(file.path, file.read()), angstrom, seed)
         observed = observed_chains(structure, Settings(source))
     except InputError as problem:
         return [], [str(problem)]
-    done = [on_protein(one, source, known, tool()) for one in observed]
-    failed = [f"{one.name}: {one.reason}" for one in done if isinstance(one, Failure)]
-    return [one.tokens for one in done if not isinstance(one, Failure)], failed
+    chains = [on_protein(chain, source, index, tool()) for chain in observed]
+    failed = [f"{chain.name}: {chain.reason}" for chain in chains if isinstance(chain, Failure)]
+    return [chain.tokens for chain in chains if not isinstance(chain, Failure)], failed
 
 
 def shaken(structure: Structure, angstrom: float, seed: int) -> Structure:

@@ -47,8 +47,8 @@ def write_page(
             "pip install 'sesstore[report]', then the same command with --resume"
         )
         return
-    drawn, folder = chart(report), Path(report.run)
-    charts = drawn if isinstance(drawn, list) else [drawn]
+    figure, folder = chart(report), Path(report.run)
+    charts = figure if isinstance(figure, list) else [figure]
     save_figure(under_each_other(charts), folder / FIGURE)
     page = Page(f"{report.study}: {report.question}", _subtitle(report))
     page.section("What was found")
@@ -63,9 +63,9 @@ def write_page(
     page.section("Table")
     columns, rows = report.table()
     page.table(columns, rows)
-    for found in report.baselines:
-        facts = {f.name: found[f.name] for f in fields(BaselineReport)}
-        add_baselines(page, BaselineReport(**facts), f"{found['arm']}, {found['encoder']}")
+    for baseline in report.baselines:
+        facts = {f.name: baseline[f.name] for f in fields(BaselineReport)}
+        add_baselines(page, BaselineReport(**facts), f"{baseline['arm']}, {baseline['encoder']}")
     _comparisons(page, report)
     _missing(page, report)
     _method(page, report)
@@ -131,16 +131,16 @@ def _comparisons(page: Page, report: StudyReport) -> None:
     page.section("Paired comparisons")
     rows: list[list[Any]] = [
         [
-            one["one"],
-            one["other"],
-            one["difference"],
-            one["low"],
-            one["high"],
-            one["p"],
-            one["q"],
-            f"{one['better_seeds']} of {one['seeds']}",
+            comparison["one"],
+            comparison["other"],
+            comparison["difference"],
+            comparison["low"],
+            comparison["high"],
+            comparison["p"],
+            comparison["q"],
+            f"{comparison['better_seeds']} of {comparison['seeds']}",
         ]
-        for one in report.comparisons
+        for comparison in report.comparisons
     ]
     heads = ["arm", "against", "difference", "low", "high", "p", "q", "better seeds"]
     page.table(heads, rows, "low and high: 95 % over proteins and seeds; q: false discovery rate.")
@@ -158,7 +158,7 @@ def _method(page: Page, report: StudyReport) -> None:
     page.code(report.provenance["command"])
     page.code(methods(report))
     cited = [report.provenance["task"]["citation"]]
-    cited += [made["citation"] for made in report.provenance["encoders"].values()]
+    cited += [provenance["citation"] for provenance in report.provenance["encoders"].values()]
     for source in dict.fromkeys([CITATION, *filter(None, cited)]):
         page.text(source)
     page.heading("Settings and provenance")

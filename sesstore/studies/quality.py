@@ -31,7 +31,7 @@ from .study import Study
 from .token_views import masked, noisy
 
 QUESTION = "How good must a structure be, and where does it stop helping?"
-WHEN = ("test", "train")
+PHASES = ("test", "train")
 MASKED = "masked tokens"
 
 
@@ -55,14 +55,14 @@ class Degrading:
     """
 
     rates: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 1.0)
-    when: tuple[str, ...] = WHEN
+    when: tuple[str, ...] = PHASES
     structures: tuple[Path, ...] = ()
     angstrom: tuple[float, ...] = (0.5, 1.0, 2.0)
     plddt: tuple[int, ...] = (50, 70, 90)
 
     def __post_init__(self) -> None:
         for name in self.when:
-            if name not in WHEN:
+            if name not in PHASES:
                 raise InputError(f"tokens are degraded at test or train time, not '{name}'")
 
     def to_json(self) -> dict[str, Any]:
@@ -104,8 +104,8 @@ def run(
     work.coordinates()
     work.thresholds()
     work.say_where_it_ends()
-    shown = {"arm": "structure", "when": "degraded at", "degree": "degree"}
-    return study.finish(shown, quality_chart)
+    columns = {"arm": "structure", "when": "degraded at", "degree": "degree"}
+    return study.finish(columns, quality_chart)
 
 
 @dataclass
@@ -132,19 +132,19 @@ class _Quality:
             runs = study.train(source, self.inputs[source], arms)
             self.plain = self.plain or runs["no structure"]
             self.clean[source] = runs[source]
-        first, *others = self.names
+        first, *rivals = self.names
         unread = replace(self.inputs[first], tokens=masked(self._tokens(first)))
         arm = study.arm(MASKED, study.alphabets(first))
         self.masked = study.train(MASKED, unread, [arm])[MASKED]
         self._row("no structure", "none", None, None, self.plain)
         self._row(MASKED, "masked", None, None, self.masked)
-        for source, found in self.clean.items():
-            row = self._row(source, source, None, None, found)
+        for source, source_runs in self.clean.items():
+            row = self._row(source, source, None, None, source_runs)
             row["coverage"] = study.covered(source)
-            self._against_controls(source, found)
-        for other in others:
-            study.compare((first, self.clean[first]), (other, self.clean[other]))
-        if not others:
+            self._against_controls(source, source_runs)
+        for rival in rivals:
+            study.compare((first, self.clean[first]), (rival, self.clean[rival]))
+        if not rivals:
             study.miss(
                 f"only {first} has tokens of this task, so sources cannot be compared. Add another "
                 f"with `sesstore add {study.task.name} --data DIR --source NAME`"
@@ -153,10 +153,10 @@ class _Quality:
     def cross(self) -> None:
         """Read adapters trained on the first source with the others' tokens, and the reverse."""
         for source in self.names:
-            for other in self.names:
-                if other != source:
-                    tokens = self._tokens(other)
-                    self._read(f"{source}, read with {other}", source, tokens, other, None)
+            for reader in self.names:
+                if reader != source:
+                    tokens = self._tokens(reader)
+                    self._read(f"{source}, read with {reader}", source, tokens, reader, None)
 
     def noise(self) -> None:
         """Replace tokens at random."""
@@ -219,18 +219,18 @@ class _Quality:
         if not next(row for row in rows if row["arm"] == source)["helps"]:
             study.find(f"Even as they are, tokens of {source} do not help for sure")
             return
-        for kind, when in self._series():
-            found = [row for row in rows if (row["tokens"], row["when"]) == (kind, when)]
-            ends = [row["degree"] for row in found if not row["helps"]]
-            where = f"with {kind} on tokens of {source} at {when} time"
+        for kind, phase in self._series():
+            series = [row for row in rows if (row["tokens"], row["when"]) == (kind, phase)]
+            ends = [row["degree"] for row in series if not row["helps"]]
+            setting = f"with {kind} on tokens of {source} at {phase} time"
             if ends:
                 study.find(
-                    f"Structure no longer helps for sure {where} from {min(ends):g} on: the "
+                    f"Structure no longer helps for sure {setting} from {min(ends):g} on: the "
                     f"interval of the difference to masked tokens reaches zero"
                 )
             else:
-                last = max(row["degree"] for row in found)
-                study.find(f"Structure helps {where} up to the last degree, {last:g}")
+                last = max(row["degree"] for row in series)
+                study.find(f"Structure helps {setting} up to the last degree, {last:g}")
 
     def _series(self) -> Iterator[tuple[str, str]]:
         kinds = {
@@ -242,16 +242,16 @@ class _Quality:
 
     def _degraded(self, kind: str, degree: float, tokens: TokenRows) -> None:
         source = self.names[0]
-        for when in self.degrading.when:
-            name = f"{source}, {kind} {degree:g} at {when}"
-            if when == "test":
+        for phase in self.degrading.when:
+            name = f"{source}, {kind} {degree:g} at {phase}"
+            if phase == "test":
                 self._read(name, source, tokens, kind, degree)
                 continue
-            known = self.inputs[source]
-            inputs = replace(known, tokens=tokens)
+            inputs_clean = self.inputs[source]
+            inputs = replace(inputs_clean, tokens=tokens)
             arm = self.study.arm(name, self.study.alphabets(source))
             runs = self.study.train(name, inputs, [arm])[name]
-            self._row(name, kind, when, degree, runs)
+            self._row(name, kind, phase, degree, runs)
             self._against_controls(name, runs)
 
     def _read(
@@ -263,21 +263,21 @@ class _Quality:
         view = self.inputs[source].embeddings
         device = study.settings.fit.device
         letters = self.inputs[source].compositions
-        found = [
+        evaluations = [
             evaluate(run, task, split, view, tokens, compositions=letters, device=device)
             for run in runs
         ]
-        predicted = [f.predicted for f in found]
+        predicted = [f.predicted for f in evaluations]
         bounds = bootstrap(monitor, Problem(task.problem), predicted, draws=200)
-        scores = [f.metrics[monitor] for f in found]
+        scores = [f.metrics[monitor] for f in evaluations]
         factors = {"tokens": kind, "when": "test", "degree": degree}
         study.add_row(name, factors, runs, scores, bounds)
         self._against_controls(name, predicted)
 
     def _row(
-        self, name: str, kind: str, when: str | None, degree: float | None, runs: Sequence[Run]
+        self, name: str, kind: str, phase: str | None, degree: float | None, runs: Sequence[Run]
     ) -> dict[str, Any]:
-        factors = {"tokens": kind, "when": when, "degree": degree}
+        factors = {"tokens": kind, "when": phase, "degree": degree}
         return self.study.row(name, factors, runs, control=kind == "masked")
 
     def _against_controls(self, name: str, runs: Sequence[Run | Predicted]) -> None:

@@ -86,12 +86,15 @@ class StudyReport:
 
     def table(self) -> tuple[list[str], list[list[Any]]]:
         """Headings and cells as people are shown them; columns without any value are left out."""
-        shown = {
+        columns = {
             key: head
             for key, head in self.columns.items()
             if any(row.get(key) is not None for row in self.rows)
         }
-        heads, cells = list(shown.values()), [[row.get(key) for key in shown] for row in self.rows]
+        heads, cells = (
+            list(columns.values()),
+            [[row.get(key) for key in columns] for row in self.rows],
+        )
         if any("score" in row for row in self.rows):
             heads += [f"{self.split} {self.monitor}", "95 % interval"]
             for row, shown_row in zip(self.rows, cells, strict=True):

@@ -66,8 +66,8 @@ def run(
     alphabets = study.alphabets(source) if source else ()
     if source is None:
         study.miss("there are no structure tokens of this task, so adapters have none either")
-    every = [study.inputs(source, name) for name in plms] or _embedded(study, source)
-    for inputs in every:
+    encoder_inputs = [study.inputs(source, name) for name in plms] or _embedded(study, source)
+    for inputs in encoder_inputs:
         for width in (*widths, None):
             if (arm := _arm(inputs, study, alphabets, width)) is None:
                 continue
@@ -79,56 +79,59 @@ def run(
                 bytes=_bytes(inputs),
                 parameters=_parameters(inputs, arm),
             )
-    if len(every) == 1:
+    if len(encoder_inputs) == 1:
         study.miss(
             f"there are embeddings by one encoder only ({next(iter(study.encoders))}), so this "
             f"says nothing of PLM size. Embed with others: `sesstore embed {study.task.name} "
             f"--plm NAME`"
         )
     _say_best(study)
-    shown = {
+    columns = {
         "encoder": "encoder",
         "width": "width",
         "parameters": "parameters",
         "bytes": "bytes of embeddings",
         "seconds_per_epoch": "seconds an epoch",
     }
-    return study.finish(shown, scaling_chart)
+    return study.finish(columns, scaling_chart)
 
 
 def _embedded(study: Study, source: str | None) -> list[Inputs]:
     """What each encoder that has embedded every protein of the task gives to learn from."""
     digests = np.concatenate([split.digests for split in study.task.splits.values()])
-    found = []
-    for known in study.store.residue_encoders():
-        view = study.store.embeddings(known.fingerprint)
+    complete = []
+    for provenance in study.store.residue_encoders():
+        view = study.store.embeddings(provenance.fingerprint)
         missing = int((view.find(digests) < 0).sum())
         if missing:
             study.miss(
-                f"{known.fingerprint.encoder} lacks {missing:,} of the task's rows and was left "
-                f"out. Make them with `sesstore embed {study.task.name} --plm "
-                f"{known.fingerprint.encoder}`"
+                f"{provenance.fingerprint.encoder} lacks {missing:,} of the task's rows and was "
+                f"left out. Make them with `sesstore embed {study.task.name} --plm "
+                f"{provenance.fingerprint.encoder}`"
             )
         else:
-            found.append(study.stored(known, source))
-    if not found:
+            complete.append(study.stored(provenance, source))
+    if not complete:
         raise InputError(
             f"no encoder has embedded '{study.task.name}'. Run `sesstore embed {study.task.name} "
             f"--plm NAME` with each that is to be compared"
         )
-    return found
+    return complete
 
 
 def _arm(inputs: Inputs, study: Study, alphabets: Sequence[str], width: int | None) -> Arm | None:
-    made, inner = inputs.embeddings.provenance.fingerprint, width or inputs.embeddings.dim
+    fingerprint, inner = inputs.embeddings.provenance.fingerprint, width or inputs.embeddings.dim
     heads = int(study.settings.adapter.get("heads", 8))
     if alphabets and inner % (2 * heads):
-        study.miss(f"{heads} heads do not divide width {inner} of {made.encoder}: left out")
+        study.miss(f"{heads} heads do not divide width {inner} of {fingerprint.encoder}: left out")
         return None
-    name = f"{made.encoder} {made.short}, width {inner}{'' if width else ' (no projection)'}"
+    projection = "" if width else " (no projection)"
+    name = f"{fingerprint.encoder} {fingerprint.short}, width {inner}{projection}"
     arm = study.arm(name, alphabets, width=width)
     return Arm(
-        name, {"encoder": made.encoder, "width": inner, "projected": bool(width)}, arm.adapter
+        name,
+        {"encoder": fingerprint.encoder, "width": inner, "projected": bool(width)},
+        arm.adapter,
     )
 
 

@@ -73,16 +73,16 @@ def run(
         row = study.row(arm.name, arm.factors, runs[arm.name])
         row["parameters"] = _parameters(inputs, arm)
     best, small = choose(study.report.rows, study.task.monitor)
-    said = f"{small['arm']} with {small['parameters']:,} parameters"
+    smallest = f"{small['arm']} with {small['parameters']:,} parameters"
     study.find(
-        f"The smallest adapter within {WITHIN:.1%} of the best on valid: {said}; the best is "
+        f"The smallest adapter within {WITHIN:.1%} of the best on valid: {smallest}; the best is "
         f"{best['arm']} with {best['parameters']:,} (valid {small['valid']:.4f} and "
         f"{best['valid']:.4f})"
     )
     if small is not best:
         study.compare(*((name, runs[name]) for name in (small["arm"], best["arm"])))
-    shown = {"width": "width", "heads": "heads", "parameters": "parameters", "valid": "valid"}
-    return study.finish(shown, size_chart)
+    columns = {"width": "width", "heads": "heads", "parameters": "parameters", "valid": "valid"}
+    return study.finish(columns, size_chart)
 
 
 def choose(rows: Sequence[dict[str, Any]], monitor: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,8 +110,8 @@ def _arm(
         study.miss(f"{heads} heads do not divide width {inner}, so that adapter was left out")
         return None
     name = f"width {inner}{'' if width else ' (no projection)'}, {heads} heads"
-    made = study.arm(name, alphabets, heads=heads, width=width)
-    return Arm(name, {**made.factors, "width": inner, "projected": bool(width)}, made.adapter)
+    arm = study.arm(name, alphabets, heads=heads, width=width)
+    return Arm(name, {**arm.factors, "width": inner, "projected": bool(width)}, arm.adapter)
 
 
 def _parameters(inputs: Inputs, arm: Arm) -> int:

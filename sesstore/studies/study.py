@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 Chart = Callable[[StudyReport], "alt.TopLevelMixin | list[alt.TopLevelMixin]"]
-BOTH = ("foldseek", "dssp")
+ALPHABET_NAMES = ("foldseek", "dssp")
 
 
 class Study:
@@ -92,8 +92,8 @@ class Study:
         self.encoders: dict[str, dict[str, Any]] = {}
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{stamp}"
-        chosen = {"study": name, **asdict(settings), **options}
-        self._begun = {**chosen, "data": self.task.data_digest}
+        choices = {"study": name, **asdict(settings), **options}
+        self._begun = {**choices, "data": self.task.data_digest}
         check(self.folder, self._begun, resume=place.resume)
         self.report = StudyReport(
             study=name,
@@ -103,7 +103,7 @@ class Study:
             encoder=[],
             monitor=self.task.monitor,
             split="test" if len(self.task.splits.get("test", ())) else "valid",
-            settings=chosen,
+            settings=choices,
         )
         self._comparisons: list[Comparison] = []
         self._runs: list[Run] = []
@@ -124,7 +124,7 @@ class Study:
             self.store,
             self.task.name,
             plm=plm or self.settings.plm,
-            alphabets=BOTH if source else (),
+            alphabets=ALPHABET_NAMES if source else (),
             source=source,
             device=self.settings.fit.device,
             progress=self.progress,
@@ -149,13 +149,13 @@ class Study:
         """
         if self.settings.sources:
             return [chosen_source(self.store, name) for name in self.settings.sources]
-        found = [name for name in self.store.sources() if self.covered(name)]
-        if not found:
+        covered = [name for name in self.store.sources() if self.covered(name)]
+        if not covered:
             raise InputError(
                 f"no proteins of '{self.task.name}' have structure tokens, and this study is about "
                 f"structure. Add some with `sesstore tokens DIR --source NAME`"
             )
-        return found
+        return covered
 
     def covered(self, source: str) -> float:
         """Share of the rows of train that have tokens of a source."""
@@ -164,13 +164,13 @@ class Study:
     def alphabets(self, source: str) -> tuple[str, ...]:
         """Alphabets of the paper that a source has tokens of; says what is missing."""
         counts = self.store.tokens(source).counts()
-        for name in BOTH:
+        for name in ALPHABET_NAMES:
             if not counts.get(name):
                 self.miss(
                     f"{source} has no {name} tokens, so there is no arm with them. Tokenise the "
                     f"structures with `sesstore tokens DIR --source {source}`"
                 )
-        return tuple(name for name in BOTH if counts.get(name))
+        return tuple(name for name in ALPHABET_NAMES if counts.get(name))
 
     @property
     def lower_is_better(self) -> bool:
@@ -181,9 +181,9 @@ class Study:
 
     def arm(self, name: str, alphabets: Sequence[str], **settings: Any) -> Arm:
         """Make an arm; further settings are its own factors and of its adapter."""
-        shown = {"structure": "+".join(alphabets) or "none", **settings}
+        factors = {"structure": "+".join(alphabets) or "none", **settings}
         return Arm(
-            name, shown, {**self.settings.adapter, "alphabets": tuple(alphabets), **settings}
+            name, factors, {**self.settings.adapter, "alphabets": tuple(alphabets), **settings}
         )
 
     def train(self, name: str, inputs: Inputs, arms: Sequence[Arm], **fit: Any) -> Runs:
@@ -217,7 +217,7 @@ class Study:
     ) -> dict[str, Any]:
         """Add a row with scores measured otherwise than by the runs themselves."""
         monitor = self.task.monitor
-        found = {
+        row = {
             "arm": name,
             **factors,
             "valid": statistics.fmean(run.metrics["valid"][monitor] for run in runs),
@@ -228,37 +228,37 @@ class Study:
             "seeds": len(runs),
             "best_epoch": statistics.fmean(run.best_epoch for run in runs),
         }
-        self.report.rows.append(found)
-        return found
+        self.report.rows.append(row)
+        return row
 
     def compare(
         self,
-        one: tuple[str, Sequence[Run | Predicted]],
-        other: tuple[str, Sequence[Run | Predicted]],
+        first: tuple[str, Sequence[Run | Predicted]],
+        second: tuple[str, Sequence[Run | Predicted]],
     ) -> Comparison:
         """Add a paired comparison of two arms."""
         split, problem = self.report.split, Problem(self.task.problem)
         pair = [
             (name, [load_predictions(r, split) if isinstance(r, Run) else r for r in runs])
-            for name, runs in (one, other)
+            for name, runs in (first, second)
         ]
-        found = compare(self.task.monitor, problem, pair[0], pair[1])
-        self._comparisons.append(found)
-        return found
+        comparison = compare(self.task.monitor, problem, pair[0], pair[1])
+        self._comparisons.append(comparison)
+        return comparison
 
-    def verdict(self, found: Comparison) -> str:
+    def verdict(self, comparison: Comparison) -> str:
         """Say in words what a comparison comes to; one seed gives no verdict."""
-        if found.seeds == 1:
-            return f"{found.one} and {found.other}: {advice(1)}"
-        if not found.certain:
+        if comparison.seeds == 1:
+            return f"{comparison.one} and {comparison.other}: {advice(1)}"
+        if not comparison.certain:
             return (
-                f"{found.one} and {found.other} are not told apart: the 95 % interval of their "
-                f"difference includes zero"
+                f"{comparison.one} and {comparison.other} are not told apart: the 95 % interval of "
+                f"their difference includes zero"
             )
-        which = "worse" if (found.low > 0) is self.lower_is_better else "better"
+        direction = "worse" if (comparison.low > 0) is self.lower_is_better else "better"
         return (
-            f"{found.one} is {which} than {found.other}: the 95 % interval of their difference "
-            f"leaves zero out"
+            f"{comparison.one} is {direction} than {comparison.other}: the 95 % interval of their "
+            f"difference leaves zero out"
         )
 
     def find(self, sentence: str) -> None:
@@ -277,9 +277,9 @@ class Study:
         report, monitor = self.report, self.task.monitor
         report.columns = dict(columns)
         tested = adjusted(self._comparisons)
-        few = advice(self.settings.seeds)
-        if tested and few:
-            self.miss(f"how sure the differences are: {few}")
+        doubt = advice(self.settings.seeds)
+        if tested and doubt:
+            self.miss(f"how sure the differences are: {doubt}")
         report.comparisons = [comparison.to_json() for comparison in tested]
         if self.place.baselines:
             self._set_baselines()
@@ -313,17 +313,17 @@ class Study:
             arm, runs = max(arms, key=on_valid)
             predicted = [load_predictions(run, split) for run in runs]
             try:
-                found = compare_baselines(self.store, runs[0].path, None, split, predicted)
+                baselines = compare_baselines(self.store, runs[0].path, None, split, predicted)
             except InputError as problem:
                 self.miss(f"What simple models reach: {problem}")
                 continue
-            self.report.baselines.append({"encoder": encoder, "arm": arm, **found.to_json()})
-            which = f"{arm}, {encoder}" if len(by_encoder) > 1 else arm
-            self.find(f"{found.sentence} (of the best arm on valid, {which})")
+            self.report.baselines.append({"encoder": encoder, "arm": arm, **baselines.to_json()})
+            subject = f"{arm}, {encoder}" if len(by_encoder) > 1 else arm
+            self.find(f"{baselines.sentence} (of the best arm on valid, {subject})")
 
     def _noted(self, inputs: Inputs) -> Inputs:
-        made = inputs.embeddings.provenance
-        self.encoders[made.fingerprint.encoder] = made.to_json()
+        provenance = inputs.embeddings.provenance
+        self.encoders[provenance.fingerprint.encoder] = provenance.to_json()
         return inputs
 
     def _scores(self, runs: Sequence[Run]) -> list[float]:

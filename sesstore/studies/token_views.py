@@ -139,6 +139,6 @@ def _replaced(
     codes: NDArray[Any], name: str, rate: float, rng: np.random.Generator
 ) -> NDArray[Any]:
     mask = _mask(name)
-    drawn = rng.integers(0, mask, codes.shape).astype(codes.dtype)
+    replacements = rng.integers(0, mask, codes.shape).astype(codes.dtype)
     hit = (rng.random(codes.shape) < rate) & (codes != mask)
-    return np.where(hit, drawn, codes)
+    return np.where(hit, replacements, codes)

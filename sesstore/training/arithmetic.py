@@ -67,15 +67,15 @@ def reproducible(device: torch.device, progress: Progress = SILENT) -> Iterator[
 
 @contextmanager
 def _settings() -> Iterator[None]:
-    before = [(where, name, getattr(where, name)) for where, name, _ in _SETTINGS]
+    previous = [(module, name, getattr(module, name)) for module, name, _ in _SETTINGS]
     strict = torch.are_deterministic_algorithms_enabled()
     warns = torch.is_deterministic_algorithms_warn_only_enabled()
     try:
-        for where, name, value in _SETTINGS:
-            setattr(where, name, value)
+        for module, name, value in _SETTINGS:
+            setattr(module, name, value)
         torch.use_deterministic_algorithms(True)  # flash attention heeds no warn_only
         yield
     finally:
         torch.use_deterministic_algorithms(strict, warn_only=warns)
-        for where, name, value in before:
-            setattr(where, name, value)
+        for module, name, value in previous:
+            setattr(module, name, value)

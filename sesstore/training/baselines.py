@@ -205,12 +205,12 @@ class _Fitting:
             labels = (labels - scale["mean"]) / scale["std"]
         self.labels = labels
         count = len(labels)
-        chosen = np.arange(count)
+        sample = np.arange(count)
         if rows.per_residue and count > TRAINING_RESIDUES:
-            chosen = np.random.default_rng(seed).choice(count, TRAINING_RESIDUES, replace=False)
-            chosen.sort()
-        self.chosen = torch.from_numpy(chosen)
-        self.digests = rows.digests[rows.proteins().numpy()[chosen]]
+            sample = np.random.default_rng(seed).choice(count, TRAINING_RESIDUES, replace=False)
+            sample.sort()
+        self.chosen = torch.from_numpy(sample)
+        self.digests = rows.digests[rows.proteins().numpy()[sample]]
         self.folds = fold_rows(self.digests, labels[self.chosen].tolist(), seed=seed)
 
     def models(self) -> dict[str, Callable[[], Outputs]]:
@@ -250,10 +250,10 @@ class _Fitting:
         return outputs
 
     def _linear(self, features: Callable[[Rows], Iterator[Tensor]]) -> Outputs:
-        drawn = draw_rows(self.digests, self.n_outputs)
-        chosen = self.chosen[drawn]
-        inputs, labels = torch.cat(list(features(self.rows)))[chosen], self.labels[chosen]
-        model = fit_linear(inputs, labels, self.problem, self.n_outputs, self.folds[drawn])
+        draw = draw_rows(self.digests, self.n_outputs)
+        subset = self.chosen[draw]
+        inputs, labels = torch.cat(list(features(self.rows)))[subset], self.labels[subset]
+        model = fit_linear(inputs, labels, self.problem, self.n_outputs, self.folds[draw])
         return lambda rows: torch.cat([model.outputs(part) for part in features(rows)])
 
     def _targets(self) -> Tensor:

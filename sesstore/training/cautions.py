@@ -31,7 +31,7 @@ from ..errors import InputError
 from ..tasks import Problem, Task
 from .baselines import trivial_logits
 from .evaluate import scores_of
-from .intervals import LEAST, Predicted, resample
+from .intervals import FEWEST_PROTEINS, Predicted, resample
 from .learner import FitConfig
 from .losses import flat_labels, label_scale
 from .metrics import HIGHER_IS_WORSE, compute
@@ -74,8 +74,8 @@ def check_monitor(task: Task) -> None:
         why = "no valid row has a label" if not labels.any() else "all valid rows have all labels"
     else:
         value = float(labels[0])
-        named = f"{value:g}" if task.problem.is_regression else f"'{task.classes[int(value)]}'"
-        why = f"all {len(task.splits['valid']):,} valid rows are labelled {named}"
+        label = f"{value:g}" if task.problem.is_regression else f"'{task.classes[int(value)]}'"
+        why = f"all {len(task.splits['valid']):,} valid rows are labelled {label}"
     raise InputError(
         f"{task.monitor} on valid cannot choose an epoch of '{task.name}': {why}. Add the data "
         f"with other splits (`sesstore add` with --split-by or another --seed), or measure on all "
@@ -103,7 +103,7 @@ def run_cautions(
     """
     judged = [prediction_cautions(task, s, [predicted[s]]) for s in list(predicted)[-1:]]
     return (
-        *(caution for found in judged for caution in found),
+        *(caution for cautions in judged for caution in cautions),
         *learning_cautions(history, config),
         *data_cautions(task),
     )
@@ -190,10 +190,12 @@ def common_cautions(runs: Sequence[Run]) -> tuple[Caution, ...]:
         for caution in run.cautions:
             by_kind.setdefault(caution.what, []).append(caution)
     merged = []
-    for what, group in by_kind.items():
-        first, same = group[0], len({caution.text for caution in group}) == 1
-        share = "" if same and len(group) == len(runs) else f"{len(group)} of {len(runs)} runs: "
-        merged.append(Caution(what, f"{share}{first.text}", first.todo))
+    for kind, group in by_kind.items():
+        first, is_shared = group[0], len({caution.text for caution in group}) == 1
+        share = (
+            "" if is_shared and len(group) == len(runs) else f"{len(group)} of {len(runs)} runs: "
+        )
+        merged.append(Caution(kind, f"{share}{first.text}", first.todo))
     return tuple(merged)
 
 
@@ -231,7 +233,7 @@ def _spread(task: Task, split: str, predicted: Sequence[Predicted]) -> Caution |
 def _against_trivial(task: Task, split: str, predicted: Sequence[Predicted]) -> Caution | None:
     """Whether the monitor is told from that of the trivial predictor, by a paired bootstrap."""
     monitor = task.monitor
-    if len(torch.unique(predicted[0].rows)) < LEAST:
+    if len(torch.unique(predicted[0].rows)) < FEWEST_PROTEINS:
         return None
     trivial = _trivial(task, predicted[0])
     sign = -1 if monitor in HIGHER_IS_WORSE else 1
@@ -240,10 +242,15 @@ def _against_trivial(task: Task, split: str, predicted: Sequence[Predicted]) -> 
     if not len(differences) or float(np.quantile(differences, 0.025)) > 0:
         return None
     value = float(np.mean([_score(task, run) for run in predicted]))
-    theirs = _score(task, trivial)
-    less = "is no better than" if sign * (value - theirs) <= 0 else "is not surely better than"
-    what = "the mean" if task.problem.is_regression else "how often each class occurs in train"
-    text = f"{split} {monitor} {value:.3f} {less} the trivial predictor's {theirs:.3f} ({what})"
+    trivial_score = _score(task, trivial)
+    verdict = (
+        "is no better than" if sign * (value - trivial_score) <= 0 else "is not surely better than"
+    )
+    method = "the mean" if task.problem.is_regression else "how often each class occurs in train"
+    text = (
+        f"{split} {monitor} {value:.3f} {verdict} the trivial predictor's {trivial_score:.3f} "
+        f"({method})"
+    )
     todo = (
         "take it as no result: look for more or better labels, another encoder, or measure on all "
         f"rows with `sesstore train {task.name} --folds 5`"

@@ -95,8 +95,8 @@ def load_state(path: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Tenso
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as problem:
         raise InputError(f"'{path}' is no interrupted training: {problem}") from None
-    begun = facts["settings"]
-    differing = [k for k, v in json.loads(json.dumps(settings)).items() if begun.get(k) != v]
+    saved = facts["settings"]
+    differing = [k for k, v in json.loads(json.dumps(settings)).items() if saved.get(k) != v]
     if differing:
         raise InputError(
             f"the training in '{path.parent}' was begun with other settings "

@@ -23,7 +23,7 @@ EPOCHS = 7
 """A training set is seen so often at least."""
 SMALL, LARGE = 2048, 8192
 """Residues of a batch: of small sets, and of large ones."""
-MANY = 1 << 20
+LARGE_SET = 1 << 20
 """Residues of a training set from which on batches are large."""
 
 
@@ -59,7 +59,7 @@ def pace_for(lengths: NDArray[np.int64], batch_tokens: int | None = None) -> Pac
         Size of a batch, if it is not to be chosen.
     """
     residues = int(lengths.sum())
-    size = batch_tokens or (SMALL if residues < MANY else LARGE)
+    size = batch_tokens or (SMALL if residues < LARGE_SET else LARGE)
     updates = float(np.interp(len(lengths), ROWS, UPDATES))
     epochs = max(EPOCHS, round(updates / max(batches(lengths, size), 1)))
     return Pace(

@@ -94,7 +94,7 @@ def predict_scores(
     data: SplitData,
     problem: Problem,
     scale: Mapping[str, float],
-    hands: Workers,
+    pool: Workers,
     progress: Progress = SILENT,
     ranks: Ranks = ALONE,
 ) -> list[Tensor]:
@@ -110,7 +110,7 @@ def predict_scores(
         Decides what logits become.
     scale : mapping
         ``mean`` and ``std`` regression was standardised with.
-    hands : Workers
+    pool : Workers
         What computes.
     ranks : Ranks
         Processes that share the rows; each gets all predictions.
@@ -128,12 +128,12 @@ def predict_scores(
             return scores_of(adapter(part).float(), problem, scale)
 
     plan = plan_in_order(data.lengths, EVALUATION_TOKENS)
-    mine = [rows for rows in ranks.share(plan, data.lengths) if len(rows)]
+    batches = [rows for rows in ranks.share(plan, data.lengths) if len(rows)]
     fetched = _Fetched(problem.per_residue)
     with progress.stage("predicting", int(data.lengths.sum()), "residues") as bar:
-        for batch in Loader(data, mine, device):
+        for batch in Loader(data, batches, device):
             budget = PART if device.type == "cpu" else EVALUATION_TOKENS
-            fetched.add(batch, hands.map(scores, batch.parts(budget, problem.per_residue)))
+            fetched.add(batch, pool.map(scores, batch.parts(budget, problem.per_residue)))
             bar.advance(len(batch.values))
         merged = ranks.merged(fetched.rows())
     return [merged[row] for row in range(len(data))]
@@ -180,18 +180,18 @@ def evaluate_adapter(
     split: Split,
     data: SplitData,
     scale: Mapping[str, float],
-    hands: Workers,
+    pool: Workers,
     progress: Progress = SILENT,
     ranks: Ranks = ALONE,
 ) -> Evaluation:
     """Score an adapter on the rows of a split."""
-    found = predict_scores(adapter, data, task.problem, scale, hands, progress, ranks)
-    scores = torch.cat(found) if task.problem.per_residue else torch.stack(found)
+    predicted = predict_scores(adapter, data, task.problem, scale, pool, progress, ranks)
+    scores = torch.cat(predicted) if task.problem.per_residue else torch.stack(predicted)
     labels, rows = data.all_labels(), torch.arange(len(split))
     if task.problem.per_residue:
-        known = is_labelled(labels)
+        labelled = is_labelled(labels)
         rows = rows.repeat_interleave(torch.from_numpy(data.lengths))
-        scores, labels, rows = scores[known], labels[known], rows[known]
+        scores, labels, rows = scores[labelled], labels[labelled], rows[labelled]
     metrics = compute(task.metrics, task.problem, scores, labels)
     return Evaluation(metrics, split.ids, scores, labels, rows)
 
@@ -242,21 +242,21 @@ def evaluate(
             f"task '{task.name}' is {task.problem} with {len(task.classes)}"
         )
     rows, term = task.split(split), load_term(run)
-    where = choose_device(device)
-    adapter = load_adapter(run, where)
+    target_device = choose_device(device)
+    adapter = load_adapter(run, target_device)
     shape, min_plddt = adapter.config, run.config["fit"]["min_plddt"]
     data = split_data(task, rows, embeddings, tokens, shape.alphabets, min_plddt)
-    with reproducible(where, progress), workers(where) as hands:
+    with reproducible(target_device, progress), workers(target_device) as pool:
         data.offset = term_of(term, data, compositions)
-        return evaluate_adapter(adapter, task, rows, data, run.scale, hands, progress)
+        return evaluate_adapter(adapter, task, rows, data, run.scale, pool, progress)
 
 
 def save_predictions(run: Run, split: str, predicted: Predicted) -> None:
     """Write what was predicted on a split beside the run's record, for intervals and figures."""
-    found = {
+    tensors = {
         name: value.contiguous() for name, value in vars(predicted).items() if value is not None
     }
-    replace_file(run.path / f"{split}.safetensors", save(found))
+    replace_file(run.path / f"{split}.safetensors", save(tensors))
 
 
 def load_predictions(run: Run, split: str) -> Predicted:
@@ -270,8 +270,8 @@ def load_predictions(run: Run, split: str) -> Predicted:
     file = run.path / f"{split}.safetensors"
     if not file.is_file():
         raise MissingFileError(f"the run has no predictions on {split}: there is no '{file}'")
-    found = load(file.read_bytes())
-    return Predicted(**found)
+    tensors = load(file.read_bytes())
+    return Predicted(**tensors)
 
 
 def check_encoder(run: Run, embeddings: EmbeddingRows) -> None:

@@ -193,7 +193,7 @@ def fit_many(
     device = ranks.device or choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())
-    with reproducible(device, progress), workers(device) as hands:
+    with reproducible(device, progress), workers(device) as pool:
         linear = any(member.adapter.head == "linear" for member in members)
         if linear and compositions and not task.problem.per_residue:
             stream.add_term(compositions, ranks)
@@ -204,7 +204,7 @@ def fit_many(
                     f"{task.n_outputs:,} outputs more would take long"
                 )
         shapes = [(member.adapter, member.config) for member in members]
-        trainer = Trainer(stream, shapes, out, hands, progress, ranks)
+        trainer = Trainer(stream, shapes, out, pool, progress, ranks)
         names = _names(members, out)
         for name, member in zip(names, members, strict=True):
             tracker.settings(name, {**asdict(member.adapter), **asdict(member.config)})
@@ -275,9 +275,9 @@ def check_fit(
     needs: Sequence[str] = NEEDS,
 ) -> None:
     """Raise `InputError` for what `fit` would refuse, before anything is read."""
-    for needed in needs:
-        if not len(task.splits.get(needed, ())):
-            raise InputError(f"task '{task.name}' has no {needed} rows, and training needs them")
+    for split in needs:
+        if not len(task.splits.get(split, ())):
+            raise InputError(f"task '{task.name}' has no {split} rows, and training needs them")
     if adapter.alphabets and tokens is None:
         raise InputError(
             f"an adapter with {', '.join(adapter.alphabets)} needs structure tokens. "

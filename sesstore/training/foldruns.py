@@ -52,7 +52,7 @@ class FoldsRecord:
     metrics: Mapping[str, list[float | None]] = field(default_factory=dict)
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all folds, and the training on all rows, are done."""
         return bool(self.metrics)
 
@@ -94,7 +94,7 @@ def check_settings(folder: Path, record: FoldsRecord, settings: Mapping[str, Any
 def check_finished(folder: Path) -> None:
     """Raise `MissingFileError` where a folder holds a cross-validation that is not finished."""
     record = FoldsRecord.load(folder)
-    if record is not None and not record.finished:
+    if record is not None and not record.is_finished:
         raise MissingFileError(
             f"the cross-validation in '{folder}' is not finished. Go on with it by the same "
             f"command with --out {folder} --resume"

@@ -27,12 +27,12 @@ from .resampled import Rows, prepare
 from .uncertainty import covariance_of_draws, standard_error
 
 DRAWS = 1000
-LEAST = 5
+FEWEST_PROTEINS = 5
 """Proteins of which there is an interval: resamples of fewer are of a handful of values."""
 MARGIN = 0.5
 """Standard errors. With 1, gains on 50 to 200 proteins were given away that test rows confirmed
 (accuracy 0.829 for 0.854); with 0 scores were the same, but any best of thirty checks would do."""
-MANY = 2_000_000
+LARGE_SET = 2_000_000
 """Scores that are resampled less often."""
 AT_ONCE = 4_000_000
 """Numbers in an array of resamples; more are computed in turns."""
@@ -97,7 +97,8 @@ def intervals(
     Returns
     -------
     dict of str to (low, high)
-        NaN if the metric is not defined on any draw, or there are fewer than `LEAST` proteins.
+        NaN if the metric is not defined on any draw, or there are fewer than `FEWEST_PROTEINS`
+        proteins.
 
     Raises
     ------
@@ -111,9 +112,9 @@ def intervals(
     for name in names:
         values = np.array([scores[name] for scores in by_run])
         low, high = interval_of_mean(values, draws_by_run[name], proteins, level)
-        least, most = LIMITS.get(name, (0.0, 1.0))
+        lowest, highest = LIMITS.get(name, (0.0, 1.0))
         # Written so that NaN stays.
-        bounds[name] = (least if low < least else low, most if high > most else high)
+        bounds[name] = (lowest if low < lowest else low, highest if high > highest else high)
     return bounds
 
 
@@ -178,7 +179,10 @@ def clearly_better(metric: str, problem: Problem, new: Predicted, old: Predicted
     new, old : Predicted
         Of the same rows; `old` is the simpler model's.
     """
-    scores = [compute([metric], problem, each.scores, each.labels)[metric] for each in (new, old)]
+    scores = [
+        compute([metric], problem, predicted.scores, predicted.labels)[metric]
+        for predicted in (new, old)
+    ]
     if any(score != score for score in scores):
         return scores[1] != scores[1]
     gain = scores[0] - scores[1]
@@ -197,8 +201,8 @@ def resample(
     seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
     """Mean over runs of each metric on each resample, shape=(draws,); see `resample_runs`."""
-    each = resample_runs(metrics, problem, runs, draws=draws, seed=seed)
-    return {name: values.mean(1) for name, values in each.items()}
+    by_run = resample_runs(metrics, problem, runs, draws=draws, seed=seed)
+    return {name: values.mean(1) for name, values in by_run.items()}
 
 
 def resample_runs(
@@ -212,28 +216,28 @@ def resample_runs(
     """Each metric of each run on each resample, shape=(draws, runs); arguments as of `intervals`.
 
     Runs on the same rows are resampled alike under the same seed, so that differences are paired.
-    All is NaN where there are fewer than `LEAST` proteins.
+    All is NaN where there are fewer than `FEWEST_PROTEINS` proteins.
     """
     names = list(metrics)
     for name in names:
         if name not in METRICS[problem]:
             raise UnknownNameError(f"metric for {problem} tasks", name, METRICS[problem])
     data, folds = [_rows(run) for run in runs], _folds_of(runs[0])
-    if data[0].count < LEAST:
+    if data[0].count < FEWEST_PROTEINS:
         return {name: np.full((draws or DRAWS, len(data)), np.nan) for name in names}
-    ready = {name: [prepare(name, problem, each) for each in data] for name in names}
+    ready = {name: [prepare(name, problem, rows) for rows in data] for name in names}
     values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     if draws is None:
-        draws = DRAWS if data[0].scores.size < MANY else DRAWS // 5
+        draws = DRAWS if data[0].scores.size < LARGE_SET else DRAWS // 5
     rng, step = np.random.default_rng(seed), max(1, AT_ONCE // max(len(data[0].rows), 1))
     for start in range(0, draws, step):
         counts = [
             np.bincount(_draw_proteins(rng, data[0].count, folds), minlength=data[0].count)
             for _ in range(min(step, draws - start))
         ]
-        drawn = np.stack(counts).astype(np.float64)
+        weights = np.stack(counts).astype(np.float64)
         for name in names:
-            values[name].append(np.stack([metric(drawn) for metric in ready[name]], axis=1))
+            values[name].append(np.stack([metric(weights) for metric in ready[name]], axis=1))
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
@@ -241,7 +245,7 @@ def resample_difference(
     metric: str,
     problem: Problem,
     runs: Sequence[Predicted],
-    others: Sequence[Predicted],
+    baselines: Sequence[Predicted],
     *,
     draws: int | None = None,
     seed: int = 0,
@@ -252,18 +256,18 @@ def resample_difference(
     ----------
     metric, problem, draws, seed
         As of `resample_runs`.
-    runs, others : sequence of Predicted
+    runs, baselines : sequence of Predicted
         As many others as runs, each run's own; or one, to which all are compared.
 
     Returns
     -------
     ndarray, shape=(draws, runs), dtype=float64
     """
-    ours, theirs = (
-        resample_runs([metric], problem, each, draws=draws, seed=seed)[metric]
-        for each in (runs, others)
+    values, baseline_values = (
+        resample_runs([metric], problem, predicted, draws=draws, seed=seed)[metric]
+        for predicted in (runs, baselines)
     )
-    return ours - theirs
+    return values - baseline_values
 
 
 def protein_count(run: Predicted) -> int:
@@ -286,8 +290,8 @@ def _draw_proteins(
     """
     if not folds:
         return rng.integers(0, count, count)
-    chosen = [folds[place] for place in rng.integers(0, len(folds), len(folds))]
-    return np.concatenate([fold[rng.integers(0, len(fold), len(fold))] for fold in chosen])
+    draw = [folds[place] for place in rng.integers(0, len(folds), len(folds))]
+    return np.concatenate([fold[rng.integers(0, len(fold), len(fold))] for fold in draw])
 
 
 def _folds_of(run: Predicted) -> list[NDArray[np.int64]]:

@@ -112,8 +112,8 @@ class FitConfig:
         lengths : ndarray, shape=(N,)
             Residues of each training row.
         """
-        chosen = vars(pace_for(lengths, self.batch_tokens))
-        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+        pace = vars(pace_for(lengths, self.batch_tokens))
+        return replace(self, **{k: v for k, v in pace.items() if getattr(self, k) is None})
 
     @property
     def pace(self) -> Pace:
@@ -123,14 +123,14 @@ class FitConfig:
             raise InputError(f"{', '.join(missing)} must be chosen: see `FitConfig.completed`")
         return Pace(**values)
 
-    def rate(self, done: float) -> float:
+    def rate(self, progress: float) -> float:
         """Learning rate when a share `done` of training lies behind."""
         lr = self.pace.lr
-        if done < self.warmup:
-            return lr * done / self.warmup
+        if progress < self.warmup:
+            return lr * progress / self.warmup
         if self.schedule == "constant":
             return lr
-        return lr * (1 + math.cos(math.pi * (done - self.warmup) / (1 - self.warmup))) / 2
+        return lr * (1 + math.cos(math.pi * (progress - self.warmup) / (1 - self.warmup))) / 2
 
     def checked(self, epoch: int) -> bool:
         """Whether valid is scored after an epoch (from 1): about `CHECKS` times in all.
@@ -189,14 +189,14 @@ class Learner:
         self.history: list[dict[str, Any]] = []
         self.best: float | None = None
         self.best_weights: dict[str, Tensor] = {}
-        self.waiting = 0
+        self.checks_without_gain = 0
         """Checks on valid since the best one."""
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it has had its epochs, or its patience is over."""
         past = self.history[-1]["epoch"] if self.history else 0
-        return past >= self.config.last_epoch or self.waiting >= self.pace.patience
+        return past >= self.config.last_epoch or self.checks_without_gain >= self.pace.patience
 
     def step(
         self,
@@ -254,14 +254,14 @@ class Learner:
 
     def finish(
         self,
-        found: Sequence[tuple[Tensor, ...]],
+        gradients: Sequence[tuple[Tensor, ...]],
         epoch: int,
         number: int,
         of: int,
         ranks: Ranks = ALONE,
     ) -> Tensor:
         """Learn from what the jobs of a batch found, in their order; otherwise as `step`."""
-        loss, *total = ranks.sum(self._summed(found))
+        loss, *total = ranks.sum(self._summed(gradients))
         self._set_gradients(total)
         self._update((epoch - 1 + number / of) / self.pace.epochs)
         return loss
@@ -276,7 +276,7 @@ class Learner:
         if entry["best"]:
             self.best, state = value, self.adapter.state_dict()
             self.best_weights = {name: tensor.detach().clone() for name, tensor in state.items()}
-        self.waiting = 0 if entry["best"] else self.waiting + 1
+        self.checks_without_gain = 0 if entry["best"] else self.checks_without_gain + 1
         self.history.append(entry)
 
     def keep_start(self) -> None:
@@ -295,25 +295,25 @@ class Learner:
 
     def facts(self) -> dict[str, Any]:
         """Everything else, as plain values."""
-        return {"history": self.history, "best": self.best, "waiting": self.waiting}
+        return {"history": self.history, "best": self.best, "waiting": self.checks_without_gain}
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         """Go on from `tensors` and `facts` of an earlier learner with the same settings."""
         self.history, self.best = facts["history"], facts["best"]
-        self.waiting = facts["waiting"]
-        kept: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimiser": {}}
+        self.checks_without_gain = facts["waiting"]
+        by_kind: dict[str, dict[str, Tensor]] = {"weights": {}, "best": {}, "optimiser": {}}
         for name, tensor in tensors.items():
-            kind, _, rest = name.partition("/")
-            kept[kind][rest] = tensor.to(self.device)
-        self.adapter.load_state_dict(kept["weights"])
-        self.best_weights = kept["best"]
-        if kept["optimiser"]:
+            kind, _, parameter = name.partition("/")
+            by_kind[kind][parameter] = tensor.to(self.device)
+        self.adapter.load_state_dict(by_kind["weights"])
+        self.best_weights = by_kind["best"]
+        if by_kind["optimiser"]:
             state: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in kept["optimiser"].items():
+            for name, tensor in by_kind["optimiser"].items():
                 place, _, key = name.partition("/")
                 state.setdefault(int(place), {})[key] = tensor
-            whole = self.optimiser.state_dict()
-            self.optimiser.load_state_dict({**whole, "state": state})
+            optimiser_state = self.optimiser.state_dict()
+            self.optimiser.load_state_dict({**optimiser_state, "state": state})
 
     def gradients(self, part: Batch, weight: float, chance: torch.Generator) -> tuple[Tensor, ...]:
         """Loss of a part, then the gradient of each parameter."""
@@ -329,8 +329,8 @@ class Learner:
             nothing = torch.zeros((), device=self.device)
             return [nothing, *(torch.zeros_like(p) for p in self.parameters)]
         total = list(parts[0])
-        for other in parts[1:]:
-            torch._foreach_add_(total, list(other))
+        for part in parts[1:]:
+            torch._foreach_add_(total, list(part))
         return total
 
     def _set_gradients(self, total: list[Tensor]) -> None:
@@ -339,9 +339,9 @@ class Learner:
         if self.config.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
 
-    def _update(self, done: float) -> None:
+    def _update(self, progress: float) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.rate(done)
+            group["lr"] = self.config.rate(progress)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 

@@ -101,16 +101,16 @@ def fit_linear(
     center, scale = features.double().mean(0), features.double().std(0)
     scale = torch.where(scale > 1e-9, scale, 1.0)
     factors = torch.ones_like(scale) if emphasis is None else emphasis.double()
-    used = factors > 0
-    inputs = ((features.double() - center) / scale * factors)[:, used]
+    nonzero = factors > 0
+    inputs = ((features.double() - center) / scale * factors)[:, nonzero]
     targets = _targets(labels, problem, n_outputs)
     penalty, held_out = _cross_validated(inputs, targets, problem, torch.from_numpy(folds))
     axes = _principal_axes(inputs)
     along, bias = _fit(axes, targets, problem, penalty)
-    own = axes.directions @ along
-    bias = bias - axes.center @ own
+    coefficients = axes.directions @ along
+    bias = bias - axes.center @ coefficients
     weight = torch.zeros(len(scale), targets.shape[1], dtype=torch.float64)
-    weight[used] = own * (factors / scale)[used, None]
+    weight[nonzero] = coefficients * (factors / scale)[nonzero, None]
     return LinearModel(weight, bias - center @ weight, penalty, held_out)
 
 
@@ -128,13 +128,13 @@ def draw_rows(digests: NDArray[np.uint8], n_outputs: int) -> NDArray[np.int64]:
     ndarray, dtype=int64
         Rows in order, about `MOST_ROWS` or `MOST_TARGETS` / C of them if there are more.
     """
-    most = min(MOST_ROWS, max(MOST_TARGETS // n_outputs, 2))
-    if len(digests) <= most:
+    row_limit = min(MOST_ROWS, max(MOST_TARGETS // n_outputs, 2))
+    if len(digests) <= row_limit:
         return np.arange(len(digests))
     unique, sequence = np.unique(digests, axis=0, return_inverse=True)
-    count = max(most * len(unique) // len(digests), 2)
-    chosen = np.random.default_rng(0).choice(len(unique), count, replace=False)
-    return np.flatnonzero(np.isin(sequence.reshape(-1), chosen))
+    count = max(row_limit * len(unique) // len(digests), 2)
+    sample = np.random.default_rng(0).choice(len(unique), count, replace=False)
+    return np.flatnonzero(np.isin(sequence.reshape(-1), sample))
 
 
 def fold_rows(
@@ -207,8 +207,8 @@ def _principal_axes(inputs: Tensor) -> _Axes:
         directions = torch.linalg.eigh(x.T @ x).eigenvectors
     else:
         squares, places = torch.linalg.eigh(x @ x.T)
-        used = squares > 1e-12 * squares.max().clamp(min=1e-12)
-        directions = x.T @ (places[:, used] / squares[used].sqrt())
+        nonzero = squares > 1e-12 * squares.max().clamp(min=1e-12)
+        directions = x.T @ (places[:, nonzero] / squares[nonzero].sqrt())
     return _Axes(center, directions, x @ directions)
 
 
@@ -219,14 +219,16 @@ def _cross_validated(
     best = (float("inf"), PENALTIES[0], torch.zeros_like(targets))
     parts = [(folds != fold, folds == fold) for fold in range(int(folds.max()) + 1)]
     axes = [_principal_axes(inputs[train]) for train, _ in parts]
-    others = [own.of(inputs[test]) for own, (_, test) in zip(axes, parts, strict=True)]
+    projected = [
+        fold_axes.of(inputs[test]) for fold_axes, (_, test) in zip(axes, parts, strict=True)
+    ]
     starts: list[tuple[Tensor, Tensor] | None] = [None] * len(parts)
     for penalty in PENALTIES:
         held_out = torch.zeros_like(targets)
         for place, (train, test) in enumerate(parts):
             fitted = _fit(axes[place], targets[train], problem, penalty, starts[place])
             starts[place] = fitted
-            held_out[test] = others[place] @ fitted[0] + fitted[1]
+            held_out[test] = projected[place] @ fitted[0] + fitted[1]
         loss = float(_loss(held_out, targets, problem))
         if loss < best[0]:
             best = (loss, penalty, held_out)
@@ -281,14 +283,14 @@ def _logistic(
     )  # fmt: skip
 
     def loss() -> Tensor:
-        own, constant = weight * unit, bias * bias_unit
-        outputs = places @ own + constant
+        scaled_weight, constant = weight * unit, bias * bias_unit
+        outputs = places @ scaled_weight + constant
         probabilities = outputs.sigmoid() if several else outputs.softmax(1)
         error = (probabilities - targets) / rows
         # A class that a fold lacks would drive its bias to minus infinity.
-        weight.grad = (places.T @ error + penalty * own) * unit
+        weight.grad = (places.T @ error + penalty * scaled_weight) * unit
         bias.grad = (error.sum(0) + 2e-6 * constant) * bias_unit
-        shrinkage = penalty * (own**2).sum() / 2 + 1e-6 * (constant**2).sum()
+        shrinkage = penalty * (scaled_weight**2).sum() / 2 + 1e-6 * (constant**2).sum()
         return _loss(outputs, targets, problem) + shrinkage
 
     search.step(loss)  # type: ignore[no-untyped-call]

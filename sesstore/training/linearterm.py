@@ -105,11 +105,11 @@ def load_term(run: Run) -> LinearTerm | None:
     except (SafetensorError, KeyError) as problem:
         raise InputError(f"'{file}' does not hold this run's linear term: {problem}") from None
     shape = run.config["adapter"]
-    wanted = (shape["dim"] + LETTERS + 1, shape["n_outputs"])
-    if weight.shape != wanted or bias.shape != wanted[1:]:
+    expected_shape = (shape["dim"] + LETTERS + 1, shape["n_outputs"])
+    if weight.shape != expected_shape or bias.shape != expected_shape[1:]:
         raise InputError(
             f"'{file}' does not hold this run's linear term: it is of shape {tuple(weight.shape)}, "
-            f"not {wanted}"
+            f"not {expected_shape}"
         )
     return LinearTerm(
         weight, bias, tuple(run.linear.get("penalties", ())), run.linear.get("rows", 0)
@@ -173,11 +173,11 @@ def fit_term(
         for part in ("weight", "bias", "held_out")
     )
     term = LinearTerm(weight, bias, tuple(model.penalty for model in models), len(rows))
-    others = np.setdiff1d(np.arange(len(data)), rows)
+    not_sampled = np.setdiff1d(np.arange(len(data)), rows)
     train = torch.empty(len(data), task.n_outputs)
     train[rows] = held_out.float()
-    if len(others):
-        train[others] = term.of_rows(data, compositions, others)
+    if len(not_sampled):
+        train[not_sampled] = term.of_rows(data, compositions, not_sampled)
     return term, train
 
 

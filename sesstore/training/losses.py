@@ -55,10 +55,10 @@ class Loss:
         """
         if self.problem is Problem.MULTI_LABEL:
             return float(labels.numel())
-        known = labels[is_labelled(labels)]
+        labelled = labels[is_labelled(labels)]
         if self.problem.is_regression or self.class_weights is None:
-            return float(len(known))
-        return float(self.class_weights[known].sum())
+            return float(len(labelled))
+        return float(self.class_weights[labelled].sum())
 
     def total(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Sum of the weighted losses of all labelled items.
@@ -73,24 +73,24 @@ class Loss:
         if self.class_weights is not None:
             weights = _moved(self.class_weights, logits.device, logits.dtype)
         if self.problem is Problem.MULTI_LABEL:
-            each = F.binary_cross_entropy_with_logits(
+            terms = F.binary_cross_entropy_with_logits(
                 logits, labels, pos_weight=weights, reduction="none"
             )
             if not self.focal:
-                return each.sum()
-            return self._focused(each, _chance_of(labels, logits.sigmoid())).sum()
+                return terms.sum()
+            return self._focused(terms, _chance_of(labels, logits.sigmoid())).sum()
         if self.problem.is_regression:
-            known = is_labelled(labels)
+            labelled = is_labelled(labels)
             scaled = (labels - self.scale["mean"]) / self.scale["std"]
-            values, scaled = logits[:, 0].where(known, 0), scaled.where(known, 0)
+            values, scaled = logits[:, 0].where(labelled, 0), scaled.where(labelled, 0)
             return F.mse_loss(values, scaled, reduction="sum")
-        each = F.cross_entropy(
+        terms = F.cross_entropy(
             logits, labels, weight=weights, ignore_index=IGNORED, reduction="none"
         )
         if not self.focal:
-            return each.sum()
-        chosen = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
-        return self._focused(each, logits.softmax(-1).where(chosen, 0).sum(-1)).sum()
+            return terms.sum()
+        one_hot = labels[:, None] == torch.arange(logits.shape[1], device=labels.device)
+        return self._focused(terms, logits.softmax(-1).where(one_hot, 0).sum(-1)).sum()
 
     def _focused(self, losses: Tensor, chance: Tensor) -> Tensor:
         return losses * (1 - chance) ** self.focal
@@ -131,19 +131,19 @@ def label_scale(task: Task) -> dict[str, float]:
     """Mean and standard deviation of the train labels of a regression; empty for classes."""
     if not task.problem.is_regression:
         return {}
-    known = flat_labels(task, "train").double()
-    std = float(known.std()) if len(known) > 1 else 0.0
-    return {"mean": float(known.mean()), "std": std or 1.0}
+    values = flat_labels(task, "train").double()
+    std = float(values.std()) if len(values) > 1 else 0.0
+    return {"mean": float(values.mean()), "std": std or 1.0}
 
 
-def class_weights(task: Task, given: str | tuple[float, ...] | None) -> Tensor | None:
+def class_weights(task: Task, choice: str | tuple[float, ...] | None) -> Tensor | None:
     """Return the weight of each class.
 
     Parameters
     ----------
     task : Task
         Whose train labels are counted.
-    given : "balanced", tuple of float or None
+    choice : "balanced", tuple of float or None
         Balanced weights are inverse to how often a class occurs, 1 on average over items; with
         several labels, negatives over positives of each.
 
@@ -152,14 +152,14 @@ def class_weights(task: Task, given: str | tuple[float, ...] | None) -> Tensor |
     InputError
         The task is a regression, or the number of weights is not the number of classes.
     """
-    if given is None:
+    if choice is None:
         return None
     if task.problem.is_regression:
         raise InputError("class weights do not fit a regression. Leave them out")
-    if given != BALANCED:
-        if isinstance(given, str) or len(given) != task.n_outputs:
-            raise InputError(f"give {task.n_outputs} class weights, or '{BALANCED}'; got {given}")
-        return torch.tensor(given, dtype=torch.float32)
+    if choice != BALANCED:
+        if isinstance(choice, str) or len(choice) != task.n_outputs:
+            raise InputError(f"give {task.n_outputs} class weights, or '{BALANCED}'; got {choice}")
+        return torch.tensor(choice, dtype=torch.float32)
     labels = flat_labels(task, "train")
     if task.problem is Problem.MULTI_LABEL:
         positive = labels.sum(0).clamp(min=1)

@@ -89,10 +89,10 @@ def protein_centric(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Ten
     # What each further prediction of a protein adds to the sums over proteins.
     precision = torch.diff(hits / ranks, dim=1, prepend=torch.zeros(len(scores), 1))
     recall = torch.diff(hits / positives.clamp(min=1), dim=1, prepend=torch.zeros(len(scores), 1))
-    started = torch.zeros_like(ranked)
-    started[:, 0] = 1
+    is_first = torch.zeros_like(ranked)
+    is_first[:, 0] = 1
     by_threshold, by_score = ranked.flatten().sort(descending=True, stable=True)
-    sums = [part.flatten()[by_score].cumsum(0) for part in (precision, recall, started)]
+    sums = [part.flatten()[by_score].cumsum(0) for part in (precision, recall, is_first)]
     last_of_ties = torch.ones(len(by_threshold), dtype=torch.bool)
     last_of_ties[:-1] = by_threshold[1:] != by_threshold[:-1]
     p = (sums[0] / sums[2])[last_of_ties]
@@ -120,8 +120,8 @@ def _multiclass(function: Callable[..., Tensor], **settings: object) -> Metric:
 
 def _mcc(scores: Tensor, labels: Tensor) -> Tensor:
     """Zero, as in scikit-learn, where all is one class: nothing correlates."""
-    said = scores.argmax(1)
-    if (labels == labels[0]).all() or (said == said[0]).all():
+    predicted = scores.argmax(1)
+    if (labels == labels[0]).all() or (predicted == predicted[0]).all():
         return torch.tensor(0.0)
     return tmc.multiclass_matthews_corrcoef(scores, labels, num_classes=scores.shape[1])
 
@@ -142,8 +142,8 @@ def _of_classes(area: Metric) -> Metric:
     """Of class 1 if there are two; else of each class against the rest, the mean over classes."""
 
     def metric(scores: Tensor, labels: Tensor) -> Tensor:
-        which = [1] if scores.shape[1] == 2 else range(scores.shape[1])
-        return torch.stack([area(scores[:, k], (labels == k).long()) for k in which]).nanmean()
+        classes = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+        return torch.stack([area(scores[:, k], (labels == k).long()) for k in classes]).nanmean()
 
     return metric
 
@@ -155,8 +155,8 @@ def _pairs(function: Metric) -> Metric:
 
 def _label_f1(scores: Tensor, labels: Tensor) -> Tensor:
     """Mean F1 over the labels that occur or are predicted."""
-    each = tmc.multilabel_f1_score(scores, labels, num_labels=scores.shape[1], average="none")
-    return each[((scores > 0.5) | (labels > 0)).any(0)].mean()
+    by_label = tmc.multilabel_f1_score(scores, labels, num_labels=scores.shape[1], average="none")
+    return by_label[((scores > 0.5) | (labels > 0)).any(0)].mean()
 
 
 def _correlation(function: Metric) -> Metric:
@@ -237,14 +237,14 @@ def compute(
     UnknownNameError
         The problem has no metric of that name.
     """
-    known = METRICS[problem]
+    metrics = METRICS[problem]
     truth = labels.long() if not problem.is_regression else labels.double()
     values = {}
     for name in names:
-        if name not in known:
-            raise UnknownNameError(f"metric for {problem} tasks", name, known)
+        if name not in metrics:
+            raise UnknownNameError(f"metric for {problem} tasks", name, metrics)
         undefined = problem.is_regression and len(truth) < 2
-        values[name] = float("nan") if undefined else float(known[name](scores.double(), truth))
+        values[name] = float("nan") if undefined else float(metrics[name](scores.double(), truth))
     return values
 
 

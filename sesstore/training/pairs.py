@@ -38,7 +38,7 @@ class Comparison:
         Mean of the metric of `one` minus that of `other`.
     low, high : float
         95 % interval of the difference, over proteins and seeds; NaN with one seed, or with fewer
-        proteins than `intervals.LEAST`.
+        proteins than `intervals.FEWEST_PROTEINS`.
     p : float
         Of the two-sided test that the arms are alike; NaN where the interval is.
     better_seeds, seeds : int
@@ -85,8 +85,8 @@ class Comparison:
 def compare(
     metric: str,
     problem: Problem,
-    one: tuple[str, Sequence[Predicted]],
-    other: tuple[str, Sequence[Predicted]],
+    first: tuple[str, Sequence[Predicted]],
+    second: tuple[str, Sequence[Predicted]],
     *,
     draws: int | None = None,
     seed: int = 0,
@@ -99,7 +99,7 @@ def compare(
         Name, see `metrics.METRICS`.
     problem : Problem
         What was predicted.
-    one, other : (str, sequence of Predicted)
+    first, second : (str, sequence of Predicted)
         Name of the arm, and predictions of its seeds, in the same order of seeds.
     draws : int, optional
         Resamples of the proteins; by default as many as `intervals.intervals` takes.
@@ -111,22 +111,22 @@ def compare(
     InputError
         The arms have not the same seeds or rows.
     """
-    _check_paired(one, other)
+    _check_paired(first, second)
     scores = [
         np.array([compute([metric], problem, run.scores, run.labels)[metric] for run in runs])
-        for _, runs in (one, other)
+        for _, runs in (first, second)
     ]
     by_seed = scores[0] - scores[1]
-    proteins = protein_count(one[1][0])
-    gaps = resample_difference(metric, problem, one[1], other[1], draws=draws, seed=seed)
+    proteins = protein_count(first[1][0])
+    gaps = resample_difference(metric, problem, first[1], second[1], draws=draws, seed=seed)
     covariance = covariance_of_draws(gaps, proteins)
     error = standard_error(by_seed, covariance, proteins)
     difference = float(by_seed.mean())
     low, high = error.interval(difference)
     better = by_seed < 0 if metric in HIGHER_IS_WORSE else by_seed > 0
     return Comparison(
-        one=one[0],
-        other=other[0],
+        one=first[0],
+        other=second[0],
         difference=difference,
         low=low,
         high=high,
@@ -138,25 +138,25 @@ def compare(
 
 def adjusted(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """Fill in `q`: the false discovery rate (Benjamini & Hochberg 1995) over all that have a p."""
-    tested = [place for place, each in enumerate(comparisons) if each.p == each.p]
+    tested = [place for place, comparison in enumerate(comparisons) if comparison.p == comparison.p]
     if not tested:
         return list(comparisons)
     rates = false_discovery_control([comparisons[place].p for place in tested])
     by_place = dict(zip(tested, rates, strict=True))
     return [
-        replace(each, q=float(by_place.get(place, np.nan)))
-        for place, each in enumerate(comparisons)
+        replace(comparison, q=float(by_place.get(place, np.nan)))
+        for place, comparison in enumerate(comparisons)
     ]
 
 
 def _check_paired(
-    one: tuple[str, Sequence[Predicted]], other: tuple[str, Sequence[Predicted]]
+    first: tuple[str, Sequence[Predicted]], second: tuple[str, Sequence[Predicted]]
 ) -> None:
-    if not one[1] or len(one[1]) != len(other[1]):
+    if not first[1] or len(first[1]) != len(second[1]):
         raise InputError(
-            f"'{one[0]}' has {len(one[1])} seeds and '{other[0]}' {len(other[1])}: a paired test "
-            f"needs the same seeds of both. Train them with the same --seeds"
+            f"'{first[0]}' has {len(first[1])} seeds and '{second[0]}' {len(second[1])}: a paired "
+            f"test needs the same seeds of both. Train them with the same --seeds"
         )
-    for a, b in zip(one[1], other[1], strict=True):
+    for a, b in zip(first[1], second[1], strict=True):
         if not (torch.equal(a.rows, b.rows) and torch.equal(a.labels, b.labels)):
-            raise InputError(f"'{one[0]}' and '{other[0]}' did not predict the same rows")
+            raise InputError(f"'{first[0]}' and '{second[0]}' did not predict the same rows")

@@ -53,8 +53,8 @@ class ClassScore:
     @property
     def f1(self) -> float:
         """Harmonic mean of precision and recall; NaN if the class is neither true nor predicted."""
-        both = self.true + self.said
-        return 2 * self.right / both if both else float("nan")
+        total = self.true + self.said
+        return 2 * self.right / total if total else float("nan")
 
 
 def class_scores(
@@ -79,15 +79,15 @@ def class_scores(
     if problem.is_regression:
         return []
     pairs = [(run.scores.double(), _onehot(run.labels, len(classes), problem)) for run in runs]
-    said = sum(_said(scores, problem) for scores, _ in pairs)
-    right = sum(_said(scores, problem) * true for scores, true in pairs)
+    predicted = sum(_predicted_classes(scores, problem) for scores, _ in pairs)
+    right = sum(_predicted_classes(scores, problem) * true for scores, true in pairs)
     true = sum(labels for _, labels in pairs)
-    counts = torch.stack([torch.as_tensor(t).sum(0) for t in (true, said, right)], 1).tolist()
-    found = []
+    counts = torch.stack([torch.as_tensor(t).sum(0) for t in (true, predicted, right)], 1).tolist()
+    class_rows = []
     for k, (name, (n_true, n_said, n_right)) in enumerate(zip(classes, counts, strict=True)):
         areas = [_auprc(scores[:, k], labels[:, k]) for scores, labels in pairs]
-        found.append(ClassScore(name, n_true, n_said, n_right, float(np.mean(areas))))
-    return found
+        class_rows.append(ClassScore(name, n_true, n_said, n_right, float(np.mean(areas))))
+    return class_rows
 
 
 def confusion(n_classes: int, runs: Sequence[Predicted]) -> NDArray[np.int64]:
@@ -115,7 +115,7 @@ def _onehot(labels: Tensor, n_classes: int, problem: Problem) -> Tensor:
     return torch.nn.functional.one_hot(labels.long(), n_classes)
 
 
-def _said(scores: Tensor, problem: Problem) -> Tensor:
+def _predicted_classes(scores: Tensor, problem: Problem) -> Tensor:
     if problem is Problem.MULTI_LABEL:
         return (scores > THRESHOLD).long()
     return torch.nn.functional.one_hot(scores.argmax(1), scores.shape[1])

@@ -106,12 +106,12 @@ class Predictor:
             alphabets=self._adapters[0].config.alphabets,
             min_plddt=self.run.config["fit"]["min_plddt"],
         )
-        with reproducible(self._device), workers(self._device) as hands:
-            said = []
+        with reproducible(self._device), workers(self._device) as pool:
+            by_model = []
             for adapter, term, run in zip(self._adapters, self._terms, self._runs, strict=True):
                 data.offset = term_of(term, data, compositions)
-                said.append(predict_scores(adapter, data, problem, run.scale, hands))
-        scores = said[0]
-        if len(said) > 1:
-            scores = [torch.stack(rows).mean(0) for rows in zip(*said, strict=True)]
+                by_model.append(predict_scores(adapter, data, problem, run.scale, pool))
+        scores = by_model[0]
+        if len(by_model) > 1:
+            scores = [torch.stack(rows).mean(0) for rows in zip(*by_model, strict=True)]
         return Predictions(scores, data.with_tokens, data.unmasked())

@@ -64,8 +64,8 @@ class Ranks:
     def _share(self, batch: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         middle = np.cumsum(lengths) - lengths / 2
         owner = np.minimum(middle * self.world // max(lengths.sum(), 1), self.world - 1)
-        mine: NDArray[np.int64] = batch[owner == self.rank]
-        return mine
+        part: NDArray[np.int64] = batch[owner == self.rank]
+        return part
 
     def sum(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Return the sum of each tensor over all processes; all lie on one device."""
@@ -82,12 +82,12 @@ class Ranks:
             return value
         return float(self.sum([torch.tensor([value], dtype=torch.float64)])[0])
 
-    def merged(self, found: Mapping[int, Value]) -> dict[int, Value]:
+    def merged(self, local: Mapping[int, Value]) -> dict[int, Value]:
         """Return what all processes found, by place."""
         if self.world == 1:
-            return dict(found)
+            return dict(local)
         everything: list[Any] = [None] * self.world
-        torch.distributed.all_gather_object(everything, dict(found))
+        torch.distributed.all_gather_object(everything, dict(local))
         return {place: value for part in everything for place, value in part.items()}
 
     def same(self, value: Value) -> Value:
@@ -172,13 +172,13 @@ def ranks(device: str | None = None) -> Iterator[Ranks]:
         raise MissingExtraError("training in several processes", "track") from None
     place = int(os.environ.get("LOCAL_RANK", "0"))
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    own = rank_device(device, place, processes, torch.cuda.device_count())
-    if own.type == "cuda":
-        torch.cuda.set_device(own)
+    local_device = rank_device(device, place, processes, torch.cuda.device_count())
+    if local_device.type == "cuda":
+        torch.cuda.set_device(local_device)
         state = PartialState(backend=HOST_AND_GPU)
     else:
         state = PartialState(cpu=True)
     try:
-        yield Ranks(state.process_index, state.num_processes, own)
+        yield Ranks(state.process_index, state.num_processes, local_device)
     finally:
         state.destroy_process_group()

@@ -78,30 +78,30 @@ def _mean_where(values: Values, counts: NDArray[np.bool_]) -> Values:
 
 @dataclass(frozen=True, eq=False)
 class _Counts:
-    """Of each class: rightly said, said, and true; shape=(D, C)."""
+    """Of each class: rightly predicted, predicted, and true; shape=(D, C)."""
 
     hits: Values
-    said: Values
+    predicted: Values
     true: Values
 
     @property
     def occurs(self) -> NDArray[np.bool_]:
-        return self.said + self.true > 0
+        return self.predicted + self.true > 0
 
     @property
     def f1(self) -> Values:
-        return _ratio(2 * self.hits, self.said + self.true)
+        return _ratio(2 * self.hits, self.predicted + self.true)
 
     @property
     def micro(self) -> _Counts:
-        return _Counts(*(part.sum(-1) for part in (self.hits, self.said, self.true)))
+        return _Counts(*(part.sum(-1) for part in (self.hits, self.predicted, self.true)))
 
 
 def _mcc(c: _Counts) -> Values:
     """Matthews correlation of several classes (Gorodkin 2004), from the margins."""
     total, right = c.true.sum(1), c.hits.sum(1)
-    above = right * total - (c.said * c.true).sum(1)
-    spread = [total**2 - (part**2).sum(1) for part in (c.said, c.true)]
+    above = right * total - (c.predicted * c.true).sum(1)
+    spread = [total**2 - (part**2).sum(1) for part in (c.predicted, c.true)]
     return _ratio(above, np.sqrt(spread[0] * spread[1]))
 
 
@@ -111,14 +111,14 @@ _OF_COUNTS: dict[str, Callable[[_Counts], Values]] = {
     "mcc": _mcc,
     "f1": lambda c: _mean_where(c.f1, c.occurs),
     "f1_micro": lambda c: c.micro.f1,
-    "precision": lambda c: _mean_where(_ratio(c.hits, c.said), c.occurs),
+    "precision": lambda c: _mean_where(_ratio(c.hits, c.predicted), c.occurs),
     "recall": lambda c: _mean_where(_ratio(c.hits, c.true), c.occurs),
 }
 
 _OF_PAIRS = {
     "f1": _OF_COUNTS["f1"],
     "f1_micro": _OF_COUNTS["f1_micro"],
-    "precision": lambda c: _ratio(c.micro.hits, c.micro.said),
+    "precision": lambda c: _ratio(c.micro.hits, c.micro.predicted),
     "recall": lambda c: _ratio(c.micro.hits, c.micro.true),
 }
 
@@ -126,26 +126,26 @@ _OF_PAIRS = {
 def _counted(
     tables: tuple[coo_array, coo_array, coo_array], metric: Callable[[_Counts], Values]
 ) -> Resampled:
-    return lambda drawn: metric(_Counts(*((table @ drawn.T).T for table in tables)))
+    return lambda weights: metric(_Counts(*((table @ weights.T).T for table in tables)))
 
 
 def _classes(data: Rows, metric: Callable[[_Counts], Values]) -> Resampled:
-    said, width = data.scores.argmax(1), data.scores.shape[1]
-    hit = said == data.labels
-    hits = data.table(said[hit], width, data.rows[hit])
-    tables = (hits, data.table(said, width), data.table(data.labels.astype(np.int64), width))
+    predicted, width = data.scores.argmax(1), data.scores.shape[1]
+    hit = predicted == data.labels
+    hits = data.table(predicted[hit], width, data.rows[hit])
+    tables = (hits, data.table(predicted, width), data.table(data.labels.astype(np.int64), width))
     return _counted(tables, metric)
 
 
 def _pairs(data: Rows, metric: Callable[[_Counts], Values]) -> Resampled:
-    said, true = data.scores > 0.5, data.labels > 0
-    width = said.shape[1]
+    predicted, true = data.scores > 0.5, data.labels > 0
+    width = predicted.shape[1]
 
-    def table(where: NDArray[np.bool_]) -> coo_array:
-        row, column = np.nonzero(where)
+    def table(cells: NDArray[np.bool_]) -> coo_array:
+        row, column = np.nonzero(cells)
         return data.table(column, width, data.rows[row])
 
-    return _counted((table(said & true), table(said), table(true)), metric)
+    return _counted((table(predicted & true), table(predicted), table(true)), metric)
 
 
 # -- rankings ---------------------------------------------------------------------------------
@@ -180,8 +180,8 @@ def _thresholds(positive: Values) -> Values:
     distinct: Values = np.unique(positive)[::-1]
     if len(distinct) <= THRESHOLDS:
         return distinct
-    kept: Values = distinct[np.linspace(0, len(distinct) - 1, THRESHOLDS).round().astype(int)]
-    return kept
+    thresholds: Values = distinct[np.linspace(0, len(distinct) - 1, THRESHOLDS).round().astype(int)]
+    return thresholds
 
 
 def _curve(data: Rows, scores: Values, truth: NDArray[np.bool_]) -> Callable[[Values], _Curve]:
@@ -191,16 +191,16 @@ def _curve(data: Rows, scores: Values, truth: NDArray[np.bool_]) -> Callable[[Va
     at = np.searchsorted(rising, -scores, "left")  # the first threshold that takes it in
     over = np.searchsorted(rising, -scores, "right")  # the first below it
 
-    def table(place: NDArray[np.int64], which: NDArray[np.bool_]) -> coo_array:
-        kept = which & (place < width)
-        return data.table(place[kept], width, data.rows[kept])
+    def table(place: NDArray[np.int64], cells: NDArray[np.bool_]) -> coo_array:
+        selection = cells & (place < width)
+        return data.table(place[selection], width, data.rows[selection])
 
     tables = table(at, truth), table(at, ~truth), table(over, ~truth)
     negatives = np.bincount(data.rows[~truth], minlength=data.count).astype(float)
 
-    def of(drawn: Values) -> _Curve:
-        hits, false, above = ((part @ drawn.T).T.cumsum(1) for part in tables)
-        return _Curve(hits, false, above, drawn @ negatives)
+    def of(weights: Values) -> _Curve:
+        hits, false, above = ((part @ weights.T).T.cumsum(1) for part in tables)
+        return _Curve(hits, false, above, weights @ negatives)
 
     return of
 
@@ -208,13 +208,13 @@ def _curve(data: Rows, scores: Values, truth: NDArray[np.bool_]) -> Callable[[Va
 def _area(data: Rows, kind: str) -> Resampled:
     """Area under a curve: of class 1 if there are two, else the mean over classes that have one."""
     width = data.scores.shape[1]
-    which = [1] if width == 2 else range(width)
-    truths = [(k, data.labels == k) for k in which]
+    classes = [1] if width == 2 else range(width)
+    truths = [(k, data.labels == k) for k in classes]
     curves = [_curve(data, data.scores[:, k], truth) for k, truth in truths if truth.any()]
 
-    def metric(drawn: Values) -> Values:
-        areas = np.array([getattr(curve(drawn), kind) for curve in curves])
-        areas = areas.reshape(len(curves), len(drawn)).T
+    def metric(weights: Values) -> Values:
+        areas = np.array([getattr(curve(weights), kind) for curve in curves])
+        areas = areas.reshape(len(curves), len(weights)).T
         return _mean_where(np.nan_to_num(areas), ~np.isnan(areas))
 
     return metric
@@ -223,33 +223,33 @@ def _area(data: Rows, kind: str) -> Resampled:
 def _area_of_pairs(data: Rows, kind: str) -> Resampled:
     truth = (data.labels > 0).ravel()
     if not truth.any():
-        return lambda drawn: np.full(len(drawn), np.nan)
+        return lambda weights: np.full(len(weights), np.nan)
     flat = Rows(data.scores.ravel(), truth, np.repeat(data.rows, data.scores.shape[1]))
     curve = _curve(flat, flat.scores, truth)
-    return lambda drawn: np.asarray(getattr(curve(drawn), kind), np.float64)
+    return lambda weights: np.asarray(getattr(curve(weights), kind), np.float64)
 
 
 def _f1max(data: Rows) -> Resampled:
     """See `metrics.f1max`; between scores of positives F1 only falls as the threshold does."""
     truth = data.labels > 0
     if not truth.any():
-        return lambda drawn: np.zeros(len(drawn))
+        return lambda weights: np.zeros(len(weights))
     falling = _thresholds(data.scores[truth])
     shape = (data.count, len(falling) + 1)
     places = np.searchsorted(-falling, -data.scores, "left") + data.rows[:, None] * shape[1]
-    said, hits = (
-        np.bincount(which, minlength=shape[0] * shape[1]).reshape(shape)[:, :-1].cumsum(1)
-        for which in (places.ravel(), places[truth])
+    predictions, hits = (
+        np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)[:, :-1].cumsum(1)
+        for cells in (places.ravel(), places[truth])
     )
     positives = np.zeros(data.count)
     positives[data.rows] = truth.sum(1)
-    precision = _ratio(hits.astype(float), said.astype(float))
+    precision = _ratio(hits.astype(float), predictions.astype(float))
     recall = _ratio(hits.astype(float), np.broadcast_to(positives[:, None], hits.shape))
-    started, labelled = (said > 0).astype(float), (positives > 0).astype(float)
+    has_predictions, labelled = (predictions > 0).astype(float), (positives > 0).astype(float)
 
-    def metric(drawn: Values) -> Values:
-        p = _ratio(drawn @ precision, drawn @ started)
-        r = _ratio(drawn @ recall, (drawn @ labelled)[:, None].repeat(p.shape[1], 1))
+    def metric(weights: Values) -> Values:
+        p = _ratio(weights @ precision, weights @ has_predictions)
+        r = _ratio(weights @ recall, (weights @ labelled)[:, None].repeat(p.shape[1], 1))
         best: Values = _ratio(2 * p * r, p + r).max(1)
         return best
 
@@ -261,24 +261,26 @@ def _f1max(data: Rows) -> Resampled:
 
 def _moments(data: Rows, metric: Callable[[dict[str, Values]], Values]) -> Resampled:
     """A metric of sums over what was drawn; centred first, for the sake of precision."""
-    said, true = data.scores - data.labels.mean(), data.labels - data.labels.mean()
-    error = said - true
+    predicted, true = data.scores - data.labels.mean(), data.labels - data.labels.mean()
+    error = predicted - true
     columns = {
-        "n": np.ones(len(said)), "x": said, "y": true, "xx": said**2, "yy": true**2,
-        "xy": said * true, "ee": error**2, "e": np.abs(error),
+        "n": np.ones(len(predicted)), "x": predicted, "y": true, "xx": predicted**2, "yy": true**2,
+        "xy": predicted * true, "ee": error**2, "e": np.abs(error),
     }  # fmt: skip
     sums = {
         k: np.bincount(data.rows, column, minlength=data.count) for k, column in columns.items()
     }
-    return lambda drawn: metric({k: drawn @ each for k, each in sums.items()})
+    return lambda weights: metric({k: weights @ each for k, each in sums.items()})
 
 
 def _correlation(s: dict[str, Values]) -> Values:
     above = s["n"] * s["xy"] - s["x"] * s["y"]
     spread = (s["n"] * s["xx"] - s["x"] ** 2) * (s["n"] * s["yy"] - s["y"] ** 2)
     # Rounding leaves a trace where all drawn values are equal.
-    there = spread > 1e-12 * (s["n"] ** 2 * s["xx"] * s["yy"])
-    return np.where(there, above / np.sqrt(np.where(there, spread, 1)), np.nan).clip(-1, 1)
+    is_defined = spread > 1e-12 * (s["n"] ** 2 * s["xx"] * s["yy"])
+    return np.where(is_defined, above / np.sqrt(np.where(is_defined, spread, 1)), np.nan).clip(
+        -1, 1
+    )
 
 
 def _r2(s: dict[str, Values]) -> Values:
@@ -293,10 +295,10 @@ def _spearman(data: Rows) -> Resampled:
         distinct, place = np.unique(values, return_inverse=True)
         sides.append((data.table(place, len(distinct)), place))
 
-    def metric(drawn: Values) -> Values:
-        weights, ranks = drawn[:, data.rows], []
+    def metric(draws: Values) -> Values:
+        weights, ranks = draws[:, data.rows], []
         for table, place in sides:
-            drawn_each = (table @ drawn.T).T
+            drawn_each = (table @ draws.T).T
             rank = drawn_each.cumsum(1) - (drawn_each - 1) / 2
             ranks.append(rank[:, place])
         middle = (weights.sum(1, keepdims=True) + 1) / 2

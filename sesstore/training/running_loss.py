@@ -26,8 +26,10 @@ class RunningLoss:
     """
 
     def __init__(self, count: int, device: torch.device) -> None:
-        where = device if device.type == "cuda" else torch.device("cpu")  # Apple's has no float64
-        self._sums = torch.zeros(count, dtype=torch.float64, device=where)
+        sum_device = (
+            device if device.type == "cuda" else torch.device("cpu")
+        )  # Apple's has no float64
+        self._sums = torch.zeros(count, dtype=torch.float64, device=sum_device)
         self._each = self._sums.unbind()
         self._rows = np.zeros(count)
 

@@ -138,10 +138,10 @@ class Run:
                 raise InputError(
                     f"{file} is of format {value.get('format')}, this version reads {FORMAT}"
                 )
-            known = {f.name: value[f.name] for f in fields(cls) if f.name in value}
-            known["fingerprint"] = Fingerprint.from_json(known["fingerprint"])
-            known["cautions"] = tuple(Caution(**one) for one in value.get("cautions", ()))
-            return cls(path=path, **known)
+            values = {f.name: value[f.name] for f in fields(cls) if f.name in value}
+            values["fingerprint"] = Fingerprint.from_json(values["fingerprint"])
+            values["cautions"] = tuple(Caution(**caution) for caution in value.get("cautions", ()))
+            return cls(path=path, **values)
         except (json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as e:
             raise InputError(f"{file} is no record of a run: {e}") from None
 

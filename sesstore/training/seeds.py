@@ -77,11 +77,11 @@ def _say_what_is_there(path: Path) -> None:
         )
     depths = ("*", "*/*", "*/*/*")  # of runs/, and no deeper: the folder may be anything
     records = (record for depth in depths for record in path.glob(f"{depth}/{RECORD}"))
-    inside = sorted({_training(record.parent) for record in records})
-    if inside:
+    runs = sorted({_training(record.parent) for record in records})
+    if runs:
         raise MissingFileError(
-            f"'{path}' is no run, but holds {len(inside):,} runs. Name one of them, such as "
-            f"'{inside[0]}'"
+            f"'{path}' is no run, but holds {len(runs):,} runs. Name one of them, such as "
+            f"'{runs[0]}'"
         )
 
 

@@ -49,7 +49,7 @@ class Tracker:
             plain = {
                 k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()
             }
-            self._to.store_init_configuration(_named(name, plain))
+            self._to.store_init_configuration(_with_prefix(name, plain))
 
     def scores(self, name: str, run: Run) -> None:
         """Send what the best epoch of an adapter reached, at the last epoch's place."""
@@ -62,13 +62,13 @@ class Tracker:
 
     def _log(self, name: str, values: Mapping[str, Any], epoch: int) -> None:
         if self._to is not None:
-            self._to.log(_named(name, values), step=epoch)
+            self._to.log(_with_prefix(name, values), step=epoch)
 
 
 NO_TRACKER = Tracker()
 
 
-def _named(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _with_prefix(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{name}/{key}" if name else key: value for key, value in values.items()}
 
 
@@ -101,10 +101,10 @@ def tracker(name: str | None, project: str, folder: Path) -> Iterator[Tracker]:
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         kind = LOGGER_TYPE_TO_CLASS[name]
-        made = (
+        accelerator = (
             kind(project, logging_dir=folder) if kind.requires_logging_directory else kind(project)
         )
-        made.start()
+        accelerator.start()
     except ImportError as problem:
         if problem.name in ("wandb", "trackio"):  # one's own choice, so in no extra
             raise InputError(
@@ -112,6 +112,6 @@ def tracker(name: str | None, project: str, folder: Path) -> Iterator[Tracker]:
             ) from None
         raise MissingExtraError(f"tracker '{name}'", "track") from None
     try:
-        yield Tracker(made)
+        yield Tracker(accelerator)
     finally:
-        made.finish()
+        accelerator.finish()

@@ -90,8 +90,8 @@ class Trainer:
         self.clock = {"seconds": 0.0, "waited": 0.0, "residues": 0.0, "before": 0.0}
         self.marks = [dict(self.clock) for _ in shapes]
         """The clock at each learner's last check."""
-        self.started = self.saved = time.perf_counter()
-        self.shown = self.began = 0.0
+        self.start_time = self.saved = time.perf_counter()
+        self.last_display = self.began = 0.0
 
     def run(self, stop: Callable[[], object]) -> None:
         """Train until every learner is finished."""
@@ -143,8 +143,10 @@ class Trainer:
             return
         tensors, facts = load_state(self.out / STATE, self._settings())
         for i, learner in enumerate(self.learners):
-            own = {n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(f"{i}/")}
-            learner.restore(own, facts["learners"][i])
+            learner_tensors = {
+                n.partition("/")[2]: t for n, t in tensors.items() if n.startswith(f"{i}/")
+            }
+            learner.restore(learner_tensors, facts["learners"][i])
         self.epoch, self.next_batch = facts["epoch"], facts["next_batch"]
         self.stream.blockwise = facts["blockwise"]
         self.losses.restore(facts["losses"])
@@ -153,22 +155,22 @@ class Trainer:
         self.progress.note(f"going on at epoch {self.epoch}, batch {self.next_batch + 1}")
 
     def _active(self) -> list[Learner]:
-        return [learner for learner in self.learners if not learner.finished]
+        return [learner for learner in self.learners if not learner.is_finished]
 
     def _train_epoch(self, bar: Stage, stop: Callable[[], object]) -> None:
         data, plan = self.stream.data["train"], self.stream.plan(self.epoch)
-        mine = self.ranks.share(plan, data.lengths)
-        waiting = [rows for rows in mine[self.next_batch :] if len(rows)]
-        loader = Loader(data, waiting, self.stream.device)
-        self.began, waited = time.perf_counter() - self.clock["seconds"], self.clock["waited"]
+        batches_of_rank = self.ranks.share(plan, data.lengths)
+        remaining = [rows for rows in batches_of_rank[self.next_batch :] if len(rows)]
+        loader = Loader(data, remaining, self.stream.device)
+        self.began, wait_before = time.perf_counter() - self.clock["seconds"], self.clock["waited"]
         with closing(iter(loader)) as batches:
             while self.next_batch < len(plan.batches):
-                self._step(next(batches) if len(mine[self.next_batch]) else None, plan)
+                self._step(next(batches) if len(batches_of_rank[self.next_batch]) else None, plan)
                 residues = int(data.lengths[plan.batches[self.next_batch - 1]].sum())
                 bar.advance(residues)
                 self.clock["residues"] += residues
                 self.clock["seconds"] = time.perf_counter() - self.began
-                self.clock["waited"] = waited + loader.wait_seconds
+                self.clock["waited"] = wait_before + loader.wait_seconds
                 self._show(bar)
                 self._save_in_time(stop)
 
@@ -176,18 +178,22 @@ class Trainer:
         """Feed a batch to the learners, some at a time, so that no core waits for another."""
         place, of = (self.epoch, self.next_batch), len(plan.batches)
         rows = len(plan.batches[self.next_batch])
-        active = [i for i, learner in enumerate(self.learners) if not learner.finished]
+        active = [i for i, learner in enumerate(self.learners) if not learner.is_finished]
         for first in range(0, len(active), TOGETHER):
-            asked = {
+            jobs_by_learner = {
                 i: self.learners[i].jobs(batch, *place, self.ranks)
                 for i in active[first : first + TOGETHER]
             }
-            jobs = {i: own for i, own in asked.items() if own is not None}
-            every = [job for own in jobs.values() for job in own]
-            found = iter(self.workers.map(Job.run, every, Job.cost))
-            for i, own in jobs.items():
-                mine = [next(found) for _ in own]
-                loss = self.learners[i].finish(mine, *place, of, self.ranks)
+            jobs = {
+                i: learner_jobs
+                for i, learner_jobs in jobs_by_learner.items()
+                if learner_jobs is not None
+            }
+            all_jobs = [job for learner_jobs in jobs.values() for job in learner_jobs]
+            outcomes = iter(self.workers.map(Job.run, all_jobs, Job.cost))
+            for i, learner_jobs in jobs.items():
+                gradients = [next(outcomes) for _ in learner_jobs]
+                loss = self.learners[i].finish(gradients, *place, of, self.ranks)
                 self.losses.add(i, loss, rows)
         self.next_batch += 1
 
@@ -206,7 +212,7 @@ class Trainer:
         due = [
             place
             for place, learner in enumerate(self.learners)
-            if not learner.finished and learner.config.checked(self.epoch)
+            if not learner.is_finished and learner.config.checked(self.epoch)
         ]
         losses = self._losses(due)
         for place in due:
@@ -289,10 +295,10 @@ class Trainer:
 
     def _show(self, bar: Stage) -> None:
         """Say how training is getting on since the last check, but not at every step."""
-        if time.perf_counter() - self.shown < SHOW_EVERY:
+        if time.perf_counter() - self.last_display < SHOW_EVERY:
             return
-        self.shown = time.perf_counter()
-        active = [place for place, learner in enumerate(self.learners) if not learner.finished]
+        self.last_display = time.perf_counter()
+        active = [place for place, learner in enumerate(self.learners) if not learner.is_finished]
         losses = self._losses(active)
         bar.show(**self._figures(fmean(losses.values()), self.marks[active[0]]))
 
@@ -366,8 +372,8 @@ class Trainer:
         save_weights(run, last, LAST)
         if term:
             term.save(run)
-        for split, found in predicted.items():
-            save_predictions(run, split, found)
+        for split, predictions in predicted.items():
+            save_predictions(run, split, predictions)
         run.save()
         return run
 
@@ -385,17 +391,17 @@ class Trainer:
 
     def _timings(self, learner: Learner) -> dict[str, float]:
         seconds = [entry["seconds"] for entry in learner.history]
-        waited = sum(entry["wait_share"] * entry["seconds"] for entry in learner.history)
+        wait = sum(entry["wait_share"] * entry["seconds"] for entry in learner.history)
         return {
             "total": self._elapsed(),
             "seconds_per_epoch": sum(seconds) / max(learner.history[-1]["epoch"], 1),
             "tokens_per_second": max(entry["tokens_per_second"] for entry in learner.history),
-            "wait_share": waited / max(sum(seconds), 1e-9),
+            "wait_share": wait / max(sum(seconds), 1e-9),
             "adapters_on_the_stream": float(len(self.learners)),
         }
 
     def _elapsed(self) -> float:
-        return self.clock["before"] + time.perf_counter() - self.started
+        return self.clock["before"] + time.perf_counter() - self.start_time
 
     def _settings(self) -> dict[str, Any]:
         """What must be equal to go on: settings, data, encoder and source."""

@@ -85,15 +85,15 @@ def standard_error(by_seed: Values, covariance: Values, proteins: int) -> Standa
     seeds = len(by_seed)
     if seeds < 2 or proteins < 2 or np.isnan(by_seed).any() or np.isnan(covariance).any():
         return UNKNOWN
-    others = covariance.sum() - np.trace(covariance)
-    shared = max(float(others) / (seeds * (seeds - 1)), 0.0)
+    off_diagonal = covariance.sum() - np.trace(covariance)
+    shared = max(float(off_diagonal) / (seeds * (seeds - 1)), 0.0)
     between = float(np.var(by_seed, ddof=1)) / seeds
     # Few seeds may agree by chance, as the accuracies of two on a small test set often do.
     variance = max(shared + between, float(covariance.mean()) * LEAST_SHARE)
     if variance == 0:
         return StandardError(0.0, float("inf"))
-    both = shared / (proteins - 1) + between / (seeds - 1)
-    return StandardError(variance**0.5, variance / both if both else proteins - 1.0)
+    total = shared / (proteins - 1) + between / (seeds - 1)
+    return StandardError(variance**0.5, variance / total if total else proteins - 1.0)
 
 
 def covariance_of_draws(draws: Values, proteins: int) -> Values:
@@ -121,11 +121,11 @@ def covariance_of_draws(draws: Values, proteins: int) -> Values:
 
 def origin(seeds: int, *, folds: bool = False) -> str:
     """What an interval of a mean over so many seeds is over, in words; `folds`: of all folds."""
-    what = "folds, proteins" if folds else "proteins"
+    units = "folds, proteins" if folds else "proteins"
     if seeds == 1:
-        what = "folds and proteins" if folds else what
-        return f"bootstrap over {what}; of this one seed, not of others"
-    return f"over {what} and {seeds} seeds"
+        units = "folds and proteins" if folds else units
+        return f"bootstrap over {units}; of this one seed, not of others"
+    return f"over {units} and {seeds} seeds"
 
 
 def advice(seeds: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sesstore.datasets.load import load_own
-from sesstore.datasets.own import OwnData
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError, RecordError
 from sesstore.tasks import Problem
 
@@ -24,7 +24,7 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
         ">Seq2 SET=train VALIDATION=True\nCCHHHH\n>Seq3 SET=test VALIDATION=False\nHHEE\n"
     )
     (folder / "mask.fasta").write_text(">Seq1\n01111111\n>Seq2\n111111\n")
-    loaded = load_own(folder, OwnData())
+    loaded = load_own(folder, UserData())
     task = loaded.task
     assert (task.name, task.classes) == ("secondary_structure", ("C", "E", "H"))
     assert {n: s.ids for n, s in task.splits.items()} == {
@@ -32,14 +32,14 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
     }  # fmt: skip
     assert task.splits["train"].labels[0].tolist() == [-100, 2, 2, 2, 2, 1, 1, 1]
     assert "1 sequence without labels in sampled.fasta: left out" in loaded.notes[0]
-    named = OwnData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
+    named = UserData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
     again = load_own(folder / "sequences.fasta", named).task
     assert again.data_digest == task.data_digest
     (folder / "other.fasta").write_text(">Seq9 SET=train\nHH\n")
     with pytest.raises(InputError, match=r"2 files of labels \(other.fasta, sampled.fasta\)"):
-        load_own(folder, OwnData())
+        load_own(folder, UserData())
     with pytest.raises(RecordError, match=r"other\.fasta, line 1 \(Seq9\).*no sequence of that id"):
-        load_own(folder / "sequences.fasta", OwnData(targets=folder / "other.fasta", name="x"))
+        load_own(folder / "sequences.fasta", UserData(targets=folder / "other.fasta", name="x"))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
 def test_biotrainer_fasta(tmp_path: Path, text: str, problem: Problem, first: object) -> None:
     path = tmp_path / "input.fasta"
     path.write_text(text)
-    task = load_own(path, OwnData()).task
+    task = load_own(path, UserData()).task
     assert task.problem is problem
     label = task.splits["train"].labels[0]
     if isinstance(label, np.ndarray):
@@ -100,7 +100,7 @@ PRTSEQ
 )
 def test_headers_in_any_case_with_blanks_or_bars(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.fasta").write_bytes(text.encode())
-    task = load_own(tmp_path / "a.fasta", OwnData()).task
+    task = load_own(tmp_path / "a.fasta", UserData()).task
     assert task.classes == ("Cell wall", "Nucleus")
     assert {n: (s.ids, s.labels) for n, s in task.splits.items()} == {
         "train": (("Seq1", "Seq2"), [0, 1]),
@@ -113,7 +113,7 @@ def test_ids_of_uniprot_stay_whole(tmp_path: Path) -> None:
     text = ">sp|P1|A_B OS=Homo sapiens OX=9606 TARGET=a SET=train\nMK\n"
     text += ">sp|P2|A_B TARGET=b OS=Homo sapiens SET=test\nMV\n>x=1 TARGET=a SET=val\nML\n"
     (tmp_path / "a.fasta").write_text(text)
-    splits = load_own(tmp_path / "a.fasta", OwnData()).task.splits
+    splits = load_own(tmp_path / "a.fasta", UserData()).task.splits
     assert [split.ids for split in splits.values()] == [("sp|P1|A_B",), ("x=1",), ("sp|P2|A_B",)]
     assert [split.labels for split in splits.values()] == [[0], [0], [1]]
 
@@ -122,14 +122,14 @@ def test_pairs_are_refused(tmp_path: Path) -> None:
     for key in ("INTERACTOR", "Interactor"):
         (tmp_path / "a.fasta").write_text(f">a {key}=b TARGET=0 SET=train\nMK\n")
         with pytest.raises(RecordError, match=r"line 1 \(a\): is one of a pair .*=b"):
-            load_own(tmp_path / "a.fasta", OwnData())
+            load_own(tmp_path / "a.fasta", UserData())
 
 
 def test_several_test_sets_are_kept_apart(tmp_path: Path) -> None:
     sets = ["train", "train", "val", "test", "test2", "Test OOD", "pred"]
     rows = [f">s{n} TARGET={n % 2} SET={s}\n{'MKVLAAG'[n] * 9}\n" for n, s in enumerate(sets)]
     (tmp_path / "a.fasta").write_text("".join(rows))
-    read = load_own(tmp_path / "a.fasta", OwnData())
+    read = load_own(tmp_path / "a.fasta", UserData())
     assert {n: s.ids for n, s in read.task.splits.items()} == {
         "train": ("s0", "s1"), "valid": ("s2",), "test": ("s3",), "test2": ("s4",),
         "test_ood": ("s5",),
@@ -145,7 +145,7 @@ def test_several_test_sets_are_kept_apart(tmp_path: Path) -> None:
 def test_line_ends_of_windows_are_no_labels_of_residues(tmp_path: Path) -> None:
     (tmp_path / "sequences.fasta").write_bytes(b">a\r\nSEQ\r\n>b\r\nPRTE\r\n")
     (tmp_path / "labels.fasta").write_bytes(b">a SET=train\r\nH\r\nEC\r\n>b SET=val\r\nHHCC\r\n")
-    task = load_own(tmp_path, OwnData("t")).task
+    task = load_own(tmp_path, UserData("t")).task
     assert task.classes == ("C", "E", "H")
     assert task.splits["train"].labels[0].tolist() == [2, 1, 0]
 
@@ -153,6 +153,6 @@ def test_line_ends_of_windows_are_no_labels_of_residues(tmp_path: Path) -> None:
 def test_blanks_of_dssp_in_a_file_of_labels(tmp_path: Path) -> None:
     (tmp_path / "sequences.fasta").write_text(">a\nSEQQ\n>b\nPRTE\n")
     (tmp_path / "labels.fasta").write_text(">a SET=train\n H\nE \n>b SET=val\nHHT \n")
-    task = load_own(tmp_path, OwnData("t")).task
+    task = load_own(tmp_path, UserData("t")).task
     assert task.classes == ("E", "H", "L", "T")
     assert task.splits["train"].labels[0].tolist() == [2, 1, 0, 2]

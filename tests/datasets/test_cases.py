@@ -10,13 +10,13 @@ import pytest
 
 from sesstore.datasets.columns import Columns
 from sesstore.datasets.load import LoadedTask
-from sesstore.datasets.own import OwnData
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError
 from sesstore.jobs.add import load
 from sesstore.jobs.proteinfiles import SequenceFile
 
 GO = "Gene Ontology (molecular function)"
-TM = OwnData(columns=Columns(label="Tm"))
+TM = UserData(columns=Columns(label="Tm"))
 NAMED = {"28": "28-fasta-oddities", "29": "29-saprot-strings", "30": "30-saprothub-csv",
          "31": "31-excel-exports", "32": "32-go-term-names", "33": "33-missing-labels",
          "34": "34-words-to-pandas", "35": "35-biotrainer-fasta", "36": "36-numpy-printed-labels",
@@ -32,8 +32,8 @@ def cases() -> Path:
     return folder
 
 
-def task_of(path: Path, own: OwnData | None = None) -> LoadedTask:
-    loaded = load(str(path), own=own)
+def task_of(path: Path, own: UserData | None = None) -> LoadedTask:
+    loaded = load(str(path), user_data=own)
     assert isinstance(loaded, LoadedTask)
     return loaded
 
@@ -99,7 +99,7 @@ def test_excel(cases: Path, name: str) -> None:
 def test_terms_of_go(cases: Path) -> None:
     folder = cases / NAMED["32"]
     truth = sorted(json.loads((folder / "truth.json").read_text()))
-    own = OwnData(columns=Columns(label=GO))
+    own = UserData(columns=Columns(label=GO))
     assert sorted(task_of(folder / "uniprot_go.tsv", own).task.classes) == truth
     for name in ("go_ids.tsv", "go_ids_pipe.tsv"):
         classes = task_of(folder / name).task.classes
@@ -113,7 +113,7 @@ def test_missing_labels(cases: Path, word: str, kind: str) -> None:
     path = cases / NAMED["33"] / f"{kind}_{word}.csv"
     with pytest.raises(InputError, match=r"lines 5, 15, .*8 of 80 rows have no label"):
         load(str(path))
-    loaded = task_of(path, OwnData(drop_unlabelled=True))
+    loaded = task_of(path, UserData(drop_unlabelled=True))
     assert sum(map(len, loaded.task.splits.values())) == 72
     assert loaded.task.classes == (("0", "1") if kind == "class" else ("label",))
     assert "8 of 80 rows have no label" in loaded.task.notes[0]

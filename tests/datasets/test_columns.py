@@ -45,5 +45,5 @@ def test_absent_sequences_are_said_with_what_there_is() -> None:
 
 def test_what_was_taken_for_what_is_said() -> None:
     header = ["Entry", "Sequence", "Tm", "organism", "foldseek_seq"]
-    said = find_columns(header, Columns(label="Tm")).said(header)
+    said = find_columns(header, Columns(label="Tm")).description(header)
     assert said == "sequence = Sequence, id = Entry, label = Tm (not read: organism)"

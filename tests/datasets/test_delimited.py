@@ -131,5 +131,5 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
 
 def test_one_of_a_pair_is_read_where_it_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, "protein_1,protein_2,y\nMK,MV,1\n")
-    (record,) = read_records(path, named=Columns(sequence="protein_2"))
+    (record,) = read_records(path, columns=Columns(sequence="protein_2"))
     assert record.protein.sequence == "MV"

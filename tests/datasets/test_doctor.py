@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from sesstore.datasets.checkrows import check_rows
-from sesstore.datasets.cleaned import write_clean
+from sesstore.datasets.cleaning import write_clean
 from sesstore.datasets.doctor import Diagnosis, data_set, examine
 from sesstore.datasets.load import load_own, load_task
-from sesstore.datasets.own import OwnData
 from sesstore.datasets.recipes import recipe
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError
 from sesstore.proteins import Protein
 from sesstore.tasks import Problem, Split, Task
@@ -134,14 +134,14 @@ def ill_rows() -> list[dict[str, Any]]:
 
 
 def test_a_healthy_set(tmp_path: Path) -> None:
-    found = examine([data_set("d", load_own(write(tmp_path / "d", healthy_rows()), OwnData()))])
+    found = examine([data_set("d", load_own(write(tmp_path / "d", healthy_rows()), UserData()))])
     assert found.healthy
     assert counts(found) == FEW
     assert [facts["rows"] for facts in found.splits] == [12, 4, 4]
 
 
 def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) -> None:
-    loaded = load_own(write(tmp_path / "ill", ill_rows()), OwnData())
+    loaded = load_own(write(tmp_path / "ill", ill_rows()), UserData())
     ill = data_set("ill", loaded)
     assert counts(examine([ill])) == {
         "conflicting_labels": 1,
@@ -166,7 +166,7 @@ def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) ->
     }
     changes = [json.loads(line) for line in (tmp_path / "clean/changes.jsonl").open()]
     assert {"split": "valid", "name": "p4", "done": "named p4~2"} in changes
-    again = load_own(tmp_path / "clean", OwnData())
+    again = load_own(tmp_path / "clean", UserData())
     assert again.task.classes == loaded.task.classes
     assert examine([data_set("clean", again)]).healthy
     with pytest.raises(InputError, match="is there already"):
@@ -186,7 +186,7 @@ def test_why_labels_differ_depends_on_what_they_are(tmp_path: Path, one, other, 
     labels = [one, other] * 10
     rows = [{**row, "label": label} for row, label in zip(healthy_rows(), labels, strict=True)]
     rows.append({**rows[0], "name": "4iaq-P00720", "label": other})
-    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))])
+    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), UserData()))])
     (conflict,) = (f for f in found.findings if f.what == "conflicting_labels")
     assert conflict.count == 1
     assert why in conflict.why
@@ -197,7 +197,7 @@ def test_labels_that_mislead(tmp_path: Path) -> None:
     rows = healthy_rows()
     for i, row in enumerate(rows):
         row["label"] = "a" if i < 11 else "b" if i < 16 else "c"
-    found = counts(examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))]))
+    found = counts(examine([data_set("d", load_own(write(tmp_path / "d", rows), UserData()))]))
     assert found == {
         "classes_only_in_test": 1,
         "one_class_in_valid": 1,
@@ -208,7 +208,7 @@ def test_labels_that_mislead(tmp_path: Path) -> None:
     }
     for i, row in enumerate(rows):
         row["label"] = 0.1 * i if i < 15 else 400.5 if i == 15 else 1.5
-    found = counts(examine([data_set("e", load_own(write(tmp_path / "e", rows), OwnData()))]))
+    found = counts(examine([data_set("e", load_own(write(tmp_path / "e", rows), UserData()))]))
     assert found == {"far_values_in_valid": 1, "constant_in_test": 1, **FEW}
 
 
@@ -219,12 +219,12 @@ def test_few_rows_of_a_class_and_few_proteins_of_a_split(tmp_path: Path) -> None
         {"name": f"p{i}", "aa_seq": sequence(), "label": name, "split": split}
         for i, (name, split) in enumerate(zip(names, splits, strict=True))
     ]
-    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), OwnData()))])
+    found = examine([data_set("d", load_own(write(tmp_path / "d", rows), UserData()))])
     assert counts(found) == {"small_test": 19, "rare_classes": 1}
     assert found.findings[1].examples == ("four (4)",)
     assert found.healthy
     many = [{**row, "label": ["common", row["label"]]} for row in rows]
-    found = examine([data_set("e", load_own(write(tmp_path / "e", many), OwnData()))])
+    found = examine([data_set("e", load_own(write(tmp_path / "e", many), UserData()))])
     assert found.findings[1].examples == ("four (4)",)
 
 
@@ -233,7 +233,7 @@ def test_tokens_that_follow_the_class(tmp_path: Path) -> None:
     for row in rows:
         if row["label"] == "yes":
             row["ss8_seq"] = "H" * 80
-    loaded = load_own(write(tmp_path / "d", rows), OwnData(), "pdb")
+    loaded = load_own(write(tmp_path / "d", rows), UserData(), "pdb")
     found = examine([data_set("d", loaded)])
     assert counts(found) == {"uneven_tokens_by_class": 100, "without_tokens": 10, **FEW}
     assert found.findings[0].examples == ("no: 0%", "yes: 100%")

@@ -49,7 +49,7 @@ def test_each_row_is_tested_once_and_never_trained_on_with_its_test() -> None:
         }  # fmt: skip
         for split in part.splits.values():  # 12 of 60 rows are of class b
             assert 1 <= sum(split.labels) <= 0.2 * len(split) + 1.5
-    assert folds.whole.splits["train"].ids == pooled(task).ids
+    assert folds.rows_task.splits["train"].ids == pooled(task).ids
     assert "5 folds of 60 rows (train, valid and test together) at random" in folds.note
     again = make_folds(task, sequences_of(rows), 5)
     other = make_folds(task, sequences_of(rows), 5, seed=1)

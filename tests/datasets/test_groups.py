@@ -31,7 +31,7 @@ def test_positions_are_those_that_differ_from_the_commonest_letters() -> None:
     groups = group_rows(variants, "position")
     assert len(groups) == 4
     assert groups.kind == "position"
-    assert "whole positions" in groups.way
+    assert "whole positions" in groups.method
 
 
 def test_positions_need_one_protein() -> None:

@@ -46,7 +46,7 @@ def test_whole_clusters_go_to_one_split_and_it_is_said() -> None:
     records = families(40, 3)
     whole = completed({"train": records}, seed=3)
     rows, notes = whole.rows, whole.notes
-    assert (whole.made, whole.split_by) == (("valid", "test"), "cluster")
+    assert (whole.created, whole.split_by) == (("valid", "test"), "cluster")
     assert {name: len(split) for name, split in rows.items()} == {
         "train": 96,
         "valid": 12,
@@ -76,7 +76,7 @@ def test_valid_is_taken_from_train_where_test_is_given() -> None:
     test = [record("MKV")]
     whole = completed({"train": records, "test": test})
     rows, (note,) = whole.rows, whole.notes
-    assert whole.made == ("valid",)
+    assert whole.created == ("valid",)
     assert rows["test"] == test
     assert (len(rows["train"]), len(rows["valid"])) == (36, 4)
     assert "no valid rows were given" in note
@@ -110,7 +110,7 @@ def test_variants_of_one_protein_are_split_at_random_on_request() -> None:
 def test_given_splits_stay() -> None:
     rows = {"train": [record("MK")], "valid": [record("MV")]}
     whole = completed(rows)
-    assert (whole.rows, whole.made, whole.split_by, whole.notes) == (rows, (), None, [])
+    assert (whole.rows, whole.created, whole.split_by, whole.notes) == (rows, (), None, [])
 
 
 def test_one_family_cannot_be_split() -> None:

@@ -126,10 +126,10 @@ def test_readers_that_keep_all_have_a_bound(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"seq,label\n" + b"MK,1\n" * 100_000))
     with (
         pytest.raises(InputError, match=r"holds more than 0\.0 GB.*Split it"),
-        open_text(tmp_path / "a.csv.gz", most=200_000) as lines,
+        open_text(tmp_path / "a.csv.gz", byte_limit=200_000) as lines,
     ):
         lines.read()
-    with open_text(tmp_path / "a.csv.gz", most=600_000) as lines:
+    with open_text(tmp_path / "a.csv.gz", byte_limit=600_000) as lines:
         assert len(lines.read()) == 500_010
 
 

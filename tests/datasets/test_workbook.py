@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from sesstore.datasets.load import load_own
-from sesstore.datasets.own import OwnData
 from sesstore.datasets.readers import read_rows
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError
 
 openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
@@ -56,7 +56,7 @@ def test_a_task_of_a_workbook(tmp_path: Path) -> None:
         for n, letter in enumerate(letters)
     ]
     path = workbook(tmp_path / "mine.xlsx", {"s": [("id", "seq", "y", "split"), *rows]})
-    task = load_own(path, OwnData()).task
+    task = load_own(path, UserData()).task
     assert (task.name, task.problem, task.classes) == ("mine", "regression", ("y",))
     assert task.splits["test"].labels[1] == 1.5
     path = workbook(
@@ -66,7 +66,7 @@ def test_a_task_of_a_workbook(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"mine\.xlsx, column y, line 2: 1 of 21 rows has no label"
     ):
-        load_own(path, OwnData())
+        load_own(path, UserData())
 
 
 @pytest.mark.parametrize(

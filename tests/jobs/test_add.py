@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.datasets.own import OwnData
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError
 from sesstore.jobs.add import AddReport, add, load
 from sesstore.store import Store
@@ -28,7 +28,7 @@ def table(path: Path, labels: list[object], tokens: bool = False) -> Path:
 def added(
     store: Store, path: Path, source: str | None = None, replacing: bool = False
 ) -> AddReport:
-    loaded = load(str(path), source=source, own=OwnData(name="mine"))
+    loaded = load(str(path), source=source, user_data=UserData(name="mine"))
     return add(store, loaded, replacing=replacing)
 
 

@@ -18,7 +18,7 @@ from sesstore.jobs import search as module
 from sesstore.jobs.embed import embed
 from sesstore.jobs.inputs import Inputs
 from sesstore.jobs.search import search
-from sesstore.jobs.sweep import Range, combinations, named, sweep
+from sesstore.jobs.sweep import Range, combinations, setting_name, sweep
 from sesstore.jobs.train import train
 from sesstore.progress import SILENT
 from sesstore.proteins import Protein
@@ -117,10 +117,10 @@ def test_a_search_is_told_the_monitor_on_valid(
 
 def test_every_setting_has_a_folder_of_its_own() -> None:
     grid = {"lr": (1e-4, 1.5e-4, 0.00012), "alphabets": ((), ("dssp",), ("foldseek", "dssp"))}
-    names = [named(setting) for setting in combinations(grid)]
+    names = [setting_name(setting) for setting in combinations(grid)]
     assert len(set(names)) == len(names) == 9
     assert names[-1] == "lr=0.00012,alphabets=foldseek+dssp"
-    assert (names[0], named({})) == ("lr=0.0001,alphabets=none", "only")
+    assert (names[0], setting_name({})) == ("lr=0.0001,alphabets=none", "only")
     assert len(combinations({"heads": (2, 2, 4)})) == 2
 
 

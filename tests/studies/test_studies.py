@@ -287,9 +287,9 @@ def test_cost_times_each_stage(store, settings, out, shared_structures) -> None:
 
 
 def test_when_a_cache_has_paid() -> None:
-    assert cost.Passes(once=10, each=9, last=1, residues=1).pays_after() == 1
-    assert cost.Passes(once=10.1, each=9, last=1, residues=1).pays_after() == 2
-    assert cost.Passes(once=0.5, each=9, last=1, residues=1).pays_after() == 1
+    assert cost.Passes(once=10, epoch=9, last=1, residues=1).pays_after() == 1
+    assert cost.Passes(once=10.1, epoch=9, last=1, residues=1).pays_after() == 2
+    assert cost.Passes(once=0.5, epoch=9, last=1, residues=1).pays_after() == 1
 
 
 def test_a_finished_study_goes_on_for_nothing(store, settings, out, monkeypatch) -> None:

@@ -175,14 +175,14 @@ def entry(epoch: int, accuracy: float) -> dict[str, object]:
 def test_patience_counts_epochs_since_the_best(taught) -> None:
     learner = a_learner(taught, replace(BARE, epochs=9, patience=2))
     for epoch, accuracy in enumerate((0.5, 0.4, 0.6, 0.6, float("nan")), 1):
-        assert not learner.finished
+        assert not learner.is_finished
         learner.check(entry(epoch, accuracy))
-    assert learner.finished
+    assert learner.is_finished
     assert [e["best"] for e in learner.history] == [True, False, True, False, False]
-    assert (learner.best, learner.waiting) == (0.6, 2)
+    assert (learner.best, learner.checks_without_gain) == (0.6, 2)
     short = a_learner(taught, replace(BARE, epochs=1))
     short.check(entry(1, 0.5))
-    assert short.finished
+    assert short.is_finished
 
 
 def test_the_best_weights_are_those_of_their_epoch(taught) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
-from sesstore.training.intervals import LEAST, Predicted
+from sesstore.training.intervals import FEWEST_PROTEINS, Predicted
 from sesstore.training.pairs import Comparison, adjusted, compare
 from sesstore.training.uncertainty import standard_error
 
@@ -75,7 +75,7 @@ def test_one_seed_gives_no_verdict() -> None:
 
 
 def test_too_few_proteins_have_no_interval() -> None:
-    one, other = ([predicted(right) for right in arm] for arm in arms(3, LEAST - 1))
+    one, other = ([predicted(right) for right in arm] for arm in arms(3, FEWEST_PROTEINS - 1))
     found = compare(*ACCURACY, ("a", one), ("b", other))
     assert np.isnan([found.low, found.high, found.p]).all()
 

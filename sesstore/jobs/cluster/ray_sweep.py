@@ -23,7 +23,15 @@ from ...training.learner import FitConfig
 from ...training.runs import RECORD, Run
 from ..inputs import Inputs
 from ..signals import saying_how_to_resume, stop_requests
-from ..sweep import Setting, SweepReport, combinations, members_of, named, sweep_folder, written
+from ..sweep import (
+    Setting,
+    SweepReport,
+    combinations,
+    members_of,
+    setting_name,
+    sweep_folder,
+    sweep_report,
+)
 from .connection import Cluster, has_gpus, slots
 from .dispatcher import Dispatcher
 from .work_items import Outcome, WorkItem
@@ -246,7 +254,7 @@ def sweep_on_ray(
         As `sweep.sweep` and `fit_on_ray`.
     """
     folder = sweep_folder(inputs, out, resume=resume)
-    settings = [Setting(values, folder / named(values)) for values in combinations(grid)]
+    settings = [Setting(values, folder / setting_name(values)) for values in combinations(grid)]
     trials = [
         Trial(members_of(inputs, setting, adapter, config, seeds), setting.folder)
         for setting in settings
@@ -254,4 +262,4 @@ def sweep_on_ray(
     with saying_how_to_resume(folder):
         runs = fit_on_ray(ray, cluster, inputs, trials, resume=resume, progress=progress)
     of_each = [runs[start : start + seeds] for start in range(0, len(runs), seeds)]
-    return written(folder, inputs, settings, of_each)
+    return sweep_report(folder, inputs, settings, of_each)

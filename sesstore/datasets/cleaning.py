@@ -49,10 +49,10 @@ class Change:
 
 def clean(data: Sequence[DataSet]) -> Iterator[tuple[list[Row], list[Change]]]:
     """Yield for each data set the rows to keep, under their new names, and what changed."""
-    odd = differing_names([one.task for one in data])
-    for one in data:
-        rows, changes = rows_of(one.task), []
-        for reason, wrong in _rules(one, odd):
+    odd = differing_names([data_set.task for data_set in data])
+    for data_set in data:
+        rows, changes = rows_of(data_set.task), []
+        for reason, wrong in _rules(data_set, odd):
             refused = wrong(rows)
             changes += [
                 Change(row.split, row.id, f"dropped: {reason}")
@@ -91,22 +91,26 @@ def write_clean(
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"'{folder}' is there already. Name a new or an empty folder with --fix")
-    made = list(clean(data))
-    for one, (rows, _) in zip(data, made, strict=True):
+    copies = list(clean(data))
+    for data_set, (rows, _) in zip(data, copies, strict=True):
         if not any(row.split == "train" for row in rows):
-            raise InputError(f"no train row of {one.name} would be left: nothing is written")
-    done = {}
-    for one, (rows, changes), codes in zip(data, made, tokens, strict=True):
-        place = folder if len(data) == 1 else folder / one.name
+            raise InputError(f"no train row of {data_set.name} would be left: nothing is written")
+    summaries = {}
+    for data_set, (rows, changes), codes in zip(data, copies, tokens, strict=True):
+        place = folder if len(data) == 1 else folder / data_set.name
         place.mkdir(parents=True, exist_ok=True)
-        kept = Counter(row.split for row in rows)
-        for split in kept:
-            lines = (_line(row, one, codes) for row in rows if row.split == split)
+        split_sizes = Counter(row.split for row in rows)
+        for split in split_sizes:
+            lines = (_line(row, data_set, codes) for row in rows if row.split == split)
             _write(place / f"{split}.jsonl", lines)
         _write(place / CHANGES, (vars(change) for change in changes))
         often = Counter(_kind(change) for change in changes)
-        done[one.name] = {"folder": str(place), "rows": dict(kept), "changes": dict(often)}
-    return done
+        summaries[data_set.name] = {
+            "folder": str(place),
+            "rows": dict(split_sizes),
+            "changes": dict(often),
+        }
+    return summaries
 
 
 def _rules(
@@ -151,18 +155,18 @@ def _repeats(rows: Sequence[Row]) -> list[bool]:
 
 def _numbered(rows: Sequence[Row], changes: list[Change]) -> list[Row]:
     """Give each name to one row only; adds what was done to `changes`."""
-    taken, often, kept = {row.id for row in rows}, Counter[str](), []
+    names, often, numbered = {row.id for row in rows}, Counter[str](), []
     for row in rows:
         often[row.id] += 1
         name = row.id
-        while often[row.id] > 1 and name in taken:
+        while often[row.id] > 1 and name in names:
             name = f"{row.id}~{often[row.id]}"
-            often[row.id] += name in taken
+            often[row.id] += name in names
         if name != row.id:
             changes.append(Change(row.split, row.id, f"named {name}"))
-        taken.add(name)
-        kept.append(replace(row, id=name))
-    return kept
+        names.add(name)
+        numbered.append(replace(row, id=name))
+    return numbered
 
 
 def _kind(change: Change) -> str:

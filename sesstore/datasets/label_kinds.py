@@ -49,14 +49,14 @@ def guess_problem(records: Sequence[Record]) -> Guess:
     if _one_a_residue(records):
         words = [word for record in records[:100] for word in residue_words(record.label)]
         words = [word for word in words if not is_missing(word)]
-        if words and all(map(_is_number, words)) and not _whole(words):
+        if words and all(map(_is_number, words)) and not _all_integers(words):
             return Guess(Problem.RESIDUE_REGRESSION, "there is a number for each residue")
         return Guess(Problem.RESIDUE_SINGLE_LABEL, "there is a letter or class for each residue")
     if any(isinstance(label, list) for label in labels):
         return Guess(Problem.MULTI_LABEL, "labels are lists")
     kinds = {class_name(label) for label in labels}
     if all(_is_number(label) for label in labels):
-        if not _whole(labels):
+        if not _all_integers(labels):
             return Guess(Problem.REGRESSION, "labels are numbers with fractions")
         if len(kinds) > MOST_CLASSES:
             return Guess(Problem.REGRESSION, f"labels are {len(kinds):,} different whole numbers")
@@ -95,8 +95,8 @@ def _classes_of(record: Record, problem: Problem) -> list[Any]:
     if problem is Problem.RESIDUE_SINGLE_LABEL:
         words = residue_words(record.label)
         mask = parse_mask(record.mask, len(record.protein))
-        known = [not is_missing(word) for word in words] if mask is None else mask.tolist()
-        return [word for word, keep in zip(words, known, strict=False) if keep]
+        present = [not is_missing(word) for word in words] if mask is None else mask.tolist()
+        return [word for word, keep in zip(words, present, strict=False) if keep]
     return [record.label] if record.label not in (None, "") else []
 
 
@@ -119,7 +119,7 @@ def _is_number(label: Any) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _whole(labels: Sequence[Any]) -> bool:
+def _all_integers(labels: Sequence[Any]) -> bool:
     values = [number_of(label) for label in labels]
     return all(value is not None and value == int(value) for value in values)
 

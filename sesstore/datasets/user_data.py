@@ -10,8 +10,8 @@ from pathlib import Path
 from ..errors import InputError, UnknownNameError
 from ..tasks import Problem
 from .columns import Columns
-from .groups import WAYS
-from .guess import Guess, class_names, guess_problem
+from .groups import SPLIT_METHODS
+from .label_kinds import Guess, class_names, guess_problem
 from .recipes import Recipe, recipe_names
 from .records import Record
 
@@ -37,7 +37,7 @@ MONITOR = {
 
 
 @dataclass(frozen=True)
-class OwnData:
+class UserData:
     """What the user says about their data; what they leave out is found out, and said.
 
     Parameters
@@ -55,8 +55,8 @@ class OwnData:
     drop_unlabelled : bool
         Leave rows out whose label is missing; they are refused by default.
     split_by : str, optional
-        What keeps rows on one side of the splits that have to be made: one of `groups.WAYS`, or a
-        column; whole clusters of similar sequences by default.
+        What keeps rows on one side of the splits that have to be made: one of
+        `groups.SPLIT_METHODS`, or a column; whole clusters of similar sequences by default.
     """
 
     name: str | None = None
@@ -69,9 +69,9 @@ class OwnData:
     split_by: str | None = None
 
     @property
-    def named(self) -> Columns:
+    def all_columns(self) -> Columns:
         """Columns the user named, that of groups among them."""
-        if self.split_by is None or self.split_by in WAYS:
+        if self.split_by is None or self.split_by in SPLIT_METHODS:
             return self.columns
         return replace(self.columns, group=self.split_by)
 
@@ -85,7 +85,7 @@ class OwnData:
         return Problem(self.task_type)
 
 
-def task_name(path: Path, given: str | None) -> str:
+def task_name(path: Path, choice: str | None) -> str:
     """Return what to call the task of a file or folder.
 
     Raises
@@ -95,7 +95,7 @@ def task_name(path: Path, given: str | None) -> str:
     """
     stem = path.resolve().name.removesuffix(".gz")
     stem = stem if path.is_dir() else stem.partition(".")[0]
-    name = given or re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("_.-") or "mydata"
+    name = choice or re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("_.-") or "mydata"
     if name in recipe_names():
         raise InputError(
             f"'{name}' is a published task. Name your own otherwise with --name, or add the "
@@ -105,7 +105,7 @@ def task_name(path: Path, given: str | None) -> str:
 
 
 def own_recipe(
-    name: str, records: Sequence[Record], own: OwnData, label: str
+    name: str, records: Sequence[Record], user_data: UserData, label: str
 ) -> tuple[Recipe, str]:
     """Return the recipe of the user's own data, and how its kind was found.
 
@@ -115,7 +115,7 @@ def own_recipe(
         Of the task.
     records : sequence of Record
         All rows.
-    own : OwnData
+    user_data : UserData
         What the user says.
     label : str
         What is predicted, such as the column's name.
@@ -127,7 +127,7 @@ def own_recipe(
     InputError
         The labels are of no kind, or of one class only.
     """
-    guess = _problem(records, own)
+    guess = _problem(records, user_data)
     problem = guess.problem
     classes = (label,) if problem.is_regression else class_names(records, problem)
     if not problem.is_regression and len(classes) < 2:
@@ -137,8 +137,8 @@ def own_recipe(
             f"labels? Name another with --label, or say --task-type regression"
         )
     count = "" if problem.is_regression else f", {len(classes):,} classes ({_first(classes)})"
-    said = f"task type {problem} ({guess.why}){count}"
-    made = Recipe(
+    note = f"task type {problem} ({guess.why}){count}"
+    recipe = Recipe(
         name=name,
         title=label,
         problem=problem,
@@ -148,12 +148,12 @@ def own_recipe(
         citation="",
         hub={},
     )
-    return made, said
+    return recipe, note
 
 
-def _problem(records: Sequence[Record], own: OwnData) -> Guess:
-    if own.problem is not None:
-        return Guess(own.problem, "as given")
+def _problem(records: Sequence[Record], user_data: UserData) -> Guess:
+    if user_data.problem is not None:
+        return Guess(user_data.problem, "as given")
     guess = guess_problem(records)
     return Guess(guess.problem, f"guessed: {guess.why}; --task-type says otherwise")
 

@@ -10,7 +10,7 @@ import pytest
 
 from sesstore.datasets.columns import Columns
 from sesstore.datasets.load import load_own
-from sesstore.datasets.own import OwnData
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError, MissingFileError, RecordError, UnknownNameError
 from sesstore.tasks import Problem
 
@@ -50,7 +50,7 @@ def labelled(path: Path, labels: list[object]) -> Path:
 def test_the_kind_is_guessed_from_the_labels(
     tmp_path: Path, labels: list[object], problem: Problem, classes: tuple[str, ...]
 ) -> None:
-    loaded = load_own(labelled(tmp_path / "mine.jsonl", labels), OwnData())
+    loaded = load_own(labelled(tmp_path / "mine.jsonl", labels), UserData())
     assert (loaded.task.name, loaded.task.problem) == ("mine", problem)
     assert loaded.task.classes == classes
     assert f"task type {problem} (guessed:" in loaded.notes[1]
@@ -60,13 +60,13 @@ def test_the_kind_is_guessed_from_the_labels(
 def test_what_the_user_says_counts(tmp_path: Path) -> None:
     rows = [[s, i, p, "x"] for i, (s, p) in enumerate(zip(sequences(10), SPLITS, strict=True))]
     path = table(tmp_path / "my data.v2.csv", "Protein,Tm,Set,note", rows)
-    own = OwnData("melting", "regression", Columns(label="tm"))
+    own = UserData("melting", "regression", Columns(label="tm"))
     task = load_own(path, own).task
     assert (task.name, task.classes, task.monitor) == ("melting", ("Tm",), "spearman")
     assert task.splits["train"].labels == [float(i) for i in range(8)]
-    assert load_own(path, OwnData(columns=own.columns)).task.name == "my_data"
+    assert load_own(path, UserData(columns=own.columns)).task.name == "my_data"
     with pytest.raises(UnknownNameError, match="Did you mean 'regression'"):
-        load_own(path, OwnData(task_type="regresion", columns=own.columns))
+        load_own(path, UserData(task_type="regresion", columns=own.columns))
 
 
 def test_residues_with_classes_values_and_masks(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_residues_with_classes_values_and_masks(tmp_path: Path) -> None:
             for s, p in zip(texts, SPLITS, strict=True)]  # fmt: skip
     rows[0][1] = "C" + str(rows[0][1])[1:]
     path = table(tmp_path / "ss.csv", "sequence,target,resolved,set", rows)
-    task = load_own(path, OwnData()).task
+    task = load_own(path, UserData()).task
     assert (task.problem, task.classes) == (Problem.RESIDUE_SINGLE_LABEL, ("C", "H"))
     assert task.splits["train"].labels[0].tolist()[-2:] == [1, -100]
     values = [[0.1 * i for i in range(len(s))] for s in texts]
-    task = load_own(labelled(tmp_path / "v.jsonl", values), OwnData()).task  # type: ignore[arg-type]
+    task = load_own(labelled(tmp_path / "v.jsonl", values), UserData()).task  # type: ignore[arg-type]
     assert task.problem is Problem.RESIDUE_REGRESSION
     assert task.splits["train"].labels[0].dtype == np.float32
 
@@ -88,33 +88,37 @@ def test_flip_csv(tmp_path: Path) -> None:
     flags = [("train", "False")] * 6 + [("train", "True")] * 2 + [("test", "False")] * 2
     rows = [[s, 40.5 + i, *f] for i, (s, f) in enumerate(zip(sequences(10), flags, strict=True))]
     path = table(tmp_path / "mixed_split.csv", "sequence,target,set,validation", rows)
-    task = load_own(path, OwnData()).task
+    task = load_own(path, UserData()).task
     assert {n: len(s) for n, s in task.splits.items()} == {"train": 6, "valid": 2, "test": 2}
     assert task.problem is Problem.REGRESSION
     rows[-1][-1] = "True"
     table(path, "sequence,target,set,validation", rows)
     with pytest.raises(RecordError, match=r"line 11.*for validation and for testing"):
-        load_own(path, OwnData())
+        load_own(path, UserData())
 
 
 @pytest.mark.parametrize(
     ("text", "own", "said"),
     [
-        ("seq,y\nMKV,1\nMKL,1\n", OwnData(), "all labels are '1'"),
-        ("seq,y,z\nMKV,1,2\n", OwnData(), "--label: y, z"),
-        ("seq,y\nMKV,1\nMKL,\n", OwnData(task_type="single_label"), "1 of 2 rows has no label"),
+        ("seq,y\nMKV,1\nMKL,1\n", UserData(), "all labels are '1'"),
+        ("seq,y,z\nMKV,1,2\n", UserData(), "--label: y, z"),
+        ("seq,y\nMKV,1\nMKL,\n", UserData(task_type="single_label"), "1 of 2 rows has no label"),
         (
             "seq,y\nMKV,1.5\nMKL,\n",
-            OwnData(),
+            UserData(),
             r"bad\.csv, column y, line 3: 1 of 2 rows has no label",
         ),
-        ("seq,y\nMK7,1.5\n", OwnData(), r"bad\.csv, line 2.*'7'"),
-        ("seq,y\nMKV,1\n", OwnData("ec"), "'ec' is a published task"),
-        ("seq,y\nMKV,HHH\nMKL,HH\n", OwnData(task_type="residue_single_label"), "all labels"),
-        ("seq,y\nMKV,HEH\nMKL,HH\n", OwnData(task_type="residue_single_label"), "line 3.*2 labels"),
+        ("seq,y\nMK7,1.5\n", UserData(), r"bad\.csv, line 2.*'7'"),
+        ("seq,y\nMKV,1\n", UserData("ec"), "'ec' is a published task"),
+        ("seq,y\nMKV,HHH\nMKL,HH\n", UserData(task_type="residue_single_label"), "all labels"),
+        (
+            "seq,y\nMKV,HEH\nMKL,HH\n",
+            UserData(task_type="residue_single_label"),
+            "line 3.*2 labels",
+        ),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, text: str, own: OwnData, said: str) -> None:
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, own: UserData, said: str) -> None:
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=said):
@@ -126,6 +130,6 @@ def test_text_that_is_no_label(tmp_path: Path) -> None:
     rows = [[s, label] for s, label in zip(sequences(30), labels, strict=True)]
     path = table(tmp_path / "t.csv", "seq,description", rows)
     with pytest.raises(InputError, match="is text, and labels differ in 30 of 30 rows"):
-        load_own(path, OwnData())
+        load_own(path, UserData())
     with pytest.raises(MissingFileError, match="no file or folder"):
-        load_own(tmp_path / "none.csv", OwnData())
+        load_own(tmp_path / "none.csv", UserData())

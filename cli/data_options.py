@@ -14,7 +14,7 @@ TYPES = ("single_label", "multi_label", "regression", "residue_single_label", "r
 
 
 def own_data_options(command: Command) -> Command:
-    """Add the options, and hand the command an `OwnData` as ``own``."""
+    """Add the options, and hand the command a `UserData` as ``user_data``."""
 
     @click.option(
         "--task-type", type=click.Choice(TYPES), help="Kind of the labels; guessed and said."
@@ -69,10 +69,12 @@ def own_data_options(command: Command) -> Command:
         **kwargs: Any,
     ) -> Any:
         from sesstore.datasets.columns import Columns
-        from sesstore.datasets.own import OwnData
+        from sesstore.datasets.user_data import UserData
 
         columns = Columns(sequence=sequence, id=id_, label=label, split=split)
-        own = OwnData(name, task_type, columns, targets, mask, seed, drop_unlabelled, split_by)
-        return command(*args, own=own, **kwargs)
+        user_data = UserData(
+            name, task_type, columns, targets, mask, seed, drop_unlabelled, split_by
+        )
+        return command(*args, user_data=user_data, **kwargs)
 
     return with_own  # type: ignore[return-value]
