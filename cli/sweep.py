@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 
 def _structure(word: str) -> tuple[str, ...]:
-    setting_name = {"none": (), "both": ("foldseek", "dssp")}
-    return setting_name[word] if word in setting_name else tuple(word.split("+"))
+    presets = {"none": (), "both": ("foldseek", "dssp")}
+    return presets[word] if word in presets else tuple(word.split("+"))
 
 
 def _number(word: str) -> float | Range:
@@ -139,15 +139,17 @@ def command(
     if engine == "local" and workers is not None:
         raise click.UsageError("--workers belongs to --engine ray")
     grid = {name: values for name, values in varied.items() if values is not None}
-    setting_name = varied["alphabets"]
-    wanted = None if setting_name is None else [name for names in setting_name for name in names]
+    alphabet_sets = varied["alphabets"]
+    alphabets = (
+        None if alphabet_sets is None else [name for names in alphabet_sets for name in names]
+    )
     store = store_with(store_path, task, plm, output)
     check_training(
         store,
         task,
         plm=plm,
         weights=weights,
-        alphabets=wanted,
+        alphabets=alphabets,
         source=source,
         out=out,
         resume=resume,
@@ -166,7 +168,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
-        alphabets=wanted,
+        alphabets=alphabets,
         source=source,
         device=device,
         progress=output,
@@ -187,7 +189,7 @@ def command(
             run = partial(search_among, trials=search)
         elif ray is not None:
             run = partial(sweep_on_ray, ray, cluster)
-        adapter = {} if setting_name else {"alphabets": inputs.alphabets}
+        adapter = {} if alphabet_sets else {"alphabets": inputs.alphabets}
         report = run(
             inputs, grid, adapter, config, seeds=seeds, out=out, resume=resume, progress=output
         )
