@@ -155,6 +155,7 @@ def test_cross_validation(cli, trained: Path) -> None:
     measured = cli("evaluate", "crossed", "--json").json
     assert (measured["split"], measured["rows"]) == ("out-of-fold", 40)
     assert measured["metrics"].items() >= said.json["metrics"]["out-of-fold"].items()
+    assert "bootstrap over folds and proteins" in cli("evaluate", "crossed").out
     assert "was not cross-validated" in cli("evaluate", trained, "--split", "out-of-fold").err
     predicted = cli("predict", "crossed", "ACDEFGHIKL")
     assert predicted.status == 0, predicted.err

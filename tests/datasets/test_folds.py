@@ -86,6 +86,16 @@ def test_relatives_stay_in_one_fold(kind: str) -> None:
         assert sum(map(len, sides)) == len(set.union(*sides))
 
 
+def test_the_seed_chooses_what_is_valid() -> None:
+    rows = proteins(66)
+    names = [f"f{size}" for size in range(1, 12) for _ in range(size)]
+    task = task_of(rows, [n % 2 for n in range(66)], names, split_by="family")
+    cuts = [make_folds(task, sequences_of(rows), 3, seed=seed) for seed in range(4)]
+    # No two groups are of one size, so that each seed deals the same folds.
+    assert all((cut.of == cuts[0].of).all() for cut in cuts)
+    assert len({tuple(cut.valid[0].tolist()) for cut in cuts}) > 1
+
+
 def test_recorded_folds_come_again() -> None:
     rows = proteins(30)
     task = task_of(rows, [n % 2 for n in range(30)], split_by="random")
