@@ -109,9 +109,21 @@ def test_values_no_confidence_can_have_are_b_factors(draft) -> None:
     assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])
     draft.change(draft.of(3), bfactor=140.0)
     assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])
-    draft.change(draft.of(3), bfactor=None)
-    (values,), _ = confidence(draft, "pdb", "af2")
-    assert values == [*EXPECTED[:2], 0, *EXPECTED[3:]]
+    draft.change(draft.of(3), bfactor=100.6)
+    assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])
+    for value, stored in ((100.4, 100), (100.0, 100), (0.0, 0), (None, 0)):  # 100.4 is rounding
+        draft.change(draft.of(3), bfactor=value)
+        (values,), _ = confidence(draft, "pdb", "af2")
+        assert values == [*EXPECTED[:2], stored, *EXPECTED[3:]]
+
+
+@pytest.mark.parametrize(("residues", "counts"), [(4, True), (5, False)])
+def test_a_few_residues_may_be_alike_by_chance(draft, residues: int, counts: bool) -> None:
+    alike = draft.shifted(50, chain="B", label="B", bfactor=70.0)
+    first = dict.fromkeys(atom.number for atom in alike)
+    draft.parts += ["TER", *(a for a in alike if a.number in list(first)[:residues])]
+    (_, second), _ = confidence(draft, "pdb", "boltz")
+    assert second == ([70] * residues if counts else None)
 
 
 def _metric(draft, kinds: list[tuple[str, str]], rows: list[tuple[int, float]]) -> None:
