@@ -139,9 +139,13 @@ def _not_judged(unreadable: list[Fault]) -> StoreAccessError:
     )
 
 
-def _order(place: str) -> tuple[int, str]:
-    """Segments before the metadata of their encoder, which are rebuilt from them."""
-    return -place.count("/"), place
+def _order(place: str) -> tuple[bool, bool, str]:
+    """The store's own metadata first, other metadata last.
+
+    Without the first no entry of the manifest can be struck; an encoder's are rebuilt from its
+    segments, of which those that are broken must be gone by then.
+    """
+    return place != layout.METADATA, place.endswith(f"/{layout.METADATA}"), place
 
 
 class _Repair:

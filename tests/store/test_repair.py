@@ -82,6 +82,20 @@ def test_metadata_are_rebuilt(filled, kit):
     assert len(store.embeddings("enc_int8")) == len(filled.proteins)
 
 
+@pytest.mark.parametrize("gone", ["zarr.json", "embeddings/zarr.json"])
+def test_what_is_set_aside_of_a_store_without_metadata_is_no_loss_afterwards(filled, kit, gone):
+    root = filled.store.path
+    flip(filled.store.embeddings("enc_int8").segments[0].path / "values/c.0.0", 100)
+    flip(root / "tasks/toy.jsonl", 5)
+    (root / gone).unlink()
+    report = repair(root)
+    assert report.rebuilt == [gone]
+    assert len(report.set_aside) == 2
+    assert (len(report.embed_again), report.tasks_lost) == (1, ["toy"])
+    assert verify(root).ok
+    assert not repair(root).lost
+
+
 def test_an_encoder_without_any_sound_segment_keeps_its_provenance(filled):
     view = filled.store.embeddings("enc_int8")
     flip(view.folder / "zarr.json", 9)
