@@ -13,15 +13,23 @@ from dataclasses import dataclass, fields
 from ..errors import InputError, UnknownNameError
 
 COLUMN_NAMES = {
-    "sequence": ("aa_seq", "sequence", "seq", "protein_sequence", "aa_sequence", "protein"),
-    "id": ("name", "id", "protein_id", "accession", "uniprot_id", "uniprot", "entry"),
-    "label": ("label", "labels", "target", "targets"),
+    "sequence": (
+        "aa_seq",
+        "sequence",
+        "seq",
+        "protein_sequence",
+        "aa_sequence",
+        "protein",
+        "mutated_sequence",
+    ),
+    "id": ("name", "id", "protein_id", "accession", "uniprot_id", "uniprot", "entry", "mutant"),
+    "label": ("label", "labels", "target", "targets", "dms_score"),
     "split": ("split", "set", "partition", "stage", "subset"),
     "validation": ("validation",),
     "mask": ("mask", "resolved"),
 }
-"""What columns are called, the commonest first; the names of FLIP's, SES-Adapter's and SaprotHub's
-files are among them."""
+"""What columns are called, the commonest first; the names of FLIP's, ProteinGym's, SES-Adapter's
+and SaprotHub's files are among them."""
 
 TOKENS = ("foldseek_seq", "ss8_seq", "ss3_seq")
 """Columns of SES-Adapter's files that are read as structure tokens, or follow from them."""

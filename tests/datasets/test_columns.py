@@ -14,6 +14,12 @@ from sesstore.errors import InputError, UnknownNameError
         (["ID", "Seq", "Tm"], "Seq", "ID", None),
         (["protein", "labels"], "protein", None, "labels"),
         (["protein", "sequence"], "sequence", None, None),
+        (
+            ["mutant", "mutated_sequence", "DMS_score", "DMS_score_bin"],
+            "mutated_sequence",
+            "mutant",
+            "DMS_score",
+        ),
     ],
 )
 def test_columns_are_found_by_the_names_people_use(
