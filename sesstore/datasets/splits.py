@@ -166,7 +166,7 @@ def completed(rows: Rows, seed: int = 0, *, split_by: str | None = None) -> Comp
     groups = group_rows([r.protein.sequence for r in train], split_by, _values(train, split_by))
     if groups.names:
         train = [replace(r, group=name) for r, name in zip(train, groups.names, strict=True)]
-    assignment = _choose(groups, missing, seed)
+    assignment = _choose(groups, missing, seed, any_size=split_by not in WAYS)
     parts = {
         name: [train[row] for row in np.flatnonzero(assignment == place)]
         for place, name in enumerate(("train", *missing))
@@ -193,8 +193,14 @@ def _values(records: Sequence[Record], split_by: str) -> list[str]:
     return [str(record.group) for record in records]
 
 
-def _choose(groups: Groups, missing: Sequence[str], seed: int) -> NDArray[np.int64]:
-    """Split of each row: 0 for train, then the wanted ones; in random order of the groups."""
+def _choose(
+    groups: Groups, missing: Sequence[str], seed: int, *, any_size: bool = False
+) -> NDArray[np.int64]:
+    """Split of each row: 0 for train, then the missing ones; in random order of the groups.
+
+    With `any_size` a split for which all groups are too large gets the smallest: of five published
+    folds train gets three.
+    """
     sizes = np.bincount(groups.of, minlength=len(groups))
     room = np.full(len(missing), max(1, round(SHARE * len(groups.of))))
     split = np.zeros(len(groups), np.int64)
@@ -203,6 +209,11 @@ def _choose(groups: Groups, missing: Sequence[str], seed: int) -> NDArray[np.int
         if len(fits):
             split[number] = fits[0] + 1
             room[fits[0]] -= sizes[number]
+    if any_size:
+        for place in sorted(set(range(1, len(missing) + 1)) - set(split.tolist())):
+            free = np.flatnonzero(split == 0)
+            if len(free) > 1:
+                split[free[sizes[free].argmin()]] = place
     assignment: NDArray[np.int64] = split[groups.of]
     if len(np.unique(assignment)) <= len(missing):
         raise InputError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,17 @@ def test_mmseqs_clusters_families() -> None:
     assert len(found) == 10
     assert (found.of.reshape(10, 3) == found.of.reshape(10, 3)[:, :1]).all()
     assert "30%" in found.made_by
+
+
+def test_published_folds_are_splits_whatever_their_size() -> None:
+    """Of ProteinGym's five folds, each a fifth of the rows, train gets three."""
+    records = [replace(r, group=str(place % 5)) for place, r in enumerate(families(50, 1))]
+    whole = completed({"train": records}, split_by="fold_random_5")
+    assert {name: len(rows) for name, rows in whole.rows.items()} == {
+        "train": 30, "valid": 10, "test": 10,
+    }  # fmt: skip
+    folds = [{r.group for r in rows} for rows in whole.rows.values()]
+    assert sorted(map(len, folds)) == [1, 1, 3]
+    two = [replace(r, group=str(place % 2)) for place, r in enumerate(families(50, 1))]
+    with pytest.raises(InputError, match="2 groups"):
+        completed({"train": two}, split_by="fold_random_5")
