@@ -166,7 +166,7 @@ def completed(rows: Rows, seed: int = 0, *, split_by: str | None = None) -> Comp
     groups = group_rows([r.protein.sequence for r in train], split_by, _values(train, split_by))
     if groups.names:
         train = [replace(r, group=name) for r, name in zip(train, groups.names, strict=True)]
-    assignment = _choose(groups, missing, seed, any_size=split_by not in SPLIT)
+    assignment = _choose(groups, missing, seed, any_size=split_by not in SPLIT_METHODS)
     parts = {
         name: [train[row] for row in np.flatnonzero(assignment == place)]
         for place, name in enumerate(("train", *missing))
