@@ -39,7 +39,7 @@ from benchmarks.peak import matmul_peak
 from sesstore.datasets.readers import read_records
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.store import Store
 

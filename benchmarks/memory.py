@@ -36,8 +36,8 @@ from benchmarks.epoch import machine
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
-from sesstore.jobs.embed import embed
-from sesstore.jobs.missing_proteins import plan_embedding
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.embedding.missing_proteins import plan_embedding
 from sesstore.jobs.proteinfiles import checked_proteins
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance

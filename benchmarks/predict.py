@@ -28,9 +28,9 @@ import numpy as np
 from benchmarks.epoch import machine
 from sesstore.adapter.model import AdapterConfig
 from sesstore.encoders import registry
-from sesstore.jobs.embed import embed
-from sesstore.jobs.predict import PredictOptions, prediction, write_predictions
-from sesstore.jobs.prediction_inputs import InputSpec
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
+from sesstore.jobs.predicting.prediction_inputs import InputSpec
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task

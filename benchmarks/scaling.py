@@ -41,7 +41,7 @@ from sesstore.jobs.cluster.embed_worker import EmbedOrder
 from sesstore.jobs.cluster.ray_embed import embed_on_ray
 from sesstore.jobs.cluster.work_items import FOR_CPUS, WorkItem, cut
 from sesstore.jobs.cluster.work_queue import WorkQueue
-from sesstore.jobs.embed import embed, provenance_of
+from sesstore.jobs.embedding.embed import embed, provenance_of
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import to_storage

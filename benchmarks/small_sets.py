@@ -36,10 +36,10 @@ import torch
 from sesstore.datasets.load import LoadedTask
 from sesstore.encoders import registry
 from sesstore.jobs.add import add, load
-from sesstore.jobs.baselines import task_rows
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.train import train
+from sesstore.jobs.training.baselines import task_rows
+from sesstore.jobs.training.train import train
 from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
 from sesstore.tasks import Split, Task

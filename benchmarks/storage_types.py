@@ -24,10 +24,10 @@ import numpy as np
 from benchmarks.epoch import machine
 from sesstore.encoders import registry
 from sesstore.jobs.demo import SOURCE, burial_task, demo_files
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.tokenize import tokenize
-from sesstore.jobs.train import train
+from sesstore.jobs.tokenizing.tokenize import tokenize
+from sesstore.jobs.training.train import train
 from sesstore.store import Store
 from sesstore.training.learner import FitConfig
 

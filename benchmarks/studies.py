@@ -29,8 +29,8 @@ from typing import Any, TypeVar
 from sesstore.datasets.load import LoadedTask
 from sesstore.encoders import registry
 from sesstore.jobs.add import add, load
-from sesstore.jobs.embed import embed
-from sesstore.jobs.train import prepare, summary
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.training.train import prepare, summary
 from sesstore.store import Store
 from sesstore.studies import ablation, quality
 from sesstore.studies.arms import Arm, Trial, train_trial

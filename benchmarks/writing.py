@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from benchmarks.clock import wall
 from benchmarks.epoch import CPU, machine, real_lengths
 from sesstore.durable_files import write_all
-from sesstore.jobs.background_writer import BackgroundWriter
+from sesstore.jobs.embedding.background_writer import BackgroundWriter
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store

@@ -30,7 +30,7 @@ def after_training_baselines(run: str, store: Store, output: Output) -> dict[str
     """Measure simple models on a training's rows and say what they reach."""
     if os.environ.get("RANK", "0") != "0":
         return None
-    from sesstore.jobs.baselines import measure_baselines
+    from sesstore.jobs.training.baselines import measure_baselines
 
     report = measure_baselines(store, Path(run))
     say_baselines(report, output)

@@ -17,8 +17,8 @@ from .output import Output, duration, size
 from .stores import store_to_write, tasks_at
 
 if TYPE_CHECKING:
-    from sesstore.jobs.embed import EmbedReport
-    from sesstore.jobs.missing_proteins import EmbedPlan
+    from sesstore.jobs.embedding.embed import EmbedReport
+    from sesstore.jobs.embedding.missing_proteins import EmbedPlan
     from sesstore.proteins import Protein
 
 
@@ -103,8 +103,8 @@ def command(
       sesstore embed --plm esm2_t36 --partition 3/10
     """
     from sesstore.encoders import registry
+    from sesstore.jobs.embedding.partition import Partition, select
     from sesstore.jobs.inputs import check_inputs
-    from sesstore.jobs.partition import Partition, select
     from sesstore.sharing.cache import url_of
 
     if workers is not None and engine == "local":
@@ -118,9 +118,9 @@ def command(
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.cluster.connection import Cluster, connected
     from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
-    from sesstore.jobs.embed import embed
-    from sesstore.jobs.means import MeanEncoder, mean_encoder, means_of
-    from sesstore.jobs.missing_proteins import plan_embedding
+    from sesstore.jobs.embedding.embed import embed
+    from sesstore.jobs.embedding.means import MeanEncoder, mean_encoder, means_of
+    from sesstore.jobs.embedding.missing_proteins import plan_embedding
     from sesstore.jobs.proteinfiles import checked_proteins
 
     store = store_to_write(store_path, output, create=bool(what) and part is None)

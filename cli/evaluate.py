@@ -13,7 +13,7 @@ from .output import Output, between, number
 from .stores import store_with
 
 if TYPE_CHECKING:
-    from sesstore.jobs.evaluate import EvaluateReport
+    from sesstore.jobs.training.evaluate import EvaluateReport
     from sesstore.training.perclass import ClassScore
 
 LISTED = 15
@@ -66,7 +66,7 @@ def command(
         chosen_source(store, source or trained.source)
 
     # This imports torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.evaluate import evaluate_run
+    from sesstore.jobs.training.evaluate import evaluate_run
 
     report = evaluate_run(
         store,

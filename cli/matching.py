@@ -8,7 +8,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from sesstore.exchange.imported_embeddings import ImportReport
-    from sesstore.jobs.token_report import TokenReport
+    from sesstore.jobs.tokenizing.token_report import TokenReport
 
 _LISTED, _LONGEST = 10, 300
 """Lines of a list, and letters of one: some headers have 70,000."""

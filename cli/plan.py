@@ -12,8 +12,8 @@ from .output import Output, duration, size
 
 if TYPE_CHECKING:
     from sesstore.encoders.registry import EncoderSpec
-    from sesstore.jobs.plan import Throughput, WorkPlan
-    from sesstore.jobs.protein_sets import ProteinSet
+    from sesstore.jobs.embedding.plan import Throughput, WorkPlan
+    from sesstore.jobs.embedding.protein_sets import ProteinSet
     from sesstore.store import Store
 
 
@@ -57,8 +57,8 @@ def command(
       sesstore plan --plm near --proteins proteome.fasta.gz --measure
     """
     from sesstore.encoders import registry
-    from sesstore.jobs.plan import plan_work
-    from sesstore.jobs.protein_sets import protein_set
+    from sesstore.jobs.embedding.plan import plan_work
+    from sesstore.jobs.embedding.protein_sets import protein_set
     from sesstore.store import Store
 
     spec = registry.spec(plm)
@@ -80,11 +80,11 @@ def _measured(
     probe: bool,
 ) -> list[Throughput]:
     """What the store's segments took, and what a probe does."""
-    from sesstore.jobs.plan import measured_in
+    from sesstore.jobs.embedding.plan import measured_in
 
     rates = [] if store is None else measured_in(store, spec)
     if probe:
-        from sesstore.jobs.throughput import measure_throughput
+        from sesstore.jobs.embedding.throughput import measure_throughput
 
         output.note(f"running {spec.name} for some seconds")
         rates.append(measure_throughput(spec, proteins, weights=weights))

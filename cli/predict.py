@@ -23,7 +23,7 @@ from .options import (
 from .output import Output
 
 if TYPE_CHECKING:
-    from sesstore.jobs.predict import PredictReport
+    from sesstore.jobs.predicting.predict import PredictReport
     from sesstore.store import Store
 
 
@@ -75,7 +75,7 @@ def command(
       zcat proteome.fasta.gz | sesstore predict runs/... - --no-store --out all.parquet
     """
     from sesstore.jobs.inputs import check_inputs
-    from sesstore.jobs.tables import check_format
+    from sesstore.jobs.predicting.tables import check_format
     from sesstore.training.seeds import runs_at
 
     runs_at(run)
@@ -85,9 +85,9 @@ def command(
     check_inputs(files, store.tasks() if store else [], sequences=True)
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.predict import PredictOptions, prediction, write_predictions
-    from sesstore.jobs.prediction_inputs import STDIN, InputSpec
-    from sesstore.jobs.tables import RowList
+    from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
+    from sesstore.jobs.predicting.prediction_inputs import STDIN, InputSpec
+    from sesstore.jobs.predicting.tables import RowList
 
     spec = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
     options = PredictOptions(source, weights, device, keep=keep)

@@ -11,7 +11,7 @@ from .options import output_options, plm_option, store_option
 from .output import Output, duration, size
 
 if TYPE_CHECKING:
-    from sesstore.jobs.status import EncoderStatus
+    from sesstore.jobs.embedding.status import EncoderStatus
 
 _LISTED = 20
 
@@ -43,9 +43,9 @@ def command(
       sesstore status
       sesstore status deeploc_binary --plm esm2_t36 --partitions 100
     """
+    from sesstore.jobs.embedding.status import status
     from sesstore.jobs.inputs import chosen_encoder
     from sesstore.jobs.proteinfiles import proteins_named
-    from sesstore.jobs.status import status
     from sesstore.store import Store
 
     store = Store.open(store_path)

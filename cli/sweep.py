@@ -27,7 +27,7 @@ from .output import Output, between, duration
 from .stores import store_with
 
 if TYPE_CHECKING:
-    from sesstore.jobs.sweep import Range, SweepReport
+    from sesstore.jobs.training.sweep import Range, SweepReport
 
 
 def _structure(word: str) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def _structure(word: str) -> tuple[str, ...]:
 def _number(word: str) -> float | Range:
     """Read ``0.1``, or ``0.1..0.5`` for a search."""
     from sesstore.errors import InputError
-    from sesstore.jobs.sweep import Range
+    from sesstore.jobs.training.sweep import Range
 
     low, dots, high = word.partition("..")
     ends = [float(end) for end in ((low, high) if dots else (low,))]
@@ -158,9 +158,9 @@ def command(
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.cluster.connection import Cluster, connected
     from sesstore.jobs.cluster.ray_sweep import sweep_on_ray
-    from sesstore.jobs.search import search as search_among
-    from sesstore.jobs.sweep import sweep
-    from sesstore.jobs.train import prepare
+    from sesstore.jobs.training.search import search as search_among
+    from sesstore.jobs.training.sweep import sweep
+    from sesstore.jobs.training.train import prepare
     from sesstore.training.learner import FitConfig
 
     inputs = prepare(
@@ -199,7 +199,7 @@ def command(
 
 def say_report(report: SweepReport, output: Output) -> None:
     """Say how good each setting is, the best on valid first."""
-    from sesstore.jobs.sweep import setting_name
+    from sesstore.jobs.training.sweep import setting_name
 
     split = "test" if "test" in report.settings[0]["metrics"] else "valid"
     rows = []

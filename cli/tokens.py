@@ -15,7 +15,7 @@ from .output import Output, duration
 from .stores import store_to_write
 
 if TYPE_CHECKING:
-    from sesstore.jobs.token_report import TokenReport
+    from sesstore.jobs.tokenizing.token_report import TokenReport
 
 _LISTED = 10
 """Failures shown in full; the list has all."""
@@ -134,8 +134,8 @@ def command(
     from sesstore.datasets.fasta import read_fasta
     from sesstore.jobs.cluster.connection import Cluster, connected
     from sesstore.jobs.cluster.ray_map import ordered_on_ray
-    from sesstore.jobs.importtokens import import_tokens
-    from sesstore.jobs.tokenize import tokenize, tokenize_trajectory
+    from sesstore.jobs.tokenizing.importtokens import import_tokens
+    from sesstore.jobs.tokenizing.tokenize import tokenize, tokenize_trajectory
     from sesstore.sharing.cache import url_of
     from sesstore.structures.structure_files import structure_files
     from sesstore.structures.trajectory import Trajectory
@@ -213,8 +213,8 @@ def _predict(
 ) -> None:
     """Predict 3Di for tasks and sequence files."""
     from sesstore.encoders import registry
-    from sesstore.jobs.predict3di import ENCODER, predict_3di
     from sesstore.jobs.proteinfiles import proteins_named
+    from sesstore.jobs.tokenizing.predict3di import ENCODER, predict_3di
     from sesstore.sharing.cache import url_of
     from sesstore.store import Store
 

@@ -27,7 +27,7 @@ from .report import after_training, report_option
 from .stores import store_with
 
 if TYPE_CHECKING:
-    from sesstore.jobs.train import TrainReport
+    from sesstore.jobs.training.train import TrainReport
 
 
 SHARE = click.FloatRange(0, 1, max_open=True)
@@ -185,10 +185,10 @@ def command(
     )
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.crossvalidation import cross_validate
-    from sesstore.jobs.plm_cost import measure_plm as measure
-    from sesstore.jobs.plm_cost import own_encoder
-    from sesstore.jobs.train import prepare, train
+    from sesstore.jobs.training.crossvalidation import cross_validate
+    from sesstore.jobs.training.plm_cost import measure_plm as measure
+    from sesstore.jobs.training.plm_cost import own_encoder
+    from sesstore.jobs.training.train import prepare, train
     from sesstore.training.learner import FitConfig
 
     config = FitConfig(

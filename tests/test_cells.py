@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import sesstore
 from sesstore.cells import cell
-from sesstore.jobs.tables import CsvTable
+from sesstore.jobs.predicting.tables import CsvTable
 from sesstore.store.atomic_files import write_reasons
 
 FORMULAS = [

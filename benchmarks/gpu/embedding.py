@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.store import Store
 

@@ -20,7 +20,7 @@ from .stores import open as open_store
 if TYPE_CHECKING:
     from ..datasets.load import LoadedTask
     from ..datasets.user_data import UserData
-    from ..jobs.train import TrainReport
+    from ..jobs.training.train import TrainReport
     from ..training.baseline_report import BaselineReport
     from ..training.foldruns import FoldsRecord
     from .runs import TrainedRun
@@ -217,8 +217,8 @@ def train_plan(plan: FitPlan, store: OpenStore) -> TrainReport:
     check_training(store.store, name, plm=plm, source=source, out=folder, resume=is_begun)
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from ..jobs.crossvalidation import cross_validate
-    from ..jobs.train import prepare, train
+    from ..jobs.training.crossvalidation import cross_validate
+    from ..jobs.training.train import prepare, train
     from ..training.learner import FitConfig
 
     inputs = prepare(
@@ -241,7 +241,7 @@ def _previous(plan: FitPlan, store: OpenStore, record: FoldsRecord | None) -> Tr
     InputError
         It is another one: of other data, or another encoder.
     """
-    from ..jobs.train import summary
+    from ..jobs.training.train import summary
     from ..training.seeds import runs_at
 
     runs = runs_at(plan.out)
@@ -258,7 +258,7 @@ def _previous(plan: FitPlan, store: OpenStore, record: FoldsRecord | None) -> Tr
 
 def simple_models(plan: FitPlan, store: OpenStore) -> BaselineReport:
     """What simple models reach on the rows of a plan that was trained, measured once."""
-    from ..jobs.baselines import measure_baselines
+    from ..jobs.training.baselines import measure_baselines
     from ..training.baseline_report import BaselineReport
 
     return BaselineReport.load(plan.out) or measure_baselines(store.store, plan.out)

@@ -15,7 +15,7 @@ from .sequences import Sequences, prediction_inputs
 from .stores import OpenStore
 
 if TYPE_CHECKING:
-    from ..jobs.evaluate import EvaluateReport
+    from ..jobs.training.evaluate import EvaluateReport
     from ..training.baseline_report import BaselineReport
     from ..training.runs import Caution, Run
 
@@ -79,7 +79,7 @@ class TrainedRun:
         InputError
             There is no store, or its task has other rows than were trained on.
         """
-        from ..jobs.baselines import measure_baselines
+        from ..jobs.training.baselines import measure_baselines
         from ..training.baseline_report import BaselineReport
 
         stored = BaselineReport.load(self.path)
@@ -113,15 +113,16 @@ class TrainedRun:
         Returns
         -------
         Rows
-            A dict a protein, in the order given, see `jobs.predictions.columns`. For more than fit
-            memory use `jobs.predict.write_predictions`, or the command line.
+            A dict a protein, in the order given, see `jobs.predicting.predictions.columns`. For
+            more than fit memory use `jobs.predicting.predict.write_predictions`, or the
+            command line.
 
         Raises
         ------
         InputError
             An input is wrong, or some protein could not be predicted; says which and why.
         """
-        from ..jobs.predict import PredictOptions, predict_rows, prediction
+        from ..jobs.predicting.predict import PredictOptions, predict_rows, prediction
 
         store = self.store.store if self.store else None
         progress = self.store.progress if self.store else SILENT
@@ -157,7 +158,7 @@ class TrainedRun:
         device : str, optional
             Where the adapter runs; the best there is by default.
         """
-        from ..jobs.evaluate import evaluate_run
+        from ..jobs.training.evaluate import evaluate_run
 
         if self.store is None:
             raise InputError("which store? Give one: sesstore.load_run(path, store)")
@@ -251,8 +252,8 @@ def train(
 
     # These import torch, which takes seconds: a wrong name is known before.
     from ..adapter.model import AdapterConfig
-    from ..jobs.crossvalidation import cross_validate
-    from ..jobs.train import prepare, train
+    from ..jobs.training.crossvalidation import cross_validate
+    from ..jobs.training.train import prepare, train
     from ..training.learner import FitConfig
 
     decided = {"dim", "n_outputs", "alphabets", "declared"}  # by the data, and by `structure`

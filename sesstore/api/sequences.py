@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 
 if TYPE_CHECKING:
-    from ..jobs.prediction_inputs import InputSpec
+    from ..jobs.predicting.prediction_inputs import InputSpec
     from ..proteins import Protein
 
 Sequences = str | Path | Mapping[str, str] | Iterable["str | Path | Protein"]
@@ -25,7 +25,7 @@ def prediction_inputs(sequences: Sequences) -> InputSpec:
     InputError
         Something is neither, or a sequence holds another letter; says which.
     """
-    from ..jobs.prediction_inputs import InputSpec
+    from ..jobs.predicting.prediction_inputs import InputSpec
 
     if isinstance(sequences, str | Path):
         return InputSpec([str(sequences)])

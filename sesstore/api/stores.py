@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..jobs.add import AddReport
-    from ..jobs.embed import EmbedReport
-    from ..jobs.token_report import TokenReport
+    from ..jobs.embedding.embed import EmbedReport
+    from ..jobs.tokenizing.token_report import TokenReport
     from ..proteins import Protein
     from ..store import Store
     from ..store.summary import Summary
@@ -111,7 +111,7 @@ class OpenStore:
         dssp : str
             ``"mdtraj"``, or ``"mkdssp"`` if that is installed.
         """
-        from ..jobs.tokenize import tokenize
+        from ..jobs.tokenizing.tokenize import tokenize
 
         listed = [structures] if isinstance(structures, str | Path) else structures
         paths = [Path(path) for path in listed]
@@ -142,8 +142,8 @@ class OpenStore:
         from functools import partial
 
         from ..encoders import registry
-        from ..jobs.embed import embed
-        from ..jobs.means import means_of
+        from ..jobs.embedding.embed import embed
+        from ..jobs.embedding.means import means_of
         from ..jobs.proteinfiles import checked_proteins
 
         load = partial(

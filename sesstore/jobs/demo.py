@@ -27,10 +27,10 @@ from ..structures.accessibility import BURIED_BELOW, relative_accessibility
 from ..structures.chains import read_structure
 from ..tasks import IGNORED, SPLITS, Problem, Split, Task
 from ..training.learner import FitConfig
-from .embed import embed
+from .embedding.embed import embed
 from .inputs import Inputs
-from .tokenize import tokenize
-from .train import TrainReport, train
+from .tokenizing.tokenize import tokenize
+from .training.train import TrainReport, train
 
 SOURCE, TASK, ENCODER = "pdb", "burial", "near"
 SEEDS = 3

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import InputError
 from ..jobs.inputs import Inputs
 from ..jobs.signals import stop_requests
-from ..jobs.train import adapter_shape
+from ..jobs.training.train import adapter_shape
 from ..progress import SILENT, Progress
 from ..training.fit import Member, fit_unless_done
 from ..training.learner import FitConfig, with_seeds

@@ -23,7 +23,7 @@ from ..encoders import registry
 from ..encoders.base import Encoder
 from ..errors import WeightsError
 from ..jobs.demo import demo_files
-from ..jobs.embed import embed
+from ..jobs.embedding.embed import embed
 from ..jobs.inputs import Inputs
 from ..proteins import Protein
 from ..store import Store

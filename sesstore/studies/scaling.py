@@ -16,7 +16,7 @@ import numpy as np
 from ..adapter.model import Adapter
 from ..errors import InputError
 from ..jobs.inputs import Inputs
-from ..jobs.train import adapter_shape
+from ..jobs.training.train import adapter_shape
 from ..store import Store
 from ..streaming.reader import read_type
 from .arms import Arm

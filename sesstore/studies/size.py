@@ -12,7 +12,7 @@ from typing import Any
 from ..adapter.model import Adapter
 from ..errors import InputError
 from ..jobs.inputs import Inputs
-from ..jobs.train import adapter_shape
+from ..jobs.training.train import adapter_shape
 from ..store import Store
 from ..training.metrics import HIGHER_IS_WORSE
 from .arms import Arm

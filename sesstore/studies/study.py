@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..jobs.baselines import compare_baselines
 from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.signals import saying_how_to_resume
-from ..jobs.train import interval, prepare
+from ..jobs.training.baselines import compare_baselines
+from ..jobs.training.train import interval, prepare
 from ..provenance import Provenance, circumstances
 from ..store import Store
 from ..streaming.composition import StoredCompositions

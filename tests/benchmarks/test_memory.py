@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.jobs.missing_proteins import plan_embedding
+from sesstore.jobs.embedding.missing_proteins import plan_embedding
 from sesstore.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import StorageFullError
-from sesstore.jobs.train import prepare, train
+from sesstore.jobs.training.train import prepare, train
 from sesstore.store import Store
 from sesstore.training import trainer
 from sesstore.training.learner import FitConfig

@@ -12,7 +12,7 @@ import pytest
 
 from sesstore.encoders import registry
 from sesstore.encoders.base import Encoder
-from sesstore.jobs.train import TrainReport, prepare, train
+from sesstore.jobs.training.train import TrainReport, prepare, train
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens

@@ -11,7 +11,7 @@ import pytest
 from sesstore.datasets.load import LoadedTask
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import add, load
-from sesstore.jobs.train import prepare, train
+from sesstore.jobs.training.train import prepare, train
 from sesstore.reports.gather import _typical_rows, gather
 from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions

@@ -15,7 +15,7 @@ import numpy as np
 
 from sesstore.encoders.registry import load
 from sesstore.errors import SesstoreError
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.provenance import Provenance
 from sesstore.residues import StructureTokens, to_storage

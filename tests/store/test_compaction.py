@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sesstore.errors import CorruptStoreError, StoreError
-from sesstore.jobs.status import status
+from sesstore.jobs.embedding.status import status
 from sesstore.store import Store, compaction, embeddings
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify

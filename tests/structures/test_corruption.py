@@ -15,7 +15,7 @@ import pytest
 from biotite.structure.io import pdbx
 
 from sesstore.errors import StructureError
-from sesstore.jobs.tokenize import tokenize
+from sesstore.jobs.tokenizing.tokenize import tokenize
 from sesstore.store import Store
 from sesstore.structures.chain_tokens import Settings, observed_chains
 from sesstore.structures.chains import parse_structure

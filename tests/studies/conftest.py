@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ...proteins import Protein
 from ...provenance import Provenance
 from ...sharing.bucket import open_store
-from ..background_writer import BackgroundWriter
-from ..embed import device_of, failure_reasons
+from ..embedding.background_writer import BackgroundWriter
+from ..embedding.embed import device_of, failure_reasons
 from .work_items import Outcome
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embed import EmbedReport, provenance_of
-from ..missing_proteins import EmbedPlan, plan_embedding
+from ..embedding.embed import EmbedReport, provenance_of
+from ..embedding.missing_proteins import EmbedPlan, plan_embedding
 from ..signals import stop_requests
 from .connection import Cluster, connected, has_gpus, slots
 from .dispatcher import Dispatcher

@@ -23,7 +23,7 @@ from ...training.learner import FitConfig
 from ...training.runs import RECORD, Run
 from ..inputs import Inputs
 from ..signals import saying_how_to_resume, stop_requests
-from ..sweep import (
+from ..training.sweep import (
     Setting,
     SweepReport,
     combinations,

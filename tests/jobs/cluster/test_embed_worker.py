@@ -11,10 +11,10 @@ import pytest
 
 from sesstore.encoders import registry
 from sesstore.errors import FingerprintMismatchError, StorageFullError
-from sesstore.jobs import background_writer
 from sesstore.jobs.cluster import embed_worker
 from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
-from sesstore.jobs.embed import provenance_of
+from sesstore.jobs.embedding import background_writer
+from sesstore.jobs.embedding.embed import provenance_of
 from sesstore.proteins import Protein
 from sesstore.residues import to_storage
 from sesstore.store import Store

@@ -27,10 +27,10 @@ from sesstore.jobs.cluster.connection import Cluster
 from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
 from sesstore.jobs.cluster.ray_map import ordered_on_ray
 from sesstore.jobs.cluster.ray_sweep import sweep_on_ray
-from sesstore.jobs.embed import embed
+from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.sweep import sweep
-from sesstore.jobs.tokenize import tokenize
+from sesstore.jobs.tokenizing.tokenize import tokenize
+from sesstore.jobs.training.sweep import sweep
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores

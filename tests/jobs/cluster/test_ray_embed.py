@@ -14,8 +14,8 @@ from sesstore.encoders import registry
 from sesstore.jobs.cluster import ray_embed
 from sesstore.jobs.cluster.connection import Cluster
 from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
-from sesstore.jobs.embed import provenance_of
-from sesstore.jobs.missing_proteins import plan_embedding
+from sesstore.jobs.embedding.embed import provenance_of
+from sesstore.jobs.embedding.missing_proteins import plan_embedding
 from sesstore.progress import SILENT
 from sesstore.proteins import Protein
 from sesstore.store import Store

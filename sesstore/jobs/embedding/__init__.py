@@ -1,0 +1,1 @@
+"""Proteins through an encoder into the store: what lacks, plans, partitions, status."""

@@ -1,0 +1,166 @@
+"""Embed once: what a store knows and lacks, under one encoder.
+
+The set of missing digests is worked out first (`missing_proteins`), so a repeated run starts no
+model. The encoder runs in this thread; casting and writing run in another, so that they overlap.
+Whatever ends the run, a signal among them, what was finished is committed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...encoders.base import Encoder
+from ...errors import StoppedError
+from ...progress import SILENT, Progress
+from ...proteins import Protein
+from ...provenance import Provenance, circumstances
+from ...store import Store
+from ..signals import stop_requests
+from .background_writer import BackgroundWriter
+from .missing_proteins import EmbedPlan, plan_embedding
+
+
+@dataclass
+class EmbedReport:
+    """What an embedding run did; the keys of ``embed --json``."""
+
+    encoder: str
+    fingerprint: str
+    proteins: int
+    residues: int
+    encoded: int
+    already_stored: int
+    failed: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def embed(
+    store: Store,
+    encoder: Encoder,
+    proteins: Iterable[Protein] | None = None,
+    *,
+    dtype: str = "float16",
+    plan: EmbedPlan | None = None,
+    progress: Progress = SILENT,
+) -> EmbedReport:
+    """Encode what is missing and commit it to the store.
+
+    Parameters
+    ----------
+    store, encoder, proteins, dtype
+        As in `plan_embedding`. Proteins given here become known to the store.
+    plan : EmbedPlan, optional
+        A plan that was made already.
+    progress : Progress
+        Told about residues as they are encoded.
+
+    Returns
+    -------
+    EmbedReport
+        ``failed`` maps ids to reasons; nothing is skipped without one.
+
+    Raises
+    ------
+    StoppedError
+        A signal came; all that was finished is in the store.
+    StorageFullError
+        No space left; all segments committed before stay.
+    """
+    start = time.perf_counter()
+    plan = plan or plan_embedding(store, encoder, proteins, dtype=dtype)
+    report = EmbedReport(
+        encoder=encoder.full_name,
+        fingerprint=encoder.fingerprint.short,
+        proteins=plan.proteins,
+        residues=plan.residues,
+        encoded=0,
+        already_stored=plan.already_stored,
+    )
+    if plan.todo:
+        report.encoded, report.failed = _encode_all(store, encoder, plan, dtype, progress)
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def provenance_of(encoder: Encoder, dtype: str) -> Provenance:
+    """Return what is stored with embeddings by an encoder in some type."""
+    return Provenance(
+        fingerprint=encoder.fingerprint,
+        dim=encoder.dim,
+        dtype=dtype,
+        licence=encoder.licence,
+        citation=encoder.citation,
+    )
+
+
+def made_on(encoder: Encoder) -> dict[str, Any]:
+    """Circumstances of a run, with what it runs on."""
+    return {**circumstances("torch", "numpy", "zarr"), "device": device_of(encoder)}
+
+
+def device_of(encoder: Encoder) -> str:
+    """What an encoder runs on: what `plan` tells throughputs apart by."""
+    device = getattr(encoder, "device", torch.device("cpu"))
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"
+
+
+def _encode_all(
+    store: Store, encoder: Encoder, plan: EmbedPlan, dtype: str, progress: Progress
+) -> tuple[int, dict[str, str]]:
+    """Encode chunk by chunk; return how many were, and why others were not, by id."""
+    encoded, failed = 0, dict[str, str]()
+    with (
+        stop_requests() as stop,
+        progress.stage(f"embedding with {encoder.name}", plan.residues, "residues") as bar,
+        store.writer(provenance_of(encoder, dtype), made_on(encoder)) as writer,
+        BackgroundWriter(writer, dtype) as background,
+    ):
+        for chunk in plan.todo.chunks():
+            digests: set[bytes] = set()
+            lengths = {protein.digest: len(protein) for protein in chunk}
+            for embedding in encoder.encode(chunk):
+                background.write(embedding)
+                digests.add(embedding.digest)
+                bar.advance(lengths[embedding.digest])
+                if stop:
+                    break
+            encoded += len(digests)
+            if stop:
+                break
+            reasons = failure_reasons(encoder, chunk, digests)
+            failed |= {p.id: reasons[p.digest] for p in chunk if p.digest in reasons}
+    if stop and encoded + len(failed) < len(plan.todo):
+        raise StoppedError(
+            f"stopped by {stop.signal}: {encoded:,} of {len(plan.todo):,} proteins are encoded "
+            f"and committed. Run the same command again to go on from there"
+        )
+    return encoded, failed
+
+
+def failure_reasons(
+    encoder: Encoder, proteins: Iterable[Protein], encoded: Container[bytes]
+) -> dict[bytes, str]:
+    """Why an encoder gave no embedding of some proteins, by digest.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        After it was run on them.
+    proteins : iterable of Protein
+        What it was given.
+    encoded : container of bytes
+        Digests of those it gave an embedding of.
+    """
+    reasons = getattr(encoder, "failures", {})
+    return {
+        protein.digest: reasons.get(protein.digest, "the encoder returned nothing for it")
+        for protein in proteins
+        if protein.digest not in encoded
+    }

@@ -1,0 +1,167 @@
+"""Means as a kind of store: one row a protein, under a fingerprint of its own.
+
+A mean comes from residues that are stored where there are any, else from the encoder, whose
+residues are then not kept: 2 KB a protein where residues take a megabyte. Both ways give the same
+numbers to the rounding of the storage type. To every other part of a store means are embeddings of
+one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...encoders.base import Encoder
+from ...errors import MissingExtraError, NotStoredError, UnknownNameError, WeightsError
+from ...proteins import Protein
+from ...provenance import Fingerprint
+from ...residues import Embedding
+from ...store import Embeddings, Store
+from ...streaming.means import mean_embeddings
+
+READ_PROTEINS = 1024
+"""Stored proteins whose means are in memory at once."""
+
+
+class MeanEncoder:
+    """An encoder that gives one row a protein, the mean of its residues' rows; an `Encoder`.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Gives the residues of what is not stored.
+    residues : Embeddings, optional
+        A store's residues by the same encoder.
+    """
+
+    def __init__(self, encoder: Encoder, residues: Embeddings | None = None) -> None:
+        self._encoder, self._residues = encoder, residues
+        self.name, self.full_name = f"{encoder.name}, means", encoder.full_name
+        self.dim, self.window = encoder.dim, encoder.window
+        self.licence, self.citation = encoder.licence, encoder.citation
+        self.fingerprint = encoder.fingerprint.of_means
+        self.device = getattr(encoder, "device", torch.device("cpu"))
+        self.failures: dict[bytes, str] = {}
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        """Yield the mean of each protein, [1, d], float32; stored ones first."""
+        self.failures, missing = {}, list(proteins)
+        if self._residues is not None:
+            rows = self._residues.find([protein.digest for protein in proteins])
+            missing = [p for p, row in zip(proteins, rows.tolist(), strict=True) if row < 0]
+            yield from _stored_means(self._residues, rows[rows >= 0])
+        if missing:
+            for embedding in self._encoder.encode(missing):
+                mean = embedding.values.mean(0, dtype=np.float32, keepdims=True)
+                yield Embedding(embedding.digest, mean)
+            self.failures = self._encoder.failures
+
+    def flops(self, length: int) -> int:
+        """Floating-point operations for one protein that is not stored."""
+        return self._encoder.flops(length)
+
+
+class StoredEncoder:
+    """Stands in for an encoder that cannot be run here: it knows what a store has by it.
+
+    Parameters
+    ----------
+    residues : Embeddings
+    reason : str
+        Why it cannot be run.
+    """
+
+    def __init__(self, residues: Embeddings, reason: str) -> None:
+        provenance = residues.provenance
+        self.fingerprint, self.dim = provenance.fingerprint, provenance.dim
+        self.name = self.full_name = provenance.fingerprint.encoder
+        self.licence, self.citation = provenance.licence, provenance.citation
+        self.window: int | None = None
+        self.failures: dict[bytes, str] = {}
+        self._reason = reason
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        """Yield nothing; `failures` says why."""
+        reason = f"its residues are not stored, and the encoder cannot be run: {self._reason}"
+        self.failures = {protein.digest: reason for protein in proteins}
+        yield from ()
+
+    def flops(self, length: int) -> int:
+        """Nothing is computed."""
+        return 0
+
+
+def mean_encoder(make_encoder: Callable[[], Encoder]) -> MeanEncoder:
+    """Make an encoder of means, such as in a worker that has no store to read from."""
+    return MeanEncoder(make_encoder())
+
+
+def means_of(store: Store, plm: str, make_encoder: Callable[[], Encoder]) -> MeanEncoder:
+    """Return the encoder of means that reads what a store has residues of.
+
+    Parameters
+    ----------
+    store : Store
+    plm : str
+        Name of the encoder, or of one whose embeddings were imported; or a fingerprint.
+    make_encoder : callable
+        Makes it ready; where that cannot be, means come from stored residues alone.
+
+    Raises
+    ------
+    WeightsError, MissingExtraError, UnknownNameError
+        The encoder cannot be run here, and the store has no residues by it.
+    """
+    try:
+        encoder = make_encoder()
+    except (WeightsError, MissingExtraError, UnknownNameError) as problem:
+        try:
+            residues = store.embeddings(plm)
+        except NotStoredError:
+            raise problem from None
+        return MeanEncoder(StoredEncoder(residues, str(problem)), residues)
+    return MeanEncoder(encoder, _view(store, encoder.fingerprint))
+
+
+def protein_means(store: Store, view: Embeddings, digests: NDArray[np.uint8]) -> Tensor:
+    """Mean embedding of each protein: as stored, if all are, else from its residues.
+
+    Parameters
+    ----------
+    store : Store
+    view : Embeddings
+        Residues of the proteins.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+
+    Returns
+    -------
+    Tensor, shape=(N, d), dtype=float32
+    """
+    means = stored_means(store, view.provenance.fingerprint)
+    if means is not None:
+        rows = means.find(digests)
+        if (rows >= 0).all():
+            return mean_embeddings(means, rows)
+    return mean_embeddings(view, view.find(digests))
+
+
+def stored_means(store: Store, fingerprint: Fingerprint) -> Embeddings | None:
+    """Open the means a store has by an encoder, if any."""
+    return _view(store, fingerprint.of_means)
+
+
+def _view(store: Store, fingerprint: Fingerprint) -> Embeddings | None:
+    stored = [encoder.fingerprint for encoder in store.encoders()]
+    return store.embeddings(fingerprint) if fingerprint in stored else None
+
+
+def _stored_means(view: Embeddings, rows: NDArray[Any]) -> Iterator[Embedding]:
+    for start in range(0, len(rows), READ_PROTEINS):
+        block = rows[start : start + READ_PROTEINS]
+        for row, mean in zip(block.tolist(), mean_embeddings(view, block).numpy(), strict=True):
+            yield Embedding(view.digests[row].tobytes(), mean[None])

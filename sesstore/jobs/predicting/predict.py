@@ -1,0 +1,294 @@
+"""Predict for new sequences or structures, a million as well as one.
+
+Proteins go through in chunks of constant size: embeddings are read from the store or computed, the
+adapter predicts, rows go out, the next chunk comes. Rows stand in the order of the input, one a
+record, so a sequence under two ids has two. What is computed on the way stays in the store, so that
+predicting again, or by another run, is quick; with ``keep=False`` nothing is stored, and no store
+is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ...encoders import registry
+from ...encoders.base import Encoder
+from ...errors import InputError, StoppedError
+from ...progress import SILENT, Progress
+from ...proteins import Protein
+from ...store import Store, Tokens
+from ...streaming.composition import compositions
+from ...training.predictor import Predictor
+from ...training.runs import Run
+from ...training.seeds import runs_at
+from ..signals import stop_requests
+from .embedding_source import EmbeddingSource
+from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
+from .predictions import Row, columns, rows
+from .tables import CsvTable, RowList, Table, open_table
+
+CHUNK_RESIDUES, CHUNK_PROTEINS = 65536, 4096
+"""Most residues and proteins of a chunk: what memory must hold, and the largest batch of an encoder
+on a GPU."""
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to predict.
+
+    Parameters
+    ----------
+    source : str, optional
+        Where the structures come from; the source the run was trained on by default.
+    weights : path, optional
+        The encoder's weights, see `registry.load`.
+    device : str, optional
+        Where the encoder and the adapter run; the best there is by default.
+    keep : bool
+        Store embeddings and tokens that are computed on the way.
+    """
+
+    source: str | None = None
+    weights: Path | None = None
+    device: str | None = None
+    keep: bool = True
+
+
+@dataclass
+class PredictReport:
+    """What a prediction did; the keys of ``predict --json``.
+
+    Parameters
+    ----------
+    run, task : str
+        The run's folder, and the task it was trained for.
+    encoder, fingerprint : str
+        The run's.
+    adapters : int
+        Adapters whose mean is given: one, or one a seed.
+    proteins, with_structure : int
+        Rows, and those of them whose protein has structure tokens.
+    embedded : int
+        Sequences the encoder was run on; the others' embeddings were stored.
+    kept : bool
+        Whether what was computed is in the store now.
+    failed : dict of str to str
+        Id or file to reason.
+    out : str or None
+        File the table is in.
+    """
+
+    run: str
+    task: str
+    encoder: str
+    fingerprint: str
+    adapters: int
+    kept: bool
+    proteins: int = 0
+    with_structure: int = 0
+    embedded: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    out: str | None = None
+
+
+class Prediction:
+    """A run about to predict for what was asked. Get one by `prediction`.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One, or those of several seeds.
+    wanted : PredictionInputs
+        The proteins.
+    vectors : EmbeddingSource
+        Gives their embeddings.
+    options : PredictOptions
+    folder : path
+        Of the run.
+    progress : Progress
+        Told about proteins.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        inputs: PredictionInputs,
+        vectors: EmbeddingSource,
+        options: PredictOptions,
+        folder: Path,
+        progress: Progress = SILENT,
+    ) -> None:
+        self._predictor, self._run = Predictor(runs, options.device), runs[0]
+        self._inputs, self._vectors, self._progress = inputs, vectors, progress
+        self._source = options.source or self._run.source
+        self.columns = columns(self._run)
+        """Columns of the rows: name to kind."""
+        self.report = PredictReport(
+            run=str(folder),
+            task=self._run.task["name"],
+            encoder=self._run.fingerprint.encoder,
+            fingerprint=self._run.fingerprint.short,
+            adapters=len(runs),
+            kept=options.keep,
+        )
+        """What was done; complete once all chunks are read."""
+
+    def chunks(self, stop: Callable[[], object] = lambda: False) -> Iterator[list[Row]]:
+        """Yield the rows, chunk by chunk.
+
+        Parameters
+        ----------
+        stop : callable
+            Asked after each chunk; when it says yes, no other is begun.
+
+        Raises
+        ------
+        StoppedError
+            It was stopped before the end; what was computed is kept.
+        InputError
+            There is nothing to predict for.
+        """
+        report, total = self.report, self._inputs.proteins if self._inputs.counted else None
+        with self._vectors, self._progress.stage("predicting", total, "proteins") as bar:
+            for part in self._inputs.parts():
+                for chunk in chunked(part.proteins, CHUNK_RESIDUES, CHUNK_PROTEINS):
+                    yield self._predict(chunk, part)
+                    bar.advance(len(chunk))
+                    if stop():
+                        break
+                if stop():
+                    break
+        report.failed |= self._inputs.failed
+        processed = report.proteins + len(report.failed)
+        if stop() and not (self._inputs.counted and processed >= self._inputs.proteins):
+            raise StoppedError(f"stopped after {report.proteins:,} predictions")
+        if not report.proteins:
+            raise InputError(f"nothing to predict for: {report.failed or 'name some files'}")
+
+    def _predict(self, chunk: list[Protein], part: InputPart) -> list[Row]:
+        embeddings, failed = self._vectors.chunk(chunk)
+        embedded = [protein for protein in chunk if protein.digest in embeddings]
+        for protein in chunk:
+            if protein.digest in failed:
+                name = self._unused(protein.id)
+                self.report.failed[name] = failed[protein.digest]
+        self.report.embedded = self._vectors.computed
+        if not embedded:
+            return []
+        digests = np.frombuffer(b"".join(p.digest for p in embedded), np.uint8).reshape(-1, 32)
+        letters = partial(compositions, proteins=embedded)
+        predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
+        self.report.proteins += len(embedded)
+        self.report.with_structure += int(predictions.structure.sum())
+        return list(rows(self._run, embedded, predictions))
+
+    def _unused(self, id: str) -> str:
+        """An id to list a failure under: several records may have the same."""
+        names = self.report.failed
+        name, number = id, 2
+        while name in names:
+            name, number = f"{id} ({number})", number + 1
+        return name
+
+    def _tokens(self, store: Store | None) -> Tokens | None:
+        if store is None or self._source is None or self._run.source is None:
+            return None
+        return store.tokens(self._source) if self._source in store.sources() else None
+
+
+@contextmanager
+def prediction(
+    run_path: Path | str,
+    spec: InputSpec,
+    store: Store | None = None,
+    options: PredictOptions | None = None,
+    *,
+    progress: Progress = SILENT,
+) -> Iterator[Prediction]:
+    """Make ready to predict: read the run, and check everything that was named.
+
+    Parameters
+    ----------
+    run_path : path
+        Folder of a run, or of a training by several seeds.
+    spec : InputSpec
+        What to predict for. Its `source` is taken from the run where it is None.
+    store : Store, optional
+        Where embeddings and tokens are; needed to keep any.
+    options : PredictOptions, optional
+
+    Raises
+    ------
+    MissingFileError, UnknownNameError, RecordError, InputError
+        The run or an input is wrong; nothing was stored.
+    """
+    options = options or PredictOptions()
+    if options.keep and store is None:
+        raise InputError("give a store to keep what is computed, or keep nothing")
+    runs = runs_at(run_path)
+    first, dim = runs[0], runs[0].config["adapter"]["dim"]
+    spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or first.source)
+
+    def load() -> Encoder:
+        return _encoder(first, options)
+
+    with ExitStack() as stack:
+        inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))
+        vectors = EmbeddingSource(store, first.fingerprint, dim, load, options.keep, progress)
+        if inputs.proteins:
+            progress.note(f"{inputs.proteins:,} proteins, {inputs.residues:,} residues to predict")
+        yield Prediction(runs, inputs, vectors, options, Path(run_path), progress)
+
+
+def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> PredictReport:
+    """Predict, and write the rows as they come.
+
+    Parameters
+    ----------
+    predicted : Prediction
+    out : path, RowList or text stream
+        A file (``.csv``, ``.tsv``, ``.jsonl``, ``.parquet``) that is there when it is complete, an
+        list, or an open stream, which takes CSV.
+
+    Raises
+    ------
+    StoppedError
+        Ctrl-C or SIGTERM came; says where the rows so far are.
+    """
+    with stop_requests() as stop:
+        chunks = predicted.chunks(lambda: bool(stop))
+        if not isinstance(out, Path):
+            table: Table = out if isinstance(out, RowList) else CsvTable(out, predicted.columns)
+            for chunk in chunks:
+                table.write(chunk)
+            return predicted.report
+        about = {k: getattr(predicted.report, k) for k in ("run", "task", "encoder", "fingerprint")}
+        with open_table(out, predicted.columns, about) as table:
+            for chunk in chunks:
+                table.write(chunk)
+    predicted.report.out = str(out)
+    return predicted.report
+
+
+def predict_rows(predicted: Prediction) -> list[Row]:
+    """Predict, and return all rows; for as many as fit memory."""
+    return [row for chunk in predicted.chunks() for row in chunk]
+
+
+def _encoder(run: Run, options: PredictOptions) -> Encoder:
+    """The run's encoder, with the settings its fingerprint tells."""
+    fingerprint = run.fingerprint
+    return registry.load(
+        fingerprint.encoder,
+        weights=options.weights,
+        device=options.device,
+        long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
+        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
+    )

@@ -1,0 +1,1 @@
+"""Structures, imported files and encoders into tokens of the store."""

