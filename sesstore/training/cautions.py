@@ -35,7 +35,7 @@ from .intervals import FEWEST_PROTEINS, Predicted, resample
 from .learner import FitConfig
 from .losses import flat_labels, label_scale
 from .metrics import HIGHER_IS_WORSE, compute
-from .runs import Caution, Run
+from .runs import FOLDS, Caution, Run
 
 NEARLY_CONSTANT = 0.1
 """Deviation of predicted values, as a share of that of the true ones, that is next to nothing."""
@@ -251,10 +251,9 @@ def _against_trivial(task: Task, split: str, predicted: Sequence[Predicted]) -> 
         f"{split} {monitor} {value:.3f} {verdict} the trivial predictor's {trivial_score:.3f} "
         f"({method})"
     )
-    todo = (
-        "take it as no result: look for more or better labels, another encoder, or measure on all "
-        f"rows with `sesstore train {task.name} --folds 5`"
-    )
+    todo = "take it as no result: look for more or better labels, or try another encoder"
+    if split != FOLDS:
+        todo += f", or measure on all rows with `sesstore train {task.name} --folds 5`"
     return Caution("no_better_than_trivial", text, todo)
 
 

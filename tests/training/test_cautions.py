@@ -21,7 +21,7 @@ from sesstore.training.cautions import (
 )
 from sesstore.training.fit import FitConfig, fit
 from sesstore.training.intervals import Predicted
-from sesstore.training.runs import Caution, Run
+from sesstore.training.runs import FOLDS, Caution, Run
 
 from .conftest import Taught
 
@@ -100,6 +100,13 @@ def test_folds_are_drawn_alike_for_the_trivial_predictor() -> None:
     folds = torch.from_numpy(np.repeat(np.arange(5), 8))
     run = replace(predicted(np.eye(3)[answers], labels), folds=folds)
     assert kinds(prediction_cautions(task, "test", [run])) == NONE
+
+
+def test_who_has_measured_on_all_rows_is_not_told_to() -> None:
+    wrong = predicted(np.eye(3)[1 - KINDS], KINDS)
+    for split, told in (("test", True), (FOLDS, False)):
+        (caution,) = prediction_cautions(SINGLE, split, [wrong])
+        assert ("--folds 5" in caution.todo) is told
 
 
 def test_of_a_handful_of_proteins_nothing_is_judged() -> None:
