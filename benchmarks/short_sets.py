@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.train import train
+from sesstore.jobs.training.train import train
 from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
 from sesstore.streaming.means import mean_embeddings
