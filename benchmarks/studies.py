@@ -34,9 +34,9 @@ from sesstore.jobs.training.train import prepare, summary
 from sesstore.store import Store
 from sesstore.studies import ablation, quality
 from sesstore.studies.arms import Arm, Trial, train_trial
-from sesstore.studies.record import StudyReport
-from sesstore.studies.settings import Place, StudySettings
 from sesstore.studies.study import ALPHABET_NAMES
+from sesstore.studies.study_record import StudyReport
+from sesstore.studies.study_settings import Place, StudySettings
 from sesstore.training.learner import FitConfig
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

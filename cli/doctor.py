@@ -13,7 +13,7 @@ from .output import Output
 from .stores import tasks_at
 
 if TYPE_CHECKING:
-    from sesstore.datasets.doctor import Diagnosis
+    from sesstore.datasets.diagnosis import Diagnosis
     from sesstore.datasets.user_data import UserData
 
 

@@ -24,7 +24,7 @@ from .output import Output, duration
 from .stores import store_with
 
 if TYPE_CHECKING:
-    from sesstore.studies.record import StudyReport
+    from sesstore.studies.study_record import StudyReport
 
 
 @click.group("study")
@@ -82,7 +82,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         check_study(store, task, plm=plm, sources=source or ())
 
         # These import torch, which takes seconds: a wrong name is known before.
-        from sesstore.studies.settings import Place, StudySettings
+        from sesstore.studies.study_settings import Place, StudySettings
         from sesstore.training.learner import FitConfig
 
         learning = ("epochs", "patience", "lr", "batch_tokens", "seed", "device")

@@ -23,7 +23,7 @@ from ..residues import StructureTokens
 from ..tasks import IGNORED, Task, plain_label, split_rank
 from .checksequences import best_splits, near_clusters
 from .checksources import differing_names
-from .doctor import DataSet
+from .diagnosis import DataSet
 from .findings import Row, rows_of
 from .records import TOKEN_COLUMNS
 

@@ -31,8 +31,7 @@ from .notation import notation_of
 from .nucleotides import NucleotideCheck
 from .readers import delimiter_of, read_header, read_records
 from .recipes import Recipe
-from .records import Record
-from .recordtokens import tokens_of
+from .records import Record, tokens_of
 from .splits import Completed, Rows, by_split, completed, split_files
 from .text import Warn
 from .user_data import UserData, own_recipe, task_name

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..alphabets import ALPHABETS
 from ..datasets.cleaning import write_clean
-from ..datasets.doctor import DataSet, Diagnosis, data_set, examine
+from ..datasets.diagnosis import DataSet, Diagnosis, data_set, examine
 from ..datasets.findings import Finding, first, rows_of
 from ..datasets.load import LoadedTask, load_own, load_task
 from ..datasets.recipes import recipe, recipe_names

@@ -19,9 +19,9 @@ from ..store import Store
 from ..training.runs import Run
 from .arms import Arm, Runs
 from .figures import interval_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 from .token_views import CONTROLS
 
 QUESTION = "Does structure help, and which kind of structure tokens?"

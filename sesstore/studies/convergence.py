@@ -21,9 +21,9 @@ from ..store import Store
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run
 from .figures import convergence_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 from .token_views import masked
 
 QUESTION = "How many epochs does structure save?"

@@ -30,9 +30,9 @@ from ..store import Store
 from ..structures.structure_files import models, structure_files
 from ..structures.tokenise import tokenise_many
 from .figures import cost_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 
 QUESTION = "What does each stage cost, and when has the cache paid for itself?"
 

@@ -20,9 +20,9 @@ from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted
 from ..training.runs import Run
 from .figures import interval_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 from .token_views import first_conformer
 
 QUESTION = "Do several conformers of a protein help more than one?"

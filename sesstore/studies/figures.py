@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..reports.figures import charting
-from .record import StudyReport
+from .study_record import StudyReport
 
 if TYPE_CHECKING:
     import altair as alt

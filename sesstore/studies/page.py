@@ -15,7 +15,7 @@ from ..reports.run import add_baselines
 from ..training.baseline_report import BaselineReport
 from ..training.runs import Caution
 from ..training.uncertainty import origin
-from .record import StudyReport
+from .study_record import StudyReport
 
 if TYPE_CHECKING:
     import altair as alt

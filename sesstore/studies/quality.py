@@ -25,9 +25,9 @@ from ..training.intervals import Predicted, bootstrap
 from ..training.runs import Run
 from .figures import quality_chart
 from .jitter import shaken_tokens
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 from .token_views import masked, noisy
 
 QUESTION = "How good must a structure be, and where does it stop helping?"

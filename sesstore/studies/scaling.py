@@ -21,9 +21,9 @@ from ..store import Store
 from ..streaming.reader import read_type
 from .arms import Arm
 from .figures import scaling_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 
 QUESTION = "What buys more: a larger PLM, or a wider adapter?"
 

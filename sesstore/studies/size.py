@@ -17,9 +17,9 @@ from ..store import Store
 from ..training.metrics import HIGHER_IS_WORSE
 from .arms import Arm
 from .figures import size_chart
-from .record import StudyReport
-from .settings import Place, StudySettings
 from .study import Study
+from .study_record import StudyReport
+from .study_settings import Place, StudySettings
 
 QUESTION = "How small may the adapter be?"
 WITHIN = 0.005

@@ -37,8 +37,8 @@ from ..training.runs import Run, task_record
 from ..training.seeds import deviation
 from ..training.uncertainty import advice
 from .arms import Arm, Runs, Trial, train_trial
-from .record import StudyReport, begin, check
-from .settings import Place, StudySettings
+from .study_record import StudyReport, begin, check
+from .study_settings import Place, StudySettings
 
 if TYPE_CHECKING:
     import altair as alt

@@ -15,7 +15,7 @@ from sesstore.encoders import registry
 from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
 from sesstore.jobs.demo import SOURCE, demo_files
 from sesstore.proteins import Protein
-from sesstore.studies.settings import StudySettings
+from sesstore.studies.study_settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 
 COUNT = 9

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from sesstore.datasets.decimals import number_of
 from sesstore.datasets.labels import class_name
-from sesstore.datasets.notation import notation_of
-from sesstore.datasets.printedlists import parse_list
+from sesstore.datasets.notation import notation_of, parse_list
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
 

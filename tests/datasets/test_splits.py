@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.datasets import clusters
-from sesstore.datasets.clusters import cluster
+from sesstore.datasets import groups
+from sesstore.datasets.groups import cluster
 from sesstore.datasets.records import Record
 from sesstore.datasets.splits import by_split, completed
 from sesstore.errors import InputError, RecordError
@@ -142,7 +142,7 @@ def test_mmseqs_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyP
         cluster(["MKV", "MKL"])
 
 
-@pytest.mark.skipif(clusters.shutil.which("mmseqs") is None, reason="MMseqs2 is not installed")
+@pytest.mark.skipif(groups.shutil.which("mmseqs") is None, reason="MMseqs2 is not installed")
 def test_mmseqs_clusters_families() -> None:
     found = cluster([one.protein.sequence for one in families(10, 3)])
     assert len(found) == 10

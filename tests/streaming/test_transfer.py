@@ -12,9 +12,8 @@ import torch
 from sesstore.streaming import batch as batches
 from sesstore.streaming import batch_lengths
 from sesstore.streaming.batch import Batch
-from sesstore.streaming.loader import Loader
+from sesstore.streaming.loader import Loader, Transfer
 from sesstore.streaming.reader import SplitData
-from sesstore.streaming.transfer import Transfer
 
 
 class Stream:

@@ -20,7 +20,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.studies import study as study_module
-from sesstore.studies.settings import StudySettings
+from sesstore.studies.study_settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training import intervals
 from sesstore.training.learner import FitConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sesstore.studies import convergence
-from sesstore.studies.settings import Place
 from sesstore.studies.study import Study
+from sesstore.studies.study_settings import Place
 from sesstore.training.runs import Run
 
 

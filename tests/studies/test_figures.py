@@ -10,7 +10,7 @@ import pytest
 from sesstore.progress import SILENT
 from sesstore.studies.figures import convergence_chart, interval_chart, quality_chart, size_chart
 from sesstore.studies.page import write_page
-from sesstore.studies.record import StudyReport
+from sesstore.studies.study_record import StudyReport
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")

@@ -21,8 +21,8 @@ from sesstore.studies import (
     scaling,
     size,
 )
-from sesstore.studies.record import RECORD, TABLE, StudyReport
-from sesstore.studies.settings import Place, StudySettings
+from sesstore.studies.study_record import RECORD, TABLE, StudyReport
+from sesstore.studies.study_settings import Place, StudySettings
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.runs import Run
 

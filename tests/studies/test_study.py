@@ -12,8 +12,8 @@ import torch
 from sesstore.provenance import circumstances
 from sesstore.studies import ablation, quality
 from sesstore.studies.quality import Degrading, _Quality
-from sesstore.studies.settings import Place
 from sesstore.studies.study import Study
+from sesstore.studies.study_settings import Place
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.intervals import Predicted, intervals

@@ -12,7 +12,7 @@ import pytest
 
 from sesstore.datasets.checkrows import check_rows
 from sesstore.datasets.cleaning import write_clean
-from sesstore.datasets.doctor import Diagnosis, data_set, examine
+from sesstore.datasets.diagnosis import Diagnosis, data_set, examine
 from sesstore.datasets.load import load_own, load_task
 from sesstore.datasets.recipes import recipe
 from sesstore.datasets.user_data import UserData

@@ -7,7 +7,7 @@ import pytest
 
 from sesstore.errors import InputError
 from sesstore.provenance import differences
-from sesstore.studies.record import RECORD, SETTINGS, TABLE, StudyReport, begin, check
+from sesstore.studies.study_record import RECORD, SETTINGS, TABLE, StudyReport, begin, check
 
 ASKED = {"study": "ablation", "seeds": 5, "fit": {"lr": 0.1, "device": None}}
 
