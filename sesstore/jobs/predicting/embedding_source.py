@@ -9,12 +9,14 @@ stored before the first: nothing that grows with the input is remembered.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...encoders import registry
 from ...encoders.base import Encoder
 from ...progress import SILENT, Progress
 from ...proteins import Protein
@@ -24,6 +26,17 @@ from ...store import Embeddings, Store
 from ...store.segment_writer import SegmentWriter
 from ..embedding.background_writer import cast
 from ..embedding.embed import failure_reasons, made_on, provenance_of
+
+
+def encoder_by(fingerprint: Fingerprint, weights: Path | None, device: str | None) -> Encoder:
+    """Load the encoder with the settings a fingerprint tells."""
+    return registry.load(
+        fingerprint.encoder,
+        weights=weights,
+        device=device,
+        long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
+        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
+    )
 
 
 class InMemoryEmbeddings:

@@ -18,7 +18,6 @@ from typing import IO
 
 import numpy as np
 
-from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, StoppedError
 from ...progress import SILENT, Progress
@@ -29,7 +28,7 @@ from ...training.predictor import Predictor
 from ...training.runs import Run
 from ...training.seeds import runs_at
 from ..signals import stop_requests
-from .embedding_source import EmbeddingSource
+from .embedding_source import EmbeddingSource, encoder_by
 from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
 from .predictions import Row, columns, rows
 from .tables import CsvTable, RowList, Table, open_table
@@ -237,7 +236,7 @@ def prediction(
     spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or first.source)
 
     def load() -> Encoder:
-        return _encoder(first, options)
+        return encoder_by(first.fingerprint, options.weights, options.device)
 
     with ExitStack() as stack:
         inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))
@@ -280,15 +279,3 @@ def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> P
 def predict_rows(predicted: Prediction) -> list[Row]:
     """Predict, and return all rows; for as many as fit memory."""
     return [row for chunk in predicted.chunks() for row in chunk]
-
-
-def _encoder(run: Run, options: PredictOptions) -> Encoder:
-    """The run's encoder, with the settings its fingerprint tells."""
-    fingerprint = run.fingerprint
-    return registry.load(
-        fingerprint.encoder,
-        weights=options.weights,
-        device=options.device,
-        long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
-        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
-    )

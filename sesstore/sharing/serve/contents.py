@@ -139,7 +139,7 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
                 "length": len(protein),
                 "digest": digest.hex(),
                 "sequence": protein.sequence,
-                "encoders": [v.provenance.fingerprint.encoder for v in views if digest in v],
+                "encoders": [v.provenance.fingerprint.title for v in views if digest in v],
                 "sources": [name for name, tokens in sources.items() if _holds(tokens, digest)],
             }
         )

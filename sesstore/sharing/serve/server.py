@@ -34,6 +34,7 @@ from .. import share_paths
 from ..overlay import Overlay
 from .catalogue_page import catalogue_page
 from .contents import contents, search, task_map
+from .neighbours import neighbours
 
 try:
     from starlette.applications import Starlette
@@ -188,6 +189,21 @@ def application(server: StoreServer, tokens: Sequence[str] = ()) -> Any:
         )
         return JSONResponse(result)
 
+    def near(request: Request) -> Response:
+        ask = request.query_params
+        count = ask.get("count", "10")
+        if not count.isdecimal():
+            raise InputError(f"count is a number of hits, not '{count[:20]}'")
+        answer = neighbours(
+            server.overlay(request.path_params["store"]).store,
+            ask.get("q", ""),
+            count=int(count[:6]),
+            task=ask.get("in") or None,
+            transfer=ask.get("transfer") or None,
+            encoder=ask.get("plm") or None,
+        )
+        return JSONResponse(answer)
+
     def listing(request: Request) -> Response:
         return JSONResponse(server.contents())
 
@@ -213,6 +229,7 @@ def application(server: StoreServer, tokens: Sequence[str] = ()) -> Any:
             Route("/catalogue.json", listing),
             Route("/{store}/search", find),
             Route("/{store}/map", chart),
+            Route("/{store}/neighbours", near),
             Route("/{store}/{path:path}", file, methods=["GET"]),
         ],
         exception_handlers={SesstoreError: _say},

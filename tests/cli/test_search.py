@@ -1,0 +1,90 @@
+"""``sesstore search``: nearest proteins, other places to search, transferred labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+RICH = {"acid": "DE", "base": "KR"}
+
+
+def write(path: str, count: int = 60) -> list[tuple[str, str, str]]:
+    """Proteins rich in acids or bases, which a mean of one-hot rows tells apart."""
+    rng, rows = np.random.default_rng(4), []
+    for number in range(count):
+        kind = ("acid", "base")[number % 2]
+        letters = [*LETTERS, *(RICH[kind] * 8)]
+        rows.append((f"p{number}", "".join(rng.choice(letters, 60)), kind))
+    split = ["train", "train", "valid", "test"]
+    lines = [f"{i},{s},{k},{split[n // 2 % 4]}" for n, (i, s, k) in enumerate(rows)]
+    Path(path).write_text("\n".join(["id,sequence,label,split", *lines]) + "\n")
+    return rows
+
+
+@pytest.fixture
+def rows(cli):
+    rows = write("charge.csv")
+    assert cli("add", "charge.csv").status == 0
+    assert cli("embed", "--plm", "onehot", "--quiet").status == 0
+    return rows
+
+
+def test_a_protein_finds_itself_its_kind_and_their_identity(cli, rows) -> None:
+    said = cli("search", "p3", "--count", "4", "--json")
+    assert said.status == 0, said.err
+    (query,) = said.json["queries"]
+    assert query["hits"][0]["id"] == "p3"
+    assert query["hits"][0]["similarity"] == pytest.approx(1, abs=1e-3)
+    assert query["hits"][0]["identity"] == 1.0
+    assert all(int(hit["id"][1:]) % 2 == 1 for hit in query["hits"])
+    assert 0 < query["hits"][1]["identity"] < 0.6
+    assert said.json["searched"] == 60
+    again = cli("search", "p3")
+    assert "no mean yet" not in again.err
+    assert "similarity" in again.out
+    assert "60 proteins searched by" in again.err
+
+
+def test_labels_are_transferred_with_what_they_are_worth(cli, rows) -> None:
+    said = cli("search", "charge.csv", "--transfer", "charge", "--no-align", "--json")
+    assert said.status == 0, said.err
+    queries = said.json["queries"]
+    assert sum(q["label"] == row[2] for q, row in zip(queries, rows, strict=True)) > 55
+    assert all(0 <= query["reliability"] <= 1 and 0 <= query["worth"] <= 1 for query in queries)
+    about = said.json["transfer"]
+    assert about["task"] == "charge"
+    assert about["calibrated_on"] == 14
+    shown = cli("search", "p0", "--transfer", "charge")
+    assert "measured on 14 proteins of valid" in shown.out
+
+
+def test_a_file_a_task_and_another_store_can_be_searched(cli, rows) -> None:
+    Path("few.fasta").write_text(f">new\n{rows[0][1]}\n>other\n{'DE' * 20}\n")
+    said = cli("search", "KRKRKRKRKRKRKRKRKRKR", "--in", "few.fasta", "--json")
+    assert said.status == 0, said.err
+    assert said.json["searched"] == 2
+    assert {hit["id"] for hit in said.json["queries"][0]["hits"]} == {"p0", "other"}
+    said = cli("search", "few.fasta", "--in", "store", "--store", "store", "--out", "hits.csv")
+    assert said.status == 0, said.err
+    lines = Path("hits.csv").read_text().splitlines()
+    assert lines[0] == "query,rank,id,digest,length,similarity,identity,coverage"
+    assert len(lines) == 1 + 2 * 10
+
+
+def test_what_cannot_be_searched_is_said(cli, rows) -> None:
+    said = cli("search", "nobody", "--in", "charge")
+    assert said.status == 2
+    assert "nobody" in said.err
+    said = cli("search", "p0", "--in", "chagre")
+    assert said.status == 2
+    assert "charge" in said.err
+    said = cli("search", "p0", "--transfer", "chagre")
+    assert said.status == 2
+    cli("embed", "--plm", "blosum62", "--quiet")
+    said = cli("search", "p0")
+    assert said.status == 2
+    assert "--plm" in said.err
+    assert cli("search", "p0", "--plm", "blosum62", "-q").status == 0

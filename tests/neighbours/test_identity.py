@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from sesstore.neighbours import identity
+from sesstore.neighbours.identity import align_identity
+
+UBIQUITIN = "MQIFVKTLTGKTITLEVEPSDTIENVKAKIQDKEGIPPDQQRLIFAGKQLEDGRTLSDYNIQKESTLHLVLRLRGG"
+
+
+def test_one_exchange_and_a_deletion_are_counted() -> None:
+    assert align_identity(UBIQUITIN, UBIQUITIN) == identity.Identity(1.0, 1.0)
+    pair = align_identity(UBIQUITIN, UBIQUITIN.replace("KIQDK", "KIWDK"))
+    assert (pair.identity, pair.coverage) == (75 / 76, 1.0)
+    pair = align_identity(UBIQUITIN, UBIQUITIN[10:])
+    assert (pair.identity, pair.coverage) == (1.0, 66 / 76)
+
+
+def test_it_agrees_with_biopython() -> None:
+    align = pytest.importorskip("Bio.Align")
+    aligner = align.PairwiseAligner(
+        mode="global", open_gap_score=-10, extend_gap_score=-1, end_gap_score=0
+    )
+    aligner.substitution_matrix = align.substitution_matrices.load("BLOSUM62")
+    other = "MLIKVKTLTGKEIEIDIEPTDKVERIKERVEEKEGIPPQQQRLIYSGKQMNDEKTAADYKILGGSVLHLVLALRGG"  # NEDD8
+    counts = aligner.align(UBIQUITIN, other)[0].counts()
+    pair = align_identity(UBIQUITIN, other)
+    assert pair.identity == pytest.approx(
+        counts.identities / (counts.identities + counts.mismatches)
+    )
+    assert 0.5 < pair.identity < 0.65  # 58 % in the literature
+
+
+def test_rare_letters_align_and_giants_do_not(monkeypatch) -> None:
+    assert align_identity("MKUVLA", "MKUVLAG").identity == 1.0
+    monkeypatch.setattr(identity, "MOST_CELLS", 10)
+    assert align_identity("MKVLA", "MKVLG") is None

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from sesstore.encoders import registry
+from sesstore.errors import NotStoredError
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.embedding.means import MeanEncoder
+from sesstore.proteins import Protein
+from sesstore.sharing.serve.neighbours import neighbours
+from sesstore.sharing.serve.server import StoreServer, application
+from sesstore.store import Store
+from sesstore.tasks import Problem, Split, Task
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    rng, letters = np.random.default_rng(3), list("ACDEFGHIKLMNPQRSTVWY")
+    proteins = [Protein(f"p{i}", "".join(rng.choice(letters, 30))) for i in range(20)]
+    store = Store.create(tmp_path / "lab")
+    store.add_proteins(proteins)
+    digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+    splits = {
+        "train": Split(tuple(p.id for p in proteins[:12]), digests[:12], [0, 1] * 6),
+        "valid": Split(tuple(p.id for p in proteins[12:]), digests[12:], [0, 1] * 4),
+    }
+    store.add_task(Task("toy", Problem.SINGLE_LABEL, ("no", "yes"), splits, ("accuracy",), "mcc"))
+    return store
+
+
+def test_over_http_as_json(store: Store) -> None:
+    with pytest.raises(NotStoredError, match="--reduce mean"):
+        neighbours(store, "p3")
+    embed(store, MeanEncoder(registry.load("onehot")))
+    with StoreServer([store]) as server:
+        client = TestClient(application(server))
+        answer = client.get("/lab/neighbours?q=p3&count=2&in=toy&transfer=toy")
+        assert answer.status_code == 200
+        (query,) = answer.json()["queries"]
+        assert query["id"] == query["hits"][0]["id"] == "p3"
+        assert len(query["hits"]) == 2
+        assert query["label"] in ("no", "yes")
+        assert 0 <= query["worth"] <= 1
+        for wrong, status in (
+            ("q=", 400),
+            ("q=p3&count=none", 400),
+            ("q=p3&count=1000", 400),
+            ("q=nobody", 404),
+            ("q=p3&in=tyo", 404),
+            ("q=p3&plm=esm2", 404),
+        ):
+            answer = client.get(f"/lab/neighbours?{wrong}")
+            assert answer.status_code == status, answer.text
+            assert answer.json()["error"]
