@@ -43,7 +43,7 @@ from benchmarks.rivals import (
     read_hdf5,
     write_hdf5,
 )
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import workers
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, StructureTokens
@@ -51,7 +51,8 @@ from sesstore.store import Store
 from sesstore.streaming.loader import Loader
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.arithmetic import reproducible
-from sesstore.training.learner import FitConfig, Learner
+from sesstore.training.fit_config import FitConfig
+from sesstore.training.learner import Learner
 from sesstore.training.stream import Stream
 
 MODELS = {"t12": (480, 12), "t30": (640, 30), "t33": (1280, 33)}

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.epoch import machine
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.jobs.embedding.embed import embed
@@ -45,7 +45,7 @@ from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.fit import fit
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 DIM, LENGTH = 640, 400
 """Of the store that is trained on."""

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.epoch import machine
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
@@ -34,7 +34,8 @@ from sesstore.jobs.predicting.prediction_inputs import InputSpec
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 
 LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 

@@ -33,7 +33,7 @@ from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
 from sesstore.streaming.means import mean_embeddings
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import compute
 from sesstore.training.runs import Run
 

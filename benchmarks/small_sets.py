@@ -44,7 +44,7 @@ from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
 from sesstore.tasks import Split, Task
 from sesstore.training.baselines import score_baselines
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import HIGHER_IS_WORSE
 from sesstore.training.runs import Run
 

@@ -29,7 +29,7 @@ from sesstore.jobs.inputs import Inputs
 from sesstore.jobs.tokenizing.tokenize import tokenize
 from sesstore.jobs.training.train import train
 from sesstore.store import Store
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 TYPES = ("float32", "float16", "int8")
 

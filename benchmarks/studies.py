@@ -37,7 +37,7 @@ from sesstore.studies.arms import Arm, Trial, train_trial
 from sesstore.studies.study import ALPHABET_NAMES
 from sesstore.studies.study_record import StudyReport
 from sesstore.studies.study_settings import Place, StudySettings
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TASK, FIRST, SECOND = "deeploc_binary", "alphafold2", "esmfold"

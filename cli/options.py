@@ -63,43 +63,6 @@ def writable(_: click.Context, __: click.Parameter, path: Path | None) -> Path |
     return path
 
 
-residency_option = click.option(
-    "--residency",
-    type=click.Choice(["auto", "device", "ram", "disk"]),
-    default="auto",
-    show_default=True,
-    help="Where embeddings are held.",
-)
-
-
-rate_option = click.option("--lr", type=float, help="Learning rate [default: by the training set].")
-
-
-def pace_options(command: Command) -> Command:
-    """Add ``--epochs``, ``--patience`` and ``--batch-tokens``."""
-    options = (
-        click.option(
-            "--epochs",
-            type=click.IntRange(1),
-            help="At most so many [default: as many as make enough updates, 7 at least].",
-        ),
-        click.option(
-            "--patience",
-            type=click.IntRange(1),
-            help="Stop after so many checks on valid without a better one; there are 30, or one "
-            "an epoch if those are fewer [default: never].",
-        ),
-        click.option(
-            "--batch-tokens",
-            type=click.IntRange(1),
-            help="Most residues of a batch [default: by the training set].",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def engine_options(command: Command) -> Command:
     """Add ``--engine`` and ``--address``, and check that they go together."""
 

@@ -13,18 +13,19 @@ from .beside import baselines_option, say_cautions
 from .options import (
     device_option,
     output_options,
-    pace_options,
     plm_option,
-    rate_option,
     several,
     store_option,
     writable,
 )
 from .output import Output, duration
+from .setting_options import setting_options
 from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.studies.study_record import StudyReport
+
+LEARNING = ("epochs", "patience", "batch_tokens", "lr", "seed")
 
 
 @click.group("study")
@@ -52,9 +53,7 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         help="Sources of structures, the one to degrade first [default: all of the task].",
     )
     @click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Of each.")
-    @pace_options
-    @rate_option
-    @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first.")
+    @setting_options(*LEARNING)
     @device_option
     @baselines_option
     @click.option(
@@ -83,10 +82,9 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
 
         # These import torch, which takes seconds: a wrong name is known before.
         from sesstore.studies.study_settings import Place, StudySettings
-        from sesstore.training.learner import FitConfig
+        from sesstore.training.fit_config import FitConfig
 
-        learning = ("epochs", "patience", "lr", "batch_tokens", "seed", "device")
-        fit = FitConfig(**{name: options.pop(name) for name in learning})
+        fit = FitConfig(**{name: options.pop(name) for name in (*LEARNING, "device")})
         shape = {str(name): options.pop(name) for name in ("heads", "width") if name in options}
         adapter = {name: value for name, value in shape.items() if value is not None}
         settings = StudySettings(task, plm, source or (), seeds, adapter, fit)
@@ -94,13 +92,6 @@ def _study(run: Callable[..., StudyReport]) -> click.Command:
         say(run(store, settings, Place(out, resume, output, baselines), **study_options), output)
 
     return command.command(run.__name__)(with_all)
-
-
-def _shape(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the adapter that all arms share."""
-    heads = click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
-    width = click.option("--width", type=click.IntRange(1), help="Project embeddings to it first.")
-    return heads(width(run))
 
 
 def say(report: StudyReport, output: Output) -> None:
@@ -124,7 +115,7 @@ def _cells(row: list[Any]) -> list[Any]:
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 @click.option(
     "--pooling", "poolings", callback=several(str), help="Of attention1d, mean, light_attention."
 )
@@ -167,7 +158,7 @@ def size(*context: Any, **options: Any) -> StudyReport:
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 @click.option("--noise", callback=several(float), help="Shares of tokens replaced, such as 0.1,1.")
 @click.option("--when", callback=several(str), help="Degrade at test, train, or both: test,train.")
 @click.option(
@@ -195,7 +186,7 @@ def quality(*context: Any, noise: Any = None, min_plddt: Any = None, **options: 
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 def ensemble(*context: Any, **options: Any) -> StudyReport:
     """Do several conformers of a protein help more than one?
 
@@ -209,7 +200,7 @@ def ensemble(*context: Any, **options: Any) -> StudyReport:
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 @click.option("--plms", callback=several(str), help="Encoders; all of the store by default.")
 @click.option("--widths", callback=several(int), help="Such as 32,128.")
 def scaling(*context: Any, **options: Any) -> StudyReport:
@@ -225,7 +216,7 @@ def scaling(*context: Any, **options: Any) -> StudyReport:
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 def convergence(*context: Any, **options: Any) -> StudyReport:
     """How many epochs does structure save? Constant learning rate, no early stopping.
 
@@ -239,7 +230,7 @@ def convergence(*context: Any, **options: Any) -> StudyReport:
 
 
 @_study
-@_shape
+@setting_options("heads", "width")
 @click.option(
     "--structures",
     type=click.Path(path_type=Path),

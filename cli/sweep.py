@@ -14,9 +14,7 @@ from .options import (
     device_option,
     engine_options,
     output_options,
-    pace_options,
     plm_option,
-    residency_option,
     several,
     source_option,
     store_option,
@@ -24,6 +22,7 @@ from .options import (
     writable,
 )
 from .output import Output, between, duration
+from .setting_options import setting_options, varied_options
 from .stores import store_with
 
 if TYPE_CHECKING:
@@ -52,37 +51,35 @@ def _number(word: str) -> float | Range:
 @click.argument("task")
 @plm_option
 @weights_option
-@click.option("--lr", callback=several(_number), help="Learning rates, such as 1e-4,5e-4.")
+@varied_options(_number, lr="Learning rates, such as 1e-4,5e-4.")
 @click.option(
     "--structure",
     "alphabets",
     callback=several(_structure),
     help="Such as none,foldseek,dssp,both; tokens together with a plus: foldseek+dssp.",
 )
-@click.option("--pooling", callback=several(str), help="Of attention1d, mean, light_attention.")
-@click.option("--heads", callback=several(int), help="Numbers of attention heads.")
-@click.option("--width", callback=several(int), help="Widths to project embeddings to.")
-@click.option("--head", callback=several(str), help="Of linear, paper.")
-@click.option("--dropout", callback=several(_number), help="In the head.")
-@click.option(
-    "--modality-dropout",
-    callback=several(_number),
-    help="Share of proteins that lose their tokens.",
+@varied_options(
+    _number,
+    pooling=None,
+    heads="Numbers of attention heads.",
+    width="Widths to project embeddings to.",
+    head=None,
+    dropout=None,
+    modality_dropout="Shares of proteins that lose their tokens.",
+    weight_decay=None,
+    schedule=None,
+    clip="Largest norms of the gradient.",
+    focal="Exponents of focal loss.",
 )
-@click.option("--weight-decay", callback=several(_number), help="Of AdamW.")
-@click.option("--schedule", callback=several(str), help="Of cosine, constant.")
-@click.option("--clip", callback=several(_number), help="Largest norms of the gradient.")
-@click.option("--focal", callback=several(_number), help="Exponents of focal loss.")
 @click.option(
     "--search",
     type=click.IntRange(1),
     help="Try so many settings, chosen by Optuna among the values and ranges given [sweep].",
 )
 @source_option
-@pace_options
+@setting_options("epochs", "patience", "batch_tokens")
 @click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
-@residency_option
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@setting_options("residency", "seed")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Of each.")
 @device_option
 @click.option(
@@ -161,7 +158,7 @@ def command(
     from sesstore.jobs.training.search import search as search_among
     from sesstore.jobs.training.sweep import sweep
     from sesstore.jobs.training.train import prepare
-    from sesstore.training.learner import FitConfig
+    from sesstore.training.fit_config import FitConfig
 
     inputs = prepare(
         store,

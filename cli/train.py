@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,10 +13,7 @@ from .options import (
     comma_list,
     device_option,
     output_options,
-    pace_options,
     plm_option,
-    rate_option,
-    residency_option,
     source_option,
     store_option,
     weights_option,
@@ -24,13 +21,18 @@ from .options import (
 )
 from .output import Output, between, duration, number
 from .report import after_training, report_option
+from .setting_options import setting_options
 from .stores import store_with
 
 if TYPE_CHECKING:
     from sesstore.jobs.training.train import TrainReport
 
 
-SHARE = click.FloatRange(0, 1, max_open=True)
+SHAPE = ("pooling", "heads", "width", "head", "dropout", "modality_dropout")
+LEARNING = (
+    "lr", "weight_decay", "epochs", "patience", "batch_tokens", "min_plddt", "schedule", "warmup",
+    "clip",
+)  # fmt: skip
 
 
 @click.command("train")
@@ -43,52 +45,9 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     help="Structure tokens to use, or none [default: foldseek,dssp where the store has them].",
 )
 @source_option
-@click.option(
-    "--pooling",
-    type=click.Choice(["attention1d", "mean", "light_attention"]),
-    help="From residues to protein [default: attention1d; residue tasks: none].",
-)
-@click.option("--heads", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--width", type=click.IntRange(1), help="Project embeddings to this width first.")
-@click.option(
-    "--head",
-    type=click.Choice(["linear", "paper"]),
-    default="linear",
-    show_default=True,
-    help="linear: adapters add to a linear model; paper: they stand alone.",
-)
-@click.option("--dropout", type=SHARE, default=0.1, show_default=True, help="In the head.")
-@click.option(
-    "--modality-dropout",
-    type=SHARE,
-    default=0.0,
-    show_default=True,
-    help="Share of proteins that lose their tokens in a step.",
-)
-@rate_option
-@click.option("--weight-decay", type=float, default=0.01, show_default=True, help="Of AdamW.")
-@pace_options
-@click.option(
-    "--min-plddt", type=click.IntRange(0, 100), default=0, help="Mask residues predicted with less."
-)
-@click.option(
-    "--schedule",
-    type=click.Choice(["cosine", "constant"]),
-    default="cosine",
-    show_default=True,
-    help="Of the learning rate.",
-)
-@click.option(
-    "--warmup",
-    type=SHARE,
-    default=0.1,
-    show_default=True,
-    help="Share of training the rate rises over.",
-)
-@click.option("--clip", type=float, default=0.0, help="Largest norm of the gradient; 0: any.")
+@setting_options(*SHAPE, *LEARNING)
 @click.option("--balanced", is_flag=True, help="Weigh classes by the inverse of their number.")
-@click.option("--focal", type=float, default=0.0, help="Exponent of focal loss; 0: none.")
-@residency_option
+@setting_options("focal", "residency")
 @click.option(
     "--measure-plm",
     is_flag=True,
@@ -105,7 +64,7 @@ SHARE = click.FloatRange(0, 1, max_open=True)
     type=click.IntRange(2),
     help="Cross-validate: predict every row by a training without it, then train on all rows.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@setting_options("seed")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many.")
 @device_option
 @click.option(
@@ -121,29 +80,11 @@ def command(
     weights: Path | None,
     structure: tuple[str, ...] | None,
     source: str | None,
-    pooling: str | None,
-    heads: int,
-    width: int | None,
-    head: str,
-    dropout: float,
-    modality_dropout: float,
-    lr: float | None,
-    weight_decay: float,
-    epochs: int | None,
-    patience: int | None,
-    batch_tokens: int | None,
-    min_plddt: int,
-    schedule: str,
-    warmup: float,
-    clip: float,
     balanced: bool,
-    focal: float,
-    residency: str,
     measure_plm: bool,
     track: str | None,
     resume: bool,
     folds: int | None,
-    seed: int,
     seeds: int,
     device: str | None,
     out: Path | None,
@@ -151,6 +92,7 @@ def command(
     baselines: bool,
     store_path: Path,
     output: Output,
+    **settings: Any,
 ) -> None:
     """Train a structure-aware adapter on TASK, a task of the store.
 
@@ -189,24 +131,10 @@ def command(
     from sesstore.jobs.training.plm_cost import measure_plm as measure
     from sesstore.jobs.training.plm_cost import own_encoder
     from sesstore.jobs.training.train import prepare, train
-    from sesstore.training.learner import FitConfig
+    from sesstore.training.fit_config import FitConfig
 
-    config = FitConfig(
-        lr=lr,
-        weight_decay=weight_decay,
-        epochs=epochs,
-        patience=patience,
-        batch_tokens=batch_tokens,
-        seed=seed,
-        min_plddt=min_plddt,
-        schedule=schedule,
-        warmup=warmup,
-        clip=clip,
-        class_weights="balanced" if balanced else None,
-        focal=focal,
-        residency=residency,
-        device=device,
-    )
+    adapter = {name: settings.pop(name) for name in SHAPE}
+    config = FitConfig(**settings, class_weights="balanced" if balanced else None, device=device)
     inputs = prepare(
         store,
         task,
@@ -219,15 +147,7 @@ def command(
     )
     # Whether it can be had is known before hours of training.
     encoder = own_encoder(inputs, weights=weights, device=device) if measure_plm else None
-    adapter = {
-        "alphabets": inputs.alphabets,
-        "pooling": pooling,
-        "heads": heads,
-        "width": width,
-        "head": head,
-        "dropout": dropout,
-        "modality_dropout": modality_dropout,
-    }
+    adapter["alphabets"] = inputs.alphabets
     work = (
         partial(cross_validate, store, inputs, adapter, config, folds)
         if folds

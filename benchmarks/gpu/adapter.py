@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.streaming.batch import Batch
 from sesstore.tasks import IGNORED, Problem, Split, Task
 from sesstore.training.arithmetic import reproducible

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import workers
 from sesstore.encoders import registry
 from sesstore.store import Store

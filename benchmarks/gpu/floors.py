@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from sesstore.adapter.model import Adapter, AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
+from sesstore.adapter.model import Adapter
 from sesstore.attention.rotation import Rotation, frequencies
 from sesstore.streaming.batch import Batch
 

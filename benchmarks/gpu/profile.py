@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import workers
 from sesstore.streaming.loader import Loader
 from sesstore.training.arithmetic import reproducible

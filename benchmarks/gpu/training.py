@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import StoppedError
 from sesstore.training.checkpoint import load_adapter
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 
 from ..differences import relative_error
 from .tasks import write_task

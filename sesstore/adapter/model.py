@@ -11,99 +11,17 @@ no gradient flows to it. An optional projection narrows d first, for small, fast
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ..alphabets import BUILT_IN, Alphabet, alphabet, declare, in_order
-from ..errors import InputError, UnknownNameError
+from ..alphabets import alphabet
 from ..streaming.batch import Batch
+from .adapter_config import RESIDUE, AdapterConfig
 from .attention import TokenAttention, rotation
 from .packed_operations import owners
 from .pooling import POOLINGS
-
-RESIDUE = "residue"
-HEADS = ("linear", "paper")
-
-
-@dataclass(frozen=True)
-class AdapterConfig:
-    """Shape of an adapter.
-
-    Parameters
-    ----------
-    dim : int
-        Width of the embeddings.
-    n_outputs : int
-        Width of the logits.
-    alphabets : tuple of str
-        Structure tokens that attend; none for the plain baseline.
-    pooling : str
-        ``"attention1d"``, ``"mean"``, ``"light_attention"``, or ``"residue"`` for none.
-    heads : int
-        Attention heads.
-    width : int, optional
-        Project embeddings to this width first.
-    dropout : float
-        In the head.
-    modality_dropout : float
-        Share of proteins whose tokens are all masked in a training step, so that one adapter serves
-        proteins with and without structure.
-    head : str
-        ``"paper"``: logits are the adapter's, which begins at random. ``"linear"``: they are added
-        to `Batch.offset`, and the adapter begins at zero, or where there is no offset at what is
-        most likely of all.
-    declared : dict of str to dict
-        What its declared alphabets are (see `Alphabet.to_json`), so that a run can be loaded where
-        no store declares them; filled in from those that are known.
-    """
-
-    dim: int
-    n_outputs: int
-    alphabets: tuple[str, ...] = ("foldseek", "dssp")
-    pooling: str = "attention1d"
-    heads: int = 8
-    width: int | None = None
-    dropout: float = 0.1
-    modality_dropout: float = 0.0
-    head: str = "linear"
-    declared: Mapping[str, dict[str, Any]] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        for value in self.declared.values():
-            declare(Alphabet.from_json(value), "the adapter's record")
-        if isinstance(self.alphabets, str):  # one, not its letters
-            object.__setattr__(self, "alphabets", (self.alphabets,))
-        # In the order of the paper, whatever the order they are named in.
-        object.__setattr__(self, "alphabets", in_order(self.alphabets))
-        alphabets = {name: alphabet(name) for name in self.alphabets}
-        declared = {n: alphabets[n].to_json() for n in self.alphabets if n not in BUILT_IN}
-        object.__setattr__(self, "declared", declared)
-        if reserved := [name for name in declared if hasattr(nn.ModuleDict, name)]:
-            raise InputError(
-                f"an adapter cannot have a part called '{reserved[0]}', as the alphabet is. "
-                f"Declare it under another name"
-            )
-        if self.pooling not in (*POOLINGS, RESIDUE):
-            raise UnknownNameError("pooling", self.pooling, [*POOLINGS, RESIDUE])
-        if self.head not in HEADS:
-            raise UnknownNameError("head", self.head, HEADS)
-        if self.alphabets and self.inner % (2 * self.heads):
-            raise InputError(
-                f"{self.heads} heads do not divide width {self.inner} into heads of even width. "
-                f"Choose --heads accordingly, or project with --width, such as --width 128"
-            )
-        for name in ("dropout", "modality_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} is a share: give a number from 0 to below 1")
-
-    @property
-    def inner(self) -> int:
-        """Width d the adapter works in."""
-        return self.width or self.dim
 
 
 class Adapter(nn.Module):

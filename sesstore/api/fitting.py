@@ -219,7 +219,7 @@ def train_plan(plan: FitPlan, store: OpenStore) -> TrainReport:
     # These import torch, which takes seconds: a wrong name is known before.
     from ..jobs.training.crossvalidation import cross_validate
     from ..jobs.training.train import prepare, train
-    from ..training.learner import FitConfig
+    from ..training.fit_config import FitConfig
 
     inputs = prepare(
         store.store, name, plm=plm, alphabets=None, source=source, progress=store.progress

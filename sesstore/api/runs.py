@@ -251,10 +251,10 @@ def train(
     check_training(store.store, task, plm=plm, alphabets=names, source=source)
 
     # These import torch, which takes seconds: a wrong name is known before.
-    from ..adapter.model import AdapterConfig
+    from ..adapter.adapter_config import AdapterConfig
     from ..jobs.training.crossvalidation import cross_validate
     from ..jobs.training.train import prepare, train
-    from ..training.learner import FitConfig
+    from ..training.fit_config import FitConfig
 
     decided = {"dim", "n_outputs", "alphabets", "declared"}  # by the data, and by `structure`
     shape_names = {f.name for f in fields(AdapterConfig)} - decided

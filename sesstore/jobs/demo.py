@@ -26,7 +26,7 @@ from ..store.summary import summarise
 from ..structures.accessibility import BURIED_BELOW, relative_accessibility
 from ..structures.chains import read_structure
 from ..tasks import IGNORED, SPLITS, Problem, Split, Task
-from ..training.learner import FitConfig
+from ..training.fit_config import FitConfig
 from .embedding.embed import embed
 from .inputs import Inputs
 from .tokenizing.tokenize import tokenize

@@ -18,7 +18,8 @@ from ..jobs.signals import stop_requests
 from ..jobs.training.train import adapter_shape
 from ..progress import SILENT, Progress
 from ..training.fit import Member, fit_unless_done
-from ..training.learner import FitConfig, with_seeds
+from ..training.fit_config import FitConfig
+from ..training.learner import with_seeds
 from ..training.runs import RECORD, Run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..progress import SILENT, Progress
-from ..training.learner import FitConfig
+from ..training.fit_config import FitConfig
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from ..errors import InputError
 from ..tasks import Problem, Task
 from .baselines import trivial_logits
 from .evaluate import scores_of
+from .fit_config import FitConfig
 from .intervals import FEWEST_PROTEINS, Predicted, resample
-from .learner import FitConfig
 from .losses import flat_labels, label_scale
 from .metrics import HIGHER_IS_WORSE, compute
 from .runs import FOLDS, Caution, Run

@@ -16,7 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..adapter.model import Adapter, AdapterConfig
+from ..adapter.adapter_config import AdapterConfig
+from ..adapter.model import Adapter
 from ..errors import InputError, MissingFileError
 from ..store.atomic_files import replace_file
 from .runs import LAST, STATE, WEIGHTS, Run

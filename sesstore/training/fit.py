@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..adapter.model import AdapterConfig
+from ..adapter.adapter_config import AdapterConfig
 from ..adapter.workers import workers
 from ..encoders.devices import choose_device
 from ..errors import InputError
@@ -28,7 +28,7 @@ from ..tasks import Task
 from .arithmetic import reproducible
 from .cautions import check_monitor
 from .defaults import in_words
-from .learner import FitConfig
+from .fit_config import FitConfig
 from .metrics import METRICS
 from .ranks import ALONE, Ranks
 from .runs import RECORD, STATE, Run

@@ -17,7 +17,7 @@ from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .baselines import trivial_logits
 from .evaluate import split_data
-from .learner import FitConfig
+from .fit_config import FitConfig
 from .linearterm import LinearTerm, fit_term
 from .ranks import Ranks
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..adapter.model import AdapterConfig
+from ..adapter.adapter_config import AdapterConfig
 from ..adapter.workers import Workers
 from ..errors import StoppedError, TrainingError
 from ..progress import Progress, Stage
@@ -28,8 +28,9 @@ from .arithmetic import device_name
 from .cautions import run_cautions
 from .checkpoint import LAST, STATE, load_state, save_state, save_weights
 from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of
+from .fit_config import FitConfig
 from .intervals import clearly_better
-from .learner import FitConfig, Job, Learner
+from .learner import Job, Learner
 from .ranks import Ranks
 from .running_loss import RunningLoss
 from .runs import Run, task_record

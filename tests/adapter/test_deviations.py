@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from sesstore.adapter.model import Adapter, AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
+from sesstore.adapter.model import Adapter
 from sesstore.alphabets import alphabet
 
 ROOT = Path(__file__).resolve().parents[2]

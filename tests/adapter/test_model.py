@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.attention import rotation
-from sesstore.adapter.model import Adapter, AdapterConfig
+from sesstore.adapter.model import Adapter
 from sesstore.adapter.pooling import LightAttention
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.streaming.batch import Batch

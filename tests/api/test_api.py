@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import sesstore
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
 from sesstore.jobs.demo import SOURCE, demo_files

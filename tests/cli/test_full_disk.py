@@ -13,7 +13,7 @@ from sesstore.errors import StorageFullError
 from sesstore.jobs.training.train import prepare, train
 from sesstore.store import Store
 from sesstore.training import trainer
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 from ..conftest import fill_up

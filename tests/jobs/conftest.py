@@ -18,7 +18,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 

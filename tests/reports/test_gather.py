@@ -15,7 +15,7 @@ from sesstore.jobs.training.train import prepare, train
 from sesstore.reports.gather import _typical_rows, gather
 from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8}
 CONFIG = FitConfig(epochs=1, batch_tokens=4096, lr=5e-3)

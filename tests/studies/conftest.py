@@ -23,7 +23,7 @@ from sesstore.studies import study as study_module
 from sesstore.studies.study_settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training import intervals
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 BOUNDS = {"train": (0, 32), "valid": (32, 48), "test": (48, 72)}
 FIT = FitConfig(epochs=2, batch_tokens=512, lr=5e-3, device="cpu")

@@ -17,13 +17,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Embeddings, Store, Tokens
 from sesstore.tasks import IGNORED, Problem, Split, Task
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 COUNT, DIM, CLASSES = 60, 16, 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.cautions import (
@@ -19,7 +19,8 @@ from sesstore.training.cautions import (
     learning_cautions,
     prediction_cautions,
 )
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import Predicted
 from sesstore.training.runs import FOLDS, Caution, Run
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.alphabets import ALPHABETS, Alphabet, Reduction, alphabet
 from sesstore.errors import InputError, MissingFileError
 from sesstore.training.checkpoint import load_adapter, load_state, save_state
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import LAST, WEIGHTS, Run
 
 

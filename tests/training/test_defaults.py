@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sesstore.errors import InputError
 from sesstore.training.defaults import CHECKS, EPOCHS, UPDATES, batches, in_words
 from sesstore.training.fit import fit
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 from .test_fit import SHAPE
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError, TrainingError
 from sesstore.tasks import Problem, Split
 from sesstore.training.checkpoint import STATE, load_adapter
 from sesstore.training.evaluate import load_predictions
-from sesstore.training.fit import FitConfig, Member, check_fit, fit, fit_many
+from sesstore.training.fit import Member, check_fit, fit, fit_many
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 SHAPE = AdapterConfig(16, 3, heads=4, modality_dropout=0.2)

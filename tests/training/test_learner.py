@@ -9,14 +9,16 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sesstore.adapter.model import Adapter, AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
+from sesstore.adapter.model import Adapter
 from sesstore.adapter.workers import Workers
 from sesstore.streaming.plan import plan_epoch
 from sesstore.tasks import Problem
 from sesstore.training import learner as module
 from sesstore.training.checkpoint import LAST, load_adapter
 from sesstore.training.evaluate import split_data
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.learner import Job, Learner, with_seeds
 
 CPU = torch.device("cpu")

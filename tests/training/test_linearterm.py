@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, MissingFileError, StoppedError
 from sesstore.progress import _Silent
@@ -18,7 +18,8 @@ from sesstore.training import linear, linearterm
 from sesstore.training.baselines import trivial_logits
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.evaluate import evaluate, predict_scores, scores_of, split_data
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.linear import fit_linear, fold_rows
 from sesstore.training.linearterm import fit_term, load_term
 from sesstore.training.losses import label_scale

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import evaluate
-from sesstore.training.fit import FitConfig, Member, fit_many
+from sesstore.training.fit import Member, fit_many
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.learner import with_seeds
 from sesstore.training.predictor import Predictor
 from sesstore.training.seeds import deviation, runs_at

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from torch import multiprocessing as mp
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError
 from sesstore.store import Store
 from sesstore.streaming.plan import plan_epoch
 from sesstore.tasks import Problem, Task
 from sesstore.training.fit import Member, fit_many
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.ranks import ALONE, HOST_AND_GPU, Ranks, rank_device, ranks
 from sesstore.training.runs import Run
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.streaming.plan import plan_epoch
 from sesstore.training import trainer
 from sesstore.training.evaluate import split_data
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.running_loss import RunningLoss
 
 CPU = torch.device("cpu")

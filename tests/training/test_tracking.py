@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError, MissingExtraError
-from sesstore.training.fit import FitConfig, Member, fit_many
+from sesstore.training.fit import Member, fit_many
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.tracking import NO_TRACKER, tracker
 
 ENTRY = {

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, StoppedError
 from sesstore.store.atomic_files import replace_file
 from sesstore.tasks import Problem, Task
 from sesstore.training import checkpoint, evaluate, runs
-from sesstore.training.fit import FitConfig, Member, fit, fit_many
+from sesstore.training.fit import Member, fit, fit_many
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import compute
 from sesstore.training.runs import LAST, RECORD, STATE, WEIGHTS, Run
 

@@ -19,7 +19,7 @@ from ...store import Embeddings, Tokens
 from ...streaming.composition import Compositions
 from ...tasks import Task
 from ...training.fit import Member, check_fit, fit_many
-from ...training.learner import FitConfig
+from ...training.fit_config import FitConfig
 from ...training.runs import RECORD, Run
 from ..inputs import Inputs
 from ..signals import saying_how_to_resume, stop_requests

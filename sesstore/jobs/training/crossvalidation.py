@@ -35,9 +35,9 @@ from ...training.cautions import (
 from ...training.defaults import CHECKS
 from ...training.evaluate import load_predictions, save_predictions
 from ...training.fit import fit_unless_done, train_lengths
+from ...training.fit_config import FitConfig
 from ...training.foldruns import FoldsRecord, check_settings
 from ...training.intervals import Predicted
-from ...training.learner import FitConfig
 from ...training.metrics import HIGHER_IS_WORSE, compute
 from ...training.ranks import ranks
 from ...training.runs import FOLDS, Run, task_record

@@ -12,7 +12,7 @@ from ...encoders import registry
 from ...encoders.base import Encoder
 from ...store import Store
 from ...streaming.plan import plan_epoch
-from ...training.learner import FitConfig
+from ...training.fit_config import FitConfig
 from ..inputs import Inputs
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ...errors import InputError, MissingExtraError
 from ...progress import SILENT, Progress
 from ...training.fit import Member, fit_many
-from ...training.learner import FitConfig
+from ...training.fit_config import FitConfig
 from ...training.metrics import HIGHER_IS_WORSE
 from ...training.ranks import started_by_torchrun
 from ...training.runs import RECORD, Run

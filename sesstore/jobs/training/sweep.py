@@ -14,13 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from ...adapter.model import AdapterConfig
+from ...adapter.adapter_config import AdapterConfig
 from ...errors import InputError, UnknownNameError
 from ...progress import SILENT, Progress
 from ...provenance import without_nan
 from ...store.atomic_files import replace_file
 from ...training.fit import Member, fit_many
-from ...training.learner import FitConfig, with_seeds
+from ...training.fit_config import FitConfig
+from ...training.learner import with_seeds
 from ...training.metrics import HIGHER_IS_WORSE
 from ...training.ranks import ranks
 from ...training.runs import Run

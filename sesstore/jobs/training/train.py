@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ...adapter.model import AdapterConfig
+from ...adapter.adapter_config import AdapterConfig
 from ...encoders import registry
 from ...errors import InputError
 from ...progress import SILENT, Progress
@@ -25,8 +25,9 @@ from ...tasks import Problem
 from ...training.cautions import common_cautions
 from ...training.evaluate import load_predictions
 from ...training.fit import Member, fit_many
+from ...training.fit_config import FitConfig
 from ...training.intervals import Predicted, bootstrap, intervals
-from ...training.learner import FitConfig, with_seeds
+from ...training.learner import with_seeds
 from ...training.ranks import ranks, started_by_torchrun
 from ...training.runs import Caution, Run, reported_split
 from ...training.seeds import deviation

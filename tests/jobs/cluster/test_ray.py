@@ -37,7 +37,7 @@ from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 from sesstore.structures.structure_files import StructureFile
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 ONE, TWO = Cluster(workers=1), Cluster(workers=2)
 """A worker more is seconds more, in which it imports torch."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.adapter.model import AdapterConfig
+from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
@@ -33,7 +33,8 @@ from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.store.summary import summarise
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.fit import FitConfig, fit
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 from ..embedding.test_embed import Failing

@@ -22,8 +22,8 @@ from sesstore.reports.gather import gather
 from sesstore.store import Store
 from sesstore.tasks import pooled
 from sesstore.training.evaluate import load_predictions
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import intervals
-from sesstore.training.learner import FitConfig
 from sesstore.training.runs import Run
 from sesstore.training.seeds import fold_runs, runs_at
 

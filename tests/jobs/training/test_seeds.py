@@ -18,8 +18,8 @@ from sesstore.jobs.training.evaluate import evaluate_run
 from sesstore.jobs.training.train import adapter_shape, interval, summary, train
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import intervals
-from sesstore.training.learner import FitConfig
 from sesstore.training.metrics import METRICS, compute
 
 

@@ -24,7 +24,7 @@ from sesstore.progress import SILENT
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
 CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=600, lr=3e-3)

@@ -31,7 +31,7 @@ from sesstore.jobs.training.train import prepare, train
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.streaming.plan import plan_epoch
-from sesstore.training.learner import FitConfig
+from sesstore.training.fit_config import FitConfig
 
 from ..conftest import Noting, labelled
 
