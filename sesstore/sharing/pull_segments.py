@@ -170,8 +170,6 @@ def plan_encoder(
         if part is None:
             plan.segments.append((folder, name, entry, encoder.provenance))
             companions.update(keys)
-            # All its proteins come along, so no later segment is fetched for one of them.
-            covered.update(keys)
         else:
             plan.parts.append(part)
     if lacking is not None:

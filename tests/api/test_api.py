@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,13 @@ import pytest
 import sesstore
 from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
-from sesstore.errors import InputError, MissingFileError, NotStoredError, UnknownNameError
+from sesstore.errors import (
+    InputError,
+    MissingFileError,
+    NotStoredError,
+    StoppedError,
+    UnknownNameError,
+)
 from sesstore.jobs.demo import SOURCE, demo_files
 from sesstore.proteins import Protein
 from sesstore.studies.study_settings import StudySettings
@@ -217,6 +226,34 @@ def test_everything_that_is_named_reaches_the_job(taught, tmp_path: Path, monkey
     assert plain.runs[0].source is None
     rows = run.predict("helix", source="elsewhere")
     assert not any(row["structure"] for row in rows)
+
+
+class Stopping:
+    """Progress that sends this process SIGTERM after its first batch."""
+
+    def note(self, *text: str, **figures: str) -> None:
+        """Nothing is said."""
+
+    show = row = note
+
+    def stage(self, name: str, total: int | None, unit: str) -> nullcontext[Stopping]:
+        return nullcontext(self)
+
+    def advance(self, amount: int = 1) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_stopped_training_goes_on_if_asked(taught, tmp_path: Path, folds: int | None) -> None:
+    store = taught[0]
+    stopping = sesstore.OpenStore(store.store, Stopping())
+    settings = {"structure": (), "heads": 2, "width": 8, "epochs": 2, "folds": folds}
+    with pytest.raises(StoppedError):
+        sesstore.train(stopping, "helix", out=tmp_path, **settings)
+    with pytest.raises(InputError, match="interrupted"):
+        sesstore.train(store, "helix", out=tmp_path, **settings)
+    run = sesstore.train(store, "helix", out=tmp_path, resume=True, **settings)
+    assert run.runs[0].history[-1]["epoch"] > 0
 
 
 def test_each_seed_is_scored_on_the_split_named(taught) -> None:

@@ -125,7 +125,11 @@ def test_what_fits_several_sequences_is_listed_and_not_guessed(tmp_path: Path) -
 def test_what_does_not_fit_is_refused_and_said(tmp_path: Path, values, said: str) -> None:
     report, store = stored(tmp_path, [ForeignEmbedding.of(("P12345",), values)])
     assert said in report.refused["P12345"]
-    assert report.imported == 0
+    assert (report.imported, report.covered, report.sequences) == (0, 0, len(PROTEINS))
+    # What was refused has a record: it is not missing as well.
+    assert report.missing == [p.id for p in PROTEINS if p.id != "P12345"]
+    report.write_unmatched(tmp_path / "list.tsv")
+    assert len((tmp_path / "list.tsv").read_text().splitlines()) == 1 + len(PROTEINS)
     assert not store.encoders()
 
 

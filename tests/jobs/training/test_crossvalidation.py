@@ -171,16 +171,19 @@ def test_folds_are_those_it_began_with(crossed: Crossed, tmp_path: Path) -> None
 def test_how_long_all_rows_are_trained(crossed: Crossed) -> None:
     run = fold_runs(crossed.out)[0][0]
 
-    def learned(values: list[float], best: int, epochs: int) -> Run:
+    def learned(values: list[float], best: int, epochs: int, monitor: str = "mcc") -> Run:
         history = [
-            {"epoch": n, "valid": {"mcc": value}, "best": n == best}
+            {"epoch": n, "valid": {monitor: value}, "best": n == best}
             for n, value in enumerate(values, 1)
         ]
-        return replace(run, history=history, config={"fit": {"epochs": epochs}})
+        task = {**run.task, "monitor": monitor}
+        return replace(run, task=task, history=history, config={"fit": {"epochs": epochs}})
 
     one = learned([0.1, 0.5, 0.2, 0.1], 2, 4)
     other = learned([0.1, float("nan"), 0.2, 0.3, 0.2, 0.1, 0.1, 0.1], 4, 8)
     assert best_share([one, other]) == pytest.approx(0.5, abs=0.04)
+    errors = [0.9, 0.5, 0.8, 0.9]  # of which less is better
+    assert best_share([learned(errors, 2, 4, "rmse")]) == pytest.approx(0.5, abs=0.04)
     whole = replace(CONFIG, epochs=12)
     assert last_epoch([one, other], whole) == 6
     left_out = replace(run, history=[{"epoch": 0, "valid": {"mcc": 0.4}, "best": True}])
