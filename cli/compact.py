@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from sesstore.memory import size
+
 from .options import output_options, plm_option, store_option
-from .output import Output, size
+from .output import Output
 
 
 @click.command("compact")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.memory import size
+
 from .options import output_options, writable
-from .output import Output, duration, size
+from .output import Output, duration
 
 if TYPE_CHECKING:
     from sesstore.jobs.demo import DemoReport

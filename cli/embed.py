@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sesstore.memory import size
+
 from .options import device_option, engine_options, output_options, store_option, weights_option
-from .output import Output, duration, size
+from .output import Output, duration
 from .stores import store_to_write, tasks_at
 
 if TYPE_CHECKING:

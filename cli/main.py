@@ -17,12 +17,11 @@ from typing import Any
 import click
 
 from sesstore import __version__
-from sesstore.errors import InputError, SesstoreError
+from sesstore.errors import DISK_FULL, InputError, SesstoreError
 
 from .output import as_json
 from .wording import agreeing, forgive_streams, named_store, naming_store
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTEMPTY,
@@ -164,7 +163,7 @@ def os_error(problem: OSError) -> tuple[str, str, int]:
     """
     kind, reason = type(problem).__name__, problem.strerror or str(problem)
     place = f"'{problem.filename}': " if problem.filename else ""
-    if problem.errno in _FULL:
+    if problem.errno in DISK_FULL:
         place = place or "standard output or a temporary file: "
         advice = "What was finished before is safe: free some space and run the same command again"
         return f"{place}{reason}. {advice}", kind, 1

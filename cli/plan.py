@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.memory import size
+
 from .options import output_options, store_option, weights_option
-from .output import Output, duration, size
+from .output import Output, duration
 
 if TYPE_CHECKING:
     from sesstore.encoders.registry import EncoderSpec

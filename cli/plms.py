@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.memory import size
+
 from .options import output_options
-from .output import Output, size
+from .output import Output
 
 if TYPE_CHECKING:
     from sesstore.encoders.catalogue import EncoderSpec

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.memory import size
+
 from .options import comma_list, output_options, store_option
-from .output import Output, size
+from .output import Output
 
 if TYPE_CHECKING:
     from sesstore.sharing.pull_context import PullReport

@@ -29,9 +29,13 @@ is wrong, where, and what to do next.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of the system's errors that say there is no space left, or no quota."""
 
 
 class SesstoreError(Exception):

@@ -1,4 +1,4 @@
-"""How much memory this process may still take, and how many cores it may use.
+"""How much memory this process may still take, how many cores it may use; bytes for people.
 
 Memory: the least of what the machine has free, what its control group leaves (a Slurm job's or a
 container's share, which the kernel enforces by killing) and what its own limit leaves (``ulimit
@@ -38,6 +38,15 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def size(count: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def group_free(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import lmdb
 
-from ..errors import StorageFullError, StoreAccessError
+from ..errors import DISK_FULL, StorageFullError, StoreAccessError
 
 _ABOUT_CONTENT = {
     errno.ENOENT,
@@ -30,7 +30,6 @@ _ABOUT_CONTENT = {
 }
 """Errors of the system that say what lies at a path, or that nothing does."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LMDB_REFUSALS = (
     lmdb.MemoryError,
     lmdb.DiskError,
@@ -69,7 +68,7 @@ def refusal(path: Path | str, problem: BaseException) -> StoreAccessError:
     if isinstance(problem, StoreAccessError):
         return problem
     code = _code(problem)
-    if code in _FULL:
+    if code in DISK_FULL:
         return full(path)
     reason = os.strerror(code) if code else str(problem) or "no memory"
     advice = _ADVICE.get(code or 0, _OTHER_ADVICE)

@@ -8,7 +8,6 @@ byte shows.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import pwd
@@ -22,11 +21,10 @@ from typing import Any
 
 from ..cells import cell
 from ..durable_files import fsync, write_all
-from ..errors import CorruptStoreError, StorageFullError, UnwritableError
+from ..errors import DISK_FULL, CorruptStoreError, StorageFullError, UnwritableError
 from .access import full, system_errors
 from .write_locks import new_file
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 SEAL = "sha256"
 """Key under which a sealed document holds its own hash."""
 
@@ -37,7 +35,7 @@ def saying_when_full(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if problem.errno not in _FULL or isinstance(problem, StorageFullError):
+        if problem.errno not in DISK_FULL or isinstance(problem, StorageFullError):
             raise
         raise full(path) from problem
 

@@ -10,6 +10,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from ...memory import size
+
 _WIDTH, _HEIGHT = 560, 120
 
 
@@ -233,12 +235,3 @@ def histogram_svg(summary: dict[str, Any]) -> str:
         f"{summary['median']:,}, longest {summary['longest']:,} (in the last bar)"
         f"</figcaption></figure>"
     )
-
-
-def size(count: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
