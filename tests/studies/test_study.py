@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sesstore.provenance import circumstances
-from sesstore.studies import ablation, quality
+from sesstore.studies import ablation, quality, scaling
 from sesstore.studies.quality import Degrading, _Quality
 from sesstore.studies.study import Study
 from sesstore.studies.study_settings import Place
@@ -119,9 +119,24 @@ def test_structure_helps_up_to_the_first_degree_at_which_it_does_not(of_task) ->
     assert study.report.findings == ["Even as they are, tokens of alphafold2 do not help for sure"]
 
 
+@pytest.mark.parametrize(("task", "best", "score"), [("heat", "small", 2), ("toy", "large", 4)])
+def test_the_best_size_is_that_on_valid(of_task, task: str, best: str, score: float) -> None:
+    study = of_task(task)
+    study.report.rows += [
+        {"arm": "small", "valid": 1.0, "score": 2.0, "seconds_per_epoch": 1.0},
+        {"arm": "large", "valid": 3.0, "score": 4.0, "seconds_per_epoch": 2.0},
+    ]
+    scaling._say_best(study)
+    (sentence,) = study.report.findings
+    assert sentence.startswith(f"Best on valid: {best} (test {score:.4f}, ")
+    assert "fastest: small (2.0000, 1.00 s an epoch)" in sentence
+
+
 def test_rows_are_means_over_seeds_on_test_by_the_monitor(store, settings, out) -> None:
     settings = replace(settings, task="heat", sources=("esmfold",), seeds=3)
-    report = ablation.run(store, settings, Place(out))
+    report = ablation.run(store, settings, Place(out, baselines=True))
+    (beside,) = report.baselines
+    assert beside["arm"] == min(report.rows, key=lambda row: row["valid"])["arm"]
     for row in report.rows:
         files = sorted(out.glob(f"*/{row['arm'].replace(', ', ',')}/seed-*/run.json"))
         runs = [Run.load(file.parent) for file in files]
