@@ -6,6 +6,7 @@ less is better and which is not the first metric.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.studies import study as study_module
+from sesstore.studies.study_record import TABLE, StudyReport
 from sesstore.studies.study_settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training import intervals
@@ -95,3 +97,18 @@ def settings() -> StudySettings:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "study"
+
+
+def check_files(report: StudyReport, out: Path) -> None:
+    """Check what every study leaves behind."""
+    again = StudyReport.load(out)
+    assert again.to_json() == report.to_json()
+    with (out / TABLE).open() as file:
+        assert len(list(csv.DictReader(file))) == len(report.rows) > 0
+    columns, rows = report.table()
+    assert all(len(row) == len(columns) for row in rows)
+    if pytest.importorskip("altair"):
+        page = (out / "study.html").read_text()
+        assert report.question in page
+        assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+        assert (out / "figure.svg").read_text().startswith("<svg")

@@ -1,0 +1,135 @@
+"""A store in a bucket: what others committed is taken in, records and metadata follow."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import InputError, StoreError
+from sesstore.provenance import circumstances
+from sesstore.sharing import uploads
+from sesstore.sharing.bucket import open_store
+from sesstore.sharing.cache import cache_of
+from sesstore.sharing.commits import commit, fold, published_index
+from sesstore.sharing.object_storage import BucketRemote
+from sesstore.sharing.push import push
+from sesstore.sharing.share_index import Index
+from sesstore.store.integrity import verify
+
+from .test_bucket import fill, pulled
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
+
+
+def test_segments_of_several_threads_are_all_sent(kit, bucket):
+    proteins, made = kit.proteins(30), kit.provenance()
+    with (
+        open_store(bucket) as store,
+        store.writer(made, {}, segment_bytes=4_000) as writer,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        list(pool.map(lambda p: writer.add(kit.embedding(p, made)), proteins))
+    (encoder,) = published_index(BucketRemote(bucket)).encoders.values()
+    assert sorted(encoder.segments) == sorted(writer.committed)
+    assert len(writer.committed) > 3
+    assert sum(segment.proteins for segment in encoder.segments.values()) == 30
+
+
+def test_a_segment_that_cannot_be_sent_is_sent_by_the_next(kit, tmp_path, bucket, monkeypatch):
+    real, left = BucketRemote.put, [12]
+
+    def failing(self, path, file):
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoreError("the line is dead")
+        real(self, path, file)
+
+    proteins = kit.proteins(40)
+    monkeypatch.setattr(BucketRemote, "put", failing)
+    with pytest.raises(StoreError, match="dead"), open_store(bucket) as store:
+        fill(store, kit, proteins)
+    monkeypatch.setattr(BucketRemote, "put", real)
+    index = published_index(BucketRemote(bucket))
+    before = sum(s.proteins for e in index.encoders.values() for s in e.segments.values())
+    assert list(cache_of(bucket).parent.glob("*.writing/*"))
+    with open_store(bucket) as store:
+        has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
+        assert before < has.sum()
+    assert not list(cache_of(bucket).parent.glob("*.writing/*"))
+    assert verify(pulled(bucket, tmp_path / "mine").path).ok
+
+
+def test_folding_misses_nothing(kit, bucket):
+    """Records that come while others fold are folded later; nothing is lost, and order counts."""
+    target = BucketRemote(bucket)
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(20))
+    index = published_index(target)
+    (folder, encoder), *_ = index.encoders.items()
+    for name, segment in encoder.segments.items():
+        one = Index()
+        one.encoders[folder] = type(encoder)(encoder.provenance, {name: segment})
+        commit(target, one)
+    assert published_index(target).to_bytes() == index.to_bytes()
+    assert fold(target) == len(encoder.segments)
+    assert fold(target) == 0
+    assert published_index(target).to_bytes() == index.to_bytes()
+
+
+def test_records_of_a_writer_are_taken_in_now_and_then(kit, bucket, monkeypatch):
+    """By how many it has sent, however many more were committed meanwhile."""
+    folds = []
+    monkeypatch.setattr(uploads, "_FOLD_AFTER", 3)
+    monkeypatch.setattr(uploads, "fold", folds.append)
+    proteins, made = kit.proteins(70), kit.provenance()
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        with store.writer(made, circumstances(), segment_bytes=5_000) as writer:
+            for protein in proteins:
+                writer.add(kit.embedding(protein, made))
+        assert len(folds) == len(writer.committed) // 3 > 1
+
+
+def test_metadata_of_a_segment_arrive_after_what_they_are_of(kit, bucket, monkeypatch):
+    """Whoever reads the bucket as plain Zarr never finds an array that is not there."""
+    real, sent = BucketRemote.put, []
+
+    def put(self: BucketRemote, path: str, file: Path) -> None:
+        real(self, path, file)
+        sent.append(path)
+
+    monkeypatch.setattr(BucketRemote, "put", put)
+    with open_store(bucket) as store:
+        fill(store, kit, kit.proteins(10), 1 << 20)
+    mine = [path for path in sent if path.startswith("embeddings/")]
+    metadata = [place for place, path in enumerate(mine) if path.endswith("zarr.json")]
+    assert metadata == list(range(len(mine) - len(metadata), len(mine)))
+    assert 0 < len(metadata) < len(mine)
+
+
+def test_another_task_that_came_meanwhile_is_said(kit, tmp_path, bucket, monkeypatch):
+    proteins = kit.proteins(20)
+    theirs = kit.fill(tmp_path / "theirs", proteins, ())
+    real, calls = uploads.published_index, []
+
+    def published(target: BucketRemote) -> Index:
+        index = real(target)
+        if not calls:
+            calls.append(1)
+            push(theirs, bucket)
+        return index
+
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        store.add_task(kit.task(proteins[:2], label=1))
+        monkeypatch.setattr(uploads, "published_index", published)
+        with pytest.raises(InputError, match="somebody else added another task 'toy'"):
+            store.flush()
+    assert pulled(bucket, tmp_path / "mine").task("toy").data_digest == (
+        theirs.task("toy").data_digest
+    )

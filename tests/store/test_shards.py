@@ -1,0 +1,55 @@
+"""Shards of values: sizes, order, mapping."""
+
+import numpy as np
+import pytest
+import zarr
+
+from sesstore.store import layout
+from sesstore.store.shards import ShardWriter, open_rows
+
+
+@pytest.mark.parametrize("dim", [1, 33, 1280, 2561])
+@pytest.mark.parametrize("itemsize", [1, 2, 4])
+def test_whole_shards_are_whole_pages_near_128_mib(dim, itemsize):
+    rows = layout.shard_rows(dim, itemsize)
+    assert rows % layout.CHUNK_ROWS == 0
+    assert rows * dim * itemsize % layout.PAGE == 0
+    assert rows * dim * itemsize < 700 << 20
+
+
+def test_several_shards_are_one_mapped_array(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "SHARD_BYTES", 1 << 16)
+    values = np.random.default_rng(0).standard_normal((5000, 32)).astype(np.float16)
+    writer = ShardWriter(tmp_path / "values", "float16", 32)
+    for start in range(0, 5000, 700):
+        writer.append(values[start : start + 700])
+    writer.finish()
+    assert len(list((tmp_path / "values").glob("c.*"))) == 5
+    mapped = open_rows(tmp_path / "values")
+    assert isinstance(mapped, np.ndarray)
+    assert mapped.flags.c_contiguous
+    assert not mapped.flags.writeable
+    np.testing.assert_array_equal(mapped, values)
+    np.testing.assert_array_equal(zarr.open(tmp_path / "values")[:], values)
+
+
+def test_a_shard_out_of_order_is_not_mapped(tmp_path):
+    """Zarr may write inner chunks in any order: then the index says so."""
+    values = np.arange(64, dtype=np.float32).reshape(32, 2)
+    writer = ShardWriter(tmp_path / "v", "float32", 2)
+    writer.append(values)
+    writer.finish()
+    import struct
+
+    import google_crc32c
+
+    layout_json = layout.parse((tmp_path / "v/zarr.json").read_bytes())
+    layout_json["codecs"][0]["configuration"]["chunk_shape"] = [16, 2]
+    (tmp_path / "v/zarr.json").write_bytes(layout.document(layout_json))
+    raw = values.tobytes()
+    index = np.array([[128, 128], [0, 128]], "<u8").tobytes()
+    crc = struct.pack("<I", google_crc32c.value(index))
+    (tmp_path / "v/c.0.0").write_bytes(raw[128:] + raw[:128] + index + crc)
+    found = open_rows(tmp_path / "v")
+    assert not isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found[:], values)

@@ -1,0 +1,73 @@
+"""The study of what structure adds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.store import Store
+from sesstore.studies import (
+    ablation,
+)
+from sesstore.studies.study_settings import Place
+from sesstore.training.runs import Run
+
+from .conftest import check_files
+
+
+def test_ablation_has_every_kind_of_every_source(store, settings, out) -> None:
+    report = ablation.run(store, settings, Place(out))
+    shown = {(row["source"], row["structure"]) for row in report.rows}
+    controls = ("foldseek+dssp, masked", "foldseek+dssp, shuffled")
+    kinds = ("foldseek", "dssp", "foldseek+dssp", *controls)
+    assert shown == {
+        (None, "none"),
+        *((source, kind) for source in settings.sources for kind in kinds),
+    }
+    # Two against controls, three against none, two against parts, for each source; then sources.
+    assert len(report.comparisons) == 15
+    pairs = [(found["one"], found["other"]) for found in report.comparisons]
+    for place, source in enumerate(settings.sources):
+        others = (f"foldseek+dssp, {source}, masked", f"foldseek+dssp, {source}, shuffled", "none")
+        for other, said in zip(others, report.findings[3 * place :], strict=False):
+            assert said.startswith(f"foldseek+dssp, {source} ")
+            assert f"{other} " in said.replace(":", " ")
+            assert "95 % interval" in said
+            assert (f"foldseek+dssp, {source}", other) in pairs
+    for row in report.rows:
+        assert row["low"] <= row["score"] <= row["high"]
+        assert row["coverage"] == (None if row["structure"] == "none" else 1.0)
+    runs = sorted(out.glob("*/*/seed-*/run.json"))
+    assert len(runs) == len(report.rows) * 2
+    assert {Run.load(file.parent).source for file in runs} == {
+        None,
+        *(
+            f"{source}{view}"
+            for source in settings.sources
+            for view in ("", ", masked", ", shuffled")
+        ),
+    }
+    check_files(report, out)
+
+
+def test_a_control_is_not_the_best_arm(store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    place = Place(out, baselines=True)
+    report = ablation.run(store, settings, place, controls=("constant",))
+    assert report.rows[-1]["structure"] == "foldseek+dssp, constant"
+    (beside,) = report.baselines
+    assert "constant" not in beside["arm"]
+    with pytest.raises(InputError, match=r"no control is called 'random'.*shuffled"):
+        ablation.run(store, settings, Place(out.parent / "b"), controls=("random",))
+    assert not (out.parent / "b").exists()
+
+
+def test_ablation_with_poolings_and_less_tokens(store: Store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    report = ablation.run(store, settings, Place(out), poolings=("mean", "attention1d"))
+    assert len(report.rows) == 12
+    assert {row["pooling"] for row in report.rows} == {"mean", "attention1d"}
+    assert len(report.comparisons) == 14
+    assert report.rows[0]["std"] is None

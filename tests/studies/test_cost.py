@@ -1,0 +1,48 @@
+"""The study of what each stage costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from sesstore.studies import (
+    cost,
+)
+from sesstore.studies.study_settings import Place
+
+from .conftest import check_files
+
+
+def test_cost_times_each_stage(store, settings, out, shared_structures) -> None:
+    structures = (shared_structures / "1aki.pdb",)
+    report = cost.run(store, settings, Place(out), structures=structures, sample=5)
+    assert [row["stage"].split(",")[0] for row in report.rows] == [
+        "tokenising structures",
+        "embedding into the store",
+        "the PLM's pass",
+        "an epoch from the store",
+        "an epoch from the store",
+    ]
+    assert "has paid for itself after" in report.findings[0]
+    rates = {row["stage"]: row["rate"] for row in report.rows}
+    lengths = {p.digest: len(p) for p in store.proteins()}
+    residues = {
+        name: sum(lengths[row.tobytes()] for row in split.digests)
+        for name, split in store.task("toy").splits.items()
+    }
+    tokenised, embedded, loop, *epochs = report.rows
+    assert tokenised["measured"] == 129
+    for row in (tokenised, embedded):
+        assert row["seconds"] == pytest.approx(sum(residues.values()) / row["rate"])
+    assert embedded["measured"] == loop["measured"] < residues["train"]
+    wanted = residues["train"] + residues["valid"]
+    assert loop["seconds"] == pytest.approx(wanted / rates[loop["stage"]])
+    for row in epochs:
+        assert row["measured"] == 2 * residues["train"]
+        assert row["seconds"] == pytest.approx(residues["train"] / row["rate"])
+    check_files(report, out)
+
+
+def test_when_a_cache_has_paid() -> None:
+    assert cost.Passes(once=10, epoch=9, last=1, residues=1).pays_after() == 1
+    assert cost.Passes(once=10.1, epoch=9, last=1, residues=1).pays_after() == 2
+    assert cost.Passes(once=0.5, epoch=9, last=1, residues=1).pays_after() == 1
