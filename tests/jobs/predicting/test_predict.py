@@ -20,6 +20,7 @@ from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
 from sesstore.jobs.embedding.embed import embed, provenance_of
 from sesstore.jobs.predicting import predict as module
+from sesstore.jobs.predicting.embedding_source import encoder_by
 from sesstore.jobs.predicting.predict import (
     PredictOptions,
     predict_rows,
@@ -171,7 +172,7 @@ def test_failures_are_listed_and_the_others_predicted(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = Failing(registry.load("blosum62"), {"bad"})
-    monkeypatch.setattr(module, "_encoder", lambda run, options: failing)
+    monkeypatch.setattr(module, "encoder_by", lambda fingerprint, weights, device: failing)
     proteins = [Protein("a", "MKVA"), Protein("bad", "MKVC"), Protein("bad", "MKVC")]
     given = InputSpec(proteins=[*proteins, Protein("z", "MKVD")])
     with prediction(trained / "run", given, None, NOTHING) as predicted:
@@ -197,13 +198,13 @@ def test_the_encoder_is_loaded_with_the_settings_of_the_run(
     settings = {"weights": weights, "device": "cpu", "precision": precision}
     encoder = registry.load("esm2_t6", long=long, **settings)
     run = Run(tmp_path, {}, {}, encoder.fingerprint, None, {}, {}, [], {})
-    again = module._encoder(run, PredictOptions(weights=weights, device="cpu"))
+    again = encoder_by(run.fingerprint, weights, "cpu")
     assert again.fingerprint == encoder.fingerprint
     assert again.fingerprint.long_policy.startswith(long)
     with pytest.raises(InputError, match="quantum"):
-        module._encoder(run, PredictOptions(weights=weights, device="quantum"))
+        encoder_by(run.fingerprint, weights, "quantum")
     unsaid = replace(run, fingerprint=replace(encoder.fingerprint, precision="not known"))
-    plain = module._encoder(unsaid, PredictOptions(weights=weights, device="cpu"))
+    plain = encoder_by(unsaid.fingerprint, weights, "cpu")
     assert plain.fingerprint.precision == "fp32"
 
 
