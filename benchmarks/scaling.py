@@ -41,7 +41,7 @@ from sesstore.jobs.cluster.embed_worker import EmbedOrder
 from sesstore.jobs.cluster.ray_embed import embed_on_ray
 from sesstore.jobs.cluster.work_items import FOR_CPUS, WorkItem, cut
 from sesstore.jobs.cluster.work_queue import WorkQueue
-from sesstore.jobs.embedding.embed import embed, provenance_of
+from sesstore.jobs.embedding.embed import embed, provenances_of
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
 from sesstore.residues import to_storage
@@ -126,7 +126,7 @@ def _store(proteins: list[Protein], workers: int, folder: Path) -> dict[str, flo
     order = EmbedOrder(
         location=str(folder),
         make_encoder=NoCostEncoder,
-        provenance=provenance_of(encoder, "float16"),
+        provenances=provenances_of(encoder, "float16"),
         circumstances=circumstances("numpy"),
     )
     pool = SimulatedPool([EmbedWorker(order) for _ in range(workers)], workers, eager=True)
@@ -172,7 +172,7 @@ def _segments(count: int, folder: Path) -> dict[str, float]:
     """A store of very many small segments, and its index as it would be in object storage."""
     encoder, store = NoCostEncoder(), Store.create(folder)
     began = time.perf_counter()
-    with store.writer(provenance_of(encoder, "float16"), circumstances("numpy")) as writer:
+    with store.writer(provenances_of(encoder, "float16")[0], circumstances("numpy")) as writer:
         for protein in _proteins(4 * count):
             for embedding in encoder.encode([protein]):
                 writer.add(to_storage(embedding, "float16"))

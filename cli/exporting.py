@@ -92,6 +92,7 @@ def _embeddings(
         "format": format_name,
         "encoder": fingerprint.encoder,
         "fingerprint": fingerprint.short,
+        "layer": fingerprint.layer,
         "reduce": reduce,
         "written": count,
         "unit": "proteins",

@@ -22,6 +22,7 @@ def command(store_path: Path, output: Output) -> None:
     Example:
       sesstore ls --store /shared/lab-store
     """
+    from sesstore.encoders import registry
     from sesstore.store import Store
     from sesstore.store.summary import summarise
 
@@ -30,7 +31,7 @@ def command(store_path: Path, output: Output) -> None:
         *(
             [
                 "embeddings",
-                e.provenance.fingerprint.title,
+                registry.title(e.provenance.fingerprint),
                 f"{e.proteins:,} proteins",
                 size(e.bytes),
             ]

@@ -27,7 +27,44 @@ store_option = click.option(
     help="The store's folder; add, embed, tokens, train, sweep, evaluate, gc: or a URL (s3://...).",
 )
 
-plm_option = click.option("--plm", help="Encoder, such as esm2_t33 or near (see `sesstore plms`).")
+
+encoder_option = click.option(
+    "--plm", help="Encoder, such as esm2_t33 or near (see `sesstore plms`)."
+)
+
+
+def plm_option(command: Command) -> Command:
+    """Add ``--plm`` and ``--layer``; the command gets both as ``plm``, such as ``esm2_t33@12``."""
+
+    @encoder_option
+    @click.option(
+        "--layer",
+        help="Which layer of it: 6, -2, mean:4, last [default: the deepest stored, or last].",
+    )
+    @wraps(command)
+    def with_layer(*args: Any, plm: str | None, layer: str | None, **kwargs: Any) -> Any:
+        return command(*args, plm=_with_layer(plm, layer), **kwargs)
+
+    return with_layer  # type: ignore[return-value]
+
+
+def _with_layer(plm: str | None, layer: str | None) -> str | None:
+    if layer is None:
+        return plm
+    from sesstore.encoders import registry
+
+    if "@" in (plm or ""):
+        raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
+    return registry.stored_name(f"{plm or ''}@{layer}")
+
+
+layers_option = click.option(
+    "--layer",
+    "layers",
+    metavar="N|N,M|mean:K|all",
+    help="Layers to keep, each under its own fingerprint: 6; -2; 3-6,12; mean:4; all "
+    "[default: last].",
+)
 
 weights_option = click.option(
     "--weights", type=click.Path(path_type=Path), help="The encoder's weights file."

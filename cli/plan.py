@@ -9,7 +9,7 @@ import click
 
 from sesstore.memory import size
 
-from .options import output_options, store_option, weights_option
+from .options import layers_option, output_options, store_option, weights_option
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @click.option("--plm", required=True, help="Encoder, such as esm2_t36 (see `sesstore plms`).")
+@layers_option
 @click.option(
     "--proteins",
     "what",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @output_options
 def command(
     plm: str,
+    layers: str | None,
     what: str,
     price_per_gb: float | None,
     measure: bool,
@@ -59,15 +61,20 @@ def command(
       sesstore plan --plm near --proteins proteome.fasta.gz --measure
     """
     from sesstore.encoders import registry
+    from sesstore.encoders.layers import LAST, parse_layers
     from sesstore.jobs.embedding.plan import plan_work
     from sesstore.jobs.embedding.protein_sets import protein_set
+    from sesstore.provenance import split_layer
     from sesstore.store import Store
 
-    spec = registry.spec(plm)
+    spec, (_, named) = registry.spec(plm), split_layer(plm)
+    if layers and named:
+        raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
+    kept = parse_layers(layers or named or LAST, spec)
     store = Store.open(store_path) if (store_path / "zarr.json").is_file() else None
     proteins = protein_set(what, store)
     measured = _measured(spec, proteins, store, weights, output, probe=measure)
-    plan = plan_work(spec, proteins, measured, price_per_gb=price_per_gb)
+    plan = plan_work(spec, proteins, measured, layers=kept, price_per_gb=price_per_gb)
     say(plan, output)
     output.result(plan.to_json())
 
@@ -96,7 +103,11 @@ def _measured(
 def say(plan: WorkPlan, output: Output) -> None:
     """Print a plan."""
     about = "" if plan.exact else "about "
-    output.line(f"{plan.encoder} over {plan.proteins_of} ({plan.source})")
+    kept = "layers" if len(plan.layers) > 1 else "layer"
+    output.line(
+        f"{plan.encoder}, {kept} {', '.join(map(str, plan.layers))}, over {plan.proteins_of} "
+        f"({plan.source})"
+    )
     output.line(
         f"{about}{plan.proteins:,} proteins, {plan.residues:,} residues, {plan.tokens:,} tokens, "
         f"{plan.flops:.2e} operations"

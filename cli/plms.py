@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sesstore.errors import InputError
 from sesstore.memory import size
 
 from .options import output_options
@@ -17,60 +18,102 @@ if TYPE_CHECKING:
 
 @click.command("plms")
 @click.argument("names", nargs=-1)
+@click.option(
+    "--filter",
+    "text",
+    metavar="TEXT",
+    help="Only those with TEXT in their name, family, purpose or licence; 'commercial': allowed.",
+)
 @output_options
-def command(names: tuple[str, ...], output: Output) -> None:
-    """List the encoders: width, weights, licence, and whether the weights are here.
+def command(names: tuple[str, ...], text: str | None, output: Output) -> None:
+    """List the encoders: what for, width, layers, weights, licence, and whether they are here.
 
-    With NAMES, all that is known of these: how they read letters, which files they need, what to
-    cite.
+    With NAMES, all that is known of these: their layers, how they read letters, which files they
+    need, what to cite. Sizes are those of the files that are here, else about what 4 bytes a weight
+    come to. Whether commercial use is allowed is what the licence's name says; read the licence.
 
     \b
     Example:
       sesstore plms
+      sesstore plms --filter homolog
+      sesstore plms --filter commercial
       sesstore plms esm2_t33 prott5
     """
     from sesstore.encoders import registry
-    from sesstore.encoders.weights import is_available
+    from sesstore.encoders.weights import located, size_on_disk
 
     specs = [registry.spec(name) for name in names] or registry.specs()
-    availability = [is_available(spec) for spec in specs]
+    specs = [spec for spec in specs if text is None or registry.matches(spec, text)]
+    if not specs:
+        raise InputError(
+            f"no encoder has '{text}' in what is said of it. `sesstore plms` lists all"
+        )
+    paths = [located(spec) for spec in specs]
+    sizes = [None if path is None else size_on_disk(path) for path in paths]
+    here = [not spec.files or path is not None for spec, path in zip(specs, paths, strict=True)]
     if names:
-        for spec, present in zip(specs, availability, strict=True):
-            _show(spec, present, output)
+        for spec, present, held in zip(specs, here, sizes, strict=True):
+            _show(spec, present, held, output)
     else:
-        rows = [[*_row(spec), present] for spec, present in zip(specs, availability, strict=True)]
-        columns = ["name", "width", "weights", "a residue", "window", "licence", "here"]
+        rows = [[*_row(s, held), p] for s, p, held in zip(specs, here, sizes, strict=True)]
+        columns = [
+            "name", "for", "width", "layers", "weights", "on disk", "a residue", "window",
+            "licence", "commercial use", "here",
+        ]  # fmt: skip
         output.table(columns, rows)
-    plms = [{**spec.to_json(), "here": p} for spec, p in zip(specs, availability, strict=True)]
+    plms = [
+        {**spec.to_json(), "here": present, "bytes_on_disk": held}
+        for spec, present, held in zip(specs, here, sizes, strict=True)
+    ]
     output.result({"plms": plms})
 
 
-def _row(spec: EncoderSpec) -> list[object]:
+def _row(spec: EncoderSpec, held: int | None) -> list[object]:
     return [
         spec.name,
+        spec.purpose,
         spec.dim,
+        spec.layers or "-",
         f"{spec.parameters / 1e6:,.1f} M" if spec.parameters else "none",
+        _size(spec, held),
         size(spec.bytes_per_residue),
         spec.window or "any",
         spec.licence,
+        spec.commercial_use,
     ]
 
 
-def _show(spec: EncoderSpec, present: bool, output: Output) -> None:
+def _size(spec: EncoderSpec, held: int | None) -> str:
+    if held is not None:
+        return size(held)
+    return f"~{size(4 * spec.parameters)}" if spec.parameters else "-"
+
+
+def _layers(spec: EncoderSpec) -> str:
+    if not spec.layers:
+        return ""
+    return f"1 to {spec.layers} (--layer), and 0, the input of the first"
+
+
+def _show(spec: EncoderSpec, present: bool, held: int | None, output: Output) -> None:
     """Say all that is known of one encoder."""
     reading = spec.reading
     weights = f"{spec.parameters:,}, in {', '.join(spec.files)}" if spec.files else "none"
     extra = f" (of sesstore[{spec.extra}])" if spec.extra else ""
     facts = {
+        "for": spec.purpose,
         "width": f"{spec.dim:,}, {size(spec.bytes_per_residue)} a residue as float16",
         "weights": weights + extra,
         "from": f"https://huggingface.co/{spec.repository}" if spec.repository else "",
+        "on disk": _size(spec, held) if spec.files else "",
         "here": "yes" if present else "no",
+        "layers": _layers(spec),
         "window": f"{spec.window:,} residues" if spec.window else "any length",
         "reads as X": " ".join(reading.as_x) or "no letter",
         "reads around": " ".join([*reading.before, "...", *reading.after]) + " (not stored)",
         "runs in": ", ".join(spec.precisions),
         "licence": spec.licence,
+        "commercial use": "allowed" if spec.commercial_use else "not allowed",
         "cite": spec.citation,
     }
     if not reading.before + reading.after:

@@ -80,7 +80,8 @@ def _say(encoder: EncoderStatus, output: Output) -> None:
     if encoder.seconds_left and encoder.residues_per_s:
         remaining = f"{duration(encoder.seconds_left)} left at that rate"
         rows.append(["rate", f"{encoder.residues_per_s:,.0f} residues/s", remaining])
-    output.table(["embeddings", encoder.encoder, encoder.fingerprint], rows)
+    identity = f"{encoder.fingerprint}, layer {encoder.layer}"
+    output.table(["embeddings", encoder.encoder, identity], rows)
     for segment in encoder.unfinished:
         output.line(
             f"unfinished: {segment.path} ({size(segment.bytes)}, written to "

@@ -12,10 +12,13 @@ import click
 from .beside import baselines_option, say_cautions
 from .options import (
     device_option,
+    encoder_option,
+    layers_option,
     output_options,
     plm_option,
     several,
     store_option,
+    weights_option,
     writable,
 )
 from .output import Output, duration
@@ -42,7 +45,9 @@ def command() -> None:
     """
 
 
-def _study(run: Callable[..., StudyReport]) -> click.Command:
+def _study(
+    run: Callable[..., StudyReport], plm_option: Callable[..., Any] = plm_option
+) -> click.Command:
     """Add the options all studies have; hand `run` store, settings, place and its own options."""
 
     @click.argument("task")
@@ -99,8 +104,8 @@ def say(report: StudyReport, output: Output) -> None:
     from sesstore.training.runs import Caution
 
     columns, rows = report.table()
-    seeds = report.settings["seeds"]
-    output.table(columns, [_cells(row) for row in rows], f"{report.task}: {seeds} seeds")
+    seeds = "" if report.method else f": {report.settings['seeds']} seeds"
+    output.table(columns, [_cells(row) for row in rows], f"{report.task}{seeds}")
     for sentence in report.findings:
         output.line(sentence)
     say_cautions([Caution(**caution) for caution in report.cautions], output)
@@ -213,6 +218,38 @@ def scaling(*context: Any, **options: Any) -> StudyReport:
     from sesstore.studies import scaling as study
 
     return study.run(*context, **options)
+
+
+def _of_layers(run: Callable[..., StudyReport]) -> click.Command:
+    """As `_study`, with ``--layer`` for several."""
+    return _study(run, encoder_option)
+
+
+@_of_layers
+@setting_options("heads", "width")
+@layers_option
+@weights_option
+@click.option(
+    "--probe-proteins",
+    type=click.IntRange(30),
+    metavar="N",
+    help="Embed a sample of N of the task's rows, in memory, and store nothing.",
+)
+@click.option("--adapter", is_flag=True, help="Train an adapter on each layer, too.")
+def layers(*context: Any, **options: Any) -> StudyReport:
+    """Which layer is best for this task? A linear probe on each, chosen on valid, told on test.
+
+    Stored layers by default; those that --layer names are embedded first. With --probe-proteins a
+    sample is embedded by all layers, or those named, so that nobody fills a disk to find out.
+
+    \b
+    Example:
+      sesstore study layers deeploc_binary --plm esm2_t12 --probe-proteins 500
+      sesstore study layers deeploc_binary --plm esm2_t12 --layer 3,6,9,last --adapter
+    """
+    from sesstore.studies import layers as study
+
+    return study.run(*context, options=study.LayerOptions(**options))
 
 
 @_study

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -26,6 +27,10 @@ from .errors import FingerprintMismatchError, StoreFormatError
 MEAN = "mean"
 """The reduction of residues to one row a protein."""
 
+Layer = int | str
+"""Which layer's output: its number, or ``"mean:K"``, the mean of the last K."""
+
+_MEAN_LAYER = re.compile(r"mean:[1-9]\d*")
 _UNREADABLE = "Install the sesstore that wrote it, or look for damage with `sesstore verify`"
 
 
@@ -78,8 +83,8 @@ class Fingerprint:
         Full name, such as ``"esm2_t33_650M_UR50D"``.
     weights_sha256 : str
         Hash of the weights (hexadecimal); of the definition for encoders that have none.
-    layer : int
-        Which layer's output is kept.
+    layer : int or str
+        Which layer's output is kept, see `Layer`.
     residue_mapping : str
         How letters become model inputs, such as ``"esm1b"`` or ``"UZOB->X"``.
     long_policy : str
@@ -95,7 +100,7 @@ class Fingerprint:
 
     encoder: str
     weights_sha256: str
-    layer: int
+    layer: Layer
     residue_mapping: str
     long_policy: str
     precision: str
@@ -154,7 +159,7 @@ class Fingerprint:
             raise StoreFormatError(
                 f"not an encoder fingerprint: {problem}. {_UNREADABLE}"
             ) from None
-        if not isinstance(fingerprint.encoder, str) or not isinstance(fingerprint.layer, int):
+        if not isinstance(fingerprint.encoder, str) or not _is_layer(fingerprint.layer):
             raise StoreFormatError(f"not an encoder fingerprint: wrong types. {_UNREADABLE}")
         if fingerprint.reduction not in ("", MEAN):
             raise StoreFormatError(
@@ -181,6 +186,49 @@ class Fingerprint:
                 f"these are two different encoders and are never mixed: {'; '.join(differing)}. "
                 f"Use one of them throughout, or keep both side by side in the store"
             )
+
+
+def _is_layer(value: object) -> bool:
+    if isinstance(value, str):
+        return _MEAN_LAYER.fullmatch(value) is not None
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def split_layer(query: str) -> tuple[str, str]:
+    """Part ``"esm2_t33@12"`` into an encoder's name and a layer, empty where none is named."""
+    name, _, layer = query.partition("@")
+    return name, layer
+
+
+def named_encoders(fingerprints: Iterable[Fingerprint], query: str) -> list[Fingerprint]:
+    """Those that a name may mean.
+
+    Parameters
+    ----------
+    fingerprints : iterable of Fingerprint
+        Which there are.
+    query : str
+        An encoder's name or the start of it, or of a fingerprint, and maybe a layer's number:
+        ``"esm2_t33"``, ``"esm2_t33@12"``; with a layer alone (``"@12"``) any encoder is meant. A
+        whole name goes before names that only start with it.
+    """
+    name, layer = split_layer(query.lower())
+    named = [
+        fingerprint
+        for fingerprint in fingerprints
+        if (name and fingerprint.digest.startswith(name))
+        or ((name or layer) and fingerprint.encoder.lower().startswith(name))
+    ]
+    named = [print_ for print_ in named if print_.encoder.lower() == name] or named
+    return [print_ for print_ in named if not layer or str(print_.layer) == layer]
+
+
+def deepest(fingerprints: Sequence[Fingerprint]) -> Sequence[Fingerprint]:
+    """The deepest layer where nothing else tells some fingerprints apart; else all of them."""
+    numbered = [print_ for print_ in fingerprints if isinstance(print_.layer, int)]
+    if not numbered or len({replace(print_, layer=0) for print_ in fingerprints}) > 1:
+        return fingerprints
+    return [max(numbered, key=lambda print_: int(print_.layer))]
 
 
 @dataclass(frozen=True)

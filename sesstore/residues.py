@@ -8,7 +8,7 @@ sequence where both are known (`check_length`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,14 @@ class Embedding:
         One row a residue.
     scales : ndarray, shape=(L,), dtype=float16, optional
         Only with int8 values: the embedding is ``values * scales[:, None]``.
+    output : int
+        Of an encoder that keeps several layers: the layer's place among its fingerprints.
     """
 
     digest: bytes
     values: NDArray[np.generic]
     scales: NDArray[np.float16] | None = None
+    output: int = 0
 
     def __post_init__(self) -> None:
         _check_digest(self.digest)
@@ -149,7 +152,7 @@ def to_storage(embedding: Embedding, dtype: str, *, cast: Cast = as_type) -> Emb
         return embedding if embedding.scales is not None else _to_int8(embedding, cast)
     stored = cast(embedding.values, dtype)
     _check_finite(stored, embedding.values)
-    return embedding if stored is embedding.values else Embedding(embedding.digest, stored)
+    return embedding if stored is embedding.values else replace(embedding, values=stored)
 
 
 def _to_int8(embedding: Embedding, cast: Cast) -> Embedding:
@@ -162,7 +165,8 @@ def _to_int8(embedding: Embedding, cast: Cast) -> Embedding:
         scales = np.maximum(largest / 127, 6.2e-5).astype(np.float16)
     _check_finite(scales, embedding.values)
     codes = values / scales.astype(np.float32)[:, None]
-    return Embedding(embedding.digest, np.rint(codes, out=codes).astype(np.int8), scales)
+    codes = np.rint(codes, out=codes).astype(np.int8)
+    return replace(embedding, values=codes, scales=scales)
 
 
 def _check_finite(stored: NDArray[np.floating[Any]], values: NDArray[np.generic]) -> None:

@@ -69,12 +69,12 @@ def random_esm2(visit: Visit, name: str, precision: str, **shape: int) -> esm.Es
     class RandomEsm(esm.Esm):
         def build(self) -> Any:
             weights = esm._Weights(Checkpoint(state), self.device, self.dtype)
-            return esm._Trunk(weights, self.spec)
+            return esm._Trunk(weights, self.spec, self.depth)
 
     identity = Fingerprint(
         f"random_{name}", "0" * 64, spec.layers, "esm1b, J->X", "windows(1022,256)", precision
     )
-    encoder = RandomEsm(spec, identity, visit.device, Path("none"), "windows")
+    encoder = RandomEsm(spec, (identity,), visit.device, Path("none"), "windows")
     if visit.tiny:
         encoder.budget = 256
     return encoder

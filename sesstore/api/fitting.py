@@ -134,12 +134,13 @@ def plan_fit(
         raise InputError("a cross-validation needs two folds or more, not 1; 0 is none")
     loaded = load_labelled(path, source, user_data)
     task = loaded.task
-    stored = [provenance.fingerprint.encoder for provenance in store.store.residue_encoders()]
+    encoders = [provenance.fingerprint.encoder for provenance in store.store.residue_encoders()]
+    stored = list(dict.fromkeys(encoders))
     if plm is None and len(stored) > 1:
         raise InputError(f"which encoder? Name one with --plm (stored here: {', '.join(stored)})")
     plm = plm or (stored[0] if stored else ENCODER)
     if plm not in stored:
-        plm = registry.spec(plm).name
+        plm = registry.short_name(plm)
     if folds is None:
         rows = sum(map(len, task.splits.values()))
         folds = FOLDS if "test" in loaded.created_splits and rows < SMALL else 0

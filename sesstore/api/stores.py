@@ -124,6 +124,7 @@ class OpenStore:
         *,
         weights: Path | str | None = None,
         device: str | None = None,
+        layers: str | None = None,
         means: bool = False,
     ) -> EmbedReport:
         """Run a protein language model once over what the store knows and lacks.
@@ -134,7 +135,7 @@ class OpenStore:
             Such as ``"esm2_t33"`` or ``"near"``.
         what : str, path, mapping or iterable, optional
             Only these: a file, a task, or proteins as in `Sequences`.
-        weights, device
+        weights, device, layers
             See `encoders.registry.load`.
         means : bool
             Keep only the mean of each protein; stored residues are used.
@@ -146,9 +147,8 @@ class OpenStore:
         from ..jobs.embedding.means import means_of
         from ..jobs.proteinfiles import checked_proteins
 
-        load = partial(
-            registry.load, plm, weights=None if weights is None else Path(weights), device=device
-        )
+        path = None if weights is None else Path(weights)
+        load = partial(registry.load, plm, weights=path, device=device, layers=layers)
         encoder = means_of(self.store, plm, load) if means else load()
         requested: Iterable[Protein] | None = None
         if isinstance(what, str | Path):

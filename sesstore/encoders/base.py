@@ -18,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -33,15 +34,25 @@ from ..provenance import Fingerprint
 from ..residues import Embedding
 from .batching import MemoryGate, fetch_to_host, run_one_ahead, run_side_by_side
 from .catalogue import EncoderSpec, Options
-from .devices import PRECISIONS, choose_device, choose_precision, exact_products
+from .devices import (
+    PRECISIONS,
+    choose_device,
+    choose_precision,
+    exact_products,
+    stored_type,
+)
 from .folders import weight_files
+from .hidden_states import KeptLayers
 from .kernels import BLOCK
+from .layers import depth_of, parse_layers
 from .tokeniser import Tokeniser
 from .weights import sha256_of_all
 from .windows import Encoded, LostPieceError, Piece, Values, cut, merge_windows, policy
 
 DEVICE_BUDGET = 65536
 """Rows of a batch that keep a large GPU busy; whole blocks."""
+_KEPT_BYTES = 2 << 30
+"""What a batch's kept layers may take on a GPU, and again in pinned memory, beyond one block."""
 
 
 class Encoder(Protocol):
@@ -59,6 +70,8 @@ class Encoder(Protocol):
         Of the weights; of the paper.
     fingerprint : Fingerprint
         Its identity.
+    fingerprints : tuple of Fingerprint
+        The same for each layer that is kept; `fingerprint` is the first.
     """
 
     name: str
@@ -73,11 +86,18 @@ class Encoder(Protocol):
         """Identity: whatever changes a number beyond rounding."""
 
     @property
+    def fingerprints(self) -> tuple[Fingerprint, ...]:
+        """One for each layer that is kept; the first is `fingerprint`."""
+
+    @property
     def failures(self) -> dict[bytes, str]:
         """Why a protein was not encoded, by digest; of the latest `encode`."""
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
         """Yield the embedding of each protein, [L, d], in any order.
+
+        Where several layers are kept, each of them one after the other, with its place among
+        `fingerprints` in `Embedding.output`.
 
         float32, or float16 if the arithmetic is in half precision: then values are finite, and
         nothing is lost by storing them as they are.
@@ -94,8 +114,8 @@ class PackedEncoder(ABC):
     ----------
     spec : EncoderSpec
         What the registry knows of it.
-    fingerprint : Fingerprint
-        Its identity.
+    fingerprints : tuple of Fingerprint
+        Its identity, with each layer that is kept.
     device : torch.device
         Where it runs.
     path : path
@@ -111,7 +131,7 @@ class PackedEncoder(ABC):
     def __init__(
         self,
         spec: EncoderSpec,
-        fingerprint: Fingerprint,
+        fingerprints: tuple[Fingerprint, ...],
         device: torch.device,
         path: Path,
         long: str = "windows",
@@ -119,12 +139,17 @@ class PackedEncoder(ABC):
         self.name, self.full_name = spec.name, spec.full_name
         self.licence, self.citation = spec.licence, spec.citation
         self.dim, self.window = spec.dim, spec.window
-        self.fingerprint, self.device, self.path = fingerprint, device, path
-        self.spec, self._long = spec, long
+        self.fingerprint, self.fingerprints = fingerprints[0], fingerprints
+        self.spec, self.device, self.path, self._long = spec, device, path, long
+        layers = tuple(fingerprint.layer for fingerprint in fingerprints)
+        self.depth = depth_of(layers, spec)
+        """Layers that run: no more than the kept ones need."""
+        self._kept = KeptLayers(layers, spec.layers)
         self.failures: dict[bytes, str] = {}
         self._gate = MemoryGate()
         if device.type != "cpu":
-            self.budget = DEVICE_BUDGET
+            rows = _KEPT_BYTES // (len(layers) * spec.dim * stored_type(self.dtype).itemsize)
+            self.budget = _whole_blocks(min(max(rows, BLOCK), DEVICE_BUDGET))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -142,7 +167,10 @@ class PackedEncoder(ABC):
 
     @abstractmethod
     def build(self) -> Any:
-        """Read the weights; return what maps `PackedTokens` to rows [T, d]."""
+        """Read the weights of `depth` layers; return a trunk.
+
+        It maps `PackedTokens` and layer numbers to these layers' rows, see `hidden_states`.
+        """
 
     @abstractmethod
     def tokeniser(self) -> Tokeniser:
@@ -157,12 +185,13 @@ class PackedEncoder(ABC):
 
         Returns
         -------
-        Tensor, shape=(sum of L, d), dtype=float32 | float16
-            Packed, in their order; float16 if the arithmetic is in half precision.
+        Tensor, shape=(sum of L, k * d), dtype=float32 | float16
+            Packed, in their order, the k kept layers side by side; float16 if the arithmetic is in
+            half precision.
         """
         batch = self._tokeniser.pack(sequences, self.device, self._block)
-        rows: Tensor = self.model(batch)
-        return rows.index_select(0, batch.residues)
+        states = self.model(batch, self._kept.numbers)
+        return self._kept.collect(states, batch.residues, stored_type(self.dtype))
 
     @property
     def _block(self) -> int:
@@ -176,7 +205,7 @@ class PackedEncoder(ABC):
         """Floating-point operations for one protein of this length."""
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
-        """Yield the embedding of each protein, longest first.
+        """Yield the embedding of each protein, longest first, and of each kept layer.
 
         What memory cannot hold even alone is left out, with a reason in `failures`.
 
@@ -212,13 +241,22 @@ class PackedEncoder(ABC):
                     f"memory ran out at {len(protein):,} residues. Encode it on a machine with more"
                 )
             else:
-                yield Embedding(protein.digest, values)
+                yield from self._embeddings(protein, values)
+
+    def _embeddings(self, protein: Protein, values: Values) -> Iterator[Embedding]:
+        if self._kept.count == 1:
+            yield Embedding(protein.digest, values)
+            return
+        for output, layer in enumerate(np.split(values, self._kept.count, axis=1)):
+            yield Embedding(protein.digest, np.ascontiguousarray(layer), output=output)
 
     def _fitting(self) -> int:
         """The budget, or as many rows as fill half of the memory that is free; whole blocks."""
         free = free_memory(self.device)
         at_once = torch.get_num_threads() if self.device.type == "cpu" else 1
-        rows = max(min(self.budget, free // 2 // (self.bytes_per_residue() * at_once)), 1)
+        several = self._kept.count if self._kept.count > 1 else 0
+        needed = self.bytes_per_residue() + 2 * several * self.dim * self.dtype.itemsize
+        rows = max(min(self.budget, free // 2 // (needed * at_once)), 1)
         return _whole_blocks(rows) if self.device.type == "cuda" else rows
 
     def _encode_pieces(self, pieces: Iterable[Piece], count: int) -> Iterator[Encoded]:
@@ -321,18 +359,20 @@ def make_encoder(
     Raises
     ------
     InputError
-        There is no such device, precision or policy.
+        There is no such device, precision, policy or layer.
     """
     device = choose_device(options.device)
+    layers = parse_layers(options.layers, spec)
     fingerprint = Fingerprint(
         encoder=spec.full_name,
         weights_sha256=sha256_of_all(weight_files(path) if path.is_dir() else [path]),
-        layer=spec.layers,
+        layer=layers[0],
         residue_mapping=spec.reading.mapping,
         long_policy=policy(spec.window, options.long),
         precision=choose_precision(options.precision, device, spec.precisions),
     )
-    return kind(spec, fingerprint, device, path, options.long)
+    fingerprints = tuple(replace(fingerprint, layer=layer) for layer in layers)
+    return kind(spec, fingerprints, device, path, options.long)
 
 
 _SIGNS = (

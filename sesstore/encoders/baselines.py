@@ -16,12 +16,14 @@ from ..proteins import Protein
 from ..provenance import Fingerprint, sha256_json
 from ..residues import Embedding
 from .catalogue import EncoderSpec, Options
+from .layers import parse_layers
 from .windows import policy
 
 
 def load(spec: EncoderSpec, options: Options) -> TableEncoder:
     """Make a baseline ready; see `registry.load`. It runs on the CPU, whatever the device."""
     policy(spec.window, options.long)  # raises if there is no such policy
+    parse_layers(options.layers, spec)  # or layer
     table = _onehot() if spec.name == "onehot" else _blosum62()
     return TableEncoder(spec, table)
 
@@ -52,6 +54,7 @@ class TableEncoder:
             long_policy="whole",
             precision="fp32",
         )
+        self.fingerprints = (self.fingerprint,)
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
         """Yield the embedding of each protein, [L, d] float32."""

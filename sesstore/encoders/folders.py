@@ -150,8 +150,8 @@ def vocabulary(path: Path) -> dict[str, int]:
         None of these files is there, or it cannot be read.
     """
     try:
-        if (path / "vocab.txt").is_file():
-            lines = (path / "vocab.txt").read_text("utf-8").splitlines()
+        if word_list := _word_list(path):
+            lines = word_list.read_text("utf-8").splitlines()
             return {token: i for i, token in enumerate(lines)}
         if (path / "tokenizer.json").is_file():
             tokens = _of_json(json.loads((path / "tokenizer.json").read_text("utf-8")))
@@ -169,6 +169,15 @@ def vocabulary(path: Path) -> dict[str, int]:
             f"the vocabulary in '{path}' cannot be read: {why}. Get it again"
         ) from None
     return {token.removeprefix("▁") or token: i for token, i in tokens.items()}
+
+
+def _word_list(path: Path) -> Path | None:
+    """``vocab.txt`` of a model folder; above it, as AntiBERTy's package has it, if it has none."""
+    if (path / "vocab.txt").is_file():
+        return path / "vocab.txt"
+    others = ("tokenizer.json", "spiece.model")
+    above = path.parent / "vocab.txt"
+    return above if above.is_file() and not any((path / n).is_file() for n in others) else None
 
 
 def _of_json(content: dict[str, Any]) -> dict[str, int]:

@@ -153,6 +153,13 @@ class Residual:
         else:
             self._branch = linear(x)
 
+    def settled(self) -> Tensor:
+        """The rows so far, [T, d] float32, as they are; changed in place by what is added next."""
+        branch, self._branch = self._branch, None
+        if branch is not None:
+            self.rows += branch
+        return self.rows
+
     def normalised(self, norm: LayerNorm, dtype: torch.dtype | None = None) -> Tensor:
         """The rows so far, normalised, in the products' type or another."""
         return self._through(norm, "sum", dtype or self._dtype)

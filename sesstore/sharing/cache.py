@@ -14,12 +14,13 @@ from pathlib import Path
 
 from ..errors import InputError, StoreError
 from ..progress import SILENT, Progress
+from ..provenance import deepest, named_encoders
 from ..store import Store
 from .fetch import Reader
 from .overlay import open_place
 from .places import is_url
 from .pull import pull
-from .pull_context import Selection, match_encoders
+from .pull_context import Selection
 
 
 def cache_of(address: str) -> Path:
@@ -58,15 +59,16 @@ def remote_store(
     try:
         with open_place(address) as remote:
             index = Reader(remote).index()
-        plms: tuple[str, ...] | None = (plm,) if plm else None
-        if plm is None and len(index.encoders) > 1:
-            encoders = sorted(e.provenance.fingerprint.encoder for e in index.encoders.values())
-            raise InputError(
-                f"which encoder? Name one with --plm ({address} has: {', '.join(encoders)})"
-            )
-        if plm is not None and not match_encoders(index, plm):
+        # Of the layers the one that a training takes, and not all of them; and no means.
+        stored = [encoder.provenance.fingerprint for encoder in index.encoders.values()]
+        residues = [fingerprint for fingerprint in stored if not fingerprint.reduction]
+        chosen = deepest(residues if plm is None else named_encoders(residues, plm))
+        if plm is None and len(chosen) > 1:
+            names = ", ".join(sorted({fingerprint.encoder for fingerprint in residues}))
+            raise InputError(f"which encoder? Name one with --plm ({address} has: {names})")
+        if plm is not None and not chosen:
             progress.note(f"{address} has no embeddings by {plm}: they will be made here")
-            plms = ()
+        plms = tuple(fingerprint.digest for fingerprint in chosen)
         report = pull(path, address, Selection(tasks=(task,), plms=plms), progress=progress)
         if report.anything:
             progress.note(f"{address}: {report.bytes:,} bytes pulled into {path}")

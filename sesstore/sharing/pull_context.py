@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import NotStoredError, StorageFullError, UnknownNameError
 from ..progress import Progress
 from ..proteins import DIGEST_BYTES
+from ..provenance import named_encoders
 from ..store import Store, layout
 from ..store.protein_table import ProteinTable
 from ..tasks import Task
@@ -143,22 +144,13 @@ def select_encoders(index: Index, plms: Iterable[str] | None) -> dict[str, Encod
 
 
 def match_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
-    """Encoders of that name, or whose name or fingerprint starts with it; none if there are none.
+    """Encoders that a name may mean, with all their layers if none is named; see `named_encoders`.
 
-    A whole name goes before names that only start with it, as in a store.
+    None if there are none.
     """
-    prefix = plm.lower()
-    matches = {
-        folder: encoder
-        for folder, encoder in index.encoders.items()
-        if prefix
-        and (
-            encoder.provenance.fingerprint.encoder.lower().startswith(prefix)
-            or encoder.provenance.fingerprint.digest.startswith(prefix)
-        )
-    }
-    exact = {f: e for f, e in matches.items() if e.provenance.fingerprint.encoder.lower() == prefix}
-    return exact or matches
+    known = [encoder.provenance.fingerprint for encoder in index.encoders.values()]
+    named = named_encoders(known, plm)
+    return {f: e for f, e in index.encoders.items() if e.provenance.fingerprint in named}
 
 
 def select_names(kind: str, names: Iterable[str], selection: Iterable[str] | None) -> list[str]:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import FingerprintMismatchError, NotStoredError
-from ..provenance import Fingerprint, Provenance
+from ..provenance import Fingerprint, Provenance, deepest, named_encoders, split_layer
 from . import layout
 
 
@@ -27,16 +27,15 @@ def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
 
 
 def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Provenance]:
-    """Return the one encoder that fits.
+    """Return the one encoder that fits; of several layers of it the deepest, if none is named.
 
     Parameters
     ----------
     root : path
         The store.
     query : Fingerprint or str, optional
-        A fingerprint; or an encoder's name or the start of it, or of a fingerprint; None if the
-        store has only one. Names stand for embeddings of residues, never for their means, which
-        have fingerprints of their own.
+        A fingerprint; or a name as in `named_encoders`; None if the store has only one. Names stand
+        for embeddings of residues, never for their means, which have fingerprints of their own.
 
     Raises
     ------
@@ -45,46 +44,46 @@ def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Pro
     FingerprintMismatchError
         Several fit; says in what they differ.
     """
-    encoders = stored_encoders(root)
-    fitting = [pair for pair in encoders if _fits(pair[1].fingerprint, query)]
-    exact = [
-        pair
-        for pair in fitting
-        if isinstance(query, str) and pair[1].fingerprint.encoder.lower() == query.lower()
-    ]
-    fitting = exact or fitting
-    if not isinstance(query, Fingerprint):
-        residues = [pair for pair in fitting if not pair[1].fingerprint.reduction]
-        if residues or not _starts_fingerprint(query, fitting):
-            if fitting and not residues:
-                raise _means_only(fitting[0][1].fingerprint)
-            fitting = residues
+    encoders = {provenance.fingerprint: (f, provenance) for f, provenance in stored_encoders(root)}
     if not encoders:
         raise NotStoredError("the store has no embeddings yet. Make them with `sesstore embed`")
+    if isinstance(query, Fingerprint):
+        fitting = [query] if query in encoders else []
+    else:
+        fitting = _named(list(encoders), query)
     if not fitting:
-        names = ", ".join(f"{p.fingerprint.encoder} ({p.fingerprint.short})" for _, p in encoders)
-        name = query.encoder if isinstance(query, Fingerprint) else query
-        raise NotStoredError(
-            f"the store has no embeddings by {name}, only by: {names}. Make them with "
-            f"`sesstore embed`"
+        raise _absent(list(encoders), query)
+    chosen = deepest(fitting)
+    if len(chosen) > 1:
+        raise _ambiguous(fitting)
+    return encoders[chosen[0]]
+
+
+def _absent(stored: list[Fingerprint], query: Fingerprint | str | None) -> NotStoredError:
+    name = query.encoder if isinstance(query, Fingerprint) else str(query)
+    layer = str(query.layer) if isinstance(query, Fingerprint) else split_layer(name)[1]
+    if layer and (others := named_encoders(stored, split_layer(name)[0]) or stored):
+        layers = ", ".join(sorted({str(print_.layer) for print_ in others}))
+        return NotStoredError(
+            f"the store has no embeddings of layer {layer} by {name}, only of: {layers}. Make them "
+            f"with `sesstore embed --layer {layer}`"
         )
-    if len(fitting) > 1:
-        raise _ambiguous([provenance.fingerprint for _, provenance in fitting])
-    return fitting[0]
+    names = ", ".join(f"{print_.encoder} ({print_.short})" for print_ in stored)
+    return NotStoredError(
+        f"the store has no embeddings by {name}, only by: {names}. Make them with `sesstore embed`"
+    )
 
 
-def _fits(fingerprint: Fingerprint, query: Fingerprint | str | None) -> bool:
-    if isinstance(query, str):
-        prefix = query.lower()
-        names = (fingerprint.encoder.lower(), fingerprint.digest)
-        return bool(prefix) and any(name.startswith(prefix) for name in names)
-    return query is None or fingerprint == query
-
-
-def _starts_fingerprint(query: str | None, fitting: list[tuple[Path, Provenance]]) -> bool:
-    """Whether a query names some encoder by its fingerprint."""
-    prefix = (query or "-").lower()
-    return any(pair[1].fingerprint.digest.startswith(prefix) for pair in fitting)
+def _named(stored: list[Fingerprint], query: str | None) -> list[Fingerprint]:
+    """Those a name may mean: embeddings of residues, but where a fingerprint is named."""
+    named = stored if query is None else named_encoders(stored, query)
+    residues = [print_ for print_ in named if not print_.reduction]
+    start = split_layer(query or "-")[0].lower()
+    if residues or not any(start and print_.digest.startswith(start) for print_ in named):
+        if named and not residues:
+            raise _means_only(named[0])
+        return residues
+    return named
 
 
 def _means_only(fingerprint: Fingerprint) -> NotStoredError:
@@ -95,10 +94,11 @@ def _means_only(fingerprint: Fingerprint) -> NotStoredError:
 
 
 def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
-    first, second = fitting[0].to_json(), fitting[1].to_json()
-    differing = [
-        f"{k} ({first[k]!r} against {second[k]!r})" for k in first if first[k] != second[k]
-    ]
+    by_setting = {
+        name: list(dict.fromkeys(repr(fingerprint.to_json()[name]) for fingerprint in fitting))
+        for name in fitting[0].to_json()
+    }
+    differing = [f"{k} ({' against '.join(v)})" for k, v in by_setting.items() if v[1:]]
     choices = ", ".join(f"{f.encoder}: {f.short}" for f in fitting)
     return FingerprintMismatchError(
         f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "

@@ -130,7 +130,7 @@ def _embedding(
 ) -> Passes | None:
     provenance = inputs.embeddings.provenance
     try:
-        encoder = registry.load(provenance.fingerprint.encoder, device=study.settings.fit.device)
+        encoder = registry.load_same(provenance.fingerprint, device=study.settings.fit.device)
     except WeightsError as problem:
         study.miss(f"embedding was not timed: {problem}")
         return None

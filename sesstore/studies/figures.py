@@ -94,6 +94,45 @@ def quality_chart(report: StudyReport) -> list[alt.TopLevelMixin]:
     return [upper, *panels]
 
 
+def layers_chart(report: StudyReport) -> alt.LayerChart:
+    """Score on test with its interval, and on valid, over the layers.
+
+    A mean of the last K has a mark of its own, at the last layer.
+    """
+    vega = charting()
+    last = max((row["layer"] for row in report.rows if isinstance(row["layer"], int)), default=0)
+    points = [
+        {**_flat(row), "layer": depth, "split": split, "score": row[key], "kind": kind}
+        for row in report.rows
+        for depth, kind in [
+            (row["layer"], row["model"])
+            if isinstance(row["layer"], int)
+            else (last, f"{row['model']}, {row['layer']}")
+        ]
+        for split, key in ((report.split, "score"), ("valid", "valid"))
+    ]
+    tested = [point for point in points if point["split"] == report.split]
+    x = vega.X("layer:Q", title="layer", axis=vega.Axis(tickMinStep=1))
+    colour = vega.Color("kind:N", title=None)
+    lines = (
+        vega.Chart(vega.Data(values=points))
+        .mark_line(point=True)
+        .encode(
+            x=x,
+            y=vega.Y("score:Q", scale=vega.Scale(zero=False), title=report.monitor),
+            color=colour,
+            strokeDash=vega.StrokeDash("split:N", title=None, sort=[report.split, "valid"]),
+        )
+    )
+    bars = (
+        vega.Chart(vega.Data(values=tested))
+        .mark_rule(opacity=0.5)
+        .encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    )
+    chart: alt.LayerChart = (bars + lines).properties(height=300)
+    return chart
+
+
 def convergence_chart(report: StudyReport) -> alt.LayerChart:
     """Mean of the monitor on valid after each epoch; the line is the plain adapter's best."""
     vega = charting()

@@ -83,6 +83,8 @@ def under_each_other(charts: list[alt.TopLevelMixin]) -> alt.TopLevelMixin:
 
 def caption(report: StudyReport) -> str:
     """What the figure shows."""
+    if report.method:
+        return f"{report.split} {report.monitor}; lines are 95 % intervals over proteins."
     if any("low" in row for row in report.rows):
         return (
             f"{report.split} {report.monitor}, mean over {report.settings['seeds']} seeds; lines "
@@ -93,6 +95,8 @@ def caption(report: StudyReport) -> str:
 
 def methods(report: StudyReport) -> str:
     """Return a paragraph for a paper: what was done, in words."""
+    if report.method:
+        return report.method
     fit, task = report.settings["fit"], report.provenance["task"]
     encoders = [report.encoder] if isinstance(report.encoder, str) else report.encoder
     return (
@@ -122,7 +126,12 @@ def _tests(seeds: int) -> str:
 
 def _subtitle(report: StudyReport) -> str:
     encoders = report.encoder if isinstance(report.encoder, str) else ", ".join(report.encoder)
-    return f"{report.task}, {encoders}, {report.settings['seeds']} seeds"
+    return f"{report.task}, {encoders}{'' if report.method else seeds_of(report)}"
+
+
+def seeds_of(report: StudyReport) -> str:
+    """How many seeds each row is the mean of, in words."""
+    return f", {report.settings['seeds']} seeds"
 
 
 def _comparisons(page: Page, report: StudyReport) -> None:

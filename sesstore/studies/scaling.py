@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..adapter.model import Adapter
+from ..encoders import registry
 from ..errors import InputError
 from ..jobs.inputs import Inputs
 from ..jobs.training.train import adapter_shape
@@ -125,12 +126,13 @@ def _arm(inputs: Inputs, study: Study, alphabets: Sequence[str], width: int | No
     if alphabets and inner % (2 * heads):
         study.miss(f"{heads} heads do not divide width {inner} of {fingerprint.encoder}: left out")
         return None
+    title = registry.title(fingerprint)
     projection = "" if width else " (no projection)"
-    name = f"{fingerprint.encoder} {fingerprint.short}, width {inner}{projection}"
+    name = f"{title} {fingerprint.short}, width {inner}{projection}"
     arm = study.arm(name, alphabets, width=width)
     return Arm(
         name,
-        {"encoder": fingerprint.encoder, "width": inner, "projected": bool(width)},
+        {"encoder": title, "width": inner, "projected": bool(width)},
         arm.adapter,
     )
 

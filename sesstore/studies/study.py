@@ -186,9 +186,13 @@ class Study:
             name, factors, {**self.settings.adapter, "alphabets": tuple(alphabets), **settings}
         )
 
+    def begin(self) -> None:
+        """Make the study's folder, if that was not done before."""
+        begin(self.folder, self._begun)
+
     def train(self, name: str, inputs: Inputs, arms: Sequence[Arm], **fit: Any) -> Runs:
         """Train arms on one stream, or load them where they are done; see `arms.train_trial`."""
-        begin(self.folder, self._begun)
+        self.begin()
         config = replace(self.settings.fit, **fit)
         trial = Trial(name, inputs, arms, config, self.settings.seeds)
         with saying_how_to_resume(self.folder):

@@ -59,6 +59,8 @@ class StudyReport:
         Encoders, task, sources, date, command, versions.
     seconds : float
         Taken by this run of the study; less than the whole if it was gone on with.
+    method : str
+        How it was done, for a paper; empty where adapters were trained as in all studies.
     """
 
     study: str
@@ -78,6 +80,7 @@ class StudyReport:
     baselines: list[dict[str, Any]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    method: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not a number is None."""

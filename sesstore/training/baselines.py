@@ -14,7 +14,7 @@ best is the one with the best monitor on valid, so that test chooses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -138,15 +138,17 @@ class BaselineScore:
 
 
 def score_baselines(
-    task: Task, splits: Mapping[str, Rows], *, seed: int = 0
+    task: Task, splits: Mapping[str, Rows], *, models: Collection[str] = (), seed: int = 0
 ) -> list[BaselineScore]:
-    """Fit and score every simple model.
+    """Fit and score simple models.
 
     Parameters
     ----------
     task : Task
     splits : mapping of str to Rows
         With ``train``; the others are scored.
+    models : collection of str
+        Which; all by default.
     seed : int
         Of folds, and of the residues that are drawn.
 
@@ -158,7 +160,8 @@ def score_baselines(
     problem, scale = task.problem, label_scale(task)
     fitting = _Fitting(task, splits["train"], seed)
     scores = []
-    for name, fit in fitting.models().items():
+    chosen = {n: fit for n, fit in fitting.models().items() if not models or n in models}
+    for name, fit in chosen.items():
         began = time.perf_counter()
         outputs = fit()
         predicted = {

@@ -71,7 +71,7 @@ class Evaluation:
 def split_data(
     task: Task,
     split: Split,
-    embeddings: Embeddings,
+    embeddings: EmbeddingRows,
     tokens: TokenRows | None,
     alphabets: Sequence[str],
     min_plddt: int,

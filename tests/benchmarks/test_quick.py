@@ -102,3 +102,9 @@ def test_storage_types(bench: Bench, tmp_path: Path) -> None:
     assert table[2]["cosine_min"] > 0.999
     sizes = [row["bytes_per_residue"] for row in table]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_layers(bench: Bench) -> None:
+    found = bench("layers").measure(6, rounds=1, proteins=1)
+    assert set(found["ratios"]) == {"embed_t6_all_vs_last", "embed_t6_half_vs_last"}
+    assert all(ratio > 0 for ratio in found["ratios"].values())

@@ -42,10 +42,37 @@ def test_weights_that_are_named_count_for_their_encoder_alone(
     file.write_bytes(b"weights")
     monkeypatch.setenv("SESSTORE_WEIGHTS", str(file))
     here = {one["name"] for one in cli("plms", "--json").json["plms"] if one["here"]}
-    assert here - {"near", "onehot", "blosum62"} == {"esm2_t12"}
+    assert here - {"near", "antiberty", "onehot", "blosum62"} == {"esm2_t12"}
 
 
 def test_no_such_encoder(cli) -> None:
     said = cli("plms", "esm2_33")
     assert said.status == 2
     assert "Did you mean 'esm2_t33'?" in said.err
+
+
+def test_a_filter_looks_at_everything_that_is_said(cli) -> None:
+    def names(text: str) -> set[str]:
+        return {entry["name"] for entry in cli("plms", "--filter", text, "--json").json["plms"]}
+
+    assert names("antibod") == {"antiberty"}
+    assert {"ankh_base", "ankh3_xl"} <= names("cc-by-nc")
+    allowed = names("commercial")
+    assert "esm2_t33" in allowed
+    assert not any(name.startswith("ankh") for name in allowed)
+    refused = cli("plms", "--filter", "nothing-like-it")
+    assert refused.status == 2
+    assert "`sesstore plms` lists all" in refused.err
+
+
+def test_sizes_are_of_the_files_that_are_here(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "esm2_t12_35M_UR50D.pt"
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(file))
+    listed = {entry["name"]: entry for entry in cli("plms", "--json").json["plms"]}
+    assert listed["esm2_t12"]["bytes_on_disk"] == 7
+    assert listed["esm2_t33"]["bytes_on_disk"] is None
+    assert "~2.6 GB" in cli("plms", "esm2_t33").out
+    assert "not allowed" in cli("plms", "ankh_base").out

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from sesstore.encoders import near, registry
+from sesstore.encoders import registry, weights
 from sesstore.errors import MissingExtraError, WeightsError
 from sesstore.proteins import Protein
 
@@ -51,7 +51,7 @@ def test_the_package_is_not_imported(monkeypatch):
 
 
 def test_without_the_package_it_names_the_extra(monkeypatch):
-    monkeypatch.setattr(near, "packaged_weights", lambda: None)
+    monkeypatch.setattr(weights, "packaged", lambda spec: None)
     with pytest.raises(MissingExtraError, match=r"sesstore\[near\]"):
         registry.load("near")
 

@@ -19,6 +19,7 @@ from ...provenance import Provenance
 from ...sharing.bucket import open_store
 from ..embedding.background_writer import BackgroundWriter
 from ..embedding.embed import device_of, failure_reasons
+from ..embedding.layer_writer import LayerWriter
 from .work_items import Outcome
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class EmbedOrder:
         The store: a folder that is there on every machine, or a URL.
     make_encoder : callable
         Makes the encoder ready.
-    provenance : Provenance
-        What the encoder must turn out to be, and how embeddings are stored.
+    provenances : tuple of Provenance
+        What the encoder must turn out to be, layer by layer, and how embeddings are stored.
     circumstances : mapping
         Of the run; each worker adds the device it has.
     commit_seconds : float
@@ -48,7 +49,7 @@ class EmbedOrder:
 
     location: str
     make_encoder: Callable[[], Encoder]
-    provenance: Provenance
+    provenances: tuple[Provenance, ...]
     circumstances: Mapping[str, Any]
     commit_seconds: float = COMMIT_SECONDS
 
@@ -82,10 +83,11 @@ class EmbedWorker:
         order, enter = self._order, self._open.enter_context
         store = enter(open_store(order.location, create=False))
         self._encoder = order.make_encoder()
-        order.provenance.fingerprint.check_same(self._encoder.fingerprint)
+        for ordered, own in zip(order.provenances, self._encoder.fingerprints, strict=True):
+            ordered.fingerprint.check_same(own)
         circumstances = {**order.circumstances, "device": device_of(self._encoder)}
-        self._writer = enter(store.writer(order.provenance, circumstances))
-        self._background = enter(BackgroundWriter(self._writer, order.provenance.dtype))
+        self._writer = enter(LayerWriter(store, order.provenances, circumstances))
+        self._background = enter(BackgroundWriter(self._writer, order.provenances[0].dtype))
 
     def work(self, number: int, sequences: Sequence[str]) -> Outcome:
         """Encode a work item; ends early once `stop` was called.
@@ -102,6 +104,8 @@ class EmbedWorker:
         encoded: set[bytes] = set()
         for embedding in self._encoder.encode(proteins):
             self._background.write(embedding)
+            if embedding.output < len(self._order.provenances) - 1:
+                continue
             encoded.add(embedding.digest)
             self._residues += lengths[embedding.digest]
             if self._stop.is_set():

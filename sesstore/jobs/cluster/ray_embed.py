@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...encoders import registry
 from ...encoders.base import Encoder
@@ -24,7 +26,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embedding.embed import EmbedReport, provenance_of
+from ..embedding.embed import EmbedReport, layer_fingerprints, provenances_of
 from ..embedding.missing_proteins import EmbedPlan, plan_embedding
 from ..signals import stop_requests
 from .connection import Cluster, connected, has_gpus, slots
@@ -97,7 +99,7 @@ def embed_on_ray(
         order = EmbedOrder(
             location=str(Path(store.path).resolve() if location is None else location),
             make_encoder=make_encoder,
-            provenance=provenance_of(encoder, dtype),
+            provenances=provenances_of(encoder, dtype),
             circumstances=circumstances("torch", "numpy", "zarr", "ray"),
             commit_seconds=commit_seconds,
         )
@@ -114,6 +116,7 @@ def embed_on_ray(
         already_stored=plan.already_stored,
         failed=failed,
         seconds=time.perf_counter() - start,
+        layers=layer_fingerprints(encoder),
     )
 
 
@@ -141,7 +144,7 @@ def encoder_for_workers(
     precision : str, optional
         Of all workers; see `devices.choose_precision`.
     options
-        ``weights`` and ``long`` of `registry.load`.
+        ``weights``, ``long`` and ``layers`` of `registry.load`.
 
     Returns
     -------
@@ -167,7 +170,7 @@ def encoder_for_workers(
     precision = choose_precision(
         precision, torch.device("cuda" if gpus else "cpu"), spec.precisions
     )
-    load = partial(registry.load, spec.name, precision=precision, **options)
+    load = partial(registry.load, plm, precision=precision, **options)
     worker = partial(load, device="cuda" if gpus else "cpu", threads=cluster.threads)
     return load(device="cpu"), worker, gpus
 
@@ -223,12 +226,18 @@ class _Embedding:
         return WorkItem(inputs, size, cost, work_item.losses) if inputs else None
 
     def _stored(self, proteins: Iterable[Protein]) -> list[bool]:
-        digests = [protein.digest for protein in proteins]
-        return list(self._store.has_embeddings(self._encoder.fingerprint, digests))
+        return list(self._under_every_layer([protein.digest for protein in proteins]))
+
+    def _under_every_layer(self, digests: Iterable[bytes]) -> NDArray[np.bool_]:
+        rows = list(digests)
+        everywhere = np.ones(len(rows), bool)
+        for fingerprint in self._encoder.fingerprints:
+            everywhere &= self._store.has_embeddings(fingerprint, rows)
+        return everywhere
 
     def _stopped(self, signal: str | None) -> StoppedError:
-        todo = self._plan.todo.digests
-        count = int(self._store.has_embeddings(self._encoder.fingerprint, todo).sum())
+        todo = [row.tobytes() for row in self._plan.todo.digests]
+        count = int(self._under_every_layer(todo).sum())
         return StoppedError(
             f"stopped by {signal}: {count:,} of {len(self._plan.todo):,} proteins are encoded "
             f"and committed. Run the same command again to go on from there"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ...memory import available_cores
 from ...residues import Embedding, to_storage
 from ...store.segment_writer import SegmentWriter
+from .layer_writer import LayerWriter
 
 WAITING_BYTES = 256 << 20
 """Bytes that may wait for the threads: above a large batch of a GPU, which comes all at once."""
@@ -47,7 +48,7 @@ class BackgroundWriter:
 
     Parameters
     ----------
-    writer : SegmentWriter
+    writer : SegmentWriter or LayerWriter
         Where they go. Its segments are committed by whoever opened it.
     dtype : str
         Storage type.
@@ -55,7 +56,9 @@ class BackgroundWriter:
         How many may write at a time; by default one a core, at most eight.
     """
 
-    def __init__(self, writer: SegmentWriter, dtype: str, *, threads: int | None = None) -> None:
+    def __init__(
+        self, writer: SegmentWriter | LayerWriter, dtype: str, *, threads: int | None = None
+    ) -> None:
         self._writer, self._dtype = writer, dtype
         self._max_threads = threads or min(available_cores(), _MOST_THREADS)
         turn = threading.Lock()

@@ -1,4 +1,4 @@
-"""Embed once: what a store knows and lacks, under one encoder.
+"""Embed once: what a store knows and lacks, under one encoder and the layers of it that are kept.
 
 The set of missing digests is worked out first (`missing_proteins`), so a repeated run starts no
 model. The encoder runs in this thread; casting and writing run in another, so that they overlap.
@@ -22,12 +22,29 @@ from ...provenance import Provenance, circumstances
 from ...store import Store
 from ..signals import stop_requests
 from .background_writer import BackgroundWriter
+from .layer_writer import LayerWriter
 from .missing_proteins import EmbedPlan, plan_embedding
 
 
 @dataclass
 class EmbedReport:
-    """What an embedding run did; the keys of ``embed --json``."""
+    """What an embedding run did; the keys of ``embed --json``.
+
+    Parameters
+    ----------
+    encoder : str
+    fingerprint : str
+        Of the first layer, the only one as a rule.
+    proteins, residues : int
+        Asked for, and to encode.
+    encoded, already_stored : int
+        Proteins; stored are those that are under every layer.
+    failed : dict of str to str
+        Id to reason.
+    seconds : float
+    layers : dict of str to str
+        Layer to fingerprint.
+    """
 
     encoder: str
     fingerprint: str
@@ -37,6 +54,12 @@ class EmbedReport:
     already_stored: int
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    layers: dict[str, str] = field(default_factory=dict)
+
+
+def layer_fingerprints(encoder: Encoder) -> dict[str, str]:
+    """Short fingerprint of each layer an encoder keeps."""
+    return {str(print_.layer): print_.short for print_ in encoder.fingerprints}
 
 
 def embed(
@@ -80,6 +103,7 @@ def embed(
         residues=plan.residues,
         encoded=0,
         already_stored=plan.already_stored,
+        layers=layer_fingerprints(encoder),
     )
     if plan.todo:
         report.encoded, report.failed = _encode_all(store, encoder, plan, dtype, progress)
@@ -87,14 +111,11 @@ def embed(
     return report
 
 
-def provenance_of(encoder: Encoder, dtype: str) -> Provenance:
-    """Return what is stored with embeddings by an encoder in some type."""
-    return Provenance(
-        fingerprint=encoder.fingerprint,
-        dim=encoder.dim,
-        dtype=dtype,
-        licence=encoder.licence,
-        citation=encoder.citation,
+def provenances_of(encoder: Encoder, dtype: str) -> tuple[Provenance, ...]:
+    """Return what is stored with embeddings of each layer of an encoder in some type."""
+    return tuple(
+        Provenance(fingerprint, encoder.dim, dtype, encoder.licence, encoder.citation)
+        for fingerprint in encoder.fingerprints
     )
 
 
@@ -115,11 +136,11 @@ def _encode_all(
     store: Store, encoder: Encoder, plan: EmbedPlan, dtype: str, progress: Progress
 ) -> tuple[int, dict[str, str]]:
     """Encode chunk by chunk; return how many were, and why others were not, by id."""
-    encoded, failed = 0, dict[str, str]()
+    encoded, failed, last = 0, dict[str, str](), len(encoder.fingerprints) - 1
     with (
         stop_requests() as stop,
         progress.stage(f"embedding with {encoder.name}", plan.residues, "residues") as bar,
-        store.writer(provenance_of(encoder, dtype), made_on(encoder)) as writer,
+        LayerWriter(store, provenances_of(encoder, dtype), made_on(encoder)) as writer,
         BackgroundWriter(writer, dtype) as background,
     ):
         for chunk in plan.todo.chunks():
@@ -127,6 +148,8 @@ def _encode_all(
             lengths = {protein.digest: len(protein) for protein in chunk}
             for embedding in encoder.encode(chunk):
                 background.write(embedding)
+                if embedding.output < last:
+                    continue
                 digests.add(embedding.digest)
                 bar.advance(lengths[embedding.digest])
                 if stop:

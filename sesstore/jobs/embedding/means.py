@@ -9,6 +9,7 @@ one row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ...provenance import Fingerprint
 from ...residues import Embedding
 from ...store import Embeddings, Store
 from ...streaming.means import mean_embeddings
+from ...streaming.reader import EmbeddingRows
 
 READ_PROTEINS = 1024
 """Stored proteins whose means are in memory at once."""
@@ -35,30 +37,34 @@ class MeanEncoder:
     ----------
     encoder : Encoder
         Gives the residues of what is not stored.
-    residues : Embeddings, optional
-        A store's residues by the same encoder.
+    residues : sequence of Embeddings
+        A store's residues by the same encoder, of each layer it keeps; empty where one has none.
     """
 
-    def __init__(self, encoder: Encoder, residues: Embeddings | None = None) -> None:
+    def __init__(self, encoder: Encoder, residues: Sequence[Embeddings] = ()) -> None:
         self._encoder, self._residues = encoder, residues
         self.name, self.full_name = f"{encoder.name}, means", encoder.full_name
         self.dim, self.window = encoder.dim, encoder.window
         self.licence, self.citation = encoder.licence, encoder.citation
-        self.fingerprint = encoder.fingerprint.of_means
+        self.fingerprints = tuple(print_.of_means for print_ in encoder.fingerprints)
+        self.fingerprint = self.fingerprints[0]
         self.device = getattr(encoder, "device", torch.device("cpu"))
         self.failures: dict[bytes, str] = {}
 
     def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
         """Yield the mean of each protein, [1, d], float32; stored ones first."""
         self.failures, missing = {}, list(proteins)
-        if self._residues is not None:
-            rows = self._residues.find([protein.digest for protein in proteins])
-            missing = [p for p, row in zip(proteins, rows.tolist(), strict=True) if row < 0]
-            yield from _stored_means(self._residues, rows[rows >= 0])
+        if self._residues:
+            digests = [protein.digest for protein in proteins]
+            rows: NDArray[np.int64] = np.stack([view.find(digests) for view in self._residues])
+            stored = rows.min(axis=0) >= 0
+            missing = [p for p, there in zip(proteins, stored.tolist(), strict=True) if not there]
+            for output, view in enumerate(self._residues):
+                yield from _stored_means(view, rows[output, stored], output)
         if missing:
             for embedding in self._encoder.encode(missing):
                 mean = embedding.values.mean(0, dtype=np.float32, keepdims=True)
-                yield Embedding(embedding.digest, mean)
+                yield replace(embedding, values=mean)
             self.failures = self._encoder.failures
 
     def flops(self, length: int) -> int:
@@ -79,6 +85,7 @@ class StoredEncoder:
     def __init__(self, residues: Embeddings, reason: str) -> None:
         provenance = residues.provenance
         self.fingerprint, self.dim = provenance.fingerprint, provenance.dim
+        self.fingerprints = (self.fingerprint,)
         self.name = self.full_name = provenance.fingerprint.encoder
         self.licence, self.citation = provenance.licence, provenance.citation
         self.window: int | None = None
@@ -124,18 +131,20 @@ def means_of(store: Store, plm: str, make_encoder: Callable[[], Encoder]) -> Mea
             residues = store.embeddings(plm)
         except NotStoredError:
             raise problem from None
-        return MeanEncoder(StoredEncoder(residues, str(problem)), residues)
-    return MeanEncoder(encoder, _view(store, encoder.fingerprint))
+        return MeanEncoder(StoredEncoder(residues, str(problem)), [residues])
+    views = [_view(store, fingerprint) for fingerprint in encoder.fingerprints]
+    stored = [view for view in views if view is not None]
+    return MeanEncoder(encoder, stored if len(stored) == len(views) else ())
 
 
-def protein_means(store: Store, view: Embeddings, digests: NDArray[np.uint8]) -> Tensor:
+def protein_means(store: Store, view: EmbeddingRows, digests: NDArray[np.uint8]) -> Tensor:
     """Mean embedding of each protein: as stored, if all are, else from its residues.
 
     Parameters
     ----------
     store : Store
-    view : Embeddings
-        Residues of the proteins.
+    view : EmbeddingRows
+        Residues of the proteins, or their means.
     digests : ndarray, shape=(N, 32), dtype=uint8
 
     Returns
@@ -160,8 +169,8 @@ def _view(store: Store, fingerprint: Fingerprint) -> Embeddings | None:
     return store.embeddings(fingerprint) if fingerprint in stored else None
 
 
-def _stored_means(view: Embeddings, rows: NDArray[Any]) -> Iterator[Embedding]:
+def _stored_means(view: Embeddings, rows: NDArray[Any], output: int) -> Iterator[Embedding]:
     for start in range(0, len(rows), READ_PROTEINS):
         block = rows[start : start + READ_PROTEINS]
         for row, mean in zip(block.tolist(), mean_embeddings(view, block).numpy(), strict=True):
-            yield Embedding(view.digests[row].tobytes(), mean[None])
+            yield Embedding(view.digests[row].tobytes(), mean[None], output=output)

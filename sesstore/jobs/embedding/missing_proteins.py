@@ -66,7 +66,7 @@ class EmbedPlan:
     Parameters
     ----------
     proteins, already_stored : int
-        Sequences asked for, and those of them the store has.
+        Sequences asked for, and those of them the store has under every layer.
     todo : MissingProteins
         The rest.
     bytes, free_bytes : int
@@ -100,7 +100,7 @@ def plan_embedding(
     store : Store
         Where to look, and later write.
     encoder : Encoder
-        Its fingerprint decides what counts as stored.
+        Its fingerprints decide what counts as stored: under every one of them.
     proteins : iterable of Protein, optional
         What is asked for, read once; every protein the store knows by default.
     dtype : str
@@ -129,15 +129,16 @@ def plan_embedding(
         for _ in distinct.passing(store.proteins() if proteins is None else proteins):
             pass
     digests, lengths = distinct.distinct()
-    lacking = ~store.has_embeddings(encoder.fingerprint, digests)
+    by_layer = [~store.has_embeddings(print_, digests) for print_ in encoder.fingerprints]
+    lacking = np.any(by_layer, axis=0)
     todo = MissingProteins(store, digests[lacking], lengths[lacking])
-    rows = encoder.fingerprint.rows(todo.lengths.astype(np.int64))
+    rows = encoder.fingerprint.rows(lengths.astype(np.int64))
     row_bytes = encoder.dim * np.dtype(dtype).itemsize + (2 if dtype == "int8" else 0)
     return EmbedPlan(
         proteins=len(digests),
         already_stored=len(digests) - len(todo),
         todo=todo,
-        bytes=int(rows.sum()) * row_bytes,
+        bytes=sum(int(rows[lack].sum()) for lack in by_layer) * row_bytes,
         free_bytes=shutil.disk_usage(store.path).free,
     )
 

@@ -8,7 +8,7 @@ imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ...encoders.catalogue import EncoderSpec
+from ...encoders.layers import depth_of
 from ...encoders.windows import starts
+from ...provenance import Layer
 from ...store import Store, layout
 from ...store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS
 from ...store.segments import Segment
@@ -76,6 +78,8 @@ class WorkPlan:
         By storage type: at 1 and 10 Gbit/s.
     transfer_price : dict of str to float
         By storage type, at the price that was given for a gigabyte.
+    layers : list of int or str
+        Those that are kept; bytes and segments are of all of them.
     """
 
     encoder: str
@@ -94,6 +98,7 @@ class WorkPlan:
     sequence_bytes: int = 0
     transfer_hours: dict[str, dict[str, float]] = field(default_factory=dict)
     transfer_price: dict[str, float] = field(default_factory=dict)
+    layers: list[Layer] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -126,7 +131,7 @@ SEQUENCE_BYTES = 950
 with 60,000 proteins; ``benchmarks.scaling`` prints it."""
 
 
-def tokens_and_flops(spec: EncoderSpec, length: int) -> tuple[int, int]:
+def tokens_and_flops(spec: EncoderSpec, length: int, depth: int | None = None) -> tuple[int, int]:
     """What an encoder reads and computes for one protein.
 
     Parameters
@@ -134,6 +139,8 @@ def tokens_and_flops(spec: EncoderSpec, length: int) -> tuple[int, int]:
     spec : EncoderSpec
     length : int
         Residues of the protein, in windows where it is longer than the encoder's.
+    depth : int, optional
+        How many layers run; all by default.
 
     Returns
     -------
@@ -143,7 +150,9 @@ def tokens_and_flops(spec: EncoderSpec, length: int) -> tuple[int, int]:
     pieces = len(starts(length, spec.window, "windows"))
     size = min(length, spec.window or length) + len(spec.reading.before) + len(spec.reading.after)
     attention = 4 * spec.layers * size * size * spec.dim if spec.heads else 0
-    return pieces * size, pieces * (2 * spec.parameters * size + attention)
+    flops = pieces * (2 * spec.parameters * size + attention)
+    share = 1.0 if depth is None or not spec.layers else depth / spec.layers
+    return pieces * size, int(flops * share)
 
 
 def plan_work(
@@ -151,6 +160,7 @@ def plan_work(
     proteins: ProteinSet,
     measured: Iterable[Throughput] = (),
     *,
+    layers: Sequence[Layer] | None = None,
     price_per_gb: float | None = None,
 ) -> WorkPlan:
     """Reckon what embedding takes.
@@ -161,10 +171,14 @@ def plan_work(
     proteins : ProteinSet
     measured : iterable of Throughput
         What devices were measured to do with this encoder; see `measured_in`.
+    layers : sequence of int or str, optional
+        Which are kept; the last by default.
     price_per_gb : float, optional
         What moving a gigabyte (1e9 bytes) costs, in any currency.
     """
-    costs = [tokens_and_flops(spec, int(length)) for length in proteins.lengths]
+    kept = (spec.layers,) if layers is None else tuple(layers)
+    depth = depth_of(kept, spec)
+    costs = [tokens_and_flops(spec, int(length), depth) for length in proteins.lengths]
     tokens = sum(int(n) * t for n, (t, _) in zip(proteins.counts, costs, strict=True))
     flops = sum(int(n) * f for n, (_, f) in zip(proteins.counts, costs, strict=True))
     plan = WorkPlan(
@@ -178,12 +192,13 @@ def plan_work(
         flops=float(flops),
         index_bytes=proteins.proteins * INDEX_BYTES,
         sequence_bytes=proteins.residues + proteins.proteins * SEQUENCE_BYTES,
+        layers=list(kept),
     )
     rows = {"float16": 2 * spec.dim, "float32": 4 * spec.dim, "int8": spec.dim + 2}
     for dtype, row in rows.items():
-        size = proteins.residues * row
+        size = proteins.residues * row * len(kept)
         plan.bytes[dtype] = size
-        plan.mean_bytes[dtype] = proteins.proteins * row
+        plan.mean_bytes[dtype] = proteins.proteins * row * len(kept)
         plan.segments[dtype] = ceil(size / SEGMENT_BYTES)
         hours = size / GIGABIT / 3600
         plan.transfer_hours[dtype] = {"1_gbit": hours, "10_gbit": hours / 10}
@@ -217,12 +232,13 @@ def measured_in(store: Store, spec: EncoderSpec) -> list[Throughput]:
 
     A segment's time runs from its first embedding to its end, so waiting for the store counts, and
     loading the encoder does not. Segments that are too small to tell (below a second), merged or
-    pulled ones are left out.
+    pulled ones are left out, and so are layers before the last, which may have come along with it.
     """
     totals: dict[str, list[float]] = {}
-    provenances = [p for p in store.residue_encoders() if p.fingerprint.encoder == spec.full_name]
-    for provenance in provenances:
-        folder = store.encoder_folder(provenance.fingerprint)
+    last = (spec.full_name, spec.layers)
+    stored = [provenance.fingerprint for provenance in store.residue_encoders()]
+    for fingerprint in (f for f in stored if (f.encoder, f.layer) == last):
+        folder = store.encoder_folder(fingerprint)
         for path in layout.segment_folders(folder)[-_SAMPLE:]:
             segment = Segment(path)
             circumstances, seconds = (

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...proteins import Protein
-from ...provenance import Provenance
+from ...provenance import Layer, Provenance
 from ...store import Embeddings, Store, layout
 from ...store.segments import Segment
 from .partition import partition_of
@@ -64,6 +64,7 @@ class EncoderStatus:
     Parameters
     ----------
     encoder, fingerprint : str
+    layer : int or str
     proteins, residues : int
         Asked for.
     done, residues_done : int
@@ -81,6 +82,7 @@ class EncoderStatus:
 
     encoder: str
     fingerprint: str
+    layer: Layer
     proteins: int
     residues: int
     done: int
@@ -161,6 +163,7 @@ def _status(
     return EncoderStatus(
         encoder=fingerprint.title,
         fingerprint=fingerprint.short,
+        layer=fingerprint.layer,
         proteins=len(lengths),
         residues=int(lengths.sum()),
         done=int(is_stored.sum()),

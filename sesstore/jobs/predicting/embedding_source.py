@@ -9,14 +9,12 @@ stored before the first: nothing that grows with the input is remembered.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...encoders import registry
 from ...encoders.base import Encoder
 from ...progress import SILENT, Progress
 from ...proteins import Protein
@@ -25,18 +23,7 @@ from ...residues import to_storage
 from ...store import Embeddings, Store
 from ...store.segment_writer import SegmentWriter
 from ..embedding.background_writer import cast
-from ..embedding.embed import failure_reasons, made_on, provenance_of
-
-
-def encoder_by(fingerprint: Fingerprint, weights: Path | None, device: str | None) -> Encoder:
-    """Load the encoder with the settings a fingerprint tells."""
-    return registry.load(
-        fingerprint.encoder,
-        weights=weights,
-        device=device,
-        long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
-        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
-    )
+from ..embedding.embed import failure_reasons, made_on, provenances_of
 
 
 class InMemoryEmbeddings:
@@ -196,6 +183,6 @@ class EmbeddingSource:
 
     def _open_writer(self, encoder: Encoder) -> SegmentWriter | None:
         if self._writer is None and self._keep and self._store is not None:
-            provenance = provenance_of(encoder, self.provenance.dtype)
+            (provenance,) = provenances_of(encoder, self.provenance.dtype)
             self._writer = self._store.writer(provenance, made_on(encoder))
         return self._writer

@@ -23,14 +23,14 @@ from ...errors import InputError, UnknownNameError
 from ...neighbours.lookup import Hit, LabelledLookup, Lookup
 from ...progress import SILENT, Progress
 from ...proteins import Protein
-from ...provenance import Fingerprint
+from ...provenance import Fingerprint, deepest, split_layer
 from ...store import Store, layout
 from ..embedding.embed import embed
 from ..embedding.means import means_of
 from ..embedding.missing_proteins import plan_embedding
 from ..inputs import is_sequence
 from ..proteinfiles import proteins_of
-from .embedding_source import EmbeddingSource, encoder_by
+from .embedding_source import EmbeddingSource
 from .prediction_inputs import chunked
 
 QUERY_RESIDUES = 1_000_000
@@ -209,7 +209,7 @@ def search_neighbours(
     target, wanted = _target(store, where)
     fingerprint = _fingerprint(target, options)
     report = SearchReport(fingerprint.encoder, fingerprint.short, 0, 0)
-    load = partial(encoder_by, fingerprint, options.weights, options.device)
+    load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
     report.failed |= _make_means(target, fingerprint, load, wanted, progress)
     means = target.embeddings(fingerprint.of_means)
     digests = None if wanted is None else _digests(wanted)
@@ -294,11 +294,12 @@ def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
     plm = options.plm
     if plm is not None:
         try:
-            plm = registry.spec(plm).full_name
+            registry.spec(plm)
+            plm = registry.stored_name(plm)
         except UnknownNameError:
             if not any(_fits(fingerprint, plm) for fingerprint in stored):
                 raise
-    fitting = [f for f in stored if plm is None or _fits(f, plm)]
+    fitting = deepest([f for f in stored if plm is None or _fits(f, plm)])
     if len(fitting) == 1:
         return fitting[0]
     if not fitting and plm is not None:
@@ -310,8 +311,9 @@ def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
 
 
 def _fits(fingerprint: Fingerprint, plm: str) -> bool:
-    name = plm.lower()
-    return fingerprint.encoder.lower() == name or fingerprint.digest.startswith(name)
+    name, layer = split_layer(plm.lower())
+    named = fingerprint.encoder.lower() == name or fingerprint.digest.startswith(name)
+    return named and layer in ("", str(fingerprint.layer))
 
 
 def _make_means(

@@ -18,6 +18,7 @@ from typing import IO
 
 import numpy as np
 
+from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, StoppedError
 from ...progress import SILENT, Progress
@@ -28,7 +29,7 @@ from ...training.predictor import Predictor
 from ...training.runs import Run
 from ...training.seeds import runs_at
 from ..signals import stop_requests
-from .embedding_source import EmbeddingSource, encoder_by
+from .embedding_source import EmbeddingSource
 from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
 from .predictions import Row, columns, rows
 from .tables import CsvTable, RowList, Table, open_table
@@ -132,7 +133,7 @@ class Prediction:
         self.report = PredictReport(
             run=str(folder),
             task=self._run.task["name"],
-            encoder=self._run.fingerprint.encoder,
+            encoder=registry.title(self._run.fingerprint),
             fingerprint=self._run.fingerprint.short,
             adapters=len(runs),
             kept=options.keep,
@@ -236,7 +237,7 @@ def prediction(
     spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or first.source)
 
     def load() -> Encoder:
-        return encoder_by(first.fingerprint, options.weights, options.device)
+        return registry.load_same(first.fingerprint, weights=options.weights, device=options.device)
 
     with ExitStack() as stack:
         inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))

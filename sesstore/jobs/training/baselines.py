@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...store import Embeddings, Store
+from ...streaming.reader import EmbeddingRows
 from ...tasks import Split, Task, pooled
 from ...training.baseline_report import BaselineReport
 from ...training.baselines import BaselineScore, Rows, best_baseline, score_baselines
@@ -110,7 +111,7 @@ def compare_baselines(
 
 
 def task_rows(
-    store: Store, task: Task, view: Embeddings, means: Mapping[bytes, Tensor] | None = None
+    store: Store, task: Task, view: EmbeddingRows, means: Mapping[bytes, Tensor] | None = None
 ) -> dict[str, Rows]:
     """Rows of each split of a task as simple models take them.
 
@@ -118,7 +119,8 @@ def task_rows(
     ----------
     store : Store
     task : Task
-    view : Embeddings
+    view : EmbeddingRows
+        With all its proteins.
     means : mapping of bytes to Tensor, shape=(d,), optional
         Mean embedding of each digest, where they were read before. Else they are read here, unless
         residues are what is labelled.

@@ -53,7 +53,7 @@ def own_encoder(
         Its weights are not at hand.
     """
     fingerprint = inputs.embeddings.provenance.fingerprint
-    return registry.load(fingerprint.encoder, weights=weights, device=device)
+    return registry.load_same(fingerprint, weights=weights, device=device)
 
 
 def measure_plm(

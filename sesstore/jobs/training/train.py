@@ -116,7 +116,7 @@ def prepare(
     task_name : str
         A task of the store.
     plm, weights : str, path, optional
-        The encoder; the store's only one by default.
+        The encoder, see `inputs.chosen_encoder`; the store's only one by default.
     alphabets : sequence of str or None
         Structure tokens wanted; None for those there are, see `inputs.chosen_structure`.
     source : str, optional
@@ -149,10 +149,11 @@ def prepare(
             f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
             f"it. Run `sesstore embed {task_name}` first"
         )
-    name = provenance.fingerprint.encoder if provenance else str(plm)
-    encoder = registry.load(name, weights=weights, device=device)
     if provenance is not None and weights is None:
+        encoder = registry.load_same(provenance.fingerprint, device=device)
         provenance.fingerprint.check_same(encoder.fingerprint)
+    else:
+        encoder = registry.load(str(plm), weights=weights, device=device)
     progress.note(f"embedding what is missing with {encoder.name} first")
     stored = (p.dtype for p in store.encoders() if p.fingerprint == encoder.fingerprint)
     dtype = next(stored, "float16")
@@ -287,7 +288,7 @@ def _predicted(runs: Sequence[Run]) -> list[Predicted]:
 
 def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
     """Where a run goes when nobody says: a new folder under ``runs/<task>``."""
-    encoder = inputs.embeddings.provenance.fingerprint.encoder
+    encoder = registry.title(inputs.embeddings.provenance.fingerprint)
     structure = "+".join(shape.alphabets) or "none"
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{stamp}"

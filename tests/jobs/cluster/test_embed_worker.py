@@ -14,7 +14,7 @@ from sesstore.errors import FingerprintMismatchError, StorageFullError
 from sesstore.jobs.cluster import embed_worker
 from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
 from sesstore.jobs.embedding import background_writer
-from sesstore.jobs.embedding.embed import provenance_of
+from sesstore.jobs.embedding.embed import provenances_of
 from sesstore.proteins import Protein
 from sesstore.residues import to_storage
 from sesstore.store import Store
@@ -34,7 +34,7 @@ def made_worker(store: Store, encoder, monkeypatch: pytest.MonkeyPatch):
     def make(commit_seconds: float = 1e9, **others) -> EmbedWorker:
         settings = {"make_encoder": partial(registry.load, "blosum62"), **others}
         order = EmbedOrder(
-            str(store.path), provenance=provenance_of(encoder, "float16"),
+            str(store.path), provenances=provenances_of(encoder, "float16"),
             circumstances={"made": "here"}, commit_seconds=commit_seconds, **settings,
         )  # fmt: skip
         worker = EmbedWorker(order)

@@ -14,7 +14,7 @@ from sesstore.encoders import registry
 from sesstore.jobs.cluster import ray_embed
 from sesstore.jobs.cluster.connection import Cluster
 from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
-from sesstore.jobs.embedding.embed import provenance_of
+from sesstore.jobs.embedding.embed import provenances_of
 from sesstore.jobs.embedding.missing_proteins import plan_embedding
 from sesstore.progress import SILENT
 from sesstore.proteins import Protein
@@ -52,7 +52,7 @@ def test_work_items_follow_from_what_workers_run_on(
     encoder = registry.load("onehot")
     plan = plan_embedding(store, encoder, proteins, dtype="int8")
     order = EmbedOrder(
-        str(store.path), partial(registry.load, "onehot"), provenance_of(encoder, "int8"), {}
+        str(store.path), partial(registry.load, "onehot"), provenances_of(encoder, "int8"), {}
     )
     fake = SimpleNamespace(cluster_resources=lambda: resources)
     run = ray_embed._Embedding(fake, store, encoder, plan, order)

@@ -133,7 +133,7 @@ def test_simple_models_read_stored_means(store, encoder, proteins) -> None:
     embed(store, encoder, proteins, dtype="float32")
     view, digests = store.embeddings("blosum62"), task.split("test").digests
     from_residues = protein_means(store, view, digests)
-    embed(store, MeanEncoder(encoder, view), dtype="float32")
+    embed(store, MeanEncoder(encoder, [view]), dtype="float32")
     from_means = protein_means(store, view, digests)
     np.testing.assert_allclose(from_means, from_residues, rtol=1e-5, atol=1e-6)
     rows = task_rows(store, task, view)["test"]

@@ -18,9 +18,8 @@ from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError, MissingFileError, RecordError, StoppedError
-from sesstore.jobs.embedding.embed import embed, provenance_of
+from sesstore.jobs.embedding.embed import embed, provenances_of
 from sesstore.jobs.predicting import predict as module
-from sesstore.jobs.predicting.embedding_source import encoder_by
 from sesstore.jobs.predicting.predict import (
     PredictOptions,
     predict_rows,
@@ -36,7 +35,6 @@ from sesstore.store.summary import summarise
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
-from sesstore.training.runs import Run
 
 from ..embedding.test_embed import Failing
 
@@ -118,7 +116,7 @@ def test_chunks_change_nothing_and_repeats_have_a_row_each(
     assert rows_of(trained, InputSpec([str(fasta)]), store) == rows
     assert rows_of(trained, InputSpec([str(fasta)]), store) == rows  # now from what is stored
     assert len(store.embeddings()) == len({p.digest for p in fresh})
-    assert store.embeddings().provenance == provenance_of(registry.load("blosum62"), "float16")
+    assert store.embeddings().provenance == provenances_of(registry.load("blosum62"), "float16")[0]
     (encoder,) = summarise(store).encoders
     assert {str(run["device"]).split(",")[0] for run in encoder.runs} == {"cpu"}
 
@@ -172,7 +170,7 @@ def test_failures_are_listed_and_the_others_predicted(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing = Failing(registry.load("blosum62"), {"bad"})
-    monkeypatch.setattr(module, "encoder_by", lambda fingerprint, weights, device: failing)
+    monkeypatch.setattr(registry, "load_same", lambda *_, **__: failing)
     proteins = [Protein("a", "MKVA"), Protein("bad", "MKVC"), Protein("bad", "MKVC")]
     given = InputSpec(proteins=[*proteins, Protein("z", "MKVD")])
     with prediction(trained / "run", given, None, NOTHING) as predicted:
@@ -196,15 +194,14 @@ def test_the_encoder_is_loaded_with_the_settings_of_the_run(
     weights = tmp_path / "esm2_t6_8M_UR50D.pt"
     write_random_esm2(weights, layers=6, dim=320)
     settings = {"weights": weights, "device": "cpu", "precision": precision}
-    encoder = registry.load("esm2_t6", long=long, **settings)
-    run = Run(tmp_path, {}, {}, encoder.fingerprint, None, {}, {}, [], {})
-    again = encoder_by(run.fingerprint, weights, "cpu")
+    encoder = registry.load("esm2_t6@2", long=long, **settings)
+    place = {"weights": weights, "device": "cpu"}
+    again = registry.load_same(encoder.fingerprint, **place)
     assert again.fingerprint == encoder.fingerprint
     assert again.fingerprint.long_policy.startswith(long)
     with pytest.raises(InputError, match="quantum"):
-        encoder_by(run.fingerprint, weights, "quantum")
-    unsaid = replace(run, fingerprint=replace(encoder.fingerprint, precision="not known"))
-    plain = encoder_by(unsaid.fingerprint, weights, "cpu")
+        registry.load_same(encoder.fingerprint, weights=weights, device="quantum")
+    plain = registry.load_same(replace(encoder.fingerprint, precision="not known"), **place)
     assert plain.fingerprint.precision == "fp32"
 
 

@@ -1,0 +1,109 @@
+"""What a transformers folder says of its model, for ``--plm hf:FOLDER``; torch is not needed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnknownNameError, WeightsError
+from .catalogue import EncoderSpec, Reading
+
+PREFIX = "hf:"
+_TOKENISER_FILES = (
+    "added_tokens.json",
+    "config.json",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+)
+"""Files that decide what letters become, and ``config.json``, which decides the forward."""
+_OFFSET = 4
+"""Positions that are no residue's: special tokens, and those before the first in RoBERTa's way."""
+_WINDOW = 2000
+"""Where a model states no limit: attention grows with the square of the length."""
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a name is that of a transformers folder: ``hf:FOLDER``."""
+    return name.startswith(PREFIX)
+
+
+def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
+    """Read what is known of a model before its weights are.
+
+    Parameters
+    ----------
+    name : str
+        ``hf:FOLDER``.
+    folder : path, optional
+        Where it is, if not there.
+
+    Returns
+    -------
+    EncoderSpec
+        Its full name is ``hf:`` and the folder's own name; what its tokenizer and settings are is
+        part of the mapping, and so of the fingerprint.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such folder.
+    WeightsError
+        Its ``config.json`` does not say how large the model is.
+    """
+    path = folder or Path(name.removeprefix(PREFIX))
+    try:
+        config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
+    except OSError:
+        raise UnknownNameError(
+            "transformers folder", str(path), (), "Name one with a config.json: --plm hf:FOLDER."
+        ) from None
+    except ValueError as why:
+        raise WeightsError(f"'{path / 'config.json'}' is broken: {why}. Get it again") from None
+    dim, layers, heads = (
+        _number(config, path, *names)
+        for names in (
+            ("hidden_size", "d_model"),
+            ("num_hidden_layers", "num_layers", "n_layer"),
+            ("num_attention_heads", "num_heads", "n_head"),
+        )
+    )
+    positions = config.get("max_position_embeddings")
+    window = positions - _OFFSET if isinstance(positions, int) and positions > _OFFSET else _WINDOW
+    return EncoderSpec(
+        name,
+        PREFIX + path.resolve().name,
+        "transformers_folder",
+        dim,
+        layers,
+        heads,
+        12 * layers * dim * dim,
+        window,
+        "not stated",
+        "",
+        extra="hf",
+        reading=Reading(f"tokenizer {_identity(path)}", "", ("start",), ("end",)),
+    )
+
+
+def _number(config: dict[str, Any], path: Path, *names: str) -> int:
+    for name in names:
+        if isinstance(config.get(name), int):
+            return int(config[name])
+    raise WeightsError(
+        f"'{path / 'config.json'}' states no {' or '.join(names)}. It is no transformer's; see "
+        f"`sesstore plms` for encoders that need no such file"
+    )
+
+
+def _identity(path: Path) -> str:
+    """Hash of the files beside the weights that decide numbers."""
+    digest = hashlib.sha256()
+    for name in _TOKENISER_FILES:
+        if (path / name).is_file():
+            digest.update(f"{name}\0".encode() + (path / name).read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

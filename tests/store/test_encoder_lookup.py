@@ -1,0 +1,60 @@
+"""An encoder of a store by what people call it, with a layer or without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sesstore.errors import FingerprintMismatchError, NotStoredError
+from sesstore.provenance import Layer, Provenance, deepest, named_encoders
+from sesstore.store import Store
+
+from .conftest import embedding, proteins, provenance
+
+
+@pytest.fixture
+def layered(tmp_path) -> Store:
+    """Layers 3 and 6 and a mean of one encoder, and another encoder."""
+    store, (protein, *_) = Store.create(tmp_path / "store"), proteins(3)
+    for made in (*map(of_layer, (3, 6, "mean:2")), provenance("other", layer=4)):
+        with store.writer(made, {}) as writer:
+            writer.add(embedding(protein, provenance()))
+    return store
+
+
+def of_layer(layer: Layer) -> Provenance:
+    made = provenance()
+    return replace(made, fingerprint=replace(made.fingerprint, layer=layer))
+
+
+@pytest.mark.parametrize(
+    ("query", "layer"),
+    [("enc", 6), ("enc@3", 3), ("ENC@6", 6), ("enc@mean:2", "mean:2"), ("oth", 4), ("@3", 3)],
+)
+def test_a_layer_is_named_or_the_deepest(layered: Store, query: str, layer: Layer) -> None:
+    assert layered.embeddings(query).provenance.fingerprint.layer == layer
+
+
+def test_a_layer_that_is_not_stored_is_said_with_those_that_are(layered: Store) -> None:
+    with pytest.raises(NotStoredError, match=r"layer 5 by enc@5, only of: 3, 6, mean:2.*--layer 5"):
+        layered.embeddings("enc@5")
+
+
+def test_several_encoders_are_never_chosen_from(layered: Store) -> None:
+    with pytest.raises(FingerprintMismatchError, match="differ in encoder"):
+        layered.embeddings()
+
+
+def test_means_alone_are_not_ordered() -> None:
+    two = [of_layer("mean:2").fingerprint, of_layer("mean:3").fingerprint]
+    assert deepest(two) == two
+    assert deepest([*two, of_layer(3).fingerprint])[0].layer == 3
+
+
+def test_a_whole_name_goes_before_the_start_of_one() -> None:
+    short, long = provenance("enc").fingerprint, provenance("encoder").fingerprint
+    assert named_encoders([long, short], "enc") == [short]
+    assert named_encoders([long, short], "en") == [long, short]
+    assert named_encoders([long, short], short.digest[:9]) == [short]
+    assert named_encoders([long, short], "") == []
