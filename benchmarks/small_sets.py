@@ -4,12 +4,13 @@ Draws of some train rows, with a quarter as many valid rows, from each set of ``
 all test rows are scored. For each draw adapters with all settings left to sesstore, without and
 with structure, and the simple models of ``sesstore train``. The encoder is NEAR; embeddings are
 computed once, into a store beside the results. A result is a line of the file; what is there is not
-computed again.
+computed again, so that hours on a workstation may be spread over days. ``benchmarks/results`` holds
+what was measured so far; remove the file when defaults change.
 
 ::
 
-    python -m benchmarks.small_sets --data ../shared/data --out small.jsonl --jobs 2
-    python -m benchmarks.small_sets --out small.jsonl --markdown            # only the table
+    python -m benchmarks.small_sets --data ../shared/data --jobs 2
+    python -m benchmarks.small_sets --markdown            # only the table
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from sesstore.training.metrics import HIGHER_IS_WORSE
 from sesstore.training.runs import Run
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+RESULTS = Path(__file__).parent / "results" / "small_sets.jsonl"
 SETS = ("deeploc_binary", "thermostability", "ec")
 SIZES = (50, 100, 200, 500, 1000, 1728)
 SOURCE = "alphafold2"
@@ -107,7 +109,7 @@ def arguments() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--out", type=Path, default=Path("small_sets.jsonl"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--device", help="of trainings; the best there is by default")
     parser.add_argument("--plm", default="near")
