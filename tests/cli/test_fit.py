@@ -66,10 +66,12 @@ def test_one_command_is_several(cli) -> None:
 
 def test_other_data_or_folds_make_another_run(cli) -> None:
     table(Path("mine.csv"))
-    words = (*FIT, "--folds", "0", "--label", "where", "--seed", "3")
+    words = (*FIT, "--folds", "0", "--sequence", "sequence", "--id", "id", "--label", "where",
+             "--split-by", "random", "--seed", "3")  # fmt: skip
     first = cli(*words)
     assert first.status == 0, first.err
-    assert "`sesstore add mine.csv --label where --seed 3`" in first.err
+    said = "--sequence sequence --id id --label where --split-by random --seed 3"
+    assert f"`sesstore add mine.csv {said}`" in first.err
     assert "the best epoch on valid" in first.out
     assert "best simple model" in first.out
     assert "caution: fewer than 20 proteins" in first.out

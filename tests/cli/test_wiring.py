@@ -18,6 +18,7 @@ import pytest
 from sesstore.encoders import registry
 from sesstore.encoders.base import Embedding, Encoder
 from sesstore.proteins import Protein
+from sesstore.store import Store
 
 ADAPTER = {
     "--structure": ("dssp", "alphabets", ["dssp"]),
@@ -151,6 +152,23 @@ class Choosy:
             if protein.sequence == self._hated:
                 self.failures[protein.digest] = "it is too odd"
         yield from self._encoder.encode([p for p in listed if p.sequence != self._hated])
+
+
+def test_every_option_of_embed_reaches_the_encoder(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("new.fasta").write_text(">one\nMKVLA\n")
+    Path("w.pt").write_bytes(b"")
+    loaded, settings = registry.load, []
+    monkeypatch.setattr(
+        registry, "load", lambda name, **given: settings.append(given) or loaded(name)
+    )
+    words = "--weights w.pt --device cpu --long nterm --precision bf16 --threads 1 --dtype float32"
+    said = cli("embed", "new.fasta", "--plm", "blosum62", *words.split())
+    assert said.status == 0, said.err
+    assert settings == [
+        {"weights": Path("w.pt"), "device": "cpu", "long": "nterm", "precision": "bf16",
+         "threads": 1}
+    ]  # fmt: skip
+    assert [stored.dtype for stored in Store.open("store").encoders()] == ["float32"]
 
 
 def test_what_could_not_be_embedded_is_listed_and_the_status_says_so(

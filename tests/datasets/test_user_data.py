@@ -57,6 +57,18 @@ def test_the_kind_is_guessed_from_the_labels(
     assert loaded.notes[0].startswith("columns of mine.jsonl: sequence = seq, label = label")
 
 
+def test_the_users_seed_makes_the_splits(tmp_path: Path) -> None:
+    rows = [[s, number % 2] for number, s in enumerate(sequences(60))]
+    path = table(tmp_path / "mine.csv", "sequence,label", rows)
+    tests = {}
+    for seed in (0, 0, 1):
+        loaded = load_own(path, UserData(seed=seed, split_by="random"))
+        assert f"seed {seed}" in " ".join(loaded.notes)
+        test = set(loaded.task.splits["test"].ids)
+        assert tests.setdefault(seed, test) == test
+    assert tests[0] != tests[1]
+
+
 def test_what_the_user_says_counts(tmp_path: Path) -> None:
     rows = [[s, i, p, "x"] for i, (s, p) in enumerate(zip(sequences(10), SPLITS, strict=True))]
     path = table(tmp_path / "my data.v2.csv", "Protein,Tm,Set,note", rows)

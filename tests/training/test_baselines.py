@@ -84,6 +84,20 @@ def test_the_signal_in_the_embeddings_is_seen(
         assert best_baseline(list(scored[problem].values()), metric).name != "trivial"
 
 
+def test_as_many_neighbours_count_as_do_best_on_train(
+    taught: Taught, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = taught.task(Problem.REGRESSION)
+    rows = rows_of(taught, task)
+    fitting = baselines._Fitting(task, rows["train"], 0)
+    truth = rows["test"].labels()
+    for counts in ((1, 35), (35, 1)):  # 35 of 36 rows know little more than their mean
+        monkeypatch.setattr(baselines, "NEIGHBOURS", counts)
+        values = fitting.neighbours()(rows["test"])[:, 0]
+        assert np.corrcoef(values, truth)[0, 1] > 0.8
+        assert len(values.unique()) <= 3  # as they are of a single neighbour
+
+
 def test_neighbours_are_scikit_learns(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "NEIGHBOURS", (4,))
     monkeypatch.setattr(baselines, "QUERIES", 5)

@@ -200,6 +200,9 @@ def test_valid_is_scored_thirty_times_or_after_each_epoch() -> None:
         checks = [epoch for epoch in range(1, epochs + 1) if config.checked(epoch)]
         assert len(checks) == min(epochs, 30)
         assert checks[-1] == epochs
+        # A training on all rows is kept as it is after the epoch it ends with.
+        for last in (1, epochs // 2 or 1, epochs):
+            assert replace(config, stop_after=last).checked(last)
 
 
 def test_a_training_of_many_epochs_is_checked_now_and_then(taught, tmp_path) -> None:

@@ -109,6 +109,18 @@ def test_every_metric_has_an_interval_around_its_value() -> None:
     assert found["mcc"] == bootstrap("mcc", Problem.SINGLE_LABEL, [run], draws=400)
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_lower_level_makes_a_narrower_interval(seeds: int) -> None:
+    rng = np.random.default_rng(5)
+    labels, rows = torch.from_numpy(rng.standard_normal(80)), torch.arange(80)
+    noise = torch.from_numpy(rng.standard_normal((seeds, 80)))
+    runs = [Predicted(labels + each, labels, rows) for each in noise]
+    (wide, narrow) = (
+        bootstrap("rmse", Problem.REGRESSION, runs, draws=200, level=level) for level in (0.95, 0.5)
+    )
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
 def test_unknown_metrics_are_named() -> None:
     with pytest.raises(UnknownNameError, match="accuracy"):
         intervals(["acuracy"], Problem.SINGLE_LABEL, [predicted(np.ones(3) > 0)])

@@ -146,6 +146,14 @@ def test_an_interrupted_one_goes_on_with_the_same(crossed: Crossed, tmp_path: Pa
     other = replace(CONFIG, lr=1e-3)
     with pytest.raises(InputError, match=r"other settings: fit.lr \(0.005 then, 0.001 now\)"):
         cross_validate(*args[:3], other, 3, seeds=2, out=out, resume=True)
+    shape = {**args[2], "dropout": 0.3}
+    for asked, seeds, told in (
+        ((*args[:3], CONFIG, 3), 3, "seeds"),
+        ((*args[:3], CONFIG, 4), 2, "folds"),
+        ((*args[:2], shape, CONFIG, 3), 2, "adapter.dropout"),
+    ):
+        with pytest.raises(InputError, match=f"other settings: {told} "):
+            cross_validate(*asked, seeds=seeds, out=out, resume=True)
     report = cross_validate(*args, seeds=2, out=out, resume=True)
     assert report.metrics == crossed.report.metrics
     assert report.folds == crossed.report.folds
