@@ -87,6 +87,7 @@ def command(
 
 def say_report(report: EvaluateReport, output: Output) -> None:
     """Say how good a run is: metrics, then classes."""
+    from sesstore.training.metric_glossary import explain
     from sesstore.training.runs import FOLDS
     from sesstore.training.uncertainty import origin
 
@@ -99,6 +100,8 @@ def say_report(report: EvaluateReport, output: Output) -> None:
         title += f", mean over {report.seeds} seeds"
     output.table(["metric", "value", "95 % interval"], rows, title=title)
     output.line(f"Intervals: {origin(report.seeds, folds=report.split == FOLDS)}.")
+    for name, sentence in explain(report.metrics).items():
+        output.line(f"  {name}: {sentence}")
     classes = [c for c in report.per_class if c.true or c.said]
     classes.sort(key=lambda c: -c.true)
     if classes:

@@ -130,5 +130,11 @@ def say_report(report: PredictReport, output: Output) -> None:
         f"{report.with_structure:,} with structure, {report.embedded:,} embedded now{stored}, "
         f"{len(report.failed):,} failed"
     )
+    if report.far:
+        output.note(
+            f"caution: {report.far:,} of {report.proteins:,} proteins are farther from every "
+            f"training protein than 99 % of those are from each other (column far): nothing like "
+            f"them was learned from, and no other column knows it"
+        )
     for name, reason in report.failed.items():
         output.note(f"  failed: {name}: {reason}")

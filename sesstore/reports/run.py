@@ -9,8 +9,10 @@ from pathlib import Path
 from ..encoders import registry
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
+from ..training.metric_glossary import explain
 from ..training.seeds import between
 from ..training.uncertainty import origin
+from .certainty import add_certainty
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
     CLASSES,
@@ -101,6 +103,7 @@ def write_report(material: Material, folder: Path) -> list[Path]:
         add_baselines(report.page, material.baselines)
     _learning(report, material)
     _predictions(report, material)
+    add_certainty(report, material)
     _along(report, material)
     _errors(report, material)
     _data(report.page, material)
@@ -147,6 +150,8 @@ def _metrics(report: Report, material: Material) -> None:
     units = [NAMES[name] for name in IN_UNITS if name in material.intervals]
     note = f"{' and '.join(units)} in units of {material.run.task['classes'][0]}." if units else ""
     page.table([*head, *seeds, f"95 % interval ({material.split})"], rows, note)
+    meanings = explain(material.intervals).items()
+    page.table(["metric", "what it says"], [[NAMES.get(n, n), text] for n, text in meanings])
 
 
 def add_baselines(page: Page, baselines: BaselineReport, what: str = "") -> None:

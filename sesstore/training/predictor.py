@@ -8,7 +8,7 @@ Predictions of a protein do not depend on the piece it comes in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from torch import Tensor
 from ..adapter.workers import workers
 from ..encoders.devices import choose_device
 from ..streaming.composition import Compositions
+from ..streaming.means import mean_embeddings
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
 from .arithmetic import reproducible
+from .certainty import certainty_of
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
 from .linearterm import load_term, term_of
@@ -40,11 +42,17 @@ class Predictions:
         Whether structure tokens of the protein were used.
     unmasked : ndarray, shape=(N,), dtype=float64
         Share of its residues with a token in every alphabet the run uses.
+    spread : list of Tensor, length N
+        Standard deviation over seeds, shaped as `scores`; empty of one seed.
+    distance : ndarray, shape=(N,), dtype=float64, or None
+        To the nearest training protein, see `applicability`.
     """
 
     scores: list[Tensor]
     structure: NDArray[np.bool_]
     unmasked: NDArray[np.float64]
+    spread: list[Tensor] = field(default_factory=list)
+    distance: NDArray[np.float64] | None = None
 
 
 class Predictor:
@@ -68,6 +76,8 @@ class Predictor:
         self._device = choose_device(device)
         self._terms = [load_term(run) for run in runs]
         self._adapters = [load_adapter(run, self._device) for run in runs]
+        self.certainty = certainty_of(runs)
+        """How sure its predictions are."""
 
     def __call__(
         self,
@@ -111,7 +121,11 @@ class Predictor:
             for adapter, term, run in zip(self._adapters, self._terms, self._runs, strict=True):
                 data.offset = term_of(term, data, compositions)
                 by_model.append(predict_scores(adapter, data, problem, run.scale, pool))
-        scores = by_model[0]
+        scores, spread, distance = by_model[0], list[Tensor](), None
         if len(by_model) > 1:
-            scores = [torch.stack(rows).mean(0) for rows in zip(*by_model, strict=True)]
-        return Predictions(scores, data.with_tokens, data.unmasked())
+            each = [torch.stack(rows) for rows in zip(*by_model, strict=True)]
+            scores, spread = [rows.mean(0) for rows in each], [rows.std(0) for rows in each]
+        if self.certainty.training is not None:
+            means = mean_embeddings(embeddings, embeddings.find(digests))
+            distance = self.certainty.training.distances(means.numpy())
+        return Predictions(scores, data.with_tokens, data.unmasked(), spread, distance)

@@ -77,6 +77,8 @@ class PredictReport:
         Rows, and those of them whose protein has structure tokens.
     embedded : int
         Sequences the encoder was run on; the others' embeddings were stored.
+    far : int
+        Proteins farther from every training protein than 99 % of those are from each other.
     kept : bool
         Whether what was computed is in the store now.
     failed : dict of str to str
@@ -94,6 +96,7 @@ class PredictReport:
     proteins: int = 0
     with_structure: int = 0
     embedded: int = 0
+    far: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     out: str | None = None
 
@@ -128,7 +131,8 @@ class Prediction:
         self._predictor, self._run = Predictor(runs, options.device), runs[0]
         self._inputs, self._vectors, self._progress = inputs, vectors, progress
         self._source = options.source or self._run.source
-        self.columns = columns(self._run)
+        self._certainty = self._predictor.certainty
+        self.columns = columns(self._run, self._certainty)
         """Columns of the rows: name to kind."""
         self.report = PredictReport(
             run=str(folder),
@@ -187,7 +191,9 @@ class Prediction:
         predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
         self.report.proteins += len(embedded)
         self.report.with_structure += int(predictions.structure.sum())
-        return list(rows(self._run, embedded, predictions))
+        if self._certainty.training is not None and predictions.distance is not None:
+            self.report.far += int((predictions.distance > self._certainty.training.limit).sum())
+        return list(rows(self._run, embedded, predictions, self._certainty))
 
     def _unused(self, id: str) -> str:
         """An id to list a failure under: several records may have the same."""

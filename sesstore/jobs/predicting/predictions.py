@@ -14,9 +14,11 @@ from torch import Tensor
 
 from ...proteins import Protein
 from ...tasks import Problem
+from ...training.certainty import Certainty
 from ...training.perclass import THRESHOLD
 from ...training.predictor import Predictions
 from ...training.runs import Run
+from .certainty_columns import certainty_cells, certainty_columns
 
 Row = dict[str, Any]
 
@@ -27,14 +29,16 @@ KINDS = ("text", "integer", "flag", "number", "texts", "numbers")
 """What a cell may hold; the last two are lists."""
 
 
-def columns(run: Run) -> dict[str, str]:
+def columns(run: Run, certainty: Certainty | None = None) -> dict[str, str]:
     """Return the columns of a run's predictions: name to kind.
 
     ``id``, ``length``, ``structure`` (whether structure tokens were used), ``unmasked`` (share of
     residues that have them), ``encoder``; then for classes ``label`` and a probability a class
     (``p_<class>``), for regression ``value``. Residue problems have a list with one entry a
-    residue: ``label`` and its ``probability``, or ``value``.
+    residue: ``label`` and its ``probability``, or ``value``. What `certainty` knows follows, see
+    `certainty_columns`.
     """
+    sure = {} if certainty is None else certainty_columns(certainty)
     problem = Problem(run.task["problem"])
     several = "s" if problem.per_residue else ""
     common = {
@@ -45,14 +49,20 @@ def columns(run: Run) -> dict[str, str]:
         "encoder": "text",
     }
     if problem.is_regression:
-        return common | {"value": f"number{several}"}
+        return common | {"value": f"number{several}"} | sure
     if problem.per_residue:
-        return common | {"label": "texts", "probability": "numbers"}
+        return common | {"label": "texts", "probability": "numbers"} | sure
     label = "texts" if problem is Problem.MULTI_LABEL else "text"
-    return common | {"label": label} | {f"p_{name}": "number" for name in run.task["classes"]}
+    chances = {f"p_{name}": "number" for name in run.task["classes"]}
+    return common | {"label": label} | chances | sure
 
 
-def rows(run: Run, proteins: Sequence[Protein], predictions: Predictions) -> Iterator[Row]:
+def rows(
+    run: Run,
+    proteins: Sequence[Protein],
+    predictions: Predictions,
+    certainty: Certainty | None = None,
+) -> Iterator[Row]:
     """Yield a row a protein.
 
     Parameters
@@ -63,6 +73,8 @@ def rows(run: Run, proteins: Sequence[Protein], predictions: Predictions) -> Ite
         What was predicted for.
     predictions : Predictions
         In the same order.
+    certainty : Certainty, optional
+        How sure the run's predictions are.
     """
     problem, classes = Problem(run.task["problem"]), run.task["classes"]
     for place, protein in enumerate(proteins):
@@ -73,6 +85,9 @@ def rows(run: Run, proteins: Sequence[Protein], predictions: Predictions) -> Ite
             "unmasked": _rounded(float(predictions.unmasked[place])),
             "encoder": run.fingerprint.encoder,
             **_prediction(predictions.scores[place], problem, classes),
+            **(
+                {} if certainty is None else certainty_cells(certainty, predictions, place, classes)
+            ),
         }
 
 

@@ -43,7 +43,14 @@ from ...training.ranks import ranks
 from ...training.runs import FOLDS, Run, task_record
 from ..inputs import Inputs, check_folder, task_proteins
 from ..signals import saying_how_to_resume, stop_requests
-from .train import TrainReport, adapter_shape, default_folder, seed_members, summary
+from .train import (
+    TrainReport,
+    adapter_shape,
+    default_folder,
+    keep_training_set,
+    seed_members,
+    summary,
+)
 
 
 def cross_validate(
@@ -122,6 +129,8 @@ def cross_validate(
             progress.note(f"all rows: {_sizes(cut.rows_task)}, {length}")
             members = seed_members(shape, replace(config, stop_after=last), seeds, folder)
             final_runs = fit(cut.rows_task, members=members, out=folder)
+        if group.rank == 0:
+            keep_training_set(folder, cut.rows_task, inputs.embeddings)
         report = _summarise(folder, task, cut, trained, final_runs) if group.rank == 0 else None
         return cast(TrainReport, group.same(report))
 

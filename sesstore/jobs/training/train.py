@@ -19,9 +19,10 @@ from ...adapter.adapter_config import AdapterConfig
 from ...encoders import registry
 from ...errors import InputError
 from ...progress import SILENT, Progress
-from ...store import Store
+from ...store import Embeddings, Store
 from ...streaming.composition import StoredCompositions
-from ...tasks import Problem
+from ...tasks import Problem, Task
+from ...training.applicability import training_set
 from ...training.cautions import common_cautions
 from ...training.evaluate import load_predictions
 from ...training.fit import Member, fit_many
@@ -223,8 +224,18 @@ def train(
                 ranks=group,
                 tracker=to,
             )
-        report = summary(folder, runs) if group.rank == 0 else None
+        report = None
+        if group.rank == 0:
+            keep_training_set(folder, task, inputs.embeddings)
+            report = summary(folder, runs)
         return cast(TrainReport, group.same(report))
+
+
+def keep_training_set(folder: Path, task: Task, embeddings: Embeddings) -> None:
+    """Keep the means of the training proteins, so that `predict` can tell how far a protein is."""
+    training = training_set(embeddings, task.splits["train"].digests)
+    if training is not None:
+        training.save(folder)
 
 
 def seed_members(shape: AdapterConfig, config: FitConfig, seeds: int, folder: Path) -> list[Member]:

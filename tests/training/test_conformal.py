@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.tasks import Problem
+from sesstore.training.conformal import fit_conformal
+
+
+def draw(problem: Problem, rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    if problem.is_regression:
+        truth = torch.randn(rows, generator=rng)
+        return truth + torch.randn(rows, generator=rng), truth
+    logits = 2 * torch.randn(rows, 6, generator=rng)
+    if problem is Problem.MULTI_LABEL:
+        chances = logits.sigmoid()
+        return chances, (torch.rand(rows, 6, generator=rng) < chances).long()
+    chances = logits.softmax(-1)
+    return chances, torch.multinomial(chances, 1, generator=rng)[:, 0]
+
+
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.MULTI_LABEL, Problem.REGRESSION])
+def test_nine_in_ten_hold_the_truth(problem: Problem) -> None:
+    covered = []
+    for seed in range(40):
+        conformal = fit_conformal(*draw(problem, 100, seed), problem)
+        covered.append(conformal.covered(*draw(problem, 1000, 1000 + seed), problem).mean())
+    assert 0.89 < np.mean(covered) < 0.93
+
+
+def test_the_margin_is_the_right_order_statistic() -> None:
+    values = torch.arange(1.0, 20.0)  # 19 errors: the 18th of (19 + 1) * 0.9
+    conformal = fit_conformal(values, torch.zeros(19), Problem.REGRESSION)
+    assert conformal.margin == 18
+    assert conformal.bounds(torch.tensor([1.0]))[0].item() == -17
+    few = fit_conformal(values[:5], torch.zeros(5), Problem.REGRESSION)
+    assert few.margin == float("inf")
+
+
+def test_sets_hold_the_best_class_and_those_probable_enough() -> None:
+    scores, labels = draw(Problem.SINGLE_LABEL, 200, 0)
+    conformal = fit_conformal(scores, labels, Problem.SINGLE_LABEL)
+    inside = conformal.sets(scores, Problem.SINGLE_LABEL)
+    assert inside.gather(1, scores.argmax(1, keepdim=True)).all()
+    assert ((scores >= 1 - conformal.margin) <= inside).all()
