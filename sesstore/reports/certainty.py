@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ..errors import MissingFileError
 from ..training.calibration import reliability, tempered, top_class
@@ -13,29 +13,39 @@ from ..training.runs import FOLDS
 from .figures import Chart, charting
 from .material import Material
 
-if TYPE_CHECKING:
-    from .run import Report
-
 _BEFORE, _AFTER = "as predicted", "calibrated on valid"
 
 
-def add_certainty(report: Report, material: Material) -> None:
-    """Add the section, where a run has predictions on valid, and on rows beside them."""
+@dataclass(frozen=True)
+class CertaintySection:
+    """What the page shows.
+
+    Parameters
+    ----------
+    text : str
+    rows : list of list
+        What, its value, and a remark.
+    chart : Chart or None
+        Reliability diagram, of classes.
+    """
+
+    text: str
+    rows: list[list[object]]
+    chart: Chart | None
+
+
+def certainty_section(material: Material) -> CertaintySection | None:
+    """Work it out, where a run has predictions on valid, and on rows beside them."""
     if material.split in ("valid", FOLDS):
-        return
+        return None
     certainty = certainty_of(material.runs)
+    if certainty.temperature is None and certainty.conformal is None:
+        return None
     try:
         predicted = mean_prediction(material.runs, material.split)
     except MissingFileError:
-        return
-    if certainty.temperature is None and certainty.conformal is None:
-        return
+        return None
     score = score_certainty(certainty, predicted)
-    report.page.section(
-        "How sure one prediction is",
-        f"Learned on valid, told on {score.rows:,} rows of {material.split}; columns of "
-        f"`sesstore predict`.",
-    )
     rows: list[list[object]] = []
     if score.ece_before is not None and score.ece_after is not None:
         rows += [
@@ -43,20 +53,20 @@ def add_certainty(report: Report, material: Material) -> None:
             ["ECE calibrated", score.ece_after, f"logits over {certainty.temperature:.2f}"],
         ]
     if score.coverage is not None and score.size is not None:
-        kind = "intervals" if certainty.problem.is_regression else "sets"
-        size = "width of an interval" if certainty.problem.is_regression else "classes in a set"
+        is_value = certainty.problem.is_regression
+        kind, size = ("intervals", "width") if is_value else ("sets", "classes")
         rows += [
             [f"{kind} that hold the truth", score.coverage, f"{LEVEL:.0%} wanted"],
-            [size, score.size, "mean"],
+            [f"{size} of them", score.size, "mean"],
         ]
-    report.page.table(["what", "value", ""], rows)
+    text = (
+        f"Learned on valid, told on {score.rows:,} rows of {material.split}; `sesstore predict` "
+        f"says it of each protein."
+    )
+    diagram = None
     if certainty.temperature is not None:
-        report.chart(
-            reliability_chart(certainty, predicted),
-            "reliability",
-            "How often the most probable class is right against its probability, in bins of 1/15; "
-            "on the dashed line both are equal. Circles are as large as their bins are full.",
-        )
+        diagram = reliability_chart(certainty, predicted)
+    return CertaintySection(text, rows, diagram)
 
 
 def reliability_chart(certainty: Certainty, predicted: Predicted) -> Chart:

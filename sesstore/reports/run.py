@@ -12,7 +12,7 @@ from ..training.baseline_report import MODELS, BaselineReport
 from ..training.metric_glossary import explain
 from ..training.seeds import between
 from ..training.uncertainty import origin
-from .certainty import add_certainty
+from .certainty import certainty_section
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
     CLASSES,
@@ -103,7 +103,7 @@ def write_report(material: Material, folder: Path) -> list[Path]:
         add_baselines(report.page, material.baselines)
     _learning(report, material)
     _predictions(report, material)
-    add_certainty(report, material)
+    _certainty(report, material)
     _along(report, material)
     _errors(report, material)
     _data(report.page, material)
@@ -286,6 +286,21 @@ def _class_table(page: Page, material: Material) -> None:
     page.heading("Each class")
     heads = ["class", "true", "predicted", "precision", "recall", "F1", "AUPRC"]
     page.table(heads, rows, note)
+
+
+def _certainty(report: Report, material: Material) -> None:
+    section = certainty_section(material)
+    if section is None:
+        return
+    report.page.section("How sure one prediction is", section.text)
+    report.page.table(["what", "value", ""], section.rows)
+    if section.chart is not None:
+        report.chart(
+            section.chart,
+            "reliability",
+            "How often the most probable class is right against its probability, in bins of 1/15; "
+            "on the dashed line both are equal. Circles are as large as their bins are full.",
+        )
 
 
 def _along(report: Report, material: Material) -> None:
