@@ -38,17 +38,17 @@ def command(left: str, right: str, store_path: Path, output: Output) -> None:
     if Path(left).is_dir() and Path(right).is_dir():
         stores = compare_stores(Store.open(left), Store.open(right), progress=output)
         _say_stores(stores, output)
-        result, same = stores.to_json(), stores.same
+        result, are_equal = stores.to_json(), stores.same
     else:
         store = Store.open(store_path)
         views = store.embeddings(left), store.embeddings(right)
         difference = compare_embeddings(*views, progress=output)
         _say_embeddings([difference], output)
-        same = not (difference.largest or difference.only_left or difference.only_right)
-        result = {**difference.to_json(), "same": same}
-    output.line("the same" if same else "they differ")
+        are_equal = not (difference.largest or difference.only_left or difference.only_right)
+        result = {**difference.to_json(), "same": are_equal}
+    output.line("the same" if are_equal else "they differ")
     output.result(result)
-    if not same:
+    if not are_equal:
         raise click.exceptions.Exit(1)
 
 

@@ -20,7 +20,7 @@ from .output import Output
 if TYPE_CHECKING:
     from sesstore.jobs.predicting.neighbour_search import QueryResult, SearchReport
 
-_SHOWN = 20
+_LISTED = 20
 """Queries whose hits are shown to people; a table or JSON has all."""
 
 
@@ -107,7 +107,7 @@ def command(
 
 
 def _say_hits(queries: list[QueryResult], output: Output) -> None:
-    for query in queries[:_SHOWN]:
+    for query in queries[:_LISTED]:
         output.table(
             ["protein", "residues", "similarity", "identity", "aligned"],
             [
@@ -122,8 +122,8 @@ def _say_hits(queries: list[QueryResult], output: Output) -> None:
             ],
             title=f"{query.id}, {query.length:,} residues",
         )
-    if len(queries) > _SHOWN:
-        output.line(f"and {len(queries) - _SHOWN:,} more queries: --out FILE takes all hits")
+    if len(queries) > _LISTED:
+        output.line(f"and {len(queries) - _LISTED:,} more queries: --out FILE takes all hits")
 
 
 def _say(report: SearchReport, output: Output) -> None:
@@ -139,7 +139,7 @@ def _say(report: SearchReport, output: Output) -> None:
                     query.reliability,
                     "-" if query.worth is None else query.worth,
                 ]
-                for query in report.queries[:_SHOWN]
+                for query in report.queries[:_LISTED]
             ],
         )
         output.line(

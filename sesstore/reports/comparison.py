@@ -23,12 +23,12 @@ from .settings import settings_in_words
 COMPARISON = "comparison.html"
 
 
-def write_comparison(found: Sequence[Material], folder: Path) -> list[Path]:
+def write_comparison(materials: Sequence[Material], folder: Path) -> list[Path]:
     """Write a page that compares trainings.
 
     Parameters
     ----------
-    found : sequence of Material
+    materials : sequence of Material
         Of one task, on the same rows.
     folder : path
         Takes ``comparison.html`` and ``figures/``.
@@ -45,95 +45,102 @@ def write_comparison(found: Sequence[Material], folder: Path) -> list[Path]:
     MissingExtraError
         The extra ``[report]`` is not installed.
     """
-    _check_same(found)
-    found = _told_apart(found)
-    task = found[0].run.task
-    report = Report(Page(f"{task['name']}: {len(found)} trainings", _subtitle(found)), folder)
-    _scores(report, found)
-    _differences(report.page, found)
+    _check_same(materials)
+    materials = _with_distinct_names(materials)
+    task = materials[0].run.task
+    report = Report(
+        Page(f"{task['name']}: {len(materials)} trainings", _subtitle(materials)), folder
+    )
+    _scores(report, materials)
+    _differences(report.page, materials)
     report.page.section("Learning")
     report.chart(
-        curves(found, "monitor"),
+        curves(materials, "monitor"),
         "comparison-learning",
         "What chose the epoch; rings mark the ones that were kept. Each line is a seed.",
     )
-    report.chart(curves(found, "loss"), "comparison-loss", "Loss on train, mean of each epoch.")
-    _settings(report.page, found)
+    report.chart(curves(materials, "loss"), "comparison-loss", "Loss on train, mean of each epoch.")
+    _settings(report.page, materials)
     report.page.section("Repeat")
-    for each in found:
-        report.page.heading(each.name)
-        for command in commands(each):
+    for material in materials:
+        report.page.heading(material.name)
+        for command in commands(material):
             report.page.code(command)
     report.page.section("Please cite")
-    report.page.code("\n".join(dict.fromkeys(c for each in found for c in each.citations)))
+    report.page.code(
+        "\n".join(dict.fromkeys(c for material in materials for c in material.citations))
+    )
     return report.write(COMPARISON)
 
 
-def _check_same(found: Sequence[Material]) -> None:
-    for each in found[1:]:
+def _check_same(materials: Sequence[Material]) -> None:
+    for material in materials[1:]:
         for key in ("name", "data_digest"):
-            mine, theirs = found[0].run.task[key], each.run.task[key]
-            if mine != theirs:
-                what = "tasks" if key == "name" else "versions of the task's data"
+            reference, facts = materials[0].run.task[key], material.run.task[key]
+            if reference != facts:
+                subject = "tasks" if key == "name" else "versions of the task's data"
                 raise InputError(
-                    f"'{found[0].run.path}' and '{each.run.path}' are of different {what} "
-                    f"({str(mine)[:12]} and {str(theirs)[:12]}), and cannot be compared"
+                    f"'{materials[0].run.path}' and '{material.run.path}' are of different "
+                    f"{subject} ({str(reference)[:12]} and {str(facts)[:12]}), and "
+                    f"cannot be compared"
                 )
-        if each.split != found[0].split:
-            raise InputError(f"'{each.run.path}' has no predictions on {found[0].split} to compare")
+        if material.split != materials[0].split:
+            raise InputError(
+                f"'{material.run.path}' has no predictions on {materials[0].split} to compare"
+            )
 
 
-def _told_apart(found: Sequence[Material]) -> list[Material]:
+def _with_distinct_names(materials: Sequence[Material]) -> list[Material]:
     """Names that differ: with the folder's parent where they do not."""
-    counts = Counter(each.name for each in found)
-    named, seen = [], Counter[str]()
-    for each in found:
-        name = each.name
+    counts = Counter(material.name for material in materials)
+    renamed, repeats = [], Counter[str]()
+    for material in materials:
+        name = material.name
         if counts[name] > 1:
-            seen[name] += 1
-            name = f"{name} ({seen[name]})"
-        named.append(replace(each, name=name))
-    return named
+            repeats[name] += 1
+            name = f"{name} ({repeats[name]})"
+        renamed.append(replace(material, name=name))
+    return renamed
 
 
-def _subtitle(found: Sequence[Material]) -> str:
-    split = found[0].split
-    proteins = f"{found[0].proteins:,} {split} proteins"
+def _subtitle(materials: Sequence[Material]) -> str:
+    split = materials[0].split
+    proteins = f"{materials[0].proteins:,} {split} proteins"
     return f"{proteins}; 95 % intervals over them, and over seeds if several"
 
 
-def _scores(report: Report, found: Sequence[Material]) -> None:
-    first = found[0]
+def _scores(report: Report, materials: Sequence[Material]) -> None:
+    first = materials[0]
     report.page.section("Scores")
     report.chart(
-        dots(found), "comparison-metrics", f"Metrics on {first.split} with 95 % intervals."
+        dots(materials), "comparison-metrics", f"Metrics on {first.split} with 95 % intervals."
     )
     reported = dict.fromkeys((first.monitor, *first.run.task["metrics"]))
     columns = ["training", "encoder", "structure", "seeds", *(NAMES.get(n, n) for n in reported)]
     rows = [
         [
-            each.name,
-            registry.title(each.run.fingerprint),
-            "+".join(each.run.config["adapter"]["alphabets"]) or "none",
-            len(each.runs),
-            *(_with_interval(each, name) for name in reported),
+            material.name,
+            registry.title(material.run.fingerprint),
+            "+".join(material.run.config["adapter"]["alphabets"]) or "none",
+            len(material.runs),
+            *(_with_interval(material, name) for name in reported),
         ]
-        for each in found
+        for material in materials
     ]
     report.page.table(
         columns, rows, "Mean over seeds ± deviation, then the 95 % interval of the mean."
     )
 
 
-def _with_interval(each: Material, name: str) -> str:
-    deviation = each.deviation(name)
+def _with_interval(material: Material, name: str) -> str:
+    deviation = material.deviation(name)
     spread = "" if deviation is None else f" ± {deviation:.3f}"
-    return f"{each.mean(name):.3f}{spread} ({between(each.intervals[name], 3)})"
+    return f"{material.mean(name):.3f}{spread} ({between(material.intervals[name], 3)})"
 
 
-def _differences(page: Page, found: Sequence[Material]) -> None:
+def _differences(page: Page, materials: Sequence[Material]) -> None:
     """Each training against the first, protein by protein and seed by seed."""
-    first, *others = found
+    first, *rivals = materials
     metric = first.monitor
     page.section(
         "Paired differences",
@@ -141,8 +148,8 @@ def _differences(page: Page, found: Sequence[Material]) -> None:
         f"{first.split} proteins.",
     )
     compared, unpaired = [], []
-    for other in others:
-        arms = (other.name, other.predicted), (first.name, first.predicted)
+    for rival in rivals:
+        arms = (rival.name, rival.predicted), (first.name, first.predicted)
         try:
             compared.append(compare(metric, first.problem, *arms))
         except InputError as problem:
@@ -168,21 +175,21 @@ def _differences(page: Page, found: Sequence[Material]) -> None:
         page.note(f"Not compared: {sentence}.")
 
 
-def _settings(page: Page, found: Sequence[Material]) -> None:
+def _settings(page: Page, materials: Sequence[Material]) -> None:
     """What differs between the trainings."""
-    each = [_flat(one) for one in found]
-    names = list(dict.fromkeys(key for row in each for key in row))
-    differ = [name for name in names if len({str(row.get(name)) for row in each}) > 1]
+    settings = [_flat(material) for material in materials]
+    names = list(dict.fromkeys(key for row in settings for key in row))
+    differ = [name for name in names if len({str(row.get(name)) for row in settings}) > 1]
     page.section("What differs")
     if not differ:
         page.text("Nothing in their settings.")
         return
-    rows = [[name, *(str(row.get(name)) for row in each)] for name in differ]
-    page.table(["setting", *(one.name for one in found)], rows)
+    rows = [[name, *(str(row.get(name)) for row in settings)] for name in differ]
+    page.table(["setting", *(material.name for material in materials)], rows)
 
 
-def _flat(one: Material) -> dict[str, Any]:
-    run = one.run
+def _flat(material: Material) -> dict[str, Any]:
+    run = material.run
     settings = {k: v for k, v in settings_in_words(run.config).items() if k != "seed"}
     return {
         "encoder": registry.title(run.fingerprint),

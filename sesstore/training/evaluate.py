@@ -148,16 +148,16 @@ class _Fetched:
     def __init__(self, per_residue: bool) -> None:
         self._per_residue = per_residue
         self._rows: dict[int, Tensor] = {}
-        self._waiting: list[Tensor] = []
+        self._pending: list[Tensor] = []
         self._index: list[int] = []
         self._sizes: list[int] = []
 
     def add(self, batch: Batch, scores: Sequence[Tensor]) -> None:
         """Take the scores of a batch, part by part."""
-        self._waiting += scores
+        self._pending += scores
         self._index += batch.index.tolist()
         self._sizes += batch.lengths if self._per_residue else (1,) * len(batch.lengths)
-        if sum(part.numel() for part in self._waiting) > FETCHED:
+        if sum(part.numel() for part in self._pending) > FETCHED:
             self._fetch()
 
     def rows(self) -> dict[int, Tensor]:
@@ -168,10 +168,10 @@ class _Fetched:
     def _fetch(self) -> None:
         if not self._index:
             return
-        parts = torch.split(torch.cat(self._waiting).cpu(), self._sizes)
+        parts = torch.split(torch.cat(self._pending).cpu(), self._sizes)
         rows = parts if self._per_residue else [part[0] for part in parts]
         self._rows.update(zip(self._index, rows, strict=True))
-        self._waiting, self._index, self._sizes = [], [], []
+        self._pending, self._index, self._sizes = [], [], []
 
 
 def evaluate_adapter(

@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from sesstore_cli.main import main
+
+from sesstore.store import Store
+
+ENCODER = ("--encoder", "mine", "--layer", "0", "--dtype", "float16")
 
 
 @dataclass(frozen=True)
@@ -158,3 +163,29 @@ def trained(cli: Callable[..., Said], template: Path, tmp_path: Path) -> Path:
     """A run in ``run`` of the test's folder, beside its store in ``store``."""
     shutil.copytree(template, tmp_path, dirs_exist_ok=True)
     return tmp_path / "run"
+
+
+@pytest.fixture
+def fasta(trained: Path) -> Path:
+    path = trained.parent / "all.fasta"
+    store = Store.open(trained.parent / "store")
+    path.write_text("".join(f">{p.id}\n{p.sequence}\n" for p in store.proteins()))
+    return path
+
+
+def uniprot_files(count: int = 3) -> list[str]:
+    """A FASTA file with UniProt's headers, and HDF5 files by accession and by a script's keys."""
+    lengths = range(5, 5 + count)
+    sequences = ["ACDEFGHIKLMNPQRSTVWY"[:length] for length in lengths]
+    accessions = [f"P1000{i}" for i in range(count)]
+    Path("all.fasta").write_text(
+        "".join(
+            f">sp|{name}|PR{i}_HUMAN Protein number {i} OS=Homo sapiens\n{sequences[i]}\n"
+            for i, name in enumerate(accessions)
+        )
+    )
+    with h5py.File("accessions.h5", "w") as plain, h5py.File("script.h5", "w") as script:
+        for i, name in enumerate(accessions):
+            plain[name] = np.full((len(sequences[i]), 4), i, np.float16)
+            script[f"sp|{name}|PR{i}_HUMAN Protein number {i} OS=Homo sapiens"] = plain[name][...]
+    return sequences
