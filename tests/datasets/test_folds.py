@@ -137,6 +137,14 @@ def test_kinds_of_labels() -> None:
     assert means.argsort().tolist() == [1, 0]
 
 
+def test_labels_are_spread_before_sizes_are() -> None:
+    groups = np.repeat(range(4), (6, 2, 2, 2))
+    strata = np.isin(groups, (1, 2)).astype(np.int64)
+    for seed in range(4):
+        of = deal(groups, strata, 2, seed)
+        assert sorted(of[strata == 1].tolist()) == [0, 0, 1, 1]
+
+
 def test_large_groups_are_dealt_first_and_what_is_held_out_fits() -> None:
     groups = np.array([0] * 8 + list(range(1, 25)))
     strata = np.zeros(32, np.int64)

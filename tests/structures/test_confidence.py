@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.structures.chain_tokens import Settings, observed_chains
 from sesstore.structures.confidence import (
     CONSTANT,
     EXPERIMENT,
@@ -69,6 +70,13 @@ def test_the_experiment_a_file_states_decides(
         expected = ([None], [EXPERIMENT]) if measured else ([EXPECTED], [])
         assert confidence(draft, suffix, source, name) == expected
     assert confidence(draft, suffix, "pdb") == ([None], [])
+
+
+def test_what_is_said_of_a_file_is_said_once(draft) -> None:
+    _stating(draft, "EXPDTA    SOLUTION NMR", "pdb")
+    draft.parts += ["TER", *draft.shifted(50, chain="B", label="B")]
+    chains = observed_chains(draft.read("pdb", "draft"), Settings("alphafold2"))
+    assert [[remark.kind for remark in chain.remarks] for chain in chains] == [[EXPERIMENT], []]
 
 
 @pytest.mark.parametrize("suffix", ["pdb", "cif", "bcif"])

@@ -17,6 +17,7 @@ from sesstore.structures.ranking import Rank, rank_of
         ("P1_unrelaxed_rank_012_alphafold2_multimer_v3_model_5_seed_000.pdb.gz", Rank(12, False)),
         ("P1_unrelaxed_rank_2_model_5.pdb", Rank(2, False)),
         ("P1_unrelaxed_model_5_rank_2.pdb", Rank(2, False)),
+        ("P1_rank_003_alphafold2_ptm_model_3_seed_000.pdb", Rank(3, False)),
         ("ranked_0.pdb", Rank(1, True)),
         ("ranked_24.cif", Rank(25, True)),
         ("relaxed_model_3_pred_0.pdb", Rank(1_000_000, True)),
