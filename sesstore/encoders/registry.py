@@ -81,8 +81,10 @@ def stored_name(name: str) -> str:
 def title(fingerprint: Fingerprint) -> str:
     """What to call an encoder: its full name, the layer if it is not the last, and if of means."""
     layers = {known.full_name: known.layers for known in SPECS.values()}
+    # How many layers the model of a folder has, its fingerprint does not tell.
     last = layers.get(fingerprint.encoder, fingerprint.layer)
-    named = fingerprint.layer != last and not fingerprint.imported_from
+    named = fingerprint.layer != last or is_folder_name(fingerprint.encoder)
+    named = named and not fingerprint.imported_from
     name = f"{fingerprint.encoder}@{fingerprint.layer}" if named else fingerprint.encoder
     return replace(fingerprint, encoder=name).title
 

@@ -10,7 +10,8 @@ ever run, and no pickle loaded but tensors.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,16 @@ class TransformersFolder(PackedEncoder):
 
     def build(self) -> _Forward:
         """Let transformers load the model."""
-        auto = _transformers(self.name)
+        library = _transformers(self.name)
         try:
-            model, loaded = auto.AutoModel.from_pretrained(
-                self.path,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-                dtype=self.dtype,
-            )
+            with _quiet(library):
+                model, loaded = library.AutoModel.from_pretrained(
+                    self.path,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    output_loading_info=True,
+                    dtype=self.dtype,
+                )
         except _UNREADABLE as why:
             raise self._unreadable(why) from None
         if missing := sorted(name for name in loaded["missing_keys"] if "pooler" not in name):
@@ -98,6 +100,19 @@ def _transformers(name: str) -> Any:
     except ImportError:
         raise MissingExtraError(f"encoder '{name}'", "hf") from None
     return transformers
+
+
+@contextmanager
+def _quiet(library: Any) -> Iterator[None]:
+    """Keep transformers from printing what it loads: what is missing is checked, and an error."""
+    verbosity = library.logging.get_verbosity()
+    library.logging.set_verbosity_error()
+    library.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.logging.set_verbosity(verbosity)
+        library.logging.enable_progress_bar()
 
 
 class _Forward:

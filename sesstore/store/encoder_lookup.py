@@ -64,9 +64,10 @@ def _absent(stored: list[Fingerprint], query: Fingerprint | str | None) -> NotSt
     layer = str(query.layer) if isinstance(query, Fingerprint) else split_layer(name)[1]
     if layer and (others := named_encoders(stored, split_layer(name)[0]) or stored):
         layers = ", ".join(sorted({str(print_.layer) for print_ in others}))
+        encoder = split_layer(name)[0] or "any encoder"
         return NotStoredError(
-            f"the store has no embeddings of layer {layer} by {name}, only of: {layers}. Make them "
-            f"with `sesstore embed --layer {layer}`"
+            f"the store has no embeddings of layer {layer} by {encoder}, only of: {layers}. Make "
+            f"them with `sesstore embed --layer {layer}`"
         )
     names = ", ".join(f"{print_.encoder} ({print_.short})" for print_ in stored)
     return NotStoredError(

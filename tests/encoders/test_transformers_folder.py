@@ -110,6 +110,7 @@ def test_the_name_is_the_folders_and_a_moved_folder_is_the_same_encoder(
     again = registry.load_same(encoder.fingerprint, weights=esm_folder)
     assert again.fingerprint == encoder.fingerprint
     assert registry.stored_name(f"hf:{esm_folder}@-1") == "hf:small-esm@3"
+    assert registry.title(encoder.fingerprint) == "hf:small-esm@3"
     with pytest.raises(UnknownNameError, match="hf:FOLDER"):
         registry.load("hf:nowhere")
 

@@ -37,7 +37,7 @@ def test_a_layer_is_named_or_the_deepest(layered: Store, query: str, layer: Laye
 
 
 def test_a_layer_that_is_not_stored_is_said_with_those_that_are(layered: Store) -> None:
-    with pytest.raises(NotStoredError, match=r"layer 5 by enc@5, only of: 3, 6, mean:2.*--layer 5"):
+    with pytest.raises(NotStoredError, match=r"layer 5 by enc, only of: 3, 6, mean:2.*--layer 5"):
         layered.embeddings("enc@5")
 
 
