@@ -19,7 +19,7 @@ from sesstore.studies.layer_sample import draw_sample, embed_sample
 from sesstore.studies.layers import LayerOptions
 from sesstore.studies.study_settings import Place, StudySettings
 
-from .test_studies import written
+from .conftest import check_files
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_stored_layers_are_probed_and_the_best_on_valid_is_named(
 ) -> None:
     embed(own, registry.load("esm2_t6", device="cpu", layers="1,3,last,mean:2"))
     report = layers.run(own, of_esm, Place(out))
-    written(report, out)
+    check_files(report, out)
     assert [row["layer"] for row in report.rows] == [1, 3, 6, "mean:2"]
     assert [row["share"] for row in report.rows] == pytest.approx([1 / 6, 1 / 2, 1, 1], rel=1e-6)
     best = min(report.rows, key=lambda row: row["valid"])  # of rmse less is better
@@ -84,7 +84,7 @@ def test_a_sample_stores_nothing_and_gives_what_the_store_gives(
 
 def test_adapters_stand_beside_probes(own: Store, of_esm: StudySettings, out: Path) -> None:
     report = layers.run(own, of_esm, Place(out), options=LayerOptions("2,last", adapter=True))
-    written(report, out)
+    check_files(report, out)
     kinds = [(row["layer"], row["model"]) for row in report.rows]
     assert kinds == [(2, "linear probe"), (6, "linear probe"), (2, "adapter"), (6, "adapter")]
     assert any("by adapters: layer" in sentence for sentence in report.findings)
