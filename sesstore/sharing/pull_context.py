@@ -184,6 +184,8 @@ def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Execu
     keys = {id_number(name) for name in unresolved}
     matches: set[bytes] = {digest for digest in digests.values() if digest is not None}
     matched_names: set[str] = set()
+    if not unresolved:
+        return matches
     for kind in ("proteins", "ids"):
         for sha, bundle in index.of_kind(kind):
             rows = rows_by_key(reader.footer(sha, bundle), keys)

@@ -150,10 +150,9 @@ def test_what_is_not_there_is_said(shared, tmp_path, selection, kind):
     with pytest.raises(kind):
         pull(mine, str(shared.path), selection)
     assert not mine.count_proteins()
-    if kind is UnknownNameError:  # a name that is not there leaves no empty store behind
-        with pytest.raises(kind):
-            pull(tmp_path / "new", str(shared.path), selection)
-        assert not (tmp_path / "new").exists()
+    with pytest.raises(kind):
+        pull(tmp_path / "new", str(shared.path), selection)
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_is_made_where_there_is_nothing_to_pull(tmp_path, file_server):
