@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     callback=writable,
     help="Table to write: .csv, .tsv, .jsonl or .parquet [parquet].",
 )
+@click.option(
+    "--bfactors",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write the structures into, predictions of residues as B-factors.",
+)
 @source_option
 @weights_option
 @device_option
@@ -50,6 +55,7 @@ def command(
     run: Path,
     files: tuple[str, ...],
     out: Path | None,
+    bfactors: Path | None,
     source: str | None,
     weights: Path | None,
     device: str | None,
@@ -72,6 +78,7 @@ def command(
       sesstore predict runs/deeploc_binary/... new.fasta --out new.csv
       sesstore predict runs/deeploc_binary/... MKVLAAGIVGLCAKAYLERA
       sesstore predict runs/deeploc_binary/... models/ --source alphafold2
+      sesstore predict runs/burial/... models/ --source pdb --out new.csv --bfactors coloured/
       zcat proteome.fasta.gz | sesstore predict runs/... - --no-store --out all.parquet
     """
     from sesstore.jobs.inputs import check_inputs
@@ -87,13 +94,20 @@ def command(
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
     from sesstore.jobs.predicting.prediction_inputs import STDIN, InputSpec
+    from sesstore.jobs.predicting.structure_values import write_structures
     from sesstore.jobs.predicting.tables import RowList
 
     spec = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
-    options = PredictOptions(source, weights, device, keep=keep)
+    options = PredictOptions(
+        source, weights, device, keep=keep, onto_structures=bfactors is not None
+    )
     listed = RowList() if output.as_json and out is None else None
     with prediction(run, spec, store, options, progress=output) as predicted, output.rows() as to:
         report = write_predictions(predicted, out or listed or to)
+    if bfactors is not None:
+        written = write_structures(files, predicted.residue_values, bfactors)
+        report.failed |= written.failed
+        output.note(f"{len(written.files):,} structures written to {bfactors}: colour by B-factor")
     say_report(report, output)
     output.result({**vars(report), **({} if listed is None else {"rows": listed.rows})})
     if report.failed:

@@ -25,6 +25,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...store import Store, Tokens
 from ...streaming.composition import compositions
+from ...tasks import Problem
 from ...training.predictor import Predictor
 from ...training.runs import Run
 from ...training.seeds import runs_at
@@ -32,6 +33,7 @@ from ..signals import stop_requests
 from .embedding_source import EmbeddingSource
 from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
 from .predictions import Row, columns, rows
+from .structure_values import ResidueValues, residue_values
 from .tables import CsvTable, RowList, Table, open_table
 
 CHUNK_RESIDUES, CHUNK_PROTEINS = 65536, 4096
@@ -53,12 +55,15 @@ class PredictOptions:
         Where the encoder and the adapter run; the best there is by default.
     keep : bool
         Store embeddings and tokens that are computed on the way.
+    onto_structures : bool
+        Remember what is predicted of residues, for `structure_values.write_structures`.
     """
 
     source: str | None = None
     weights: Path | None = None
     device: str | None = None
     keep: bool = True
+    onto_structures: bool = False
 
 
 @dataclass
@@ -143,6 +148,14 @@ class Prediction:
             kept=options.keep,
         )
         """What was done; complete once all chunks are read."""
+        self.residue_values: dict[bytes, ResidueValues] = {}
+        """Of `PredictOptions.onto_structures`: by digest, for as many as fit memory."""
+        self._remember = options.onto_structures
+        if self._remember and not Problem(self._run.task["problem"]).per_residue:
+            raise InputError(
+                f"'{folder}' predicts whole proteins, not residues, so there is nothing to write "
+                f"onto a structure. Name a run on a residue task, or leave out --bfactors"
+            )
 
     def chunks(self, stop: Callable[[], object] = lambda: False) -> Iterator[list[Row]]:
         """Yield the rows, chunk by chunk.
@@ -193,6 +206,10 @@ class Prediction:
         self.report.with_structure += int(predictions.structure.sum())
         if self._certainty.training is not None and predictions.distance is not None:
             self.report.far += int((predictions.distance > self._certainty.training.limit).sum())
+        if self._remember:
+            for protein, score in zip(embedded, predictions.scores, strict=True):
+                values = residue_values(score, Problem(self._run.task["problem"]))
+                self.residue_values[protein.digest] = ResidueValues(protein.sequence, values)
         return list(rows(self._run, embedded, predictions, self._certainty))
 
     def _unused(self, id: str) -> str:
