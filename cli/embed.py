@@ -118,7 +118,7 @@ def command(
     """
     from sesstore.encoders import registry
     from sesstore.encoders.folder_spec import is_folder_name
-    from sesstore.encoders.layers import parse_layers
+    from sesstore.encoders.layer_names import parse_layers
     from sesstore.jobs.embedding.partition import Partition, select
     from sesstore.jobs.inputs import check_inputs
     from sesstore.sharing.cache import url_of

@@ -61,7 +61,7 @@ def command(
       sesstore plan --plm near --proteins proteome.fasta.gz --measure
     """
     from sesstore.encoders import registry
-    from sesstore.encoders.layers import LAST, parse_layers
+    from sesstore.encoders.layer_names import LAST, parse_layers
     from sesstore.jobs.embedding.plan import plan_work
     from sesstore.jobs.embedding.protein_sets import protein_set
     from sesstore.provenance import split_layer

@@ -44,7 +44,7 @@ from .devices import (
 from .folders import weight_files
 from .hidden_states import KeptLayers
 from .kernels import BLOCK
-from .layers import depth_of, parse_layers
+from .layer_names import depth_of, parse_layers
 from .tokeniser import Tokeniser
 from .weights import sha256_of_all
 from .windows import Encoded, LostPieceError, Piece, Values, cut, merge_windows, policy

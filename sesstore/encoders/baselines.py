@@ -16,7 +16,7 @@ from ..proteins import Protein
 from ..provenance import Fingerprint, sha256_json
 from ..residues import Embedding
 from .catalogue import EncoderSpec, Options
-from .layers import parse_layers
+from .layer_names import parse_layers
 from .windows import policy
 
 

@@ -11,7 +11,7 @@ from ..errors import UnknownNameError
 from ..provenance import Fingerprint, split_layer
 from .catalogue import SPECS, EncoderSpec, Options
 from .folder_spec import folder_spec, is_folder_name
-from .layers import LAST, parse_layer
+from .layer_names import LAST, parse_layer
 
 if TYPE_CHECKING:
     from .base import Encoder

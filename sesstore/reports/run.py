@@ -12,7 +12,6 @@ from ..training.baseline_report import MODELS, BaselineReport
 from ..training.metric_glossary import explain
 from ..training.seeds import between
 from ..training.uncertainty import origin
-from .certainty import certainty_section
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
 from .classes import (
     CLASSES,
@@ -26,6 +25,7 @@ from .figures import Chart, save_figure
 from .material import Material
 from .methods import commands, methods, provenance
 from .page import Page
+from .reliability import certainty_section
 from .residues import blocks, letters_chart, line_chart
 from .row_errors import ERRORS
 from .settings import settings_in_words

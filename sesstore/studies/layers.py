@@ -19,7 +19,7 @@ import numpy as np
 from ..encoders import registry
 from ..encoders.base import Encoder
 from ..encoders.catalogue import EncoderSpec
-from ..encoders.layers import ALL, depth_of
+from ..encoders.layer_names import ALL, depth_of
 from ..errors import InputError, UnknownNameError
 from ..jobs.embedding.embed import embed
 from ..jobs.embedding.means import means_of
@@ -59,7 +59,8 @@ class LayerOptions:
     Parameters
     ----------
     layers : str, optional
-        See `encoders.layers.parse_layers`; those that are stored by default, and all of a sample.
+        See `encoders.layer_names.parse_layers`; those that are stored by default, and all of a
+        sample.
     probe_proteins : int, optional
         Embed a sample of so many rows of the task, in memory; else layers are read from the store,
         and of named ones that it lacks means are embedded into it (or residues, where needed).

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...encoders.catalogue import EncoderSpec
-from ...encoders.layers import depth_of
+from ...encoders.layer_names import depth_of
 from ...encoders.windows import starts
 from ...provenance import Layer
 from ...store import Store, layout

@@ -15,7 +15,7 @@ import torch
 from sesstore.encoders import registry
 from sesstore.encoders.base import Encoder
 from sesstore.encoders.catalogue import EncoderSpec, Options
-from sesstore.encoders.layers import parse_layers
+from sesstore.encoders.layer_names import parse_layers
 from sesstore.encoders.weights import packaged
 from sesstore.errors import InputError
 from sesstore.proteins import Protein
