@@ -28,6 +28,7 @@ class NoCostEncoder:
     name = full_name = "nothing"
     dim, licence, citation = _DIM, "", ""
     fingerprint = Fingerprint("nothing", "0" * 64, 0, "none", "none", "fp32")
+    fingerprints = (fingerprint,)
     _zeros = np.zeros((1024, _DIM), np.float32)
 
     def __init__(self) -> None:

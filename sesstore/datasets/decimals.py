@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
+NOTATION = re.compile(r"[+-]?[\d.,]*\d[\d.,]*(?:[eE][+-]?\d+)?")
 """A number with points, commas or both."""
 
 _THOUSANDS = re.compile(r"(?<=\d)['\u2019 \u00a0\u2009\u202f](?=\d{3}(?!\d))")
@@ -30,7 +30,7 @@ def number_of(raw: Any) -> float | None:
 
 def is_written_number(text: str) -> bool:
     """Whether text is a number, in whatever notation of decimals and thousands."""
-    return NUMBER.fullmatch(ungrouped(text)) is not None
+    return NOTATION.fullmatch(ungrouped(text)) is not None
 
 
 def pointed(text: str) -> str:
@@ -42,7 +42,7 @@ def ungrouped(text: str) -> str:
     """A number without blanks or apostrophes between thousands, and with an ASCII minus."""
     text = text.replace("\u2212", "-")
     bare = _THOUSANDS.sub("", text)
-    return bare if NUMBER.fullmatch(bare) else text
+    return bare if NOTATION.fullmatch(bare) else text
 
 
 def ascending(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..tasks import Problem
-from .decimals import EUROPEAN, GROUPS, NUMBER, ascending, pointed, ungrouped
+from .decimals import EUROPEAN, GROUPS, NOTATION, NUMBER, ascending, pointed, ungrouped
 
 _TERM = re.compile(r".*\[[A-Za-z]+:\w+\]\s*", re.S)
 """A term with its accession, as UniProt writes it: ``DNA binding [GO:0003677]``."""
@@ -124,7 +124,7 @@ def _text_notation(texts: Sequence[str], problem: Problem | None, semicolons: bo
             if any(mark in text for text in texts):
                 return _split_at(mark, texts, semicolons)
     texts = [ungrouped(text) for text in texts]
-    if all(NUMBER.fullmatch(text) for text in texts):
+    if all(NOTATION.fullmatch(text) for text in texts):
         return _numbers(texts, problem, semicolons)
     if single:
         return Notation(lambda raw: raw)

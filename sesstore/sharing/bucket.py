@@ -93,11 +93,14 @@ def open_store(
 def _scratch(root: Path) -> Iterator[Path]:
     """Make a folder that is locked while this process lives."""
     folder = root / secrets.token_hex(6)
-    folder.mkdir(parents=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    hidden = folder.with_name(f".{folder.name}")
+    hidden.mkdir(parents=True)
+    handle = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # The system lets go of it however this process ends, so the next one can tell what is left.
+        # Locked before others see it: they would take it for what a killed writer left.
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hidden.rename(folder)
         yield folder
     finally:
         os.close(handle)
@@ -109,9 +112,14 @@ def _send_remains(target: Target, root: Path, progress: Progress) -> None:
     What a power cut damaged of it is not sent, is kept beside, and is said.
     """
     for folder in layout.committed(root):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # another process has sent it and removed it, or its writer has
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not folder.is_dir():
+                continue
             problems = _send_all(folder / "store", target, progress)
             if problems:
                 _keep_damaged(folder, problems, progress)

@@ -40,7 +40,7 @@ def test_predict_embeds_what_is_new_and_says_what_has_no_structure(cli, trained:
     Path("new.fasta").write_text(">fresh\nACDEFGHIKLMNPQ\n")
     said = cli("predict", trained, "new.fasta")
     assert said.status == 0
-    columns = "id,length,structure,unmasked,encoder,label,p_membrane,p_soluble"
+    columns = "id,length,structure,unmasked,encoder,label,p_membrane,p_soluble,distance,far"
     assert said.out.splitlines()[0] == columns
     assert said.out.splitlines()[1].startswith("fresh,14,False,")
     assert "1 protein, 0 with structure" in said.err

@@ -166,7 +166,7 @@ def test_every_option_of_embed_reaches_the_encoder(cli, monkeypatch: pytest.Monk
     assert said.status == 0, said.err
     assert settings == [
         {"weights": Path("w.pt"), "device": "cpu", "long": "nterm", "precision": "bf16",
-         "threads": 1}
+         "threads": 1, "layers": None}
     ]  # fmt: skip
     assert [stored.dtype for stored in Store.open("store").encoders()] == ["float32"]
 
@@ -207,7 +207,12 @@ def test_ctrl_c_is_130(cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> N
             raise AssertionError("the signal came")
 
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Interrupted()))
-    said = cli("predict", trained, "-", "--json")
+    # Of a job in the background a shell has the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = cli("predict", trained, "-", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert said.status == 130
     assert said.err.splitlines()[-1] == "error: interrupted"
     assert said.json == {"error": "interrupted", "kind": "Interrupted"}

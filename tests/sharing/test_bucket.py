@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import signal
 import subprocess
@@ -24,6 +26,7 @@ from sesstore.sharing.pull import pull
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
+from sesstore.store.layout import committed
 
 CHILD = """
 import sys
@@ -250,3 +253,48 @@ def test_the_scratch_folder_of_a_living_writer_is_left_alone(kit, bucket):
         assert [p.id for p in store.proteins([proteins[0].digest])] == [proteins[0].id]
     with open_store(bucket) as store:
         assert store.count_proteins() == 4
+
+
+def test_a_scratch_folder_that_another_process_removes_meanwhile(
+    kit, bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes that begin at once find the same remains; one of them sends them."""
+    root = cache_of(BucketRemote(bucket).url)
+    remains = root.with_name(f"{root.name}.writing") / "0123456789ab"
+    for moment in ("listed", "opened"):
+        remains.mkdir(parents=True)
+        take = os.rmdir if moment == "listed" else None
+        real_open, real_lock = os.open, fcntl.flock
+
+        def open_folder(path, *flags, take=take, real_open=real_open, **options):
+            if take is not None and Path(path) == remains:
+                take(path)
+            return real_open(path, *flags, **options)
+
+        def lock(handle, how, moment=moment, real_lock=real_lock):
+            if moment == "opened" and remains.is_dir():
+                remains.rmdir()
+            return real_lock(handle, how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", open_folder)
+            patch.setattr(fcntl, "flock", lock)
+            with open_store(bucket, create=True) as store:
+                assert store.encoders() == []
+        assert not remains.exists()
+
+
+def test_a_scratch_folder_is_locked_before_others_see_it(
+    bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = cache_of(BucketRemote(bucket).url)
+    writing, real_lock, visible = root.with_name(f"{root.name}.writing"), fcntl.flock, []
+
+    def lock(handle, how):
+        visible.append(committed(writing))
+        return real_lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    with open_store(bucket, create=True):
+        assert len(committed(writing)) == 1
+    assert visible[0] == []
