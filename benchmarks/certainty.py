@@ -65,7 +65,7 @@ def trained(folder: Path, data: Path, seeds: int) -> Iterator[Path]:
     for name in SETS:
         if (data / name).is_dir():
             store = Store.open(folder / name, create=True)
-            add(store, load(name, data=data / name / SOURCE))
+            add(store, load(name, data=data / name / SOURCE, source=SOURCE))
             inputs = prepare(store, name, plm="near", alphabets=())
             out = folder / f"{name}-run"
             train(inputs, {}, FitConfig(), seeds=seeds, out=out)

@@ -138,7 +138,7 @@ def transfer(path: Path, data: Path) -> dict[str, Any]:
 
     store = Store.open(path, create=True)
     if TASK not in store.tasks():
-        add(store, load(TASK, data=data / TASK / "alphafold2"))
+        add(store, load(TASK, data=data / TASK / "alphafold2", source="alphafold2"))
     encoder = means_of(store, "near", lambda: registry.load("near"))
     embed(store, encoder, store.proteins())
     lookup = LabelledLookup(store.embeddings(encoder.fingerprint), store.task(TASK))
