@@ -32,12 +32,12 @@ from sesstore.jobs.training.train import train
 from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
 from sesstore.streaming.means import mean_embeddings
-from sesstore.tasks import Problem, Split, Task
+from sesstore.tasks import Problem, Task, part_of, pooled
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import compute
 from sesstore.training.runs import Run
 
-from .small_sets import DATA, SOURCE, STRUCTURES, Place, filled, some
+from .small_sets import DATA, SOURCE, STRUCTURES, Place, filled
 
 ALPHAS = np.logspace(-1, 5, 25)
 
@@ -134,12 +134,7 @@ def split_task(store: Store, short: ShortSet, draw: int) -> Task:
     """The set's rows, split at random."""
     task = store.task(short.task)
     lengths = {protein.digest: len(protein) for protein in store.proteins()}
-    parts = [task.split(name) for name in ("train", "valid", "test")]
-    whole = Split(
-        tuple(name for part in parts for name in part.ids),
-        np.concatenate([part.digests for part in parts]),
-        [label for part in parts for label in part.labels],
-    )
+    whole = pooled(task)
     short_rows = [
         row for row, digest in enumerate(whole.digests)
         if lengths[digest.tobytes()] <= short.longest
@@ -149,7 +144,7 @@ def split_task(store: Store, short: ShortSet, draw: int) -> Task:
     rows = np.random.default_rng([7, draw]).permutation(rows)[:count]
     names = ("train", "valid", "test")
     edges = np.cumsum(short.counts)[:-1]
-    splits = dict(zip(names, (some(whole, part) for part in np.split(rows, edges)), strict=True))
+    splits = dict(zip(names, (part_of(whole, part) for part in np.split(rows, edges)), strict=True))
     return replace(task, splits=splits)
 
 

@@ -43,7 +43,7 @@ from sesstore.jobs.training.baselines import task_rows
 from sesstore.jobs.training.train import train
 from sesstore.store import Store
 from sesstore.streaming.composition import StoredCompositions
-from sesstore.tasks import Split, Task
+from sesstore.tasks import Task, part_of
 from sesstore.training.baselines import score_baselines
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import HIGHER_IS_WORSE
@@ -203,14 +203,8 @@ def drawn(task: Task, item: Item) -> Task:
     for name, rows in (("train", item.rows), ("valid", -(-item.rows // 4))):
         split = task.split(name)
         chance = np.random.default_rng([item.draw, item.rows, name == "valid"])
-        splits[name] = some(split, chance.permutation(len(split))[:rows])
+        splits[name] = part_of(split, chance.permutation(len(split))[:rows])
     return replace(task, splits=splits)
-
-
-def some(split: Split, rows: Any) -> Split:
-    """Some rows of a split."""
-    ids = tuple(split.ids[row] for row in rows)
-    return Split(ids, split.digests[rows], [split.labels[row] for row in rows])
 
 
 def baseline_results(store: Store, task: Task, item: Item) -> Iterator[dict[str, Any]]:

@@ -177,6 +177,14 @@ class LabelledLookup:
         transfers = self.transfer(split.digests[places], self._vectors(rows[places]))
         return self._outcomes(split, places, [prediction for prediction, _ in transfers])
 
+    def describe(self, prediction: Transfer, worth: float | None) -> dict[str, Any]:
+        """What `transfer` gave, as people and tables read it."""
+        return {
+            "label": self.name(prediction.label),
+            "reliability": round(prediction.reliability, 4),
+            "worth": None if worth is None else round(worth, 4),
+        }
+
     def name(self, label: Any) -> Any:
         """A label as people read it."""
         classes = self.task.classes

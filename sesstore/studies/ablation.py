@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..errors import InputError
+from ..jobs.inputs import Inputs
 from ..store import Store
 from ..training.runs import Run
 from .arms import Arm, Runs
@@ -66,27 +67,30 @@ def run(
     trained: dict[str, Runs] = {}
     pools: list[str | None] = list(poolings) or [None]
     for source in study.sources():
+        inputs = study.inputs(source)
         arms = [
             _arm(study, kinds, source, pooling)
             for pooling in pools
             for kinds in _kinds(study.alphabets(source))
             if kinds or not trained
         ]
-        trained[source] = study.train(source, study.inputs(source), arms)
+        trained[source] = study.train(source, inputs, arms)
         for arm in arms:
             row = study.row(arm.name, arm.factors, trained[source][arm.name])
             row["coverage"] = study.covered(source) if arm.adapter["alphabets"] else None
         for control in controls:
-            trained[source] |= _train_control(study, source, control, pools)
+            trained[source] |= _train_control(study, source, inputs, control, pools)
     for pooling in pools:
         _compare(study, trained, pooling, controls)
     columns = {"source": "source", "pooling": "pooling", "structure": "structure"}
     return study.finish(columns, lambda report: interval_chart(report, colour="source"))
 
 
-def _train_control(study: Study, source: str, control: str, pools: Sequence[str | None]) -> Runs:
+def _train_control(
+    study: Study, source: str, inputs: Inputs, control: str, pools: Sequence[str | None]
+) -> Runs:
     """Train on a source's tokens as a control changes them; a row each pooling."""
-    inputs = replace(study.inputs(source), tokens=CONTROLS[control](study.store.tokens(source)))
+    inputs = replace(inputs, tokens=CONTROLS[control](study.store.tokens(source)))
     alphabets = study.alphabets(source)
     arms = [_arm(study, alphabets, source, pooling, control) for pooling in pools]
     runs = study.train(f"{source}, {control}", inputs, arms)

@@ -19,9 +19,9 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import Provenance
 from ..residues import to_storage
-from ..tasks import Split, Task
+from ..tasks import Task, part_of
 
-LEAST = 10
+SMALLEST_SPLIT = 10
 """Rows of a split that are drawn at least, where it has so many."""
 
 
@@ -32,25 +32,16 @@ def draw_sample(task: Task, count: int, *, seed: int = 0) -> Task:
     ----------
     task : Task
     count : int
-        Rows of all splits together; a split has `LEAST` at least.
+        Rows of all splits together; a split has `SMALLEST_SPLIT` at least.
     seed : int
         Of the draw.
     """
     rng, total = np.random.default_rng(seed), sum(map(len, task.splits.values()))
     splits = {}
     for name, split in task.splits.items():
-        size = min(len(split), max(round(count * len(split) / total), LEAST))
-        splits[name] = _rows(split, np.sort(rng.permutation(len(split))[:size]))
+        size = min(len(split), max(round(count * len(split) / total), SMALLEST_SPLIT))
+        splits[name] = part_of(split, np.sort(rng.permutation(len(split))[:size]))
     return replace(task, splits=splits)
-
-
-def _rows(split: Split, rows: NDArray[np.int64]) -> Split:
-    return Split(
-        tuple(split.ids[row] for row in rows),
-        split.digests[rows],
-        [split.labels[row] for row in rows],
-        tuple(split.groups[row] for row in rows) if split.groups else (),
-    )
 
 
 def embed_sample(

@@ -252,21 +252,12 @@ def _search(
     digests = _digests(chunk)
     vectors = np.empty((len(chunk), rows.dim), rows.dtype)
     rows.gather(rows.find(digests), vectors)
-    transfers = labelled.transfer(digests, vectors) if labelled else [None] * len(chunk)
+    transfers: list[dict[str, Any]] = [{}] * len(chunk)
+    if labelled is not None:
+        transfers = [labelled.describe(*pair) for pair in labelled.transfer(digests, vectors)]
     hits = lookup.search(chunk, vectors, options.count, align=options.align)
     for protein, query_hits, transfer in zip(chunk, hits, transfers, strict=True):
-        result = QueryResult(protein.id, len(protein), query_hits)
-        if labelled is not None and transfer is not None:
-            prediction, worth = transfer
-            result = QueryResult(
-                protein.id,
-                len(protein),
-                query_hits,
-                labelled.name(prediction.label),
-                round(prediction.reliability, 4),
-                None if worth is None else round(worth, 4),
-            )
-        report.queries.append(result)
+        report.queries.append(QueryResult(protein.id, len(protein), query_hits, **transfer))
 
 
 def _target(store: Store, where: str | None) -> tuple[Store, list[Protein] | None]:

@@ -81,12 +81,8 @@ def neighbours(
     if transfer is not None:
         labelled = LabelledLookup(means, store.task(transfer))
         transfers = labelled.transfer(rows, vectors)
-        for result, (prediction, worth) in zip(results, transfers, strict=True):
-            result |= {
-                "label": labelled.name(prediction.label),
-                "reliability": round(prediction.reliability, 4),
-                "worth": None if worth is None else round(worth, 4),
-            }
+        for result, transfer_worth in zip(results, transfers, strict=True):
+            result |= labelled.describe(*transfer_worth)
     return {
         "encoder": means.provenance.fingerprint.encoder,
         "searched": len(lookup),
