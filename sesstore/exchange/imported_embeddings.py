@@ -195,7 +195,7 @@ def import_embeddings(
 
 
 def _stored(store: Store, provenance: Provenance) -> set[bytes]:
-    if provenance.fingerprint not in [encoder.fingerprint for encoder in store.encoders()]:
+    if store.provenance_of(provenance.fingerprint) is None:
         return set()
     return {row.tobytes() for row in store.embeddings(provenance.fingerprint).digests}
 

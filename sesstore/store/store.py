@@ -160,6 +160,10 @@ class Store:
         """Provenance of every encoder there are embeddings of residues by, not only means."""
         return [encoder for encoder in self.encoders() if not encoder.fingerprint.reduction]
 
+    def provenance_of(self, fingerprint: Fingerprint) -> Provenance | None:
+        """Provenance of what is stored under a fingerprint; None if nothing is."""
+        return next((p for p in self.encoders() if p.fingerprint == fingerprint), None)
+
     def embeddings(self, encoder: Fingerprint | str | None = None) -> Embeddings:
         """Open a view of all committed embeddings of one encoder.
 
@@ -184,7 +188,7 @@ class Store:
     ) -> NDArray[np.bool_]:
         """Whether each protein is embedded by an encoder, shape=(B,); False if there is none."""
         rows = as_rows(digests)
-        if fingerprint not in [encoder.fingerprint for encoder in self.encoders()]:
+        if self.provenance_of(fingerprint) is None:
             return np.zeros(len(rows), bool)
         return self.embeddings(fingerprint).find(rows) >= 0
 

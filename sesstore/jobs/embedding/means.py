@@ -165,8 +165,7 @@ def stored_means(store: Store, fingerprint: Fingerprint) -> Embeddings | None:
 
 
 def _view(store: Store, fingerprint: Fingerprint) -> Embeddings | None:
-    stored = [encoder.fingerprint for encoder in store.encoders()]
-    return store.embeddings(fingerprint) if fingerprint in stored else None
+    return None if store.provenance_of(fingerprint) is None else store.embeddings(fingerprint)
 
 
 def _stored_means(view: Embeddings, rows: NDArray[Any], output: int) -> Iterator[Embedding]:

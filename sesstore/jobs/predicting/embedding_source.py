@@ -108,9 +108,7 @@ class EmbeddingSource:
         self._encoder: Encoder | None = None
         self._view: Embeddings | None = None
         self._writer: SegmentWriter | None = None
-        if store is not None and fingerprint in [
-            provenance.fingerprint for provenance in store.encoders()
-        ]:
+        if store is not None and store.provenance_of(fingerprint) is not None:
             self._view = store.embeddings(fingerprint)
         self.provenance = (
             Provenance(fingerprint, dim, "float16") if self._view is None else self._view.provenance

@@ -25,6 +25,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import Fingerprint, deepest, split_layer
 from ...store import Store, layout
+from ...store.digest_index import as_rows
 from ..embedding.embed import embed
 from ..embedding.means import means_of
 from ..embedding.missing_proteins import plan_embedding
@@ -330,13 +331,13 @@ def _make_means(
 
 def _dtype(store: Store, fingerprint: Fingerprint) -> str:
     """Storage type of the means there are, or float16."""
-    stored = [p.dtype for p in store.encoders() if p.fingerprint == fingerprint.of_means]
-    return stored[0] if stored else "float16"
+    stored = store.provenance_of(fingerprint.of_means)
+    return "float16" if stored is None else stored.dtype
 
 
 def _with_residues(store: Store, fingerprint: Fingerprint) -> list[Protein]:
     """Proteins whose residues are stored and that may lack a mean."""
-    if fingerprint not in [p.fingerprint for p in store.encoders()]:
+    if store.provenance_of(fingerprint) is None:
         return []
     digests = store.embeddings(fingerprint).digests
     lacking = ~store.has_embeddings(fingerprint.of_means, digests)
@@ -354,5 +355,4 @@ def _about(labelled: LabelledLookup) -> dict[str, Any]:
 
 
 def _digests(proteins: Sequence[Protein]) -> NDArray[np.uint8]:
-    joined = b"".join(protein.digest for protein in proteins)
-    return np.frombuffer(joined, np.uint8).reshape(-1, 32)
+    return as_rows(protein.digest for protein in proteins)

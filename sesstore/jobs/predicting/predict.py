@@ -16,14 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
 from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, StoppedError
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...store import Store, Tokens
+from ...store.digest_index import as_rows
 from ...streaming.composition import compositions
 from ...tasks import Problem
 from ...training.predictor import Predictor
@@ -199,7 +198,7 @@ class Prediction:
         self.report.embedded = self._vectors.computed
         if not embedded:
             return []
-        digests = np.frombuffer(b"".join(p.digest for p in embedded), np.uint8).reshape(-1, 32)
+        digests = as_rows(protein.digest for protein in embedded)
         letters = partial(compositions, proteins=embedded)
         predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
         self.report.proteins += len(embedded)

@@ -156,8 +156,8 @@ def prepare(
     else:
         encoder = registry.load(str(plm), weights=weights, device=device)
     progress.note(f"embedding what is missing with {encoder.name} first")
-    stored = (p.dtype for p in store.encoders() if p.fingerprint == encoder.fingerprint)
-    dtype = next(stored, "float16")
+    stored = store.provenance_of(encoder.fingerprint)
+    dtype = "float16" if stored is None else stored.dtype
     report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import InputError, NotStoredError
 from ...neighbours.lookup import LabelledLookup, Lookup
 from ...store import Embeddings, Store
+from ...store.digest_index import as_rows
 from .contents import MOST_FOUND, search
 
 MOST_HITS = 100
@@ -68,7 +69,6 @@ def neighbours(
         )
     proteins = list(store.proteins(digests))
     vectors = np.concatenate([means.get(digest) for digest in digests])
-    rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
     among = None
     if task is not None:
         splits = [split.digests for split in store.task(task).splits.values()]
@@ -80,7 +80,7 @@ def neighbours(
     ]
     if transfer is not None:
         labelled = LabelledLookup(means, store.task(transfer))
-        transfers = labelled.transfer(rows, vectors)
+        transfers = labelled.transfer(as_rows(digests), vectors)
         for result, transfer_worth in zip(results, transfers, strict=True):
             result |= labelled.describe(*transfer_worth)
     return {
