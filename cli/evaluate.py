@@ -87,7 +87,7 @@ def command(
 
 def say_report(report: EvaluateReport, output: Output) -> None:
     """Say how good a run is: metrics, then classes."""
-    from sesstore.training.metric_glossary import explain
+    from sesstore.training.metrics import explain
     from sesstore.training.runs import FOLDS
     from sesstore.training.uncertainty import origin
 

@@ -8,15 +8,21 @@ import click
 
 from sesstore.errors import InputError
 
-from .importing import FORMATS
-from .options import output_options, plm_option, source_option, store_option, writable
+from .options import (
+    EMBEDDING_FORMATS,
+    output_options,
+    plm_option,
+    source_option,
+    store_option,
+    writable,
+)
 from .output import Output
 
 _TASKS = ("ses-adapter", "ses-adapter-csv")
 
 
 @click.command("export")
-@click.argument("format_name", metavar="FORMAT", type=click.Choice([*FORMATS, *_TASKS]))
+@click.argument("format_name", metavar="FORMAT", type=click.Choice([*EMBEDDING_FORMATS, *_TASKS]))
 @click.argument("out", type=click.Path(path_type=Path), callback=writable)
 @click.option("--reduce", type=click.Choice(["mean"]), help="One vector a protein: the mean.")
 @click.option("--ids", type=click.Path(path_type=Path), help="Only these: one id a line, or FASTA.")

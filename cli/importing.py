@@ -8,15 +8,13 @@ from pathlib import Path
 import click
 
 from .matching import say_import
-from .options import output_options, store_option
+from .options import EMBEDDING_FORMATS, output_options, store_option
 from .output import Output
 from .stores import store_to_write
 
-FORMATS = ("uniprot", "bio_embeddings", "biotrainer", "fairesm", "scikit-bio", "npy")
-
 
 @click.command("import")
-@click.argument("format_name", metavar="FORMAT", type=click.Choice(FORMATS))
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(EMBEDDING_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--sequences",

@@ -16,6 +16,9 @@ from .output import Output
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+EMBEDDING_FORMATS = ("uniprot", "bio_embeddings", "biotrainer", "fairesm", "scikit-bio", "npy")
+"""What `import` reads and `export` writes."""
+
 store_option = click.option(
     "--store",
     "store_path",

@@ -31,7 +31,7 @@ from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
 from ..identifiers import identify
 from ..memory import available_memory
-from ..structures.failure import Failure
+from ..structures.notices import Failure
 from .embedding_record import check_size, check_unpacked
 from .imported_tokens import ForeignTokens, entry_name
 

@@ -21,7 +21,7 @@ from ..alphabets import FOLDSEEK
 from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
 from ..proteins import normalise
-from ..structures.failure import Failure
+from ..structures.notices import Failure
 from .imported_tokens import EntryName, ForeignTokens, entry_name, observed_chain
 
 _COMPRESSED = 1 << 31

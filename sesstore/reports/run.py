@@ -9,7 +9,7 @@ from pathlib import Path
 from ..encoders import registry
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
-from ..training.metric_glossary import explain
+from ..training.metrics import explain
 from ..training.seeds import between
 from ..training.uncertainty import origin
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter

@@ -16,12 +16,11 @@ from ..errors import InputError, StructureError
 from .chains import Chain, Structure, parse_structure
 from .confidence import plddt
 from .dssp import tokens_dssp
-from .failure import Failure
 from .foldseek import tokens_3di
 from .fragments import Fragment, join
 from .mkdssp import mkdssp_states
 from .naming import alphafold_fragment, other_ids, protein_id, twin
-from .remark import Remark
+from .notices import Failure, Remark
 from .structure_files import StructureFile
 
 _N_CA_C = [0, 1, 2]

@@ -24,10 +24,10 @@ from .aminoacids import best_location, protein_atoms
 from .atoms import AtomTable, Origin, Parsed
 from .letters import one_letter
 from .models import stacked
+from .notices import Remark
 from .pdb import read_pdb
 from .polymer import NO_ALPHA, Piece, Residues, residue_numbers
 from .polymer import pieces as protein_pieces
-from .remark import Remark
 from .validation import check_geometry, check_text, unpack
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .atoms import Origin
 from .chains import Chain
 from .naming import alphafold_fragment
-from .remark import Remark
+from .notices import Remark
 
 _PREDICTORS = re.compile(
     r"(alpha_?fold|afdb|af[23]|esm_?fold|esm_?atlas|colab_?fold|omega_?fold|open_?fold"

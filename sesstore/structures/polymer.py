@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .atoms import AtomTable, Parsed
 from .letters import STANDARD
-from .remark import Remark
+from .notices import Remark
 
 Rows = NDArray[np.int64]
 

@@ -26,9 +26,8 @@ from . import foldcomp, pool
 from .alignment import place
 from .chain_tokens import ObservedChain, Settings, observe, observe_or_fail
 from .chains import structure_suffix
-from .failure import Failure
 from .mkdssp import find_mkdssp, mkdssp_version
-from .remark import Remark
+from .notices import Failure, Remark
 from .structure_files import StructureFile
 from .trajectory import Trajectory, observe_frames
 

@@ -20,7 +20,7 @@ from ..proteins import Protein
 from ..residues import StructureTokens
 from ..structures.chain_tokens import Settings, observed_chains
 from ..structures.chains import Chain, Structure, parse_structure
-from ..structures.failure import Failure
+from ..structures.notices import Failure
 from ..structures.structure_files import StructureFile, structure_files
 from ..structures.tokenise import on_protein, tool
 

@@ -31,8 +31,8 @@ from .evaluate import Evaluation, evaluate_adapter, save_predictions, scores_of
 from .fit_config import FitConfig
 from .intervals import clearly_better
 from .learner import Job, Learner
+from .losses import RunningLoss
 from .ranks import Ranks
-from .running_loss import RunningLoss
 from .runs import Run, task_record
 from .stream import Stream
 

@@ -17,7 +17,7 @@ import torch
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.code_arrays import read_codes
 from sesstore.exchange.imported_tokens import ForeignTokens
-from sesstore.structures.failure import Failure
+from sesstore.structures.notices import Failure
 
 ROWS = {"AF-P12345-F1-model_v4": [5, 4095, 4096], "1abc_A": [0, 1]}
 

@@ -13,7 +13,7 @@ from sesstore.alphabets import FOLDSEEK
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.foldseekdb import read_foldseek_db, read_foldseek_table
 from sesstore.exchange.imported_tokens import entry_name
-from sesstore.structures.failure import Failure
+from sesstore.structures.notices import Failure
 
 Entries = list[tuple[str, str, str]]
 

@@ -9,8 +9,7 @@ import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.errors import InputError, RecordError, UnknownNameError
-from sesstore.exchange.saprot import read_saprot
-from sesstore.exchange.tokenfasta import read_token_fasta
+from sesstore.exchange.tokenfasta import read_saprot, read_token_fasta
 
 
 def test_strings_are_read_in_either_case_and_over_lines(tmp_path: Path) -> None:

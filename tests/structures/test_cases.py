@@ -12,8 +12,8 @@ import pytest
 from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.structures.chains import Structure, read_structure
 from sesstore.structures.dssp import tokens_dssp
-from sesstore.structures.failure import Failure
 from sesstore.structures.foldseek import tokens_3di
+from sesstore.structures.notices import Failure
 from sesstore.structures.tokenise import TokenisedChain, tokenise
 
 LYSOZYME = {"A": 129}

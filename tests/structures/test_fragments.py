@@ -12,9 +12,9 @@ from sesstore.errors import StructureError
 from sesstore.name_index import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain, parse_structure
-from sesstore.structures.failure import Failure
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.fragments import Fragment, join
+from sesstore.structures.notices import Failure
 from sesstore.structures.structure_files import StructureFile, models
 from sesstore.structures.tokenise import tokenise_many
 

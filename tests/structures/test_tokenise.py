@@ -15,7 +15,7 @@ from sesstore.errors import InputError, StructureError
 from sesstore.name_index import KnownProteins
 from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
-from sesstore.structures.failure import Failure
+from sesstore.structures.notices import Failure
 from sesstore.structures.structure_files import models, structure_files
 from sesstore.structures.tokenise import TokenisedChain, tokenise, tokenise_many, tool
 

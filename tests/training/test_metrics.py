@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sklearn import metrics as sk
 
 from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
-from sesstore.training.metrics import METRICS, better, compute, f1max
+from sesstore.training.metrics import GLOSSARY, METRICS, better, compute, explain, f1max
 
 
 def classes(count: int, seed: int = 0, n: int = 300):
@@ -201,3 +202,18 @@ def test_what_is_right_is_better_than_what_is_wrong(problem) -> None:
         assert not better(name, bad[name], good[name]), name
         assert not better(name, good[name], good[name]), name
         assert better(name, bad[name], None), name
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reports.md"
+
+
+def test_every_metric_has_a_sentence_and_the_page_has_it_too() -> None:
+    names = {name for metrics in METRICS.values() for name in metrics}
+    assert names == set(GLOSSARY)
+    page = PAGE.read_text("utf-8")
+    for name, sentence in GLOSSARY.items():
+        assert f"| `{name}` | {sentence} |" in page
+
+
+def test_only_what_is_shown_is_explained() -> None:
+    assert list(explain(["mcc", "unheard_of", "accuracy"])) == ["mcc", "accuracy"]

@@ -1,8 +1,8 @@
 """Which of several structures of one protein counts in a tokenising run.
 
 The one in which most residues are resolved; of equals the best rank that a predictor wrote into its
-name, relaxed before unrelaxed (see `structures.ranking`); of equals the first. Structures that are
-passed over are not counted again; chains of one file that are copies of each other are.
+name, relaxed before unrelaxed (see `structures.naming.rank_of`); of equals the first. Structures
+that are passed over are not counted again; chains of one file that are copies of each other are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...structures.ranking import rank_of
+from ...structures.naming import rank_of
 
 _UNRANKED = (1, True)
 """What a name without a rank counts as: nothing is better."""

@@ -21,14 +21,13 @@ from ...exchange.code_arrays import SUFFIXES, read_codes
 from ...exchange.dsspfile import read_dssp
 from ...exchange.foldseekdb import read_foldseek_db, read_foldseek_table
 from ...exchange.imported_tokens import ForeignTokens
-from ...exchange.saprot import read_saprot
-from ...exchange.tokenfasta import read_token_fasta
+from ...exchange.tokenfasta import read_saprot, read_token_fasta
 from ...progress import SILENT, Progress
 from ...proteins import Protein, normalise
 from ...residues import StructureTokens
 from ...store import Store
 from ...structures.alignment import place
-from ...structures.failure import Failure
+from ...structures.notices import Failure
 from ...structures.tokenise import TokenisedChain, TokenisedModel, spread
 from .token_report import TokenReport
 from .token_run import TokenRun

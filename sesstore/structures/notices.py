@@ -1,4 +1,4 @@
-"""What was decided about a structure that its owner should hear of: told with the results."""
+"""What a run tells of structures beside its results: failures, which stop nothing, and remarks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A file, chain or entry that could not be used: yielded beside what could.
+
+    Parameters
+    ----------
+    name : str
+        File, or file and chain.
+    reason : str
+        What is wrong, and what to do.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Remark:
-    """One decision about one file or chain.
+    """A decision about a file or chain that its owner should hear of.
 
     Parameters
     ----------
