@@ -9,11 +9,14 @@ from types import ModuleType
 
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from sesstore.alphabets import ALPHABETS
 from sesstore.streaming.batch import Batch
 
 LENGTHS = (7, 1, 30, 12, 2, 65)
+
+
 DIM = 32
 
 MakeBatch = Callable[..., Batch]
@@ -71,3 +74,9 @@ def unpack(batch: Batch) -> tuple[list[torch.Tensor], dict[str, list[torch.Tenso
 @pytest.fixture
 def unpacked() -> Callable[[Batch], tuple[list[torch.Tensor], dict[str, list[torch.Tensor]]]]:
     return unpack
+
+
+CPU = torch.device("cpu")
+
+
+PACKED_LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=7)

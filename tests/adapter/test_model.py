@@ -4,10 +4,7 @@ import pytest
 import torch
 
 from sesstore.adapter.adapter_config import AdapterConfig
-from sesstore.adapter.attention import rotation
 from sesstore.adapter.model import Adapter
-from sesstore.adapter.pooling import LightAttention
-from sesstore.errors import InputError, UnknownNameError
 from sesstore.streaming.batch import Batch
 
 SHAPES = [
@@ -183,44 +180,8 @@ def test_what_is_drawn_depends_on_the_generator_alone(make_batch) -> None:
     assert torch.equal(made.eval()(batch, chance=seeded(1)), made(batch))
 
 
-@pytest.mark.parametrize("part", ["feature", "attention"])
-def test_convolutions_of_light_attention_reach_four_residues_each_way(part) -> None:
-    torch.manual_seed(0)
-    pool = LightAttention(6)
-    x = torch.randn(1, 6, 21)
-    moved = x.clone()
-    moved[0, :, 10] += 1
-    change = (getattr(pool, part)(moved) - getattr(pool, part)(x))[0].abs().amax(0)
-    assert torch.nonzero(change > 1e-6)[:, 0].tolist() == list(range(6, 15))
-
-
-def test_angles_are_exact_thousands_of_residues_out() -> None:
-    table = rotation([6000], 16, torch.device("cpu")).table()
-    angle = 5999 * 10000.0 ** -(torch.arange(8, dtype=torch.float64) / 8)
-    expected = torch.cat([angle.cos(), angle.sin()])
-    torch.testing.assert_close(table[5999].double(), expected, atol=1e-7, rtol=0)
-
-
 def test_order_of_alphabets_is_the_papers() -> None:
     assert AdapterConfig(32, 2, ("dssp", "foldseek"), heads=4).alphabets == ("foldseek", "dssp")
-
-
-@pytest.mark.parametrize(
-    ("settings", "error"),
-    [
-        ({"heads": 5}, InputError),
-        ({"width": 12, "heads": 4}, InputError),
-        ({"dropout": 1.0}, InputError),
-        ({"dropout": -0.1}, InputError),
-        ({"modality_dropout": 1.0}, InputError),
-        ({"heads": 32}, InputError),  # heads of width 1, which RoPE cannot turn
-        ({"pooling": "max"}, UnknownNameError),
-        ({"alphabets": ("foldsek",)}, UnknownNameError),
-    ],
-)
-def test_refuses_impossible_shapes(settings, error) -> None:
-    with pytest.raises(error):
-        AdapterConfig(32, 2, **settings)
 
 
 def test_flops_of_one_attention_layer() -> None:

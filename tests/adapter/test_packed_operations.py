@@ -4,44 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
-from sesstore.adapter import attention
 from sesstore.adapter.packed_operations import gapped, membership, membership_padded, one_hot
-from sesstore.adapter.pooling import POOLINGS
 from sesstore.streaming.batch_lengths import lengths_on
 
-CPU = torch.device("cpu")
-LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=7)
-
-
-@pytest.mark.parametrize("name", POOLINGS)
-@settings(max_examples=30, deadline=None)
-@given(lengths=LENGTHS, along=st.booleans())
-def test_pooling_at_once_is_pooling_protein_by_protein(name, lengths, along) -> None:
-    torch.manual_seed(len(lengths))
-    pool = POOLINGS[name](6).double()
-    x = torch.randn(sum(lengths), 6, dtype=torch.float64, requires_grad=True)
-    inputs = [x, *pool.parameters()]
-    pooled = pool(x, lengths)
-    toward = torch.randn_like(pooled)
-    at_once = pool.pool_at_once(x, lengths_on(lengths, CPU) if along else lengths)
-    torch.testing.assert_close(at_once, pooled, rtol=1e-10, atol=1e-10)
-    expected = torch.autograd.grad(pooled, inputs, toward)
-    found = torch.autograd.grad(at_once, inputs, toward)
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
-
-
-def test_pooling_at_once_is_in_the_type_of_the_residues() -> None:
-    """Autocast would round each residue's share of the mean, all of them alike."""
-    x, lengths = torch.randn(3000, 4), [1000, 2000]
-    for name in ("mean", "attention1d"):
-        pool = POOLINGS[name](4)
-        with torch.autocast("cpu", torch.bfloat16):
-            rounded = pool.pool_at_once(x, lengths)
-        assert rounded.dtype == torch.float32
-        torch.testing.assert_close(rounded, pool(x, lengths), rtol=1e-4, atol=1e-5)
+from .conftest import CPU, PACKED_LENGTHS
 
 
 @pytest.mark.parametrize("codes", [9, 256, 257])
@@ -59,7 +27,7 @@ def test_looking_up_by_a_product_is_exact(codes) -> None:
     torch.testing.assert_close(found, expected)
 
 
-@given(LENGTHS)
+@given(PACKED_LENGTHS)
 def test_layouts(lengths) -> None:
     along = lengths_on(lengths, CPU)
     assert along == tuple(lengths)
@@ -74,12 +42,3 @@ def test_layouts(lengths) -> None:
     padded = [i * max(lengths) + p for i, n in enumerate(lengths) for p in range(n)]
     assert places[rows].tolist() == padded
     assert len(set(places.tolist())) == len(places)
-
-
-def test_codes_as_ones_ask_the_same() -> None:
-    layer = attention.TokenAttention(9, 8, 2).double()
-    tokens, lengths = torch.randint(0, 9, (7,)), [3, 4]
-    x = torch.randn(7, 8, dtype=torch.float64)
-    turn = attention.rotation(lengths, 4, CPU)
-    shares = one_hot(tokens, 9, torch.float64)
-    torch.testing.assert_close(layer(x, shares, lengths, turn), layer(x, tokens, lengths, turn))

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,3 +189,54 @@ def uniprot_files(count: int = 3) -> list[str]:
             plain[name] = np.full((len(sequences[i]), 4), i, np.float16)
             script[f"sp|{name}|PR{i}_HUMAN Protein number {i} OS=Homo sapiens"] = plain[name][...]
     return sequences
+
+
+@pytest.fixture
+def store(trained: Path) -> Path:
+    return trained.parent / "store"
+
+
+ADAPTER = {
+    "--structure": ("dssp", "alphabets", ["dssp"]),
+    "--pooling": ("mean", "pooling", "mean"),
+    "--heads": ("2", "heads", 2),
+    "--width": ("8", "width", 8),
+    "--dropout": ("0.25", "dropout", 0.25),
+    "--modality-dropout": ("0.3", "modality_dropout", 0.3),
+}
+
+
+FIT = {
+    "--lr": ("0.003", "lr", 0.003),
+    "--weight-decay": ("0.07", "weight_decay", 0.07),
+    "--epochs": ("2", "epochs", 2),
+    "--patience": ("4", "patience", 4),
+    "--batch-tokens": ("333", "batch_tokens", 333),
+    "--min-plddt": ("61", "min_plddt", 61),
+    "--schedule": ("constant", "schedule", "constant"),
+    "--warmup": ("0.2", "warmup", 0.2),
+    "--clip": ("1.5", "clip", 1.5),
+    "--focal": ("2.0", "focal", 2.0),
+    "--residency": ("disk", "residency", "disk"),
+    "--seed": ("7", "seed", 7),
+    "--device": ("cpu", "device", "cpu"),
+}
+
+
+def words(names: Iterable[str]) -> list[str]:
+    return [word for name in names for word in (name, ({**ADAPTER, **FIT})[name][0])]
+
+
+def check(config: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        part = "adapter" if name in ADAPTER else "fit"
+        _, key, value = ({**ADAPTER, **FIT})[name]
+        assert config[part][key] == value, name
+
+
+LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
+
+
+def proteins(count: int, seed: int = 0) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return ["".join(rng.choice(LETTERS, int(rng.integers(20, 40)))) for _ in range(count)]

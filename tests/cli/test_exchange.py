@@ -6,20 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sesstore_cli.exporting import FORMATS
+from sesstore_cli.options import EMBEDDING_FORMATS
 
 from sesstore.exchange.arrays import StoredProteins
-from sesstore.exchange.formats import FORMATS as KNOWN
+from sesstore.exchange.formats import FORMATS
 from sesstore.store import Store
 
 from .conftest import ENCODER
 
 
 def test_the_command_line_knows_the_formats_of_the_library() -> None:
-    assert set(FORMATS) == set(KNOWN)
+    assert set(EMBEDDING_FORMATS) == set(FORMATS)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EMBEDDING_FORMATS)
 def test_round_trip(cli, fasta: Path, name: str) -> None:
     said = cli("export", name, "out", "--json")
     assert said.status == 0, said.err
@@ -34,7 +34,7 @@ def test_round_trip(cli, fasta: Path, name: str) -> None:
     assert cli("verify", "--store", "new").status == 0
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EMBEDDING_FORMATS)
 def test_means_go_out_and_are_refused_coming_in(cli, fasta: Path, name: str) -> None:
     assert cli("export", name, "out", "--reduce", "mean").status == 0
     said = cli("import", name, "out", "--sequences", fasta, *ENCODER, "--store", "new")

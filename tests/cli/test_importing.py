@@ -33,25 +33,6 @@ def test_accessions_meet_headers(cli, name: str) -> None:
         assert (view.get(protein.digest) == i).all()
 
 
-def test_records_of_nothing_known_are_said_aloud_and_listed(cli) -> None:
-    uniprot_files()
-    Path("others.fasta").write_text(">P10000-2\nMKV\n>Q99999\nMKVL\n")
-    words = ("import", "uniprot", "accessions.h5", "--sequences", "others.fasta", *ENCODER)
-    done = cli(*words)
-    assert done.status == 1
-    assert "0 of 2 given sequences now have embeddings by mine" in done.out
-    assert "P10000: no known protein has this name, but another isoform" in done.out
-    assert "NO GIVEN SEQUENCE HAS EMBEDDINGS" in done.out
-    assert "like 'P10000', those of the sequences like 'P10000-2'" in done.out
-    said = cli(*words, "--json").json
-    assert set(said["unmatched"]) == {"P10000", "P10001", "P10002"}
-    lines = Path(said["unmatched_list"]).read_text().splitlines()
-    assert lines[0] == "record\treason"
-    assert len(lines) == 1 + 3 + 2
-    cli("import", "uniprot", "accessions.h5", "--sequences", "all.fasta", *ENCODER)
-    assert not Path(said["unmatched_list"]).exists()
-
-
 def test_one_record_that_does_not_fit_is_named_and_the_others_are_stored(cli) -> None:
     Path("all.fasta").write_text(">a\nMKV\n>b\nMKVL\n>c\nMKVLA\n")
     with h5py.File("x.h5", "w") as file:

@@ -68,14 +68,6 @@ def test_exports_are_of_one_layer(layered: Any) -> None:
     assert list(content["representations"]) == [2]
 
 
-def test_a_plan_counts_layers_and_the_truncated_forward(cli: Any) -> None:
-    words = ("plan", "--plm", "esm2_t12", "--proteins", "human", "--json")
-    last, half, every = (cli(*words, "--layer", layers).json for layers in ("last", "6", "all"))
-    assert half["flops"] == pytest.approx(last["flops"] / 2, rel=1e-6)
-    assert every["flops"] == last["flops"]
-    assert every["bytes"]["float16"] == 12 * half["bytes"]["float16"]
-
-
 def test_wrong_layers_are_known_at_once(cli: Any) -> None:
     for words in (
         ("embed", "--plm", "esm2_t6", "--layer", "7"),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sesstore_cli.main import COMMANDS
@@ -66,3 +69,21 @@ def test_packages_of_setup_cfg_are_the_folders() -> None:
         for init in (root / "sesstore").rglob("__init__.py")
     }
     assert listed == found | {"sesstore_cli"}
+
+
+def test_ctrl_c_is_130(cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError("the signal came")
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Interrupted()))
+    # Of a job in the background a shell has the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = cli("predict", trained, "-", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said.status == 130
+    assert said.err.splitlines()[-1] == "error: interrupted"
+    assert said.json == {"error": "interrupted", "kind": "Interrupted"}

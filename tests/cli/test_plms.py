@@ -16,6 +16,11 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SESSTORE_WEIGHTS", raising=False)
 
 
+def test_all_are_listed(cli) -> None:
+    assert "esm2_t33" in cli("plms").out
+    assert {"name", "dim", "licence", "here"} <= cli("plms", "--json").json["plms"][0].keys()
+
+
 def test_everything_about_one(cli) -> None:
     said = cli("plms", "prostt5").out
     for fact in (

@@ -73,3 +73,17 @@ def test_what_is_wrong_is_said_first(cli, trained: Path, words: str, said: str) 
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert done.err.startswith("error: ")
     assert said in done.err
+
+
+def test_predict_embeds_what_is_new_and_says_what_has_no_structure(cli, trained: Path) -> None:
+    Path("new.fasta").write_text(">fresh\nACDEFGHIKLMNPQ\n")
+    said = cli("predict", trained, "new.fasta")
+    assert said.status == 0
+    columns = "id,length,structure,unmasked,encoder,label,p_membrane,p_soluble,distance,far"
+    assert said.out.splitlines()[0] == columns
+    assert said.out.splitlines()[1].startswith("fresh,14,False,")
+    assert "1 protein, 0 with structure" in said.err
+    assert "embedding with blosum62" in said.err
+    again = cli("predict", trained, "new.fasta")
+    assert again.out == said.out
+    assert "embedding with" not in again.err

@@ -78,25 +78,6 @@ def test_names_of_mirrors_meet_ids_of_chains(cli, shared_structures: Path, name:
     assert done["new_sequences"] == 0
 
 
-def test_structures_of_nothing_known_are_said_aloud_and_listed(
-    cli, shared_structures: Path
-) -> None:
-    Path("known.fasta").write_text(">sp|P00698-2|LYSC_CHICK\nMKVL\n")
-    cli("add", "known.fasta")
-    Path("AF-P00698-F1-model_v4.pdb").write_bytes((shared_structures / "1aki.pdb").read_bytes())
-    words = ("tokens", "AF-P00698-F1-model_v4.pdb", "--source", "alphafold2")
-    done = cli(*words)
-    assert done.status == 0
-    assert "0 of 1 known proteins now have structure of source alphafold2" in done.out
-    assert "1 of no known protein (stored for their own sequences):" in done.out
-    assert "another isoform, version or chain: sp|P00698-2|LYSC_CHICK" in done.out
-    assert "NO KNOWN PROTEIN HAS STRUCTURE" in done.out
-    assert "'AF-P00698-F1-model_v4.pdb chain A'" in done.out
-    assert "list: store/tokens/alphafold2.unmatched.tsv" in done.out
-    lines = Path("store/tokens/alphafold2.unmatched.tsv").read_text().splitlines()
-    assert [line.count("\t") for line in lines] == [1, 1]
-
-
 def test_entries_without_a_sequence_are_said_aloud(cli) -> None:
     Path("known.fasta").write_text(">P1\nMKVLA\n")
     Path("states.fasta").write_text(">Q7\nDVVPD\n")
@@ -135,25 +116,6 @@ def test_models_are_counted_and_a_clean_run_removes_the_list(cli, shared_structu
     done = cli("tokens", entry, "--source", "pdb")
     assert "1 sequence, up to 38 conformers, 20 residues" in done.out
     assert not Path("store/tokens/pdb.failed.tsv").exists()
-
-
-def test_alphabets_are_declared_listed_and_imported(cli) -> None:
-    Path("contact.toml").write_text('name = "contact"\nletters = "LMH"\n[aliases]\n"-" = "#"\n')
-    Path("known.fasta").write_text(">P1\nMKVLA\n")
-    Path("t.fasta").write_text(">P1\nLMH-L\n")
-    assert "4,096 codes" in cli("alphabets").out
-    done = cli("alphabets", "contact.toml", "--json").json
-    assert [one["name"] for one in done["alphabets"]][:2] == ["foldseek", "dssp"]
-    assert "contact" in [one["name"] for one in done["alphabets"]]
-    words = ("--import", "fasta", "--alphabet", "contact", "--sequences", "known.fasta")
-    found = cli("tokens", "t.fasta", "--source", "x", *words, "--json").json
-    assert (found["chains"], found["residues"], found["coverage"]) == (1, 5, 0.8)
-    assert "contact 1" in cli("info").out
-    assert cli("verify", "--json").json["checked"]["alphabets"] == 1
-    Path("contact.toml").write_text('name = "contact"\nletters = "ABC"\n')
-    again = cli("alphabets", "contact.toml")
-    assert again.status == 2
-    assert "an alphabet 'contact' with other states" in again.err
 
 
 def test_what_was_decided_is_told_and_in_json(cli, shared_cases: Path) -> None:

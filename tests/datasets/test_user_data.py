@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,47 +13,12 @@ from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError, MissingFileError, RecordError, UnknownNameError
 from sesstore.tasks import Problem
 
-LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
-SPLITS = ["train"] * 8 + ["valid", "test"]
-
-
-def sequences(count: int, seed: int = 0) -> list[str]:
-    rng = np.random.default_rng(seed)
-    return ["".join(rng.choice(LETTERS, int(rng.integers(20, 40)))) for _ in range(count)]
+from .conftest import SPLITS, labelled, sequences
 
 
 def table(path: Path, header: str, rows: list[list[object]]) -> Path:
     path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n")
     return path
-
-
-def labelled(path: Path, labels: list[object]) -> Path:
-    """Write ten rows with splits, as JSON lines."""
-    rows = zip(sequences(len(labels)), labels, SPLITS, strict=True)
-    text = [json.dumps({"seq": s, "label": label, "split": p}) for s, label, p in rows]
-    path.write_text("\n".join(text) + "\n")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("labels", "problem", "classes"),
-    [
-        ([0.5 * i for i in range(10)], Problem.REGRESSION, ("label",)),
-        (["no", "yes"] * 5, Problem.SINGLE_LABEL, ("no", "yes")),
-        ([10, "2.0"] * 5, Problem.SINGLE_LABEL, ("2", "10")),
-        ([[1, 3], [], [2]] * 3 + [[1]], Problem.MULTI_LABEL, ("1", "2", "3")),
-        (["GO:2;GO:1", "GO:1"] * 5, Problem.MULTI_LABEL, ("GO:1", "GO:2")),
-        ([False, True] * 5, Problem.SINGLE_LABEL, ("False", "True")),
-    ],
-)
-def test_the_kind_is_guessed_from_the_labels(
-    tmp_path: Path, labels: list[object], problem: Problem, classes: tuple[str, ...]
-) -> None:
-    loaded = load_own(labelled(tmp_path / "mine.jsonl", labels), UserData())
-    assert (loaded.task.name, loaded.task.problem) == ("mine", problem)
-    assert loaded.task.classes == classes
-    assert f"task type {problem} (guessed:" in loaded.notes[1]
-    assert loaded.notes[0].startswith("columns of mine.jsonl: sequence = seq, label = label")
 
 
 def test_the_users_seed_makes_the_splits(tmp_path: Path) -> None:

@@ -14,22 +14,16 @@ import torch
 from sesstore.encoders import registry
 from sesstore.encoders.base import Encoder
 from sesstore.encoders.catalogue import EncoderSpec, Options
-from sesstore.encoders.t5 import bucket
 from sesstore.errors import WeightsError
 from sesstore.proteins import Protein
 
 from ..conformance.encoder import EncoderConformance, encoded, random_proteins
-
-transformers = pytest.importorskip("transformers")
+from .conftest import esmc, module, transformers
 
 AMINO = list("ALGVSREDTIPKFQNYMHWCXBOUZ")
+
+
 ODD = Protein("odd", "MKXXUZOBWJX")
-
-
-def module(spec: EncoderSpec) -> Any:
-    from importlib import import_module
-
-    return import_module(f"sesstore.encoders.{spec.family}")
 
 
 def word_level(folder: Path, tokens: list[str]) -> None:
@@ -90,28 +84,6 @@ def bert(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], lis
         return [tokens.index(t) for t in ["[CLS]", *letters, "[SEP]"]]
 
     return replace(registry.spec(name), dim=48, layers=3, heads=4, window=700), model, ids
-
-
-def esmc(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], list[int]]]:
-    if not hasattr(transformers, "EsmcModel"):
-        pytest.skip("this transformers has no ESM C")
-    torch.manual_seed(3)
-    config = transformers.EsmcConfig(
-        hidden_size=48, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4
-    )
-    model = transformers.EsmcModel(config).eval()
-    for parameter in model.parameters():  # norms that do something
-        if parameter.ndim == 1:
-            parameter.data += 0.1 * torch.randn_like(parameter)
-    model.save_pretrained(folder)
-    from esm import Alphabet
-
-    known = Alphabet.from_architecture("ESM-1b")
-
-    def ids(sequence: str) -> list[int]:
-        return [known.cls_idx, *known.encode(sequence.replace("J", "X")), known.eos_idx]
-
-    return replace(registry.spec(name), dim=48, layers=3, heads=4), model, ids
 
 
 MAKERS = {
@@ -179,37 +151,6 @@ def test_a_cut_off_folder_is_a_clear_error(made, tmp_path: Path) -> None:
         list(encoder.encode(random_proteins([5])))
 
 
-def test_esmc_reads_the_original_checkpoint(tmp_path: Path) -> None:
-    folder = tmp_path / "hf"
-    spec, model, _ = esmc("esmc_300m", folder)
-    parts = {name.removesuffix(".weight"): v for name, v in model.state_dict().items()}
-    state = {"embed.weight": parts["embed_tokens"], "transformer.norm.weight": parts["norm"]}
-    for layer in range(3):
-        own, block = f"layers.{layer}.", f"transformer.blocks.{layer}."
-        qkv = [parts[f"{own}self_attn.{part}_proj"] for part in "qkv"]
-        state |= {
-            f"{block}attn.layernorm_qkv.0.weight": parts[f"{own}input_layernorm"],
-            f"{block}attn.layernorm_qkv.0.bias": parts[f"{own}input_layernorm.bias"],
-            f"{block}attn.layernorm_qkv.1.weight": torch.cat(qkv),
-            f"{block}attn.q_ln.weight": parts[f"{own}self_attn.q_norm"],
-            f"{block}attn.k_ln.weight": parts[f"{own}self_attn.k_norm"],
-            f"{block}attn.out_proj.weight": parts[f"{own}self_attn.o_proj"],
-            f"{block}ffn.0.weight": parts[f"{own}post_attention_layernorm"],
-            f"{block}ffn.0.bias": parts[f"{own}post_attention_layernorm.bias"],
-            f"{block}ffn.1.weight": torch.cat(
-                [parts[f"{own}mlp.gate_proj"], parts[f"{own}mlp.up_proj"]]
-            ),
-            f"{block}ffn.3.weight": parts[f"{own}mlp.down_proj"],
-        }
-    file = tmp_path / "esmc_300m_2024_12_v0.pth"
-    torch.save(state, file)
-    proteins = random_proteins([17, 40])
-    one = encoded(module(spec).load(spec, Options(folder, "cpu")), proteins)
-    other = encoded(module(spec).load(spec, Options(file, "cpu")), proteins)
-    for digest, values in one.items():
-        np.testing.assert_array_equal(values, other[digest])
-
-
 def test_operations_of_heads_wider_than_the_rows(made) -> None:
     """Scores and sums of ProtT5's heads have 4,096 columns, its rows 1,024."""
     _, spec, model, _ = made
@@ -220,12 +161,3 @@ def test_operations_of_heads_wider_than_the_rows(made) -> None:
     square = encoder.flops(1000) - 2 * encoder.flops(499)  # the linear part gone: 1002 = 2 x 501
     assert square == 4 * 3 * (1002**2 - 2 * 501**2) * config.num_heads * config.d_kv
     assert encoder.bytes_per_residue() >= 4 * (4 * 64 + 4 * 48 + 48)
-
-
-def test_buckets_are_those_of_transformers() -> None:
-    from transformers.models.t5.modeling_t5 import T5Attention
-
-    offset = torch.arange(-3000, 3000)
-    for count in (32, 64):
-        theirs = T5Attention._relative_position_bucket(offset, True, count, 128)
-        torch.testing.assert_close(bucket(offset, count, 128), theirs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +12,16 @@ import pytest
 import torch
 
 from sesstore.encoders import registry
-from sesstore.encoders.base import Encoder
-from sesstore.encoders.catalogue import EncoderSpec, Options
 from sesstore.encoders.layer_names import parse_layers
 from sesstore.encoders.weights import packaged
 from sesstore.errors import InputError
-from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint
 
-from ..conformance.encoder import encoded, random_proteins
+from ..conformance.encoder import random_proteins
+from .conftest import by_layer, load
 from .test_folders_families import MAKERS
 
 T6 = registry.spec("esm2_t6")
-
-
-def load(spec: EncoderSpec, path: Path, layers: str = "last") -> Encoder:
-    family: Any = import_module(f"sesstore.encoders.{spec.family}")
-    encoder: Encoder = family.load(spec, Options(path, "cpu", layers=layers))
-    return encoder
-
-
-def by_layer(encoder: Encoder, proteins: list[Protein]) -> dict[Any, dict[bytes, np.ndarray]]:
-    """Values by layer and digest."""
-    values: dict[Any, dict[bytes, np.ndarray]] = {f.layer: {} for f in encoder.fingerprints}
-    for embedding in encoder.encode(proteins):
-        layer = encoder.fingerprints[embedding.output].layer
-        values[layer][embedding.digest] = embedding.values
-    return values
 
 
 def assert_close(own: np.ndarray, origin: np.ndarray) -> None:
@@ -153,23 +135,3 @@ def test_near_equals_its_own_blocks_in_torch() -> None:
             )
         x = x + inner
         assert_close(own[block + 1][protein.digest], x[0].T.numpy())
-
-
-def test_layers_of_one_pass_are_those_of_a_pass_each(small_esm2: Any) -> None:
-    """Windows, batch mates and odd letters included."""
-    spec = replace(small_esm2.spec, window=60)
-    proteins = [*random_proteins([1, 140, 33]), Protein("odd", "MKXXUZOBWJX")]
-    together = by_layer(load(spec, small_esm2.path, "all"), proteins)
-    for layer, values in together.items():
-        alone = encoded(load(spec, small_esm2.path, str(layer)), proteins)
-        assert alone.keys() == values.keys()
-        for digest, rows in values.items():
-            np.testing.assert_array_equal(rows, alone[digest])
-
-
-@pytest.mark.parametrize(("layers", "depth"), [("1", 1), ("0", 0), ("1,2", 2), ("mean:2", 3)])
-def test_no_more_layers_run_than_are_needed(small_esm2: Any, layers: str, depth: int) -> None:
-    encoder: Any = load(small_esm2.spec, small_esm2.path, layers)
-    assert encoder.depth == depth == len(encoder.model._layers)
-    whole = load(small_esm2.spec, small_esm2.path)
-    assert encoder.flops(100) == whole.flops(100) * depth // 3

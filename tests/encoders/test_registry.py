@@ -12,18 +12,9 @@ from sesstore.encoders import registry
 from sesstore.errors import UnknownNameError
 
 
-def test_short_and_full_names():
-    assert registry.spec("esm2_t33") is registry.spec("esm2_t33_650M_UR50D")
-
-
 def test_names_are_looked_up_in_any_case():
     assert registry.spec("ESM2_T33") is registry.spec("esm2_t33_650m_ur50d")
     assert len({s.name.casefold() for s in registry.specs()}) == len(registry.specs())
-
-
-def test_names_are_unique():
-    names = [n for s in registry.specs() for n in {s.name, s.full_name}]
-    assert len(names) == len(set(names))
 
 
 def test_did_you_mean():

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sesstore.alphabets import FOLDSEEK
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.foldseekdb import read_foldseek_db, read_foldseek_table
-from sesstore.exchange.imported_tokens import entry_name
 from sesstore.structures.notices import Failure
 
 Entries = list[tuple[str, str, str]]
@@ -151,25 +150,6 @@ def test_a_table_is_read_and_wrong_lines_listed(tmp_path: Path) -> None:
     assert (one.labels, one.chain.residues) == (("1aki_A",), "KVF")
     assert wrong.reason.startswith(f"{path}, line 2 has not the columns")
     assert FOLDSEEK.decode(two.codes["foldseek"][0]) == "DD"
-
-
-@pytest.mark.parametrize(
-    ("name", "labels"),
-    [
-        ("AF-P12345-F1-model_v4.cif.gz", ("P12345", "AF-P12345-F1-model_v4.cif.gz")),
-        ("AF-P12345-F2-model_v4", ("AF-P12345-F2-model_v4",)),
-        ("1aki.pdb", ("1aki", "1aki.pdb")),
-        ("1aki_A", ("1aki_A",)),
-        ("sp|P12345|NAME description", ("sp|P12345|NAME",)),
-        ("P12345/12-60", ("P12345/12-60",)),
-        ("x.pdb_MODEL_2_B", ("x_B", "x", "x.pdb_MODEL_2_B")),
-        ("1a0n_MODEL_2_B", ("1a0n_B", "1a0n", "1a0n_MODEL_2_B")),
-        ("1a0n_MODEL_2", ("1a0n", "1a0n_MODEL_2")),
-        ("x_unrelaxed_model_1_B", ("x_unrelaxed_model_1_B",)),
-    ],
-)
-def test_names_are_read_by_rule(name: str, labels: tuple[str, ...]) -> None:
-    assert entry_name(name).labels == labels
 
 
 @given(

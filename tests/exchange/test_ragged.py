@@ -14,7 +14,7 @@ from sesstore.exchange.formats import write_whole
 from sesstore.exchange.ragged import read_ragged, write_ragged
 from sesstore.proteins import Protein
 
-from ..store.test_durability import Disk
+from ..store.conftest import Disk
 
 PROTEINS = [Protein("a", "MKTAYIAK"), Protein("b", "MKV"), Protein("c", "GG")]
 LETTERS = np.frombuffer(b"MKTAYIAKMKVGG", np.uint8)

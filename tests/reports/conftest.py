@@ -28,6 +28,8 @@ from sesstore.training.perclass import class_scores, confusion
 from sesstore.training.runs import Run
 
 COUNT = 40
+
+
 MONITORS = {
     Problem.SINGLE_LABEL: "accuracy",
     Problem.MULTI_LABEL: "f1max",
@@ -260,3 +262,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[
         return done.stdout, "\n".join(console)
 
     return opened
+
+
+NASTY = '<script>alert("x")</script> & co'
+
+
+@pytest.fixture
+def chart():
+    alt = pytest.importorskip("altair")
+    values = [{"name": NASTY, "score": 0.5}, {"name": "b", "score": 0.7}]
+    return alt.Chart(alt.Data(values=values)).mark_bar().encode(x="score:Q", y="name:N")

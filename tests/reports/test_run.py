@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from sesstore.reports.methods import methods
 from sesstore.reports.run import write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
 from sesstore.training.runs import Caution
 
 pytest.importorskip("altair")
+
+
 pytest.importorskip("vl_convert")
 
 CURVES = ("roc", "precision-recall")
+
+
 FIGURES = {
     Problem.SINGLE_LABEL: {"confusion", "classes", "errors-truth", *CURVES},
     Problem.MULTI_LABEL: {"protein-centric", "classes", "errors-truth", *CURVES},
@@ -19,6 +22,8 @@ FIGURES = {
     Problem.RESIDUE_SINGLE_LABEL: {"confusion", "classes", *CURVES},
     Problem.RESIDUE_REGRESSION: {"scatter"},
 }
+
+
 ALWAYS = {"metrics", "learning", "loss", "errors-length", "errors-confidence", "residues-P_1_"}
 
 
@@ -35,15 +40,6 @@ def test_every_problem_has_its_report(problem, findings, report_of, parsed) -> N
     assert found.run.fingerprint.digest in text
     assert f"{found.mean(found.monitor):.4f}" in text
     assert "Someone 2020" in text
-
-
-def test_the_methods_paragraph_says_what_was_done(findings) -> None:
-    said = methods(findings())
-    assert "90 train, 40 valid, 40 test proteins" in said
-    assert "98.9% of training proteins" in said
-    assert "learning rate 0.0005" in said
-    assert "mean over 2 seeds" in said
-    assert "No structure was used." in methods(findings(alphabets=()))
 
 
 def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.reports.settings import settings_in_words
 from sesstore.reports.thresholds import CURVES, curve_classes, precision_recall, roc
 from sesstore.tasks import Problem
 
@@ -44,14 +43,3 @@ def test_which_classes_have_curves(findings) -> None:
         labels=single.predicted[0].labels % 2,
     )  # fmt: skip
     assert curve_classes(replace(single, predicted=(two,))) == [1]
-
-
-def test_settings_are_said_in_words(findings) -> None:
-    words = settings_in_words(findings().run.config)
-    assert words["learning rate"] == "0.0005"
-    assert words["structure tokens"] == "foldseek, dssp"
-    assert words["width of the adapter"] == "that of the embeddings"
-    assert words["residues of a batch at most"] == "8,192"
-    assert words["residues are masked below a pLDDT of"] == "none are"
-    assert not any("_" in name for name in words)
-    assert "dim" not in words

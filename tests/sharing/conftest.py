@@ -22,6 +22,7 @@ from sesstore.residues import Embedding, StructureTokens, to_storage
 from sesstore.sharing import share_paths
 from sesstore.sharing.bundle_records import Record
 from sesstore.sharing.bundles import parse_footer, write_bundles
+from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.push import push
@@ -259,3 +260,22 @@ def file_server() -> Iterator[Callable[..., str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def change(target: BucketRemote, path: str, tmp_path, place: int = 100) -> None:
+    """Flip a bit of an object."""
+    raw = bytearray(b"".join(target.stream(path)))
+    raw[place] ^= 1
+    (tmp_path / "changed").write_bytes(raw)
+    target.put(path, tmp_path / "changed")
+
+
+@pytest.fixture
+def store(kit, tmp_path) -> Store:
+    return kit.fill(tmp_path / "store", kit.proteins(40), (kit.provenance(),), 10_000)
+
+
+@pytest.fixture
+def target(store, bucket) -> BucketRemote:
+    push(store, bucket)
+    return BucketRemote(bucket)

@@ -27,11 +27,6 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(cleanup, "_POLL", 0.02)
 
 
-@pytest.fixture
-def store(kit, tmp_path) -> Store:
-    return kit.fill(tmp_path / "store", kit.proteins(40), (kit.provenance(),), 10_000)
-
-
 def complete(bucket: str) -> bool:
     """Whether everything that is named is there."""
     target = BucketRemote(bucket)

@@ -14,7 +14,6 @@ from sesstore.sharing import share_paths
 from sesstore.sharing.commits import commit, fold, published_index
 from sesstore.sharing.fetch import Reader
 from sesstore.sharing.object_storage import BucketRemote
-from sesstore.sharing.places import FolderRemote
 from sesstore.sharing.push import push
 from sesstore.sharing.remote_repair import repair_remote
 from sesstore.sharing.share_index import Index
@@ -139,16 +138,3 @@ def test_a_fold_that_is_stopped_leaves_the_records(store: Store, bucket: str, mo
         with pytest.raises(KeyboardInterrupt):
             fold(target)
     assert published_index(target).to_bytes() == index.to_bytes()
-
-
-def test_the_index_of_a_folder_is_replaced_only_if_it_is_that_version(
-    store: Store, tmp_path
-) -> None:
-    push(store, str(store.path))
-    target = FolderRemote(store.path)
-    raw, version = target.version()
-    assert raw is not None
-    assert target.replace_index(Index().to_bytes(), version)
-    assert not target.replace_index(raw, version)
-    assert target.version()[0] == Index().to_bytes()
-    assert not target.replace_index(raw, None)

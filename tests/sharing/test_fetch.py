@@ -18,7 +18,7 @@ from sesstore.store.integrity import verify
 from sesstore.store.task_files import read_task
 from sesstore.tasks import Task
 
-from ..store.test_durability import Disk
+from ..store.conftest import Disk
 
 
 def test_links_are_not_followed(forgery, tmp_path):

@@ -12,7 +12,6 @@ from sesstore.errors import (
     InputError,
     MissingFileError,
     NotStoredError,
-    UnknownNameError,
 )
 from sesstore.sharing import fetch
 from sesstore.sharing.pull import merge, pull
@@ -120,41 +119,6 @@ def test_a_segment_comes_whole_where_most_of_it_is_wanted(kit, tmp_path, share, 
     assert report.proteins == report.embeddings
 
 
-def test_lists_encoders_and_sources(shared, kit, tmp_path):
-    mine = Store.create(tmp_path / "mine")
-    chosen = Selection(ids=("s0p3", "other-name", shared.find_id("s0p5")[0].hex()), plms=("int",))
-    report = pull(mine, str(shared.path), chosen)
-    assert report.proteins == 3
-    assert [p.fingerprint.encoder for p in mine.encoders()] == ["int"]
-    assert {p.id for p in mine.proteins()} == {"s0p0", "s0p3", "s0p5"}
-    assert mine.find_id("other-name") == mine.find_id("s0p0")
-    assert len(mine.tokens("alphafold2")) == 1
-    assert mine.tasks() == []
-    bare = Store.create(tmp_path / "bare")
-    pull(bare, str(shared.path), Selection(plms=(), sources=()))
-    assert (bare.encoders(), bare.sources(), bare.tasks()) == ([], [], ["toy"])
-    assert bare.count_proteins() == 200
-
-
-@pytest.mark.parametrize(
-    ("selection", "kind"),
-    [
-        (Selection(tasks=("toys",)), UnknownNameError),
-        (Selection(plms=("esm2",)), UnknownNameError),
-        (Selection(sources=("pdb",)), UnknownNameError),
-        (Selection(ids=("nobody",)), NotStoredError),
-    ],
-)
-def test_what_is_not_there_is_said(shared, tmp_path, selection, kind):
-    mine = Store.create(tmp_path / "mine")
-    with pytest.raises(kind):
-        pull(mine, str(shared.path), selection)
-    assert not mine.count_proteins()
-    with pytest.raises(kind):
-        pull(tmp_path / "new", str(shared.path), selection)
-    assert not (tmp_path / "new").exists()
-
-
 def test_nothing_is_made_where_there_is_nothing_to_pull(tmp_path, file_server):
     with pytest.raises(MissingFileError):
         pull(tmp_path / "mine", str(tmp_path / "none"))
@@ -247,36 +211,6 @@ def test_what_was_added_after_a_push_to_itself_comes_too(shared, kit, tmp_path):
     pull(mine, str(shared.path))
     assert same(shared, mine)
     assert mine.tasks() == ["later", "toy"]
-
-
-def test_a_whole_name_goes_before_names_that_begin_with_it(kit, tmp_path):
-    made = (kit.provenance(), kit.provenance("enc-large"))
-    store = kit.fill(tmp_path / "store", kit.proteins(10), made)
-    for asked, encoders in (
-        ("enc", {"enc"}),
-        ("ENC-L", {"enc-large"}),
-        ("en", {"enc", "enc-large"}),
-        (made[1].fingerprint.digest[:9], {"enc-large"}),
-    ):
-        mine = tmp_path / asked
-        pull(mine, str(store.path), Selection(plms=(asked,)))
-        assert {p.fingerprint.encoder for p in Store.open(mine).encoders()} == encoders
-
-
-def test_what_is_missing_is_counted_for_the_encoder_that_lacks_most(kit, tmp_path):
-    proteins, made = kit.proteins(10), kit.provenance
-    store = kit.fill(tmp_path / "store", proteins, (made("most"), made("none"), made("some")))
-    for name, count in (("none", 0), ("some", 7)):
-        shutil.rmtree(store.encoder_folder(made(name).fingerprint))
-        store = Store.open(store.path)
-        with store.writer(made(name), {}) as writer:
-            for protein in proteins[:count] or proteins[9:]:
-                writer.add(kit.embedding(protein, made(name)))
-    chosen = Selection(ids=tuple(p.id for p in proteins[:8]))
-    report = pull(tmp_path / "mine", str(store.path), chosen)
-    assert report.missing == 8
-    assert pull(tmp_path / "b", str(store.path), replace(chosen, plms=("some",))).missing == 1
-    assert pull(tmp_path / "c", str(store.path), replace(chosen, plms=("most",))).missing == 0
 
 
 def test_of_two_publications_of_tokens_the_later_counts(kit, tmp_path, bucket):

@@ -10,7 +10,7 @@ import pytest
 
 from sesstore.errors import CorruptStoreError, SesstoreError
 from sesstore.sharing import share_paths
-from sesstore.sharing.publication import row_sum, sums_of_segment
+from sesstore.sharing.publication import sums_of_segment
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.store import layout
@@ -79,10 +79,6 @@ def test_metadata_of_values_are_as_sesstore_writes_them_for_parts_too(forgery, c
     assert "not as sesstore writes them" in said
 
 
-def test_sums_tell_rows_apart():
-    assert row_sum(b"ab", b"c") != row_sum(b"ab", None)
-
-
 def same_length_pair(segment) -> tuple[int, int]:
     """Two proteins of a segment with equally many residues."""
     offsets = np.frombuffer((segment / "offsets/c.0").read_bytes(), "<i8")
@@ -123,11 +119,3 @@ def test_values_that_are_not_finite_in_parts(forgery, encoder):
         (forgery.path / share_paths.sums_path(segment.name)).write_bytes(sums)
     chosen = Selection(ids=("s0p3", "s0p60"), plms=(encoder,))
     assert "not finite" in forgery.refused(chosen)
-
-
-@pytest.mark.parametrize("change", [lambda raw: raw[:-16], lambda raw: raw + bytes(16)])
-def test_more_or_fewer_sums_than_proteins(forgery, change):
-    for segment in forgery.segments():
-        path = forgery.path / share_paths.sums_path(segment.name)
-        path.write_bytes(change(path.read_bytes()))
-    forgery.refused(Selection(ids=("s0p3", "s0p60"), plms=("enc",)))

@@ -7,7 +7,7 @@ import json
 import pytest
 from sesstore_cli.main import main
 
-from sesstore.errors import CorruptStoreError, InputError, NotStoredError, StoreError
+from sesstore.errors import NotStoredError, StoreError
 from sesstore.sharing import share_paths
 from sesstore.sharing.cleanup import SET_ASIDE, remote_gc
 from sesstore.sharing.commits import published_index
@@ -22,13 +22,7 @@ from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 
-
-def change(target: BucketRemote, path: str, tmp_path, place: int = 100) -> None:
-    """Flip a bit of an object."""
-    raw = bytearray(b"".join(target.stream(path)))
-    raw[place] ^= 1
-    (tmp_path / "changed").write_bytes(raw)
-    target.put(path, tmp_path / "changed")
+from .conftest import change
 
 
 def one_of(target: BucketRemote, what: str) -> str:
@@ -46,17 +40,6 @@ def one_of(target: BucketRemote, what: str) -> str:
 
 
 PARTS = ["values/c.0.0", "digests/c.0.0", "zarr.json", "proteins", "ids", "tokens", "task"]
-
-
-@pytest.fixture
-def store(kit, tmp_path) -> Store:
-    return kit.fill(tmp_path / "store", kit.proteins(40), (kit.provenance(),), 10_000)
-
-
-@pytest.fixture
-def target(store, bucket) -> BucketRemote:
-    push(store, bucket)
-    return BucketRemote(bucket)
 
 
 @pytest.mark.parametrize("what", PARTS)
@@ -204,33 +187,6 @@ def test_saved_tokens_do_not_come_after_later_ones(store, kit, tmp_path, target)
     pull(tmp_path / "mine", target.url)
     stored = Store.open(tmp_path / "mine").tokens("alphafold2").get(changed.digest)
     assert (stored.codes["foldseek"] == changed.codes["foldseek"]).all()
-
-
-def test_what_cannot_be_reached_is_not_judged(target, monkeypatch):
-    before = b"".join(target.stream(share_paths.INDEX))
-    real = BucketRemote.stream
-
-    def unreachable(self, path, start=0):
-        if "/values/c" in path:
-            raise StoreError("the line is dead")
-        return real(self, path, start)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(BucketRemote, "stream", unreachable)
-        with pytest.raises(StoreError, match="dead"):
-            repair_remote(target.url)
-    assert b"".join(target.stream(share_paths.INDEX)) == before
-    assert not list(target.listing(SET_ASIDE))
-
-
-def test_where_there_is_no_store_or_no_index(tmp_path, target, bucket, file_server):
-    with pytest.raises(NotStoredError, match="no shared store"):
-        repair_remote(f"{bucket}/elsewhere")
-    with pytest.raises(InputError, match="only be read"):
-        repair_remote(file_server(tmp_path))
-    change(target, share_paths.INDEX, tmp_path)
-    with pytest.raises(CorruptStoreError):
-        repair_remote(target.url)
 
 
 def test_from_the_command_line(store, target, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -117,3 +118,73 @@ def kit() -> Callable[..., object]:
         fill = staticmethod(fill)
 
     return Kit
+
+
+def content(store: Store, which: str) -> dict[bytes, bytes]:
+    view = store.embeddings(which)
+    return {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests}
+
+
+class Disk:
+    """Files whose content, and folders whose names, are in the page cache alone."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.unsafe: set[str] = set()
+        self.problems: list[str] = []
+        self.renames: list[str] = []
+        for name in ("open", "write", "fsync", "mkdir", "rename", "replace", "link"):
+            patch.setattr(os, name, self._watched(name, getattr(os, name)))
+
+    def _watched(self, name, real):
+        def call(*arguments, **options):
+            before = getattr(self, f"before_{name}", None)
+            if before:
+                before(*arguments)
+            result = real(*arguments, **options)
+            after = getattr(self, f"after_{name}", None)
+            if after:
+                after(result, *arguments)
+            return result
+
+        return call
+
+    def after_open(self, handle, path, flags, *_):
+        if flags & os.O_CREAT:
+            place = os.readlink(f"/proc/self/fd/{handle}")  # the path may be that within a folder
+            self.unsafe |= {place, os.path.dirname(place)}
+
+    def after_write(self, _, handle, data):
+        self.unsafe.add(os.readlink(f"/proc/self/fd/{handle}"))
+
+    def after_fsync(self, _, handle):
+        self.unsafe.discard(os.readlink(f"/proc/self/fd/{handle}"))
+
+    def after_mkdir(self, _, path, *rest):
+        self.unsafe.add(os.path.dirname(os.path.abspath(path)))
+
+    def before_rename(self, old, new):
+        old = os.path.abspath(old)
+        if Path(old).name.startswith(".") and not Path(new).name.startswith("."):
+            inside = {path for path in self.unsafe if path == old or path.startswith(f"{old}/")}
+            self.problems += [f"{path} was not on disk when it was named {new}" for path in inside]
+            self.renames.append(os.path.abspath(new))
+
+    before_replace = before_link = before_rename
+
+    def after_rename(self, _, old, new):
+        old, new = os.path.abspath(old), os.path.abspath(new)
+        self.unsafe.add(os.path.dirname(new))
+
+    after_replace = after_link = after_rename
+
+    def check(self, root: Path) -> None:
+        """Everything that still lies in a folder, but for scratch, is on disk with its name."""
+        assert self.problems == []
+        left = {path for path in self.unsafe if os.path.exists(path)}
+        left = {path for path in left if Path(path).is_relative_to(root)}
+        assert {p for p in left if not p.endswith((".lock", "-lock", ".lmdb"))} == set()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)

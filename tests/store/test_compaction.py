@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import numpy as np
@@ -15,12 +14,8 @@ from sesstore.store import Store, compaction, embeddings
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
 from sesstore.store.summary import summarise
-from sesstore.store.write_locks import hold
 
-
-def content(store: Store, which: str) -> dict[bytes, bytes]:
-    view = store.embeddings(which)
-    return {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests}
+from .conftest import content
 
 
 def test_what_others_put_into_a_segment_is_kept(filled):
@@ -223,82 +218,3 @@ def test_a_view_survives_compaction(filled):
     before = content(filled.store, "enc_float16")
     compact(filled.store)
     assert {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests} == before
-
-
-def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
-    store = filled.store
-    made = filled.provenances[0]
-    folder = store.encoder_folder(made.fingerprint)
-    (folder / ".20200101T000000000000-00000000deadbeef").mkdir()
-    (folder / ".20200101T000000000000-00000000deadbeef/values").mkdir()
-    (store.path / "tasks/.toy.jsonl.0123456789ab").write_bytes(b"x" * 100)
-    (store.path / "set-aside").mkdir()
-    alive = store.writer(made, {})
-    alive.add(kit.embedding(kit.proteins(99)[98], made))
-    assert gc(store).removed == []
-    dry = gc(store, older_than=0, dry_run=True)
-    assert gc(store, older_than=0).removed == dry.removed
-    assert len(dry.removed) == 2
-    assert dry.bytes == 100
-    assert alive.commit() is not None
-    assert len(store.embeddings(made.fingerprint)) == len(filled.proteins) + 1
-    assert gc(store, older_than=0, set_aside=True).removed == ["set-aside"]
-
-
-def test_gc_beside_writers_that_begin_takes_nothing_from_them(tmp_path, kit):
-    """With no grace at all: only the lock tells what lives."""
-    store, made = Store.create(tmp_path / "s"), kit.provenance()
-    known = kit.proteins(20)
-    child = os.fork()
-    if child == 0:
-        try:
-            for protein in known:
-                store.add_proteins([protein])
-                store.add_tokens([kit.tokens(protein, f"source{len(protein)}")], {})
-                with store.writer(made, {}) as writer:
-                    writer.add(kit.embedding(protein, made))
-            os._exit(0)
-        finally:
-            os._exit(1)
-    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
-        gc(store, older_than=0)
-    assert ended == (child, 0)
-    assert content(store, "enc").keys() == {p.digest for p in known}
-    assert verify(store.path).ok
-
-
-def test_gc_holds_what_it_removes(filled, monkeypatch):
-    """Nobody can begin to write in a folder that is being removed."""
-    folder = filled.store.encoder_folder("enc_int8") / ".20200101T000000000000-0123456789abcdef"
-    folder.mkdir()
-    seen = []
-    real = compaction.shutil.rmtree
-    monkeypatch.setattr(
-        compaction.shutil, "rmtree", lambda path: (seen.append(hold(path)), real(path))
-    )
-    assert len(gc(filled.store, older_than=0).removed) == 1
-    assert seen == [None]
-
-
-def test_gc_leaves_what_others_hide_in_a_store(filled):
-    """Version control, snapshots, file managers: only names this package makes are its own."""
-    root, folder = filled.store.path, filled.store.encoder_folder("enc_int8")
-    for place in (root, root / "tokens", folder):
-        for name in (".git", ".dvc", ".snapshot", ".gone", ".20200101", ".nfs0123456789ab"):
-            (place / name).mkdir()
-            (place / name / "HEAD").write_text("x")
-        for name in (".DS_Store", "._values", ".gitignore", ".toy.jsonl.swp"):
-            (place / name).write_text("x")
-    assert gc(filled.store, older_than=0).removed == []
-
-
-def test_gc_waits_an_hour_by_default(filled):
-    left = filled.store.path / ".zarr.json.0123456789ab"
-    left.mkdir()
-    assert gc(filled.store).removed == []
-    hour_ago = time.time() - 3700
-    (left / "values").write_bytes(b"x")
-    os.utime(left, (hour_ago, hour_ago))
-    assert gc(filled.store).removed == []  # its writer, on another machine, is at work in it
-    os.utime(left / "values", (hour_ago, hour_ago))
-    assert gc(filled.store).removed == [left.name]

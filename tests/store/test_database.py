@@ -8,7 +8,6 @@ from sesstore.errors import CorruptStoreError, StorageFullError
 from sesstore.proteins import Protein
 from sesstore.store import Store, database
 from sesstore.store.database import create_database, open_database
-from sesstore.store.lmdb_seals import seal_fits, seal_path
 
 
 def test_the_map_grows_when_it_is_full(tmp_path, monkeypatch, kit):
@@ -35,36 +34,6 @@ def test_a_map_another_process_grew_is_adopted(tmp_path, monkeypatch, kit):
     assert store.count_proteins() == 503
     assert len(list(store.proteins())) == 503
     assert store.add_proteins([Protein("new", "WWWWW")]) == 1
-
-
-def test_a_seal_stands_between_writes_and_only_then(tmp_path):
-    path = tmp_path / "x.lmdb"
-    made = create_database(path, {"t": False})
-    assert not seal_fits(path, quick=False)
-    made.write(lambda txn: txn.put(b"k", b"v", db=made.tables["t"]))
-    assert not seal_path(path).exists()
-    made.seal()
-    assert seal_fits(path, quick=False)
-    with pytest.raises(ZeroDivisionError):
-        made.write(lambda txn: 1 // 0)
-    made.seal()
-    assert seal_fits(path, quick=False)
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size - 1)
-        file.write(b"!")
-    with pytest.raises(CorruptStoreError, match="its seal does not fit"):
-        seal_fits(path, quick=False)
-
-
-def test_no_seal_stands_while_anything_changes(tmp_path):
-    """A writer that is killed in mid-change must leave no seal that vouches for the file."""
-    path = tmp_path / "x.lmdb"
-    made = create_database(path, {"t": False})
-    made.seal()
-    assert not made.write(lambda txn: seal_path(path).exists())
-    made.seal()
-    made.add_tables(["more"])
-    assert not seal_path(path).exists()
 
 
 def test_creating_never_replaces_what_somebody_else_made(tmp_path):

@@ -10,7 +10,6 @@ from sesstore.residues import Embedding
 from sesstore.store import Store
 from sesstore.store.card import write_card
 from sesstore.store.diff import compare_embeddings, compare_stores
-from sesstore.store.summary import summarise
 
 
 def test_equal_stores_are_equal(filled, tmp_path, kit):
@@ -75,12 +74,3 @@ def test_the_cards_python_runs(filled, monkeypatch):
     names: dict[str, object] = {}
     exec(code.replace("PATH_OF_THIS_FOLDER", str(filled.store.path)), names)
     assert names["values"].ndim == 2
-
-
-def test_the_summary_counts(filled):
-    plain = json.loads(json.dumps(summarise(filled.store).to_json()))
-    assert plain["proteins"] == len({p.digest for p in filled.proteins})
-    assert {e["encoder"] for e in plain["encoders"]} == {"enc_float16", "enc_int8"}
-    assert plain["encoders"][0]["proteins"] == len(filled.proteins)
-    assert plain["sources"][0]["counts"]["dssp"] == plain["proteins"]
-    assert plain["tasks"][0]["splits"] == {"train": 15, "test": 15}

@@ -25,6 +25,8 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+
+
 BYTES = st.binary(max_size=80) | JSON.map(lambda value: json.dumps(value).encode())
 
 
@@ -35,16 +37,6 @@ def test_parsers_of_stored_documents_never_break(tmp_path_factory, raw):
     for parse in (layout.read_group, read_task, lambda p: unsealed(p.read_bytes(), p)):
         with pytest.raises(CorruptStoreError):
             parse(path)
-
-
-@given(st.dictionaries(st.text(max_size=5).filter(lambda key: key != "sha256"), st.integers()))
-def test_a_seal_holds_for_what_it_was_made_for_only(document):
-    raw = sealed(document)
-    found = unsealed(raw, "here")
-    assert {k: v for k, v in found.items() if k != "sha256"} == document
-    for other in (raw + b" ", raw[:-1], raw.replace(b'"sha256"', b'"sha257"')):
-        with pytest.raises(CorruptStoreError):
-            unsealed(other, "here")
 
 
 def reseal(segment, name: str, data: bytes) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import zarr
 
 from sesstore.store import layout
 from sesstore.store.shards import ShardWriter, open_rows
@@ -15,22 +14,6 @@ def test_whole_shards_are_whole_pages_near_128_mib(dim, itemsize):
     assert rows % layout.CHUNK_ROWS == 0
     assert rows * dim * itemsize % layout.PAGE == 0
     assert rows * dim * itemsize < 700 << 20
-
-
-def test_several_shards_are_one_mapped_array(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "SHARD_BYTES", 1 << 16)
-    values = np.random.default_rng(0).standard_normal((5000, 32)).astype(np.float16)
-    writer = ShardWriter(tmp_path / "values", "float16", 32)
-    for start in range(0, 5000, 700):
-        writer.append(values[start : start + 700])
-    writer.finish()
-    assert len(list((tmp_path / "values").glob("c.*"))) == 5
-    mapped = open_rows(tmp_path / "values")
-    assert isinstance(mapped, np.ndarray)
-    assert mapped.flags.c_contiguous
-    assert not mapped.flags.writeable
-    np.testing.assert_array_equal(mapped, values)
-    np.testing.assert_array_equal(zarr.open(tmp_path / "values")[:], values)
 
 
 def test_a_shard_out_of_order_is_not_mapped(tmp_path):

@@ -13,6 +13,7 @@ from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens, to_storage
 from sesstore.store import Store
+from sesstore.streaming.reader import SplitData
 
 COUNT, DIM = 24, 6
 
@@ -68,3 +69,11 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
 @pytest.fixture(scope="session")
 def stored_as(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Stored]:
     return lambda dtype: made(tmp_path_factory.mktemp(dtype) / "store", dtype)
+
+
+BOTH = ("foldseek", "dssp")
+
+
+def data(stored, **settings) -> SplitData:
+    view, tokens = stored.store.embeddings(), stored.store.tokens("alphafold2")
+    return SplitData(view, tokens, stored.digests, alphabets=BOTH, **settings)

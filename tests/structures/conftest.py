@@ -12,14 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from biotite.structure.io import pdbx
 
-from sesstore.structures.chains import BACKBONE, Chain
+from sesstore.structures.chains import BACKBONE, Chain, parse_structure, read_structure
 from sesstore.structures.letters import one_letter
+from sesstore.structures.tokenise import TokenisedChain, tokenise
 
 _NAMES = (
     "ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE",
     "LEU", "LYS", "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL",
 )  # fmt: skip
+
+
 NAMES = {one_letter(name): name for name in _NAMES}
 
 
@@ -60,7 +64,6 @@ def pdb_text() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def heavy(shared_structures: Path) -> Chain:
     """A chain of 434 residues."""
-    from sesstore.structures.chains import read_structure
 
     return read_structure(shared_structures / "1igy.cif").chains[1]
 
@@ -181,7 +184,6 @@ def _cif_row(number: int, a: Atom) -> str:
 
 def binary(text: bytes) -> bytes:
     """The BinaryCIF of an mmCIF text, by biotite."""
-    from biotite.structure.io import pdbx
 
     block = pdbx.CIFFile.read(io.StringIO(text.decode())).block
     categories = {
@@ -228,3 +230,60 @@ def draft(_sixty: list[Atom]) -> Draft:
     for atom in atoms:
         atom.bfactor = confidence[atom.number]
     return Draft(list(atoms), sequence=list(names.values()))
+
+
+def atom(
+    name: str,
+    residue: str,
+    number: int,
+    xyz: tuple[float, float, float],
+    *,
+    record: str = "ATOM",
+    chain: str = "A",
+    altloc: str = " ",
+    occupancy: float = 1.0,
+    insertion: str = " ",
+) -> str:
+    x, y, z = xyz
+    return (
+        f"{record:<6}{1:5d}  {name:<3}{altloc}{residue:>3} {chain}{number:4d}{insertion}   "
+        f"{x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{50.0:6.2f}          {name[0]:>2}\n"
+    )
+
+
+def residue(
+    name: str,
+    number: int,
+    *,
+    shift: float = 0.0,
+    record: str = "ATOM",
+    chain: str = "A",
+    altloc: str = " ",
+    occupancy: float = 1.0,
+    insertion: str = " ",
+) -> str:
+    start = 3.8 * number + shift
+    places = {"N": (start, 0, 0), "CA": (start + 1.2, 0.8, 0), "C": (start + 2.4, 0, 0)}
+    places["O"] = (start + 2.4, -1.2, 0)
+    return "".join(
+        atom(
+            atom_name,
+            name,
+            number,
+            place,
+            record=record,
+            chain=chain,
+            altloc=altloc,
+            occupancy=occupancy,
+            insertion=insertion,
+        )
+        for atom_name, place in places.items()
+    )
+
+
+def read(text: str, name: str = "made.pdb"):
+    return parse_structure(Path(name), text.encode())
+
+
+def by_id(path: Path, **options) -> dict[str, TokenisedChain]:
+    return {chain.protein.id: chain for chain in tokenise(path, source="pdb", **options)}

@@ -13,58 +13,7 @@ from biotite.structure.io import pdbx
 from sesstore.errors import MissingFileError, StructureError
 from sesstore.structures.chains import parse_structure, read_structure
 
-
-def atom(
-    name: str,
-    residue: str,
-    number: int,
-    xyz: tuple[float, float, float],
-    *,
-    record: str = "ATOM",
-    chain: str = "A",
-    altloc: str = " ",
-    occupancy: float = 1.0,
-    insertion: str = " ",
-) -> str:
-    x, y, z = xyz
-    return (
-        f"{record:<6}{1:5d}  {name:<3}{altloc}{residue:>3} {chain}{number:4d}{insertion}   "
-        f"{x:8.3f}{y:8.3f}{z:8.3f}{occupancy:6.2f}{50.0:6.2f}          {name[0]:>2}\n"
-    )
-
-
-def residue(
-    name: str,
-    number: int,
-    *,
-    shift: float = 0.0,
-    record: str = "ATOM",
-    chain: str = "A",
-    altloc: str = " ",
-    occupancy: float = 1.0,
-    insertion: str = " ",
-) -> str:
-    start = 3.8 * number + shift
-    places = {"N": (start, 0, 0), "CA": (start + 1.2, 0.8, 0), "C": (start + 2.4, 0, 0)}
-    places["O"] = (start + 2.4, -1.2, 0)
-    return "".join(
-        atom(
-            atom_name,
-            name,
-            number,
-            place,
-            record=record,
-            chain=chain,
-            altloc=altloc,
-            occupancy=occupancy,
-            insertion=insertion,
-        )
-        for atom_name, place in places.items()
-    )
-
-
-def read(text: str, name: str = "made.pdb"):
-    return parse_structure(Path(name), text.encode())
+from .conftest import read, residue
 
 
 @pytest.mark.parametrize(
@@ -159,56 +108,6 @@ def test_insertion_codes_are_kept(shared_structures: Path) -> None:
     assert len(set(keys)) == len(keys)
     assert heavy.positions is not None
     assert (np.diff(heavy.positions) == 1).all()
-
-
-def test_the_most_occupied_location_counts_and_the_last_of_equals() -> None:
-    text = (
-        residue("ALA", 1)
-        + residue("SER", 2, altloc="A", occupancy=0.7)
-        + residue("SER", 2, altloc="B", occupancy=0.3, shift=0.5)
-        + residue("GLY", 3, altloc="1", occupancy=0.5)
-        + residue("GLY", 3, altloc="2", occupancy=0.5, shift=0.5)
-    )
-    (chain,) = read(text).chains
-    assert chain.residues == "ASG"
-    np.testing.assert_allclose(chain.backbone[0, :, 0, 0], [3.8, 7.6, 11.9], atol=1e-4)
-
-
-def test_a_residue_modelled_as_two_amino_acids_is_one_residue() -> None:
-    text = (
-        residue("ALA", 1)
-        + residue("SER", 2, altloc="A", occupancy=0.4)
-        + residue("THR", 2, altloc="B", occupancy=0.6)
-    )
-    assert read(text).chains[0].residues == "AT"
-
-
-def test_modified_residues_become_their_parents_and_force_field_names_histidine() -> None:
-    names = ["MSE", "SEP", "TPO", "PTR", "HSD", "HIE", "CYX", "UNK", "SEC", "CRO"]
-    text = "".join(residue(name, i, record="HETATM") for i, name in enumerate(names, 1))
-    assert read(text).chains[0].residues == "MSTYHHCXUX"
-
-
-def test_ligands_behind_the_end_of_a_chain_are_no_residues() -> None:
-    text = (
-        residue("ALA", 1)
-        + residue("GLY", 2)
-        + "TER\n"
-        + residue("GLY", 9, record="HETATM")
-        + atom("CA", "CA", 10, (1, 1, 1), record="HETATM")
-    )
-    assert read(text).chains[0].residues == "AG"
-
-
-def test_models_that_lack_atoms_have_them_masked() -> None:
-    whole = residue("ALA", 1) + residue("GLY", 2) + residue("SER", 3)
-    less = residue("ALA", 1) + residue("SER", 3)
-    text = f"MODEL        1\n{whole}ENDMDL\nMODEL        2\n{less}ENDMDL\n"
-    (chain,) = read(text).chains
-    assert chain.backbone.shape[0] == 2
-    np.testing.assert_array_equal(
-        np.isfinite(chain.backbone[:, :, 1, 0]), [[True] * 3, [True, False, True]]
-    )
 
 
 def test_insertions_and_several_chains_of_a_pdb_file() -> None:

@@ -7,7 +7,6 @@ import gzip
 import io
 import random
 import re
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from sesstore.jobs.tokenizing.tokenize import tokenize
 from sesstore.store import Store
 from sesstore.structures.chain_tokens import Settings, observed_chains
 from sesstore.structures.chains import parse_structure
-from sesstore.structures.structure_files import StructureFile, models, structure_files
+from sesstore.structures.structure_files import StructureFile
 from sesstore.structures.tokenise import tokenise_many
 
 Lines = list[bytes]
@@ -251,22 +250,6 @@ def test_none_stops_the_run(
     assert len(report.failed) == len(corrupted)
     report.write_failures(tmp_path / "failed.tsv")
     assert len((tmp_path / "failed.tsv").read_text().splitlines()) == len(corrupted) + 1
-
-
-def test_a_tar_file_cut_short_gives_what_is_before_the_cut(
-    shared_structures: Path, tmp_path: Path
-) -> None:
-    whole = tmp_path / "whole.tar"
-    with tarfile.open(whole, "w") as archive:
-        for entry in ("1aki.pdb", "1k6p.pdb", "1xso.pdb"):
-            archive.add(shared_structures / entry, arcname=entry)
-    folder = tmp_path / "cut"
-    folder.mkdir()
-    (folder / "cut.tar").write_bytes(whole.read_bytes()[:200_000])
-    found = list(tokenise_many(models(structure_files([folder])), source="pdb"))
-    assert [len(model.chains) for model in found[:2]] == [1, 0]
-    assert all("cut.tar" in failure.reason for model in found[1:] for failure in model.failures)
-    assert len(found) == 3
 
 
 def _damaged(raw: bytes, rng: random.Random) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 
 from sesstore.errors import MissingFileError, StructureError
 from sesstore.structures.structure_files import StructureFile, models, structure_files
+from sesstore.structures.tokenise import tokenise_many
 
 
 def tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
@@ -89,3 +90,19 @@ def test_fragments_of_one_model_belong_together() -> None:
         ["x/AF-P1-F1-model_v6.cif"],
         ["x/AF-P1-2-F1-model_v4.cif"],
     ]
+
+
+def test_a_tar_file_cut_short_gives_what_is_before_the_cut(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.tar"
+    with tarfile.open(whole, "w") as archive:
+        for entry in ("1aki.pdb", "1k6p.pdb", "1xso.pdb"):
+            archive.add(shared_structures / entry, arcname=entry)
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    (folder / "cut.tar").write_bytes(whole.read_bytes()[:200_000])
+    found = list(tokenise_many(models(structure_files([folder])), source="pdb"))
+    assert [len(model.chains) for model in found[:2]] == [1, 0]
+    assert all("cut.tar" in failure.reason for model in found[1:] for failure in model.failures)
+    assert len(found) == 3

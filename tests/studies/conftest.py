@@ -7,14 +7,17 @@ less is better and which is not the first metric.
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from sesstore.encoders import registry
+from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.provenance import circumstances
@@ -28,7 +31,11 @@ from sesstore.training import intervals
 from sesstore.training.fit_config import FitConfig
 
 BOUNDS = {"train": (0, 32), "valid": (32, 48), "test": (48, 72)}
+
+
 FIT = FitConfig(epochs=2, batch_tokens=512, lr=5e-3, device="cpu")
+
+
 ADAPTER = {"heads": 2, "width": 8, "head": "paper"}
 """Without the linear term, which few rows do not improve on: all arms would be the same."""
 
@@ -112,3 +119,39 @@ def check_files(report: StudyReport, out: Path) -> None:
         assert report.question in page
         assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
         assert (out / "figure.svg").read_text().startswith("<svg")
+
+
+def report(folder: Path) -> StudyReport:
+    rows: list[dict[str, Any]] = [
+        {
+            "arm": arm, "tokens": kind, "when": when, "degree": degree, "score": score,
+            "low": score - 0.1, "high": score + 0.1, "std": None, "parameters": 10, "heads": 2,
+            "curve": [[1, 0.1], [2, 0.2]],
+        }
+        for arm, kind, when, degree, score in (
+            ("no structure", "none", None, None, 0.5), ("pdb", "pdb", None, None, 0.7),
+            ("pdb, noise 0.5", "noise", "test", 0.5, 0.6),
+        )
+    ]  # fmt: skip
+    settings = {"seeds": 1, "fit": {"lr": 1e-3, "schedule": "cosine", "epochs": 1}}
+    settings["fit"]["batch_tokens"] = 100
+    task = {"name": "toy", "problem": "single_label", "citation": ""}
+    return StudyReport(
+        "quality", "toy", "Why?", str(folder), "enc", "accuracy", "test", rows=rows,
+        settings=settings, provenance={"task": task, "encoders": {}, "command": "sesstore study"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "esm2_t6_8M_UR50D.pt"
+    write_random_esm2(path, layers=6, dim=320)
+    return path
+
+
+@pytest.fixture
+def own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path) -> Store:
+    """A store of the test's own, with the encoder's weights at hand."""
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(weights))
+    shutil.copytree(store.path, tmp_path / "own")
+    return Store.open(tmp_path / "own")

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.errors import InputError
 from sesstore.jobs.embedding.embed import embed
 from sesstore.store import Store
 from sesstore.studies import layers
-from sesstore.studies.layer_sample import draw_sample, embed_sample
 from sesstore.studies.layers import LayerOptions
 from sesstore.studies.study_settings import Place, StudySettings
 
 from .conftest import check_files
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "esm2_t6_8M_UR50D.pt"
-    write_random_esm2(path, layers=6, dim=320)
-    return path
-
-
-@pytest.fixture
-def own(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: Path) -> Store:
-    """A store of the test's own, with the encoder's weights at hand."""
-    monkeypatch.setenv("SESSTORE_WEIGHTS", str(weights))
-    shutil.copytree(store.path, tmp_path / "own")
-    return Store.open(tmp_path / "own")
 
 
 @pytest.fixture
@@ -97,25 +78,3 @@ def test_one_layer_is_no_study(own: Store, of_esm: StudySettings, out: Path) -> 
     with pytest.raises(InputError, match="--layer all"):
         layers.run(own, of_esm, Place(out))
     assert not out.exists()
-
-
-def test_rows_of_a_sample(own: Store) -> None:
-    task = own.task("toy")
-    drawn = draw_sample(task, 36)
-    assert {name: len(split) for name, split in drawn.splits.items()} == {
-        "train": 16, "valid": 10, "test": 12
-    }  # fmt: skip
-    known = dict(zip(task.splits["train"].ids, task.splits["train"].labels, strict=True))
-    train = drawn.splits["train"]
-    assert [known[name] for name in train.ids] == train.labels
-
-
-def test_a_sample_keeps_means_or_rows(own: Store) -> None:
-    encoder = registry.load("esm2_t6", device="cpu", layers="1,2")
-    proteins = list(own.proteins())[:4]
-    rows = embed_sample(encoder, proteins, per_residue=True)
-    means = embed_sample(encoder, proteins, per_residue=False)
-    for layer in range(2):
-        assert rows[layer].lengths.tolist() == [len(rows[layer]._values[i]) for i in range(4)]
-        for row, mean in zip(rows[layer]._values, means[layer]._values, strict=True):
-            np.testing.assert_allclose(mean[0], row.astype(np.float32).mean(0), atol=2e-3)

@@ -20,7 +20,7 @@ from sesstore.training.intervals import Predicted, intervals
 from sesstore.training.pairs import Comparison
 from sesstore.training.runs import Run
 
-from .conftest import ADAPTER, FIT
+from .conftest import FIT
 
 
 @pytest.fixture
@@ -177,20 +177,6 @@ def test_quality_reads_each_sources_adapters_with_the_others_tokens(store, setti
         against = by_arm.get(found["one"])
         if against is not None and found["other"] == "masked tokens":
             assert against["helps"] is (found["high"] < 0)  # of RMSE less is better
-
-
-def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None:
-    adapter = {**ADAPTER, "dropout": 0.25}
-    fit = replace(FIT, lr=0.01, seed=3, epochs=1)
-    settings = replace(settings, adapter=adapter, fit=fit, sources=("esmfold",), seeds=1)
-    report = ablation.run(store, settings, Place(out), poolings=("mean",))
-    assert report.split == "test"
-    runs = [Run.load(file.parent) for file in out.rglob("run.json")]
-    assert len(runs) == 6
-    for run in runs:
-        shape, config = run.config["adapter"], run.config["fit"]
-        assert (shape["heads"], shape["width"], shape["dropout"]) == (2, 8, 0.25)
-        assert (shape["pooling"], config["lr"], config["seed"]) == ("mean", 0.01, 3)
 
 
 def test_without_test_rows_valid_is_reported(store, settings, out) -> None:

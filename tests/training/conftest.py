@@ -182,3 +182,15 @@ def masked(taught: Taught, tmp_path_factory: pytest.TempPathFactory) -> Run:
     config = FitConfig(epochs=6, batch_tokens=200, lr=0.05, min_plddt=70, schedule="constant")
     out = tmp_path_factory.mktemp("masked") / "run"
     return fit(task, taught.embeddings, taught.tokens, shape, config, out)
+
+
+def stopping_after(batches: int):
+    asked = iter(range(batches + 1))
+
+    def stop() -> bool:
+        return next(asked, None) == batches - 1
+
+    return stop
+
+
+BARE = FitConfig(epochs=3, patience=9, batch_tokens=150, lr=5e-3, warmup=0.0, schedule="constant")

@@ -19,10 +19,13 @@ from sesstore.training.checkpoint import LAST, load_adapter
 from sesstore.training.evaluate import split_data
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
-from sesstore.training.learner import Job, Learner, with_seeds
+from sesstore.training.learner import Job, Learner
+
+from .conftest import BARE
 
 CPU = torch.device("cpu")
-BARE = FitConfig(epochs=3, patience=9, batch_tokens=150, lr=5e-3, warmup=0.0, schedule="constant")
+
+
 SETTINGS = {
     "plain": {"weight_decay": 0.0},
     "decay": {"weight_decay": 2.0},
@@ -124,11 +127,6 @@ def test_each_seed_begins_with_weights_of_its_own(taught) -> None:
     before = torch.get_rng_state()
     a_learner(taught)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_seeds_count_from_the_one_given() -> None:
-    config = replace(BARE, seed=7, lr=0.125, min_plddt=50)
-    assert with_seeds(config, 3) == [replace(config, seed=seed) for seed in (7, 8, 9)]
 
 
 def losses(learner: Learner, batch, epoch: int, number: int) -> list[float]:

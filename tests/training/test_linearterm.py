@@ -26,7 +26,7 @@ from sesstore.training.losses import label_scale
 from sesstore.training.predictor import Predictor
 from sesstore.training.runs import LINEAR, Run
 
-from .test_trainer import stopping_after
+from .conftest import stopping_after
 
 
 class Notes(_Silent):

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import stdev
 
 import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.adapter_config import AdapterConfig
-from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
+from sesstore.errors import FingerprintMismatchError
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import evaluate
-from sesstore.training.fit import Member, fit_many
-from sesstore.training.fit_config import FitConfig
-from sesstore.training.learner import with_seeds
 from sesstore.training.predictor import Predictor
-from sesstore.training.seeds import deviation, runs_at
-
-QUICK = FitConfig(epochs=2, batch_tokens=200, lr=3e-3)
 
 
 def test_predictions_need_no_labels(taught, trained) -> None:
@@ -80,30 +72,3 @@ def test_another_encoder_is_refused(taught, trained, other_encoder) -> None:
     view = other_encoder(taught.embeddings)
     with pytest.raises(FingerprintMismatchError, match="weights_sha256"):
         Predictor([trained[Problem.SINGLE_LABEL]])(np.zeros((1, 32), np.uint8), view, None)
-
-
-def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
-    task = taught.task()
-    shape = AdapterConfig(16, 3, ("dssp",), heads=4, pooling="mean")
-    members = [Member(shape, one, tmp_path / f"seed-{one.seed}") for one in with_seeds(QUICK, 2)]
-    fit_many(task, taught.embeddings, taught.tokens, members, tmp_path)
-    runs = runs_at(tmp_path)
-    assert [run.path.name for run in runs] == ["seed-0", "seed-1"]
-    digests = task.splits["test"].digests
-    each = [Predictor([run])(digests, taught.embeddings, taught.tokens).scores for run in runs]
-    both = Predictor(runs)(digests, taught.embeddings, taught.tokens).scores
-    for one, other, mean in zip(*each, both, strict=True):
-        torch.testing.assert_close((one + other) / 2, mean)
-        assert not torch.allclose(one, other)
-    assert deviation([1.0, 2.0, 4.0]) == pytest.approx(stdev([1.0, 2.0, 4.0]))
-    assert [run.path.name for run in runs_at(tmp_path / "seed-1")] == ["seed-1"]
-    for seed in (10, 2):
-        (tmp_path / f"seed-{seed}").mkdir()
-        replace(runs[0], path=tmp_path / f"seed-{seed}").save()
-    names = [run.path.name for run in runs_at(tmp_path)]
-    assert names == ["seed-0", "seed-1", "seed-2", "seed-10"]
-    replace(runs[1], source="esmfold").save()
-    with pytest.raises(InputError, match="different trainings"):
-        runs_at(tmp_path)
-    with pytest.raises(MissingFileError, match="there is no run"):
-        runs_at(tmp_path / "none")

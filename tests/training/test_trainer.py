@@ -5,31 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.workers import Workers
 from sesstore.errors import InputError, StoppedError
 from sesstore.store.atomic_files import replace_file
 from sesstore.tasks import Problem, Task
 from sesstore.training import checkpoint, evaluate, runs
 from sesstore.training.fit import Member, fit, fit_many
-from sesstore.training.fit_config import FitConfig
 from sesstore.training.metrics import compute
 from sesstore.training.runs import LAST, RECORD, STATE, WEIGHTS, Run
 
+from .conftest import stopping_after
 from .test_fit import QUICK, SHAPE, same
-
-
-def stopping_after(batches: int):
-    asked = iter(range(batches + 1))
-
-    def stop() -> bool:
-        return next(asked, None) == batches - 1
-
-    return stop
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5, 6, 7, 9, 11, 13, 16])
@@ -89,29 +78,6 @@ def test_patience_goes_on_where_it_was(taught, tmp_path) -> None:
     assert [e["best"] for e in resumed.history] == [e["best"] for e in whole.history]
 
 
-@pytest.mark.parametrize("then", ["ram", "auto", "disk"])
-def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, then) -> None:
-    """It began where memory was short, by blocks, and goes on where there is enough."""
-    from sesstore.training import stream
-
-    def short(device: torch.device) -> dict[str, int]:
-        return {"ram": 10}
-
-    config = replace(QUICK, residency="auto" if then == "auto" else "disk", epochs=2)
-    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
-    with monkeypatch.context() as patch:
-        patch.setattr(stream, "free_by_residency", short)
-        whole = fit(*args, tmp_path / "whole")
-        with pytest.raises(StoppedError):
-            fit(*args, tmp_path / "cut", stop=stopping_after(2))
-    if then == "ram":  # as a machine with more memory holds it, whatever was asked for
-        monkeypatch.setattr(stream, "choose_residency", lambda *_: "ram")
-    resumed = fit(*args, tmp_path / "cut", resume=True)
-    assert same(whole, resumed)
-    plain = fit(*args, tmp_path / "plain")
-    assert not same(whole, plain)
-
-
 def test_the_record_is_the_last_to_be_written(taught, out, monkeypatch) -> None:
     """So a run that has a record is whole; and until then the training can go on."""
     written: list[tuple[str, bool]] = []
@@ -165,22 +131,3 @@ def test_the_best_and_the_last_weights_are_told_apart(taught, masked) -> None:
         scores = evaluate.predict_scores(adapter, data, task.problem, masked.scale, Workers(None))
         error = compute(["rmse"], task.problem, torch.stack(scores), data.all_labels())["rmse"]
         assert error == pytest.approx(masked.history[epoch - 1]["valid"]["rmse"], rel=1e-5)
-
-
-def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
-    from sesstore.training import stream as module
-
-    monkeypatch.setattr(module, "free_by_residency", lambda device: {"ram": 10})
-    stream = module.Stream(
-        taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
-    )
-    assert (stream.residency, stream.blockwise) == ("disk", True)
-    segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
-    by_place = np.argsort(stream.data["train"].places)
-    pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
-    assert pairs == sorted(pairs)
-    run = fit(
-        taught.task(), taught.embeddings, taught.tokens, AdapterConfig(16, 3, heads=2),
-        FitConfig(epochs=2), out,
-    )  # fmt: skip
-    assert len(run.history) == 2

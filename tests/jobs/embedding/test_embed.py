@@ -11,7 +11,6 @@ import pytest
 from sesstore.encoders.base import Encoder
 from sesstore.errors import InputError, StoppedError
 from sesstore.jobs.embedding.embed import embed
-from sesstore.jobs.embedding.missing_proteins import plan_embedding
 from sesstore.proteins import Protein
 from sesstore.provenance import Provenance
 from sesstore.residues import Embedding
@@ -52,16 +51,6 @@ class Interrupting:
     def note(self, text: str) -> None: ...
 
 
-def test_the_plan_knows_what_it_will_cost(store: Store, encoder, proteins) -> None:
-    plan = plan_embedding(store, encoder, proteins, dtype="float16")
-    residues = sum(map(len, proteins))
-    assert (plan.proteins, plan.already_stored, plan.residues) == (40, 0, residues)
-    assert plan.bytes == residues * encoder.dim * 2
-    assert plan.free_bytes > 0
-    for dtype, row in (("float32", 4 * encoder.dim), ("int8", encoder.dim + 2)):
-        assert plan_embedding(store, encoder, proteins, dtype=dtype).bytes == residues * row
-
-
 def test_what_is_stored_equals_what_the_encoder_says(store: Store, encoder, proteins) -> None:
     report = embed(store, encoder, proteins, dtype="float32")
     assert (report.encoded, report.failed) == (40, {})
@@ -81,28 +70,6 @@ def test_licence_and_citation_of_the_encoder_are_stored(store: Store, encoder, p
 def test_one_sequence_under_two_names_is_encoded_once(store: Store, encoder) -> None:
     report = embed(store, encoder, [Protein("a", "MKV"), Protein("b", "MKV")])
     assert (report.proteins, report.encoded, len(store.embeddings())) == (1, 1, 1)
-
-
-def test_proteins_of_a_stream_are_read_once_and_encoded_chunk_by_chunk(
-    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sizes: list[int] = []
-    encode = encoder.encode
-
-    def counted(chunk: list[Protein]) -> object:
-        sizes.append(sum(map(len, chunk)))
-        return encode(chunk)
-
-    monkeypatch.setattr(encoder, "encode", counted)
-    plan = plan_embedding(store, encoder, iter([*proteins, *proteins[:5]]))
-    assert (plan.proteins, len(plan.todo), store.count_proteins()) == (40, 40, 40)
-    assert [p.digest for p in plan.todo] == [p.digest for p in proteins]
-    chunks = list(plan.todo.chunks(100))
-    assert [p.sequence for chunk in chunks for p in chunk] == [p.sequence for p in proteins]
-    assert all(sum(map(len, chunk)) <= 100 for chunk in chunks)
-    assert len(list(plan.todo.chunks(1))) == 40
-    report = embed(store, encoder, plan=plan)
-    assert (report.encoded, sizes) == (40, [plan.residues])
 
 
 def test_what_fails_in_one_chunk_does_not_hide_another(

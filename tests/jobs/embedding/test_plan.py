@@ -3,36 +3,25 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.encoders.catalogue import SPECS
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.encoders.windows import cut
-from sesstore.errors import UnknownNameError
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.plan import (
-    INDEX_BYTES,
     SEQUENCE_BYTES,
     Throughput,
-    measured_in,
     plan_work,
     tokens_and_flops,
 )
 from sesstore.jobs.embedding.protein_sets import (
     counted_set,
-    named_set,
-    named_sets,
     planning_table,
-    protein_set,
 )
-from sesstore.jobs.embedding.throughput import measure_throughput
 from sesstore.proteins import Protein
-from sesstore.provenance import Fingerprint, Provenance
-from sesstore.residues import Embedding
 from sesstore.store import Store
-from sesstore.store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS, PendingSegment
+from sesstore.store.segment_writer import SEGMENT_BYTES, SEGMENT_SECONDS
 
 
 @pytest.mark.parametrize("length", [1, 300, 1022, 1023, 5000])
@@ -91,71 +80,11 @@ def test_work_is_within_a_tenth_of_what_the_encoder_counts(tmp_path):
         assert reckoned == pytest.approx(encoder.flops(length), rel=0.1)
 
 
-@pytest.mark.parametrize("name", named_sets())
-@pytest.mark.parametrize("plm", SPECS)
-def test_named_sets(name, plm):
-    one = named_set(name)
-    assert one.counts.sum() == one.proteins
-    assert (one.lengths * one.counts).sum() == one.residues
-    assert one.source
-    plan = plan_work(registry.spec(plm), one)
-    assert not plan.exact
-    assert plan.bytes["float16"] == 2 * registry.spec(plm).dim * one.residues
-    assert plan.index_bytes == INDEX_BYTES * one.proteins
-    assert bool(plan.devices) == bool(registry.spec(plm).parameters)
-
-
-def test_files_and_tasks_are_counted(tmp_path):
-    file = tmp_path / "x.fasta"
-    file.write_text(">a\nMKV\n>b\nMKVLL\n>again\nMKV\n")
-    one = protein_set(str(file), None)
-    assert (one.proteins, one.residues, one.exact) == (2, 8, True)
-    with pytest.raises(UnknownNameError, match="Did you mean 'swissprot'"):
-        protein_set("swisprot", None)
-
-
 def test_transfer():
     plan = plan_work(registry.spec("near"), counted_set("x", [1_000_000]), price_per_gb=2)
     assert plan.transfer_hours["float16"]["1_gbit"] == pytest.approx(0.512e9 * 8 / 1e9 / 3600)
     assert plan.transfer_hours["float16"]["10_gbit"] == pytest.approx(0.512 * 8 / 3600 / 10)
     assert plan.transfer_price["int8"] == pytest.approx(2 * 0.258)
-
-
-def test_measured_throughput_comes_from_the_segments(tmp_path, monkeypatch):
-    store, spec = Store.create(tmp_path / "s"), registry.spec("near")
-    fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
-    monkeypatch.setattr(PendingSegment, "age", property(lambda self: 4.0))
-    for count in (100, 7):
-        with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
-            writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
-    with store.writer(Provenance(fingerprint, 2), {}) as writer:  # such as a pulled one
-        writer.add(Embedding(bytes([9]) * 32, np.zeros((9, 2), np.float16)))
-    (rate,) = measured_in(store, spec)
-    assert rate.title == "gpu"
-    assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 107 / 8)
-
-
-def test_the_latest_segments_tell(tmp_path, monkeypatch):
-    store, spec = Store.create(tmp_path / "s"), registry.spec("near")
-    fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
-    monkeypatch.setattr("sesstore.jobs.embedding.plan._SAMPLE", 1)
-    for age, count in ((9.0, 1), (2.0, 5)):
-        monkeypatch.setattr(PendingSegment, "age", property(lambda self, age=age: age))
-        with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
-            writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
-    (rate,) = measured_in(store, spec)
-    assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 5 / 2)
-
-
-def test_a_segment_of_less_than_a_second_tells_nothing(tmp_path, monkeypatch):
-    store, spec = Store.create(tmp_path / "s"), registry.spec("near")
-    fingerprint = Fingerprint(spec.full_name, "ab" * 32, 8, "x", "whole", "fp32")
-    for age, count in ((0.9, 1), (1.0, 2)):
-        monkeypatch.setattr(PendingSegment, "age", property(lambda self, age=age: age))
-        with store.writer(Provenance(fingerprint, 2), {"device": "gpu"}) as writer:
-            writer.add(Embedding(bytes([count]) * 32, np.zeros((count, 2), np.float16)))
-    (rate,) = measured_in(store, spec)
-    assert rate.flops_per_second == pytest.approx(2 * spec.parameters * 2 / 1.0)
 
 
 def test_embedding_says_what_it_ran_on(tmp_path):
@@ -164,13 +93,3 @@ def test_embedding_says_what_it_ran_on(tmp_path):
     attributes = store.embeddings().segments[0].attributes
     assert attributes["circumstances"]["device"].startswith("cpu, ")
     assert attributes["seconds"] >= 0
-
-
-def test_a_probe_runs_the_encoder(tmp_path):
-    path = tmp_path / "esm2_t6_8M_UR50D.pt"
-    write_random_esm2(path, layers=6, dim=320)
-    rate = measure_throughput(
-        registry.spec("esm2_t6"), counted_set("x", [30, 40]), weights=path, seconds=0.03
-    )
-    assert rate.title.startswith("this machine (")
-    assert rate.flops_per_second > 0

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from sesstore.encoders import registry
-from sesstore.jobs.embedding.embed import embed
-from sesstore.jobs.predicting.embedding_source import EmbeddingSource
-from sesstore.jobs.predicting.prediction_inputs import chunked
 from sesstore.jobs.predicting.predictions import columns, rows
 from sesstore.proteins import Protein
-from sesstore.store import Store
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
 from sesstore.training.perclass import class_scores
@@ -48,31 +43,3 @@ def test_a_row_says_what_a_prediction_means(tmp_path: Path) -> None:
     assert row(Problem.RESIDUE_REGRESSION, [1.5, 2.00009]) == {"value": [1.5, 2.0001]}
     residues = row(Problem.RESIDUE_SINGLE_LABEL, [[0.9, 0.1], [0.25, 0.75]])
     assert residues == {"label": ["a", "b"], "probability": [0.9, 0.75]}
-
-
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
-def test_what_is_computed_is_what_the_store_would_give_back(tmp_path: Path, dtype: str) -> None:
-    encoder = registry.load("blosum62")
-    encoder._table = encoder._table + 0.123456  # nothing that float16 holds as it is
-    old, new = Protein("old", "MKVLA"), Protein("new", "MKWWLE")
-    store = Store.create(tmp_path / "store")
-    embed(store, encoder, [old], dtype=dtype)
-    for keep in (False, True):
-        source = EmbeddingSource(store, encoder.fingerprint, encoder.dim, lambda: encoder, keep)
-        with source as vectors:
-            rows, failed = vectors.chunk([new, old, new])
-            assert (len(rows), failed, vectors.computed) == (2, {}, 1)
-            index = rows.find(np.frombuffer(new.digest + old.digest, np.uint8).reshape(2, 32))
-            out = np.empty((11, encoder.dim), rows.dtype)
-            rows.gather(index, out)
-        assert len(Store.open(store.path).embeddings()) == 1 + keep
-    view = Store.open(store.path).embeddings()
-    expected = np.concatenate([view.get(new.digest), view.get(old.digest)])
-    np.testing.assert_array_equal(out, expected.astype(out.dtype))
-
-
-def test_chunks_hold_as_much_as_they_may() -> None:
-    proteins = [Protein(str(n), "A" * n) for n in (40, 60, 1, 250, 30)]
-    lengths = [[len(p) for p in chunk] for chunk in chunked(proteins, 100, 9)]
-    assert lengths == [[40, 60], [1], [250], [30]]
-    assert [len(chunk) for chunk in chunked(proteins, 9999, 2)] == [2, 2, 1]

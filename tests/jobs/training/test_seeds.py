@@ -6,21 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
 
-import numpy as np
 import pytest
 import torch
 
 import sesstore
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.predicting.predict import PredictOptions, predict_rows, prediction
+from sesstore.jobs.predicting.predict import predict_rows, prediction
 from sesstore.jobs.predicting.prediction_inputs import InputSpec
-from sesstore.jobs.training.evaluate import evaluate_run
 from sesstore.jobs.training.train import adapter_shape, interval, summary, train
 from sesstore.tasks import Problem
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import intervals
-from sesstore.training.metrics import METRICS, compute
 
 
 def test_the_fixture_tells_seeds_splits_and_metrics_apart(seeded) -> None:
@@ -74,44 +71,6 @@ def test_intervals_are_of_the_mean_on_test(seeded) -> None:
     assert interval(no_test) == by_split["valid"]["mcc"]
 
 
-@pytest.mark.parametrize("split", ["valid", "test"])
-def test_evaluating_is_of_the_split_and_the_mean_of_seeds(seeded, split) -> None:
-    found = evaluate_run(seeded.store, Path(seeded.report.run), split=split)
-    predicted = [load_predictions(run, split) for run in seeded.runs]
-    assert list(found.metrics)[:3] == list(seeded.task.metrics)
-    assert set(found.metrics) == set(METRICS[Problem.SINGLE_LABEL])
-    each = [compute(found.metrics, Problem.SINGLE_LABEL, p.scores, p.labels) for p in predicted]
-    for name, value in found.metrics.items():
-        assert value == pytest.approx(fmean(one[name] for one in each), abs=1e-6, nan_ok=True)
-    for name in seeded.task.metrics:
-        assert found.metrics[name] == pytest.approx(seeded.report.metrics[split][name], abs=1e-6)
-    assert (found.split, found.source, found.seeds, found.rows) == (split, "alphafold2", 3, 30)
-    expected = np.zeros((2, 2), int)
-    for one in predicted:
-        np.add.at(expected, (one.labels.numpy(), one.scores.argmax(1).numpy()), 1)
-    assert found.confusion == expected.tolist()
-    assert found.intervals["mcc"] == pytest.approx(
-        intervals(["mcc"], Problem.SINGLE_LABEL, predicted)["mcc"], abs=1e-6
-    )
-
-
-def test_another_source_is_read_where_it_is_named(seeded) -> None:
-    run = Path(seeded.report.run)
-    own, other = (evaluate_run(seeded.store, run, source=s) for s in (None, "esmfold"))
-    assert (own.source, other.source) == ("alphafold2", "esmfold")
-    assert own.metrics["auroc"] != other.metrics["auroc"]
-    given = InputSpec(["toy"])
-    rows = {}
-    for source in (None, "alphafold2", "esmfold", "pdb"):
-        options = PredictOptions(source=source, keep=False)
-        with prediction(run, given, seeded.store, options) as predicted:
-            rows[source] = predict_rows(predicted)
-        assert predicted.report.proteins == 90
-        assert predicted.report.with_structure == (0 if source == "pdb" else 90)
-    assert rows[None] == rows["alphafold2"] != rows["esmfold"]
-    assert not any(row["structure"] for row in rows["pdb"])
-
-
 def test_predictions_are_the_mean_of_all_seeds(seeded) -> None:
     with prediction(seeded.report.run, InputSpec(["toy"]), seeded.store) as predicted:
         rows = predict_rows(predicted)
@@ -137,18 +96,6 @@ def test_the_notebook_says_the_same(seeded) -> None:
             assert one.metrics["mcc"] == pytest.approx(kept.metrics[split]["mcc"], abs=1e-6)
     (other, *_) = run.evaluate(source="esmfold")
     assert other.source == "esmfold"
-
-
-def test_another_task_and_source_are_those_named(seeded, tmp_path) -> None:
-    splits = {"test": seeded.task.splits["valid"]}
-    seeded.store.add_task(replace(seeded.task, name="again", splits=splits))
-    found = evaluate_run(seeded.store, Path(seeded.report.run), "again")
-    assert found.task == "again"
-    assert found.metrics["mcc"] == pytest.approx(seeded.report.metrics["valid"]["mcc"], abs=1e-6)
-    store = sesstore.open(seeded.store.path)
-    settings = {"structure": "dssp", "epochs": 1, "heads": 2, "width": 8}
-    run = sesstore.train(store, "toy", source="esmfold", out=tmp_path / "run", **settings)
-    assert run.runs[0].source == "esmfold"
 
 
 def test_a_task_without_test_has_intervals_on_valid(seeded, tmp_path) -> None:

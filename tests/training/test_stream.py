@@ -1,0 +1,59 @@
+"""The data of a training: order, blocks, residency."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from sesstore.adapter.adapter_config import AdapterConfig
+from sesstore.errors import StoppedError
+from sesstore.training.fit import fit
+from sesstore.training.fit_config import FitConfig
+
+from .conftest import stopping_after
+from .test_fit import QUICK, SHAPE, same
+
+
+@pytest.mark.parametrize("then", ["ram", "auto", "disk"])
+def test_the_order_of_an_interrupted_epoch_stays(taught, tmp_path, monkeypatch, then) -> None:
+    """It began where memory was short, by blocks, and goes on where there is enough."""
+    from sesstore.training import stream
+
+    def short(device: torch.device) -> dict[str, int]:
+        return {"ram": 10}
+
+    config = replace(QUICK, residency="auto" if then == "auto" else "disk", epochs=2)
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "free_by_residency", short)
+        whole = fit(*args, tmp_path / "whole")
+        with pytest.raises(StoppedError):
+            fit(*args, tmp_path / "cut", stop=stopping_after(2))
+    if then == "ram":  # as a machine with more memory holds it, whatever was asked for
+        monkeypatch.setattr(stream, "choose_residency", lambda *_: "ram")
+    resumed = fit(*args, tmp_path / "cut", resume=True)
+    assert same(whole, resumed)
+    plain = fit(*args, tmp_path / "plain")
+    assert not same(whole, plain)
+
+
+def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> None:
+    from sesstore.training import stream as module
+
+    monkeypatch.setattr(module, "free_by_residency", lambda device: {"ram": 10})
+    stream = module.Stream(
+        taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
+    )
+    assert (stream.residency, stream.blockwise) == ("disk", True)
+    segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
+    by_place = np.argsort(stream.data["train"].places)
+    pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
+    assert pairs == sorted(pairs)
+    run = fit(
+        taught.task(), taught.embeddings, taught.tokens, AdapterConfig(16, 3, heads=2),
+        FitConfig(epochs=2), out,
+    )  # fmt: skip
+    assert len(run.history) == 2
