@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,7 +35,12 @@ def plain(value: Any) -> Any:
         return plain([value.func.__name__, *value.args, value.keywords])
     if is_dataclass(value) and not isinstance(value, type):
         entries = {field.name: getattr(value, field.name) for field in fields(value)}
-        defaults = {field.name: field.default for field in fields(value)}
+        defaults = {
+            field.name: field.default
+            if field.default_factory is MISSING
+            else field.default_factory()
+            for field in fields(value)
+        }
         return plain({k: v for k, v in entries.items() if v != defaults[k]})
     if isinstance(value, Mapping):
         return {name: plain(entry) for name, entry in value.items()}

@@ -40,7 +40,7 @@ HOW = {"plm": "near", "structure": "dssp", "source": "pdb", "seeds": 2, "out": "
 PLACE = {"seeds": 2, "out": "o", "resume": True, "progress": "progress"}
 ADAPTER = {"heads": 2, "alphabets": ["dssp"]}
 LOAD = {"weights": "w.pt", "device": "cpu", "layers": "6"}
-OWN, MINE = UserData(name="mine"), {"name": "mine", "columns": {}}
+OWN, MINE = UserData(name="mine"), {"name": "mine"}
 NOTE = type(print).__name__
 
 
