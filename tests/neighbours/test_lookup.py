@@ -1,0 +1,148 @@
+"""Nearest proteins of a store, and labels transferred from a task's training proteins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sesstore.encoders import registry
+from sesstore.errors import InputError
+from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.embedding.means import MeanEncoder, stored_means
+from sesstore.neighbours.lookup import COUNTS, LabelledLookup, Lookup
+from sesstore.proteins import Protein
+from sesstore.store import Embeddings, Store
+from sesstore.tasks import Problem, Split, Task
+
+BOUNDS = {"train": (0, 30), "valid": (30, 48), "test": (48, 60)}
+
+
+@pytest.fixture(scope="module")
+def proteins() -> list[Protein]:
+    """Proteins rich in acids or bases by turns, some of them ambiguous."""
+    rng, listed = np.random.default_rng(5), []
+    for place in range(60):
+        often = ("DE", "KR")[place % 2] * int(rng.integers(1, 6))
+        letters = rng.choice(list("ACDEFGHIKLMNPQRSTVWY" + often), 30)
+        listed.append(Protein(f"p{place}", "".join(letters)))
+    return listed
+
+
+@pytest.fixture(scope="module")
+def store(proteins: list[Protein], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Means in two segments, the later proteins first."""
+    store = Store.create(tmp_path_factory.mktemp("lookup") / "store")
+    store.add_proteins(proteins)
+    for part in (proteins[25:], proteins[:25]):
+        embed(store, MeanEncoder(registry.load("onehot")), part)
+    return store
+
+
+def task(proteins: list[Protein], problem: Problem = Problem.SINGLE_LABEL) -> Task:
+    rng, splits = np.random.default_rng(6), {}
+    for name, (first, last) in BOUNDS.items():
+        rows = proteins[first:last]
+        digests = np.frombuffer(b"".join(p.digest for p in rows), np.uint8).reshape(-1, 32)
+        kinds = [place % 2 for place in range(first, last)]
+        labels = [40.0 + 20 * kind + rng.normal(0, 5) for kind in kinds]
+        labels = labels if problem.is_regression else kinds
+        splits[name] = Split(tuple(p.id for p in rows), digests, labels)
+    classes = ("value",) if problem.is_regression else ("acid", "base")
+    metric = "rmse" if problem.is_regression else "accuracy"
+    return Task("charge", problem, classes, splits, (metric,), metric)
+
+
+def means(store: Store) -> Embeddings:
+    view = stored_means(store, registry.load("onehot").fingerprint)
+    assert view is not None
+    return view
+
+
+def vectors(store: Store, proteins: list[Protein]) -> np.ndarray:
+    view = means(store)
+    return np.stack([view.get(p.digest)[0] for p in proteins]).astype(np.float32)
+
+
+def test_hits_are_the_nearest_by_cosine(store: Store, proteins: list[Protein]) -> None:
+    queries = proteins[3:5]
+    rows = vectors(store, proteins)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    found = list(Lookup(store, means(store)).search(queries, rows[3:5], 4, align=False))
+    for query, hits in zip((3, 4), found, strict=True):
+        cosine = unit @ unit[query]
+        best = np.sort(cosine)[::-1][:4]
+        assert hits[0].id == f"p{query}"
+        np.testing.assert_allclose([hit.similarity for hit in hits], best, atol=2e-3)
+        for hit in hits:
+            place = int(hit.id[1:])
+            assert (hit.digest, hit.length) == (proteins[place].digest.hex(), 30)
+            assert cosine[place] == pytest.approx(hit.similarity, abs=2e-3)
+            assert (hit.identity, hit.coverage) == (None, None)
+    aligned = next(Lookup(store, means(store)).search(queries[:1], rows[3:4], 1))
+    assert (aligned[0].identity, aligned[0].coverage) == (1.0, 1.0)
+
+
+def test_only_what_is_named_and_has_a_mean_is_searched(
+    store: Store, proteins: list[Protein]
+) -> None:
+    listed = [proteins[8], proteins[40], proteins[8], Protein("new", "MKV")]
+    digests = np.frombuffer(b"".join(p.digest for p in listed), np.uint8).reshape(-1, 32)
+    lookup = Lookup(store, means(store), digests)
+    assert len(lookup) == 2
+    (hits,) = lookup.search(proteins[8:9], vectors(store, proteins[8:9]), 5, align=False)
+    assert [hit.id for hit in hits] == ["p8", "p40"]
+
+
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.REGRESSION])
+def test_as_many_neighbours_count_as_do_best_on_valid(
+    problem: Problem, store: Store, proteins: list[Protein]
+) -> None:
+    labelled = LabelledLookup(means(store), task(proteins, problem))
+    outcomes = {}
+    chosen = labelled.neighbours
+    for count in COUNTS:
+        labelled.neighbours = count
+        outcomes[count] = labelled.evaluate(labelled.task.split("valid"))[1].mean()
+    best = (min if problem.is_regression else max)(outcomes.values())
+    assert outcomes[chosen] == best
+    assert len(set(outcomes.values())) > 1
+    assert labelled.calibration is not None
+    assert labelled.calibration.proteins == 18
+    assert len(labelled) == 30
+
+
+def test_labels_come_from_others(store: Store, proteins: list[Protein]) -> None:
+    labelled = LabelledLookup(means(store), task(proteins))
+    labelled.neighbours = 1
+    rows = vectors(store, proteins)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosine = unit[:30] @ unit[:30].T
+    np.fill_diagonal(cosine, -1)
+    digests = np.frombuffer(b"".join(p.digest for p in proteins[:30]), np.uint8).reshape(-1, 32)
+    transfers = labelled.transfer(digests, rows[:30])
+    gaps = np.diff(np.sort(cosine, axis=1)[:, -2:], axis=1)[:, 0]
+    for place, (prediction, worth) in enumerate(transfers):
+        if gaps[place] > 5e-3:
+            assert prediction.label == cosine[place].argmax() % 2
+        assert worth == labelled.calibration(prediction.reliability)
+    shown = labelled.describe(*transfers[0])
+    assert shown["label"] == ("acid", "base")[transfers[0][0].label]
+    assert shown["reliability"] == round(transfers[0][0].reliability, 4)
+    assert shown["worth"] == round(transfers[0][1], 4)
+
+
+def test_without_valid_the_nearest_counts_and_nothing_is_promised(
+    store: Store, proteins: list[Protein]
+) -> None:
+    whole = task(proteins)
+    bare = replace(whole, splits={"train": whole.splits["train"]})
+    labelled = LabelledLookup(means(store), bare)
+    assert (labelled.neighbours, labelled.calibration) == (1, None)
+    digests = whole.splits["test"].digests[:1]
+    ((_, worth),) = labelled.transfer(digests, vectors(store, proteins[48:49]))
+    assert worth is None
+    per_residue = replace(whole, problem=Problem.RESIDUE_SINGLE_LABEL)
+    with pytest.raises(InputError, match="labels residues"):
+        LabelledLookup(means(store), per_residue)
