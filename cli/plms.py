@@ -89,6 +89,12 @@ def _size(spec: EncoderSpec, held: int | None) -> str:
     return f"~{size(4 * spec.parameters)}" if spec.parameters else "-"
 
 
+def _use(spec: EncoderSpec) -> str:
+    if spec.commercial_use:
+        return "allowed"
+    return "not allowed" if "-NC-" in spec.licence else "not known to be allowed"
+
+
 def _layers(spec: EncoderSpec) -> str:
     if not spec.layers:
         return ""
@@ -109,11 +115,11 @@ def _show(spec: EncoderSpec, present: bool, held: int | None, output: Output) ->
         "here": "yes" if present else "no",
         "layers": _layers(spec),
         "window": f"{spec.window:,} residues" if spec.window else "any length",
-        "reads as X": " ".join(reading.as_x) or "no letter",
+        "reads letters": reading.mapping,
         "reads around": " ".join([*reading.before, "...", *reading.after]) + " (not stored)",
         "runs in": ", ".join(spec.precisions),
         "licence": spec.licence,
-        "commercial use": "allowed" if spec.commercial_use else "not allowed",
+        "commercial use": _use(spec),
         "cite": spec.citation,
     }
     if not reading.before + reading.after:

@@ -19,9 +19,9 @@ from .lengths import Lengths
 BASE = 10000.0
 
 
-def frequencies(head_dim: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def frequencies(head_dim: int, dtype: torch.dtype = torch.float32, *, base: float = BASE) -> Tensor:
     """Angle a place of each pair of a head, by the paper's formula: [head_dim / 2]."""
-    return BASE ** -(torch.arange(0, head_dim, 2, dtype=dtype) / head_dim)
+    return base ** -(torch.arange(0, head_dim, 2, dtype=dtype) / head_dim)
 
 
 class Rotation:

@@ -252,7 +252,7 @@ VOCABULARY = 33
 
 def is_rotary(spec: EncoderSpec) -> bool:
     """Whether positions are turned into queries and keys (ESM-2), not learned (ESM-1)."""
-    return spec.name.startswith("esm2")
+    return not spec.name.startswith("esm1")
 
 
 def trunk_shapes(

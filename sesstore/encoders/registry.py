@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError
 from ..provenance import Fingerprint, split_layer
-from .catalogue import SPECS, EncoderSpec, Options
+from .catalogue import EncoderSpec, Options
 from .folder_spec import folder_spec, is_folder_name
 from .layer_names import LAST, parse_layer
+from .published import SPECS
 
 if TYPE_CHECKING:
     from .base import Encoder

@@ -105,8 +105,8 @@ class PackedTokens:
     residues: Tensor
 
 
-UNKNOWN = "[UNK]"
-"""Token of letters that a vocabulary without X lacks."""
+UNKNOWN = ("X", "[UNK]", "<unk>")
+"""Tokens of letters that a vocabulary lacks; the first it has."""
 
 
 def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
@@ -125,7 +125,7 @@ def read_tokeniser(path: Path, reading: Reading) -> Tokeniser:
         The vocabulary lacks a token this needs.
     """
     tokens, prefix, suffix = vocabulary(path), reading.before, reading.after
-    unknown = "X" if "X" in tokens else UNKNOWN
+    unknown = next((token for token in UNKNOWN if token in tokens), UNKNOWN[0])
     required = [*prefix, *suffix, unknown, "A"]
     if missing := [token for token in required if token not in tokens]:
         raise WeightsError(

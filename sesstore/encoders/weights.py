@@ -216,10 +216,8 @@ def _download_folder(spec: EncoderSpec) -> Path:
     except ImportError:
         why = "downloading them needs Hugging Face's library: pip install 'sesstore[hf]'"
         raise WeightsError(_absent(spec, why)) from None
-    weights = spec.files[0]
-    if not weights.endswith(".safetensors"):  # in one file or several
-        weights = weights.replace(".bin", "*.bin")
-    patterns = ["*.json", "*.txt", "spiece.model", weights]
+    weights = Path(spec.files[0])  # in one file or several
+    patterns = ["*.json", "*.txt", "spiece.model", f"{weights.stem}*{weights.suffix}"]
     try:
         return Path(snapshot_download(spec.repository, allow_patterns=patterns))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:

@@ -25,7 +25,7 @@ def test_everything_about_one(cli) -> None:
     said = cli("plms", "prostt5").out
     for fact in (
         "1,024", "1,208,000,000", "spiece.model", "huggingface.co/Rostlab/ProstT5", "2,000",
-        "U Z O B J", "<AA2fold> ... </s>", "MIT", "doi:10.1093/nargab/lqae150",
+        "UZOBJ->X", "<AA2fold> ... </s>", "MIT", "doi:10.1093/nargab/lqae150",
     ):  # fmt: skip
         assert fact in said
     (entry,) = cli("plms", "prostt5", "--json").json["plms"]
@@ -81,3 +81,4 @@ def test_sizes_are_of_the_files_that_are_here(
     assert listed["esm2_t33"]["bytes_on_disk"] is None
     assert "~2.6 GB" in cli("plms", "esm2_t33").out
     assert "not allowed" in cli("plms", "ankh_base").out
+    assert "not known to be allowed" in cli("plms", "ism_t33").out
