@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from sesstore.jobs.embedding.missing_proteins import EmbedPlan
     from sesstore.proteins import Protein
 
+_NAMED = 10
+"""Proteins that failed for one reason are listed so far; --json has all."""
+
 
 @click.command("embed")
 @click.argument("what", nargs=-1)
@@ -64,6 +67,15 @@ if TYPE_CHECKING:
     help="Arithmetic: fp32 on a CPU, by default; on a GPU fp16, or bf16 for models that need it.",
 )
 @click.option(
+    "--source", help="For SaProt: whose 3Di tokens it reads; the store's only ones by default."
+)
+@click.option(
+    "--min-plddt",
+    type=click.IntRange(0, 100),
+    default=0,
+    help="For SaProt: mask tokens of residues below (its authors take 70 for AlphaFold2).",
+)
+@click.option(
     "--partition",
     metavar="I/N",
     help="Do only the I-th of N equal parts; 'slurm': that of this task of a job array.",
@@ -89,6 +101,8 @@ def command(
     reduction: str | None,
     long_policy: str,
     precision: str | None,
+    source: str | None,
+    min_plddt: int,
     partition: str | None,
     engine: str,
     address: str | None,
@@ -107,12 +121,16 @@ def command(
     With --reduce mean only the mean of each protein is kept, a thousandth of the bytes: enough for
     `sesstore search` and simple models, not for adapters.
 
+    SaProt reads the 3Di tokens of --source beside the sequence. Proteins without any are not
+    encoded; they are counted, and the exit status is 1.
+
     \b
     Example:
       sesstore embed --plm esm2_t33
       sesstore embed --plm near proteome.fasta.gz
       sesstore embed --plm esm2_t33 --reduce mean
       sesstore embed --plm esm2_t12 --layer 6,9,12 deeploc_binary
+      sesstore embed --plm saprot_650m --source alphafold2
       sesstore embed --plm esm2_t36 --engine ray --address auto
       sesstore embed --plm esm2_t36 --partition 3/10
     """
@@ -120,6 +138,7 @@ def command(
     from sesstore.encoders.folder_spec import is_folder_name
     from sesstore.encoders.layer_names import parse_layers
     from sesstore.jobs.embedding.partition import Partition, select
+    from sesstore.jobs.embedding.structure_source import coverage_note, structure_source
     from sesstore.jobs.inputs import check_inputs
     from sesstore.sharing.cache import url_of
 
@@ -159,11 +178,19 @@ def command(
         output.note("this task of a Slurm job array does all; its part only: --partition slurm")
     options: dict[str, Any] = {"weights": weights, "long": long_policy, "precision": precision}
     options["layers"] = layers
+    structure = structure_source(store, name, source, min_plddt)
+    if structure is not None and engine == "ray":
+        raise click.UsageError(
+            f"{plm} reads the store's structure tokens, which Ray's workers have not. Use "
+            f"--partition instead"
+        )
     cluster = Cluster(address, workers, threads or 1)
     with connected(cluster) if engine == "ray" else nullcontext() as ray:
         run: Callable[..., EmbedReport]
         if ray is None:
-            load = partial(registry.load, name, device=device, threads=threads, **options)
+            load = partial(
+                registry.load, name, device=device, threads=threads, structure=structure, **options
+            )
             encoder = means_of(store, name, load) if reduction else load()
             run = partial(embed, store, encoder)
         else:
@@ -177,6 +204,8 @@ def command(
         # Proteins of a partition are known to the store, and must not be written by many machines.
         plan = plan_embedding(store, encoder, proteins, dtype=dtype, all_stored=part is not None)
         say_plan(plan, encoder.name, output, url_of(store_path))
+        if structure is not None and plan.todo:
+            output.note(coverage_note(store, structure.name, plan.todo.digests))
         report = run(dtype=dtype, plan=plan, progress=output)
     say_report(report, output)
     output.result(asdict(report))
@@ -207,5 +236,9 @@ def say_report(report: EmbedReport, output: Output) -> None:
         f"{report.already_stored:,} already stored, {len(report.failed):,} failed "
         f"in {duration(report.seconds)}"
     )
+    by_reason: dict[str, list[str]] = {}
     for label, reason in report.failed.items():
-        output.line(f"  failed: {label}: {reason}")
+        by_reason.setdefault(reason, []).append(label)
+    for reason, labels in by_reason.items():
+        more = f" and {len(labels) - _NAMED:,} more" if labels[_NAMED:] else ""
+        output.line(f"  failed: {', '.join(labels[:_NAMED])}{more}: {reason}")

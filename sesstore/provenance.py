@@ -96,6 +96,9 @@ class Fingerprint:
     reduction : str
         ``"mean"`` if one row a protein is kept, the mean of its residues' rows; empty where every
         residue has a row. An empty one is no part of the hash, nor of what is written.
+    structure : str
+        For encoders that read structure tokens beside the sequence: the source of these. An empty
+        one is no part of the hash either.
     """
 
     encoder: str
@@ -106,6 +109,7 @@ class Fingerprint:
     precision: str
     imported_from: str = ""
     reduction: str = ""
+    structure: str = ""
 
     @property
     def digest(self) -> str:
@@ -120,7 +124,8 @@ class Fingerprint:
     @property
     def title(self) -> str:
         """The encoder's name for people, with what was made of its output."""
-        return f"{self.encoder} {self.reduction}s" if self.reduction else self.encoder
+        name = f"{self.encoder} on {self.structure}" if self.structure else self.encoder
+        return f"{name} {self.reduction}s" if self.reduction else name
 
     @property
     def of_residues(self) -> Fingerprint:
@@ -139,8 +144,9 @@ class Fingerprint:
     def to_json(self) -> dict[str, Any]:
         """Settings as plain values."""
         settings = asdict(self)
-        if not self.reduction:
-            del settings["reduction"]
+        for optional in ("reduction", "structure"):
+            if not settings[optional]:
+                del settings[optional]
         return settings
 
     @classmethod
@@ -159,7 +165,8 @@ class Fingerprint:
             raise StoreFormatError(
                 f"not an encoder fingerprint: {problem}. {_UNREADABLE}"
             ) from None
-        if not isinstance(fingerprint.encoder, str) or not _is_layer(fingerprint.layer):
+        texts = (fingerprint.encoder, fingerprint.structure)
+        if not all(isinstance(text, str) for text in texts) or not _is_layer(fingerprint.layer):
             raise StoreFormatError(f"not an encoder fingerprint: wrong types. {_UNREADABLE}")
         if fingerprint.reduction not in ("", MEAN):
             raise StoreFormatError(

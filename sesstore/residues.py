@@ -113,6 +113,14 @@ class StructureTokens:
             return None
         return alphabet(name).reduced(self.codes[of.alphabet])
 
+    def confident(self, name: str, min_plddt: int) -> Codes | None:
+        """Codes [M, L] in an alphabet, masked where pLDDT is known and lower; None as before."""
+        codes = self.in_alphabet(name)
+        if codes is None or not min_plddt or self.plddt is None:
+            return codes
+        letters = alphabet(name)
+        return np.where(self.plddt < min_plddt, letters.dtype.type(letters.mask), codes)
+
     def __len__(self) -> int:
         for codes in self.codes.values():
             return int(codes.shape[1])

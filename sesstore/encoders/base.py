@@ -47,7 +47,16 @@ from .kernels import BLOCK
 from .layer_names import depth_of, parse_layers
 from .tokeniser import Tokeniser
 from .weights import sha256_of_all
-from .windows import Encoded, LostPieceError, Piece, Values, cut, merge_windows, policy
+from .windows import (
+    Encoded,
+    EncoderInput,
+    LostPieceError,
+    Piece,
+    Values,
+    cut,
+    merge_windows,
+    policy,
+)
 
 DEVICE_BUDGET = 65536
 """Rows of a batch that keep a large GPU busy; whole blocks."""
@@ -225,8 +234,12 @@ class PackedEncoder(ABC):
             Values are not finite in float16; says which precision may help. None of their batch
             is yielded.
         """
+        yield from self._encode_inputs(proteins)
+
+    def _encode_inputs(self, inputs: Sequence[EncoderInput]) -> Iterator[Embedding]:
+        """As `encode`, of what a family made of the proteins."""
         self.failures = {}
-        by_length = sorted(proteins, key=len, reverse=True)
+        by_length = sorted(inputs, key=len, reverse=True)
         pieces = (piece for protein in by_length for piece in cut(protein, self.window, self._long))
         if by_length:
             # Built before any thread asks for it, and before memory is measured.
@@ -243,7 +256,7 @@ class PackedEncoder(ABC):
             else:
                 yield from self._embeddings(protein, values)
 
-    def _embeddings(self, protein: Protein, values: Values) -> Iterator[Embedding]:
+    def _embeddings(self, protein: EncoderInput, values: Values) -> Iterator[Embedding]:
         if self._kept.count == 1:
             yield Embedding(protein.digest, values)
             return
@@ -370,6 +383,7 @@ def make_encoder(
         residue_mapping=spec.reading.mapping,
         long_policy=policy(spec.window, options.long),
         precision=choose_precision(options.precision, device, spec.precisions),
+        structure=options.structure.name if options.structure else "",
     )
     fingerprints = tuple(replace(fingerprint, layer=layer) for layer in layers)
     return kind(spec, fingerprints, device, path, options.long)

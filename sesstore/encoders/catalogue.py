@@ -5,9 +5,12 @@ The encoders themselves are in `published`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from ..residues import StructureTokens
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,15 @@ class Reading:
         Where it lacks X itself, its token for what is unknown takes the place.
     before, after : tuple of str
         Tokens around every sequence; their rows are never stored.
+    structure : bool
+        Whether it reads 3Di tokens beside the letters.
     """
 
     mapping: str
     as_x: str = ""
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    structure: bool = False
 
 
 ESM = Reading("esm1b, J->X", "J", ("<cls>",), ("<eos>",))
@@ -44,6 +50,7 @@ PURPOSES = {
     "esmc": "proteins in general",
     "amplify": "proteins in general",
     "e1": "proteins in general",
+    "saprot": "sequence with the 3Di structure beside it",
     "prott5": "proteins in general",
     "prostt5": "sequence and 3Di structure; distant homology",
     "protbert": "proteins in general",
@@ -135,6 +142,25 @@ class EncoderSpec:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class StructureSource:
+    """Structure tokens for encoders that read them.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, such as ``"alphafold2"``.
+    read : callable
+        Gives the tokens of proteins by digest, None where there are none.
+    min_plddt : int
+        Tokens of residues below are masked.
+    """
+
+    name: str
+    read: Callable[[Sequence[bytes]], Sequence[StructureTokens | None]]
+    min_plddt: int = 0
+
+
 @dataclass(frozen=True)
 class Options:
     """How an encoder is to be run; see `registry.load`."""
@@ -144,3 +170,4 @@ class Options:
     long: str = "windows"
     precision: str | None = None
     layers: str = "last"
+    structure: StructureSource | None = None

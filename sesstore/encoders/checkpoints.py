@@ -208,10 +208,10 @@ def _check_size(state: State, spec: EncoderSpec, path: Path) -> None:
             f"'{path}' holds a model of {layers} layers and width {dim}; {spec.name} has "
             f"{spec.layers} and {spec.dim}. Name the right file with --weights"
         )
-    if tokens != VOCABULARY:
+    if tokens != vocabulary_size(spec):
         raise WeightsError(
-            f"'{path}' reads {tokens} tokens, {spec.name} {VOCABULARY}: it is of another alphabet "
-            f"(as SaProt is). Name the right file with --weights"
+            f"'{path}' reads {tokens} tokens, {spec.name} {vocabulary_size(spec)}: it is of "
+            f"another alphabet (SaProt has {_PAIRS}). Name the right file with --weights"
         )
 
 
@@ -246,8 +246,15 @@ def _first_line(why: Exception) -> str:
     return str(why).splitlines()[0] if str(why) else type(why).__name__
 
 
-VOCABULARY = 33
+_VOCABULARY = 33
 """Tokens of ESM's alphabet."""
+_PAIRS = 446
+"""Of SaProt's: 21 letters with 21 states each, and five more."""
+
+
+def vocabulary_size(spec: EncoderSpec) -> int:
+    """How many tokens a model reads."""
+    return _PAIRS if spec.reading.structure else _VOCABULARY
 
 
 def is_rotary(spec: EncoderSpec) -> bool:
@@ -260,7 +267,7 @@ def trunk_shapes(
 ) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]:
     """Shapes of the weights the trunk must have, and of those it may have."""
     d, hidden = spec.dim, state.get("layers.0.fc1.bias", torch.empty(4 * spec.dim)).shape[0]
-    required: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (VOCABULARY, d)}
+    required: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (vocabulary_size(spec), d)}
     optional: dict[str, tuple[int, ...]] = {}
     for layer in range(spec.layers):
         required |= dict(_layer_shapes(f"layers.{layer}.", d, hidden))

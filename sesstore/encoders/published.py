@@ -16,6 +16,7 @@ _READING_OF = {
     "antiberty": _ANTIBERTY,
     "amplify": Reading("letters it lacks-><unk>", "", ("<bos>",), ("<eos>",)),
     "e1": Reading("1...2, every letter its own", "", ("<bos>", "1"), ("2", "<eos>")),
+    "saprot": Reading("aa+3Di, XUZOBJ->#", "", ("<cls>",), ("<eos>",), structure=True),
     "ankh3": Reading("[NLU], J->X", "J", ("[NLU]",), ("</s>",)),
 }
 """By the part of the encoder's name before the underscore."""
@@ -68,6 +69,7 @@ _SAESM2 = "Chen et al. 2025, arXiv:2505.16896"
 _DPLM = "Wang et al. 2024, arXiv:2402.18567"
 _AMPLIFY = "Fournier et al. 2024, doi:10.1101/2024.09.23.614603"
 _E1 = "Jain et al. 2025, https://github.com/Profluent-AI/E1"
+_SAPROT = "Su et al. 2024, doi:10.1101/2023.10.01.560349"
 _T5_WINDOW = 2000
 """The bias of T5's scores takes memory with the square of the length."""
 
@@ -170,6 +172,25 @@ SPECS = {
                 ("pytorch_model.bin", "config.json"),
             )
             for layers, size in ((30, "150m"), (33, "650m"), (36, "3b"))
+        ),
+        *(
+            _folder(
+                name,
+                f"westlake-repl/SaProt_{full}",
+                "saprot",
+                shape,
+                size,
+                1022,
+                "MIT",
+                _SAPROT,
+                _OF_BERT,
+            )
+            for name, full, shape, size in (
+                ("saprot_35m", "35M_AF2", (480, 12, 20), 34_200_000),
+                ("saprot_650m", "650M_AF2", (1280, 33, 20), 652_900_000),
+                ("saprot_650m_pdb", "650M_PDB", (1280, 33, 20), 652_900_000),
+                ("saprot_1.3b", "1.3B_AF2", (1280, 66, 20), 1_302_000_000),
+            )
         ),
         *(
             _folder(name, f"biohub/{full}", "esmc", shape, size, 2046, "MIT", _ESMC, _OF_HF)

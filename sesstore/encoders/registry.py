@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UnknownNameError
 from ..provenance import Fingerprint, split_layer
-from .catalogue import EncoderSpec, Options
+from .catalogue import EncoderSpec, Options, StructureSource
 from .folder_spec import folder_spec, is_folder_name
 from .layer_names import LAST, parse_layer
 from .published import SPECS
@@ -122,6 +122,7 @@ def load(
     long: str = "windows",
     precision: str | None = None,
     layers: str | None = None,
+    structure: StructureSource | None = None,
 ) -> Encoder:
     """Make an encoder ready; its weights are found and hashed, and read when it first encodes.
 
@@ -142,6 +143,8 @@ def load(
         precision that suits encoder and card, see `devices.choose_precision`.
     layers : str, optional
         Which are kept, see `layers.parse_layers`; by default the named one, else the last.
+    structure : StructureSource, optional
+        Structure tokens, for encoders that read them.
 
     Raises
     ------
@@ -162,6 +165,6 @@ def load(
 
         use_threads(threads)
     family: Any = import_module(f".{encoder_spec.family}", __package__)
-    chosen = Options(weights, device, long, precision, layers or named_layer or LAST)
+    chosen = Options(weights, device, long, precision, layers or named_layer or LAST, structure)
     encoder: Encoder = family.load(encoder_spec, chosen)
     return encoder

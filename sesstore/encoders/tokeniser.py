@@ -33,8 +33,8 @@ class Tokeniser:
 
     Parameters
     ----------
-    ids : ndarray, shape=(128,), dtype=int32
-        Token of each ASCII character.
+    ids : ndarray, shape=(n,), dtype=int32
+        Token of each character by its number: of ASCII, or of what an encoder writes proteins in.
     prefix, suffix : tuple of int
         Tokens around every sequence.
     """
@@ -49,7 +49,7 @@ class Tokeniser:
         Parameters
         ----------
         sequences : sequence of str
-            At least one, none empty.
+            At least one, none empty; of characters below 2**16, one a residue.
         device : torch.device
             Where the batch is to run.
         block : int
@@ -72,7 +72,8 @@ class Tokeniser:
             is_residue[stops - 1 - place] = False
         residues = np.flatnonzero(is_residue).astype(np.int32)
         ids = np.full(ends[-1], self.ids[ord("X")], np.int32)
-        ids[residues] = self.ids[np.frombuffer("".join(sequences).encode("ascii"), np.uint8)]
+        text = np.frombuffer("".join(sequences).encode("utf-16-le"), "<u2")
+        ids[residues] = self.ids[text]
         for place, token in enumerate(self.prefix):
             ids[starts + place] = token
         for place, token in enumerate(reversed(self.suffix)):

@@ -9,16 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..proteins import Protein
 
 OVERLAP = 256
 POLICIES = ("windows", "nterm")
+
+
+class EncoderInput(Protocol):
+    """What is encoded under one digest: a protein, or what an encoder makes of it."""
+
+    @property
+    def digest(self) -> bytes:
+        """The protein's."""
+
+    @property
+    def sequence(self) -> str:
+        """A character a residue, as the encoder's tokeniser takes them."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ def starts(length: int, window: int | None, long: str) -> list[int]:
     return [round(i * (length - window) / (count - 1)) for i in range(count)]
 
 
-def cut(protein: Protein, window: int | None, long: str) -> Iterator[Piece]:
+def cut(protein: EncoderInput, window: int | None, long: str) -> Iterator[Piece]:
     """Yield the pieces of a protein."""
     size = len(protein) if window is None else window
     for start in starts(len(protein), window, long):
@@ -85,13 +98,13 @@ def cut(protein: Protein, window: int | None, long: str) -> Iterator[Piece]:
 
 
 def merge_windows(
-    protein: Protein, encoded: Iterator[Encoded], window: int | None, long: str
+    protein: EncoderInput, encoded: Iterator[Encoded], window: int | None, long: str
 ) -> Values:
     """Take a protein's pieces from the front of `encoded` and merge them.
 
     Parameters
     ----------
-    protein : Protein
+    protein : EncoderInput
         Whose pieces come next.
     encoded : iterator of (Piece, ndarray [length, d])
         Pieces in the order `cut` gave them; all of this protein's are taken, whatever happens.

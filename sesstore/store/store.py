@@ -7,7 +7,7 @@ was committed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +263,8 @@ class Store:
         Raises
         ------
         InputError
-            Tokens do not have one code a residue of their protein.
+            Tokens do not have one code a residue of their protein; or they would replace those an
+            encoder has read (SaProt), whose embeddings would be of tokens that are gone.
         StorageFullError
             No space left; whole batches before it stay.
         """
@@ -277,8 +278,24 @@ class Store:
                         f"codes, the sequence has {length} residues. Tokenise the structure again"
                     )
             tokens = Tokens(self._tokens_path(source))
+            if replace:
+                self._check_unread(tokens, batch)
             count += tokens.add(batch, circumstances, replace=replace)
         return count
+
+    def _check_unread(self, tokens: Tokens, items: Sequence[StructureTokens]) -> None:
+        """Raise if tokens would change that an encoder of this store has read."""
+        readers = [p.fingerprint for p in self.encoders() if p.fingerprint.structure]
+        readers = [fingerprint for fingerprint in readers if fingerprint.structure == tokens.source]
+        changing = tokens.changing(items) if readers else []
+        for fingerprint in readers:
+            count = int(self.has_embeddings(fingerprint, changing).sum()) if changing else 0
+            if count:
+                raise InputError(
+                    f"tokens of {count:,} proteins from {tokens.source} would change, and "
+                    f"{fingerprint.encoder} was run on those that are stored: its embeddings would "
+                    f"be of tokens that are gone. Give the new ones a --source of their own"
+                )
 
     def _tokens_path(self, source: str) -> Path:
         return self.path / layout.TOKENS / f"{layout.check_name('source', source)}.lmdb"

@@ -9,7 +9,7 @@ stored once a run). Every read checks its sums.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -184,6 +184,15 @@ class Tokens:
                 database.seal()
         return count
 
+    def changing(self, items: Sequence[StructureTokens]) -> list[bytes]:
+        """Digests of those whose stored tokens, or pLDDT, differ from what is given."""
+        stored = self.get_all(item.digest for item in items)
+        return [
+            item.digest
+            for item, before in zip(items, stored, strict=True)
+            if before is not None and _differ(before, item)
+        ]
+
     def _insert(self, additions: list[_Parts], circumstances: Mapping[str, Any]) -> int:
         database = create_database(self.path, TABLES)
         database.add_tables({name for _, parts in additions for name in parts})
@@ -267,6 +276,11 @@ def read_meta(database: Database, txn: Txn, digest: bytes) -> dict[str, Any] | N
         return None
     meta: dict[str, Any] = json.loads(unchecked(digest, stored, database.path))
     return meta
+
+
+def _differ(before: StructureTokens, after: StructureTokens) -> bool:
+    old, new = _parts_of(before), _parts_of(after)
+    return any(new[name] != old[name] for name in new.keys() & old.keys())
 
 
 def _parts_of(item: StructureTokens) -> dict[str, bytes]:

@@ -140,12 +140,8 @@ class SplitTokens:
 def _codes(item: StructureTokens | None, name: str, length: int, min_plddt: int) -> Codes:
     """Codes [M, L] of one protein; all masked where there is no structure."""
     letters = alphabet(name)
-    codes = None if item is None else item.in_alphabet(name)
-    if item is None or codes is None:
-        return np.full((1, length), letters.mask, letters.dtype)
-    if min_plddt and item.plddt is not None:
-        codes = np.where(item.plddt < min_plddt, letters.dtype.type(letters.mask), codes)
-    return codes
+    codes = None if item is None else item.confident(name, min_plddt)
+    return np.full((1, length), letters.mask, letters.dtype) if codes is None else codes
 
 
 def _unmasked(codes: Codes, name: str) -> NDArray[np.bool_]:
