@@ -36,7 +36,9 @@ _NAMED = 10
 
 @click.command("embed")
 @click.argument("what", nargs=-1)
-@click.option("--plm", required=True, help="Encoder, such as esm2_t33 or near; or hf:FOLDER.")
+@click.option(
+    "--plm", required=True, help="Encoder, such as esm2_t33 or near; or hf:FOLDER, onnx:FILE."
+)
 @layers_option
 @weights_option
 @device_option
@@ -152,8 +154,8 @@ def command(
         parse_layers(layers, registry.spec(plm))
     if is_folder_name(plm):
         output.note(
-            f"{plm} runs by transformers' own forward, on padded batches: slow beside the encoders "
-            f"of `sesstore plms`"
+            f"{plm} runs by its library's forward, on padded batches: slow beside the encoders of "
+            f"`sesstore plms`"
         )
     part = None if partition is None else Partition.parse(partition, os.environ)
     if url_of(store_path) is None:

@@ -365,9 +365,20 @@ EncoderType = TypeVar("EncoderType", bound=PackedEncoder)
 
 
 def make_encoder(
-    kind: type[EncoderType], spec: EncoderSpec, options: Options, path: Path
+    kind: type[EncoderType],
+    spec: EncoderSpec,
+    options: Options,
+    path: Path,
+    files: Sequence[Path] = (),
 ) -> EncoderType:
     """Make an encoder of a family: its device, precision and identity, but no weights yet.
+
+    Parameters
+    ----------
+    path : path
+        Its weights: a file, or a model folder.
+    files : sequence of path
+        What of it is hashed, if not that file or the weights of that folder.
 
     Raises
     ------
@@ -378,7 +389,7 @@ def make_encoder(
     layers = parse_layers(options.layers, spec)
     fingerprint = Fingerprint(
         encoder=spec.full_name,
-        weights_sha256=sha256_of_all(weight_files(path) if path.is_dir() else [path]),
+        weights_sha256=sha256_of_all(files or (weight_files(path) if path.is_dir() else [path])),
         layer=layers[0],
         residue_mapping=spec.reading.mapping,
         long_policy=policy(spec.window, options.long),

@@ -1,4 +1,4 @@
-"""What a transformers folder says of its model, for ``--plm hf:FOLDER``; torch is not needed."""
+"""What a folder says of its model, for ``hf:FOLDER`` and ``onnx:FILE``; torch is not needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UnknownNameError, WeightsError
 from .catalogue import EncoderSpec, Reading
 
-PREFIX = "hf:"
+PREFIX, ONNX_PREFIX = "hf:", "onnx:"
 _TOKENISER_FILES = (
     "added_tokens.json",
     "config.json",
@@ -28,8 +28,8 @@ _WINDOW = 2000
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a name is that of a transformers folder: ``hf:FOLDER``."""
-    return name.startswith(PREFIX)
+    """Whether a name is that of a transformers folder or an ONNX file."""
+    return name.startswith((PREFIX, ONNX_PREFIX))
 
 
 def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
@@ -38,15 +38,15 @@ def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
     Parameters
     ----------
     name : str
-        ``hf:FOLDER``.
+        ``hf:FOLDER`` or ``onnx:FILE``.
     folder : path, optional
-        Where it is, if not there.
+        Where that folder or file is, if not there.
 
     Returns
     -------
     EncoderSpec
-        Its full name is ``hf:`` and the folder's own name; what its tokenizer and settings are is
-        part of the mapping, and so of the fingerprint.
+        Its full name is the prefix and the folder's own name; its tokenizer and settings are part
+        of the mapping, and so of the fingerprint.
 
     Raises
     ------
@@ -55,12 +55,16 @@ def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
     WeightsError
         Its ``config.json`` does not say how large the model is.
     """
-    path = folder or Path(name.removeprefix(PREFIX))
+    of_file = name.startswith(ONNX_PREFIX)
+    path = folder or Path(name.removeprefix(ONNX_PREFIX if of_file else PREFIX))
+    if of_file and not path.is_file():
+        raise UnknownNameError("ONNX file", str(path), (), "Name one: --plm onnx:FILE.")
+    path = path.parent if of_file else path
     try:
         config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
     except OSError:
         raise UnknownNameError(
-            "transformers folder", str(path), (), "Name one with a config.json: --plm hf:FOLDER."
+            "model folder", str(path), (), "It needs a config.json that says how wide it is."
         ) from None
     except ValueError as why:
         raise WeightsError(f"'{path / 'config.json'}' is broken: {why}. Get it again") from None
@@ -76,16 +80,17 @@ def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
     window = positions - _OFFSET if isinstance(positions, int) and positions > _OFFSET else _WINDOW
     return EncoderSpec(
         name,
-        PREFIX + path.resolve().name,
-        "transformers_folder",
+        (ONNX_PREFIX if of_file else PREFIX) + path.resolve().name,
+        "onnx_file" if of_file else "transformers_folder",
         dim,
-        layers,
+        0 if of_file else layers,
         heads,
         12 * layers * dim * dim,
         window,
         "not stated",
         "",
-        extra="hf",
+        precisions=("fp32",) if of_file else EncoderSpec.precisions,
+        extra="onnx" if of_file else "hf",
         reading=Reading(f"tokenizer {_identity(path)}", "", ("start",), ("end",)),
     )
 

@@ -28,7 +28,8 @@ def specs() -> list[EncoderSpec]:
 def spec(name: str) -> EncoderSpec:
     """Return the encoder of a short or full name, in upper or lower case, with a layer or without.
 
-    ``hf:FOLDER`` is any transformers folder, see `transformers_folder`.
+    ``hf:FOLDER`` is any transformers folder, ``onnx:FILE`` any model in that format; see
+    `transformers_folder` and `onnx_file`.
 
     Raises
     ------

@@ -55,7 +55,7 @@ class TransformersFolder(PackedEncoder):
                     dtype=self.dtype,
                 )
         except _UNREADABLE as why:
-            raise self._unreadable(why) from None
+            raise _unreadable(self.path, why) from None
         if missing := sorted(name for name in loaded["missing_keys"] if "pooler" not in name):
             raise WeightsError(
                 f"'{self.path}' lacks weights that its model needs ({', '.join(missing[:3])}), and "
@@ -67,20 +67,7 @@ class TransformersFolder(PackedEncoder):
 
     def tokeniser(self) -> Tokeniser:
         """Ask the folder's tokenizer what letters become."""
-        try:
-            tokenizer = _transformers(self.name).AutoTokenizer.from_pretrained(
-                self.path, local_files_only=True, trust_remote_code=False
-            )
-        except _UNREADABLE as why:
-            raise self._unreadable(why) from None
-        return read_letters(tokenizer, str(self.path))
-
-    def _unreadable(self, why: Exception) -> WeightsError:
-        first = str(why).splitlines()[0] if str(why) else type(why).__name__
-        return WeightsError(
-            f"transformers cannot load '{self.path}': {first}. Name a folder with config.json, "
-            f"weights and tokenizer files, of a model that needs no code of its own"
-        )
+        return tokeniser_of(self.path, self.name)
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length, as of a plain transformer."""
@@ -92,6 +79,33 @@ class TransformersFolder(PackedEncoder):
         rows = (self.spec.layers + 17) * self.dim
         scores = 2 * self.spec.heads * min(self.window or 0, 1024)
         return (rows + scores) * self.dtype.itemsize
+
+
+def _unreadable(path: Path, why: Exception) -> WeightsError:
+    first = str(why).splitlines()[0] if str(why) else type(why).__name__
+    return WeightsError(
+        f"transformers cannot load '{path}': {first}. Name a folder with config.json, weights and "
+        f"tokenizer files, of a model that needs no code of its own"
+    )
+
+
+def tokeniser_of(folder: Path, name: str) -> Tokeniser:
+    """Ask a folder's tokenizer what letters become; see `read_letters`."""
+    try:
+        tokenizer = _transformers(name).AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except _UNREADABLE as why:
+        raise _unreadable(folder, why) from None
+    return read_letters(tokenizer, str(folder))
+
+
+def pad(batch: PackedTokens) -> tuple[Tensor, Tensor]:
+    """Tokens of a batch and where they are real, [B, longest] each, int64."""
+    sequences = torch.split(batch.ids.long(), list(batch.lengths))
+    ids = pad_sequence(list(sequences), batch_first=True)
+    mask = pad_sequence([torch.ones_like(ids_) for ids_ in sequences], batch_first=True)
+    return ids, mask
 
 
 def _transformers(name: str) -> Any:
@@ -125,9 +139,7 @@ class _Forward:
 
     def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:
         """Yield the wanted layers' rows, [T, d]."""
-        sequences = torch.split(batch.ids.long(), list(batch.lengths))
-        ids = pad_sequence(list(sequences), batch_first=True)
-        mask = pad_sequence([torch.ones_like(one) for one in sequences], batch_first=True)
+        ids, mask = pad(batch)
         with self._turn:
             states = self._model(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
