@@ -74,8 +74,9 @@ class _Session:
         self._names = [entry.name for entry in session.get_inputs()]
         if "input_ids" not in self._names or not set(self._names) <= set(_INPUTS):
             raise WeightsError(
-                f"'{path}' takes {', '.join(self._names)}; sesstore gives {', '.join(_INPUTS)}, the "
-                f"first always. Export the encoder, for feature extraction"
+                f"'{path}' takes {', '.join(self._names)}, and sesstore gives "
+                f"{', '.join(_INPUTS)}, the first always. Export the encoder, for feature "
+                f"extraction"
             )
 
     def __call__(self, batch: PackedTokens, wanted: Collection[int]) -> States:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.encoders.catalogue import SPECS
+from sesstore.encoders.published import SPECS
 from sesstore.errors import UnknownNameError
 from sesstore.jobs.embedding.plan import (
     INDEX_BYTES,
