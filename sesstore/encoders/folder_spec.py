@@ -64,7 +64,7 @@ def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
         config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
     except OSError:
         raise UnknownNameError(
-            "model folder", str(path), (), "It needs a config.json that says how wide it is."
+            "model folder", str(path), (), "Name one with a config.json: --plm hf:FOLDER."
         ) from None
     except ValueError as why:
         raise WeightsError(f"'{path / 'config.json'}' is broken: {why}. Get it again") from None
