@@ -126,4 +126,5 @@ class Saprot(Esm):
             return f"it has no 3Di tokens from {source}"
         if threshold and item.plddt is None:
             return f"its tokens from {source} have no pLDDT"
-        return codes[0]
+        first: Codes = codes[0]
+        return first
