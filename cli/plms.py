@@ -116,6 +116,7 @@ def _show(spec: EncoderSpec, present: bool, held: int | None, output: Output) ->
         "layers": _layers(spec),
         "window": f"{spec.window:,} residues" if spec.window else "any length",
         "reads letters": reading.mapping,
+        "reads structure": "3Di tokens, of embed --source" if reading.structure else "",
         "reads around": " ".join([*reading.before, "...", *reading.after]) + " (not stored)",
         "runs in": ", ".join(spec.precisions),
         "licence": spec.licence,
