@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import statistics
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,13 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.studies import study as study_module
+from sesstore.studies.arms import file_name
 from sesstore.studies.study_record import TABLE, StudyReport
 from sesstore.studies.study_settings import StudySettings
 from sesstore.tasks import Problem, Split, Task
 from sesstore.training import intervals
 from sesstore.training.fit_config import FitConfig
+from sesstore.training.runs import Run
 
 BOUNDS = {"train": (0, 32), "valid": (32, 48), "test": (48, 72)}
 
@@ -107,11 +110,22 @@ def out(tmp_path: Path) -> Path:
 
 
 def check_files(report: StudyReport, out: Path) -> None:
-    """Check what every study leaves behind."""
+    """Check what every study leaves behind, and that its numbers are those of its runs."""
     again = StudyReport.load(out)
     assert again.to_json() == report.to_json()
     with (out / TABLE).open() as file:
-        assert len(list(csv.DictReader(file))) == len(report.rows) > 0
+        table = list(csv.DictReader(file))
+    assert len(table) == len(report.rows) > 0
+    for row, shown in zip(report.rows, table, strict=True):
+        for name in {"arm", "score", "std", "low", "high", "valid", "seeds"} & row.keys():
+            assert shown[name] == ("" if row[name] is None else str(row[name])), name
+        if "score" in row:
+            _check_row(report, row, out)
+    scores = {row.get("arm"): row.get("score") for row in report.rows}
+    for pair in report.comparisons:
+        if None not in (scores.get(pair["one"]), scores.get(pair["other"])):
+            difference = scores[pair["one"]] - scores[pair["other"]]
+            assert pair["difference"] == pytest.approx(difference, abs=1e-6)
     columns, rows = report.table()
     assert all(len(row) == len(columns) for row in rows)
     if pytest.importorskip("altair"):
@@ -119,6 +133,33 @@ def check_files(report: StudyReport, out: Path) -> None:
         assert report.question in page
         assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
         assert (out / "figure.svg").read_text().startswith("<svg")
+
+
+def _check_row(report: StudyReport, row: dict[str, Any], out: Path) -> None:
+    """Check a row against the records of its arm's runs; some rows are measured otherwise."""
+    assert row["low"] <= row["high"]
+    files = sorted(out.glob(f"*/{file_name(row['arm'])}/seed-*/run.json"))
+    runs = [Run.load(file.parent) for file in files]
+    if not runs:
+        return
+    first, seeds = report.settings["fit"]["seed"], report.settings["seeds"]
+    assert sorted(run.config["fit"]["seed"] for run in runs) == list(range(first, first + seeds))
+    assert row["seeds"] == seeds
+    values = [run.metrics[report.split][report.monitor] for run in runs]
+    assert row["score"] == pytest.approx(statistics.fmean(values))
+    assert row["std"] == (pytest.approx(statistics.stdev(values)) if seeds > 1 else None)
+    on_valid = [run.metrics["valid"][report.monitor] for run in runs]
+    assert row["valid"] == pytest.approx(statistics.fmean(on_valid))
+    assert row["best_epoch"] == statistics.fmean(run.best_epoch for run in runs)
+    for run in runs:
+        assert run.task["name"] == report.task
+        for name in ("lr", "batch_tokens", "epochs", "weight_decay", "device"):
+            assert run.config["fit"][name] == report.settings["fit"][name]
+        structure = "+".join(run.config["adapter"]["alphabets"]) or "none"
+        if report.study == "ablation":
+            assert row["structure"].partition(",")[0] == structure
+        if row.get("source"):
+            assert str(run.source).partition(",")[0] == row["source"]
 
 
 def report(folder: Path) -> StudyReport:
