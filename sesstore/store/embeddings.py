@@ -2,7 +2,7 @@
 
 Proteins are numbered over the segments in order of their names; of a digest that stands in several
 segments the first counts. Values are mapped, not read: `get` is zero-copy, and `gather`, the hot
-path of streaming, is one memory copy a protein. A segment that cannot be mapped (compressed or
+path of streaming, is one compiled call a batch. A segment that cannot be mapped (compressed or
 sharded by another tool) is read through zarr-python: slower, same numbers.
 """
 
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import Provenance
-from . import layout, mapping
+from . import layout, mapping, row_gather
 from .digest_index import DigestIndex, as_rows
 from .segments import Segment
 
 _ATTEMPTS = 20
+_SCALE_BYTES = 2
 _MAP_AT_ONCE = 256
 """Up to so many segments are mapped when a view is opened. More are mapped when they are first
 read, and those that compaction has removed by then are read where it put their proteins."""
@@ -207,6 +208,12 @@ class Embeddings:
                 f"gather needs a buffer [{total}, {self.dim}], got {out.shape}. Allocate that shape"
             )
         decode = self.dtype == np.int8 and out.dtype != np.int8
+        if row_gather.takes(self.dtype, out) and (addresses := self._addresses(rows)) is not None:
+            counts = self.lengths[rows]
+            row_gather.gather(addresses[0], counts, self.dtype, out, addresses[1])
+            if scales is not None and not decode:
+                row_gather.gather(addresses[1], counts, scales.dtype, scales[:, None])
+            return
         position = 0
         for array, start, stop in zip(*(a.tolist() for a in self.locate(rows)), strict=True):
             into = out[position : position + stop - start]
@@ -219,6 +226,40 @@ class Embeddings:
                 if scales is not None:
                     scales[position : position + stop - start] = self.scales(array)[start:stop]
             position += stop - start
+
+    def _addresses(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Where the residues of some proteins, and their scales, begin in memory.
+
+        None if some are not mapped as they are stored.
+        """
+        segments, starts, _ = self.locate(rows)
+        for number in np.unique(segments[self._origins[segments, 0] < 0]).tolist():
+            self._origins[number] = self._origin(number)
+        origins = self._origins[segments]
+        if not origins.all():
+            return None
+        return (
+            origins[:, 0] + starts * (self.dim * self.dtype.itemsize),
+            origins[:, 1] + starts * _SCALE_BYTES,
+        )
+
+    @cached_property
+    def _origins(self) -> NDArray[np.int64]:
+        """Where values and scales of each segment begin in memory: 0 if not there, -1 unknown."""
+        return np.full((len(self.segments), 2), -1, np.int64)
+
+    def _origin(self, number: int) -> tuple[int, int]:
+        # The segments keep what is at these addresses for as long as this view is there.
+        values = row_gather.address(self.values(number), self.dtype)
+        if self.dtype != np.int8:
+            return values, values
+        return values, row_gather.address(self.scales(number), np.dtype(np.float16))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Addresses are those of this process.
+        return {key: value for key, value in self.__dict__.items() if key != "_origins"}
 
     def prefetch(self, rows: NDArray[np.int64]) -> None:
         """Ask the system to read the residues of some proteins ahead, without waiting."""

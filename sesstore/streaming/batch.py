@@ -22,7 +22,7 @@ class Batch:
     Parameters
     ----------
     values : Tensor, shape=(T, d)
-        Frozen embeddings, float16 or float32.
+        Frozen embeddings: float32, or as stored on their way to a GPU.
     tokens : mapping of str to Tensor
         For each alphabet codes [T] (int64), or where a protein has several conformers the share of
         each code, [T, codes] (float32).

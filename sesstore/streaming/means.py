@@ -35,6 +35,6 @@ def mean_embeddings(view: EmbeddingRows, rows: NDArray[np.int64]) -> Tensor:
     for batch in plan_in_order(view.lengths[unique[order]], RESIDUES).batches:
         proteins = order[batch]
         lengths = view.lengths[unique[proteins]].tolist()
-        parts = torch.split(gather_rows(view, unique[proteins]).float(), lengths)
+        parts = torch.split(gather_rows(view, unique[proteins]), lengths)
         means[torch.from_numpy(proteins)] = torch.stack([part.mean(0) for part in parts])
     return means[torch.from_numpy(place.reshape(-1))]

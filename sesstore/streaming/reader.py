@@ -6,9 +6,7 @@ Both stay in the store and are copied into each batch, or are held in memory (`S
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,14 +16,13 @@ from torch import Tensor
 
 from ..errors import InputError, NotStoredError
 from ..provenance import Provenance
+from ..store import row_gather
 from ..tasks import IGNORED, Problem
 from .batch import Batch
 from .plan import plan_in_order
 from .splittokens import SplitTokens, TokenRows
 
 CPU = torch.device("cpu")
-READERS = 4
-"""Threads that copy a GPU's batch from the store's mapped files."""
 FILLED = 8192
 """Residues that are copied to a GPU at once when it is to hold all: some 20 to 80 MB."""
 
@@ -149,11 +146,11 @@ class SplitData:
         resident = self._resident
         if resident is None:
             return gather_rows(self.embeddings, rows, device)
-        if resident.values.device.type != "cpu" or device.type != "cuda":
+        if resident.values.device.type != "cpu":
             return resident.read(rows)
-        count = int(self.embeddings.lengths[rows].sum())
-        out = host_memory(count, self.embeddings, device)
-        return torch.index_select(resident.values, 0, resident.residues(rows), out=out)
+        out = host_memory(int(self.embeddings.lengths[rows].sum()), self.embeddings, device)
+        resident.gather(rows, out)
+        return out
 
     @property
     def places(self) -> NDArray[np.int64]:
@@ -240,17 +237,25 @@ class _ResidentRows:
             self.values[start : start + count].copy_(buffer[:count])  # waits: the buffer is reused
 
     def read(self, rows: NDArray[np.int64]) -> Tensor:
-        """Residues of some rows back to back, shape=(T, d)."""
-        places = np.searchsorted(self.rows, rows)
-        pieces = zip(self.starts[places].tolist(), self.lengths[places].tolist(), strict=True)
+        """Residues of some rows back to back where they are held, shape=(T, d)."""
+        starts, lengths = (part.tolist() for part in self._places(rows))
+        pieces = zip(starts, lengths, strict=True)
         return torch.cat([self.values[start : start + length] for start, length in pieces])
 
-    def residues(self, rows: NDArray[np.int64]) -> Tensor:
-        """Where the residues of some rows are, shape=(T,): torch copies them on all cores."""
+    def gather(self, rows: NDArray[np.int64], out: Tensor) -> None:
+        """Copy residues of some rows that are held in the host's memory back to back."""
+        starts, lengths = self._places(rows)
+        stored, filled = self.values.numpy(), out.numpy()
+        if row_gather.takes(stored.dtype, filled):
+            first = stored.ctypes.data + starts * stored.strides[0]
+            row_gather.gather(first, lengths, stored.dtype, filled)
+        else:
+            out.copy_(self.read(rows))
+
+    def _places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where some rows begin in what is held, and their residues."""
         places = np.searchsorted(self.rows, rows)
-        lengths, starts = self.lengths[places], self.starts[places]
-        first = np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-        return torch.from_numpy(first + np.arange(len(first)))
+        return self.starts[places], self.lengths[places]
 
 
 def read_type(view: EmbeddingRows) -> np.dtype[Any]:
@@ -259,42 +264,24 @@ def read_type(view: EmbeddingRows) -> np.dtype[Any]:
 
 
 def gather_rows(view: EmbeddingRows, rows: NDArray[np.int64], device: torch.device = CPU) -> Tensor:
-    """Residues of some rows of a store back to back, shape=(T, d), in the host's memory.
-
-    Where they go to a GPU that memory is pinned, and several threads read: one alone copies fewer
-    bytes a second than a GPU trains on.
-    """
-    lengths = view.lengths[rows]
-    values = host_memory(int(lengths.sum()), view, device)
-    if device.type == "cpu":
-        view.gather(rows, values.numpy())
-        return values
-    ends = np.concatenate([[0], np.cumsum(lengths)])
-    shares = np.arange(1, READERS) * len(values) / READERS
-    cuts = [0, *np.searchsorted(ends, shares).tolist(), len(rows)]
-
-    def gather(first: int, last: int) -> None:
-        view.gather(rows[first:last], values[ends[first] : ends[last]].numpy())
-
-    list(_readers().map(gather, cuts, cuts[1:]))
+    """Residues of some rows of a store back to back, shape=(T, d), in the host's memory."""
+    values = host_memory(int(view.lengths[rows].sum()), view, device)
+    view.gather(rows, values.numpy())
     return values
 
 
-@cache
-def _readers() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(READERS, "sesstore-gather")
-
-
 def host_memory(rows: int, view: EmbeddingRows, device: torch.device) -> Tensor:
-    """Return memory of the host, shape=(rows, d), for embeddings that go to a device.
+    """Return memory of the host, shape=(rows, d), for embeddings that are needed on a device.
 
-    Pinned for a GPU, where that can be had (a system may limit locked memory): copies are faster.
+    Float32 where they are computed with here. For a GPU they are as they are read (half the bytes
+    to copy), and the memory is pinned where that can be had (a system may limit locked memory):
+    copies are faster.
     """
-    shape, dtype = (rows, view.dim), torch_type(view)
-    if device.type == "cuda":
-        with suppress(RuntimeError):
-            return torch.empty(shape, dtype=dtype, pin_memory=True)
-    return torch.empty(shape, dtype=dtype)
+    if device.type != "cuda":
+        return torch.empty(rows, view.dim)
+    with suppress(RuntimeError):
+        return torch.empty(rows, view.dim, dtype=torch_type(view), pin_memory=True)
+    return torch.empty(rows, view.dim, dtype=torch_type(view))
 
 
 def torch_type(view: EmbeddingRows) -> torch.dtype:

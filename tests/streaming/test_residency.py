@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import pickle
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from sesstore.errors import InputError
+from sesstore.store import row_gather
 from sesstore.streaming import reader
 from sesstore.streaming.reader import SplitData
 from sesstore.streaming.residency import choose_residency, free_by_residency
@@ -44,13 +48,16 @@ def test_memory_is_measured() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
-def test_held_rows_are_the_stored_ones(stored_as, dtype) -> None:
+def test_held_rows_are_the_stored_ones(stored_as, dtype, monkeypatch) -> None:
     stored = stored_as(dtype)
     digests = stored.digests[[3, 1, 3, 7]]
     split = SplitData(stored.store.embeddings(), None, digests)
     index = np.array([2, 3, 0, 1])
     from_disk = split.read(index).values
     split.hold("ram", torch.device("cpu"))
+    assert torch.equal(split.read(index).values, from_disk)
+    assert from_disk.dtype == torch.float32  # as an adapter on a CPU computes
+    monkeypatch.setattr(row_gather, "kernel", lambda: None)
     assert torch.equal(split.read(index).values, from_disk)
     unique = {p.digest: len(p) for p in (stored.proteins[i] for i in (1, 3, 7))}
     itemsize = 4 if dtype == "int8" else np.dtype(dtype).itemsize
@@ -81,13 +88,24 @@ def test_a_device_is_filled_through_a_small_buffer(stored_as, monkeypatch, dtype
     assert sizes[0] < len(expected) / 3
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8"])
-@pytest.mark.parametrize("rows", [[5], list(range(24)), [3, 3, 0]])
-def test_several_threads_read_what_one_does(stored_as, dtype, rows) -> None:
-    """A GPU's batch, here without one."""
-    view, index = stored_as(dtype).store.embeddings(), np.array(rows)
-    expected = reader.gather_rows(view, index)
-    assert torch.equal(reader.gather_rows(view, index, torch.device("meta")), expected)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
+def test_a_store_is_read_alike_with_and_without_it(stored_as, dtype, monkeypatch) -> None:
+    stored = stored_as(dtype)
+    rows = np.array([5, 0, 5, 23, 7])
+
+    def read(view: Any, kind: Any) -> bytes:
+        count = int(view.lengths[rows].sum())
+        out, scales = np.empty((count, view.dim), kind), np.zeros(count, np.float16)
+        view.gather(rows, out, scales if kind == np.int8 else None)
+        return out.tobytes() + scales.tobytes()
+
+    view = stored.store.embeddings()
+    kinds = (np.dtype(dtype), np.dtype(np.float32))
+    compiled = [read(view, kind) for kind in kinds]
+    copied = pickle.loads(pickle.dumps(view))  # as a process of its own would get it
+    assert [read(copied, kind) for kind in kinds] == compiled
+    monkeypatch.setattr(row_gather, "kernel", lambda: None)
+    assert [read(stored.store.embeddings(), kind) for kind in kinds] == compiled
 
 
 @pytest.mark.parametrize("residency", ["disk", "ram"])
