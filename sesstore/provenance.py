@@ -124,7 +124,7 @@ class Fingerprint:
     @property
     def title(self) -> str:
         """The encoder's name for people, with what was made of its output."""
-        name = f"{self.encoder} on {self.structure}" if self.structure else self.encoder
+        name = f"{self.encoder}+{self.structure}" if self.structure else self.encoder
         return f"{name} {self.reduction}s" if self.reduction else name
 
     @property

@@ -125,6 +125,6 @@ class Saprot(Esm):
         if item is None or codes is None:
             return f"it has no 3Di tokens from {source}"
         if threshold and item.plddt is None:
-            return f"its tokens from {source} have no pLDDT"
+            return f"its tokens from {source} have no pLDDT: leave --min-plddt out"
         first: Codes = codes[0]
         return first

@@ -62,7 +62,7 @@ def test_two_sources_are_two_encoders(cli, store: Store) -> None:
     one, other = (view.get(digest) for view in rows)
     assert np.abs(one.astype(np.float32) - other.astype(np.float32)).max() > 0.01
     listed = cli("info").out
-    assert "SaProt_35M_AF2 on pdb" in listed
+    assert "SaProt_35M_AF2+pdb" in listed
 
 
 def test_the_source_must_be_named_where_there_are_several(cli, store: Store) -> None:

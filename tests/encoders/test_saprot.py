@@ -120,7 +120,7 @@ def test_what_has_no_tokens_is_listed_and_the_rest_done(model) -> None:
     assert encoder.failures == {bare.digest: "it has no 3Di tokens from pdb"}
     unsure = load(folder, Source().knows(structured), 70)
     assert not encoded(unsure, [structured])
-    assert unsure.failures == {structured.digest: "its tokens from pdb have no pLDDT"}
+    assert unsure.failures == {structured.digest: "its tokens from pdb have no pLDDT: leave --min-plddt out"}
 
 
 def test_the_fingerprint_holds_the_source_and_the_threshold(model) -> None:
@@ -131,7 +131,7 @@ def test_the_fingerprint_holds_the_source_and_the_threshold(model) -> None:
     other = StructureSource("alphafold2", Source().read)
     elsewhere = saprot.load(SPEC, Options(folder, "cpu", structure=other)).fingerprint
     assert elsewhere.digest != plain.digest
-    assert plain.title == "SaProt_35M_AF2 on pdb"
+    assert plain.title == "SaProt_35M_AF2+pdb"
 
 
 def test_without_a_source_it_says_how_to_go_on(model) -> None:
