@@ -8,7 +8,7 @@ has not seen it (Wolpert 1992, doi:10.1016/S0893-6080(05)80023-1).
 Shapes: N rows, F features, C outputs (classes; 1 for regression), R principal axes. All arithmetic
 is in float64. Models are fitted along the principal axes of the training rows, found once for all
 penalties: ridge is a division there, and logistic regression is so well conditioned that few steps
-suffice, however many labels there are.
+suffice, however many labels there are: Newton's where unknowns are few, else those of L-BFGS.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ PENALTIES = tuple(10.0 ** (power / 2) for power in range(4, -9, -1))
 WORSE = 1.02
 """No weaker penalty is tried once the loss is this many times the best one."""
 ITERATIONS = 100
+BIAS_PENALTY = 2e-6
+"""Of squared biases: a class that a fold lacks would drive its bias to minus infinity."""
+TOLERANCE = 1e-12
+"""Of the loss: Newton's method ends where a step promises less."""
+NEWTON_UNKNOWNS, NEWTON_WORK = 256, 1 << 17
+"""Most unknowns of a logistic regression, and most of them times rows, that Newton's method takes:
+its few steps are then over before L-BFGS has taken its many."""
 MOST_ROWS, MOST_TARGETS = 20_000, 4_000_000
 """Rows, and rows times outputs, that a model is fitted to: seconds to a minute of one core."""
 
@@ -263,7 +270,61 @@ def _logistic(
     penalty: float,
     start: tuple[Tensor, Tensor] | None,
 ) -> tuple[Tensor, Tensor]:
-    """By L-BFGS, all outputs together; from how often each class occurs, or a neighbour's fit.
+    """All outputs together, from how often each class occurs, or a neighbour's fit."""
+    share = (targets.sum(0) + 0.5) / (len(targets) + 1)
+    if start is None:
+        prior = torch.logit(share) if problem is Problem.MULTI_LABEL else share.log()
+        start = torch.zeros(places.shape[1], targets.shape[1], dtype=places.dtype), prior
+    unknowns = (places.shape[1] + 1) * targets.shape[1]
+    if unknowns <= NEWTON_UNKNOWNS and unknowns * len(targets) <= NEWTON_WORK:
+        return _by_newton(places, targets, problem, penalty, start)
+    return _by_lbfgs(places, targets, problem, penalty, start)
+
+
+def _by_newton(
+    places: Tensor, targets: Tensor, problem: Problem, penalty: float, start: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """By Newton's method, a step halved while it leads uphill; the bias is a weight of ones."""
+    rows, several = len(targets), problem is Problem.MULTI_LABEL
+    inputs = torch.cat([places, places.new_ones(rows, 1)], 1)
+    shrinkage = torch.full((inputs.shape[1], 1), penalty, dtype=places.dtype)
+    shrinkage[-1] = BIAS_PENALTY
+    diagonal = shrinkage.expand(-1, targets.shape[1]).flatten()
+
+    def objective(weight: Tensor) -> tuple[float, Tensor]:
+        outputs = inputs @ weight
+        penalised = _loss(outputs, targets, problem) + (shrinkage * weight**2).sum() / 2
+        return float(penalised), outputs
+
+    weight = torch.cat([start[0], start[1][None]])
+    value, outputs = objective(weight)
+    for _ in range(ITERATIONS):
+        probabilities = outputs.sigmoid() if several else outputs.softmax(1)
+        gradient = inputs.T @ (probabilities - targets) / rows + shrinkage * weight
+        if several:
+            curvature = torch.diag_embed(probabilities * (1 - probabilities))
+        else:
+            pairs = probabilities[:, :, None] * probabilities[:, None, :]
+            curvature = torch.diag_embed(probabilities) - pairs
+        hessian = torch.einsum("nr,ncd,ns->rcsd", inputs, curvature / rows, inputs)
+        hessian = hessian.reshape(len(diagonal), -1) + torch.diag(diagonal)
+        step = torch.linalg.solve(hessian, gradient.flatten()).reshape(weight.shape)
+        decrease = float((step * gradient).sum())
+        if decrease < TOLERANCE:
+            break
+        factor = 1.0
+        following, outputs = objective(weight - step)
+        while following > value - decrease * factor / 10_000 and factor > 1e-6:
+            factor /= 2
+            following, outputs = objective(weight - factor * step)
+        weight, value = weight - factor * step, following
+    return weight[:-1], weight[-1]
+
+
+def _by_lbfgs(
+    places: Tensor, targets: Tensor, problem: Problem, penalty: float, start: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """By L-BFGS, for many unknowns.
 
     Weights are searched in units of the loss's curvature where all predictions are the class's
     share, so that labels rare and frequent, and axes long and short, are alike to the search.
@@ -273,9 +334,6 @@ def _logistic(
     curvature = share * (1 - share)
     unit = ((places**2).mean(0)[:, None] * curvature + penalty).rsqrt()
     bias_unit = curvature.rsqrt()
-    if start is None:
-        prior = torch.logit(share) if several else share.log()
-        start = torch.zeros(places.shape[1], targets.shape[1], dtype=places.dtype), prior
     weight, bias = start[0] / unit, start[1] / bias_unit
     search = torch.optim.LBFGS(
         [weight, bias], max_iter=ITERATIONS, history_size=10, tolerance_grad=1e-5,
@@ -287,10 +345,9 @@ def _logistic(
         outputs = places @ scaled_weight + constant
         probabilities = outputs.sigmoid() if several else outputs.softmax(1)
         error = (probabilities - targets) / rows
-        # A class that a fold lacks would drive its bias to minus infinity.
         weight.grad = (places.T @ error + penalty * scaled_weight) * unit
-        bias.grad = (error.sum(0) + 2e-6 * constant) * bias_unit
-        shrinkage = penalty * (scaled_weight**2).sum() / 2 + 1e-6 * (constant**2).sum()
+        bias.grad = (error.sum(0) + BIAS_PENALTY * constant) * bias_unit
+        shrinkage = penalty * (scaled_weight**2).sum() / 2 + BIAS_PENALTY * (constant**2).sum() / 2
         return _loss(outputs, targets, problem) + shrinkage
 
     search.step(loss)  # type: ignore[no-untyped-call]

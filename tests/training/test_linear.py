@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression, Ridge
+from torch.nn import functional as F  # noqa: N812
 
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
+from sesstore.training import linear
 from sesstore.training.linear import fit_linear, fold_rows
 
 ROWS, WIDTH = 90, 12
@@ -95,6 +99,25 @@ def test_emphasis_is_a_weaker_penalty_and_none_leaves_a_feature_out(
     outputs = model.outputs(torch.tensor(inputs))[:, 0]
     np.testing.assert_allclose(outputs, reference.predict(x), rtol=1e-9)
     assert model.weight[0] == 0
+
+
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.MULTI_LABEL])
+def test_many_unknowns_are_searched_to_the_same_optimum(
+    problem: Problem, inputs: np.ndarray, folds: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(6).standard_normal((ROWS, 3)) * 2
+    scores = torch.tensor(standardised(inputs)[:, :3] + noise)
+    labels = (scores > 0).double() if problem is Problem.MULTI_LABEL else scores.argmax(1)
+    few = fit_linear(torch.tensor(inputs), labels, problem, 3, folds)
+    monkeypatch.setattr(linear, "NEWTON_UNKNOWNS", 0)
+    many = fit_linear(torch.tensor(inputs), labels, problem, 3, folds)
+    assert few.penalty == many.penalty
+    probabilities = torch.sigmoid if problem is Problem.MULTI_LABEL else partial(F.softmax, dim=1)
+    for first, second in (
+        (few.held_out, many.held_out),
+        (few.outputs(torch.tensor(inputs)), many.outputs(torch.tensor(inputs))),
+    ):
+        np.testing.assert_allclose(probabilities(first), probabilities(second), atol=1e-3)
 
 
 def test_noise_is_shrunk_to_the_mean(inputs: np.ndarray, folds: np.ndarray) -> None:
