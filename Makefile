@@ -20,10 +20,10 @@ studies: $(READY)  ## The paper's questions on ../shared/data: ablation, sources
 	$(BIN)/python -m benchmarks.studies --out studies
 
 thorough: $(READY)  ## Run the property tests with ten times the examples
-	HYPOTHESIS_PROFILE=thorough OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup -m hypothesis
+	HYPOTHESIS_PROFILE=thorough OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile -m hypothesis
 
 test: $(READY)  ## Run the whole suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 lint: $(READY)  ## Lint, format check, types, import contracts
 	$(BIN)/ruff check .

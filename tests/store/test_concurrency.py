@@ -41,7 +41,7 @@ def read(path, kit, stop) -> None:
     made = kit.provenance()
     known = {p.digest: p for p in kit.proteins(96)}
     seen = 0
-    while not stop.is_set():
+    while not stop.wait(0.02):
         try:
             view, reader = store.embeddings(), store.tokens("alphafold2")
         except (NotStoredError, UnknownNameError):
@@ -140,7 +140,7 @@ def test_threads_share_one_database(tmp_path, kit, monkeypatch, first_map):
 
     def reading() -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.005):
                 assert store.protein(known[0].digest) == known[0]
                 list(store.proteins())
         except BaseException as problem:

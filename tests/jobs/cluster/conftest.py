@@ -1,4 +1,4 @@
-"""One Ray cluster for all tests of a session; xdist gives all of them to one of its workers."""
+"""One Ray cluster for the tests of a file, which ends with them: it costs even while it idles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sesstore.jobs.cluster.connection import Cluster, connected
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray() -> Iterator[object]:
     """The package, connected to a cluster of two workers that leaves no process behind."""
     if importlib.util.find_spec("ray") is None:

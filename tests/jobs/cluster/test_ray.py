@@ -42,8 +42,6 @@ from sesstore.training.fit_config import FitConfig
 ONE, TWO = Cluster(workers=1), Cluster(workers=2)
 """A worker more is seconds more, in which it imports torch."""
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 def test_a_cluster_of_our_own_is_for_this_machine_and_its_token(ray: object) -> None:
     me = psutil.Process()

@@ -199,9 +199,8 @@ def test_files_of_tokens(tmp_path):
     assert read_tokens(path) == [TOKEN]
 
 
-def test_a_hundred_pulls_at_once(shared, tmp_path, serve):
+def test_fifty_pulls_at_once(shared, tmp_path, serve):
     address = serve(shared)
-    full = compare_stores
 
     def one(number: int) -> int:
         path = tmp_path / f"mine{number}"
@@ -215,10 +214,9 @@ def test_a_hundred_pulls_at_once(shared, tmp_path, serve):
         )
         return store.count_proteins()
 
-    with ThreadPoolExecutor(100) as pool:
-        counts = list(pool.map(one, range(100)))
-    assert sum(counts) == 199
-    assert full
+    with ThreadPoolExecutor(50) as pool:  # more than there are threads of the server
+        counts = list(pool.map(one, range(50)))
+    assert sum(counts) == 99
 
 
 def test_a_slow_client_hinders_nobody(shared, tmp_path, serve):
