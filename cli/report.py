@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sesstore.errors import StoreAccessError, StoreError
+from sesstore.memory import size
 
 from .options import output_options, store_option, writable
 from .output import Output
@@ -83,7 +84,7 @@ def command(
         files, notes = write_comparison(several, out or Path("comparison")), ()
     for note in notes:
         output.note(note)
-    output.line(f"{files[0]} ({files[0].stat().st_size / 1e6:.1f} MB), {len(files) - 1} figures")
+    output.line(f"{files[0]} ({size(files[0].stat().st_size)}), {len(files) - 1} figures")
     output.result(
         {
             "runs": [str(run) for run in runs],

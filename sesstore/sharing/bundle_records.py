@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..alphabets import ALPHABETS
+from ..batches import batches
 from ..errors import InputError
 from ..proteins import Protein, digest_of, normalise
 from ..provenance import canonical_json
@@ -92,8 +92,7 @@ def token_records(tokens: Tokens, digests: Iterable[bytes] | None = None) -> Ite
 
 
 def _tokens_of(tokens: Tokens, digests: Iterable[bytes]) -> Iterator[StructureTokens]:
-    remaining = iter(digests)
-    while batch := list(islice(remaining, 1024)):
+    for batch in batches(digests, 1024):
         yield from (item for item in tokens.get_all(batch) if item is not None)
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from ..batches import batches
 from ..errors import NotStoredError, StoreError
 from ..progress import SILENT, Progress
 from ..store import layout
@@ -33,7 +34,6 @@ from . import share_paths
 from .commits import published_index
 from .object_storage import BucketRemote
 from .places import FileInfo, FolderRemote, Target
-from .ranges import batched
 from .share_index import Index
 
 MARKS = "share/cleanup"
@@ -219,7 +219,7 @@ def remote_gc(
         if set_aside:
             lost += [file for file in old if file.path.startswith(f"{SET_ASIDE}/")]
         if not dry_run:
-            for batch in batched((file.path for file in lost), _REMOVED_AT_ONCE):
+            for batch in batches((file.path for file in lost), _REMOVED_AT_ONCE):
                 mark.renew()
                 target.remove(batch)
     return GcReport([file.path for file in lost], sum(file.bytes for file in lost))

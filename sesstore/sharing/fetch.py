@@ -20,6 +20,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..batches import batches
 from ..durable_files import fsync
 from ..errors import CorruptStoreError, FingerprintMismatchError, NotStoredError, StoreError
 from ..provenance import Provenance
@@ -34,7 +35,7 @@ from . import limits, share_paths
 from .bundle_records import Record
 from .bundles import Footer, parse_footer
 from .places import PIECE, Remote
-from .ranges import batched, in_flight
+from .ranges import in_flight
 from .share_index import BundleEntry, FileEntry, Index, SegmentEntry, parse_index
 from .share_paths import refusal
 
@@ -91,7 +92,7 @@ class Reader:
         records: dict[str, Index] = {}
         size = 0
         with ThreadPoolExecutor(_RECORDS_AT_ONCE) as pool:
-            for batch in batched(paths, _RECORDS_AT_ONCE):
+            for batch in batches(paths, _RECORDS_AT_ONCE):
                 for path, raw in zip(batch, pool.map(self._read_commit, batch), strict=True):
                     if raw is not None:
                         size += len(raw)

@@ -17,10 +17,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ..batches import batches
 from ..errors import InputError, MissingExtraError, NotStoredError, StoreError
 from . import share_paths
 from .places import PIECE, WEB, FileInfo, check_address
-from .ranges import batched
 from .share_paths import refusal
 
 _LISTED_AT_ONCE = 1000
@@ -123,7 +123,7 @@ class BucketRemote:
         import obstore
 
         with self._translate_errors("objects"):
-            for batch in batched(paths, _LISTED_AT_ONCE):
+            for batch in batches(paths, _LISTED_AT_ONCE):
                 obstore.delete(self._store, batch)
 
     def move(self, path: str, to: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..batches import batches
 from ..errors import CorruptStoreError, InputError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -46,7 +47,6 @@ from .pull_context import (
     select_names,
 )
 from .pull_segments import Plan, plan_encoder, pull_segments
-from .ranges import batched
 from .share_index import EncoderEntry, Index
 from .share_paths import refusal
 from .temporary_folders import scratch_folder
@@ -311,7 +311,7 @@ class _Records:
             for batch in context.reader.records(sha, index.bundles[sha], rows, context.pool)
             for record in batch
         )
-        yield from batched(records, _TRANSACTION)
+        yield from batches(records, _TRANSACTION)
 
 
 def _differ(stored: StructureTokens, arrival: StructureTokens) -> bool:

@@ -6,13 +6,13 @@ twentieth of what is needed: few requests, and never much more than that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..batches import batches_within
 from . import limits
 
 MAX_BYTES = 8 << 20
@@ -77,25 +77,4 @@ def spans_of(
 
 def in_flight(spans: list[Span], count: int = 8) -> Iterator[list[Span]]:
     """Cut ranges into lists to be fetched at once: so many, and of bounded size together."""
-    batch: list[Span] = []
-    size = 0
-    for span in spans:
-        size += span.stop - span.start
-        if batch and (len(batch) == count or size > limits.IN_FLIGHT_BYTES):
-            yield batch
-            batch, size = [], span.stop - span.start
-        batch.append(span)
-    if batch:
-        yield batch
-
-
-def batched(items: Iterable[Any], size: int = 64) -> Iterator[list[Any]]:
-    """Cut a stream into lists of at most `size`."""
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    return batches_within(spans, limits.IN_FLIGHT_BYTES, lambda s: s.stop - s.start, count)

@@ -11,12 +11,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 
+from ..batches import batches
 from ..errors import CorruptStoreError
 from ..proteins import DIGEST_BYTES
 from ..provenance import canonical_json
@@ -83,7 +83,7 @@ def salvage(old: Path, new: Path) -> Salvage:
 def _write(path: Path, tables: dict[str, bool], rows: Iterator[Row]) -> None:
     database = create_database(path, tables)
     try:
-        while batch := list(islice(rows, _BATCH)):
+        for batch in batches(rows, _BATCH):
             database.write(_insertion(database.table, batch))
     finally:
         close_database(path)

@@ -13,6 +13,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..batches import batches
 from ..errors import CorruptStoreError, NotStoredError
 from ..proteins import DIGEST_BYTES, Protein
 from .database import Database, checked, create_database, open_database, unchecked
@@ -41,8 +42,8 @@ class ProteinTable:
 
     def add(self, proteins: Iterable[Protein]) -> int:
         """Store proteins and their ids; return how many sequences were new."""
-        remaining, new = iter(proteins), 0
-        while batch := list(islice(remaining, _BATCH)):
+        new = 0
+        for batch in batches(proteins, _BATCH):
             unknown = self._unknown(batch)
             if unknown:
                 new += self._insert(unknown)
@@ -62,8 +63,7 @@ class ProteinTable:
 
     def get_all(self, digests: Iterable[bytes]) -> Iterator[Protein]:
         """Yield proteins in the order of their digests; raises as `get`."""
-        remaining = iter(digests)
-        while batch := list(islice(remaining, _BATCH)):
+        for batch in batches(digests, _BATCH):
             database = open_database(self.path)
             if database is None:
                 raise _unknown(batch[0])

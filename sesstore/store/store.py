@@ -8,6 +8,8 @@ was committed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import Alphabet
+from ..batches import batches
 from ..durable_files import make_folder
 from ..errors import (
     InputError,
@@ -354,13 +357,8 @@ def _is_something_else(path: Path) -> bool:
 
 
 def _by_source(
-    items: Iterable[StructureTokens], size: int = 1024
+    items: Iterable[StructureTokens], count: int = 1024
 ) -> Iterator[tuple[str, list[StructureTokens]]]:
-    batch: list[StructureTokens] = []
-    for item in items:
-        if batch and (len(batch) >= size or item.source != batch[0].source):
-            yield batch[0].source, batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch[0].source, batch
+    for source, group in groupby(items, key=attrgetter("source")):
+        for batch in batches(group, count):
+            yield source, batch

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..alphabets import ALPHABETS, BUILT_IN, Alphabet, alphabet
+from ..batches import batches
 from ..errors import CorruptStoreError, InputError, NotStoredError
 from ..provenance import canonical_json
 from ..residues import StructureTokens
@@ -173,9 +174,9 @@ class Tokens:
         InputError
             Parts of one protein have two lengths; nothing of their batch is stored.
         """
-        remaining, count = iter(items), 0
+        count = 0
         try:
-            while batch := list(islice(remaining, _BATCH)):
+            for batch in batches(items, _BATCH):
                 additions = self._new_parts(batch, replace)
                 if additions:
                     count += self._insert(additions, circumstances)

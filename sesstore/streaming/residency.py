@@ -11,6 +11,7 @@ import torch
 
 from ..attention.cuda import free_memory
 from ..errors import InputError
+from ..memory import size
 
 RESIDENCIES = ("device", "ram", "disk")
 SHARE = 0.5
@@ -25,14 +26,14 @@ def free_by_residency(device: torch.device) -> dict[str, int]:
     return free
 
 
-def choose_residency(residency: str, size: int, free: dict[str, int]) -> str:
+def choose_residency(residency: str, row_bytes: int, free: dict[str, int]) -> str:
     """Choose where to hold embeddings.
 
     Parameters
     ----------
     residency : str
         ``"auto"``, or one of `RESIDENCIES`.
-    size : int
+    row_bytes : int
         Bytes of the rows.
     free : dict of str to int
         From `free_by_residency`.
@@ -43,15 +44,15 @@ def choose_residency(residency: str, size: int, free: dict[str, int]) -> str:
         The name is unknown, or the rows do not fit there.
     """
     if residency == "auto":
-        fits = [place for place in ("device", "ram") if size <= SHARE * free.get(place, 0)]
+        fits = [place for place in ("device", "ram") if row_bytes <= SHARE * free.get(place, 0)]
         return fits[0] if fits else "disk"
     if residency not in RESIDENCIES:
         raise InputError(
             f"residency '{residency}' is none of these: choose auto, {', '.join(RESIDENCIES)}"
         )
-    if residency != "disk" and size > free.get(residency, 0):
+    if residency != "disk" and row_bytes > free.get(residency, 0):
         raise InputError(
-            f"{size / 1e9:.1f} GB of embeddings do not fit residency '{residency}', for which "
-            f"{free.get(residency, 0) / 1e9:.1f} GB are free. Choose --residency disk"
+            f"{size(row_bytes)} of embeddings do not fit residency '{residency}', for which "
+            f"{size(free.get(residency, 0))} are free. Choose --residency disk"
         )
     return residency

@@ -12,7 +12,6 @@ protein's own tokens in another order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..errors import InputError
 from ..jobs.inputs import Inputs
@@ -90,10 +89,9 @@ def _train_control(
     study: Study, source: str, inputs: Inputs, control: str, pools: Sequence[str | None]
 ) -> Runs:
     """Train on a source's tokens as a control changes them; a row each pooling."""
-    inputs = replace(inputs, tokens=CONTROLS[control](study.store.tokens(source)))
     alphabets = study.alphabets(source)
     arms = [_arm(study, alphabets, source, pooling, control) for pooling in pools]
-    runs = study.train(f"{source}, {control}", inputs, arms)
+    runs = study.train_control(f"{source}, {control}", inputs, source, control, arms)
     for arm in arms:
         row = study.row(arm.name, arm.factors, runs[arm.name], control=True)
         row["coverage"] = study.covered(source)

@@ -24,7 +24,6 @@ from .figures import convergence_chart
 from .study import Study
 from .study_record import StudyReport
 from .study_settings import Place, StudySettings
-from .token_views import masked
 
 QUESTION = "How many epochs does structure save?"
 PLAIN, MASKED = "no structure", "with masked tokens"
@@ -68,9 +67,8 @@ def run(
         if not plain:
             plain = runs[PLAIN]
             _add(study, PLAIN, plain, plain)
-            tokens = masked(study.store.tokens(source))
             arm = study.arm(MASKED, alphabets)
-            unread = study.train(MASKED, replace(inputs, tokens=tokens), [arm])[MASKED]
+            unread = study.train_control(MASKED, inputs, source, "masked", [arm])[MASKED]
             _add(study, MASKED, unread, plain)
         _add(study, name, runs[name], plain)
         study.compare((name, runs[name]), (MASKED, unread))

@@ -28,7 +28,7 @@ from .jitter import shaken_tokens
 from .study import Study
 from .study_record import StudyReport
 from .study_settings import Place, StudySettings
-from .token_views import masked, noisy
+from .token_views import noisy
 
 QUESTION = "How good must a structure be, and where does it stop helping?"
 PHASES = ("test", "train")
@@ -133,9 +133,9 @@ class _Quality:
             self.plain = self.plain or runs["no structure"]
             self.clean[source] = runs[source]
         first, *rivals = self.names
-        unread = replace(self.inputs[first], tokens=masked(self._tokens(first)))
         arm = study.arm(MASKED, study.alphabets(first))
-        self.masked = study.train(MASKED, unread, [arm])[MASKED]
+        unread = study.train_control(MASKED, self.inputs[first], first, "masked", [arm])
+        self.masked = unread[MASKED]
         self._row("no structure", "none", None, None, self.plain)
         self._row(MASKED, "masked", None, None, self.masked)
         for source, source_runs in self.clean.items():

@@ -39,6 +39,7 @@ from ..training.uncertainty import advice
 from .arms import Arm, Runs, Trial, train_trial
 from .study_record import StudyReport, begin, check
 from .study_settings import Place, StudySettings
+from .token_views import CONTROLS
 
 if TYPE_CHECKING:
     import altair as alt
@@ -199,6 +200,13 @@ class Study:
             trained = train_trial(trial, self.folder, progress=self.progress)
         self._runs += [run for runs in trained.values() for run in runs]
         return trained
+
+    def train_control(
+        self, name: str, inputs: Inputs, source: str, control: str, arms: Sequence[Arm]
+    ) -> Runs:
+        """Train arms on a source's tokens as one of `token_views.CONTROLS` changes them."""
+        tokens = CONTROLS[control](self.store.tokens(source))
+        return self.train(name, replace(inputs, tokens=tokens), arms)
 
     # What is found
 

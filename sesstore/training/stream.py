@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..memory import size
 from ..store import Embeddings
 from ..streaming.composition import Compositions
 from ..streaming.plan import EpochPlan, plan_epoch
@@ -102,7 +103,7 @@ class Stream:
     def say_residency(self) -> str:
         """Say in a line where embeddings are held, and why."""
         free = ", ".join(
-            f"{amount / 1e9:.1f} GB of {place.upper()}" for place, amount in self.free.items()
+            f"{size(amount)} of {place.upper()}" for place, amount in self.free.items()
         )
         where = {"ram": "in RAM", "disk": "on disk", "device": "on the device"}[self.residency]
-        return f"embeddings: {self.bytes / 1e6:,.1f} MB, held {where} ({free} free)"
+        return f"embeddings: {size(self.bytes)}, held {where} ({free} free)"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...batches import batches_within
 from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, UnknownNameError
 from ...neighbours.lookup import Hit, LabelledLookup, Lookup
 from ...progress import SILENT, Progress
 from ...proteins import Protein
-from ...provenance import Fingerprint, deepest, split_layer
+from ...provenance import Fingerprint, deepest, named_encoders
 from ...store import Store, layout
 from ...store.digest_index import as_rows
 from ..embedding.embed import embed
@@ -32,7 +34,6 @@ from ..embedding.missing_proteins import plan_embedding
 from ..inputs import is_sequence
 from ..proteinfiles import proteins_of
 from .embedding_source import EmbeddingSource
-from .prediction_inputs import chunked
 
 QUERY_RESIDUES = 1_000_000
 """Residues of the queries that are embedded and searched at once."""
@@ -231,7 +232,7 @@ def search_neighbours(
         progress=progress,
     )
     with source, progress.stage("searching", len(queries), "queries") as bar:
-        for chunk in chunked(queries, QUERY_RESIDUES, QUERIES):
+        for chunk in batches_within(queries, QUERY_RESIDUES, len, QUERIES):
             _search(chunk, source, lookup, labelled, options, report)
             bar.advance(len(chunk))
     return report
@@ -283,29 +284,23 @@ def _target(store: Store, where: str | None) -> tuple[Store, list[Protein] | Non
 def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
     """The encoder that is meant, by its residues' fingerprint."""
     stored = {p.fingerprint.of_residues: None for p in store.encoders()}
-    plm = options.plm
+    plm, named = options.plm, list(stored)
     if plm is not None:
-        try:
-            registry.spec(plm)
-            plm = registry.stored_name(plm)
-        except UnknownNameError:
-            if not any(_fits(fingerprint, plm) for fingerprint in stored):
-                raise
-    fitting = deepest([f for f in stored if plm is None or _fits(f, plm)])
+        named = named_encoders(stored, registry.stored_name(plm))
+        with suppress(
+            UnknownNameError
+        ):  # prot_bert is not prot_bert_bfd, though that alone is here
+            full_name = registry.spec(plm).full_name
+            named = [fingerprint for fingerprint in named if fingerprint.encoder == full_name]
+        if not named:
+            return registry.load(plm, weights=options.weights, device=options.device).fingerprint
+    fitting = deepest(named)
     if len(fitting) == 1:
         return fitting[0]
-    if not fitting and plm is not None:
-        return registry.load(plm, weights=options.weights, device=options.device).fingerprint
     names = ", ".join(f"{f.encoder} ({f.short})" for f in stored) or "none"
     raise InputError(
         f"which encoder? Name one with --plm, several by fingerprint (stored here: {names})"
     )
-
-
-def _fits(fingerprint: Fingerprint, plm: str) -> bool:
-    name, layer = split_layer(plm.lower())
-    named = fingerprint.encoder.lower() == name or fingerprint.digest.startswith(name)
-    return named and layer in ("", str(fingerprint.layer))
 
 
 def _make_means(

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from ...batches import batches_within
 from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, StoppedError
@@ -30,7 +31,7 @@ from ...training.runs import Run
 from ...training.seeds import runs_at
 from ..signals import stop_requests
 from .embedding_source import EmbeddingSource
-from .prediction_inputs import InputPart, InputSpec, PredictionInputs, chunked, read_inputs
+from .prediction_inputs import InputPart, InputSpec, PredictionInputs, read_inputs
 from .predictions import Row, columns, rows
 from .structure_values import ResidueValues, residue_values
 from .tables import CsvTable, RowList, Table, open_table
@@ -174,7 +175,7 @@ class Prediction:
         report, total = self.report, self._inputs.proteins if self._inputs.counted else None
         with self._vectors, self._progress.stage("predicting", total, "proteins") as bar:
             for part in self._inputs.parts():
-                for chunk in chunked(part.proteins, CHUNK_RESIDUES, CHUNK_PROTEINS):
+                for chunk in batches_within(part.proteins, CHUNK_RESIDUES, len, CHUNK_PROTEINS):
                     yield self._predict(chunk, part)
                     bar.advance(len(chunk))
                     if stop():
@@ -203,13 +204,13 @@ class Prediction:
         predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
         self.report.proteins += len(embedded)
         self.report.with_structure += int(predictions.structure.sum())
-        if self._certainty.training is not None and predictions.distance is not None:
-            self.report.far += int((predictions.distance > self._certainty.training.limit).sum())
         if self._remember:
             for protein, score in zip(embedded, predictions.scores, strict=True):
                 values = residue_values(score, Problem(self._run.task["problem"]))
                 self.residue_values[protein.digest] = ResidueValues(protein.sequence, values)
-        return list(rows(self._run, embedded, predictions, self._certainty))
+        table = list(rows(self._run, embedded, predictions, self._certainty))
+        self.report.far += sum(row.get("far", False) for row in table)
+        return table
 
     def _unused(self, id: str) -> str:
         """An id to list a failure under: several records may have the same."""

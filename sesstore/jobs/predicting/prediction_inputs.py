@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from pathlib import Path
 from typing import BinaryIO
 
+from ...batches import batches
 from ...datasets.fasta import parse_fasta
 from ...datasets.text import Warn, ignored, open_text
 from ...errors import InputError
@@ -147,8 +148,8 @@ class PredictionInputs:
         store, source = self._token_store, self._spec.source
         if store is None or source is None:
             return
-        remaining_models = iter(models(file for name in names for file in self._structures[name]))
-        while group := list(islice(remaining_models, _GROUP)):
+        run_models = models(file for name in names for file in self._structures[name])
+        for group in batches(run_models, _GROUP):
             members: list[StructureFile] = [file for model in group for file in model]
             report = tokenize(store, members, source, progress=self._progress)
             self.failed |= report.failed
@@ -187,23 +188,6 @@ def read_inputs(
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sesstore-"))
             into = Store.create(Path(scratch) / "store")
         yield PredictionInputs(spec, store, into, spool, progress)
-
-
-def chunked(proteins: Iterable[Protein], residues: int, count: int) -> Iterator[list[Protein]]:
-    """Cut proteins, in order, into chunks of at most so many residues and proteins.
-
-    A protein longer than that stands alone.
-    """
-    chunk: list[Protein] = []
-    size = 0
-    for protein in proteins:
-        if chunk and (size + len(protein) > residues or len(chunk) >= count):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(protein)
-        size += len(protein)
-    if chunk:
-        yield chunk
 
 
 def _is_structure(name: str) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...batches import batches
 from ...encoders.base import Encoder
 from ...encoders.threedi import ThreeDiHead
 from ...errors import InputError
@@ -22,6 +23,9 @@ from ..embedding.embed import embed
 from .token_report import TokenReport
 
 SOURCE, ENCODER = "prostt5", "prostt5"
+
+_STORED_AT_ONCE = 4096
+"""Proteins whose states are stored in one transaction."""
 
 
 def predict_3di(
@@ -73,7 +77,7 @@ def predict_3di(
         view = store.embeddings(encoder.fingerprint)
         embedded = [p for p in todo if p.digest in view]
         with progress.stage("predicting 3Di", sum(map(len, embedded)), "residues") as bar:
-            for part in _in_parts(embedded):
+            for part in batches(embedded, _STORED_AT_ONCE):
                 store.add_tokens(_tokens(part, view, model, source), circumstances("torch"))
                 bar.advance(sum(map(len, part)))
         report.chains, report.residues = len(embedded), sum(map(len, embedded))
@@ -81,11 +85,6 @@ def predict_3di(
     report.coverage = 1.0
     report.seconds = time.perf_counter() - began
     return report
-
-
-def _in_parts(proteins: Sequence[Protein], size: int = 4096) -> Iterator[Sequence[Protein]]:
-    for start in range(0, len(proteins), size):
-        yield proteins[start : start + size]
 
 
 def _tokens(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import InputError, NotStoredError
 from ...neighbours.lookup import LabelledLookup, Lookup
+from ...provenance import named_encoders
 from ...store import Embeddings, Store
 from ...store.digest_index import as_rows
 from .contents import MOST_FOUND, search
@@ -94,10 +95,7 @@ def _means(store: Store, encoder: str | None) -> Embeddings:
     """The means that are meant."""
     stored = [p.fingerprint for p in store.encoders() if p.fingerprint.reduction]
     if encoder is not None:
-        name = encoder.lower()
-        stored = [
-            f for f in stored if f.encoder.lower().startswith(name) or f.digest.startswith(name)
-        ]
+        stored = named_encoders(stored, encoder)
     if not stored:
         raise NotStoredError(
             "the store has no such means of proteins. Its owner makes them with "
