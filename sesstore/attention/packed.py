@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from . import efficient, fused, native, varlen
+from . import fused, native, varlen
 from .bias import OffsetBias
 from .rotation import Rotation
 
@@ -66,8 +66,8 @@ def attend(
         ends = varlen.ends_of(lengths, query.device)
         attended: Tensor = kernel.attend(query, key, value, ends, max(lengths), scale, bias.table)
         return attended
-    if bias is None and efficient.takes(query):
-        return efficient.attend_efficient(query, key, value, lengths, scale)
+    if bias is None and varlen.efficient_takes(query):
+        return varlen.attend_efficient(query, key, value, lengths, scale)
     # Splitting, unlike slicing, has a gradient that is one concatenation.
     sizes = list(lengths)
     parts = []

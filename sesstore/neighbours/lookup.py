@@ -13,10 +13,9 @@ from ..errors import InputError
 from ..proteins import Protein
 from ..store import Embeddings, Store
 from ..tasks import Problem, Split, Task
-from .cosine import Nearest, nearest
+from .cosine import MeanRows, Nearest, nearest
 from .identity import align_identity
 from .label_transfer import Calibration, Transfer, calibrate, is_right, transfer
-from .mean_rows import MeanRows
 
 COUNTS = (1, 3, 5, 10)
 """Numbers of neighbours that are tried on valid."""

@@ -27,9 +27,9 @@ from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import class_scores, confusion
+from ..training.predictor import pooling_weights
 from ..training.runs import FOLDS, Run, rows_of
 from ..training.seeds import fold_runs, runs_at
-from .attention_weights import pooling_weights
 from .material import Material, ResidueTrack, RowFacts
 from .row_errors import ERRORS, row_errors, row_losses, true_probability
 

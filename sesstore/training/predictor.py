@@ -2,7 +2,8 @@
 
 Weights are read once; memory is that of the piece in hand. Of a training by several seeds all
 adapters are asked and the mean of what they say is given, which is steadier than any one of them.
-Predictions of a protein do not depend on the piece it comes in.
+Predictions of a protein do not depend on the piece it comes in. `pooling_weights` says where an
+adapter looks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..adapter.pooling import Attention1d
 from ..adapter.workers import workers
 from ..encoders.devices import choose_device
 from ..streaming.composition import Compositions
@@ -129,3 +131,48 @@ class Predictor:
             means = mean_embeddings(embeddings, embeddings.find(digests))
             distance = self.certainty.training.distances(means.numpy())
         return Predictions(scores, data.with_tokens, data.unmasked(), spread, distance)
+
+
+def pooling_weights(
+    run: Run, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
+) -> list[NDArray[np.float64]] | None:
+    """How much each residue counts in what is pooled for its protein.
+
+    Parameters
+    ----------
+    run : Run
+        Trained on embeddings by the same encoder.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+        The proteins; those without structure tokens get masked ones.
+    embeddings : EmbeddingRows
+        That hold them.
+    tokens : TokenRows or None
+        Of the structures.
+
+    Returns
+    -------
+    list of ndarray, shape=(L,), or None
+        Weights that sum to 1; None unless the run pools by ``attention1d``.
+
+    Raises
+    ------
+    FingerprintMismatchError
+        The embeddings are another encoder's.
+    NotStoredError
+        Proteins have no embedding.
+    """
+    check_encoder(run, embeddings)
+    adapter = load_adapter(run)
+    if not isinstance(adapter.pool, Attention1d):
+        return None
+    data = SplitData(
+        embeddings,
+        tokens,
+        digests,
+        alphabets=adapter.config.alphabets,
+        min_plddt=run.config["fit"]["min_plddt"],
+    )
+    batch = data.read(np.arange(len(data)))
+    with torch.inference_mode():
+        weights = adapter.pool.weights(adapter.residues(batch), batch.lengths)
+    return [row.double().numpy() for row in weights]

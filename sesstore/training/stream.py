@@ -1,4 +1,9 @@
-"""The data of a training: rows, their order and residency, and the linear term of each protein."""
+"""The data of a training: rows, their order and residency, and the linear term of each protein.
+
+Embeddings are held on the ``device`` when the needed rows fit in the GPU's free memory, in ``ram``
+when they fit in what this process may take (see `memory`), else on ``disk``, where a thread reads
+ahead from the store's mapped files.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..attention.cuda import free_memory
+from ..errors import InputError
 from ..memory import size
 from ..store import Embeddings
 from ..streaming.composition import Compositions
 from ..streaming.plan import EpochPlan, plan_epoch
 from ..streaming.reader import SplitData, is_labelled
-from ..streaming.residency import SHARE, choose_residency, free_by_residency
 from ..streaming.splittokens import TokenRows
 from ..tasks import Task
 from .baselines import trivial_logits
@@ -21,6 +27,50 @@ from .evaluate import split_data
 from .fit_config import FitConfig
 from .linearterm import LinearTerm, fit_term
 from .ranks import Ranks
+
+RESIDENCIES = ("device", "ram", "disk")
+SHARE = 0.5
+"""Share of free memory that embeddings may take."""
+
+
+def free_by_residency(device: torch.device) -> dict[str, int]:
+    """Free bytes for this process and, for a GPU, of the device, as measured now."""
+    free = {"ram": free_memory(torch.device("cpu"))}
+    if device.type == "cuda":
+        free["device"] = free_memory(device)
+    return free
+
+
+def choose_residency(residency: str, row_bytes: int, free: dict[str, int]) -> str:
+    """Choose where to hold embeddings.
+
+    Parameters
+    ----------
+    residency : str
+        ``"auto"``, or one of `RESIDENCIES`.
+    row_bytes : int
+        Bytes of the rows.
+    free : dict of str to int
+        From `free_by_residency`.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or the rows do not fit there.
+    """
+    if residency == "auto":
+        fits = [place for place in ("device", "ram") if row_bytes <= SHARE * free.get(place, 0)]
+        return fits[0] if fits else "disk"
+    if residency not in RESIDENCIES:
+        raise InputError(
+            f"residency '{residency}' is none of these: choose auto, {', '.join(RESIDENCIES)}"
+        )
+    if residency != "disk" and row_bytes > free.get(residency, 0):
+        raise InputError(
+            f"{size(row_bytes)} of embeddings do not fit residency '{residency}', for which "
+            f"{size(free.get(residency, 0))} are free. Choose --residency disk"
+        )
+    return residency
 
 
 class Stream:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sesstore.attention.cuda import free_memory, to_device
-from sesstore.streaming import residency
+from sesstore.training.stream import free_by_residency
 
 GPU = torch.device("cuda", 0)
 
@@ -22,7 +22,7 @@ def used_card(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("used_card")
 def test_what_torch_caches_and_nothing_uses_is_free() -> None:
     assert free_memory(GPU) == 75 * 10**9
-    assert residency.free_by_residency(GPU)["device"] == 75 * 10**9
+    assert free_by_residency(GPU)["device"] == 75 * 10**9
 
 
 def test_without_pinned_memory_a_copy_is_made_all_the_same(monkeypatch) -> None:

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from sesstore.errors import FingerprintMismatchError, InputError, MissingFileError
-from sesstore.reports.attention_weights import pooling_weights
 from sesstore.tasks import Problem, Split
 from sesstore.training.evaluate import evaluate, load_predictions, scores_of
-from sesstore.training.predictor import Predictor
+from sesstore.training.predictor import Predictor, pooling_weights
 
 
 @pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.REGRESSION])

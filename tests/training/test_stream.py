@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from sesstore.adapter.adapter_config import AdapterConfig
-from sesstore.errors import StoppedError
+from sesstore.errors import InputError, StoppedError
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
+from sesstore.training.stream import choose_residency, free_by_residency
 
 from .conftest import stopping_after
 from .test_fit import QUICK, SHAPE, same
@@ -57,3 +58,37 @@ def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> 
         FitConfig(epochs=2), out,
     )  # fmt: skip
     assert len(run.history) == 2
+
+
+GIGA = 10**9
+
+
+@pytest.mark.parametrize(
+    ("needed", "free", "chosen"),
+    [
+        (GIGA, {"ram": 8 * GIGA, "device": 8 * GIGA}, "device"),
+        (GIGA, {"ram": 8 * GIGA, "device": GIGA}, "ram"),
+        (GIGA, {"ram": 8 * GIGA}, "ram"),
+        (6 * GIGA, {"ram": 8 * GIGA}, "disk"),
+        (4 * GIGA, {"ram": 8 * GIGA}, "ram"),  # half of it, and no more
+        (4 * GIGA + 1, {"ram": 8 * GIGA}, "disk"),
+        (4 * GIGA, {"ram": 2 * GIGA, "device": 8 * GIGA}, "device"),
+    ],
+)
+def test_auto_takes_the_nearest_place_that_fits(needed, free, chosen) -> None:
+    assert choose_residency("auto", needed, free) == chosen
+
+
+def test_what_is_asked_for_is_taken_if_it_fits() -> None:
+    assert choose_residency("disk", 1, {"ram": GIGA}) == "disk"
+    assert choose_residency("ram", 8 * GIGA, {"ram": 8 * GIGA}) == "ram"  # all of it
+    with pytest.raises(InputError, match="--residency disk"):
+        choose_residency("ram", 2 * GIGA, {"ram": GIGA})
+    with pytest.raises(InputError, match="--residency disk"):
+        choose_residency("device", 1, {"ram": GIGA})
+    with pytest.raises(InputError, match="none of"):
+        choose_residency("tape", 1, {"ram": GIGA})
+
+
+def test_memory_is_measured() -> None:
+    assert 0 < free_by_residency(torch.device("cpu"))["ram"] < 2**50

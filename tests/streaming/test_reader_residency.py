@@ -7,44 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.errors import InputError
 from sesstore.store import row_gather
 from sesstore.streaming import reader
 from sesstore.streaming.reader import SplitData
-from sesstore.streaming.residency import choose_residency, free_by_residency
-
-GIGA = 10**9
-
-
-@pytest.mark.parametrize(
-    ("needed", "free", "chosen"),
-    [
-        (GIGA, {"ram": 8 * GIGA, "device": 8 * GIGA}, "device"),
-        (GIGA, {"ram": 8 * GIGA, "device": GIGA}, "ram"),
-        (GIGA, {"ram": 8 * GIGA}, "ram"),
-        (6 * GIGA, {"ram": 8 * GIGA}, "disk"),
-        (4 * GIGA, {"ram": 8 * GIGA}, "ram"),  # half of it, and no more
-        (4 * GIGA + 1, {"ram": 8 * GIGA}, "disk"),
-        (4 * GIGA, {"ram": 2 * GIGA, "device": 8 * GIGA}, "device"),
-    ],
-)
-def test_auto_takes_the_nearest_place_that_fits(needed, free, chosen) -> None:
-    assert choose_residency("auto", needed, free) == chosen
-
-
-def test_what_is_asked_for_is_taken_if_it_fits() -> None:
-    assert choose_residency("disk", 1, {"ram": GIGA}) == "disk"
-    assert choose_residency("ram", 8 * GIGA, {"ram": 8 * GIGA}) == "ram"  # all of it
-    with pytest.raises(InputError, match="--residency disk"):
-        choose_residency("ram", 2 * GIGA, {"ram": GIGA})
-    with pytest.raises(InputError, match="--residency disk"):
-        choose_residency("device", 1, {"ram": GIGA})
-    with pytest.raises(InputError, match="none of"):
-        choose_residency("tape", 1, {"ram": GIGA})
-
-
-def test_memory_is_measured() -> None:
-    assert 0 < free_by_residency(torch.device("cpu"))["ram"] < 2**50
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from sesstore.attention import efficient
-from sesstore.attention.efficient import attend_efficient, takes
+from sesstore.attention import varlen
+from sesstore.attention.varlen import attend_efficient, efficient_takes
 
 
 def by_contract(
@@ -40,7 +40,7 @@ def by_contract(
 @pytest.mark.parametrize("width", [320, 4, 30])
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_equals_attention_within_each_sequence(monkeypatch, dtype, width, scale) -> None:
-    monkeypatch.setattr(efficient, "_kernel", by_contract)
+    monkeypatch.setattr(varlen, "_efficient_kernel", by_contract)
     torch.manual_seed(0)
     lengths = [5, 1, 17]
     leaves = [torch.randn(23, 2, width, dtype=dtype, requires_grad=True) for _ in range(3)]
@@ -64,7 +64,7 @@ def test_this_torch_has_the_kernel_and_its_gradient(learns) -> None:
     with torch.device("meta"):
         leaves = [torch.empty(23, 2, 320, requires_grad=learns) for _ in range(3)]
         ends = torch.empty(4, dtype=torch.int32)
-    out, logs, *_ = efficient._kernel(
+    out, logs, *_ = varlen._efficient_kernel(
         *(x[None] for x in leaves), None, ends, ends, 17, 17, 0.0, 0, learns, scale=0.5
     )
     assert out.shape == (1, 23, 2, 320)
@@ -79,19 +79,19 @@ def queries(dtype: torch.dtype, width: int = 320) -> SimpleNamespace:
 
 @pytest.mark.parametrize("ampere", [False, True])
 def test_what_it_is_taken_for(monkeypatch, ampere) -> None:
-    monkeypatch.setattr(efficient, "at_least_ampere", lambda _: ampere)
+    monkeypatch.setattr(varlen, "at_least_ampere", lambda _: ampere)
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert takes(queries(torch.float32))
-    assert takes(queries(torch.float16, 64))
-    assert takes(queries(torch.bfloat16)) == ampere
-    assert not takes(queries(torch.float64))
-    assert not takes(torch.zeros(9, 2, 64))
+    assert efficient_takes(queries(torch.float32))
+    assert efficient_takes(queries(torch.float16, 64))
+    assert efficient_takes(queries(torch.bfloat16)) == ampere
+    assert not efficient_takes(queries(torch.float64))
+    assert not efficient_takes(torch.zeros(9, 2, 64))
     monkeypatch.setattr(torch.version, "cuda", None)
-    assert not takes(queries(torch.float32))
+    assert not efficient_takes(queries(torch.float32))
 
 
 def test_a_torch_without_the_kernel_is_not_asked_for_it(monkeypatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
-    assert takes(queries(torch.float32))
-    monkeypatch.setattr(efficient, "_kernel", None)
-    assert not takes(queries(torch.float32))
+    assert efficient_takes(queries(torch.float32))
+    monkeypatch.setattr(varlen, "_efficient_kernel", None)
+    assert not efficient_takes(queries(torch.float32))
