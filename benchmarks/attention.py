@@ -77,8 +77,8 @@ def _row(width: int, heads: int, length: int, rounds: int) -> dict[str, Any]:
             )
     speeds = {
         f"{name}{part}_gflops": speed / 1e9
-        for name, both in best.items()
-        for part, speed in zip(("forward", "backward"), both, strict=True)
+        for name, best_speeds in best.items()
+        for part, speed in zip(("forward", "backward"), best_speeds, strict=True)
     }
     return {"head_dim": width, "heads": heads, **speeds, "peak_gflops": peak / 1e9}
 
@@ -88,9 +88,9 @@ def _absent() -> None:
 
 
 def _forward(*arguments: Any) -> None:
-    *given, rotation = arguments
+    *inputs, rotation = arguments
     with torch.no_grad():
-        attend(*given, rotation=rotation)
+        attend(*inputs, rotation=rotation)
 
 
 def main() -> None:
@@ -100,18 +100,18 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=500, help="residues of each protein")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    found = measure(given.widths, given.length, given.rounds)
-    if given.json:
-        print(json.dumps(found, indent=2))
+    options = parser.parse_args()
+    report = measure(options.widths, options.length, options.rounds)
+    if options.json:
+        print(json.dumps(report, indent=2))
         return
-    for row in found["table"]:
+    for row in report["table"]:
         print(
             "  ".join(
                 f"{k} {v:.1f}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
             )
         )
-    for name, value in found["ratios"].items():
+    for name, value in report["ratios"].items():
         print(f"{name}: {value:.2f}")
 
 

@@ -10,7 +10,7 @@ import torch
 
 
 def clock(
-    work: Callable[[], object], device: torch.device, *, least: int = 3, seconds: float = 0.4
+    work: Callable[[], object], device: torch.device, *, calls: int = 3, seconds: float = 0.4
 ) -> float:
     """Return the median seconds of a call, after one that is not counted.
 
@@ -19,7 +19,7 @@ def clock(
     work()
     times: list[float] = []
     start = time.perf_counter()
-    while len(times) < least or (time.perf_counter() - start < seconds and len(times) < 40):
+    while len(times) < calls or (time.perf_counter() - start < seconds and len(times) < 40):
         times.append(_call(work, device))
     return float(np.median(times))
 

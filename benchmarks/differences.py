@@ -9,5 +9,5 @@ import torch
 
 def relative_error(values: Any, expected: Any) -> float:
     """Return the norm of the difference over the norm of what is expected, in float64."""
-    ours, reference = (torch.as_tensor(x).detach().double().cpu() for x in (values, expected))
-    return float((ours - reference).norm() / reference.norm().clamp(min=1e-30))
+    computed, reference = (torch.as_tensor(x).detach().double().cpu() for x in (values, expected))
+    return float((computed - reference).norm() / reference.norm().clamp(min=1e-30))

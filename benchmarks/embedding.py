@@ -73,15 +73,15 @@ def measure(
     ratios: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in layers:
-            made = _measure_one(size, proteins, batches, Path(folder), torch.device(device))
-            table[f"t{size}"] = made
-            table |= {name: made.pop(name) for name in ("proteins", "residues")}
-            speed = {name: value["tokens_per_second"] for name, value in made["tools"].items()}
+            row = _measure_one(size, proteins, batches, Path(folder), torch.device(device))
+            table[f"t{size}"] = row
+            table |= {name: row.pop(name) for name in ("proteins", "residues")}
+            speed = {name: value["tokens_per_second"] for name, value in row["tools"].items()}
             for rival in (name for name in speed if name.startswith(("fair_esm", "transformers"))):
                 ratios[f"embed_t{size}_vs_{rival}"] = speed["sesstore"] / speed[rival]
             ratios[f"embed_t{size}_store_cost"] = speed["sesstore"] / speed["into_store"] - 1
             ratios[f"embed_t{size}_share_of_matmul_peak"] = (
-                made["tools"]["sesstore"]["gflops"] / made["peak_gflops"]
+                row["tools"]["sesstore"]["gflops"] / row["peak_gflops"]
             )
     table["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {"machine": _machine(device), "table": table, "ratios": ratios}
@@ -103,7 +103,7 @@ def _measure_one(
     types = {"": torch.float32}
     if device.type == "cuda":
         types["_bf16"] = torch.bfloat16
-    ways: dict[str, Callable[[], Callable[[], None]]] = {
+    contestants: dict[str, Callable[[], Callable[[], None]]] = {
         "sesstore": lambda: _sesstore(encoder, sample),
         "into_store": lambda: _into_store(encoder, sample, folder / "store"),
         "packed_forward": lambda: _bare(encoder, sample),
@@ -113,7 +113,7 @@ def _measure_one(
             for n, t in types.items()
         },
     }
-    for name, prepare in ways.items():
+    for name, prepare in contestants.items():
         seconds = _seconds(prepare(), device)
         peaks.append(matmul_peak(device))
         tools[name] = {
@@ -291,17 +291,17 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=_LONGEST)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    found = measure(given.layers, given.batches, given.longest, given.device)
-    if given.json:
-        print(json.dumps(found, indent=2))
+    options = parser.parse_args()
+    report = measure(options.layers, options.batches, options.longest, options.device)
+    if options.json:
+        print(json.dumps(report, indent=2))
         return
-    for size, made in found["table"].items():
-        if isinstance(made, dict):
-            print(f"{size}: peak {made['peak_gflops']:.0f} Gflop/s")
-            for tool, value in made["tools"].items():
+    for size, row in report["table"].items():
+        if isinstance(row, dict):
+            print(f"{size}: peak {row['peak_gflops']:.0f} Gflop/s")
+            for tool, value in row["tools"].items():
                 print(f"  {tool:16} {value['tokens_per_second']:9.0f} residues/s")
-    for name, value in found["ratios"].items():
+    for name, value in report["ratios"].items():
         print(f"{name}: {value:.2f}")
 
 

@@ -56,7 +56,7 @@ from sesstore.training.learner import Learner
 from sesstore.training.stream import Stream
 
 MODELS = {"t12": (480, 12), "t30": (640, 30), "t33": (1280, 33)}
-BOTH = ("foldseek", "dssp")
+ALPHABETS = ("foldseek", "dssp")
 CPU = torch.device("cpu")
 LONG = FitConfig(lr=5e-4, epochs=7, patience=7, batch_tokens=8192)
 """How large training sets are trained on."""
@@ -72,16 +72,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    lengths = real_lengths(given.proteins)
+    options = parser.parse_args()
+    lengths = real_lengths(options.proteins)
     table: list[dict[str, Any]] = []
-    for name in given.models.split(","):
+    for name in options.models.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            device = torch.device(given.device)
-            made = Bench(name, lengths, Path(folder), given.plm_batches, device)
-            table.append(made.row(given.rounds))
+            device = torch.device(options.device)
+            bench = Bench(name, lengths, Path(folder), options.plm_batches, device)
+            table.append(bench.row(options.rounds))
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for row in table:
@@ -95,10 +95,10 @@ def real_lengths(count: int, seed: int = 0) -> list[int]:
     chance = np.random.default_rng(seed)
     if _DATA.is_file():
         with _DATA.open() as file:
-            known = [len(json.loads(line)["aa_seq"]) for line in file]
+            lengths = [len(json.loads(line)["aa_seq"]) for line in file]
     else:
-        known = chance.lognormal(6.05, 0.6, 1728).clip(40, 2600).astype(int).tolist()
-    return [int(n) for n in chance.permutation(known)[:count]]
+        lengths = chance.lognormal(6.05, 0.6, 1728).clip(40, 2600).astype(int).tolist()
+    return [int(n) for n in chance.permutation(lengths)[:count]]
 
 
 @dataclass
@@ -139,13 +139,13 @@ class Bench:
         labels = torch.tensor(self.task.splits["train"].labels)
         self.padded = PaddedTraining(self.dim, codes, labels, self.device)
         self.residues = sum(self.lengths)
-        self.waited = 0.0
+        self.wait_share = 0.0
 
     def row(self, rounds: int) -> dict[str, Any]:
         """Seconds for a million residues of each way, best of all rounds."""
         learner = Learner(self.task, AdapterConfig(self.dim, 2), LONG, self.device)
         flops = learner.adapter.training_flops(self.lengths)
-        held = read_hdf5(self.folder / "all.h5")
+        cached_values = read_hdf5(self.folder / "all.h5")
         streams = {residency: self._stream(residency) for residency in ("disk", "ram")}
         model = plm(self.dim, self.layers).to(self.device) if self.plm_batches else None
         best: dict[str, float] = {}
@@ -154,21 +154,29 @@ class Bench:
             seconds = wall(work, self.device) / residues
             best[name] = min(seconds, best.get(name, seconds))
 
-        self._ours(learner, streams["disk"])  # warm: page cache, allocator, kernels
+        self._sesstore_epoch(learner, streams["disk"])  # warm: page cache, allocator, kernels
         for _ in range(rounds):
             peak = flops / matmul_peak(self.device) / self.residues
             best["matmul_peak"] = min(peak, best.get("matmul_peak", peak))
             for residency, stream in streams.items():
-                keep(f"sesstore_{residency}", self.residues, partial(self._ours, learner, stream))
+                keep(
+                    f"sesstore_{residency}",
+                    self.residues,
+                    partial(self._sesstore_epoch, learner, stream),
+                )
             for name, dtype in self._types.items():
-                keep(f"padded_cache{name}", self.residues, partial(self._cached, held, dtype))
+                keep(
+                    f"padded_cache{name}",
+                    self.residues,
+                    partial(self._cached, cached_values, dtype),
+                )
                 if model is not None:
                     batches = list(padded_batches(self.lengths))[: self.plm_batches]
                     residues = sum(self.lengths[i] for batch in batches for i in batch)
                     work = partial(self._with_plm, model.to(dtype), batches, dtype)
                     keep(f"plm_in_loop{name}", residues, work)
         seconds = {f"{name}_s": value * 1e6 for name, value in best.items()}
-        return {"model": self.name, "dim": self.dim, **seconds, "wait_share": self.waited}
+        return {"model": self.name, "dim": self.dim, **seconds, "wait_share": self.wait_share}
 
     @property
     def _types(self) -> dict[str, torch.dtype]:
@@ -178,21 +186,21 @@ class Bench:
 
     def _stream(self, residency: str) -> Stream:
         store = Store.open(self.folder / "store")
-        made = store.embeddings(), store.tokens("made"), replace(LONG, residency=residency)
-        return Stream(self.task, *made, BOTH, self.device)
+        inputs = store.embeddings(), store.tokens("made"), replace(LONG, residency=residency)
+        return Stream(self.task, *inputs, ALPHABETS, self.device)
 
-    def _ours(self, learner: Learner, stream: Stream) -> None:
+    def _sesstore_epoch(self, learner: Learner, stream: Stream) -> None:
         plan = stream.plan(1)
         loader, began = Loader(stream.data["train"], plan.batches, self.device), time.perf_counter()
-        with reproducible(self.device), workers(self.device) as hands:
+        with reproducible(self.device), workers(self.device) as pool:
             for number, batch in enumerate(loader):
-                learner.step(batch, 1, number, len(plan.batches), hands)
+                learner.step(batch, 1, number, len(plan.batches), pool)
         if stream.residency == "disk":
-            self.waited = loader.wait_seconds / (time.perf_counter() - began)
+            self.wait_share = loader.wait_seconds / (time.perf_counter() - began)
 
-    def _cached(self, held: list[torch.Tensor], dtype: torch.dtype) -> None:
+    def _cached(self, cached_values: list[torch.Tensor], dtype: torch.dtype) -> None:
         with self.padded.computing_in(dtype):
-            cached_epoch(self.padded, held)
+            cached_epoch(self.padded, cached_values)
 
     def _with_plm(
         self, model: torch.nn.Module, batches: list[list[int]], dtype: torch.dtype
@@ -208,11 +216,11 @@ def fill(path: Path, dim: int, values: list[np.ndarray], codes: list[Any]) -> Ta
     digests = [sha256(str(i).encode()).digest() for i in range(len(values))]
     provenance = Provenance(Fingerprint("benchmark", "0" * 64, 0, "none", "none", "fp32"), dim)
     with store.writer(provenance, {}) as writer:
-        for digest, one in zip(digests, values, strict=True):
-            writer.add(Embedding(digest, one))
+        for digest, residues in zip(digests, values, strict=True):
+            writer.add(Embedding(digest, residues))
     store.add_tokens(
         [
-            StructureTokens(digest, "made", dict(zip(BOTH, pair, strict=True)))
+            StructureTokens(digest, "made", dict(zip(ALPHABETS, pair, strict=True)))
             for digest, pair in zip(digests, codes, strict=True)
         ],
         {},
@@ -238,17 +246,17 @@ def machine() -> dict[str, Any]:
 
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     """Ratios by the names the project quotes."""
-    found = {}
+    by_name = {}
     for row in table:
-        name, ours = row["model"], row["sesstore_disk_s"]
+        name, seconds = row["model"], row["sesstore_disk_s"]
         for rival in ("plm_in_loop", "plm_in_loop_bf16", "padded_cache", "padded_cache_bf16"):
             if f"{rival}_s" in row:
-                found[f"epoch_{name}_vs_{rival}"] = row[f"{rival}_s"] / ours
-        found[f"epoch_{name}_share_of_matmul_peak"] = row["matmul_peak_s"] / ours
-    found["disk_vs_ram"] = float(
+                by_name[f"epoch_{name}_vs_{rival}"] = row[f"{rival}_s"] / seconds
+        by_name[f"epoch_{name}_share_of_matmul_peak"] = row["matmul_peak_s"] / seconds
+    by_name["disk_vs_ram"] = float(
         np.mean([r["sesstore_disk_s"] / r["sesstore_ram_s"] for r in table])
     )
-    return found
+    return by_name
 
 
 if __name__ == "__main__":

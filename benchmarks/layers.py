@@ -51,14 +51,14 @@ def measure(layers: int, rounds: int, proteins: int, device: str = "cpu") -> dic
     """
     spec = registry.spec(f"esm2_t{layers}")
     sample = _draw(proteins)
-    ways = {"last": "last", "all": "all", "half": str(layers // 2)}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    layer_choices = {"last": "last", "all": "all", "half": str(layers // 2)}
+    seconds: dict[str, list[float]] = {name: [] for name in layer_choices}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / spec.files[0]
         write_random_esm2(path, layers=spec.layers, dim=spec.dim, heads=spec.heads)
         encoders = {
-            name: registry.load(spec.name, weights=path, device=device, layers=kept)
-            for name, kept in ways.items()
+            name: registry.load(spec.name, weights=path, device=device, layers=layers_kept)
+            for name, layers_kept in layer_choices.items()
         }
         for encoder in encoders.values():  # reads the weights
             list(encoder.encode(sample[:1]))

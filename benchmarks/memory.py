@@ -65,14 +65,14 @@ def main() -> None:
     parser.add_argument(
         "--case", nargs=3, metavar=("NAME", "SIZE", "FOLDER"), help=argparse.SUPPRESS
     )
-    given = parser.parse_args()
-    if given.case:
-        name, size, folder = given.case
+    options = parser.parse_args()
+    if options.case:
+        name, size, folder = options.case
         CASES[name](int(size), Path(folder))
         return
-    table = measure(given.proteins, given.planned, given.longest, given.megabytes)
+    table = measure(options.proteins, options.planned, options.longest, options.megabytes)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for row in table:
@@ -99,35 +99,35 @@ def measure(proteins: int, planned: int, longest: int, megabytes: int) -> list[d
 
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     """What the larger case holds, against the smaller one."""
-    found = {}
+    by_name = {}
     for name in ("embed", "plan", "long", "train"):
         small, large = (row["anonymous_mb"] for row in table if row["case"] == name)
-        found[f"{name}_memory_large_vs_small"] = large / small
-    found["train_anonymous_gb"] = (
+        by_name[f"{name}_memory_large_vs_small"] = large / small
+    by_name["train_anonymous_gb"] = (
         max(r["anonymous_mb"] for r in table if r["case"] == "train") / 1e3
     )
     small, large = (row for row in table if row["case"] == "plan")
     grown = (large["anonymous_mb"] - small["anonymous_mb"]) * 1e6
-    found["plan_bytes_a_protein"] = grown / (large["size"] - small["size"])
-    return found
+    by_name["plan_bytes_a_protein"] = grown / (large["size"] - small["size"])
+    return by_name
 
 
 def _run(name: str, size: int, folder: str) -> float:
     """Most anonymous memory of a case, in MB."""
     command = [sys.executable, "-m", "benchmarks.memory", "--case", name, str(size), folder]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(done.stdout) if done.stdout.strip() else 0.0
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return float(process.stdout) if process.stdout.strip() else 0.0
 
 
 @contextmanager
 def _watched() -> Iterator[None]:
     """Print the most anonymous memory of this process, in MB, at the end."""
-    most, over = _anonymous(), threading.Event()  # a case may end before the watcher looks
+    peak, over = _anonymous(), threading.Event()  # a case may end before the watcher looks
 
     def watch() -> None:
-        nonlocal most
+        nonlocal peak
         while not over.wait(0.01):
-            most = max(most, _anonymous())
+            peak = max(peak, _anonymous())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -136,7 +136,7 @@ def _watched() -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-    print(most / 1e3)
+    print(peak / 1e3)
 
 
 def _anonymous() -> int:

@@ -85,14 +85,14 @@ def search(folder: Path, rows: int, dim: int, queries: int, threads: int) -> dic
         for start in range(0, rows, block):  # rolled, so that no two blocks are the same
             file.write(np.roll(pattern[: min(block, rows - start)], start // block, 1).tobytes())
     means = np.memmap(path, np.float16, "r", shape=(rows, dim))
-    wanted = rng.normal(size=(queries, dim)).astype(np.float32)
+    vectors = rng.normal(size=(queries, dim)).astype(np.float32)
     for start in range(0, rows, block):
         means[start : start + block].max()
     with Memory() as memory:
         began, cpu = time.perf_counter(), time.process_time()
-        hits = nearest(wanted, [means], 10, threads=threads)
+        hits = nearest(vectors, [means], 10, threads=threads)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    exact = wanted[0] / np.linalg.norm(wanted[0])
+    exact = vectors[0] / np.linalg.norm(vectors[0])
     row = means[hits.rows[0, 0]].astype(np.float64)
     assert abs(row @ exact / np.linalg.norm(row) - hits.similarity[0, 0]) < 1e-4
     return {
@@ -111,18 +111,18 @@ class Memory:
     """Peak of this process's anonymous memory, sampled while the block runs."""
 
     def __enter__(self) -> Memory:
-        self._done = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self.peak = 0
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._done.set()
+        self._stop.set()
         self._thread.join()
 
     def _sample(self) -> None:
-        while not self._done.wait(0.01):
+        while not self._stop.wait(0.01):
             text = Path("/proc/self/status").read_text("ascii", "replace")
             line = next(line for line in text.splitlines() if line.startswith("RssAnon"))
             self.peak = max(self.peak, 1024 * int(line.split()[1]))

@@ -49,14 +49,14 @@ def main() -> None:
     parser.add_argument("--out", default="jsonl", choices=["csv", "jsonl", "parquet"])
     parser.add_argument("--child", nargs=3, metavar=("RUN", "FASTA", "OUT"))
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    if given.child:
-        print(json.dumps(predict(*map(Path, given.child))))
+    options = parser.parse_args()
+    if options.child:
+        print(json.dumps(predict(*map(Path, options.child))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        table = measure(Path(folder), given.plm, given.proteins, given.length, given.out)
+        table = measure(Path(folder), options.plm, options.proteins, options.length, options.out)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for row in table:
@@ -79,15 +79,15 @@ def measure(
         fasta = write_fasta(folder / f"{count}.fasta", count, length)
         paths = [folder / "run", fasta, folder / f"{count}.{suffix}"]
         command = [sys.executable, "-m", "benchmarks.predict", "--child", *map(str, paths)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        table.append({"plm": plm, **json.loads(done.stdout)})
+        process = subprocess.run(command, capture_output=True, text=True, check=True)
+        table.append({"plm": plm, **json.loads(process.stdout)})
     return table
 
 
 def predict(run: Path, fasta: Path, out: Path) -> dict[str, Any]:
     """Predict in this process, and say how long it took and how much memory it had at most."""
     with prediction(run, InputSpec([str(fasta)]), options=PredictOptions(keep=False)) as predicted:
-        before = peak_megabytes()
+        start_megabytes = peak_megabytes()
         began = time.perf_counter()
         report = write_predictions(predicted, out)
         seconds = time.perf_counter() - began
@@ -96,7 +96,7 @@ def predict(run: Path, fasta: Path, out: Path) -> dict[str, Any]:
         "seconds": seconds,
         "proteins_per_second": report.proteins / seconds,
         "peak_megabytes": peak_megabytes(),
-        "megabytes_before": before,
+        "megabytes_before": start_megabytes,
     }
 
 
@@ -107,8 +107,8 @@ def peak_megabytes() -> float:
     """
     status = Path("/proc/self/status")
     if status.is_file():
-        found = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-        return int(found["VmHWM"].split()[0]) * 1024 / 1e6
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
@@ -141,12 +141,12 @@ def write_fasta(path: Path, count: int, length: int) -> Path:
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     """How memory at 4 N compares with memory at N, and what a protein adds."""
     small, large = table
-    more = large["proteins"] - small["proteins"]
+    extra_proteins = large["proteins"] - small["proteins"]
     return {
         "predict_peak_memory_4n_vs_n": large["peak_megabytes"] / small["peak_megabytes"],
         "predict_bytes_a_further_protein": (large["peak_megabytes"] - small["peak_megabytes"])
         * 1e6
-        / more,
+        / extra_proteins,
         "predict_proteins_per_second": large["proteins_per_second"],
     }
 

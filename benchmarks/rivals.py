@@ -164,15 +164,15 @@ def plm_step(
     with_ends = F.pad(real, (2, 0), value=True)  # BOS and EOS; which place they take costs nothing
     letters = torch.randint(4, 24, with_ends.shape).masked_fill(~with_ends, 1)
     with torch.no_grad():
-        found = model(input_ids=letters, attention_mask=with_ends.long()).last_hidden_state
-    training.step(batch, found[:, 2:], real)
+        hidden = model(input_ids=letters, attention_mask=with_ends.long()).last_hidden_state
+    training.step(batch, hidden[:, 2:], real)
 
 
 def write_hdf5(path: Path, values: Sequence[np.ndarray]) -> None:
     """One dataset a protein, float16."""
     with h5py.File(path, "w") as file:
-        for i, one in enumerate(values):
-            file.create_dataset(str(i), data=one)
+        for i, rows in enumerate(values):
+            file.create_dataset(str(i), data=rows)
 
 
 def read_hdf5(path: Path) -> list[Tensor]:
@@ -181,10 +181,10 @@ def read_hdf5(path: Path) -> list[Tensor]:
         return [torch.from_numpy(file[str(i)][:].astype(np.float32)) for i in range(len(file))]
 
 
-def cached_epoch(training: PaddedTraining, held: list[Tensor]) -> None:
+def cached_epoch(training: PaddedTraining, cached_values: list[Tensor]) -> None:
     """One epoch from embeddings in memory, padded."""
-    lengths = [len(one) for one in held]
+    lengths = [len(rows) for rows in cached_values]
     for batch in padded_batches(lengths):
-        x = nn.utils.rnn.pad_sequence([held[i] for i in batch], batch_first=True)
+        x = nn.utils.rnn.pad_sequence([cached_values[i] for i in batch], batch_first=True)
         real = real_residues([lengths[i] for i in batch])
         training.step(batch, x.to(training.device), real)

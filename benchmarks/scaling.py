@@ -74,11 +74,11 @@ def measure(proteins: int, segments: int, to_embed: int, folder: Path) -> dict[s
     folder : path
         Where everything is written; removed by the caller.
     """
-    drawn = _proteins(proteins)
-    table: dict[str, Any] = {"driver": [_driver(drawn, count) for count in _CREWS]}
-    few = drawn[: max(64, proteins // 20)]
-    table["store"] = [_store(few, count, folder / f"store{count}") for count in _CREWS]
-    table["sequences"] = _sequences(few, folder / "sequences")
+    sample = _proteins(proteins)
+    table: dict[str, Any] = {"driver": [_driver(sample, count) for count in _CREWS]}
+    subset = sample[: max(64, proteins // 20)]
+    table["store"] = [_store(subset, count, folder / f"store{count}") for count in _CREWS]
+    table["sequences"] = _sequences(subset, folder / "sequences")
     table["segments"] = _segments(segments, folder / "many")
     ratios = {
         "driver_proteins_per_s": min(row["proteins_per_s"] for row in table["driver"]),
@@ -87,7 +87,7 @@ def measure(proteins: int, segments: int, to_embed: int, folder: Path) -> dict[s
     }
     if to_embed:
         table["workers"] = _workers(to_embed, folder / "workers")
-        speed = {name: one["residues_per_s"] for name, one in table["workers"].items()}
+        speed = {name: rates["residues_per_s"] for name, rates in table["workers"].items()}
         ratios["two_ray_workers_vs_one"] = speed["ray_2"] / speed["ray_1"]
         ratios["one_ray_worker_vs_plain"] = speed["ray_1"] / speed["plain"]
     machine = {"cores": os.cpu_count(), "platform": platform.platform(), "proteins": proteins}
@@ -164,8 +164,8 @@ def _sequences(proteins: list[Protein], folder: Path) -> dict[str, float]:
     began = time.perf_counter()
     store.add_proteins(proteins)
     took = time.perf_counter() - began
-    held = (folder / layout.PROTEINS).stat().st_size - sum(map(len, proteins))
-    return {"added_per_s": len(proteins) / took, "bytes_beside_letters": held / len(proteins)}
+    overhead = (folder / layout.PROTEINS).stat().st_size - sum(map(len, proteins))
+    return {"added_per_s": len(proteins) / took, "bytes_beside_letters": overhead / len(proteins)}
 
 
 def _segments(count: int, folder: Path) -> dict[str, float]:
@@ -202,8 +202,8 @@ def _fresh(folder: Path) -> float:
 
 def _timed(call: Any) -> tuple[float, Any]:
     began = time.perf_counter()
-    found = call()
-    return time.perf_counter() - began, found
+    result = call()
+    return time.perf_counter() - began, result
 
 
 def _workers(count: int, folder: Path) -> dict[str, dict[str, float]]:
@@ -230,14 +230,14 @@ class _Clock:
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
-        self._seen: list[tuple[float, int]] = []
+        self._marks: list[tuple[float, int]] = []
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[_Clock]:
         yield self
 
     def advance(self, amount: int = 1) -> None:
-        self._seen.append((time.perf_counter(), amount))
+        self._marks.append((time.perf_counter(), amount))
 
     def show(self, **figures: str) -> None:
         pass
@@ -250,9 +250,9 @@ class _Clock:
 
     def rates(self) -> dict[str, float]:
         """Residues a second between the first and the last report, and seconds before the first."""
-        (first, _), (last, _) = self._seen[0], self._seen[-1]
-        done = sum(amount for _, amount in self._seen[1:])
-        return {"residues_per_s": done / (last - first), "start_s": first - self._began}
+        (first, _), (last, _) = self._marks[0], self._marks[-1]
+        residues = sum(amount for _, amount in self._marks[1:])
+        return {"residues_per_s": residues / (last - first), "start_s": first - self._began}
 
 
 def _short(count: int) -> str:
@@ -269,14 +269,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        found = measure(options.proteins, options.segments, options.embed, Path(folder))
+        report = measure(options.proteins, options.segments, options.embed, Path(folder))
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(report))
         return
-    for name, rows in found["table"].items():
+    for name, rows in report["table"].items():
         for row in rows if isinstance(rows, list) else [rows]:
             print(name, row)
-    for name, value in found["ratios"].items():
+    for name, value in report["ratios"].items():
         print(f"{name:40} {value:,.2f}")
 
 

@@ -71,34 +71,36 @@ def measure(*, quick: bool, copies: int) -> dict[str, Any]:
             structures = [read_structure(path) for path in files]
             table["residues"] = sum(_residues(structure) for structure in structures)
             table["stages"] = _stages(files, structures, Path(scratch))
-            ours = _best(lambda: _run([*files], 1), 1 if quick else 5) / len(files)
-            theirs = _best(lambda: _mkdssp_biopython(files), 1 if quick else 2) / len(files)
-        many = files * (1 if quick else copies)
+            seconds = _best(lambda: _run([*files], 1), 1 if quick else 5) / len(files)
+            reference_seconds = _best(lambda: _mkdssp_biopython(files), 1 if quick else 2) / len(
+                files
+            )
+        copied_files = files * (1 if quick else copies)
         table |= {
-            "ours_per_second": 1 / ours,
-            "mkdssp_biopython_per_second": 1 / theirs,
-            "one_process_per_second": len(many) / _best(lambda: _run(many, 1), 1),
-            "two_processes_per_second": len(many) / _best(lambda: _run(many, 2), 1),
-            "two_apart_per_second": len(many) / _apart(many),
+            "ours_per_second": 1 / seconds,
+            "mkdssp_biopython_per_second": 1 / reference_seconds,
+            "one_process_per_second": len(copied_files) / _best(lambda: _run(copied_files, 1), 1),
+            "two_processes_per_second": len(copied_files) / _best(lambda: _run(copied_files, 2), 1),
+            "two_apart_per_second": len(copied_files) / _apart(copied_files),
         }
         table["agreement"] = _agreement(files, structures, Path(scratch), program)
         ratios = {
-            "tokens_vs_mkdssp_biopython": theirs / ours,
+            "tokens_vs_mkdssp_biopython": reference_seconds / seconds,
             "dssp_agreement_with_mkdssp": table["agreement"]["all"],
             "tokens_two_processes_vs_one": table["two_processes_per_second"]
             / table["one_process_per_second"],
             "two_apart_vs_one": table["two_apart_per_second"] / table["one_process_per_second"],
         }
         if not quick:
-            table["seconds_per_million_residues"] = _costs(table["residues"], ours, len(files))
+            table["seconds_per_million_residues"] = _costs(table["residues"], seconds, len(files))
             ratios |= _shares(table["seconds_per_million_residues"])
     return {"machine": _machine(program), "table": table, "ratios": ratios}
 
 
 def _files(scratch: Path, quick: bool) -> list[Path]:
     if _SHARED.is_dir():
-        found = sorted(path for path in _SHARED.iterdir() if path.name not in _NO_PROTEIN)
-        return [path for path in found if not quick or path.name in _QUICK]
+        paths = sorted(path for path in _SHARED.iterdir() if path.name not in _NO_PROTEIN)
+        return [path for path in paths if not quick or path.name in _QUICK]
     # mkdssp needs the files unpacked.
     from sesstore.jobs.demo import demo_files
 
@@ -114,7 +116,7 @@ def _residues(structure: Structure) -> int:
 
 def _stages(files: list[Path], structures: list[Structure], scratch: Path) -> dict[str, float]:
     """Milliseconds a structure of each stage."""
-    made = [
+    chains = [
         chain
         for path in files
         for chain in tokenise(path, source="benchmark")
@@ -123,13 +125,15 @@ def _stages(files: list[Path], structures: list[Structure], scratch: Path) -> di
 
     def write() -> None:
         store = Store.create(Path(tempfile.mkdtemp(dir=scratch)) / "store")
-        store.add_proteins(chain.protein for chain in made)
-        store.add_tokens((chain.tokens for chain in made), {})
+        store.add_proteins(chain.protein for chain in chains)
+        store.add_tokens((chain.tokens for chain in chains), {})
 
     work: dict[str, Callable[[], object]] = {
         "read": lambda: [read_structure(path) for path in files],
-        "3di": lambda: [tokens_3di(chain) for one in structures for chain in one.chains],
-        "dssp": lambda: [tokens_dssp(one.chains) for one in structures],
+        "3di": lambda: [
+            tokens_3di(chain) for structure in structures for chain in structure.chains
+        ],
+        "dssp": lambda: [tokens_dssp(structure.chains) for structure in structures],
         "write": write,
     }
     return {f"{name}_ms": 1e3 * _best(stage, 3) / len(files) for name, stage in work.items()}
@@ -145,10 +149,10 @@ def _apart(files: list[Path]) -> float:
     """Seconds two processes take that share nothing but the machine, half of the files each."""
     with ProcessPoolExecutor(2, mp_context=get_context("forkserver")) as pool:
         list(pool.map(_run, [files[:10]] * 2, [1, 1]))  # started, and everything imported
-        started = time.perf_counter()
+        start = time.perf_counter()
         half = len(files) // 2
         list(pool.map(_run, [files[:half], files[half:]], [1, 1]))
-        return time.perf_counter() - started
+        return time.perf_counter() - start
 
 
 def _mkdssp_biopython(files: list[Path]) -> None:
@@ -167,23 +171,23 @@ def _agreement(
     files: list[Path], structures: list[Structure], scratch: Path, program: str
 ) -> dict[str, float]:
     """Share of residues with mkdssp's state, of each file's first model and of all residues."""
-    same, total, found = 0, 0, {}
+    agreements, total, shares = 0, 0, {}
     for path, structure in zip(files, structures, strict=True):
-        made = scratch / "out.dssp"
-        command = [program, "--output-format", "dssp", str(path), str(made)]
+        output = scratch / "out.dssp"
+        command = [program, "--output-format", "dssp", str(path), str(output)]
         subprocess.run(command, check=True, capture_output=True)
-        theirs = {
-            (one.chain.id, number, insertion): state
-            for one in read_dssp(made)
-            if one.chain is not None
+        reference = {
+            (entry.chain.id, number, insertion): state
+            for entry in read_dssp(output)
+            if entry.chain is not None
             for number, insertion, state in zip(
-                one.chain.numbers.tolist(),
-                one.chain.insertions.tolist(),
-                DSSP.decode(one.codes["dssp"][0]),
+                entry.chain.numbers.tolist(),
+                entry.chain.insertions.tolist(),
+                DSSP.decode(entry.codes["dssp"][0]),
                 strict=True,
             )
         }
-        ours = {
+        states = {
             (chain.id, number, insertion): state
             for chain, codes in zip(structure.chains, tokens_dssp(structure.chains), strict=True)
             for number, insertion, state in zip(
@@ -193,10 +197,10 @@ def _agreement(
                 strict=True,
             )
         }
-        agreeing = sum(theirs[key] == ours.get(key) for key in theirs)
-        same, total = same + agreeing, total + len(theirs)
-        found[path.name] = agreeing / len(theirs)
-    return {"all": same / total, **found}
+        agreeing = sum(reference[key] == states.get(key) for key in reference)
+        agreements, total = agreements + agreeing, total + len(reference)
+        shares[path.name] = agreeing / len(reference)
+    return {"all": agreements / total, **shares}
 
 
 def _costs(residues: int, seconds: float, files: int) -> dict[str, float]:
@@ -210,16 +214,16 @@ def _costs(residues: int, seconds: float, files: int) -> dict[str, float]:
 
     torch.set_num_threads(1)
     lengths = real_lengths(60)
-    few = [n for n in lengths if n <= 1022][:6]
-    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), max(few))
-    proteins = [Protein(str(i), "".join(letters[:n])) for i, n in enumerate(few)]
+    sample = [n for n in lengths if n <= 1022][:6]
+    letters = np.random.default_rng(0).choice(list("ACDEFGHIKLMNPQRSTVWY"), max(sample))
+    proteins = [Protein(str(i), "".join(letters[:n])) for i, n in enumerate(sample)]
     with tempfile.TemporaryDirectory() as folder:
         spec = registry.spec("esm2_t30")
         path = Path(folder) / spec.files[0]
         write_random_esm2(path, layers=spec.layers, dim=spec.dim, heads=spec.heads)
         encoder = registry.load(spec.name, weights=path, device="cpu", threads=1)
         list(encoder.encode(proteins[:1]))
-        embedding = _best(lambda: list(encoder.encode(proteins)), 1) / sum(few)
+        embedding = _best(lambda: list(encoder.encode(proteins)), 1) / sum(sample)
         path.unlink()
         epoch = Bench("t30", lengths, Path(folder), 0).row(1)["sesstore_disk_s"]
     return {
@@ -251,9 +255,9 @@ def _one_core() -> Iterator[None]:
 def _best(work: Callable[[], object], times: int) -> float:
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
+        start = time.perf_counter()
         work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
@@ -272,15 +276,15 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=150, help="of each file, for two processes")
     parser.add_argument("--quick", action="store_true", help="three files, no shares")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args()
+    options = parser.parse_args()
     if shutil.which("mkdssp") is None:
         sys.exit("this compares with mkdssp. Install it: apt install dssp, or conda-forge's dssp")
-    found = measure(quick=given.quick, copies=given.copies)
-    if given.json:
-        print(json.dumps(found))
+    report = measure(quick=options.quick, copies=options.copies)
+    if options.json:
+        print(json.dumps(report))
         return
     for part in ("table", "ratios"):
-        for name, value in found[part].items():
+        for name, value in report[part].items():
             rows = value.items() if isinstance(value, dict) else [("", value)]
             for inner, number in rows:
                 print(f"{name + ' ' + inner:42} {number:12.4g}")

@@ -134,9 +134,9 @@ def split_task(store: Store, short: ShortSet, draw: int) -> Task:
     """The set's rows, split at random."""
     task = store.task(short.task)
     lengths = {protein.digest: len(protein) for protein in store.proteins()}
-    whole = pooled(task)
+    all_rows = pooled(task)
     short_rows = [
-        row for row, digest in enumerate(whole.digests)
+        row for row, digest in enumerate(all_rows.digests)
         if lengths[digest.tobytes()] <= short.longest
     ]  # fmt: skip
     count = sum(short.counts)
@@ -144,7 +144,9 @@ def split_task(store: Store, short: ShortSet, draw: int) -> Task:
     rows = np.random.default_rng([7, draw]).permutation(rows)[:count]
     names = ("train", "valid", "test")
     edges = np.cumsum(short.counts)[:-1]
-    splits = dict(zip(names, (part_of(whole, part) for part in np.split(rows, edges)), strict=True))
+    splits = dict(
+        zip(names, (part_of(all_rows, part) for part in np.split(rows, edges)), strict=True)
+    )
     return replace(task, splits=splits)
 
 

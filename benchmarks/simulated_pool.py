@@ -95,8 +95,8 @@ class SimulatedPool:
     def fill(self) -> None:
         """Let all workers prepare, once."""
         if not self.ready:
-            for worker, one in self._workers.items():
-                one.prepare()
+            for worker, actor in self._workers.items():
+                actor.prepare()
                 self.ready.add(worker)
 
     def idle(self) -> list[int]:
@@ -109,15 +109,15 @@ class SimulatedPool:
 
     def call(self, worker: int, method: str, *arguments: object) -> None:
         """Ask a worker for something."""
-        asked = self._committed if method == "work" and self._eager else self._asked
+        reply_of = self._committed if method == "work" and self._eager else self._reply
         if self._pool is None:
             future: Future[Any] = Future()
-            future.set_result(asked(worker, method, *arguments))
+            future.set_result(reply_of(worker, method, *arguments))
         else:
-            future = self._pool.submit(asked, worker, method, *arguments)
+            future = self._pool.submit(reply_of, worker, method, *arguments)
         self._calls[future] = worker, method
 
-    def _asked(self, worker: int, method: str, *arguments: object) -> Any:
+    def _reply(self, worker: int, method: str, *arguments: object) -> Any:
         call = getattr(self._workers[worker], method)
         if method in ("stop", "progress"):
             return call(*arguments)
@@ -126,13 +126,13 @@ class SimulatedPool:
 
     def _committed(self, worker: int, method: str, *arguments: object) -> Outcome:
         with self._turns[worker]:
-            done: Outcome = getattr(self._workers[worker], method)(*arguments)
-            return Outcome(done.complete, self._workers[worker].commit(), done.failures)
+            outcome: Outcome = getattr(self._workers[worker], method)(*arguments)
+            return Outcome(outcome.complete, self._workers[worker].commit(), outcome.failures)
 
     def replies(self, seconds: float) -> list[Reply]:
         """Wait for answers."""
-        done, _ = wait(self._calls, seconds, FIRST_COMPLETED)
-        return [Reply(*self._calls.pop(one), one.result()) for one in done]
+        completed, _ = wait(self._calls, seconds, FIRST_COMPLETED)
+        return [Reply(*self._calls.pop(future), future.result()) for future in completed]
 
     def dismiss(self, *, unready: bool = False) -> None:
         """End the threads, after the last call."""

@@ -89,14 +89,14 @@ class Place:
 
 def main() -> None:
     """Train what is missing, and print the table."""
-    given = arguments().parse_args()
-    if not given.markdown:
-        if not given.data.is_dir():
-            print(f"skipped: there is no '{given.data}' with {', '.join(given.sets)}")
+    options = arguments().parse_args()
+    if not options.markdown:
+        if not options.data.is_dir():
+            print(f"skipped: there is no '{options.data}' with {', '.join(options.sets)}")
             return
-        place = Place(given.out.with_suffix(".store"), given.plm, given.device)
-        measure(given, place)
-    results = read(given.out)
+        place = Place(options.out.with_suffix(".store"), options.plm, options.device)
+        measure(options, place)
+    results = read(options.out)
     for line in markdown(results) if results else ["no results"]:
         print(line)
 
@@ -121,26 +121,28 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def measure(given: argparse.Namespace, place: Place) -> None:
+def measure(options: argparse.Namespace, place: Place) -> None:
     """Compute what the file of results lacks, one process an item."""
     began = time.perf_counter()
-    store = filled(given.data, given.sets, place)
+    store = filled(options.data, options.sets, place)
     say(f"store: {time.perf_counter() - began:.0f} s")
-    finished = {item_of(result) for result in read(given.out)}
-    wanted = items(store, given.sets, [int(n) for n in given.sizes], given.draws, given.structure)
-    waiting = [item for item in wanted if item not in finished]
-    say(f"{len(waiting)} of {len(wanted)} to do, {given.jobs} at once")
-    pool = ProcessPoolExecutor(given.jobs, get_context("spawn"), torch.set_num_threads, (1,))
-    text = "".join(json.dumps(result) + "\n" for result in read(given.out))
-    given.out.write_text(text)  # without a line that was cut off
-    with pool, given.out.open("a") as file:
-        futures = {pool.submit(results_of, item, place): item for item in waiting}
+    recorded = {item_of(result) for result in read(options.out)}
+    all_items = items(
+        store, options.sets, [int(n) for n in options.sizes], options.draws, options.structure
+    )
+    pending = [item for item in all_items if item not in recorded]
+    say(f"{len(pending)} of {len(all_items)} to do, {options.jobs} at once")
+    pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,))
+    text = "".join(json.dumps(result) + "\n" for result in read(options.out))
+    options.out.write_text(text)  # without a line that was cut off
+    with pool, options.out.open("a") as file:
+        futures = {pool.submit(results_of, item, place): item for item in pending}
         for count, future in enumerate(as_completed(futures), 1):
             for result in future.result():
                 file.write(json.dumps(result) + "\n")
             file.flush()
             item, seconds = futures[future], time.perf_counter() - began
-            say(f"{seconds:6.0f} s  {count}/{len(waiting)}  {item}")
+            say(f"{seconds:6.0f} s  {count}/{len(pending)}  {item}")
 
 
 def filled(data: Path, sets: Sequence[str], place: Place) -> Store:
@@ -164,19 +166,19 @@ def items(
     structure: Sequence[str],
 ) -> list[Item]:
     """Everything to train: draw by draw, the longest first."""
-    found = []
+    sorted_items = []
     for name in sets:
-        most = len(store.task(name).split("train"))
-        rows = sorted({min(size, most) for size in sizes})
+        train_rows = len(store.task(name).split("train"))
+        rows = sorted({min(size, train_rows) for size in sizes})
         models = ("baselines", *structure)
-        found += [Item(name, *rest) for rest in product(rows, range(draws), models)]
-    return sorted(found, key=lambda item: (item.draw, item.model != "both", -item.rows))
+        sorted_items += [Item(name, *choice) for choice in product(rows, range(draws), models)]
+    return sorted(sorted_items, key=lambda item: (item.draw, item.model != "both", -item.rows))
 
 
 def results_of(item: Item, place: Place) -> list[dict[str, Any]]:
     """Train an item in a process of its own; a result each model."""
-    store = opened(place.store)
-    task = drawn(store.task(item.task), item)
+    store = open_store(place.store)
+    task = draw_rows(store.task(item.task), item)
     if item.model == "baselines":
         return list(baseline_results(store, task, item))
     view, tokens = store.embeddings(), store.tokens(SOURCE)
@@ -192,12 +194,12 @@ def results_of(item: Item, place: Place) -> list[dict[str, Any]]:
 
 
 @lru_cache
-def opened(path: Path) -> Store:
+def open_store(path: Path) -> Store:
     """The store, opened once a process."""
     return Store.open(path)
 
 
-def drawn(task: Task, item: Item) -> Task:
+def draw_rows(task: Task, item: Item) -> Task:
     """Some train rows, a quarter as many valid rows, all test rows."""
     splits = {"test": task.split("test")}
     for name, rows in (("train", item.rows), ("valid", -(-item.rows // 4))):
@@ -239,12 +241,12 @@ def read(file: Path) -> list[dict[str, Any]]:
 def markdown(results: Sequence[dict[str, Any]]) -> Iterator[str]:
     """Table of means and deviations over draws, and each adapter against the best simple model."""
     scores: dict[tuple[str, int], dict[str, dict[int, float]]] = {}
-    for one in results:
-        models = scores.setdefault((one["task"], one["rows"]), {})
+    for result in results:
+        models = scores.setdefault((result["task"], result["rows"]), {})
         # A constant prediction has no rank correlation: it orders nothing.
-        value = 0.0 if one["test"] != one["test"] else one["test"]
-        models.setdefault(one["model"], {})[one["draw"]] = value
-    metrics = {one["task"]: one["metric"] for one in results}
+        value = 0.0 if result["test"] != result["test"] else result["test"]
+        models.setdefault(result["model"], {})[result["draw"]] = value
+    metrics = {result["task"]: result["metric"] for result in results}
     columns = [
         name for name in (*BASELINES, *STRUCTURES) if any(name in m for m in scores.values())
     ]

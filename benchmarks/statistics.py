@@ -118,14 +118,14 @@ def simulate(proteins: int, seeds: int, deviation: float, studies: int) -> Cell:
         if seeds > 1:
             spreads.append(right.mean(3).std(2, ddof=1).mean(1))
         verdicts += [verdict(study) for study in right[:, 0] - right[:, 1]]
-    ours, welch, alone = np.mean(verdicts, axis=0)
+    shares, welch, alone = np.mean(verdicts, axis=0)
     return Cell(
         proteins,
         seeds,
         deviation,
         float(np.concatenate(spreads).mean()) if spreads else float("nan"),
         studies,
-        float(ours) if seeds > 1 else None,
+        float(shares) if seeds > 1 else None,
         float(welch) if seeds > 1 else None,
         float(alone),
     )
@@ -143,8 +143,8 @@ def predictions(
     ease = stats.norm.ppf(ACCURACY) * spread
     luck = deviation * spread / stats.norm.pdf(ease / spread)  # moves accuracy by `deviation`
     shared = ease + normal(1, 1, proteins) + ARM * normal(2, 1, proteins)
-    own = SEED * normal(2, seeds, proteins) + luck * normal(2, seeds, 1)
-    return (shared + own > 0).astype(np.float32)
+    seed_part = SEED * normal(2, seeds, proteins) + luck * normal(2, seeds, 1)
+    return (shared + seed_part > 0).astype(np.float32)
 
 
 def verdict(differences: NDArray[np.float32]) -> tuple[bool, bool, bool]:
@@ -182,13 +182,13 @@ def table(cells: list[Cell]) -> list[str]:
     ]
     for cell in cells:
         measured = "" if cell.seeds == 1 else f" ({cell.measured:.3f})"
-        ours, welch = (
+        aware, welch = (
             "no verdict" if share is None else f"{share:.1%}"
             for share in (cell.coverage, cell.welch)
         )
         lines.append(
-            f"| {cell.proteins:,} | {cell.seeds} | {cell.deviation:g}{measured} | {ours} | {welch} "
-            f"| {cell.proteins_alone:.1%} |"
+            f"| {cell.proteins:,} | {cell.seeds} | {cell.deviation:g}{measured} | {aware} "
+            f"| {welch} | {cell.proteins_alone:.1%} |"
         )
     return lines
 

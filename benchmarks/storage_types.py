@@ -41,11 +41,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        table = measure(Path(folder), given.plm, given.seeds, given.epochs)
+        table = measure(Path(folder), options.plm, options.seeds, options.epochs)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for row in table:
@@ -86,11 +86,11 @@ def measure(folder: Path, plm: str, seeds: int, epochs: int) -> list[dict[str, A
     return table
 
 
-def cosine(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def cosine(values: np.ndarray[Any, Any], reference: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Cosine of each residue's two rows."""
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    found: np.ndarray[Any, Any] = (one * other).sum(1) / np.maximum(norms, 1e-30)
-    return found
+    norms = np.linalg.norm(values, axis=1) * np.linalg.norm(reference, axis=1)
+    similarity: np.ndarray[Any, Any] = (values * reference).sum(1) / np.maximum(norms, 1e-30)
+    return similarity
 
 
 def _bytes(folder: Path) -> int:
@@ -100,14 +100,16 @@ def _bytes(folder: Path) -> int:
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:
     """Against float32: bytes, and what the downstream metric loses."""
     by = {row["dtype"]: row for row in table}
-    found = {}
+    by_name = {}
     for dtype in TYPES[1:]:
-        row, whole = by[dtype], by["float32"]
-        found[f"{dtype}_bytes_vs_float32"] = row["bytes_per_residue"] / whole["bytes_per_residue"]
-        found[f"{dtype}_cosine_min"] = row["cosine_min"]
-        found[f"{dtype}_auroc_change"] = row["test_auroc"] - whole["test_auroc"]
+        row, float_row = by[dtype], by["float32"]
+        by_name[f"{dtype}_bytes_vs_float32"] = (
+            row["bytes_per_residue"] / float_row["bytes_per_residue"]
+        )
+        by_name[f"{dtype}_cosine_min"] = row["cosine_min"]
+        by_name[f"{dtype}_auroc_change"] = row["test_auroc"] - float_row["test_auroc"]
     spread = statistics.fmean(row["test_auroc_std"] for row in table)
-    return {**found, "auroc_deviation_over_seeds": spread}
+    return {**by_name, "auroc_deviation_over_seeds": spread}
 
 
 if __name__ == "__main__":

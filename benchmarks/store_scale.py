@@ -54,23 +54,23 @@ def measure(proteins: int, folder: Path) -> dict[str, Any]:
     folder : path
         Where it is written; removed by the caller.
     """
-    started = time.perf_counter()
+    start = time.perf_counter()
     digests = _write(folder / "store", proteins)
-    table: dict[str, float] = {"write_s": time.perf_counter() - started}
-    opened = subprocess.run(
+    table: dict[str, float] = {"write_s": time.perf_counter() - start}
+    process = subprocess.run(
         [sys.executable, "-c", _FRESH, str(folder / "store")],
         capture_output=True,
         text=True,
         check=True,
     )
-    table["open_s"] = float(opened.stdout.split()[0])
+    table["open_s"] = float(process.stdout.split()[0])
     store = Store.open(folder / "store")
     view = store.embeddings()
     rng = np.random.default_rng(1)
-    wanted = digests[rng.integers(0, len(digests), 10_000)]
-    table["lookup_10k_ms"] = 1e3 * _best(lambda: view.find(wanted))
-    table["lookup_one_us"] = 1e6 * _best(lambda: view.find(wanted[:1]))
-    table["get_one_us"] = 1e6 * _best(lambda: view.get(wanted[0].tobytes()))
+    queries = digests[rng.integers(0, len(digests), 10_000)]
+    table["lookup_10k_ms"] = 1e3 * _best(lambda: view.find(queries))
+    table["lookup_one_us"] = 1e6 * _best(lambda: view.find(queries[:1]))
+    table["get_one_us"] = 1e6 * _best(lambda: view.get(queries[0].tobytes()))
     table["verify_quick_s"] = _best(lambda: verify(store.path, quick=True), times=1)
     table["verify_full_s"] = _best(lambda: verify(store.path), times=1)
     table |= _gather(folder / "wide", min(1000, proteins // 50))
@@ -123,15 +123,15 @@ def _gather(path: Path, count: int) -> dict[str, float]:
     rng = np.random.default_rng(2)
     store = Store.create(path)
     values = rng.standard_normal((600, _GATHER_DIM)).astype(np.float16)
-    written, started = 0, time.perf_counter()
+    residues, start = 0, time.perf_counter()
     with store.writer(Provenance(_FINGERPRINT, _GATHER_DIM), {}) as writer:
         for number in range(count):
             length = int(rng.integers(50, 600))
             digest = sha256(str(number).encode()).digest()
             writer.add(Embedding(digest, values[:length]))
-            written += length
-    size = written * _GATHER_DIM * 2
-    seconds = time.perf_counter() - started
+            residues += length
+    size = residues * _GATHER_DIM * 2
+    seconds = time.perf_counter() - start
     view = store.embeddings()
     order = rng.permutation(len(view))
     batches = np.array_split(order, -(-len(order) // 32))
@@ -158,9 +158,9 @@ def _gather(path: Path, count: int) -> dict[str, float]:
 def _best(work: Callable[[], object], times: int = 5) -> float:
     seconds = []
     for _ in range(times):
-        started = time.perf_counter()
+        start = time.perf_counter()
         work()
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.perf_counter() - start)
     return min(seconds)
 
 
@@ -174,16 +174,16 @@ def main() -> None:
     parser.add_argument("--proteins", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="where to write; a temporary folder by default")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="sesstore-scale-", dir=given.folder))
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="sesstore-scale-", dir=options.folder))
     try:
-        found = measure(given.proteins, folder)
+        report = measure(options.proteins, folder)
     finally:
         shutil.rmtree(folder)
-    if given.json:
-        print(json.dumps(found))
+    if options.json:
+        print(json.dumps(report))
         return
-    for name, value in found["table"].items():
+    for name, value in report["table"].items():
         print(f"{name:18} {value:10.3f}")
 
 

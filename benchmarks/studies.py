@@ -47,7 +47,7 @@ SETS = ((TASK, SECOND), (TASK, FIRST), ("ec", FIRST), ("thermostability", FIRST)
 FURTHER = {"ec": 3, "thermostability": 3}
 """Tasks trained end to end, and how many times as many epochs they get: they are small."""
 
-Made = TypeVar("Made")
+Result = TypeVar("Made")
 
 
 @dataclass
@@ -74,18 +74,18 @@ class Bench:
     table: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def few(self) -> int:
+    def few_seeds(self) -> int:
         """Seeds of everything but the ablation."""
         return min(self.seeds, 3)
 
-    def timed(self, name: str, work: Callable[[], Made]) -> Made:
+    def timed(self, name: str, work: Callable[[], Result]) -> Result:
         """Do something, and note how long it took."""
         say(f"{name} ...")
         began = time.perf_counter()
-        made = work()
+        result = work()
         self.seconds[name] = time.perf_counter() - began
         say(f"{name}: {self.seconds[name]:.0f} s")
-        return made
+        return result
 
     def fill(self, data: Path, rows: int | None) -> Store:
         """Make the store: tasks, tokens of both sources, embeddings."""
@@ -106,8 +106,11 @@ class Bench:
 
     def study(self, name: str, work: Callable[[StudySettings, Place], StudyReport]) -> StudyReport:
         """Run a study, or what is left of it."""
-        whole = name == "ablation"
-        sources, seeds = (FIRST,) if whole else (FIRST, SECOND), self.seeds if whole else self.few
+        is_ablation = name == "ablation"
+        sources, seeds = (
+            (FIRST,) if is_ablation else (FIRST, SECOND),
+            self.seeds if is_ablation else self.few_seeds,
+        )
         settings = StudySettings(TASK, self.plm, sources, seeds, self.shape, self.fit)
         place = Place(self.out / name, resume=True)
         report = self.timed(f"study {name}", lambda: work(settings, place))
@@ -125,13 +128,13 @@ class Bench:
             for arm, kinds in (("no structure", ()), (FIRST, ALPHABET_NAMES))
         ]
         inputs = prepare(store, name, plm=self.plm, alphabets=ALPHABET_NAMES, source=FIRST)
-        trial = Trial(name, inputs, arms, fit, self.few)
+        trial = Trial(name, inputs, arms, fit, self.few_seeds)
         runs = self.timed(f"training {name}", lambda: train_trial(trial, self.out / "trained"))
-        for arm, found in runs.items():
-            monitor, group = inputs.task.monitor, summary(self.out, found)
+        for arm, arm_runs in runs.items():
+            monitor, group = inputs.task.monitor, summary(self.out, arm_runs)
             score, std = group.metrics["test"][monitor], group.std.get("test", {}).get(monitor)
             bounds = dict(zip(("low", "high"), group.interval, strict=True))
-            row = {"score": score, "std": std, "seeds": len(found), **bounds}
+            row = {"score": score, "std": std, "seeds": len(arm_runs), **bounds}
             self.table.append(result("trained", name, monitor, arm, row))
 
 
@@ -148,20 +151,20 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--rows", type=int, help="only so many rows of each file")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    if not given.data.is_dir():
-        say(f"skipped: there is no '{given.data}' with deeploc_binary, ec and thermostability")
-        if given.json:
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        say(f"skipped: there is no '{options.data}' with deeploc_binary, ec and thermostability")
+        if options.json:
             print(json.dumps({"machine": machine(), "table": [], "ratios": {}, "skipped": True}))
         return
-    fit = FitConfig(epochs=given.epochs, lr=given.lr)
-    shape = {"width": given.width, "heads": given.heads}
-    bench = Bench(given.out, given.plm, given.seeds, fit, shape)
-    ratios = run(bench, given.data, given.rows)
-    say(f"all in {sum(bench.seconds.values()) / 60:.1f} minutes; pages: {given.out}/*/study.html")
-    if given.json:
-        found = {"machine": machine(), "table": bench.table, "ratios": ratios}
-        print(json.dumps({**found, "seconds": bench.seconds}))
+    fit = FitConfig(epochs=options.epochs, lr=options.lr)
+    shape = {"width": options.width, "heads": options.heads}
+    bench = Bench(options.out, options.plm, options.seeds, fit, shape)
+    ratios = run(bench, options.data, options.rows)
+    say(f"all in {sum(bench.seconds.values()) / 60:.1f} minutes; pages: {options.out}/*/study.html")
+    if options.json:
+        report = {"machine": machine(), "table": bench.table, "ratios": ratios}
+        print(json.dumps({**report, "seconds": bench.seconds}))
         return
     for row in bench.table:
         std = "" if row["std"] is None else f" ± {row['std']:.4f}"
@@ -181,26 +184,26 @@ def run(bench: Bench, data: Path, rows: int | None) -> dict[str, float]:
     for name in FURTHER:
         bench.further(store, name)
     return {
-        f"{one['one']} - {one['other']}": one["difference"]
+        f"{comparison['one']} - {comparison['other']}": comparison["difference"]
         for report in (first, second)
-        for one in report.comparisons
+        for comparison in report.comparisons
     }
 
 
 def first_rows(folder: Path, out: Path, count: int) -> Path:
     """Write the first rows of each split of a data set."""
-    few = out / folder.parent.name / folder.name
-    few.mkdir(parents=True, exist_ok=True)
+    cut_folder = out / folder.parent.name / folder.name
+    cut_folder.mkdir(parents=True, exist_ok=True)
     for file in folder.glob("*.jsonl"):
         with file.open() as lines:
-            (few / file.name).write_text("".join(islice(lines, count)))
-    return few
+            (cut_folder / file.name).write_text("".join(islice(lines, count)))
+    return cut_folder
 
 
 def result(study: str, task: str, metric: str, arm: str, row: dict[str, Any]) -> dict[str, Any]:
     """A row of the table: a score on test."""
-    kept = {key: row[key] for key in ("score", "std", "low", "high", "seeds")}
-    return {"study": study, "task": task, "metric": metric, "arm": arm, **kept}
+    figures = {key: row[key] for key in ("score", "std", "low", "high", "seeds")}
+    return {"study": study, "task": task, "metric": metric, "arm": arm, **figures}
 
 
 def machine() -> dict[str, Any]:

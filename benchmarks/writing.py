@@ -49,13 +49,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--disk", type=Path, default=None, help="a folder on the disk to measure")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    places = {"disk": given.disk or Path(tempfile.gettempdir())}
+    options = parser.parse_args()
+    places = {"disk": options.disk or Path(tempfile.gettempdir())}
     if os.access(RAM_DISK, os.W_OK):
         places = {"ram_disk": RAM_DISK, **places}
-    table = measure(real_lengths(given.proteins), places, given.passes, given.rounds)
+    table = measure(real_lengths(options.proteins), places, options.passes, options.rounds)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for name, value in table.items():
@@ -93,14 +93,14 @@ def measure(
         best[name] = max(rate, best.get(name, 0.0))
 
     for _ in range(rounds):
-        for where, place in places.items():
+        for target, place in places.items():
             size = sum(values.nbytes for values in arrays["float16"]) * passes
-            keep(f"{where} plain", size, partial(plain, arrays["float16"], passes), place)
+            keep(f"{target} plain", size, partial(plain, arrays["float16"], passes), place)
             for source, dtype in KINDS:
                 size = sum(lengths) * dim * np.dtype(dtype).itemsize * passes
                 for threads, name in ((None, ""), (1, ", one thread")):
                     work = partial(store_all, arrays[source], passes, dtype, threads)
-                    keep(f"{where} {source} to {dtype}{name}", size, work, place)
+                    keep(f"{target} {source} to {dtype}{name}", size, work, place)
     return best
 
 
@@ -135,20 +135,20 @@ def store_all(
 
 def ratios(table: dict[str, float]) -> dict[str, float]:
     """Ratios by the names the project quotes; ``write_gb_s`` is into a RAM disk if there is one."""
-    where = "ram_disk" if "ram_disk plain" in table else "disk"
-    wide, one = f"{where} float32 to float16", ", one thread"
-    found = {
+    target = "ram_disk" if "ram_disk plain" in table else "disk"
+    wide, one_thread = f"{target} float32 to float16", ", one thread"
+    by_name = {
         "write_gb_s": table[wide] / 1e9,
-        "write_float16_gb_s": table[f"{where} float16 to float16"] / 1e9,
-        "write_int8_gb_s": table[f"{where} float32 to int8"] / 1e9,
-        "write_one_thread_gb_s": table[wide + one] / 1e9,
-        "write_threads_vs_one": table[wide] / table[wide + one],
+        "write_float16_gb_s": table[f"{target} float16 to float16"] / 1e9,
+        "write_int8_gb_s": table[f"{target} float32 to int8"] / 1e9,
+        "write_one_thread_gb_s": table[wide + one_thread] / 1e9,
+        "write_threads_vs_one": table[wide] / table[wide + one_thread],
     }
     for place in ("ram_disk", "disk"):
         if f"{place} plain" in table:
             stored = table[f"{place} float32 to float16"]
-            found[f"write_{place}_vs_plain"] = stored / table[f"{place} plain"]
-    return found
+            by_name[f"write_{place}_vs_plain"] = stored / table[f"{place} plain"]
+    return by_name
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ def batches(items: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def batches_within(
-    items: Iterable[Item], most: int, size_of: Callable[[Item], int], count: int
+    items: Iterable[Item], limit: int, size_of: Callable[[Item], int], count: int
 ) -> Iterator[list[Item]]:
-    """Yield lists of at most `count` items whose sizes sum to at most `most`, in order.
+    """Yield lists of at most `count` items whose sizes sum to at most `limit`, in order.
 
     An item larger than that stands alone.
     """
@@ -27,7 +27,7 @@ def batches_within(
     total = 0
     for item in items:
         size = size_of(item)
-        if batch and (total + size > most or len(batch) == count):
+        if batch and (total + size > limit or len(batch) == count):
             yield batch
             batch, total = [], 0
         batch.append(item)

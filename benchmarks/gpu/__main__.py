@@ -86,17 +86,21 @@ def run(visit: Visit, sections: list[str]) -> list[str]:
     for name in sections:
         start = time.perf_counter()
         try:
-            left = visit.seconds_left
-            result = SECTIONS[name](visit) if left > 0 else {"skipped": "no time left"}
+            seconds_left = visit.seconds_left
+            result = SECTIONS[name](visit) if seconds_left > 0 else {"skipped": "no time left"}
         except Exception:  # one section must not stop the others
             result = {"failed": traceback.format_exc().splitlines()[-12:]}
         result["section_seconds"] = round(time.perf_counter() - start, 1)
         visit.results[name] = result
         visit.save()
-        own = [*result.get("wrong", []), *result.get("failed", [])[-1:]]
-        problems += own
+        section_problems = [*result.get("wrong", []), *result.get("failed", [])[-1:]]
+        problems += section_problems
         print(f"{name}: {result['section_seconds']} s", flush=True)
-        print(*(f"  WRONG {problem}" for problem in own), sep="\n", end="\n" if own else "")
+        print(
+            *(f"  WRONG {problem}" for problem in section_problems),
+            sep="\n",
+            end="\n" if section_problems else "",
+        )
         if visit.gpu:
             torch.cuda.synchronize()
             torch.cuda.empty_cache()

@@ -20,7 +20,7 @@ from ..epoch import LONG
 from .visit import Visit
 
 CPU = torch.device("cpu")
-BOTH = ("foldseek", "dssp")
+ALPHABETS = ("foldseek", "dssp")
 LENGTHS = (7, 1, 300, 120, 2, 65, 501)
 TOLERANCE = {"logits": 1e-4, "loss": 3e-2, "gradients": 8e-2}
 FLIPS = 0.2
@@ -53,7 +53,7 @@ def _poolings(problem: Problem) -> tuple[str, ...]:
 
 def _errors(visit: Visit, dim: int, heads: int, pooling: str, problem: Problem) -> dict[str, float]:
     batch, task = _batch_and_task(dim, problem)
-    shape = AdapterConfig(dim, task.n_outputs, BOTH, pooling=pooling, heads=heads, dropout=0.0)
+    shape = AdapterConfig(dim, task.n_outputs, ALPHABETS, pooling=pooling, heads=heads, dropout=0.0)
     config = replace(LONG, class_weights=None)
     learner, reference = (Learner(task, shape, config, place) for place in (visit.device, CPU))
     moved = batch.to(visit.device)
@@ -83,8 +83,8 @@ def _batch_and_task(dim: int, problem: Problem) -> tuple[Batch, Task]:
         packed = torch.from_numpy(np.concatenate(labels))
     elif problem is Problem.MULTI_LABEL:
         packed = torch.zeros(len(labels), 3)
-        for row, chosen in enumerate(labels):
-            packed[row, list(chosen)] = 1
+        for row, row_classes in enumerate(labels):
+            packed[row, list(row_classes)] = 1
     else:
         packed = torch.tensor(labels)
     codes = {

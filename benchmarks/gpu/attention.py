@@ -78,9 +78,9 @@ def _errors(device: torch.device, width: int, dtype: torch.dtype, kind: str) -> 
 
 
 def _by_definition(
-    query: Tensor, both: Tensor, rotation: Rotation | None, bias: OffsetBias | None
+    query: Tensor, key_value: Tensor, rotation: Rotation | None, bias: OffsetBias | None
 ) -> Tensor:
-    q, k, v = (x.unflatten(-1, (2, -1)) for x in (query, *both.unbind(1)))
+    q, k, v = (x.unflatten(-1, (2, -1)) for x in (query, *key_value.unbind(1)))
     if rotation is not None:
         q, k = rotation(q), rotation(k)
     parts = []

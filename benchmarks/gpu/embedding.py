@@ -88,17 +88,17 @@ def rates(visit: Visit, encoder: Any, proteins: list[Protein], seconds: float) -
 
 def _rivals(visit: Visit, spec: Any) -> dict[str, Any]:
     """Residues a second of transformers, as people run it and at its best."""
-    few = draw_proteins(draw_lengths(500 if visit.tiny else 120_000, seed=1))
-    mixed = [few[i] for i in np.random.default_rng(1).permutation(len(few))]
-    ways = {"transformers fp32, 8 padded": (torch.float32, _eights(mixed[: len(mixed) // 4]))}
+    sample = draw_proteins(draw_lengths(500 if visit.tiny else 120_000, seed=1))
+    mixed = [sample[i] for i in np.random.default_rng(1).permutation(len(sample))]
+    rivals = {"transformers fp32, 8 padded": (torch.float32, _eights(mixed[: len(mixed) // 4]))}
     if visit.gpu:
-        ways |= {
+        rivals |= {
             "transformers bf16, 8 padded": (torch.bfloat16, _eights(mixed)),
-            "transformers bf16, by length": (torch.bfloat16, _by_length(few, 16384)),
+            "transformers bf16, by length": (torch.bfloat16, _by_length(sample, 16384)),
         }
     row: dict[str, Any] = {}
     model: Any = None
-    for label, (dtype, batches) in ways.items():
+    for label, (dtype, batches) in rivals.items():
         try:
             model = transformers_model(visit, spec) if model is None else model
             model.to(dtype)
@@ -138,9 +138,9 @@ def _by_length(proteins: list[Protein], tokens: int) -> list[list[Protein]]:
 
 
 def _padded_seconds(visit: Visit, model: Any, batches: list[list[Protein]]) -> float:
-    def run(some: list[list[Protein]]) -> None:
+    def run(part: list[list[Protein]]) -> None:
         with torch.inference_mode():
-            for batch in some:
+            for batch in part:
                 tokens = torch.ones(len(batch), max(map(len, batch)) + 2, dtype=torch.long)
                 for row, protein in zip(tokens, batch, strict=True):
                     row[: len(protein) + 2] = 5

@@ -63,12 +63,12 @@ def _errors(
         encoder = load(device, precision)
     except InputError:  # the family does not run in it
         return {}
-    values, again = encode(encoder, proteins), encode(encoder, proteins)
+    values, repeated = encode(encoder, proteins), encode(encoder, proteins)
     alone = {p.digest: encode(encoder, [p])[p.digest] for p in proteins[:4]}
     return {
         "error": worst_error(values, expected),
         "batch_mates": max(relative_error(array, values[d]) for d, array in alone.items()),
-        "same_bits_again": all(np.array_equal(values[d], again[d]) for d in values),
+        "same_bits_again": all(np.array_equal(values[d], repeated[d]) for d in values),
     }
 
 
@@ -102,14 +102,14 @@ def _folder_families(folder: Path) -> Iterator[tuple[str, Load]]:
         print(f"without T5, BERT and ESM C: {problem}")
         return
     for name, make in tests.MAKERS.items():
-        own = folder / name
-        own.mkdir()
+        family_folder = folder / name
+        family_folder.mkdir()
         try:
-            spec, *_ = make(name, own)
+            spec, *_ = make(name, family_folder)
         except BaseException as problem:  # pytest's skip is no Exception
             print(f"without {name}: {str(problem)[:200]}")
             continue
-        yield name, _loader(tests.module(spec), spec, own)
+        yield name, _loader(tests.module(spec), spec, family_folder)
 
 
 def _loader(module: Any, spec: EncoderSpec, path: Path) -> Load:

@@ -23,7 +23,7 @@ from sesstore.training.stream import Stream
 from ..clock import wall
 from ..epoch import LONG, fill
 from ..rivals import PaddedTraining, padded_batches, plm_step
-from .adapter import BOTH
+from .adapter import ALPHABETS
 from .embedding import transformers_model
 from .proteins import draw_lengths
 from .visit import TEMPORARY, Visit
@@ -77,17 +77,17 @@ def _epoch(
     """
     store, config = Store.open(path), replace(LONG, residency=residency)
     learner = Learner(task, AdapterConfig(dim, 2), config, visit.device)
-    stream = Stream(task, store.embeddings(), store.tokens("made"), config, BOTH, visit.device)
-    epochs, waited = 1 if visit.tiny else 4, 0.0
+    stream = Stream(task, store.embeddings(), store.tokens("made"), config, ALPHABETS, visit.device)
+    epochs, wait_seconds = 1 if visit.tiny else 4, 0.0
     batches = [rows for epoch in range(epochs) for rows in stream.plan(epoch).batches]
 
     def train() -> None:
-        nonlocal waited
+        nonlocal wait_seconds
         loader = Loader(stream.data["train"], batches, visit.device)
-        with reproducible(visit.device), workers(visit.device) as hands:
+        with reproducible(visit.device), workers(visit.device) as pool:
             for number, batch in enumerate(loader):
-                learner.step(batch, 1, number, len(batches), hands)
-        waited = loader.wait_seconds
+                learner.step(batch, 1, number, len(batches), pool)
+        wait_seconds = loader.wait_seconds
 
     train()
     seconds = wall(train, visit.device)
@@ -96,7 +96,7 @@ def _epoch(
         "residues_per_s": epochs * sum(lengths) / seconds,
         "step_ms": seconds / len(batches) * 1e3,
         "share_of_peak": flops / seconds / visit.peak,
-        "waited_share": waited / seconds,
+        "waited_share": wait_seconds / seconds,
     }
     with synchronisations(visit) as waits:
         train()
@@ -117,16 +117,16 @@ def _plm_in_the_loop(
                 continue
             rival = PaddedTraining(spec.dim, codes, labels, device)
             model.to(dtype)
-            few = batches if dtype == torch.bfloat16 else batches[: max(len(batches) // 3, 1)]
+            subset = batches if dtype == torch.bfloat16 else batches[: max(len(batches) // 3, 1)]
 
-            def steps(rival: Any = rival, dtype: Any = dtype, few: Any = few) -> None:
+            def steps(rival: Any = rival, dtype: Any = dtype, subset: Any = subset) -> None:
                 with rival.computing_in(dtype):
-                    for batch in few:
+                    for batch in subset:
                         plm_step(model, rival, batch, lengths)
 
             try:
                 steps()  # kernels are loaded for each new shape
-                residues = sum(lengths[i] for batch in few for i in batch)
+                residues = sum(lengths[i] for batch in subset for i in batch)
                 row[name] = residues / wall(steps, device)
             except Exception as reason:
                 print(f"{name} {spec.name}: {type(reason).__name__}: {str(reason)[:300]}")

@@ -51,7 +51,7 @@ def _layer(visit: Visit, rows: int, dim: int) -> dict[str, float]:
     lengths = draw_lengths(rows)
     lengths += [rows - sum(lengths)] if sum(lengths) < rows else []
     rotation = Rotation(frequencies(head), lengths, device)
-    ways: dict[str, Callable[[], object]] = {
+    operations: dict[str, Callable[[], object]] = {
         "qkv": lambda: F.linear(x, weight["qkv"], bias["qkv"]),
         "out": lambda: total.addmm_(x, weight["out"].T),
         "fc1": lambda: F.linear(x, weight["fc1"], bias["fc1"]),
@@ -65,7 +65,7 @@ def _layer(visit: Visit, rows: int, dim: int) -> dict[str, float]:
     }
     milliseconds = {}
     with torch.inference_mode():
-        for name, work in ways.items():
+        for name, work in operations.items():
             milliseconds[name] = clock(work, device, seconds=0.15) * 1e3
             total.copy_(x)
     return milliseconds

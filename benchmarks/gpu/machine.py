@@ -77,7 +77,7 @@ def _host(visit: Visit) -> dict[str, float]:
     wide = np.random.default_rng(0).standard_normal(count * 16).astype(np.float32)
     narrow = wide.astype(np.float16)
     raw, tensor = narrow.view(np.uint8), torch.from_numpy(wide)
-    ways: dict[str, Callable[[], object]] = {
+    copies: dict[str, Callable[[], object]] = {
         "sha256": lambda: hashlib.sha256(raw.data),
         "crc32c": lambda: google_crc32c.extend(0, raw),
         "numpy fp32 to fp16": lambda: wide.astype(np.float16),
@@ -88,7 +88,7 @@ def _host(visit: Visit) -> dict[str, float]:
         "write to memory": lambda: _write(raw, TEMPORARY, sync=False),
         "write and sync to disk": lambda: _write(raw, Path(tempfile.gettempdir()), sync=True),
     }
-    return {name: raw.size / clock(work, CPU, seconds=0.2) / 1e9 for name, work in ways.items()}
+    return {name: raw.size / clock(work, CPU, seconds=0.2) / 1e9 for name, work in copies.items()}
 
 
 def _write(raw: np.ndarray, folder: Path, *, sync: bool) -> None:

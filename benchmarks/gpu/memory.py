@@ -17,27 +17,27 @@ def check(visit: Visit) -> dict[str, Any]:
         return {"skipped": "needs a GPU"}
     encoder = random_esm2(visit, "esm2_t33", "bf16", layers=4)
     proteins = draw_proteins(draw_lengths(60_000))
-    before = encode(encoder, proteins)
+    reference = encode(encoder, proteins)
     budget = encoder.budget
     torch.cuda.empty_cache()
-    whole = torch.cuda.mem_get_info()[1]
-    share = (torch.cuda.memory_reserved() + (500 << 20)) / whole
+    card_bytes = torch.cuda.mem_get_info()[1]
+    share = (torch.cuda.memory_reserved() + (500 << 20)) / card_bytes
     torch.cuda.set_per_process_memory_fraction(share)
     try:
-        after = encode(encoder, proteins)
+        values = encode(encoder, proteins)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     result: dict[str, Any] = {
         "budgets": [budget, encoder.budget],
         "failures": len(encoder.failures),
-        "error": worst_error(after, {digest: before[digest] for digest in after}),
+        "error": worst_error(values, {digest: reference[digest] for digest in values}),
         "peak_gb": _peaks(visit),
     }
-    wrong = [] if len(after) == len(before) and result["error"] < 2e-2 else [str(result)]
+    wrong = [] if len(values) == len(reference) and result["error"] < 2e-2 else [str(result)]
     if encoder.budget >= budget:
         wrong.append("memory never ran out: nothing was tried")
-    few, many = result["peak_gb"]
-    if many > 1.1 * few:
+    small_peak, large_peak = result["peak_gb"]
+    if large_peak > 1.1 * small_peak:
         wrong.append(f"the peak grows with the number of proteins: {result['peak_gb']}")
     return {"wrong": wrong, **result}
 

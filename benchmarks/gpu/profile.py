@@ -15,7 +15,7 @@ from sesstore.training.learner import Learner
 from sesstore.training.stream import Stream
 
 from ..epoch import LONG
-from .adapter import BOTH
+from .adapter import ALPHABETS
 from .proteins import draw_batch, random_esm2
 from .tasks import write_task
 from .visit import TEMPORARY, Visit
@@ -41,14 +41,14 @@ def measure(visit: Visit) -> dict[str, Any]:
 def _training(visit: Visit, folder: Path) -> Any:
     task, store = write_task(folder / "store", *((60, 32) if visit.tiny else (200, 1280)))
     shape, config = AdapterConfig(store.embeddings().dim, 3), replace(LONG, residency="ram")
-    stream = Stream(task, store.embeddings(), store.tokens("made"), config, BOTH, visit.device)
+    stream = Stream(task, store.embeddings(), store.tokens("made"), config, ALPHABETS, visit.device)
     learner = Learner(task, shape, config, visit.device)
     batches = list(Loader(stream.data["train"], stream.plan(1).batches[:4], visit.device))
 
     def steps() -> None:
-        with reproducible(visit.device), workers(visit.device) as hands:
+        with reproducible(visit.device), workers(visit.device) as pool:
             for number, batch in enumerate(batches):
-                learner.step(batch, 1, number, len(batches), hands)
+                learner.step(batch, 1, number, len(batches), pool)
 
     steps()
     with synchronisations(visit) as waits:

@@ -88,14 +88,14 @@ def _random_state(spec: Any, device: torch.device, dtype: torch.dtype) -> dict[s
 
     state = {"embed_tokens.weight": normal(33, d, spread=1.0)}
     for layer in range(spec.layers):
-        own = f"layers.{layer}."
+        prefix = f"layers.{layer}."
         shapes = {f"self_attn.{p}_proj": (d, d) for p in ("q", "k", "v", "out")}
         for part, (rows, columns) in {**shapes, "fc1": (4 * d, d), "fc2": (d, 4 * d)}.items():
             spread = (2 / (rows + columns)) ** 0.5
-            state[f"{own}{part}.weight"] = normal(rows, columns, spread=spread)
-            state[f"{own}{part}.bias"] = normal(rows)
+            state[f"{prefix}{part}.weight"] = normal(rows, columns, spread=spread)
+            state[f"{prefix}{part}.bias"] = normal(rows)
         for part in ("self_attn_layer_norm", "final_layer_norm"):
-            state |= {f"{own}{part}.weight": 1 + normal(d), f"{own}{part}.bias": normal(d)}
+            state |= {f"{prefix}{part}.weight": 1 + normal(d), f"{prefix}{part}.bias": normal(d)}
     return state | {
         "emb_layer_norm_after.weight": 1 + normal(d),
         "emb_layer_norm_after.bias": normal(d),

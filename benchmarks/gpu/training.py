@@ -75,8 +75,8 @@ class _Trainings:
         raise AssertionError("a training that was asked to stop went on")
 
 
-def _difference(run: Any, other: Any) -> tuple[bool, float]:
+def _difference(run: Any, repeat: Any) -> tuple[bool, float]:
     """Whether weights are the same bits, and the largest relative error of a tensor."""
-    a, b = (dict(load_adapter(x).state_dict()) for x in (run, other))
+    a, b = (dict(load_adapter(x).state_dict()) for x in (run, repeat))
     errors = [relative_error(a[name], b[name]) for name in a]
     return all(torch.equal(a[name], b[name]) for name in a), max(errors)

@@ -20,7 +20,7 @@ from .visit import Visit
 def synchronisations(visit: Visit) -> Iterator[Counter[str]]:
     """Count, by the line of ours that asks for it, where the host waits for the GPU."""
     waits: Counter[str] = Counter()
-    shown, root = warnings.showwarning, os.getcwd()
+    show_warning, root = warnings.showwarning, os.getcwd()
 
     def note(message: Any, *_: Any, **__: Any) -> None:
         if "called a synchronizing" in str(message):
@@ -40,7 +40,7 @@ def synchronisations(visit: Visit) -> Iterator[Counter[str]]:
         finally:
             if visit.gpu:
                 torch.cuda.set_sync_debug_mode("default")
-            warnings.showwarning = shown
+            warnings.showwarning = show_warning
 
 
 def profile_kernels(visit: Visit, work: Callable[[], object], top: int = 14) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def test_draws_are_subsets_of_their_splits(small_sets: ModuleType, few: Path, tm
     store = small_sets.filled(few, ["thermostability"], place)
     task = store.task("thermostability")
     draws = [
-        small_sets.drawn(task, small_sets.Item("thermostability", 16, n, "none")) for n in (0, 0, 1)
+        small_sets.draw_rows(task, small_sets.Item("thermostability", 16, n, "none"))
+        for n in (0, 0, 1)
     ]
     sizes = {name: len(split) for name, split in draws[0].splits.items()}
     assert sizes == {"train": 16, "valid": 4, "test": 12}

@@ -284,17 +284,16 @@ def _target(store: Store, where: str | None) -> tuple[Store, list[Protein] | Non
 def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
     """The encoder that is meant, by its residues' fingerprint."""
     stored = {p.fingerprint.of_residues: None for p in store.encoders()}
-    plm, named = options.plm, list(stored)
+    plm, candidates = options.plm, list(stored)
     if plm is not None:
-        named = named_encoders(stored, registry.stored_name(plm))
-        with suppress(
-            UnknownNameError
-        ):  # prot_bert is not prot_bert_bfd, though that alone is here
+        candidates = named_encoders(stored, registry.stored_name(plm))
+        # prot_bert is not prot_bert_bfd, even where that alone is stored.
+        with suppress(UnknownNameError):
             full_name = registry.spec(plm).full_name
-            named = [fingerprint for fingerprint in named if fingerprint.encoder == full_name]
-        if not named:
+            candidates = [print_ for print_ in candidates if print_.encoder == full_name]
+        if not candidates:
             return registry.load(plm, weights=options.weights, device=options.device).fingerprint
-    fitting = deepest(named)
+    fitting = deepest(candidates)
     if len(fitting) == 1:
         return fitting[0]
     names = ", ".join(f"{f.encoder} ({f.short})" for f in stored) or "none"
