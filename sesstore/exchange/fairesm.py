@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError, MissingFileError
+from ..errors import InputError
 from ..proteins import Protein
 from .embedding_record import ForeignEmbedding, check_unpacked, file_labels
 from .filenames import FileNames, data_files
@@ -42,12 +42,7 @@ def read_fairesm(folder: Path, layer: int) -> Iterator[ForeignEmbedding]:
     MissingFileError
         There is no such folder, or no ``.pt`` file in it.
     """
-    files = data_files(folder, ".pt")
-    if not files:
-        raise MissingFileError(
-            f"there is no folder '{folder}' with .pt files in it. Check its name"
-        )
-    for file, labels in file_labels(folder, files).items():
+    for file, labels in file_labels(folder, data_files(folder, ".pt")).items():
         try:
             yield _record(file, layer, labels)
         except InputError as problem:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, MissingFileError
 from ..strays import is_duplicate, is_stray_path
 
 INDEX = "index.tsv"
@@ -81,14 +81,22 @@ def read_index(folder: Path) -> Mapping[str, str]:
 
 
 def data_files(folder: Path, suffix: str) -> list[Path]:
-    """Files of a suffix in a folder and those in it, sorted; without what systems leave behind."""
-    if not folder.is_dir():
-        return []
+    """Files of a suffix in a folder and those in it, sorted; without what systems leave behind.
+
+    Raises
+    ------
+    MissingFileError
+        There is no such folder, or no such file in it.
+    """
     files = [
         file
         for file in folder.rglob(f"*{suffix}")
         if file.is_file() and not is_stray_path(file.relative_to(folder))
     ]
+    if not files:
+        raise MissingFileError(
+            f"there is no folder '{folder}' with {suffix} files in it. Check its name"
+        )
     names = {file.parent: set[str]() for file in files}
     for file in files:
         names[file.parent].add(file.name)

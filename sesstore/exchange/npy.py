@@ -12,7 +12,6 @@ import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from ..errors import MissingFileError
 from ..proteins import Protein
 from .embedding_record import ForeignEmbedding, file_labels
 from .filenames import INDEX, FileNames, data_files, read_index
@@ -33,12 +32,7 @@ def read_npy(folder: Path) -> Iterator[ForeignEmbedding]:
     InputError
         ``index.tsv`` is broken.
     """
-    files = data_files(folder, ".npy")
-    if not files:
-        raise MissingFileError(
-            f"there is no folder '{folder}' with .npy files in it. Check its name"
-        )
-    ids = read_index(folder)
+    files, ids = data_files(folder, ".npy"), read_index(folder)
     for file, labels in file_labels(folder, files).items():
         yield _record(file, _with_id(labels, ids))
 

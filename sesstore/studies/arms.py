@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..adapter.model import Adapter
 from ..errors import InputError
 from ..jobs.inputs import Inputs
 from ..jobs.signals import stop_requests
@@ -117,6 +118,12 @@ def _members(trial: Trial, arm: Arm, out: Path) -> list[Member]:
         Member(shape, config, out / file_name(arm.name) / f"seed-{config.seed}")
         for config in with_seeds(trial.fit, trial.seeds)
     ]
+
+
+def parameter_count(inputs: Inputs, arm: Arm) -> int:
+    """Parameters of an arm's adapter on these embeddings."""
+    adapter = Adapter(adapter_shape(inputs, arm.adapter))
+    return sum(parameter.numel() for parameter in adapter.parameters())
 
 
 def file_name(name: str) -> str:

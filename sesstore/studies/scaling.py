@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..adapter.model import Adapter
 from ..encoders import registry
 from ..errors import InputError
 from ..jobs.inputs import Inputs
-from ..jobs.training.train import adapter_shape
 from ..store import Store
 from ..streaming.reader import read_type
-from .arms import Arm
+from .arms import Arm, parameter_count
 from .figures import scaling_chart
 from .study import Study
 from .study_record import StudyReport
@@ -78,7 +76,7 @@ def run(
                 dim=inputs.embeddings.dim,
                 seconds_per_epoch=seconds / len(runs),
                 bytes=_bytes(inputs),
-                parameters=_parameters(inputs, arm),
+                parameters=parameter_count(inputs, arm),
             )
     if len(encoder_inputs) == 1:
         study.miss(
@@ -143,11 +141,6 @@ def _bytes(inputs: Inputs) -> int:
     digests = np.concatenate([split.digests for split in inputs.task.splits.values()])
     residues = int(view.lengths[np.unique(view.find(digests))].sum())
     return residues * view.dim * read_type(view).itemsize
-
-
-def _parameters(inputs: Inputs, arm: Arm) -> int:
-    adapter = Adapter(adapter_shape(inputs, arm.adapter))
-    return sum(parameter.numel() for parameter in adapter.parameters())
 
 
 def _say_best(study: Study) -> None:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..adapter.model import Adapter
 from ..errors import InputError
 from ..jobs.inputs import Inputs
-from ..jobs.training.train import adapter_shape
 from ..store import Store
 from ..training.metrics import HIGHER_IS_WORSE
-from .arms import Arm
+from .arms import Arm, parameter_count
 from .figures import size_chart
 from .study import Study
 from .study_record import StudyReport
@@ -68,10 +66,10 @@ def run(
     if not arms:
         raise InputError("no number of heads divides any width. Choose others with --heads")
     runs = study.train(source, inputs, arms)
-    arms.sort(key=lambda arm: _parameters(inputs, arm))
+    arms.sort(key=lambda arm: parameter_count(inputs, arm))
     for arm in arms:
         row = study.row(arm.name, arm.factors, runs[arm.name])
-        row["parameters"] = _parameters(inputs, arm)
+        row["parameters"] = parameter_count(inputs, arm)
     best, small = choose(study.report.rows, study.task.monitor)
     smallest = f"{small['arm']} with {small['parameters']:,} parameters"
     study.find(
@@ -112,8 +110,3 @@ def _arm(
     name = f"width {inner}{'' if width else ' (no projection)'}, {heads} heads"
     arm = study.arm(name, alphabets, heads=heads, width=width)
     return Arm(name, {**arm.factors, "width": inner, "projected": bool(width)}, arm.adapter)
-
-
-def _parameters(inputs: Inputs, arm: Arm) -> int:
-    adapter = Adapter(adapter_shape(inputs, arm.adapter))
-    return sum(parameter.numel() for parameter in adapter.parameters())
