@@ -67,14 +67,14 @@ def command(
     from sesstore.provenance import split_layer
     from sesstore.store import Store
 
-    spec, (_, named) = registry.spec(plm), split_layer(plm)
-    if layers and named:
+    spec, (_, named_layer) = registry.spec(plm), split_layer(plm)
+    if layers and named_layer:
         raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
-    kept = parse_layers(layers or named or LAST, spec)
+    stored_layers = parse_layers(layers or named_layer or LAST, spec)
     store = Store.open(store_path) if (store_path / "zarr.json").is_file() else None
     proteins = protein_set(what, store)
     measured = _measured(spec, proteins, store, weights, output, probe=measure)
-    plan = plan_work(spec, proteins, measured, layers=kept, price_per_gb=price_per_gb)
+    plan = plan_work(spec, proteins, measured, layers=stored_layers, price_per_gb=price_per_gb)
     say(plan, output)
     output.result(plan.to_json())
 
@@ -103,9 +103,9 @@ def _measured(
 def say(plan: WorkPlan, output: Output) -> None:
     """Print a plan."""
     about = "" if plan.exact else "about "
-    kept = "layers" if len(plan.layers) > 1 else "layer"
+    noun = "layers" if len(plan.layers) > 1 else "layer"
     output.line(
-        f"{plan.encoder}, {kept} {', '.join(map(str, plan.layers))}, over {plan.proteins_of} "
+        f"{plan.encoder}, {noun} {', '.join(map(str, plan.layers))}, over {plan.proteins_of} "
         f"({plan.source})"
     )
     output.line(

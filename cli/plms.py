@@ -52,30 +52,32 @@ def command(names: tuple[str, ...], text: str | None, output: Output) -> None:
     sizes = [None if path is None else size_on_disk(path) for path in paths]
     here = [not spec.files or path is not None for spec, path in zip(specs, paths, strict=True)]
     if names:
-        for spec, present, held in zip(specs, here, sizes, strict=True):
-            _show(spec, present, held, output)
+        for spec, present, disk_bytes in zip(specs, here, sizes, strict=True):
+            _show(spec, present, disk_bytes, output)
     else:
-        rows = [[*_row(s, held), p] for s, p, held in zip(specs, here, sizes, strict=True)]
+        rows = [
+            [*_row(s, disk_bytes), p] for s, p, disk_bytes in zip(specs, here, sizes, strict=True)
+        ]
         columns = [
             "name", "for", "width", "layers", "weights", "on disk", "a residue", "window",
             "licence", "commercial use", "here",
         ]  # fmt: skip
         output.table(columns, rows)
     plms = [
-        {**spec.to_json(), "here": present, "bytes_on_disk": held}
-        for spec, present, held in zip(specs, here, sizes, strict=True)
+        {**spec.to_json(), "here": present, "bytes_on_disk": disk_bytes}
+        for spec, present, disk_bytes in zip(specs, here, sizes, strict=True)
     ]
     output.result({"plms": plms})
 
 
-def _row(spec: EncoderSpec, held: int | None) -> list[object]:
+def _row(spec: EncoderSpec, disk_bytes: int | None) -> list[object]:
     return [
         spec.name,
         spec.purpose,
         spec.dim,
         spec.layers or "-",
         f"{spec.parameters / 1e6:,.1f} M" if spec.parameters else "none",
-        _size(spec, held),
+        _size(spec, disk_bytes),
         size(spec.bytes_per_residue),
         spec.window or "any",
         spec.licence,
@@ -83,9 +85,9 @@ def _row(spec: EncoderSpec, held: int | None) -> list[object]:
     ]
 
 
-def _size(spec: EncoderSpec, held: int | None) -> str:
-    if held is not None:
-        return size(held)
+def _size(spec: EncoderSpec, disk_bytes: int | None) -> str:
+    if disk_bytes is not None:
+        return size(disk_bytes)
     return f"~{size(4 * spec.parameters)}" if spec.parameters else "-"
 
 
@@ -101,7 +103,7 @@ def _layers(spec: EncoderSpec) -> str:
     return f"1 to {spec.layers} (--layer), and 0, the input of the first"
 
 
-def _show(spec: EncoderSpec, present: bool, held: int | None, output: Output) -> None:
+def _show(spec: EncoderSpec, present: bool, disk_bytes: int | None, output: Output) -> None:
     """Say all that is known of one encoder."""
     reading = spec.reading
     weights = f"{spec.parameters:,}, in {', '.join(spec.files)}" if spec.files else "none"
@@ -111,7 +113,7 @@ def _show(spec: EncoderSpec, present: bool, held: int | None, output: Output) ->
         "width": f"{spec.dim:,}, {size(spec.bytes_per_residue)} a residue as float16",
         "weights": weights + extra,
         "from": f"https://huggingface.co/{spec.repository}" if spec.repository else "",
-        "on disk": _size(spec, held) if spec.files else "",
+        "on disk": _size(spec, disk_bytes) if spec.files else "",
         "here": "yes" if present else "no",
         "layers": _layers(spec),
         "window": f"{spec.window:,} residues" if spec.window else "any length",

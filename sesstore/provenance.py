@@ -56,16 +56,16 @@ def plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], inside: str = "") -> list[str]:
+def differences(first: Mapping[str, Any], second: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Name the settings that differ, with both values."""
-    found: list[str] = []
-    for key in dict.fromkeys([*one, *other]):
-        a, b = one.get(key), other.get(key)
+    lines: list[str] = []
+    for key in dict.fromkeys([*first, *second]):
+        a, b = first.get(key), second.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{inside}{key}.")
+            lines += differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            found.append(f"{inside}{key} ({json.dumps(a)} then, {json.dumps(b)} now)")
-    return found
+            lines.append(f"{prefix}{key} ({json.dumps(a)} then, {json.dumps(b)} now)")
+    return lines
 
 
 def sha256_json(value: Any) -> str:
@@ -220,14 +220,14 @@ def named_encoders(fingerprints: Iterable[Fingerprint], query: str) -> list[Fing
         whole name goes before names that only start with it.
     """
     name, layer = split_layer(query.lower())
-    named = [
+    candidates = [
         fingerprint
         for fingerprint in fingerprints
         if (name and fingerprint.digest.startswith(name))
         or ((name or layer) and fingerprint.encoder.lower().startswith(name))
     ]
-    named = [print_ for print_ in named if print_.encoder.lower() == name] or named
-    return [print_ for print_ in named if not layer or str(print_.layer) == layer]
+    candidates = [print_ for print_ in candidates if print_.encoder.lower() == name] or candidates
+    return [print_ for print_ in candidates if not layer or str(print_.layer) == layer]
 
 
 def deepest(fingerprints: Sequence[Fingerprint]) -> Sequence[Fingerprint]:

@@ -237,18 +237,18 @@ def held_out(
     members = _members(groups)
     order = np.random.default_rng(seed).permutation(len(members)).tolist()
     quota = np.maximum(1, np.bincount(strata) * room // len(groups))
-    held = np.zeros(len(groups), bool)
+    is_held_out = np.zeros(len(groups), bool)
     for of_each in (True, False):
         for group in order:
             rows = members[group]
-            if held[rows[0]] or held.sum() + len(rows) > room:
+            if is_held_out[rows[0]] or is_held_out.sum() + len(rows) > room:
                 continue
-            counts = np.bincount(strata[held], minlength=len(quota))
+            counts = np.bincount(strata[is_held_out], minlength=len(quota))
             if not of_each or (counts[strata[rows]] < quota[strata[rows]]).all():
-                held[rows] = True
-    if not held.any():
-        held[min(members, key=len)] = True
-    return held
+                is_held_out[rows] = True
+    if not is_held_out.any():
+        is_held_out[min(members, key=len)] = True
+    return is_held_out
 
 
 def _members(groups: NDArray[np.int64]) -> list[NDArray[np.int64]]:

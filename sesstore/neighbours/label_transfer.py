@@ -90,8 +90,8 @@ def transfer(
     indices = reliability_indices(labels, distance, n_classes)
     best = int(indices.argmax())
     if problem is Problem.MULTI_LABEL:
-        chosen = np.flatnonzero(indices >= min(LEAST_INDEX, indices[best])).tolist()
-        return Transfer(chosen if indices[best] > 0 else [], float(indices[best]))
+        sure = np.flatnonzero(indices >= min(LEAST_INDEX, indices[best])).tolist()
+        return Transfer(sure if indices[best] > 0 else [], float(indices[best]))
     return Transfer(best, float(indices[best]))
 
 
@@ -103,8 +103,8 @@ def is_right(prediction: Transfer, label: Any, problem: Problem) -> float:
     if problem.is_regression:
         return abs(float(prediction.label) - float(label))
     if problem is Problem.MULTI_LABEL:
-        chosen, true = set(prediction.label), set(label)
-        return len(chosen & true) / len(chosen) if chosen else float(not true)
+        predicted, true = set(prediction.label), set(label)
+        return len(predicted & true) / len(predicted) if predicted else float(not true)
     return float(prediction.label == label)
 
 
@@ -151,8 +151,8 @@ def calibrate(reliability: Floats, outcome: Floats, *, falling: bool = False) ->
     for least, mean, weight in zip(index.tolist(), means.tolist(), sizes.tolist(), strict=True):
         step = (least, mean, weight)
         while steps and steps[-1][1] >= step[1]:
-            first, before, size = steps.pop()
-            joint = (before * size + step[1] * step[2]) / (size + step[2])
+            first, last_mean, size = steps.pop()
+            joint = (last_mean * size + step[1] * step[2]) / (size + step[2])
             step = (first, joint, size + step[2])
         steps.append(step)
     table = np.array(steps)

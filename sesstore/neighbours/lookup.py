@@ -242,9 +242,9 @@ def _without_self(
     hits: Nearest, references: NDArray[np.uint8], queries: NDArray[np.uint8], count: int
 ) -> Nearest:
     """The hits but the queries themselves; -1 fills up where too few remain."""
-    own = (references[hits.rows] == queries[:, None, :]).all(2)
-    order = np.argsort(own, axis=1, kind="stable")
-    rows = np.where(own, -1, hits.rows)
+    is_self = (references[hits.rows] == queries[:, None, :]).all(2)
+    order = np.argsort(is_self, axis=1, kind="stable")
+    rows = np.where(is_self, -1, hits.rows)
     return Nearest(
         np.take_along_axis(rows, order, 1)[:, :count],
         np.take_along_axis(hits.similarity, order, 1)[:, :count],

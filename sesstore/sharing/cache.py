@@ -62,13 +62,13 @@ def remote_store(
         # Of the layers the one that a training takes, and not all of them; and no means.
         stored = [encoder.provenance.fingerprint for encoder in index.encoders.values()]
         residues = [fingerprint for fingerprint in stored if not fingerprint.reduction]
-        chosen = deepest(residues if plm is None else named_encoders(residues, plm))
-        if plm is None and len(chosen) > 1:
+        candidates = deepest(residues if plm is None else named_encoders(residues, plm))
+        if plm is None and len(candidates) > 1:
             names = ", ".join(sorted({fingerprint.encoder for fingerprint in residues}))
             raise InputError(f"which encoder? Name one with --plm ({address} has: {names})")
-        if plm is not None and not chosen:
+        if plm is not None and not candidates:
             progress.note(f"{address} has no embeddings by {plm}: they will be made here")
-        plms = tuple(fingerprint.digest for fingerprint in chosen)
+        plms = tuple(fingerprint.digest for fingerprint in candidates)
         report = pull(path, address, Selection(tasks=(task,), plms=plms), progress=progress)
         if report.anything:
             progress.note(f"{address}: {report.bytes:,} bytes pulled into {path}")

@@ -101,10 +101,10 @@ def pull(
         selection = selection or Selection()
         # Before a store is made: a name that is not there leaves no empty store behind.
         _check_names(index, selection)
-        named = digests_of_ids(reader, index, selection.ids, pool)
+        digests_by_id = digests_of_ids(reader, index, selection.ids, pool)
         store = into if isinstance(into, Store) else Store.open(into, create=True)
         context = PullContext(store, reader, pool, progress, PullReport(remote.url))
-        return _run(context, index, selection, named)
+        return _run(context, index, selection, digests_by_id)
 
 
 def merge(into: Store | Path, source: Store, *, progress: Progress = SILENT) -> PullReport:
@@ -125,13 +125,15 @@ def _check_names(
     return encoders, sources, tasks
 
 
-def _run(context: PullContext, index: Index, selection: Selection, named: set[bytes]) -> PullReport:
-    """Choose, plan, take; `named` are the proteins that were named by id."""
+def _run(
+    context: PullContext, index: Index, selection: Selection, digests_by_id: set[bytes]
+) -> PullReport:
+    """Choose, plan, take; `digests_by_id` are of the proteins that were named by id."""
     encoders, sources, tasks = _check_names(index, selection)
     selected_tasks = {name: _task(context, index, name) for name in tasks}
     digests: set[bytes] | None = None
     if not selection.everything:
-        digests = digests_of_tasks(selected_tasks.values()) | named
+        digests = digests_of_tasks(selected_tasks.values()) | digests_by_id
     plan, companions = Plan(), set[bytes]()
     for folder in encoders:
         companions |= plan_encoder(context, index, folder, digests, plan)

@@ -148,9 +148,9 @@ def match_encoders(index: Index, plm: str) -> dict[str, EncoderEntry]:
 
     None if there are none.
     """
-    known = [encoder.provenance.fingerprint for encoder in index.encoders.values()]
-    named = named_encoders(known, plm)
-    return {f: e for f, e in index.encoders.items() if e.provenance.fingerprint in named}
+    fingerprints = [encoder.provenance.fingerprint for encoder in index.encoders.values()]
+    candidates = named_encoders(fingerprints, plm)
+    return {f: e for f, e in index.encoders.items() if e.provenance.fingerprint in candidates}
 
 
 def select_names(kind: str, names: Iterable[str], selection: Iterable[str] | None) -> list[str]:

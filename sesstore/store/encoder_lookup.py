@@ -53,17 +53,17 @@ def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Pro
         fitting = _named(list(encoders), query)
     if not fitting:
         raise _absent(list(encoders), query)
-    chosen = deepest(fitting)
-    if len(chosen) > 1:
+    candidates = deepest(fitting)
+    if len(candidates) > 1:
         raise _ambiguous(fitting)
-    return encoders[chosen[0]]
+    return encoders[candidates[0]]
 
 
 def _absent(stored: list[Fingerprint], query: Fingerprint | str | None) -> NotStoredError:
     name = query.encoder if isinstance(query, Fingerprint) else str(query)
     layer = str(query.layer) if isinstance(query, Fingerprint) else split_layer(name)[1]
-    if layer and (others := named_encoders(stored, split_layer(name)[0]) or stored):
-        layers = ", ".join(sorted({str(print_.layer) for print_ in others}))
+    if layer and (namesakes := named_encoders(stored, split_layer(name)[0]) or stored):
+        layers = ", ".join(sorted({str(print_.layer) for print_ in namesakes}))
         encoder = split_layer(name)[0] or "any encoder"
         return NotStoredError(
             f"the store has no embeddings of layer {layer} by {encoder}, only of: {layers}. Make "
@@ -77,14 +77,14 @@ def _absent(stored: list[Fingerprint], query: Fingerprint | str | None) -> NotSt
 
 def _named(stored: list[Fingerprint], query: str | None) -> list[Fingerprint]:
     """Those a name may mean: embeddings of residues, but where a fingerprint is named."""
-    named = stored if query is None else named_encoders(stored, query)
-    residues = [print_ for print_ in named if not print_.reduction]
+    candidates = stored if query is None else named_encoders(stored, query)
+    residues = [print_ for print_ in candidates if not print_.reduction]
     start = split_layer(query or "-")[0].lower()
-    if residues or not any(start and print_.digest.startswith(start) for print_ in named):
-        if named and not residues:
-            raise _means_only(named[0])
+    if residues or not any(start and print_.digest.startswith(start) for print_ in candidates):
+        if candidates and not residues:
+            raise _means_only(candidates[0])
         return residues
-    return named
+    return candidates
 
 
 def _means_only(fingerprint: Fingerprint) -> NotStoredError:

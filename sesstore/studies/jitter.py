@@ -37,14 +37,14 @@ class HeldTokens:
     """
 
     def __init__(self, source: str, rows: Mapping[bytes, StructureTokens]) -> None:
-        self.source, self._found = source, rows
+        self.source, self._rows = source, rows
 
     def get_all(self, digests: Iterable[bytes]) -> list[StructureTokens | None]:
         """Return the tokens of several proteins."""
-        return [self._found.get(digest) for digest in digests]
+        return [self._rows.get(digest) for digest in digests]
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._rows)
 
 
 def shaken_tokens(

@@ -157,13 +157,13 @@ def run(
     if options.adapter:
         _train_adapters(study, layers, spec, length)
     study.report.method = _method(study, task, options)
-    shown = {
+    columns = {
         "layer": "layer",
         "model": "model",
         "share": "share of the forward",
         "valid": f"valid {study.task.monitor}",
     }
-    return study.finish(shown, layers_chart)
+    return study.finish(columns, layers_chart)
 
 
 def _plain(options: LayerOptions) -> dict[str, Any]:
@@ -202,10 +202,10 @@ def _embedded(study: Study, options: LayerOptions) -> tuple[Task, list[_LayerRow
 def _encoder(study: Study, options: LayerOptions) -> Encoder:
     """The encoder with the layers that are asked for."""
     plm, device = study.settings.plm, study.settings.fit.device
-    known = None if options.weights else chosen_encoder(study.store, plm)
+    stored = None if options.weights else chosen_encoder(study.store, plm)
     wanted = options.layers or ALL
-    if known is not None:
-        return registry.load_same(known.fingerprint, device=device, layers=wanted)
+    if stored is not None:
+        return registry.load_same(stored.fingerprint, device=device, layers=wanted)
     if plm is None:
         raise InputError("whose layers? Name the encoder with --plm")
     return registry.load(plm, weights=options.weights, device=device, layers=wanted)
@@ -218,14 +218,14 @@ def _stored(study: Study, residues: bool) -> list[_LayerRows]:
     """
     stored = {p.fingerprint: p for p in study.store.encoders() if not (residues and _of_means(p))}
     plm = study.settings.plm
-    named = list(stored) if plm is None else named_encoders(stored, registry.stored_name(plm))
-    kinds = {replace(print_, layer=0, reduction="") for print_ in named}
+    candidates = list(stored) if plm is None else named_encoders(stored, registry.stored_name(plm))
+    kinds = {replace(print_, layer=0, reduction="") for print_ in candidates}
     if len(kinds) > 1:
-        names = ", ".join(f"{print_.encoder}: {print_.short}" for print_ in named)
+        names = ", ".join(f"{print_.encoder}: {print_.short}" for print_ in candidates)
         raise InputError(f"whose layers? Name one encoder with --plm (stored here: {names})")
     digests = np.concatenate([split.digests for split in study.task.splits.values()])
     layers: dict[Layer, _LayerRows] = {}
-    for fingerprint in sorted(named, key=lambda print_: print_.reduction):
+    for fingerprint in sorted(candidates, key=lambda print_: print_.reduction):
         view = study.store.embeddings(fingerprint)
         missing = int((view.find(digests) < 0).sum())
         if not missing:
@@ -257,8 +257,8 @@ def _share(spec: EncoderSpec | None, layer: Layer, length: float) -> float | Non
     """Operations of the forward to a layer against those of the whole, at a mean length."""
     if spec is None or not spec.layers:
         return None
-    whole = tokens_and_flops(spec, round(length))[1]
-    return tokens_and_flops(spec, round(length), depth_of((layer,), spec))[1] / whole
+    all_operations = tokens_and_flops(spec, round(length))[1]
+    return tokens_and_flops(spec, round(length), depth_of((layer,), spec))[1] / all_operations
 
 
 def _add_probe(study: Study, layer: Layer, score: BaselineScore, share: float | None) -> None:
@@ -319,27 +319,25 @@ def _say_choice(
 def _difference(study: Study, layer: Layer, deepest: Layer, scores: list[BaselineScore]) -> str:
     """Say whether test tells two layers apart."""
     report = study.report
-    chosen, last = (score.predicted[report.split] for score in scores)
-    low, high = _interval_of_difference(study, chosen, last)
+    best, last = (score.predicted[report.split] for score in scores)
+    low, high = _interval_of_difference(study, best, last)
     values = [score.metrics[report.split][report.monitor] for score in scores]
     words = f"{values[0] - values[1]:+.4f} ({low:+.4f} to {high:+.4f})"
     if not low * high > 0:
-        told = "and the interval of that includes zero: they are not told apart"
+        verdict = "and the interval of that includes zero: they are not told apart"
     else:
         worse = (low > 0) is study.lower_is_better
-        told = f"which is {'worse' if worse else 'better'}"
+        verdict = f"which is {'worse' if worse else 'better'}"
     return (
         f"On {report.split} layer {layer} differs from layer {deepest}, the deepest, by {words}, "
-        f"{told}"
+        f"{verdict}"
     )
 
 
-def _interval_of_difference(
-    study: Study, chosen: Predicted, last: Predicted
-) -> tuple[float, float]:
+def _interval_of_difference(study: Study, best: Predicted, last: Predicted) -> tuple[float, float]:
     monitor, problem = study.report.monitor, study.task.problem
-    draws = resample_difference(monitor, problem, [chosen], [last])
-    return interval_of_mean(np.zeros(1), draws, protein_count(chosen))
+    draws = resample_difference(monitor, problem, [best], [last])
+    return interval_of_mean(np.zeros(1), draws, protein_count(best))
 
 
 def _train_adapters(

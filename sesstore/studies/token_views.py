@@ -85,8 +85,8 @@ def constant(tokens: Tokens) -> TokenView:
     """Tokens that are the alphabet's first letter at every residue that has any."""
 
     def codes(item: StructureTokens, name: str) -> NDArray[Any]:
-        own = item.codes[name]
-        return np.where(own == _mask(name), own, np.zeros_like(own))
+        stored = item.codes[name]
+        return np.where(stored == _mask(name), stored, np.zeros_like(stored))
 
     return _controlled(tokens, "constant", codes)
 

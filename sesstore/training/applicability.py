@@ -80,11 +80,11 @@ def training_set(
     """
     distinct = np.unique(digests, axis=0)
     if len(distinct) > MOST:
-        chosen = np.random.default_rng(seed).choice(len(distinct), MOST, replace=False)
-        distinct = distinct[np.sort(chosen)]
+        sample = np.random.default_rng(seed).choice(len(distinct), MOST, replace=False)
+        distinct = distinct[np.sort(sample)]
     if len(distinct) < 2:
         return None
     means = mean_embeddings(view, view.find(distinct)).numpy()
-    others = nearest(means, [means], 1, without=np.arange(len(means)))
-    limit = np.percentile(1 - others.similarity[:, 0].astype(np.float64), PERCENTILE)
+    neighbours = nearest(means, [means], 1, without=np.arange(len(means)))
+    limit = np.percentile(1 - neighbours.similarity[:, 0].astype(np.float64), PERCENTILE)
     return TrainingSet(means.astype(np.float16), float(max(limit, 0.0)))

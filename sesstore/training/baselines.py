@@ -160,8 +160,8 @@ def score_baselines(
     problem, scale = task.problem, label_scale(task)
     fitting = _Fitting(task, splits["train"], seed)
     scores = []
-    chosen = {n: fit for n, fit in fitting.models().items() if not models or n in models}
-    for name, fit in chosen.items():
+    fits = {n: fit for n, fit in fitting.models().items() if not models or n in models}
+    for name, fit in fits.items():
         began = time.perf_counter()
         outputs = fit()
         predicted = {

@@ -44,10 +44,10 @@ class Conformal:
 
         The most probable class always is, unless a row may have none.
         """
-        inside = scores >= 1 - self.margin
+        members = scores >= 1 - self.margin
         if problem is not Problem.MULTI_LABEL:
-            inside = inside.scatter(1, scores.argmax(1, keepdim=True), True)
-        return inside
+            members = members.scatter(1, scores.argmax(1, keepdim=True), True)
+        return members
 
     def bounds(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """Lower and upper end of each value's interval."""
@@ -57,10 +57,10 @@ class Conformal:
         """Whether each row's set or interval holds the truth, shape=(N,)."""
         if problem.is_regression:
             return ((scores - labels).abs() <= self.margin).numpy()
-        inside = self.sets(scores, problem)
+        members = self.sets(scores, problem)
         if problem is Problem.MULTI_LABEL:
-            return (inside | (labels <= 0)).all(1).numpy()
-        return inside.gather(1, labels.long()[:, None])[:, 0].numpy()
+            return (members | (labels <= 0)).all(1).numpy()
+        return members.gather(1, labels.long()[:, None])[:, 0].numpy()
 
 
 def fit_conformal(
@@ -89,6 +89,6 @@ def nonconformity(scores: Tensor, labels: Tensor, problem: Problem) -> NDArray[n
     if problem.is_regression:
         return (scores.double() - labels.double()).abs().numpy()
     if problem is Problem.MULTI_LABEL:
-        least = torch.where(labels > 0, scores.double(), torch.ones_like(scores).double())
-        return (1 - least.min(1).values).numpy()
+        lowest = torch.where(labels > 0, scores.double(), torch.ones_like(scores).double())
+        return (1 - lowest.min(1).values).numpy()
     return (1 - scores.double().gather(1, labels.long()[:, None])[:, 0]).numpy()

@@ -32,8 +32,8 @@ class _OnUse:
 
     def __getattr__(self, name: str) -> Callable[..., Tensor]:
         def function(*args: object, **settings: object) -> Tensor:
-            found: Callable[..., Tensor] = getattr(import_module(self._module), name)
-            return found(*args, **settings)
+            metric: Callable[..., Tensor] = getattr(import_module(self._module), name)
+            return metric(*args, **settings)
 
         return function
 

@@ -45,9 +45,9 @@ class Tracker:
     def settings(self, name: str, values: Mapping[str, Any]) -> None:
         """Send an adapter's settings; what is no number or word is sent as text."""
         if self._to is not None:
-            given = {key: value for key, value in values.items() if value is not None}
+            defined = {key: value for key, value in values.items() if value is not None}
             plain = {
-                k: v if isinstance(v, bool | int | float) else str(v) for k, v in given.items()
+                k: v if isinstance(v, bool | int | float) else str(v) for k, v in defined.items()
             }
             self._to.store_init_configuration(_with_prefix(name, plain))
 

@@ -176,8 +176,8 @@ def plan_work(
     price_per_gb : float, optional
         What moving a gigabyte (1e9 bytes) costs, in any currency.
     """
-    kept = (spec.layers,) if layers is None else tuple(layers)
-    depth = depth_of(kept, spec)
+    stored_layers = (spec.layers,) if layers is None else tuple(layers)
+    depth = depth_of(stored_layers, spec)
     costs = [tokens_and_flops(spec, int(length), depth) for length in proteins.lengths]
     tokens = sum(int(n) * t for n, (t, _) in zip(proteins.counts, costs, strict=True))
     flops = sum(int(n) * f for n, (_, f) in zip(proteins.counts, costs, strict=True))
@@ -192,13 +192,13 @@ def plan_work(
         flops=float(flops),
         index_bytes=proteins.proteins * INDEX_BYTES,
         sequence_bytes=proteins.residues + proteins.proteins * SEQUENCE_BYTES,
-        layers=list(kept),
+        layers=list(stored_layers),
     )
     rows = {"float16": 2 * spec.dim, "float32": 4 * spec.dim, "int8": spec.dim + 2}
     for dtype, row in rows.items():
-        size = proteins.residues * row * len(kept)
+        size = proteins.residues * row * len(stored_layers)
         plan.bytes[dtype] = size
-        plan.mean_bytes[dtype] = proteins.proteins * row * len(kept)
+        plan.mean_bytes[dtype] = proteins.proteins * row * len(stored_layers)
         plan.segments[dtype] = ceil(size / SEGMENT_BYTES)
         hours = size / GIGABIT / 3600
         plan.transfer_hours[dtype] = {"1_gbit": hours, "10_gbit": hours / 10}

@@ -208,17 +208,17 @@ def search_neighbours(
     options = options or SearchOptions()
     queries = query_proteins(store, names)
     where = where or options.transfer
-    target, wanted = _target(store, where)
+    target, members = _target(store, where)
     fingerprint = _fingerprint(target, options)
     report = SearchReport(fingerprint.encoder, fingerprint.short, 0, 0)
     load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
-    report.failed |= _make_means(target, fingerprint, load, wanted, progress)
+    report.failed |= _make_means(target, fingerprint, load, members, progress)
     means = target.embeddings(fingerprint.of_means)
-    digests = None if wanted is None else _digests(wanted)
+    digests = None if members is None else _digests(members)
     lookup = Lookup(target, means, digests)
     report.searched = len(lookup)
-    asked = target.count_proteins() if digests is None else len(np.unique(digests, axis=0))
-    report.without_mean = asked - report.searched
+    count = target.count_proteins() if digests is None else len(np.unique(digests, axis=0))
+    report.without_mean = count - report.searched
     labelled = None
     if options.transfer is not None:
         labelled = LabelledLookup(means, target.task(options.transfer))
@@ -306,14 +306,14 @@ def _make_means(
     store: Store,
     fingerprint: Fingerprint,
     load: partial[Encoder],
-    wanted: list[Protein] | None,
+    members: list[Protein] | None,
     progress: Progress,
 ) -> dict[str, str]:
     """Store the means that are missing of what is searched; return what failed, with reasons."""
-    if wanted is None:
-        wanted = _with_residues(store, fingerprint)
-    lacking = ~store.has_embeddings(fingerprint.of_means, _digests(wanted))
-    missing = [protein for protein, lacks in zip(wanted, lacking, strict=True) if lacks]
+    if members is None:
+        members = _with_residues(store, fingerprint)
+    lacking = ~store.has_embeddings(fingerprint.of_means, _digests(members))
+    missing = [protein for protein, lacks in zip(members, lacking, strict=True) if lacks]
     if not missing:
         return {}
     progress.note(f"{len(missing):,} proteins have no mean yet: making and storing them")

@@ -125,8 +125,8 @@ def _on_chain(
 
 def _unused(stem: Path, report: WrittenStructures) -> Path:
     """A stem no structure of this run has taken: folders may hold files of one name."""
-    taken = {path.with_suffix("") for path in report.files}
+    stems = {path.with_suffix("") for path in report.files}
     unused, number = stem, 2
-    while unused in taken:
+    while unused in stems:
         unused, number = stem.with_name(f"{stem.name}-{number}"), number + 1
     return unused

@@ -213,8 +213,8 @@ def members_of(
     shape: AdapterConfig = adapter_shape(inputs, {**adapter, **of_adapter})
     learning = replace(config, **of_learning)
     return [
-        Member(shape, one, setting.folder / f"seed-{one.seed}")
-        for one in with_seeds(learning, seeds)
+        Member(shape, seed_config, setting.folder / f"seed-{seed_config.seed}")
+        for seed_config in with_seeds(learning, seeds)
     ]
 
 
