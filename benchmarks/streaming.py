@@ -51,11 +51,11 @@ def main() -> None:
     parser.add_argument("--proteins", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        table = measure(real_lengths(given.proteins), Path(folder), given.rounds)
+        table = measure(real_lengths(options.proteins), Path(folder), options.rounds)
     result = {"machine": machine(), "table": table, "ratios": ratios(table)}
-    if given.json:
+    if options.json:
         print(json.dumps(result))
         return
     for name, value in table.items():
@@ -88,19 +88,19 @@ def measure(lengths: list[int], folder: Path, rounds: int) -> dict[str, float]:
     best: dict[str, float] = {}
 
     def keep(
-        name: str, way: Read, batches: tuple[NDArray[np.int64], ...], dtype: Any = np.float16
+        name: str, read: Read, batches: tuple[NDArray[np.int64], ...], dtype: Any = np.float16
     ) -> None:
-        best[name] = max(rate(way, batches, sizes, dtype), best.get(name, 0.0))
+        best[name] = max(rate(read, batches, sizes, dtype), best.get(name, 0.0))
 
-    def keep_warm(name: str, way: Read, order: str = "shuffled", dtype: Any = np.float16) -> None:
-        rate(way, plans[order], sizes, dtype)  # maps again what the system has unmapped meanwhile
-        keep(name, way, plans[order], dtype)
+    def keep_warm(name: str, read: Read, order: str = "shuffled", dtype: Any = np.float16) -> None:
+        rate(read, plans[order], sizes, dtype)  # maps again what the system has unmapped meanwhile
+        keep(name, read, plans[order], dtype)
 
     files = [path for path in (folder / "store").rglob("*") if path.is_file()]
     for _ in range(rounds):
         keep_warm("memcpy", memcpy(values))
-        for name, way in readers.items():
-            keep_warm(f"{name} shuffled", way)
+        for name, read in readers.items():
+            keep_warm(f"{name} shuffled", read)
         for order in ("block_shuffled", "sequential"):
             keep_warm(f"sesstore {order}", readers["sesstore"], order)
         keep_warm("sesstore float32", readers["sesstore"], dtype=np.float32)
@@ -114,14 +114,14 @@ def measure(lengths: list[int], folder: Path, rounds: int) -> dict[str, float]:
 
 
 def rate(
-    way: Read, batches: tuple[NDArray[np.int64], ...], sizes: NDArray[np.int64], dtype: Any
+    read: Read, batches: tuple[NDArray[np.int64], ...], sizes: NDArray[np.int64], dtype: Any
 ) -> float:
     """Stored bytes a second of filling all batches."""
     buffer = np.empty((max(int(sizes[rows].sum()) for rows in batches), DIM), dtype)
     buffer.fill(0)
     began = time.perf_counter()
     for rows in batches:
-        way(rows, buffer[: int(sizes[rows].sum())])
+        read(rows, buffer[: int(sizes[rows].sum())])
     return float(sizes.sum()) * DIM * 2 / (time.perf_counter() - began)
 
 
@@ -136,16 +136,16 @@ def of_store(view: Embeddings, rows: NDArray[np.int64]) -> Read:
 
 def memcpy(values: list[NDArray[np.float16]]) -> Read:
     """Copy as many bytes from arrays in memory that are too large for the processor's caches."""
-    whole = np.concatenate(values)
-    ends = np.cumsum([len(one) for one in values])
+    all_rows = np.concatenate(values)
+    ends = np.cumsum([len(rows) for rows in values])
 
     def read(numbers: NDArray[np.int64], out: NDArray[np.float16]) -> None:
-        done = 0
+        offset = 0
         for number in numbers:
             length = len(values[number])
             stop = int(ends[number])
-            out[done : done + length] = whole[stop - length : stop]
-            done += length
+            out[offset : offset + length] = all_rows[stop - length : stop]
+            offset += length
 
     return read
 
@@ -172,43 +172,43 @@ def rivals(folder: Path, values: list[NDArray[np.float16]]) -> dict[str, Read]:
     )
 
 
-def _each(values: list[NDArray[np.float16]], one: Callable[[int], Any]) -> Read:
+def _one_by_one(values: list[NDArray[np.float16]], rows_of: Callable[[int], Any]) -> Read:
     def read(numbers: NDArray[np.int64], out: NDArray[np.float16]) -> None:
-        done = 0
+        offset = 0
         for number in numbers.tolist():
             length = len(values[number])
-            out[done : done + length] = one(number)
-            done += length
+            out[offset : offset + length] = rows_of(number)
+            offset += length
 
     return read
 
 
 def _hdf5(path: Path, values: list[NDArray[np.float16]]) -> Iterator[tuple[str, Read]]:
     with h5py.File(path, "w") as file:
-        for number, one in enumerate(values):
-            file.create_dataset(str(number), data=one)
-    opened = h5py.File(path)
+        for number, rows in enumerate(values):
+            file.create_dataset(str(number), data=rows)
+    stored = h5py.File(path)
 
     def read(numbers: NDArray[np.int64], out: NDArray[np.float16]) -> None:
-        done = 0
+        offset = 0
         for number in numbers.tolist():
             length = len(values[number])
-            opened[str(number)].read_direct(out, dest_sel=np.s_[done : done + length])
-            done += length
+            stored[str(number)].read_direct(out, dest_sel=np.s_[offset : offset + length])
+            offset += length
 
     yield "h5py", read
 
 
 def _lmdb(path: Path, values: list[NDArray[np.float16]]) -> Iterator[tuple[str, Read]]:
-    size = 2 * sum(one.nbytes for one in values) + (1 << 24)
-    made = lmdb.open(str(path), map_size=size, subdir=False)
-    with made.begin(write=True) as writing:
-        for number, one in enumerate(values):
-            writing.put(str(number).encode(), one.tobytes())
-    reading = made.begin(buffers=True)
+    size = 2 * sum(rows.nbytes for rows in values) + (1 << 24)
+    environment = lmdb.open(str(path), map_size=size, subdir=False)
+    with environment.begin(write=True) as writing:
+        for number, rows in enumerate(values):
+            writing.put(str(number).encode(), rows.tobytes())
+    reading = environment.begin(buffers=True)
     yield (
         "lmdb",
-        _each(
+        _one_by_one(
             values,
             lambda number: np.frombuffer(reading.get(str(number).encode()), np.float16).reshape(
                 -1, DIM
@@ -218,23 +218,23 @@ def _lmdb(path: Path, values: list[NDArray[np.float16]]) -> Iterator[tuple[str, 
 
 
 def _arrays(path: Path, values: list[NDArray[np.float16]]) -> Iterator[tuple[str, Read]]:
-    whole = np.concatenate(values)
-    ends = np.cumsum([len(one) for one in values]).tolist()
+    all_rows = np.concatenate(values)
+    ends = np.cumsum([len(rows) for rows in values]).tolist()
     array = zarr.create_array(
-        path, shape=whole.shape, chunks=(CHUNK, DIM), dtype=whole.dtype, compressors=None
+        path, shape=all_rows.shape, chunks=(CHUNK, DIM), dtype=all_rows.dtype, compressors=None
     )
-    array[:] = whole
-    yield "zarr_python", _each(values, lambda n: array[ends[n] - len(values[n]) : ends[n]])
+    array[:] = all_rows
+    yield "zarr_python", _one_by_one(values, lambda n: array[ends[n] - len(values[n]) : ends[n]])
     try:
         import tensorstore
     except ImportError:
         return
-    opened = tensorstore.open(
+    chunked = tensorstore.open(
         {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path)}}
     ).result()
     yield (
         "tensorstore",
-        _each(values, lambda n: opened[ends[n] - len(values[n]) : ends[n]].read().result()),
+        _one_by_one(values, lambda n: chunked[ends[n] - len(values[n]) : ends[n]].read().result()),
     )
 
 
@@ -251,14 +251,14 @@ def forget(files: list[Path]) -> None:
 
 def ratios(table: dict[str, float]) -> dict[str, float]:
     """Ratios by the names the project quotes."""
-    ours = table["sesstore shuffled"]
-    found = {
-        f"shuffled_vs_{name}": ours / table[f"{name} shuffled"]
+    speed = table["sesstore shuffled"]
+    by_rival = {
+        f"shuffled_vs_{name}": speed / table[f"{name} shuffled"]
         for name in ("h5py", "lmdb", "zarr_python", "tensorstore")
         if f"{name} shuffled" in table
     }
     decoded = table["sesstore float32"] / table["cast float32"]
-    return {"shuffled_vs_memcpy": ours / table["memcpy"], "float32_vs_cast": decoded, **found}
+    return {"shuffled_vs_memcpy": speed / table["memcpy"], "float32_vs_cast": decoded, **by_rival}
 
 
 if __name__ == "__main__":
