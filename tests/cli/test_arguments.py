@@ -45,6 +45,7 @@ ANSWERS: dict[str, Any] = {
     "jobs.embedding.missing_proteins.plan_embedding": PLAN,
     "jobs.embedding.partition.select": ["part"],
     "jobs.embedding.plan.measured_in": ["rate"],
+    "jobs.embedding.structure_source.structure_source": "structure",
     "jobs.embedding.throughput.measure_throughput": "probe",
     "jobs.inputs.chosen_encoder": "provenance",
     "jobs.proteinfiles.checked_proteins": ["protein"],

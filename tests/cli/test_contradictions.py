@@ -13,6 +13,7 @@ REFUSED = {
     "embed --plm near@0 --layer 1": "Leave --layer out",
     "status --plm near@0 --layer 1": "Leave --layer out",
     "embed --plm near --workers 2": "--workers belongs to --engine ray",
+    "embed --plm near --source pdb": "Leave --source and --min-plddt out",
     "embed --plm near --address auto": "--address belongs to --engine ray",
     "sweep task --workers 2": "--workers belongs to --engine ray",
     "sweep task --search 3 --engine ray": "takes no --engine ray",

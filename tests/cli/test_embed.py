@@ -71,7 +71,7 @@ def test_every_option_of_embed_reaches_the_encoder(cli, monkeypatch: pytest.Monk
     assert said.status == 0, said.err
     assert settings == [
         {"weights": Path("w.pt"), "device": "cpu", "long": "nterm", "precision": "bf16",
-         "threads": 1, "layers": None}
+         "threads": 1, "layers": None, "structure": None}
     ]  # fmt: skip
     assert [stored.dtype for stored in Store.open("store").encoders()] == ["float32"]
 
