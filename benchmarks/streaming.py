@@ -150,12 +150,12 @@ def memcpy(values: list[NDArray[np.float16]]) -> Read:
     return read
 
 
-def cast(way: Read) -> Read:
+def cast(source: Read) -> Read:
     """Read float16 into a buffer of its own, then cast."""
     half = np.empty((BATCH + 4096, DIM), np.float16)
 
     def read(numbers: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        way(numbers, half[: len(out)])
+        source(numbers, half[: len(out)])
         torch.from_numpy(out).copy_(torch.from_numpy(half[: len(out)]))
 
     return read
