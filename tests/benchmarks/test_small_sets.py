@@ -78,7 +78,13 @@ def test_draws_are_subsets_of_their_splits(small_sets: ModuleType, few: Path, tm
         assert [labels[name] for name in drawn.ids] == drawn.labels
 
 
-def test_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
+def test_goes_on_where_it_was(
+    small_sets: ModuleType,
+    few: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     out = tmp_path / "small.jsonl"
     command = [sys.executable, "-m", "benchmarks.small_sets", "--data", str(few), "--out", str(out)]
     command += ["--sets", "thermostability", "--sizes", "16", "--draws", "1", "--structure", "none"]
@@ -92,10 +98,9 @@ def test_goes_on_where_it_was(few: Path, tmp_path: Path) -> None:
     assert lines[0] == kept
     assert len(lines) == 5
     assert "| 16 |" in run.stdout
-    table = subprocess.run(
-        [*command, "--markdown"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert table.stdout == run.stdout
+    monkeypatch.setattr(sys, "argv", [*command[2:], "--markdown"])
+    small_sets.main()
+    assert capsys.readouterr().out == run.stdout
 
 
 def test_short_sets_are_split_and_held_against_scikit_learn(

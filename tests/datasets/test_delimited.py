@@ -29,7 +29,7 @@ def written(folder: Path, text: str, name: str = "a.csv") -> Path:
     return folder / name
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(
     st.lists(st.tuples(sequences, words, words), min_size=1, max_size=8),
     st.sampled_from(",;\t|"),
