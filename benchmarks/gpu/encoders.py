@@ -92,7 +92,7 @@ def _families(folder: Path, tiny: bool) -> Iterator[tuple[str, Load]]:
 
 
 def _folder_families(folder: Path) -> Iterator[tuple[str, Load]]:
-    """T5, BERT and ESM C as the tests make them, where transformers is installed."""
+    """T5, BERT, ESM C, AMPLIFY, E1 as the tests make them, where transformers is installed."""
     for package in ("own", "own.encoders", "own.conformance"):  # 'tests' may be another's
         module = sys.modules[package] = ModuleType(package)
         module.__path__ = [str(Path("tests", *package.split(".")[1:]).resolve())]
@@ -109,6 +109,13 @@ def _folder_families(folder: Path) -> Iterator[tuple[str, Load]]:
         except BaseException as problem:  # pytest's skip is no Exception
             print(f"without {name}: {str(problem)[:200]}")
             continue
+        yield name, _loader(tests.module(spec), spec, family_folder)
+    gated = import_module("own.encoders.test_gated_trunk")
+    for name, (write, _) in gated.MAKERS.items():
+        family_folder = folder / name
+        family_folder.mkdir()
+        write(family_folder)
+        spec = gated.small_spec(name)
         yield name, _loader(tests.module(spec), spec, family_folder)
 
 
