@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,6 +199,9 @@ def test_a_run_says_how_it_predicts_and_is_measured(
     progress: Any = SimpleNamespace(name="progress", note=print)
     store = sesstore.OpenStore(Store.open("store", create=True), progress) if keeps else None
     seeds = [SimpleNamespace(path=Path(f"run/seed-{seed}")) for seed in (0, 1)]
+    # Modules that take the function by name would keep the stand-in if this test imported them.
+    for module in ("training.baselines", "training.evaluate", "predicting.predict"):
+        import_module(f"sesstore.jobs.{module}")
     monkeypatch.setattr("sesstore.training.seeds.runs_at", lambda path: seeds)
     run = sesstore.load_run("run", store)
     name, measure = (
