@@ -35,7 +35,7 @@ BIAS_PENALTY = 2e-6
 """Of squared biases: a class that a fold lacks would drive its bias to minus infinity."""
 TOLERANCE = 1e-12
 """Of the loss: Newton's method ends where a step promises less."""
-NEWTON_UNKNOWNS, NEWTON_WORK = 256, 1 << 17
+NEWTON_UNKNOWNS, NEWTON_WORK = 256, 1 << 15
 """Most unknowns of a logistic regression, and most of them times rows, that Newton's method takes:
 its few steps are then over before L-BFGS has taken its many."""
 MOST_ROWS, MOST_TARGETS = 20_000, 4_000_000
