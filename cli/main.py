@@ -42,6 +42,7 @@ COMMANDS = {
     "report": ("report", "Write a page and figures on a run, or compare runs."),
     "predict": ("predict", "Predict for new sequences or structures."),
     "search": ("search", "Find the nearest proteins by embedding; transfer labels."),
+    "map": ("map", "Draw proteins by embedding, on a page to explore."),
     "status": ("status", "Say how much is embedded, over all runs and machines."),
     "ls": ("ls", "List what a store holds, a line each."),
     "info": ("info", "Say in full what a store holds and what made it."),

@@ -208,13 +208,13 @@ def search_neighbours(
     options = options or SearchOptions()
     queries = query_proteins(store, names)
     where = where or options.transfer
-    target, members = _target(store, where)
-    fingerprint = _fingerprint(target, options)
+    target, members = target_of(store, where)
+    fingerprint = chosen_fingerprint(target, options)
     report = SearchReport(fingerprint.encoder, fingerprint.short, 0, 0)
     load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
-    report.failed |= _make_means(target, fingerprint, load, members, progress)
+    report.failed |= make_means(target, fingerprint, load, members, progress)
     means = target.embeddings(fingerprint.of_means)
-    digests = None if members is None else _digests(members)
+    digests = None if members is None else digests_of(members)
     lookup = Lookup(target, means, digests)
     report.searched = len(lookup)
     count = target.count_proteins() if digests is None else len(np.unique(digests, axis=0))
@@ -251,7 +251,7 @@ def _search(
     chunk = [protein for protein in chunk if protein.digest in rows]
     if not chunk:
         return
-    digests = _digests(chunk)
+    digests = digests_of(chunk)
     vectors = np.empty((len(chunk), rows.dim), rows.dtype)
     rows.gather(rows.find(digests), vectors)
     transfers: list[dict[str, Any]] = [{}] * len(chunk)
@@ -262,8 +262,8 @@ def _search(
         report.queries.append(QueryResult(protein.id, len(protein), query_hits, **transfer))
 
 
-def _target(store: Store, where: str | None) -> tuple[Store, list[Protein] | None]:
-    """The store that is searched, and which of its proteins; None for all."""
+def target_of(store: Store, where: str | None) -> tuple[Store, list[Protein] | None]:
+    """Return the store that is meant, and which of its proteins; None for all."""
     if where is None:
         return store, None
     if where in store.tasks():
@@ -281,8 +281,8 @@ def _target(store: Store, where: str | None) -> tuple[Store, list[Protein] | Non
         ) from None
 
 
-def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
-    """The encoder that is meant, by its residues' fingerprint."""
+def chosen_fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
+    """Return the encoder that is meant, by its residues' fingerprint."""
     stored = {p.fingerprint.of_residues: None for p in store.encoders()}
     plm, candidates = options.plm, list(stored)
     if plm is not None:
@@ -302,7 +302,7 @@ def _fingerprint(store: Store, options: SearchOptions) -> Fingerprint:
     )
 
 
-def _make_means(
+def make_means(
     store: Store,
     fingerprint: Fingerprint,
     load: partial[Encoder],
@@ -312,7 +312,7 @@ def _make_means(
     """Store the means that are missing of what is searched; return what failed, with reasons."""
     if members is None:
         members = _with_residues(store, fingerprint)
-    lacking = ~store.has_embeddings(fingerprint.of_means, _digests(members))
+    lacking = ~store.has_embeddings(fingerprint.of_means, digests_of(members))
     missing = [protein for protein, lacks in zip(members, lacking, strict=True) if lacks]
     if not missing:
         return {}
@@ -348,5 +348,6 @@ def _about(labelled: LabelledLookup) -> dict[str, Any]:
     }
 
 
-def _digests(proteins: Sequence[Protein]) -> NDArray[np.uint8]:
+def digests_of(proteins: Sequence[Protein]) -> NDArray[np.uint8]:
+    """Digest of each protein, shape=(N, 32)."""
     return as_rows(protein.digest for protein in proteins)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError, NotStoredError
+from ...neighbours.projection import principal_components
 from ...proteins import normalise
 from ...store import Embeddings, Store, Tokens, layout
 from ...store.partial_reads import Damaged, leaving_out
@@ -175,7 +176,8 @@ def task_map(store: Store, name: str, encoder: str | None = None) -> dict[str, A
         sample = np.sort(np.random.default_rng(0).choice(count, MOST_POINTS, replace=False))
         rows, positions = rows[sample], [positions[i] for i in sample]
     means = np.stack([_mean(view, int(row)) for row in rows]) if count else np.zeros((0, 2))
-    places, variance = _components(means)
+    places, variance = principal_components(means)
+    places = places / max(float(np.abs(places).max(initial=0)), 1e-12)
     groups = _groups(task, [(task.splits[s], i) for s, i in positions], view.lengths[rows])
     names = list(dict.fromkeys(sorted(set(groups), key=_group_order)))
     points = [
@@ -213,17 +215,6 @@ def _mean(view: Embeddings, row: int) -> NDArray[np.float32]:
     values: NDArray[np.float32] = view.get(view.digests[row].tobytes()).astype(np.float32)
     mean: NDArray[np.float32] = values.mean(0)
     return mean
-
-
-def _components(means: NDArray[np.floating[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """First two principal components, scaled to -1 to 1, and their share of the variance."""
-    if len(means) < 3:
-        return np.zeros((len(means), 2)), np.zeros(2)
-    centred = means - means.mean(0)
-    _, scale, axes = np.linalg.svd(centred, full_matrices=False)
-    places = centred @ axes[:2].T
-    total = float((scale**2).sum()) or 1.0
-    return places / max(float(np.abs(places).max()), 1e-12), scale[:2] ** 2 / total
 
 
 def _groups(task: Task, rows: list[tuple[Split, int]], lengths: NDArray[np.int64]) -> list[str]:

@@ -1,0 +1,356 @@
+"""A map: proteins of a task, a file or a store as points of a plane, with what is known of each.
+
+Near on the map is near in the encoder's mean embeddings, as far as two dimensions can say so; the
+nearest proteins listed beside each are exact. What has no mean yet gets one first, as in a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.columns import COLUMN_NAMES
+from ...datasets.readers import read_rows
+from ...encoders import registry
+from ...errors import InputError
+from ...exchange.protein_maps import SUFFIXES, write_anndata, write_bundle
+from ...neighbours.cosine import MeanRows, nearest
+from ...neighbours.projection import principal_components, umap
+from ...progress import SILENT, Progress
+from ...proteins import Protein
+from ...store import Store
+from ...tasks import Problem, Task
+from .neighbour_search import SearchOptions, chosen_fingerprint, digests_of, make_means, target_of
+from .tables import FORMATS, open_table
+
+MOST_POINTS = 100_000
+"""Proteins of a map; of more so many are drawn at random."""
+MOST_COMPARED = 20_000
+"""Proteins among which the nearest of each are searched, which takes their number squared."""
+NEAREST = 5
+METHODS = ("auto", "pca", "umap")
+PAGE = ".html"
+
+Column = Sequence[str | None] | Sequence[float | None]
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """How to draw a map.
+
+    Parameters
+    ----------
+    method : str
+        One of `METHODS`; ``"auto"`` is UMAP where it is installed.
+    tables : sequence of path
+        Files whose columns are shown, joined by id: predictions, measurements.
+    plm, weights, device : optional
+        As of `SearchOptions`.
+    """
+
+    method: str = "auto"
+    tables: Sequence[Path] = ()
+    plm: str | None = None
+    weights: Path | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ProteinMap:
+    """Proteins as points.
+
+    Parameters
+    ----------
+    name, encoder, method : str
+        What is drawn, by which encoder, and how.
+    proteins : list of Protein
+    means : MeanRows
+        Of the proteins, in the order of storage: `MeanRows.order` tells whose a row is.
+    points : ndarray, shape=(N, 2), dtype=float32
+    variance : tuple of float
+        Share of the variance of each axis; empty but for principal components.
+    columns : mapping of str to list
+        What is known of each protein: text or numbers, None where nothing is.
+    nearest : list of list of int
+        Numbers of the nearest proteins of each; empty where there are more than `MOST_COMPARED`.
+    proteins_in_all : int
+        Before so many as can be drawn were drawn.
+    without_mean : int
+        Proteins that were meant and have no mean.
+    failed : dict of str to str
+        Of these, protein to reason.
+    unmatched : dict of str to int
+        Rows of each table whose id is not on the map.
+    """
+
+    name: str
+    encoder: str
+    method: str
+    proteins: list[Protein]
+    means: MeanRows
+    points: NDArray[np.float32]
+    variance: tuple[float, ...]
+    columns: Mapping[str, Column]
+    nearest: list[list[int]]
+    proteins_in_all: int
+    without_mean: int
+    failed: dict[str, str] = field(default_factory=dict)
+    unmatched: dict[str, int] = field(default_factory=dict)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a protein, for a table; see `kinds`."""
+        return [
+            {
+                "id": protein.id,
+                "digest": protein.digest.hex(),
+                "x": float(x),
+                "y": float(y),
+                **{name: column[i] for name, column in self.columns.items()},
+            }
+            for i, (protein, (x, y)) in enumerate(zip(self.proteins, self.points, strict=True))
+        ]
+
+    def kinds(self) -> dict[str, str]:
+        """Columns of `rows`: name to kind."""
+        kinds = {name: "number" if is_numeric(c) else "text" for name, c in self.columns.items()}
+        return {"id": "text", "digest": "text", "x": "number", "y": "number", **kinds}
+
+    @property
+    def caption(self) -> str:
+        """What is drawn, in a line."""
+        share = " and ".join(f"{part:.0%}" for part in self.variance)
+        axes = f"first two principal components ({share} of the variance)" if share else "UMAP"
+        return f"{len(self.proteins):,} proteins, mean embeddings by {self.encoder}, {axes}"
+
+    def notes(self) -> list[str]:
+        """What to know about it: what is not on it, and what distances mean."""
+        notes = []
+        if len(self.proteins) < self.proteins_in_all:
+            notes.append(
+                f"{len(self.proteins):,} of {self.proteins_in_all:,} proteins, drawn at random."
+            )
+        if self.without_mean:
+            notes.append(f"Not on it, as they have no embedding: {self.without_mean:,} proteins.")
+        for table, rows in self.unmatched.items():
+            if rows:
+                notes.append(f"Of no protein of the map: {rows:,} rows of {table}.")
+        if self.method == "umap":
+            notes.append(
+                "UMAP keeps neighbourhoods; distances between groups and their sizes say little."
+            )
+        return notes
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``map --json`` says."""
+        return {
+            "name": self.name,
+            "encoder": self.encoder,
+            "method": self.method,
+            "variance": list(self.variance),
+            "proteins": len(self.proteins),
+            "proteins_in_all": self.proteins_in_all,
+            "without_mean": self.without_mean,
+            "columns": list(self.columns),
+            "failed": self.failed,
+            "unmatched": self.unmatched,
+        }
+
+
+def is_numeric(column: Column) -> bool:
+    """Whether a column holds numbers, and at least one."""
+    values = [value for value in column if value is not None]
+    return bool(values) and not any(isinstance(value, str) for value in values)
+
+
+def map_proteins(
+    store: Store,
+    where: str | None = None,
+    options: MapOptions | None = None,
+    *,
+    progress: Progress = SILENT,
+) -> ProteinMap:
+    """Lay proteins out by their mean embeddings.
+
+    Parameters
+    ----------
+    store : Store
+    where : str, optional
+        A task, a file of sequences, or the folder of another store; all that this store has
+        embedded by default.
+    options : MapOptions, optional
+
+    Raises
+    ------
+    InputError, UnknownNameError, MissingFileError
+        A name or a table is wrong, it is not clear which encoder is meant, or there is nothing to
+        draw.
+    WeightsError
+        Something has to be embedded, and the encoder's weights are absent.
+    MissingExtraError
+        UMAP is asked for and not installed.
+    """
+    options = options or MapOptions()
+    method = options.method
+    if method == "auto":
+        method = "umap" if find_spec("umap") else "pca"
+    target, wanted = target_of(store, where)
+    search = SearchOptions(plm=options.plm, weights=options.weights, device=options.device)
+    fingerprint = chosen_fingerprint(target, search)
+    load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
+    failed = make_means(target, fingerprint, load, wanted, progress)
+    view = target.embeddings(fingerprint.of_means)
+    ids = {} if wanted is None else {protein.digest: protein for protein in wanted}
+    digests = view.digests if wanted is None else digests_of(list(ids.values()))
+    digests = digests[view.find(digests) >= 0]
+    count = len(digests)
+    if not count:
+        raise InputError("there is no protein to draw. Embed some with `sesstore embed`")
+    if count > MOST_POINTS:
+        chosen = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False)
+        digests = digests[np.sort(chosen)]
+    rows = MeanRows(view, view.find(digests))
+    digests = digests[rows.order]
+    names = [row.tobytes() for row in digests]
+    proteins = [ids[name] for name in names] if ids else list(target.proteins(names))
+    rows = MeanRows(view, view.find(digests))  # these are in the order of storage already
+    progress.note(f"drawing {len(proteins):,} proteins by {'UMAP' if method == 'umap' else 'PCA'}")
+    variance: tuple[float, ...] = ()
+    if method == "umap":
+        points = umap(rows)
+    else:
+        points, share = principal_components(rows)
+        variance = tuple(share.tolist())
+    columns: dict[str, Column] = {"residues": [float(len(protein)) for protein in proteins]}
+    if where is not None and where in target.tasks():
+        columns |= task_columns(target.task(where), digests)
+    unmatched = {}
+    for table in options.tables:
+        joined, unmatched[str(table)] = table_columns(table, [p.id for p in proteins])
+        for name, column in joined.items():
+            columns[name if name not in columns else f"{table.stem}: {name}"] = column
+    total = target.count_proteins() if wanted is None else len(ids)
+    return ProteinMap(
+        where or target.path.name, fingerprint.encoder, method, proteins, rows, points, variance,
+        columns, nearest_proteins(rows), count, total - count, failed, unmatched,
+    )  # fmt: skip
+
+
+def check_map_file(path: Path) -> None:
+    """Raise `InputError` unless a map can be written to a file of this name."""
+    suffixes = (PAGE, *FORMATS, *SUFFIXES)
+    if path.suffix not in suffixes:
+        raise InputError(f"'{path}' does not say what to write. End it in {', '.join(suffixes)}")
+
+
+def write_map(drawn: ProteinMap, path: Path) -> None:
+    """Write a map as a table, AnnData or ProtSpace's bundle, by the file's suffix.
+
+    A page is written by `reports.map_page`.
+
+    Raises
+    ------
+    InputError
+        Nothing is written to a file of this name.
+    MissingExtraError
+        What writes it is not installed.
+    """
+    check_map_file(path)
+    ids = [protein.id for protein in drawn.proteins]
+    if path.suffix == ".h5ad":
+        means = np.asarray(drawn.means[0 : len(ids)], np.float32)
+        write_anndata(path, ids, drawn.columns, means, drawn.points, drawn.method)
+    elif path.suffix == ".parquetbundle":
+        about = {"encoder": drawn.encoder, "variance": list(drawn.variance)}
+        write_bundle(path, ids, drawn.columns, drawn.points, drawn.method, about)
+    else:
+        with open_table(path, drawn.kinds(), {"encoder": drawn.encoder}) as table:
+            table.write(drawn.rows())
+
+
+def nearest_proteins(rows: MeanRows) -> list[list[int]]:
+    """Numbers of the nearest proteins of each; none where there are more than `MOST_COMPARED`."""
+    count = len(rows)
+    if not 1 < count <= MOST_COMPARED:
+        return []
+    everything = np.asarray(rows[0:count], np.float32)
+    hits = nearest(everything, [everything], NEAREST, without=np.arange(count))
+    numbers: list[list[int]] = hits.rows.tolist()
+    return numbers
+
+
+def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
+    """Split and label of each protein, where it has one of its own; of repeats the first."""
+    known: dict[bytes, tuple[str, Any]] = {}
+    for name, split in task.splits.items():
+        for row, label in zip(split.digests, split.labels, strict=True):
+            known.setdefault(row.tobytes(), (name, label))
+    entries = [known[row.tobytes()] for row in digests]
+    columns: dict[str, Column] = {"split": [name for name, _ in entries]}
+    if task.problem.per_residue:
+        return columns
+    labels = [label for _, label in entries]
+    if task.problem.is_regression:
+        columns[task.name] = [float(label) for label in labels]
+    elif task.problem is Problem.MULTI_LABEL:
+        columns[task.name] = ["; ".join(task.classes[k] for k in row) or None for row in labels]
+    else:
+        columns[task.name] = [task.classes[label] for label in labels]
+    return columns
+
+
+def table_columns(path: Path, ids: Sequence[str]) -> tuple[dict[str, Column], int]:
+    """Columns of a file for the proteins of these ids, and how many of its rows are of none.
+
+    The column of ids is the first that has one of the names ids go by, else the first of all. Of
+    rows of one id the last counts. A column is of numbers if all it holds are.
+
+    Raises
+    ------
+    InputError, RecordError, MissingFileError
+        The file cannot be read, or has no column beside the ids.
+    """
+    places = {name: i for i, name in enumerate(ids)}
+    entries: dict[int, Mapping[str, Any]] = {}
+    key, unmatched = "", 0
+    for _, row in read_rows(path):
+        named = (name for name in row if str(name).strip().lower() in COLUMN_NAMES["id"])
+        key = key or next(named, next(iter(row)))
+        place = places.get(str(row.get(key, "")).strip())
+        if place is None:
+            unmatched += 1
+        else:
+            entries[place] = row
+    names = list(dict.fromkeys(name for row in entries.values() for name in row if name != key))
+    if entries and not names:
+        raise InputError(f"'{path}' has ids and nothing else to show. Give it a column of values")
+    if not entries:
+        raise InputError(
+            f"'{path}' has no row of a protein of the map by its column '{key}'. Its ids must be "
+            f"those of the proteins, such as '{ids[0]}'"
+        )
+    columns: dict[str, Column] = {}
+    for name in names:
+        texts = [_text(entries.get(i, {}).get(name)) for i in range(len(ids))]
+        columns[str(name)] = _numbers(texts) or texts
+    return columns, unmatched
+
+
+def _text(value: Any) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _numbers(texts: Sequence[str | None]) -> list[float | None]:
+    """The texts as numbers; empty if one is none, or is not finite."""
+    try:
+        numbers = [None if text is None else float(text) for text in texts]
+    except ValueError:
+        return []
+    return numbers if all(n is None or np.isfinite(n) for n in numbers) else []

@@ -1,0 +1,142 @@
+"""What is on a map: which proteins, what is known of each, and who is near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.jobs.predicting import protein_map
+from sesstore.jobs.predicting.protein_map import (
+    MapOptions,
+    is_numeric,
+    map_proteins,
+    table_columns,
+    task_columns,
+)
+from sesstore.proteins import Protein
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding
+from sesstore.store import Store
+from sesstore.store.digest_index import as_rows
+from sesstore.tasks import Problem, Split, Task
+
+PCA = MapOptions("pca")
+
+
+@pytest.fixture
+def mapped(store: Store, proteins: list[Protein]) -> Store:
+    """All proteins but the first have an embedding, and all are of a task."""
+    store.add_proteins(proteins)
+    rng = np.random.default_rng(2)
+    fingerprint = Fingerprint("enc", "unknown", 6, "unknown", "unknown", "fp16", "npy")
+    with store.writer(Provenance(fingerprint, 8), {}) as writer:
+        for protein in proteins[1:]:
+            writer.add(
+                Embedding(protein.digest, rng.random((len(protein), 8), np.float32).astype("f2"))
+            )
+    digests = as_rows(protein.digest for protein in proteins)
+    ids = tuple(protein.id for protein in proteins)
+    classes = [i % 2 for i in range(len(ids))]
+    splits = {
+        "train": Split(ids[::2], digests[::2], classes[::2]),
+        "test": Split(ids[1::2], digests[1::2], classes[1::2]),
+    }
+    store.add_task(
+        Task("toy", Problem.SINGLE_LABEL, ("even", "odd"), splits, ("accuracy",), "accuracy")
+    )
+    return store
+
+
+def test_a_task_has_its_splits_and_classes_and_says_who_is_missing(
+    mapped: Store, proteins: list[Protein]
+) -> None:
+    view = mapped.embeddings("enc")
+    wanted = {p.digest: p for p in proteins[1:]}
+    drawn = map_proteins(mapped, None, PCA)
+    assert {p.digest for p in drawn.proteins} == set(wanted)
+    assert drawn.without_mean == 1
+    assert "Not on it, as they have no embedding: 1 proteins." in drawn.notes()
+    means = np.stack([view.get(p.digest).astype(np.float32).mean(0) for p in drawn.proteins])
+    centred = means - means.mean(0)
+    distances = np.linalg.norm(centred[:, None] - centred, axis=2)
+    assert np.corrcoef(distances.ravel(), np.linalg.norm(
+        drawn.points[:, None] - drawn.points, axis=2
+    ).ravel())[0, 1] > 0.5  # fmt: skip
+    unit = means / np.linalg.norm(means, axis=1, keepdims=True)
+    cosine = unit @ unit.T - 2 * np.eye(len(unit))
+    for row, similarity in zip(drawn.nearest, cosine, strict=True):
+        assert similarity[row] == pytest.approx(np.sort(similarity)[::-1][: len(row)], abs=1e-3)
+    lengths = [len(p) for p in drawn.proteins]
+    assert drawn.columns["residues"] == lengths
+    assert [row["residues"] for row in drawn.rows()] == lengths
+    assert drawn.kinds()["residues"] == "number"
+
+
+def test_labels_are_those_of_each_protein(mapped: Store, proteins: list[Protein]) -> None:
+    digests = as_rows(protein.digest for protein in proteins)
+    columns = task_columns(mapped.task("toy"), digests[::-1])
+    numbers = list(range(len(proteins)))[::-1]
+    assert columns["split"] == ["test" if n % 2 else "train" for n in numbers]
+    assert columns["toy"] == ["odd" if n % 2 else "even" for n in numbers]
+
+
+@pytest.mark.parametrize(
+    ("problem", "classes", "labels", "expected"),
+    [
+        (Problem.REGRESSION, ("y",), [0.5, 2.0], [0.5, 2.0]),
+        (Problem.MULTI_LABEL, ("a", "b", "c"), [(0, 2), ()], ["a; c", None]),
+        (Problem.RESIDUE_SINGLE_LABEL, ("a", "b"), [[0] * 5, [1] * 5], None),
+    ],
+)
+def test_labels_of_every_problem(problem, classes, labels, expected) -> None:
+    digests = as_rows(Protein.parse("x", letter * 5).digest for letter in "AC")
+    metric = {Problem.REGRESSION: "spearman", Problem.MULTI_LABEL: "f1max"}.get(problem, "accuracy")
+    task = Task(
+        "t", problem, classes, {"train": Split(("x", "y"), digests, labels)}, (metric,), metric
+    )
+    assert task_columns(task, digests).get("t") == expected
+
+
+def test_a_table_is_joined_by_id(tmp_path: Path) -> None:
+    path = tmp_path / "found.csv"
+    path.write_text(
+        "note,id,score,flag\nfirst,b,1.5,1e3\n,a,,2\nlast,elsewhere,9,9\nsecond,b,2.5,4\n"
+    )
+    columns, unmatched = table_columns(path, ["a", "b", "c"])
+    assert columns == {
+        "note": [None, "second", None],
+        "score": [None, 2.5, None],
+        "flag": [2.0, 4.0, None],
+    }
+    assert unmatched == 1
+    assert is_numeric(columns["score"])
+    assert not is_numeric(columns["note"])
+    path.write_text("name,value\na,nan\n")
+    assert table_columns(path, ["a"])[0] == {"value": ["nan"]}
+
+
+def test_a_table_of_others_and_one_of_ids_alone_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "found.csv"
+    path.write_text("id,score\nx,1\n")
+    with pytest.raises(InputError, match=r"no row of a protein of the map by its column 'id'.*'a'"):
+        table_columns(path, ["a"])
+    path.write_text("id,name\na,b\n")
+    columns, _ = table_columns(path, ["a", "b"])
+    assert columns == {"name": ["b", None]}
+    path.write_text('{"id": "a"}\n')
+    with pytest.raises(InputError, match="ids and nothing else"):
+        table_columns(path.rename(tmp_path / "found.jsonl"), ["a"])
+
+
+def test_of_too_many_some_are_drawn_and_said(mapped: Store, monkeypatch) -> None:
+    monkeypatch.setattr(protein_map, "MOST_POINTS", 5)
+    monkeypatch.setattr(protein_map, "MOST_COMPARED", 4)
+    drawn = map_proteins(mapped, "toy", PCA)
+    assert len(drawn.proteins) == len(drawn.points) == 5
+    assert drawn.nearest == []
+    assert drawn.notes()[0] == f"5 of {drawn.proteins_in_all} proteins, drawn at random."
+    again = map_proteins(mapped, "toy", PCA)
+    assert [p.id for p in again.proteins] == [p.id for p in drawn.proteins]
