@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sesstore_cli
 from sesstore_cli.output import Output
 
+import sesstore
 from sesstore.api.stores import OpenStore
 from sesstore.encoders.catalogue import EncoderSpec
 from sesstore.jobs.embedding.protein_sets import ProteinSet
@@ -49,6 +53,15 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else type(value).__name__
 
 
+@cache
+def import_everything() -> None:
+    """Import all modules: one that is first imported later would keep what stands in now."""
+    for package in (sesstore, sesstore_cli):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            with suppress(ImportError):  # of what an extra brings
+                import_module(module.name)
+
+
 def record(
     monkeypatch: pytest.MonkeyPatch, names: list[str], answers: Mapping[str, Any]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -61,6 +74,7 @@ def record(
     answers : dict
         What the others return, None by default.
     """
+    import_everything()
     calls: dict[str, list[dict[str, Any]]] = {}
 
     def replace(name: str) -> None:
