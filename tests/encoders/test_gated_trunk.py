@@ -1,9 +1,8 @@
 """AMPLIFY, E1 and ESM++ on small random models in their origin's files.
 
-The origins' code is none that transformers brings. The references here are plain torch written from
-what the authors publish (AMPLIFY: equations of its ``amplify.py``, complex rotary included; E1:
-of its ``modeling.py``); ESM++ is the original ESM C's layout in a folder, so transformers' ESM C is
-the reference.
+Transformers brings none of the origins' code. References here are plain torch written from what the
+authors publish (AMPLIFY: equations of its ``amplify.py``, complex rotary included; E1: of its
+``modeling.py``); ESM++ is ESM C's original layout in a folder, so transformers' ESM C serves.
 """
 
 from __future__ import annotations
