@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sesstore_cli.output import duration
 
 
 def test_plan(cli) -> None:
@@ -26,3 +27,13 @@ def test_a_plan_counts_layers_and_the_truncated_forward(cli: Any) -> None:
     assert half["flops"] == pytest.approx(last["flops"] / 2, rel=1e-6)
     assert every["flops"] == last["flops"]
     assert every["bytes"]["float16"] == 12 * half["bytes"]["float16"]
+
+
+def test_a_faster_line_takes_a_tenth_of_the_time(cli: Any) -> None:
+    words = ("plan", "--plm", "esm2_t12", "--proteins", "uniref50")
+    hours = cli(*words, "--json").json["transfer_hours"]["float16"]
+    assert hours["1_gbit"] == pytest.approx(10 * hours["10_gbit"])
+    (row,) = (line for line in cli(*words).out.splitlines() if line.strip().startswith("float16"))
+    *_, slow, fast = (duration(3600 * hours[line]) for line in ("1_gbit", "10_gbit"))
+    assert row.index(slow) < row.rindex(fast)
+    assert slow != fast

@@ -88,3 +88,22 @@ def test_what_cannot_be_searched_is_said(cli, rows) -> None:
     assert said.status == 2
     assert "--plm" in said.err
     assert cli("search", "p0", "--plm", "blosum62", "-q").status == 0
+
+
+def test_pairs_are_aligned_unless_that_is_left_out(cli, rows) -> None:
+    aligned, plain = (
+        cli("search", "p3", "--count", "3", "--json", *words).json["queries"][0]["hits"]
+        for words in ((), ("--no-align",))
+    )
+    assert [hit["id"] for hit in plain] == [hit["id"] for hit in aligned]
+    assert all(hit["identity"] is not None for hit in aligned)
+    assert all(hit["identity"] is None and hit["coverage"] is None for hit in plain)
+
+
+def test_queries_are_not_kept(cli, rows) -> None:
+    before = cli("info", "--json").json
+    assert cli("search", "p0", "-q").status == 0  # makes the means of what is searched
+    known = cli("info", "--json").json
+    assert cli("search", "DEDEKRDEACDEFGHIKL", "-q").status == 0
+    assert cli("info", "--json").json["encoders"] == known["encoders"]
+    assert known["proteins"] == before["proteins"]

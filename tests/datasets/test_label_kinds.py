@@ -10,7 +10,7 @@ from sesstore.datasets.load import load_own
 from sesstore.datasets.user_data import UserData
 from sesstore.tasks import Problem
 
-from .conftest import labelled
+from .conftest import labelled, sequences
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,15 @@ def test_the_kind_is_guessed_from_the_labels(
     assert loaded.task.classes == classes
     assert f"task type {problem} (guessed:" in loaded.notes[1]
     assert loaded.notes[0].startswith("columns of mine.jsonl: sequence = seq, label = label")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "problem"), [(20, Problem.SINGLE_LABEL), (21, Problem.REGRESSION)]
+)
+def test_few_whole_numbers_are_classes_and_many_a_quantity(
+    tmp_path: Path, kinds: int, problem: Problem
+) -> None:
+    rows = [f"{name},{number}" for number, name in enumerate(sequences(kinds))]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join(["sequence,label", *rows]) + "\n")
+    assert load_own(path, UserData(split_by="random")).task.problem == problem

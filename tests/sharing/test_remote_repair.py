@@ -208,3 +208,23 @@ def test_from_the_command_line(store, target, capsys, monkeypatch):
     assert (status, "nothing was wrong" in said) == (0, True)
     status, _ = run("--store", str(store.path), "--quick")
     assert status == 2
+
+
+def test_what_others_commit_meanwhile_stays(store, kit, tmp_path, target, monkeypatch):
+    """A record that came after the index was read is not in the new one: it is not removed."""
+    lost = one_of(target, "values/c.0.0")
+    target.remove([lost])
+    later = Store.create(tmp_path / "later")
+    later.add_proteins(kit.proteins(45)[40:])
+    inner = BucketRemote.replace_index
+
+    def replace_index(self: BucketRemote, *words: object) -> object:
+        monkeypatch.setattr(BucketRemote, "replace_index", inner)
+        replaced = inner(self, *words)
+        push(later, target.url)
+        return replaced
+
+    monkeypatch.setattr(BucketRemote, "replace_index", replace_index)
+    repair_remote(target.url, quick=True)
+    pull(tmp_path / "mine", target.url, Selection(plms=(), sources=()))
+    assert Store.open(tmp_path / "mine").count_proteins() == 45

@@ -29,7 +29,10 @@ def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
     assert dry.bytes == 100
     assert alive.commit() is not None
     assert len(store.embeddings(made.fingerprint)) == len(filled.proteins) + 1
+    assert gc(store, older_than=0, set_aside=True, dry_run=True).removed == ["set-aside"]
+    assert (store.path / "set-aside").is_dir()
     assert gc(store, older_than=0, set_aside=True).removed == ["set-aside"]
+    assert not (store.path / "set-aside").exists()
 
 
 def test_gc_beside_writers_that_begin_takes_nothing_from_them(tmp_path, kit):

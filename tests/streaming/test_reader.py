@@ -201,3 +201,10 @@ def test_without_labels_there_are_none(stored) -> None:
     assert split.read(np.array([0])).labels is None
     with pytest.raises(InputError):
         split.all_labels()
+
+
+def test_what_is_added_to_logits_is_that_of_the_rows(stored) -> None:
+    split = data(stored)
+    split.offset = torch.arange(len(split) * 2.0).reshape(-1, 2)
+    index = np.array([5, 1, 20, 5])
+    assert torch.equal(split.read(index).offset, split.offset[torch.from_numpy(index)])

@@ -228,3 +228,12 @@ def test_values_are_rounded(draft) -> None:
     (values,), _ = confidence(draft, "pdb", "af2")
     assert values[:2] == [89, 88]
     assert np.asarray(values).max() <= 100
+
+
+def test_shares_may_reach_one(draft) -> None:
+    """A model that is sure of a residue says 1.0, and means all of it."""
+    for atom in draft.atoms:
+        atom.bfactor = 1.0 if atom.number == 7 else 0.5
+    (values,), _ = confidence(draft, "pdb", "boltz")
+    assert values[6] == 100
+    assert set(values) == {50, 100}

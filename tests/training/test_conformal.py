@@ -35,6 +35,9 @@ def test_the_margin_is_the_right_order_statistic() -> None:
     conformal = fit_conformal(values, torch.zeros(19), Problem.REGRESSION)
     assert conformal.margin == 18
     assert conformal.bounds(torch.tensor([1.0]))[0].item() == -17
+    nine = fit_conformal(values[:9], torch.zeros(9), Problem.REGRESSION)
+    assert nine.margin == 9  # the 9th of (9 + 1) * 0.9: the last there is
+    assert fit_conformal(values[:8], torch.zeros(8), Problem.REGRESSION).margin == float("inf")
     few = fit_conformal(values[:5], torch.zeros(5), Problem.REGRESSION)
     assert few.margin == float("inf")
 

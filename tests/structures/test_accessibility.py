@@ -1,0 +1,46 @@
+"""Solvent accessibility, against what a lone residue and a hydrogen must make of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.jobs.demo import demo_files
+from sesstore.structures.accessibility import relative_accessibility
+from sesstore.structures.chains import Structure, read_structure
+
+
+@pytest.fixture(scope="module")
+def structure() -> Structure:
+    path: Path = next(path for path, _ in demo_files().values())
+    return read_structure(path)
+
+
+def test_it_is_a_share_with_inside_and_outside(structure: Structure) -> None:
+    (chain, *_) = structure.chains
+    relative = relative_accessibility(structure, chain)
+    assert relative.shape == (len(chain.residues),)
+    assert relative.dtype == np.float32
+    finite = relative[np.isfinite(relative)]
+    assert finite.min() < 0.1
+    assert 0.5 < finite.max() < 1.5
+
+
+def test_hydrogens_make_no_difference(structure: Structure) -> None:
+    """Files of NMR and of minimised models have them, those of crystals not."""
+    (chain, *_) = structure.chains
+    atoms = structure.atoms
+    hydrogens = atoms[(atoms.atom_name == "CA") & (atoms.chain_id == chain.id)].copy()
+    hydrogens.coord = hydrogens.coord + 0.9
+    hydrogens.element[:] = "H"
+    hydrogens.atom_name[:] = "HA"
+    everything = atoms + hydrogens
+    order = np.argsort(everything.res_id, kind="stable")
+    protonated = replace(structure)
+    protonated.__dict__["atoms"] = everything[order]  # as if the file had them
+    np.testing.assert_allclose(
+        relative_accessibility(protonated, chain), relative_accessibility(structure, chain)
+    )
