@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from sesstore.studies import (
@@ -46,3 +48,13 @@ def test_when_a_cache_has_paid() -> None:
     assert cost.Passes(once=10, epoch=9, last=1, residues=1).pays_after() == 1
     assert cost.Passes(once=10.1, epoch=9, last=1, residues=1).pays_after() == 2
     assert cost.Passes(once=0.5, epoch=9, last=1, residues=1).pays_after() == 1
+
+
+def test_what_a_loop_costs_counts_every_seed() -> None:
+    findings: list[str] = []
+    settings = SimpleNamespace(seeds=3, fit=SimpleNamespace(pace=SimpleNamespace(epochs=4)))
+    study = SimpleNamespace(
+        report=SimpleNamespace(rows=[{}]), find=findings.append, settings=settings
+    )
+    cost._say(study, cost.Passes(once=100, epoch=50, last=10, residues=1), 2.0)
+    assert "124 s with the store, 654 s with the PLM in the loop, 5.3 times" in findings[1]

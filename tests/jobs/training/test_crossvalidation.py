@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 
 from sesstore.errors import InputError, MissingFileError, StoppedError
 from sesstore.jobs.inputs import Inputs
+from sesstore.jobs.training import baselines
 from sesstore.jobs.training.baselines import measure_baselines
 from sesstore.jobs.training.crossvalidation import best_share, cross_validate, last_epoch
 from sesstore.jobs.training.evaluate import evaluate_run
@@ -20,7 +22,8 @@ from sesstore.jobs.training.train import TrainReport, prepare
 from sesstore.proteins import Protein
 from sesstore.reports.gather import gather
 from sesstore.store import Store
-from sesstore.tasks import pooled
+from sesstore.tasks import Task, pooled
+from sesstore.training.baselines import BaselineScore, Rows
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import intervals
@@ -215,3 +218,20 @@ def test_what_cannot_be_folded_is_known_before(crossed: Crossed, tmp_path: Path)
     with pytest.raises(InputError, match=r"fold \d: mcc on valid cannot choose.*fewer --folds"):
         cross_validate(crossed.store, inputs, ADAPTER, CONFIG, 5, out=tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_simple_models_beside_it_have_all_its_rows(
+    crossed: Crossed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last training was of train, valid and test together; so are they."""
+    fitted: list[int] = []
+    score_all = baselines.score_baselines
+
+    def score(task: Task, rows: Mapping[str, Rows]) -> list[BaselineScore]:
+        fitted.append(len(rows["train"].digests))
+        return score_all(task, rows)
+
+    monkeypatch.setattr(baselines, "score_baselines", score)
+    report = evaluate_run(crossed.store, crossed.out, None, "test", baselines=True)
+    assert report.baselines is not None
+    assert fitted == [sum(map(len, crossed.inputs.task.splits.values()))]
