@@ -54,9 +54,10 @@ def command(
     """Put WHAT into the store: a published task by name, or your own file.
 
     A file is a table with a label for each sequence (CSV, TSV, Excel, JSON; FLIP's too), FASTA with
-    labels in its headers (biotrainer) or in a second file (FLIP), a folder of these, or plain FASTA
-    to embed. Columns and kind of labels are guessed and said; where the file has no splits they are
-    made by clusters of similar sequences. Everything is checked before anything is stored.
+    labels in its headers (biotrainer) or in a second file (FLIP), a folder of these, plain FASTA
+    to embed, or UniProt accessions (uniprot:P69905,P68871 or uniprot:list.txt). Columns and kind of
+    labels are guessed and said; where the file has no splits they are made by clusters of similar
+    sequences. Everything is checked before anything is stored.
 
     \b
     Example:
@@ -65,6 +66,7 @@ def command(
       sesstore add mydata.csv --task-type regression --label Tm --drop-unlabelled
       sesstore add sequences.fasta --targets sampled.fasta --mask mask.fasta
       sesstore add proteome.fasta.gz
+      sesstore add uniprot:P69905,P68871
     """
     from sesstore.jobs.add import add, load
 

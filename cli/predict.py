@@ -63,7 +63,8 @@ def command(
     store_path: Path,
     output: Output,
 ) -> None:
-    """Predict with RUN for WHAT: FASTA, structures, folders of them, tasks, sequences as text.
+    """Predict with RUN for WHAT: FASTA, structures, folders of them, tasks, sequences as text,
+    accessions (uniprot:P69905,... or afdb:P69905,...).
 
     RUN is the folder `sesstore train` printed; of several seeds the mean is given. WHAT may be `-`:
     FASTA on standard input. Rows come in the order of the input, one a record, and are written as

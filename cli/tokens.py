@@ -115,15 +115,16 @@ def command(
 ) -> None:
     """Turn structures into 3Di, DSSP and pLDDT tokens, or import ready ones.
 
-    PATHS are PDB, mmCIF, BinaryCIF or Foldcomp files (also .gz), folders of them, tar files, or
-    Foldcomp databases. Tokens are aligned to the sequence the store knows under the structure's id,
-    else to the structure's own; unresolved residues are masked. Files that were done before are not
-    done again.
+    PATHS are PDB, mmCIF, BinaryCIF or Foldcomp files (also .gz), folders of them, tar files,
+    Foldcomp databases, or models of AlphaFold DB by accession (afdb:P69905,... or afdb:list.txt).
+    Tokens are aligned to the sequence the store knows under the structure's id, else to the
+    structure's own; unresolved residues are masked. Files that were done before are not done again.
 
     \b
     Example:
       sesstore tokens models/ --source alphafold2
       sesstore tokens UP000005640_9606_HUMAN_v4.tar --source alphafold2
+      sesstore tokens afdb:P69905,P68871 --source alphafold2
       sesstore tokens models/ --source alphafold2 --engine ray --address auto
       sesstore tokens 1aki.cif.gz --source pdb --chain A
       sesstore tokens --trajectory run.xtc --topology top.pdb --source md
@@ -132,6 +133,7 @@ def command(
       sesstore tokens deeploc_binary --prostt5 model.pt --source prostt5
     """
     from sesstore.datasets.fasta import read_fasta
+    from sesstore.jobs.accessions import structure_paths
     from sesstore.jobs.cluster.connection import Cluster, connected
     from sesstore.jobs.cluster.ray_map import ordered_on_ray
     from sesstore.jobs.tokenizing.importtokens import import_tokens
@@ -151,7 +153,7 @@ def command(
     if alphabet is not None and format_ is None:
         raise click.UsageError("--alphabet belongs to --import")
     entries = list(read_fasta(sequences)) if sequences else []
-    files = structure_files(paths) if format_ is None else []
+    files = structure_files(structure_paths(paths, output.note)) if format_ is None else []
     if engine == "ray" and not files:
         raise click.UsageError("--engine ray is for structure files")
     if engine == "ray":

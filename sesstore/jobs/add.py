@@ -26,6 +26,7 @@ from ..residues import StructureTokens
 from ..store import Store
 from ..store.layout import check_name
 from ..tasks import Task
+from .accessions import UNIPROT, sequence_file
 from .proteinfiles import SequenceFile, existing_file, plain_fasta
 
 
@@ -74,7 +75,7 @@ def load(
     ----------
     name_or_path : str
         Name of a published task; or path of the user's own data: FASTA without labels, or what
-        `load_own` reads.
+        `load_own` reads; or ``uniprot:P69905,...``, see `accessions`.
     data : path, optional
         Where a published task's files are; fetched from the hub by default.
     source : str, optional
@@ -95,7 +96,9 @@ def load(
     if name_or_path in recipe_names():
         return _published(name_or_path, data, source, allow_partial, user_data)
     path = Path(name_or_path)
-    if not path.exists() and "/" not in name_or_path and not path.suffix:
+    if name_or_path.startswith(UNIPROT):
+        path = sequence_file(name_or_path)
+    elif not path.exists() and "/" not in name_or_path and not path.suffix:
         raise UnknownNameError("task", name_or_path, recipe_names(), "Or name a file or folder.")
     if data is not None:
         raise InputError(

@@ -28,6 +28,7 @@ from ..store.atomic_files import check_writable
 from ..tasks import Task
 from ..training.foldruns import FoldsRecord
 from ..training.runs import RECORD, STATE
+from .accessions import AFDB, UNIPROT, accessions_of
 
 if TYPE_CHECKING:
     from ..streaming.composition import Compositions
@@ -137,7 +138,9 @@ def check_inputs(names: Iterable[str], tasks: Sequence[str], *, sequences: bool 
     for name in names:
         if name == "-" or name in tasks or os.path.exists(name):
             continue
-        if not (sequences and is_sequence(name, tasks)):
+        if name.startswith((UNIPROT, AFDB)):
+            accessions_of(name)
+        elif not (sequences and is_sequence(name, tasks)):
             raise unknown_input(name, tasks)
 
 

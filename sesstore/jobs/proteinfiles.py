@@ -18,6 +18,7 @@ from ..datasets.text import Warn, ignored
 from ..errors import MissingFileError
 from ..proteins import Protein
 from ..store import Store
+from .accessions import UNIPROT, sequence_file
 from .inputs import task_proteins, unknown_input
 
 
@@ -89,7 +90,8 @@ def checked_proteins(
     store : Store or None
         Whose tasks may be named.
     names : iterable of str
-        Each a task of the store or a file: FASTA, or labelled data with a column of sequences.
+        Each a task of the store, a file (FASTA, or labelled data with a column of sequences), or
+        ``uniprot:P69905,...``, see `accessions`.
     warn : callable, optional
         Told what is odd in a file.
 
@@ -130,7 +132,9 @@ def proteins_of(store: Store | None, name: str, warn: Warn = ignored) -> Iterato
     that of a record: the file may be of any size.
     """
     tasks = [] if store is None else store.tasks()
-    if store is not None and name in tasks:
+    if name.startswith(UNIPROT):
+        yield from read_fasta(sequence_file(name), warn)
+    elif store is not None and name in tasks:
         yield from task_proteins(store, store.task(name))
     elif is_fasta(Path(name)):
         yield from read_fasta(existing_file(Path(name)), warn)

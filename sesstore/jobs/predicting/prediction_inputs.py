@@ -26,6 +26,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...store import Store
 from ...structures.structure_files import StructureFile, is_structure_path, models, structure_files
+from ..accessions import AFDB, structure_paths
 from ..inputs import is_sequence
 from ..proteinfiles import proteins_of
 from ..tokenizing.tokenize import tokenize
@@ -61,7 +62,7 @@ class InputSpec:
     ----------
     names : sequence of str
         Files of sequences (FASTA, JSON lines, CSV), structures and folders of them, tasks of the
-        store, sequences as text, or ``"-"``.
+        store, accessions (see `accessions`), sequences as text, or ``"-"``.
     proteins : sequence of Protein
         Proteins in memory; they come first.
     stdin : BinaryIO, optional
@@ -104,7 +105,9 @@ class PredictionInputs:
         self._spool, self._progress = spool, progress
         self._texts = _texts(spec.names, store)
         self._structures = {
-            name: structure_files([Path(name)]) for name in spec.names if _is_structure(name)
+            name: structure_files(structure_paths([Path(name)], progress.note))
+            for name in spec.names
+            if _is_structure(name)
         }
         self.failed: dict[str, str] = {}
         """Structures that could not be used, file to reason; complete once all parts are read."""
@@ -192,6 +195,8 @@ def read_inputs(
 
 def _is_structure(name: str) -> bool:
     path = Path(name)
+    if name.startswith(AFDB):
+        return True
     # A long sequence as text is no name that the operating system would look up.
     return name != STDIN and bool(path.suffix or os.path.exists(name)) and is_structure_path(path)
 
