@@ -16,17 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.columns import COLUMN_NAMES
-from ...datasets.readers import read_rows
 from ...encoders import registry
-from ...errors import InputError
+from ...errors import InputError, MissingExtraError
 from ...exchange.protein_maps import SUFFIXES, write_anndata, write_bundle
 from ...neighbours.cosine import MeanRows, nearest
 from ...neighbours.projection import principal_components, umap
 from ...progress import SILENT, Progress
 from ...proteins import Protein
-from ...store import Store
-from ...tasks import Problem, Task
+from ...store import Embeddings, Store
+from .map_columns import Column, is_numeric, table_columns, task_columns
 from .neighbour_search import SearchOptions, chosen_fingerprint, digests_of, make_means, target_of
 from .tables import FORMATS, open_table
 
@@ -37,8 +35,6 @@ MOST_COMPARED = 20_000
 NEAREST = 5
 METHODS = ("auto", "pca", "umap")
 PAGE = ".html"
-
-Column = Sequence[str | None] | Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -163,12 +159,6 @@ class ProteinMap:
         }
 
 
-def is_numeric(column: Column) -> bool:
-    """Whether a column holds numbers, and at least one."""
-    values = [value for value in column if value is not None]
-    return bool(values) and not any(isinstance(value, str) for value in values)
-
-
 def map_proteins(
     store: Store,
     where: str | None = None,
@@ -197,36 +187,20 @@ def map_proteins(
         UMAP is asked for and not installed.
     """
     options = options or MapOptions()
-    method = options.method
-    if method == "auto":
-        method = "umap" if find_spec("umap") else "pca"
+    method = _method(options.method)
     target, wanted = target_of(store, where)
     search = SearchOptions(plm=options.plm, weights=options.weights, device=options.device)
     fingerprint = chosen_fingerprint(target, search)
     load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
     failed = make_means(target, fingerprint, load, wanted, progress)
     view = target.embeddings(fingerprint.of_means)
-    ids = {} if wanted is None else {protein.digest: protein for protein in wanted}
-    digests = view.digests if wanted is None else digests_of(list(ids.values()))
-    digests = digests[view.find(digests) >= 0]
-    count = len(digests)
-    if not count:
-        raise InputError("there is no protein to draw. Embed some with `sesstore embed`")
-    if count > MOST_POINTS:
-        chosen = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False)
-        digests = digests[np.sort(chosen)]
-    rows = MeanRows(view, view.find(digests))
-    digests = digests[rows.order]
+    members = {} if wanted is None else {protein.digest: protein for protein in wanted}
+    digests, count = _drawn(view, digests_of(list(members.values())) if members else view.digests)
     names = [row.tobytes() for row in digests]
-    proteins = [ids[name] for name in names] if ids else list(target.proteins(names))
-    rows = MeanRows(view, view.find(digests))  # these are in the order of storage already
-    progress.note(f"drawing {len(proteins):,} proteins by {'UMAP' if method == 'umap' else 'PCA'}")
-    variance: tuple[float, ...] = ()
-    if method == "umap":
-        points = umap(rows)
-    else:
-        points, share = principal_components(rows)
-        variance = tuple(share.tolist())
+    proteins = [members[name] for name in names] if members else list(target.proteins(names))
+    rows = MeanRows(view, view.find(digests))
+    progress.note(f"drawing {len(proteins):,} proteins by {method.upper()}")
+    points, share = (umap(rows), None) if method == "umap" else principal_components(rows)
     columns: dict[str, Column] = {"residues": [float(len(protein)) for protein in proteins]}
     if where is not None and where in target.tasks():
         columns |= task_columns(target.task(where), digests)
@@ -235,11 +209,32 @@ def map_proteins(
         joined, unmatched[str(table)] = table_columns(table, [p.id for p in proteins])
         for name, column in joined.items():
             columns[name if name not in columns else f"{table.stem}: {name}"] = column
-    total = target.count_proteins() if wanted is None else len(ids)
+    total = target.count_proteins() if wanted is None else len(members)
     return ProteinMap(
-        where or target.path.name, fingerprint.encoder, method, proteins, rows, points, variance,
-        columns, nearest_proteins(rows), count, total - count, failed, unmatched,
+        where or target.path.name, fingerprint.encoder, method, proteins, rows, points,
+        () if share is None else tuple(share.tolist()), columns, nearest_proteins(rows), count,
+        total - count, failed, unmatched,
     )  # fmt: skip
+
+
+def _method(name: str) -> str:
+    """Which way to lay out; raises `MissingExtraError` before anything is made for it."""
+    installed = find_spec("umap") is not None
+    if name == "umap" and not installed:
+        raise MissingExtraError("a map by UMAP", "map")
+    return ("umap" if installed else "pca") if name == "auto" else name
+
+
+def _drawn(view: Embeddings, digests: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """The proteins to draw of those that have a mean, in the order of storage; how many have."""
+    digests = digests[view.find(digests) >= 0]
+    count = len(digests)
+    if not count:
+        raise InputError("there is no protein to draw. Embed some with `sesstore embed`")
+    if count > MOST_POINTS:
+        sample = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False)
+        digests = digests[np.sort(sample)]
+    return digests[MeanRows(view, view.find(digests)).order], count
 
 
 def check_map_file(path: Path) -> None:
@@ -283,74 +278,3 @@ def nearest_proteins(rows: MeanRows) -> list[list[int]]:
     hits = nearest(everything, [everything], NEAREST, without=np.arange(count))
     numbers: list[list[int]] = hits.rows.tolist()
     return numbers
-
-
-def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
-    """Split and label of each protein, where it has one of its own; of repeats the first."""
-    known: dict[bytes, tuple[str, Any]] = {}
-    for name, split in task.splits.items():
-        for row, label in zip(split.digests, split.labels, strict=True):
-            known.setdefault(row.tobytes(), (name, label))
-    entries = [known[row.tobytes()] for row in digests]
-    columns: dict[str, Column] = {"split": [name for name, _ in entries]}
-    if task.problem.per_residue:
-        return columns
-    labels = [label for _, label in entries]
-    if task.problem.is_regression:
-        columns[task.name] = [float(label) for label in labels]
-    elif task.problem is Problem.MULTI_LABEL:
-        columns[task.name] = ["; ".join(task.classes[k] for k in row) or None for row in labels]
-    else:
-        columns[task.name] = [task.classes[label] for label in labels]
-    return columns
-
-
-def table_columns(path: Path, ids: Sequence[str]) -> tuple[dict[str, Column], int]:
-    """Columns of a file for the proteins of these ids, and how many of its rows are of none.
-
-    The column of ids is the first that has one of the names ids go by, else the first of all. Of
-    rows of one id the last counts. A column is of numbers if all it holds are.
-
-    Raises
-    ------
-    InputError, RecordError, MissingFileError
-        The file cannot be read, or has no column beside the ids.
-    """
-    places = {name: i for i, name in enumerate(ids)}
-    entries: dict[int, Mapping[str, Any]] = {}
-    key, unmatched = "", 0
-    for _, row in read_rows(path):
-        named = (name for name in row if str(name).strip().lower() in COLUMN_NAMES["id"])
-        key = key or next(named, next(iter(row)))
-        place = places.get(str(row.get(key, "")).strip())
-        if place is None:
-            unmatched += 1
-        else:
-            entries[place] = row
-    names = list(dict.fromkeys(name for row in entries.values() for name in row if name != key))
-    if entries and not names:
-        raise InputError(f"'{path}' has ids and nothing else to show. Give it a column of values")
-    if not entries:
-        raise InputError(
-            f"'{path}' has no row of a protein of the map by its column '{key}'. Its ids must be "
-            f"those of the proteins, such as '{ids[0]}'"
-        )
-    columns: dict[str, Column] = {}
-    for name in names:
-        texts = [_text(entries.get(i, {}).get(name)) for i in range(len(ids))]
-        columns[str(name)] = _numbers(texts) or texts
-    return columns, unmatched
-
-
-def _text(value: Any) -> str | None:
-    text = "" if value is None else str(value).strip()
-    return text or None
-
-
-def _numbers(texts: Sequence[str | None]) -> list[float | None]:
-    """The texts as numbers; empty if one is none, or is not finite."""
-    try:
-        numbers = [None if text is None else float(text) for text in texts]
-    except ValueError:
-        return []
-    return numbers if all(n is None or np.isfinite(n) for n in numbers) else []
