@@ -25,6 +25,13 @@ MARK = b"---PARQUET_DELIMITER---"
 SUFFIXES = (".h5ad", ".parquetbundle")
 
 Column = Sequence[str | None] | Sequence[float | None]
+"""What is known of each protein of a map: text or numbers, None where nothing is."""
+
+
+def is_numeric(column: Column) -> bool:
+    """Whether a column holds numbers, and at least one."""
+    values = [value for value in column if value is not None]
+    return bool(values) and not any(isinstance(value, str) for value in values)
 
 
 def write_anndata(

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..exchange.protein_maps import Column, is_numeric
 from ..proteins import Protein
 from .page import Page
 
 MOST_RESIDUES = 20_000_000
 """Residues whose letters the page takes in; beyond, a selection is saved as CSV alone."""
 _DIGITS = 4
-
-Column = Sequence[str | None] | Sequence[float | None]
 
 _MARKUP = """
 <div class="map">
@@ -105,7 +104,7 @@ def _rounded(values: NDArray[np.float32]) -> list[float]:
 
 def _column(name: str, values: Column) -> dict[str, Any]:
     """A column as the script reads it: numbers, or numbers of words that stand once."""
-    if not any(isinstance(value, str) for value in values):
+    if is_numeric(values):
         return {"name": name, "numbers": list(values)}
     words = {value: None for value in values if value is not None}
     places = {word: i for i, word in enumerate(words)}

@@ -19,7 +19,12 @@ from .conftest import NASTY
 
 PROTEINS = [Protein.parse("a", "MKV"), Protein.parse(NASTY, "MKVL"), Protein.parse("c", "WW")]
 POINTS = np.array([[0, 0], [-4, 2], [1, 1e-9]], np.float32)
-COLUMNS = {"length": [3.0, None, 2.0], NASTY: ["x", NASTY, None], "kind": ["x", "y", "x"]}
+COLUMNS = {
+    "length": [3.0, None, 2.0],
+    NASTY: ["x", NASTY, None],
+    "kind": ["x", "y", "x"],
+    "empty": [None, None, None],
+}
 
 
 def written(path: Path) -> dict:
@@ -39,6 +44,7 @@ def test_every_protein_is_in_it(tmp_path: Path, parsed) -> None:
     assert data["columns"][0] == {"name": "length", "numbers": [3.0, None, 2.0]}
     assert data["columns"][1] == {"name": NASTY, "words": ["x", NASTY], "codes": [0, 1, -1]}
     assert data["columns"][2]["codes"] == [0, 1, 0]
+    assert data["columns"][3] == {"name": "empty", "words": [], "codes": [-1, -1, -1]}
     assert data["nearest"] == [[1], [2], [0]]
     assert data["sequences"] == ["MKV", "MKVL", "WW"]
     html = (tmp_path / "map.html").read_text()
@@ -74,6 +80,6 @@ def test_in_a_browser(tmp_path: Path) -> None:
     ]
     command = [browser, *flags, "--dump-dom", f"file://{tmp_path / 'map.html'}"]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert dom.count("<option value=") == 3
+    assert dom.count("<option value=") == 4
     legend = dom.split('id="legend"')[1].split("</ul>")[0]
     assert "nothing known (1)" in legend

@@ -12,15 +12,8 @@ from numpy.typing import NDArray
 from ...datasets.columns import COLUMN_NAMES
 from ...datasets.readers import read_rows
 from ...errors import InputError
+from ...exchange.protein_maps import Column
 from ...tasks import Problem, Task
-
-Column = Sequence[str | None] | Sequence[float | None]
-
-
-def is_numeric(column: Column) -> bool:
-    """Whether a column holds numbers, and at least one."""
-    values = [value for value in column if value is not None]
-    return bool(values) and not any(isinstance(value, str) for value in values)
 
 
 def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:

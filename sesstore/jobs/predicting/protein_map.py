@@ -18,13 +18,19 @@ from numpy.typing import NDArray
 
 from ...encoders import registry
 from ...errors import InputError, MissingExtraError
-from ...exchange.protein_maps import SUFFIXES, write_anndata, write_bundle
+from ...exchange.protein_maps import (
+    SUFFIXES,
+    Column,
+    is_numeric,
+    write_anndata,
+    write_bundle,
+)
 from ...neighbours.cosine import MeanRows, nearest
 from ...neighbours.projection import principal_components, umap
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...store import Embeddings, Store
-from .map_columns import Column, is_numeric, table_columns, task_columns
+from .map_columns import table_columns, task_columns
 from .neighbour_search import SearchOptions, chosen_fingerprint, digests_of, make_means, target_of
 from .tables import FORMATS, open_table
 
@@ -195,15 +201,15 @@ def map_proteins(
     failed = make_means(target, fingerprint, load, wanted, progress)
     view = target.embeddings(fingerprint.of_means)
     members = {} if wanted is None else {protein.digest: protein for protein in wanted}
-    digests, count = _drawn(view, digests_of(list(members.values())) if members else view.digests)
-    names = [row.tobytes() for row in digests]
+    digests = digests_of(list(members.values())) if members else view.digests
+    rows, count = _rows_to_draw(view, digests)
+    names = [row.tobytes() for row in rows.digests]
     proteins = [members[name] for name in names] if members else list(target.proteins(names))
-    rows = MeanRows(view, view.find(digests))
     progress.note(f"drawing {len(proteins):,} proteins by {method.upper()}")
     points, share = (umap(rows), None) if method == "umap" else principal_components(rows)
     columns: dict[str, Column] = {"residues": [float(len(protein)) for protein in proteins]}
     if where is not None and where in target.tasks():
-        columns |= task_columns(target.task(where), digests)
+        columns |= task_columns(target.task(where), rows.digests)
     unmatched = {}
     for table in options.tables:
         joined, unmatched[str(table)] = table_columns(table, [p.id for p in proteins])
@@ -225,16 +231,17 @@ def _method(name: str) -> str:
     return ("umap" if installed else "pca") if name == "auto" else name
 
 
-def _drawn(view: Embeddings, digests: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
-    """The proteins to draw of those that have a mean, in the order of storage; how many have."""
-    digests = digests[view.find(digests) >= 0]
-    count = len(digests)
+def _rows_to_draw(view: Embeddings, digests: NDArray[np.uint8]) -> tuple[MeanRows, int]:
+    """Means of the proteins to draw, of those that have one; how many have."""
+    rows = view.find(digests)
+    rows = rows[rows >= 0]
+    count = len(rows)
     if not count:
         raise InputError("there is no protein to draw. Embed some with `sesstore embed`")
     if count > MOST_POINTS:
         sample = np.random.default_rng(0).choice(count, MOST_POINTS, replace=False)
-        digests = digests[np.sort(sample)]
-    return digests[MeanRows(view, view.find(digests)).order], count
+        rows = rows[np.sort(sample)]
+    return MeanRows(view, rows), count
 
 
 def check_map_file(path: Path) -> None:

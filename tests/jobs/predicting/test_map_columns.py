@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.jobs.predicting.map_columns import is_numeric, table_columns, task_columns
+from sesstore.exchange.protein_maps import is_numeric
+from sesstore.jobs.predicting.map_columns import table_columns, task_columns
 from sesstore.proteins import Protein
 from sesstore.store.digest_index import as_rows
 from sesstore.tasks import Problem, Split, Task
