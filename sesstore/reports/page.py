@@ -47,6 +47,7 @@ class Page:
         self.title, self.subtitle = title, subtitle
         self._sections: list[tuple[str, list[str]]] = [("", [])]
         self._charts: list[dict[str, Any]] = []
+        self._endings: dict[str, None] = {}
 
     def section(self, title: str, text: str = "") -> None:
         """Begin a section; all that follows belongs to it."""
@@ -144,6 +145,10 @@ class Page:
         """Add HTML whose parts from outside are escaped already."""
         self._sections[-1][1].append(markup)
 
+    def once(self, markup: str) -> None:
+        """Add HTML that stands at the page's end, once however often it is added: a script."""
+        self._endings[markup] = None
+
     def render(self) -> str:
         """Return the whole document.
 
@@ -171,6 +176,7 @@ class Page:
 </main>
 {self._vega()}
 <script>{script}</script>
+{"".join(self._endings)}
 </body>
 </html>
 """

@@ -94,7 +94,10 @@ class Structure:
     chains : list of Chain
         Protein chains, in the file's order.
     table : AtomTable
-        Protein atoms of the first model.
+        Protein atoms of the first model, chain by chain.
+    residue : ndarray, shape=(atoms,), dtype=int64
+        Place of each atom's residue in its chain. Numbers and insertion codes do not tell: two
+        residues may share them.
     origin : Origin
         What the file states about experiment and prediction.
     remarks : list of Remark
@@ -104,6 +107,7 @@ class Structure:
     path: Path
     chains: list[Chain]
     table: AtomTable
+    residue: NDArray[np.int64]
     origin: Origin = field(default_factory=Origin)
     remarks: list[Remark] = field(default_factory=list)
 
@@ -196,14 +200,14 @@ def parse_structure(path: Path, raw: bytes) -> Structure:
         raw = check_text(path, raw, mmcif="cif" in suffix)
     try:
         parsed = READERS[suffix](raw)
-        chains, table, remarks = _protein_chains(parsed)
+        chains, table, places, remarks = _protein_chains(parsed)
     except StructureError as problem:
         raise StructureError(f"'{path}' {problem}") from None
     except _READ_ERRORS as problem:
         raise StructureError(
             f"'{path}' cannot be read as a structure: {_reason(problem)}. Get the file again"
         ) from None
-    return Structure(path, chains, table, parsed.origin, remarks)
+    return Structure(path, chains, table, places, parsed.origin, remarks)
 
 
 _READ_ERRORS = (
@@ -225,8 +229,12 @@ def _reason(problem: Exception) -> str:
     return lines[0].rstrip(".") if lines and lines[0] else type(problem).__name__
 
 
-def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark]]:
-    """Chains of all models, the protein atoms of the first, and what was decided about them."""
+def _protein_chains(
+    parsed: Parsed,
+) -> tuple[list[Chain], AtomTable, NDArray[np.int64], list[Remark]]:
+    """Chains of all models, the protein atoms of the first (and their residues' places), and what
+    was decided about them.
+    """
     candidates, lacking = protein_atoms(parsed.atoms)
     candidate_residue = residue_numbers(candidates)
     located = best_location(candidates, candidate_residue)
@@ -263,7 +271,7 @@ def _protein_chains(parsed: Parsed) -> tuple[list[Chain], AtomTable, list[Remark
         Remark(NO_ALPHA, f"chain {name}: {residues} of {count + residues} have one")
         for name, count, residues in _counted(lacking, chains, pieces)
     ]
-    return chains, _table(atoms, residue, pieces), remarks
+    return chains, *_table(atoms, residue, pieces), remarks
 
 
 _CLASH = 2.0
@@ -349,13 +357,19 @@ def _chain(
     )
 
 
-def _table(atoms: AtomTable, residue: NDArray[np.int64], pieces: list[Piece]) -> AtomTable:
-    """Protein atoms of the first model, chain by chain, under the chains' ids."""
+def _table(
+    atoms: AtomTable, residue: NDArray[np.int64], pieces: list[Piece]
+) -> tuple[AtomTable, NDArray[np.int64]]:
+    """Protein atoms of the first model, chain by chain, under the chains' ids, and the place of
+    each one's residue in its chain.
+    """
     starts = np.searchsorted(residue, np.arange(int(residue[-1]) + 2))
-    rows, ids = [], []
+    rows, ids, places = [], [], []
     for piece in pieces:
         piece_atoms = [np.arange(starts[row], starts[row + 1]) for row in piece.rows.tolist()]
         rows += piece_atoms
-        ids += [piece.id.encode("latin-1")] * sum(map(len, piece_atoms))
+        counts = [len(residue_atoms) for residue_atoms in piece_atoms]
+        ids += [piece.id.encode("latin-1")] * sum(counts)
+        places.append(np.repeat(np.arange(len(counts)), counts))
     table = atoms[np.concatenate(rows)]
-    return replace(table, chain=np.array(ids, np.bytes_))
+    return replace(table, chain=np.array(ids, np.bytes_)), np.concatenate(places)
