@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sesstore.datasets.checklabels import check_labels, label_summary
 from sesstore.datasets.diagnosis import data_set, examine
 from sesstore.datasets.load import load_own, load_task
 from sesstore.datasets.recipes import recipe
 from sesstore.datasets.user_data import UserData
+from sesstore.tasks import IGNORED, Problem, Split, Task
 
 from .conftest import FEW, by, counts, healthy_rows, lines, write
 
@@ -67,3 +71,99 @@ def test_labels_that_mislead(tmp_path: Path) -> None:
         row["label"] = 0.1 * i if i < 15 else 400.5 if i == 15 else 1.5
     found = counts(examine([data_set("e", load_own(write(tmp_path / "e", rows), UserData()))]))
     assert found == {"far_values_in_valid": 1, "constant_in_test": 1, **FEW}
+
+
+def task_of(problem: Problem, **splits: list[Any]) -> Task:
+    """Of 30 classes, or of values."""
+    classes = ("Tm",) if problem.is_regression else tuple(f"c{number}" for number in range(30))
+    rows = {
+        name: Split(
+            tuple(f"{name}{n}" for n in range(len(labels))),
+            np.zeros((len(labels), 32), np.uint8),
+            labels,
+        )
+        for name, labels in splits.items()
+    }
+    return Task("t", problem, classes, rows, ("accuracy",), "accuracy")
+
+
+def findings(problem: Problem, **splits: list[Any]) -> dict[str, Any]:
+    return {finding.what: finding for finding in check_labels(task_of(problem, **splits))}
+
+
+SINGLE, MULTI, VALUE = Problem.SINGLE_LABEL, Problem.MULTI_LABEL, Problem.REGRESSION
+
+
+@pytest.mark.parametrize(
+    ("problem", "largest", "rest", "share"),
+    [
+        (SINGLE, 8, 2, "80%"),
+        (SINGLE, 79, 21, None),
+        (SINGLE, 9, 1, "90%"),
+        (MULTI, 9, 1, None),
+    ],
+)
+def test_a_class_outweighs_from_eight_in_ten(problem, largest, rest, share) -> None:
+    labels = [0] * largest + [1] * rest
+    found = findings(problem, train=[(k,) for k in labels] if problem is MULTI else labels)
+    assert ("imbalance" in found) is (share is not None)
+    if share:
+        assert found["imbalance"].count == largest
+        assert f"class c0, {share} of all" in found["imbalance"].title
+        assert f"an accuracy of {largest / (largest + rest):.2f}" in found["imbalance"].why
+
+
+@pytest.mark.parametrize(("value", "far"), [(6.0, 0), (6.001, 1), (-6.0, 0), (-6.001, 1)])
+def test_values_are_far_beyond_six_deviations(value: float, far: int) -> None:
+    train = [-1.0, 0.0, 0.0, 1.0, 1.0, -1.0, 2.0, -2.0]  # median 0, of distances 1
+    found = findings(VALUE, train=train, valid=[1.4826 * value, 0.0])
+    assert ("far_values_in_valid" in found) == far
+    assert "far_values_in_train" not in found
+    same = findings(VALUE, train=[5.0] * 9, valid=[7.0, 8.0])
+    assert set(same) == {"constant_in_train", "small_valid"}  # nothing is far from no spread
+    assert same["constant_in_train"].examples == ("5",)
+
+
+def test_where_labels_are_missing_and_what_train_lacks() -> None:
+    found = findings(MULTI, train=[(0,)] * 9, valid=[(), (1,), (0, 2)], test=[(0,), (0,)])
+    assert found["no_label_in_valid"].examples == ("valid0",)
+    assert found["classes_only_in_valid"].examples == ("c1", "c2")
+    assert "classes_only_in_test" not in found
+    assert {"one_class_in_test", "small_valid", "small_test"} < set(found)
+    assert "one_class_in_valid" not in found
+    assert "small_train" not in found
+
+
+def test_residues_without_a_label_are_no_class() -> None:
+    labels = [np.array([0, IGNORED, 1]), np.array([IGNORED, IGNORED]), np.array([1, 1])]
+    found = findings(Problem.RESIDUE_SINGLE_LABEL, train=[*labels], valid=labels[1:])
+    assert (found["no_label_in_train"].count, found["no_label_in_valid"].count) == (1, 1)
+    assert found["one_class_in_valid"].examples == ("c1",)
+    assert found["rare_classes"].examples == ("c0 (1)", "c1 (2)")  # by rows, the rarest first
+    task = task_of(Problem.RESIDUE_SINGLE_LABEL, train=labels)
+    assert label_summary(task, task.splits["train"]) == "c1 75%, c0 25%"
+
+
+@pytest.mark.parametrize(
+    ("labels", "summary"),
+    [
+        ([0] * 5 + [1] * 3 + [2] * 2, "c0 50%, c1 30%, c2 20%"),
+        ([0] * 4 + [1] * 3 + [2] * 2 + [3], "c0 40%, c1 30%, c2 20%, 1 more"),
+        ([], ""),
+    ],
+)
+def test_labels_of_a_split_in_a_few_words(labels: list[int], summary: str) -> None:
+    task = task_of(SINGLE, train=labels)
+    assert label_summary(task, task.splits["train"]) == summary
+
+
+def test_values_of_a_split_in_a_few_words() -> None:
+    task = task_of(VALUE, train=[1.0, 4.0, 2.0, float("nan")], valid=[])
+    assert label_summary(task, task.splits["train"]) == "1 to 4, median 2"
+    assert label_summary(task, task.splits["valid"]) == "none"
+
+
+def test_names_that_differ_in_case_or_blanks() -> None:
+    task = replace(task_of(SINGLE, train=[0, 1]), classes=("Cell wall", "cellWall", "b", "B", "c"))
+    (alike,) = (f for f in check_labels(task) if f.what == "classes_alike")
+    assert (alike.count, alike.examples) == (4, ("'Cell wall', 'cellWall'", "'b', 'B'"))

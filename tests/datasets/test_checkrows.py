@@ -49,3 +49,30 @@ def test_results_on_valid_are_warned_of_where_no_row_is_for_testing(rows, missin
     splits |= {name: split(4, count) for name, count in rows.items()}
     task = Task("t", Problem.SINGLE_LABEL, ("a", "b"), splits, ("accuracy",), "accuracy")
     assert ("no_test_rows" in [finding.what for finding in check_rows(task)]) is missing
+
+
+def test_rows_that_repeat_are_counted_beside_the_first() -> None:
+    """And one label that differs, one name of two sequences."""
+    a, b, c = (Protein(n, s).digest for n, s in (("a", "MKV"), ("b", "MKL"), ("c", "MKI")))
+
+    def split(*rows: tuple[str, bytes, int]) -> Split:
+        digests = np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, 32)
+        return Split(tuple(row[0] for row in rows), digests, [row[2] for row in rows])
+
+    splits = {
+        "train": split(("p", a, 0), ("p2", a, 0), ("p3", a, 0), ("q", b, 1)),
+        "valid": split(("p", c, 0)),
+        "test": split(("r", b, 0), ("s", a, 0)),
+    }
+    task = Task("t", Problem.SINGLE_LABEL, ("no", "y" * 50), splits, ("accuracy",), "accuracy")
+    found = {finding.what: finding for finding in check_rows(task)}
+    assert {what: finding.count for what, finding in found.items()} == {
+        "conflicting_labels": 1,
+        "in_train_and_test": 2,
+        "repeated_in_train": 2,
+        "names_of_several_sequences": 1,
+    }
+    assert found["conflicting_labels"].examples == (f"q, r: {'y' * 37}... or no",)
+    assert found["repeated_in_train"].examples == ("p, p2, p3",)
+    assert found["names_of_several_sequences"].examples == ("p (train row 1, valid row 1)",)
+    assert "test only" in found["in_train_and_test"].todo

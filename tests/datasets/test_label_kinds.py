@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sesstore.datasets.label_kinds import class_names, guess_problem
 from sesstore.datasets.load import load_own
+from sesstore.datasets.records import Record
 from sesstore.datasets.user_data import UserData
+from sesstore.errors import RecordError
+from sesstore.proteins import Protein
 from sesstore.tasks import Problem
 
 from .conftest import labelled, sequences
@@ -44,3 +50,51 @@ def test_few_whole_numbers_are_classes_and_many_a_quantity(
     path = tmp_path / "mine.csv"
     path.write_text("\n".join(["sequence,label", *rows]) + "\n")
     assert load_own(path, UserData(split_by="random")).task.problem == problem
+
+
+def records(labels: list[Any], sequence: str = "MKVLA") -> list[Record]:
+    return [
+        Record(Protein(f"p{n}", sequence), label, {}, (), None, Path("d.csv"), n)
+        for n, label in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "sequence", "problem", "why"),
+    [
+        (["HHEEL", "LLLLL"], "MKVLA", Problem.RESIDUE_SINGLE_LABEL, "letter or class"),
+        ([[1, 2, 3, 4, 5]], "MKVLA", Problem.RESIDUE_SINGLE_LABEL, "letter or class"),
+        ([[1, 2, 3, 4, 5.5]], "MKVLA", Problem.RESIDUE_REGRESSION, "number for each residue"),
+        ([[None, 2, 3, 4, 5.5]], "MKVLA", Problem.RESIDUE_REGRESSION, "number for each residue"),
+        (["HHEEL", "LLLL"], "MKVLA", Problem.SINGLE_LABEL, "2 different words"),
+        (["a", "b"], "M", Problem.SINGLE_LABEL, "2 different words"),
+        (["0.5", "1.5"], "MKV", Problem.REGRESSION, "numbers with fractions"),
+        (["1", "2", None, ""], "MK", Problem.SINGLE_LABEL, "2 different whole numbers"),
+        ([[1, 2], [3]], "MKVLA", Problem.MULTI_LABEL, "lists"),
+        (list(range(21)), "MKVLA", Problem.REGRESSION, "21 different whole numbers"),
+    ],
+)
+def test_what_speaks_for_each_kind(labels, sequence, problem, why) -> None:
+    guess = guess_problem(records(labels, sequence))
+    assert guess.problem is problem
+    assert why in guess.why
+
+
+@pytest.mark.parametrize(
+    ("kinds", "rows", "fits"), [(20, 20, True), (21, 21, False), (25, 50, True), (26, 51, False)]
+)
+def test_words_that_differ_in_most_rows_are_no_classes(kinds: int, rows: int, fits: bool) -> None:
+    labelled_rows = records([f"word{n % kinds}" for n in range(rows)])
+    if fits:
+        assert guess_problem(labelled_rows).problem is Problem.SINGLE_LABEL
+        return
+    with pytest.raises(RecordError, match=f"differ in {kinds} of {rows} rows"):
+        guess_problem(labelled_rows)
+
+
+def test_classes_are_numbers_in_their_order_then_words() -> None:
+    assert class_names(records(["b", 10, 9, "a", "", None]), Problem.SINGLE_LABEL) == (
+        "9", "10", "a", "b",
+    )  # fmt: skip
+    residues = [replace(record, mask="110") for record in records(["HEL"], "MKV")]
+    assert class_names(residues, Problem.RESIDUE_SINGLE_LABEL) == ("E", "H")

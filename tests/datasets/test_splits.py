@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sesstore.datasets import groups
-from sesstore.datasets.groups import cluster
+from sesstore.datasets.groups import Groups, cluster
 from sesstore.datasets.records import Record
-from sesstore.datasets.splits import by_split, completed
-from sesstore.errors import InputError, RecordError
+from sesstore.datasets.splits import _choose, by_split, completed, split_files
+from sesstore.errors import InputError, MissingFileError, RecordError
 from sesstore.proteins import Protein
 
 LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
@@ -162,3 +162,47 @@ def test_published_folds_are_splits_whatever_their_size() -> None:
     two = [replace(r, group=str(place % 2)) for place, r in enumerate(families(50, 1))]
     with pytest.raises(InputError, match="2 groups"):
         completed({"train": two}, split_by="fold_random_5")
+
+
+def test_a_group_that_just_fits_is_chosen() -> None:
+    """Two of twenty rows are a tenth: groups of two fit, and one of three never does."""
+    of = np.repeat(np.arange(9), [2] * 6 + [3, 3, 2])
+    for seed in range(8):
+        split = _choose(Groups(of, (), "group", "", ""), ("valid", "test"), seed)
+        assert [(split == place).sum() for place in (1, 2)] == [2, 2]
+    few = _choose(Groups(np.arange(4), (), "group", "", ""), ("valid", "test"), 0)
+    assert sorted(few.tolist()) == [0, 0, 1, 2]  # one each, however few
+
+
+def test_a_column_must_say_something_of_each_row() -> None:
+    rows = [replace(r, group=None if n == 3 else "x") for n, r in enumerate(families(5, 1))]
+    with pytest.raises(RecordError, match="nothing in column batch"):
+        completed({"train": rows}, split_by="batch")
+    with pytest.raises(InputError, match="no train rows"):
+        completed({"train": [], "test": rows})
+
+
+def test_rows_to_be_predicted_and_further_tests_are_counted() -> None:
+    words = ["train", "pred", "Predict", "prediction", "test", "test_far", "test_far"]
+    rows, notes = by_split([record("MK", word, line) for line, word in enumerate(words)])
+    assert {name: len(split) for name, split in rows.items()} == {
+        "train": 1, "test": 1, "test_far": 2,
+    }  # fmt: skip
+    assert notes[0].startswith("3 rows of set 'pred'")
+    assert notes[1].startswith("test sets test_far (2) are kept apart")
+    assert by_split([record("MK"), record("MV")])[1] == []
+
+
+def test_files_of_a_folder_are_of_one_split_each(tmp_path: Path) -> None:
+    for name in ("test.csv", "train.csv", "readme.txt", "valid.md", "notes.csv"):
+        (tmp_path / name).touch()
+    assert list(split_files(tmp_path)) == ["train", "test"]
+    (tmp_path / "training.tsv").touch()
+    with pytest.raises(InputError, match=r"both train.csv and training.tsv are 'train'"):
+        split_files(tmp_path)
+    for name in ("train.csv", "training.tsv"):
+        (tmp_path / name).unlink()
+    with pytest.raises(MissingFileError, match=r"Found: notes\.csv, readme\.txt"):
+        split_files(tmp_path)
+    with pytest.raises(MissingFileError, match="no file or folder"):
+        split_files(tmp_path / "none")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -202,3 +203,78 @@ def test_runs_remember_and_seeds_are_counted(taught: Taught, out, tmp_path) -> N
     assert [c.text.startswith("1 of 2 runs: ") for c in merged] == [True] * (
         len(run.cautions) - 1
     ) + [False]
+
+
+@pytest.mark.parametrize(("share", "constant"), [(0.101, False), (0.099, True)])
+def test_the_bound_of_predictions_that_hardly_differ(share: float, constant: bool) -> None:
+    labels = torch.as_tensor(VALUES)
+    scores = share * (labels - labels.mean()) + labels.mean()
+    found = prediction_cautions(REGRESSION, "test", [predicted(scores, labels)])
+    assert kinds(found) == (("constant_predictions",) if constant else NONE)
+    if constant:
+        assert "deviate by 10% of what the true values do" in found[0].text
+
+
+@pytest.mark.parametrize(("step", "constant"), [(0.0625, False), (0.03125, True)])
+def test_one_label_that_differs_is_enough(step: float, constant: bool) -> None:
+    scores = np.full((40, 3), 0.5)
+    scores[:, 1] += step * MARKS[:, 1]
+    found = prediction_cautions(SETS, "test", [predicted(scores, MARKS)])
+    assert ("constant_predictions" in kinds(found)) is constant
+
+
+def test_labels_that_do_not_differ_ask_for_no_spread() -> None:
+    task = task_of(Problem.SINGLE_LABEL, "accuracy", train=[0, 1])
+    assert "one_class" not in kinds(
+        prediction_cautions(task, "test", [predicted(np.eye(3)[[0] * 8], [0] * 8)])
+    )
+    said = prediction_cautions(SINGLE, "test", [predicted(np.eye(3)[[2] * 40], KINDS)])[0]
+    assert said.text == "all predictions on test are of one class, 'c'"
+
+
+@pytest.mark.parametrize(("count", "judged"), [(4, False), (5, True)])
+def test_five_proteins_are_judged(count: int, judged: bool) -> None:
+    labels = [0, 1] * count
+    half = Predicted(
+        torch.eye(3)[[1, 0] * count], torch.tensor(labels), torch.arange(2 * count) // 2
+    )
+    assert ("no_better_than_trivial" in kinds(prediction_cautions(SINGLE, "x", [half]))) is judged
+
+
+def test_the_mean_of_seeds_is_told_from_the_trivial_score() -> None:
+    task = task_of(Problem.SINGLE_LABEL, "accuracy", train=[0] * 6 + [1] * 4)
+    labels = np.repeat([0, 1], [24, 16])
+    first, second = labels.copy(), labels.copy()
+    first[:12], second[:16] = 1, 1  # 28 and 24 of 40 are right
+    (caution,) = prediction_cautions(
+        task, "test", [predicted(np.eye(3)[answer], labels) for answer in (first, second)]
+    )
+    assert caution.text == (
+        "test accuracy 0.650 is not surely better than the trivial predictor's 0.600 (how often "
+        "each class occurs in train)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [([2.0, 1.25, 1.0], True), ([1.0, 0.1875, 0.125, 0.0], True), ([1.0, 0.09, 0.05, 0.0], False)],
+)
+def test_the_second_half_of_the_fall(losses: list[float], expected: bool) -> None:
+    history = [{"epoch": n, "loss": loss} for n, loss in enumerate(losses, 1)]
+    config = FitConfig(lr=1e-3, epochs=len(losses), patience=5, batch_tokens=256)
+    found = learning_cautions(history, config)
+    assert kinds(found) == (("still_learning",) if expected else NONE)
+    if expected:
+        middle = losses[len(losses) // 2 - 1]
+        assert f"({middle:.3g} to {losses[-1]:.3g} in" in found[0].text
+    assert learning_cautions(history, replace(config, stop_after=len(losses))) == ()
+    assert learning_cautions([], config) == ()
+
+
+def test_cautions_of_all_runs_are_said_once_or_with_their_count() -> None:
+    def run(*texts: str) -> Run:
+        return SimpleNamespace(cautions=[Caution(text[0], text, "do") for text in texts])
+
+    merged = common_cautions([run("a", "b1", "c"), run("a", "b2"), run("a", "c")])
+    assert [c.text for c in merged] == ["a", "2 of 3 runs: b1", "2 of 3 runs: c"]
+    assert [c.text for c in common_cautions([run("b1"), run("b2")])] == ["2 of 2 runs: b1"]

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesstore.errors import InputError
-from sesstore.training.defaults import CHECKS, EPOCHS, UPDATES, batches, in_words
+from sesstore.training.defaults import (
+    CHECKS,
+    EPOCHS,
+    LARGE_SET,
+    UPDATES,
+    batches,
+    in_words,
+    pace_for,
+)
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
 
@@ -37,6 +45,17 @@ def test_large_sets_have_large_batches() -> None:
     assert few.batch_tokens < many.batch_tokens
     assert few.lr > many.lr
     assert few.epochs > many.epochs == EPOCHS
+
+
+@pytest.mark.parametrize(("residues", "batch", "rate"), [(-1, 2048, 1e-3), (0, 8192, 5e-4)])
+def test_a_large_set_begins_at_its_bound(residues: int, batch: int, rate: float) -> None:
+    pace = pace_for(np.array([LARGE_SET + residues]))
+    assert (pace.batch_tokens, pace.lr) == (batch, rate)
+
+
+@pytest.mark.parametrize(("size", "rate"), [(8191, 1e-3), (8192, 5e-4)])
+def test_the_rate_follows_the_batches_that_are_given(size: int, rate: float) -> None:
+    assert pace_for(np.full(9, 50), size).lr == rate
 
 
 def test_what_is_open_is_no_pace() -> None:

@@ -10,6 +10,7 @@ from sesstore.errors import UnknownNameError
 from sesstore.tasks import Problem
 from sesstore.training.intervals import (
     Predicted,
+    _folds_of,
     bootstrap,
     clearly_better,
     intervals,
@@ -142,3 +143,53 @@ def test_clearly_better_is_beyond_half_an_error_of_the_paired_difference() -> No
     constant = Predicted(torch.zeros(400, dtype=torch.float64), labels, rows)
     assert clearly_better("spearman", Problem.REGRESSION, good, constant)
     assert not clearly_better("spearman", Problem.REGRESSION, constant, good)
+
+
+@pytest.mark.parametrize(("count", "known"), [(4, False), (5, True)])
+def test_five_proteins_have_an_interval(count: int, known: bool) -> None:
+    bounds = bootstrap("accuracy", Problem.SINGLE_LABEL, [predicted(np.arange(count) < 3)], draws=9)
+    assert np.isfinite(bounds).all() == known
+
+
+def test_millions_of_scores_are_drawn_less_often(monkeypatch) -> None:
+    run = predicted(np.arange(20) < 9)  # 40 scores
+    for size, draws in ((41, 1000), (40, 200)):
+        monkeypatch.setattr("sesstore.training.intervals.LARGE_SET", size)
+        assert len(resample(["accuracy"], Problem.SINGLE_LABEL, [run])["accuracy"]) == draws
+
+
+def test_draws_in_turns_are_the_same(monkeypatch) -> None:
+    run = predicted(np.arange(20) < 9)
+    whole = resample(["accuracy"], Problem.SINGLE_LABEL, [run], draws=25)["accuracy"]
+    monkeypatch.setattr("sesstore.training.intervals.AT_ONCE", 60)
+    turns = resample(["accuracy"], Problem.SINGLE_LABEL, [run], draws=25)["accuracy"]
+    np.testing.assert_array_equal(turns, whole)
+    assert not np.array_equal(
+        resample(["accuracy"], Problem.SINGLE_LABEL, [run], draws=25, seed=1)["accuracy"], whole
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high"),
+    [("mcc", -1.0, 1.0), ("accuracy", 0.0, 1.0), ("rmse", 0.0, np.inf), ("r2", -np.inf, 1.0)],
+)
+def test_bounds_stay_where_each_metric_can_be(monkeypatch, metric, low, high) -> None:
+    wide = (lambda *a: (-9.0, 9.0)), (low if low > -9 else -9.0, high if high < 9 else 9.0)
+    monkeypatch.setattr("sesstore.training.intervals.interval_of_mean", wide[0])
+    regression = metric in ("rmse", "r2")
+    problem = Problem.REGRESSION if regression else Problem.SINGLE_LABEL
+    values = torch.arange(6.0)
+    run = Predicted(values, values, torch.arange(6)) if regression else predicted(np.arange(6) < 3)
+    assert bootstrap(metric, problem, [run], draws=3) == wide[1]
+
+
+def test_folds_are_drawn_before_their_proteins() -> None:
+    hits = np.repeat([False, True], 20)  # all wrong in one fold, all right in the other
+    run = predicted(hits)
+    folded = Predicted(run.scores, run.labels, run.rows, torch.from_numpy(np.repeat([0, 1], 20)))
+    draws = resample(["accuracy"], Problem.SINGLE_LABEL, [folded], draws=400)["accuracy"]
+    assert set(draws) == {0.0, 0.5, 1.0}
+    assert (draws == 0.5).mean() == pytest.approx(0.5, abs=0.1)
+    first = {tuple(t.tolist()) for t in _folds_of(folded)}
+    assert first == {tuple(range(20)), tuple(range(20, 40))}
+    assert _folds_of(run) == []

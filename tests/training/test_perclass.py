@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
-from sesstore.training.perclass import class_scores, confusion
+from sesstore.training.perclass import ClassScore, class_scores, confusion
 
 
 def run(scores: np.ndarray, labels: np.ndarray) -> Predicted:
@@ -52,3 +52,20 @@ def test_seeds_are_summed_and_regression_has_no_classes() -> None:
     assert matrix.sum() == 90
     assert np.diag(matrix).tolist() == [c.right for c in found]
     assert class_scores(["tm"], Problem.REGRESSION, []) == []
+
+
+def test_a_class_is_predicted_above_the_threshold_and_not_at_it() -> None:
+    scores = np.array([[0.5, 0.51], [0.5, 0.49]])
+    first, second = class_scores("ab", Problem.MULTI_LABEL, [run(scores, np.zeros((2, 2)))])
+    assert (first.said, second.said) == (0, 1)
+    assert math.isnan(first.f1)
+    assert math.isnan(first.precision)
+    assert (second.f1, second.precision) == (0.0, 0.0)
+    assert ClassScore("a", 0, 4, 0, 0.5).f1 == ClassScore("a", 4, 0, 0, 0.5).f1 == 0.0
+
+
+def test_areas_are_means_over_seeds() -> None:
+    labels = np.array([0, 1])
+    good, bad = np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([[0.1, 0.9], [0.9, 0.1]])
+    runs = [run(good, labels), run(bad, labels)]
+    assert [c.auprc for c in class_scores("ab", Problem.SINGLE_LABEL, runs)] == [0.75, 0.75]

@@ -14,7 +14,7 @@ from sesstore.training.fit import Member, fit_many
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.learner import with_seeds
 from sesstore.training.predictor import Predictor
-from sesstore.training.seeds import deviation, runs_at
+from sesstore.training.seeds import between, deviation, runs_at
 
 from .conftest import BARE
 
@@ -22,6 +22,22 @@ from .conftest import BARE
 def test_seeds_count_from_the_one_given() -> None:
     config = replace(BARE, seed=7, lr=0.125, min_plddt=50)
     assert with_seeds(config, 3) == [replace(config, seed=seed) for seed in (7, 8, 9)]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "options", "text"),
+    [
+        ((0.12345, 0.5), {}, "0.1235 to 0.5000"),
+        ((-0.1, 0.25), {"digits": 2, "signed": True}, "-0.10 to +0.25"),
+        ((None, 0.5), {}, "-"),
+        ((0.5, None), {}, "-"),
+        ((float("nan"), 0.5), {}, "-"),
+        ((0.5, float("nan")), {}, "-"),
+        ((0.0, 0.0), {"digits": 1}, "0.0 to 0.0"),
+    ],
+)
+def test_an_interval_as_text(bounds, options, text) -> None:
+    assert between(bounds, **options) == text
 
 
 QUICK = FitConfig(epochs=2, batch_tokens=200, lr=3e-3)
@@ -47,6 +63,10 @@ def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
         replace(runs[0], path=tmp_path / f"seed-{seed}").save()
     names = [run.path.name for run in runs_at(tmp_path)]
     assert names == ["seed-0", "seed-1", "seed-2", "seed-10"]
+    for change in ({"source": "esmfold"}, {"task": runs[0].task | {"name": "o"}}):
+        replace(runs[1], **change).save()
+        with pytest.raises(InputError, match="different trainings"):
+            runs_at(tmp_path)
     replace(runs[1], source="esmfold").save()
     with pytest.raises(InputError, match="different trainings"):
         runs_at(tmp_path)

@@ -92,3 +92,32 @@ def test_draws_that_are_not_defined_do_not_count() -> None:
     holes = np.vstack([draws, [[np.nan, 1.0], [0.0, np.nan]]])
     assert covariance_of_draws(holes, 11) == pytest.approx(whole)
     assert np.isnan(covariance_of_draws(holes[-3:], 11)).all()
+
+
+def test_two_of_each_are_the_fewest() -> None:
+    values, covariance = np.array([0.1, 0.3]), np.full((2, 2), 1e-3)
+    assert standard_error(values, covariance, 2).error > 0
+    for few in (
+        standard_error(values, covariance, 1),
+        standard_error(values[:1], covariance[:1, :1], 9),
+        standard_error(np.array([0.1, np.nan]), covariance, 9),
+        standard_error(values, covariance * np.nan, 9),
+    ):
+        assert np.isnan([few.error, few.freedom]).all()
+    draws = np.array([[1.0, 2.0], [3.0, 1.0]])
+    assert covariance_of_draws(draws, 1) == pytest.approx(np.cov(draws.T))
+    assert np.isnan(covariance_of_draws(draws[:1], 5)).all()
+    assert covariance_of_draws(draws[:, :1], 2) == pytest.approx(np.array([[4.0]]))
+
+
+def test_intervals_are_wider_the_surer_they_are() -> None:
+    low, high = StandardError(0.5, 4.0).interval(1.0, level=0.9)
+    assert (low, high) == pytest.approx((1 - 0.5 * 2.1318468, 1 + 0.5 * 2.1318468))
+
+
+def test_what_an_interval_is_over() -> None:
+    assert origin(1) == "bootstrap over proteins; of this one seed, not of others"
+    assert origin(1, folds=True).startswith("bootstrap over folds and proteins;")
+    assert origin(5) == "over proteins and 5 seeds"
+    assert origin(5, folds=True) == "over folds, proteins and 5 seeds"
+    assert advice(SEEDS - 1).startswith(f"{SEEDS - 1} seeds leave it wide: {SEEDS} or more")
