@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sesstore.memory import available_cores, available_memory, group_free
+from sesstore.memory import available_cores, available_memory, group_free, size
 
 MB = 1 << 20
 
@@ -76,3 +76,20 @@ def test_cores_are_those_the_process_is_bound_to(monkeypatch: pytest.MonkeyPatch
     assert done.stdout.strip() == "1"
     monkeypatch.delattr(os, "sched_getaffinity")  # as on macOS
     assert available_cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_900, "999.9 kB"),
+        (10**6, "1.0 MB"),
+        (2.5e9, "2.5 GB"),
+        (10**12, "1.0 TB"),
+        (5e15, "5000.0 TB"),
+    ],
+)
+def test_bytes_as_people_read_them(count: float, text: str) -> None:
+    assert size(count) == text

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from sesstore_cli.main import main
+from sesstore_cli.output import Output
 
 from sesstore.store import Store
 
@@ -53,6 +54,20 @@ def cli(
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """What is said of a report: lines of both streams, blanks made one."""
+
+    def show(say: Callable[..., None], *report: object) -> list[str]:
+        capsys.readouterr()
+        say(*report, Output())
+        captured = capsys.readouterr()
+        lines = [*captured.out.splitlines(), *captured.err.splitlines()]
+        return [" ".join(line.split()) for line in lines if line.strip(" \u2500-")]
+
+    return show
 
 
 _SESSION = """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from sesstore_cli.output import Output
+from sesstore_cli.output import Output, duration, number
 from sesstore_cli.wording import as_shown
 
 ASCII = {"PYTHONIOENCODING": "ascii"}
@@ -116,3 +116,53 @@ def test_what_looks_alike() -> None:
     assert as_shown("0.5 ± 0.1 → 2 Å, R²…", "ascii") == "0.5 +/- 0.1 -> 2 A, R2..."
     assert as_shown("├─┤", "ascii") == "+-+"
     assert as_shown("é±", "latin-1") == "é±"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (99.94, "99.9 s"),
+        (100, "2 min"),
+        (5999, "100 min"),
+        (6000, "1.7 h"),
+        (90000, "25.0 h"),
+    ],
+)
+def test_times_as_people_read_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567, "1,234,567"),
+        (0.12345, "0.123"),
+        (float("nan"), "-"),
+        (None, "-"),
+        (True, "yes"),
+        (False, "no"),
+        ("a", "a"),
+    ],
+)
+def test_a_cell_of_a_table(value: object, text: str, shown) -> None:
+    lines = shown(lambda output: output.table(["what", "of"], [["x", value]], title="Of it"))
+    assert lines == ["Of it", "what of", f"x {text}"]
+
+
+def test_scores_have_four_digits_and_their_deviation() -> None:
+    assert (number(0.98765), number(0.98765, 0.01234)) == ("0.9877", "0.9877 ± 0.0123")
+    assert number(float("nan"), 0.1) == "-"
+
+
+def test_a_stage_ends_with_what_was_done_and_how_long_it_took(monkeypatch, shown) -> None:
+    clock = iter((100.0, 112.34))
+    monkeypatch.setattr("sesstore_cli.output.time.perf_counter", lambda: next(clock))
+
+    def work(output: Output) -> None:
+        with output.stage("reading", 4000, "rows") as stage:
+            stage.advance(1200)
+            stage.advance()
+            stage.show(loss="0.5")
+
+    assert shown(work) == ["reading: 1,201 rows in 12.3 s loss 0.5"]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sesstore_cli.output import duration
+from sesstore_cli.plan import say
+
+from sesstore.jobs.embedding.plan import DeviceTime, WorkPlan
 
 
 def test_plan(cli) -> None:
@@ -37,3 +41,38 @@ def test_a_faster_line_takes_a_tenth_of_the_time(cli: Any) -> None:
     *_, slow, fast = (duration(3600 * hours[line]) for line in ("1_gbit", "10_gbit"))
     assert row.index(slow) < row.rindex(fast)
     assert slow != fast
+
+
+PLAN = WorkPlan(
+    "X", "mine", "counted", exact=True, proteins=1200, residues=34567, tokens=45678, flops=1.5e12,
+    devices=[DeviceTime("H100", 1234.56, "a guess", 7890)],
+    bytes={"float16": 1_500_000, "int8": 2_500_000},
+    mean_bytes={"float16": 3_500_000, "float32": 4_500_000},
+    segments={"float16": 1111, "int8": 2222},
+    index_bytes=5_500_000, sequence_bytes=6_500_000,
+    transfer_hours={
+        "float16": {"1_gbit": 0.01, "10_gbit": 0.001}, "int8": {"1_gbit": 2, "10_gbit": 0.5},
+    },
+    transfer_price={"float16": 1234.5, "int8": 0.25},
+    layers=[3, 6],
+)  # fmt: skip
+
+
+def test_every_figure_of_a_plan_is_in_its_place(shown) -> None:
+    assert shown(say, PLAN) == [
+        "X, layers 3, 6, over mine (counted)",
+        "1,200 proteins, 34,567 residues, 45,678 tokens, 1.50e+12 operations",
+        "device hours of one segments it writes basis",
+        "H100 1,234.6 7,890 a guess",
+        "stored as size full segments 1 Gbit/s 10 Gbit/s price of transfer",
+        "float16 1.5 MB 1,111 36.0 s 3.6 s 1,234.50",
+        "int8 2.5 MB 2,222 2.0 h 30 min 0.25",
+        "means of proteins alone (`embed --reduce mean`): 3.5 MB as float16, 4.5 MB as float32",
+        "opened store: 5.5 MB of memory; sequences: 6.5 MB on disk",
+    ]
+    guess = replace(PLAN, exact=False, devices=[], transfer_price={}, layers=[3])
+    lines = shown(say, guess)
+    assert lines[0].startswith("X, layer 3, over")
+    assert lines[1].startswith("about 1,200 proteins")
+    assert lines[2].startswith("a lookup")
+    assert lines[3] == "stored as size full segments 1 Gbit/s 10 Gbit/s"
