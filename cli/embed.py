@@ -19,6 +19,7 @@ from .options import (
     engine_options,
     layers_option,
     output_options,
+    precision_option,
     store_option,
     weights_option,
 )
@@ -26,6 +27,7 @@ from .output import Output, duration
 from .stores import store_to_write, tasks_at
 
 if TYPE_CHECKING:
+    from sesstore.encoders.base import Encoder
     from sesstore.jobs.embedding.embed import EmbedReport
     from sesstore.jobs.embedding.missing_proteins import EmbedPlan
     from sesstore.proteins import Protein
@@ -63,11 +65,7 @@ _NAMED = 10
     show_default=True,
     help="Proteins beyond the window: overlapping windows, or the first window only.",
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "fp16", "bf16"]),
-    help="Arithmetic: fp32 on a CPU, by default; on a GPU fp16, or bf16 for models that need it.",
-)
+@precision_option
 @click.option(
     "--source", help="For SaProt: whose 3Di tokens it reads; the store's only ones by default."
 )
@@ -190,11 +188,14 @@ def command(
     with connected(cluster) if engine == "ray" else nullcontext() as ray:
         run: Callable[..., EmbedReport]
         if ray is None:
-            load = partial(
+            load: Callable[..., Encoder] = partial(
                 registry.load, name, device=device, threads=threads, structure=structure, **options
             )
-            encoder = means_of(store, name, load) if reduction else load()
-            run = partial(embed, store, encoder)
+            if reduction:
+                load = partial(means_of, store, name, load)
+            encoder = load()
+            reference = partial(load, precision="fp32")
+            run = partial(embed, store, encoder, make_reference=reference)
         else:
             encoder, make_encoder, gpus = encoder_for_workers(
                 ray, name, cluster, device=device, **options

@@ -73,6 +73,20 @@ weights_option = click.option(
     "--weights", type=click.Path(path_type=Path), help="The encoder's weights file."
 )
 
+
+def _automatic(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    """Click callback: "auto" is what is chosen where nothing is named."""
+    return None if name == "auto" else name
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "fp16", "bf16"]),
+    callback=_automatic,
+    help="Arithmetic of the encoder [default: fp32 on a CPU; on a GPU fp16, or bf16 for models "
+    "that need it].",
+)
+
 source_option = click.option(
     "--source", help="Where the structures come from: alphafold2, esmfold, pdb, ..."
 )

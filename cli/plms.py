@@ -97,6 +97,13 @@ def _use(spec: EncoderSpec) -> str:
     return "not allowed" if "-NC-" in spec.licence else "not known to be allowed"
 
 
+def _precisions(spec: EncoderSpec) -> str:
+    if spec.gpu_precision == "fp32":
+        return "fp32"
+    notes = {"fp32": " (on a CPU, by default)", spec.gpu_precision: " (on a GPU, by default)"}
+    return ", ".join(name + notes.get(name, "") for name in spec.precisions)
+
+
 def _layers(spec: EncoderSpec) -> str:
     if not spec.layers:
         return ""
@@ -120,7 +127,7 @@ def _show(spec: EncoderSpec, present: bool, disk_bytes: int | None, output: Outp
         "reads letters": reading.mapping,
         "reads structure": "3Di tokens, of embed --source" if reading.structure else "",
         "reads around": " ".join([*reading.before, "...", *reading.after]) + " (not stored)",
-        "runs in": ", ".join(spec.precisions),
+        "runs in": _precisions(spec),
         "licence": spec.licence,
         "commercial use": _use(spec),
         "cite": spec.citation,

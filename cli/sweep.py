@@ -15,6 +15,7 @@ from .options import (
     engine_options,
     output_options,
     plm_option,
+    precision_option,
     several,
     source_option,
     store_option,
@@ -51,6 +52,7 @@ def _number(word: str) -> float | Range:
 @click.argument("task")
 @plm_option
 @weights_option
+@precision_option
 @varied_options(_number, lr="Learning rates, such as 1e-4,5e-4.")
 @click.option(
     "--structure",
@@ -98,6 +100,7 @@ def command(
     task: str,
     plm: str | None,
     weights: Path | None,
+    precision: str | None,
     search: int | None,
     source: str | None,
     epochs: int | None,
@@ -146,6 +149,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
+        precision=precision,
         alphabets=alphabets,
         source=source,
         out=out,
@@ -165,6 +169,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
+        precision=precision,
         alphabets=alphabets,
         source=source,
         device=device,

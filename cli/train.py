@@ -14,6 +14,7 @@ from .options import (
     device_option,
     output_options,
     plm_option,
+    precision_option,
     source_option,
     store_option,
     weights_option,
@@ -39,6 +40,7 @@ LEARNING = (
 @click.argument("task")
 @plm_option
 @weights_option
+@precision_option
 @click.option(
     "--structure",
     callback=comma_list,
@@ -78,6 +80,7 @@ def command(
     task: str,
     plm: str | None,
     weights: Path | None,
+    precision: str | None,
     structure: tuple[str, ...] | None,
     source: str | None,
     balanced: bool,
@@ -98,11 +101,12 @@ def command(
 
     Structures are of the source `sesstore add --source` named, unless --source names another; a
     task without any is trained without structure. Proteins that are not embedded yet are embedded
-    first. With --folds every protein is predicted by a training that has not seen it or its
-    relatives, which says more of a few hundred rows than one split; the run is then trained on all
-    of them. The run's folder holds its record (run.json) and weights; an interrupted training goes
-    on with the same command, --out and --resume. --store may be an address (https://, s3://, ...):
-    what the task needs is pulled into a cache.
+    first, in --precision if that is named: embeddings of several are kept apart. With --folds
+    every protein is predicted by a training that has not seen it or its relatives, which says more
+    of a few hundred rows than one split; the run is then trained on all of them. The run's folder
+    holds its record (run.json) and weights; an interrupted training goes on with the same command,
+    --out and --resume. --store may be an address (https://, s3://, ...): what the task needs is
+    pulled into a cache.
 
     \b
     Example:
@@ -120,6 +124,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
+        precision=precision,
         alphabets=structure,
         source=source,
         out=out,
@@ -140,6 +145,7 @@ def command(
         task,
         plm=plm,
         weights=weights,
+        precision=precision,
         alphabets=structure,
         source=source,
         device=device,

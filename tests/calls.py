@@ -89,6 +89,7 @@ def record(
                 raise SystemExit(0)
             return answers.get(name)
 
+        call.__name__ = function  # as what is bound to arguments is shown
         monkeypatch.setattr(holder, function, call)
 
     for name in names:

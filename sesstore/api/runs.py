@@ -199,6 +199,7 @@ def train(
     task: str,
     *,
     plm: str | None = None,
+    precision: str | None = None,
     structure: str | Sequence[str] | None = None,
     source: str | None = None,
     seeds: int = 1,
@@ -216,6 +217,8 @@ def train(
         A task of the store.
     plm : str, optional
         The encoder; the store's only one by default.
+    precision : str, optional
+        Its arithmetic (``"fp32"``, ``"fp16"``, ``"bf16"``), where `plm` is named.
     structure : str or sequence of str, optional
         Structure tokens to use, such as ``"foldseek"`` or ``["foldseek", "dssp"]``; ``()`` for
         none. By default 3Di and DSSP where the store has them.
@@ -248,7 +251,7 @@ def train(
     from ..jobs.inputs import check_training
 
     names = alphabet_names(structure)
-    check_training(store.store, task, plm=plm, alphabets=names, source=source)
+    check_training(store.store, task, plm=plm, precision=precision, alphabets=names, source=source)
 
     # These import torch, which takes seconds: a wrong name is known before.
     from ..adapter.adapter_config import AdapterConfig
@@ -264,7 +267,13 @@ def train(
     config = FitConfig(**{name: value for name, value in settings.items() if name in fit})
     adapter = {name: value for name, value in settings.items() if name in shape_names}
     inputs = prepare(
-        store.store, task, plm=plm, alphabets=names, source=source, progress=store.progress
+        store.store,
+        task,
+        plm=plm,
+        precision=precision,
+        alphabets=names,
+        source=source,
+        progress=store.progress,
     )
     shape = {**adapter, "alphabets": inputs.alphabets}
     work = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from .sequences import Sequences, proteins
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..encoders.base import Encoder
     from ..jobs.add import AddReport
     from ..jobs.embedding.embed import EmbedReport
     from ..jobs.tokenizing.token_report import TokenReport
@@ -125,6 +126,7 @@ class OpenStore:
         weights: Path | str | None = None,
         device: str | None = None,
         layers: str | None = None,
+        precision: str | None = None,
         means: bool = False,
     ) -> EmbedReport:
         """Run a protein language model once over what the store knows and lacks.
@@ -135,7 +137,7 @@ class OpenStore:
             Such as ``"esm2_t33"`` or ``"near"``.
         what : str, path, mapping or iterable, optional
             Only these: a file, a task, or proteins as in `Sequences`.
-        weights, device, layers
+        weights, device, layers, precision
             See `encoders.registry.load`.
         means : bool
             Keep only the mean of each protein; stored residues are used.
@@ -148,14 +150,20 @@ class OpenStore:
         from ..jobs.proteinfiles import checked_proteins
 
         path = None if weights is None else Path(weights)
-        load = partial(registry.load, plm, weights=path, device=device, layers=layers)
-        encoder = means_of(self.store, plm, load) if means else load()
+        load: Callable[..., Encoder] = partial(
+            registry.load, plm, weights=path, device=device, layers=layers, precision=precision
+        )
+        if means:
+            load = partial(means_of, self.store, plm, load)
+        reference = partial(load, precision="fp32")
         requested: Iterable[Protein] | None = None
         if isinstance(what, str | Path):
             requested = checked_proteins(self.store, [str(what)], self.progress.note)
         elif what is not None:
             requested = proteins(what)
-        return embed(self.store, encoder, requested, progress=self.progress)
+        return embed(
+            self.store, load(), requested, make_reference=reference, progress=self.progress
+        )
 
     def embedding(self, sequence: str | Protein, plm: str | None = None) -> NDArray[Any]:
         """Return the stored embedding of a sequence.

@@ -123,6 +123,11 @@ class EncoderSpec:
         return 2 * self.dim
 
     @property
+    def gpu_precision(self) -> str:
+        """Arithmetic on a GPU by default: the first half precision, if it runs in any."""
+        return next((name for name in self.precisions if name != "fp32"), "fp32")
+
+    @property
     def commercial_use(self) -> bool:
         """Whether the licence of the weights is known to allow it; read it all the same."""
         return self.licence in _OPEN_LICENCES

@@ -97,19 +97,21 @@ def load_same(
     weights: Path | None = None,
     device: str | None = None,
     layers: str | None = None,
+    precision: str | None = None,
 ) -> Encoder:
     """Make ready the encoder that a fingerprint is of, by the settings it tells; see `load`.
 
-    With `layers` others than its own are kept.
+    With `layers` others than its own are kept, and with `precision` it computes in another.
 
     Its own fingerprint is another where the weights are.
     """
+    stored_precision = fingerprint.precision if fingerprint.precision != "not known" else None
     return load(
         fingerprint.encoder,
         weights=weights,
         device=device,
         long="nterm" if fingerprint.long_policy.startswith("nterm") else "windows",
-        precision=fingerprint.precision if fingerprint.precision != "not known" else None,
+        precision=precision or stored_precision,
         layers=layers or str(fingerprint.layer),
     )
 

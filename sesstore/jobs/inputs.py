@@ -87,6 +87,7 @@ def check_training(
     *,
     plm: str | None = None,
     weights: Path | None = None,
+    precision: str | None = None,
     alphabets: Sequence[str] | None = None,
     source: str | None = None,
     out: Path | None = None,
@@ -96,7 +97,7 @@ def check_training(
 
     Parameters
     ----------
-    store, task_name, plm, weights, alphabets, source
+    store, task_name, plm, weights, precision, alphabets, source
         As in `train.prepare`.
     out, resume
         As in `train.train`.
@@ -111,8 +112,8 @@ def check_training(
     if out is not None:
         check_folder(out, resume=resume)
     task = store.task(task_name)
-    if plm and weights:
-        registry.spec(plm)
+    if names_settings(plm, weights, precision):
+        registry.spec(str(plm))
     else:
         chosen_encoder(store, plm)
     chosen_structure(store, task, alphabets, source)
@@ -264,6 +265,22 @@ def covering_sources(store: Store, task: Task) -> list[str]:
     return [name for name in store.sources() if store.tokens(name).has(digests).any()]
 
 
+def names_settings(plm: str | None, weights: Path | None, precision: str | None) -> bool:
+    """Whether weights or a precision tell which encoder is meant, whatever is stored by its name.
+
+    Raises
+    ------
+    InputError
+        A precision without an encoder's name.
+    """
+    if precision is not None and plm is None:
+        raise InputError(
+            f"precision {precision} of which encoder? Name it with --plm; without --precision, "
+            f"what is missing is embedded in the precision of what is stored"
+        )
+    return plm is not None and (weights is not None or precision is not None)
+
+
 def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     """Return which stored encoder is meant.
 
@@ -299,7 +316,7 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     if plm.startswith("@") and len(encoders) == 1:
         plm = f"{encoders.pop()}{plm}"
     try:
-        registry.spec(plm)
+        registry.spec(str(plm))
         name = registry.stored_name(plm)
     except UnknownNameError as unknown:
         with suppress(NotStoredError):  # an imported encoder, or a fingerprint

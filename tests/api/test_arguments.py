@@ -37,10 +37,15 @@ STORE: dict[str, Any] = {"store": "store store"}
 BOTH = {**STORE, "progress": "progress"}
 WANTED = {"plm": "near", "alphabets": ["dssp"], "source": "pdb"}
 TASK = {**STORE, "task_name": "task", **WANTED}
-HOW = {"plm": "near", "structure": "dssp", "source": "pdb", "seeds": 2, "out": "o", "resume": True}
+HALF = {**TASK, "precision": "bf16"}
+HOW = {
+    "plm": "near", "precision": "bf16", "structure": "dssp", "source": "pdb", "seeds": 2,
+    "out": "o", "resume": True,
+}  # fmt: skip
 PLACE = {"seeds": 2, "out": "o", "resume": True, "progress": "progress"}
 ADAPTER = {"heads": 2, "alphabets": ["dssp"]}
-LOAD = {"weights": "w.pt", "device": "cpu", "layers": "6"}
+LOAD = {"weights": "w.pt", "device": "cpu", "layers": "6", "precision": "bf16"}
+FULL = {**LOAD, "precision": "fp32"}
 OWN, MINE = UserData(name="mine"), {"name": "mine"}
 NOTE = type(print).__name__
 
@@ -83,7 +88,12 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
                 **STORE, "plm": "near", "make_encoder": ["load", "near", LOAD]
             },
             "jobs.proteinfiles.checked_proteins": {**STORE, "names": ["a.fasta"], "warn": NOTE},
-            EMBED: {**BOTH, "encoder": "means", "proteins": ["protein"]},
+            EMBED: {
+                **BOTH, "encoder": "means", "proteins": ["protein"],
+                "make_reference": [
+                    "means_of", "store store", "near", ["load", "near", LOAD], {"precision": "fp32"}
+                ],
+            },
         },
     ),
     (
@@ -91,7 +101,10 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         lambda s: s.embed("near", ["MKV"], **LOAD),
         {
             "encoders.registry.load": {"name": "near", **LOAD},
-            EMBED: {**BOTH, "encoder": "encoder", "proteins": [{"id": "seq1", "sequence": "MKV"}]},
+            EMBED: {
+                **BOTH, "encoder": "encoder", "proteins": [{"id": "seq1", "sequence": "MKV"}],
+                "make_reference": ["load", "near", FULL],
+            },
         },
     ),
     (
@@ -103,8 +116,8 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "train",
         lambda s: sesstore.train(s, "task", lr=0.5, heads=2, **HOW),
         {
-            CHECK: TASK,
-            PREPARE: {**TASK, "progress": "progress"},
+            CHECK: HALF,
+            PREPARE: {**HALF, "progress": "progress"},
             TRAIN: {"inputs": "inputs", "adapter": ADAPTER, "config": {"lr": 0.5}, **PLACE},
         },
     ),
@@ -112,8 +125,8 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "train in folds",
         lambda s: sesstore.train(s, "task", folds=3, seed=7, heads=2, **HOW),
         {
-            CHECK: TASK,
-            PREPARE: {**TASK, "progress": "progress"},
+            CHECK: HALF,
+            PREPARE: {**HALF, "progress": "progress"},
             FOLDS: {
                 **STORE, "inputs": "inputs", "adapter": ADAPTER, "config": {"seed": 7},
                 "folds": 3, **PLACE,

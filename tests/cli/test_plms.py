@@ -28,6 +28,8 @@ def test_everything_about_one(cli) -> None:
         "UZOBJ->X", "<AA2fold> ... </s>", "MIT", "doi:10.1093/nargab/lqae150",
     ):  # fmt: skip
         assert fact in said
+    assert "fp32 (on a CPU, by default), bf16 (on a GPU, by default)" in " ".join(said.split())
+    assert "by default" not in cli("plms", "near").out
     assert "--source" not in said
     assert "embed --source" in cli("plms", "saprot_35m").out
     (entry,) = cli("plms", "prostt5", "--json").json["plms"]

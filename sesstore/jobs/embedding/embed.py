@@ -8,7 +8,7 @@ Whatever ends the run, a signal among them, what was finished is committed.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..signals import stop_requests
 from .background_writer import BackgroundWriter
 from .layer_writer import LayerWriter
 from .missing_proteins import EmbedPlan, plan_embedding
+from .precision_cost import HALF_PRECISIONS, PrecisionCost, measure_precision
 
 
 @dataclass
@@ -44,6 +45,8 @@ class EmbedReport:
     seconds : float
     layers : dict of str to str
         Layer to fingerprint.
+    precision_cost : PrecisionCost, optional
+        How near half precision is to float32, where that was measured.
     """
 
     encoder: str
@@ -55,6 +58,7 @@ class EmbedReport:
     failed: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     layers: dict[str, str] = field(default_factory=dict)
+    precision_cost: PrecisionCost | None = None
 
 
 def layer_fingerprints(encoder: Encoder) -> dict[str, str]:
@@ -69,6 +73,7 @@ def embed(
     *,
     dtype: str = "float16",
     plan: EmbedPlan | None = None,
+    make_reference: Callable[[], Encoder] | None = None,
     progress: Progress = SILENT,
 ) -> EmbedReport:
     """Encode what is missing and commit it to the store.
@@ -79,6 +84,9 @@ def embed(
         As in `plan_embedding`. Proteins given here become known to the store.
     plan : EmbedPlan, optional
         A plan that was made already.
+    make_reference : callable, optional
+        Makes the same encoder in float32; where `encoder` computes in half precision, a few
+        proteins are encoded by both, and `progress` is told how near they are.
     progress : Progress
         Told about residues as they are encoded.
 
@@ -106,9 +114,23 @@ def embed(
         layers=layer_fingerprints(encoder),
     )
     if plan.todo:
+        if make_reference is not None and encoder.fingerprint.precision in HALF_PRECISIONS:
+            report.precision_cost = _precision_cost(encoder, plan, make_reference, progress)
         report.encoded, report.failed = _encode_all(store, encoder, plan, dtype, progress)
     report.seconds = time.perf_counter() - start
     return report
+
+
+def _precision_cost(
+    encoder: Encoder, plan: EmbedPlan, make_reference: Callable[[], Encoder], progress: Progress
+) -> PrecisionCost | None:
+    try:
+        cost = measure_precision(encoder, plan.todo, make_reference)
+    except MemoryError as problem:
+        progress.note(f"how near half precision is to float32 was not measured: {problem}")
+        return None
+    progress.note(cost.sentence)
+    return cost
 
 
 def provenances_of(encoder: Encoder, dtype: str) -> tuple[Provenance, ...]:

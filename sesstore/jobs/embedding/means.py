@@ -108,7 +108,9 @@ def mean_encoder(make_encoder: Callable[[], Encoder]) -> MeanEncoder:
     return MeanEncoder(make_encoder())
 
 
-def means_of(store: Store, plm: str, make_encoder: Callable[[], Encoder]) -> MeanEncoder:
+def means_of(
+    store: Store, plm: str, make_encoder: Callable[..., Encoder], **settings: Any
+) -> MeanEncoder:
     """Return the encoder of means that reads what a store has residues of.
 
     Parameters
@@ -118,6 +120,8 @@ def means_of(store: Store, plm: str, make_encoder: Callable[[], Encoder]) -> Mea
         Name of the encoder, or of one whose embeddings were imported; or a fingerprint.
     make_encoder : callable
         Makes it ready; where that cannot be, means come from stored residues alone.
+    settings
+        Passed on to `make_encoder`.
 
     Raises
     ------
@@ -125,7 +129,7 @@ def means_of(store: Store, plm: str, make_encoder: Callable[[], Encoder]) -> Mea
         The encoder cannot be run here, and the store has no residues by it.
     """
     try:
-        encoder = make_encoder()
+        encoder = make_encoder(**settings)
     except (WeightsError, MissingExtraError, UnknownNameError) as problem:
         try:
             residues = store.embeddings(plm)

@@ -7,9 +7,10 @@ and says so.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from ...adapter.adapter_config import AdapterConfig
 from ...encoders import registry
+from ...encoders.base import Encoder
 from ...errors import InputError
 from ...progress import SILENT, Progress
 from ...store import Embeddings, Store
@@ -34,7 +36,14 @@ from ...training.runs import Caution, Run, reported_split
 from ...training.seeds import deviation
 from ...training.tracking import tracker
 from ..embedding.embed import embed
-from ..inputs import Inputs, check_folder, chosen_encoder, chosen_structure, task_proteins
+from ..inputs import (
+    Inputs,
+    check_folder,
+    chosen_encoder,
+    chosen_structure,
+    names_settings,
+    task_proteins,
+)
 from ..signals import saying_how_to_resume, stop_requests
 from .plm_cost import PlmCost
 
@@ -104,6 +113,7 @@ def prepare(
     *,
     plm: str | None = None,
     weights: Path | None = None,
+    precision: str | None = None,
     alphabets: Sequence[str] | None = (),
     source: str | None = None,
     device: str | None = None,
@@ -118,6 +128,8 @@ def prepare(
         A task of the store.
     plm, weights : str, path, optional
         The encoder, see `inputs.chosen_encoder`; the store's only one by default.
+    precision : str, optional
+        Its arithmetic, which tells encoders of one name apart; `plm` is named, too.
     alphabets : sequence of str or None
         Structure tokens wanted; None for those there are, see `inputs.chosen_structure`.
     source : str, optional
@@ -138,31 +150,65 @@ def prepare(
     task = store.task(task_name)
     structure = chosen_structure(store, task, alphabets, source, progress)
     tokens = store.tokens(structure.source) if structure.source else None
-    # Weights that are named tell which encoder it is, whatever else is stored under its name.
-    provenance = None if plm and weights else chosen_encoder(store, plm)
-    digests = np.concatenate([split.digests for split in task.splits.values()])
-    if provenance is not None and weights is None:
-        view = store.embeddings(provenance.fingerprint)
-        if (view.find(digests) >= 0).all():
-            return Inputs(task, view, tokens, structure.alphabets, StoredCompositions(store))
-    if started_by_torchrun():
-        raise InputError(
-            f"proteins of '{task_name}' are not embedded yet, and several processes would all do "
-            f"it. Run `sesstore embed {task_name}` first"
-        )
-    if provenance is not None and weights is None:
-        encoder = registry.load_same(provenance.fingerprint, device=device)
-        provenance.fingerprint.check_same(encoder.fingerprint)
+    chosen = None if names_settings(plm, weights, precision) else chosen_encoder(store, plm)
+    load: Callable[..., Encoder]
+    if chosen is None:
+        load = partial(registry.load, str(plm), weights=weights, device=device, precision=precision)
     else:
-        encoder = registry.load(str(plm), weights=weights, device=device)
+        load = partial(registry.load_same, chosen.fingerprint, weights=weights, device=device)
+    if chosen is None or weights is not None:
+        encoder = load()
+        fingerprint = encoder.fingerprint
+    else:  # a store that has all needs no weights
+        encoder, fingerprint = None, chosen.fingerprint
+    digests = np.concatenate([split.digests for split in task.splits.values()])
+    if not store.has_embeddings(fingerprint, digests).all():
+        if started_by_torchrun():
+            raise InputError(
+                f"proteins of '{task_name}' are not embedded yet, and several processes would all "
+                f"do it. Run `sesstore embed {task_name}` first"
+            )
+        encoder = encoder or load()
+        fingerprint.check_same(encoder.fingerprint)
+        embed_missing(store, task, encoder, load, progress)
+    view = store.embeddings(fingerprint)
+    return Inputs(task, view, tokens, structure.alphabets, StoredCompositions(store))
+
+
+def embed_missing(
+    store: Store,
+    task: Task,
+    encoder: Encoder,
+    make_encoder: Callable[..., Encoder],
+    progress: Progress = SILENT,
+) -> None:
+    """Embed what a store lacks of a task, in the type it has others by this encoder in.
+
+    Parameters
+    ----------
+    store, task
+    encoder : Encoder
+    make_encoder : callable
+        Makes the like of it, in a ``precision``.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        Some could not be; names them.
+    """
     progress.note(f"embedding what is missing with {encoder.name} first")
     stored = store.provenance_of(encoder.fingerprint)
-    dtype = "float16" if stored is None else stored.dtype
-    report = embed(store, encoder, task_proteins(store, task), dtype=dtype, progress=progress)
+    report = embed(
+        store,
+        encoder,
+        task_proteins(store, task),
+        dtype="float16" if stored is None else stored.dtype,
+        make_reference=partial(make_encoder, precision="fp32"),
+        progress=progress,
+    )
     if report.failed:
         raise InputError(f"{len(report.failed)} proteins could not be embedded: {report.failed}")
-    view = store.embeddings(encoder.fingerprint)
-    return Inputs(task, view, tokens, structure.alphabets, StoredCompositions(store))
 
 
 def train(

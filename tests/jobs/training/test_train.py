@@ -76,6 +76,44 @@ def test_weights_and_device_are_the_ones_named(store: Store, tmp_path: Path) -> 
         prepare(store, task.name, plm="esm2_t6", weights=files[0], device="quantum")
     with pytest.raises(UnknownNameError, match="Did you mean 'esm2_t6'"):
         check_training(store, task.name, plm="esm2_t66", weights=files[0])
+    with pytest.raises(InputError, match="which encoder"):
+        prepare(store, task.name, weights=files[1])
+
+
+def test_weights_without_a_name_are_of_the_encoder_that_is_stored(
+    store: Store, tmp_path: Path
+) -> None:
+    stored, other = tmp_path / "a.pt", tmp_path / "b.pt"
+    for seed, path in enumerate((stored, other)):
+        write_random_esm2(path, layers=6, dim=320, seed=seed)
+    task = labelled(store, some_proteins(6))
+    embed(store, registry.load("esm2_t6", weights=stored), some_proteins(2))
+    for path in (stored, other):
+        view = prepare(store, task.name, weights=path).embeddings
+        assert view.provenance.fingerprint.weights_sha256 == sha256_of(path)
+        assert len(view) == 6
+
+
+def test_a_precision_tells_encoders_of_one_name_apart(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "esm2_t6_8M_UR50D.pt"
+    write_random_esm2(path, layers=6, dim=320)
+    task, notes = labelled(store, some_proteins(6)), Noting()
+    for precision in ("fp32", "bf16", "fp32"):
+        check_training(store, task.name, plm="esm2_t6", precision=precision, alphabets=())
+        settings = {"weights": path, "precision": precision}
+        view = prepare(store, task.name, plm="esm2_t6", progress=notes, **settings).embeddings
+        assert (view.provenance.fingerprint.precision, len(view)) == (precision, 6)
+    assert len(store.encoders()) == 2
+    (cost,) = [text for text in notes.notes if text.startswith("bf16: cosine to float32 0.99")]
+    assert "6 proteins" in cost
+    assert len([text for text in notes.notes if text.startswith("embedding what")]) == 2
+    monkeypatch.setenv("WORLD_SIZE", "2")  # all is stored: any number of processes may read it
+    assert len(prepare(store, task.name, plm="esm2_t6", **settings).embeddings) == 6
+    for work in (prepare, check_training):
+        with pytest.raises(InputError, match="precision bf16 of which encoder"):
+            work(store, task.name, precision="bf16")
 
 
 def test_tokens_are_those_of_the_source_and_alphabets_named(store: Store) -> None:
