@@ -24,6 +24,7 @@ from .output import Output
 
 if TYPE_CHECKING:
     from sesstore.jobs.predicting.predict import PredictReport
+    from sesstore.jobs.predicting.structure_values import WrittenStructures
     from sesstore.store import Store
 
 
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 @click.option(
     "--bfactors",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write the structures into, predictions of residues as B-factors.",
+    help="Folder to write the structures into, what is predicted of residues (or the attention on "
+    "them) as B-factors.",
 )
 @source_option
 @weights_option
@@ -95,7 +97,7 @@ def command(
     # These import torch, which takes seconds: a wrong name is known before.
     from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
     from sesstore.jobs.predicting.prediction_inputs import STDIN, InputSpec
-    from sesstore.jobs.predicting.structure_values import write_structures
+    from sesstore.jobs.predicting.structure_values import check_structures, write_structures
     from sesstore.jobs.predicting.tables import RowList
 
     spec = InputSpec(files, stdin=sys.stdin.buffer if STDIN in files else None)
@@ -104,13 +106,19 @@ def command(
     )
     listed = RowList() if output.as_json and out is None else None
     with prediction(run, spec, store, options, progress=output) as predicted, output.rows() as to:
+        if bfactors is not None:
+            check_structures(predicted.structure_files)
         report = write_predictions(predicted, out or listed or to)
+    result = {**vars(report), **({} if listed is None else {"rows": listed.rows})}
     if bfactors is not None:
-        written = write_structures(files, predicted.residue_values, bfactors)
+        written = write_structures(
+            predicted.structure_files, predicted.residue_values, bfactors, predicted.meaning
+        )
         report.failed |= written.failed
-        output.note(f"{len(written.files):,} structures written to {bfactors}: colour by B-factor")
+        result["bfactors"] = vars(written)
+        say_structures(written, output)
     say_report(report, output)
-    output.result({**vars(report), **({} if listed is None else {"rows": listed.rows})})
+    output.result(result)
     if report.failed:
         raise click.exceptions.Exit(1)
 
@@ -133,6 +141,18 @@ def _store(store_path: Path, keep: bool, output: Output) -> tuple[Store | None, 
     if keep:
         output.note(f"there is no store at '{store_path}': what is computed is not kept")
     return None, False
+
+
+def say_structures(written: WrittenStructures, output: Output) -> None:
+    """Say what stands on the structures."""
+    output.note(
+        f"{len(written.files):,} structures written to {written.folder}, B-factors are "
+        f"{written.meaning}"
+    )
+    output.note(
+        f"{written.residues:,} residues have a value, {written.without:,} have none "
+        f"({written.none:g}), {written.unresolved:,} of the proteins' are unresolved"
+    )
 
 
 def say_report(report: PredictReport, output: Output) -> None:

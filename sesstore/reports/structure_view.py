@@ -326,7 +326,7 @@ def _chain(
 ) -> dict[str, Any]:
     """A chain: atoms of its residues by number in the vocabulary, heavy ones, or `only` some."""
     table = structure.table
-    rows = np.flatnonzero(table.chain == chain.id.encode("latin-1"))
+    rows = structure.rows(chain)
     rows = rows[~np.isin(np.char.upper(table.element[rows].astype(str)), _LIGHT_ATOMS)]
     if only:
         rows = rows[np.isin(table.atom_name[rows].astype(str), only)]

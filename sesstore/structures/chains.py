@@ -111,6 +111,10 @@ class Structure:
     origin: Origin = field(default_factory=Origin)
     remarks: list[Remark] = field(default_factory=list)
 
+    def rows(self, chain: Chain) -> NDArray[np.int64]:
+        """Rows of the table that are a chain's atoms."""
+        return np.flatnonzero(self.table.chain == chain.id.encode("latin-1"))
+
     @cached_property
     def atoms(self) -> AtomArray:
         """Protein atoms of the first model, as biotite has them."""

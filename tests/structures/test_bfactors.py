@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sesstore.jobs.demo import demo_files
-from sesstore.structures.bfactors import NONE, write_bfactors
+from sesstore.structures.bfactors import NONE, none_of, write_bfactors
 from sesstore.structures.chains import Structure, read_structure
 
 
@@ -44,3 +44,55 @@ def test_what_pdb_cannot_hold_is_written_as_mmcif(structure: Structure, tmp_path
     (again,) = read_structure(path).chains
     assert again.id == "A-2"
     np.testing.assert_allclose(again.bfactors, values, atol=6e-3)
+
+
+FILES = (
+    "structures/1igy.cif", "structures/1k6p.pdb", "structures/1l2y.cif", "structures/3o5r.cif",
+    "cases/02-hybrid36/titin_part.pdb", "cases/03-same-auth-number/dup_auth.cif",
+    "cases/04-chains-without-ids/one_chain.pdb", "cases/12-microheterogeneity/micro.cif",
+    "cases/13-modified-residues/midchain_ter.pdb", "cases/47-negative-numbers/neg.pdb",
+)  # fmt: skip
+"""Insertion codes, several chains and models, alternate locations, numbers beyond 9999, a number
+that comes twice, no chain id, modified residues, numbers below zero."""
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("greatest", [1.0, 0.01])
+def test_whatever_the_file_each_residue_keeps_its_value(
+    shared_structures: Path, tmp_path: Path, name: str, greatest: float
+) -> None:
+    gemmi = pytest.importorskip("gemmi")
+    structure = read_structure(shared_structures.parent / name)
+    values = {c.id: np.linspace(0, greatest, len(c)) for c in structure.chains}
+    values[structure.chains[0].id][3] = np.nan
+    path = write_bfactors(structure, values, tmp_path / "out")
+    assert (path.suffix == ".cif") == (greatest < 0.5 or "titin" in name or "one_chain" in name)
+    again = read_structure(path)
+    assert [chain.id for chain in again.chains] == [chain.id for chain in structure.chains]
+    for chain, copy in zip(structure.chains, again.chains, strict=True):
+        assert copy.residues == chain.residues
+        np.testing.assert_array_equal(copy.numbers, chain.numbers)
+        np.testing.assert_array_equal(copy.insertions, chain.insertions)
+        np.testing.assert_allclose(copy.backbone[0], chain.backbone[0], atol=1e-3)
+        expected = np.nan_to_num(values[chain.id], nan=NONE)
+        atol = 6e-3 if path.suffix == ".pdb" else 1e-6
+        np.testing.assert_allclose(copy.bfactors, expected, atol=atol)
+    atoms = [a for m in gemmi.read_structure(str(path)) for c in m for r in c for a in r]
+    assert len(atoms) == len(structure.table)
+
+
+def test_values_that_two_decimals_would_change_are_written_as_mmcif(
+    structure: Structure, tmp_path: Path
+) -> None:
+    (chain,) = structure.chains
+    for value, suffix in ((0.004, ".cif"), (1234.5, ".cif"), (0.0, ".pdb"), (-12.0, ".pdb")):
+        column = np.full(len(chain), value)
+        path = write_bfactors(structure, {chain.id: column}, tmp_path / "out", none_of(column))
+        assert path.suffix == suffix
+        np.testing.assert_allclose(read_structure(path).chains[0].bfactors, value, rtol=1e-5)
+
+
+def test_residues_without_a_value_lie_below_all_values() -> None:
+    assert none_of(np.array([0.0, np.nan, 3])) == NONE
+    assert none_of(np.array([-2.5, np.nan])) == -4
+    assert none_of(np.array([np.nan])) == NONE

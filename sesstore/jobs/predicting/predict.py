@@ -25,7 +25,7 @@ from ...proteins import Protein
 from ...store import Store, Tokens
 from ...store.digest_index import as_rows
 from ...streaming.composition import compositions
-from ...tasks import Problem
+from ...structures.structure_files import StructureFile
 from ...training.predictor import Predictor
 from ...training.runs import Run
 from ...training.seeds import runs_at
@@ -33,7 +33,7 @@ from ..signals import stop_requests
 from .embedding_source import EmbeddingSource
 from .prediction_inputs import InputPart, InputSpec, PredictionInputs, read_inputs
 from .predictions import Row, columns, rows
-from .structure_values import ResidueValues, residue_values
+from .structure_values import ResidueValues, meaning, values_along
 from .tables import CsvTable, RowList, Table, open_table
 
 CHUNK_RESIDUES, CHUNK_PROTEINS = 65536, 4096
@@ -56,7 +56,7 @@ class PredictOptions:
     keep : bool
         Store embeddings and tokens that are computed on the way.
     onto_structures : bool
-        Remember what is predicted of residues, for `structure_values.write_structures`.
+        Remember what is predicted along each protein, for `structure_values.write_structures`.
     """
 
     source: str | None = None
@@ -150,12 +150,14 @@ class Prediction:
         """What was done; complete once all chunks are read."""
         self.residue_values: dict[bytes, ResidueValues] = {}
         """Of `PredictOptions.onto_structures`: by digest, for as many as fit memory."""
-        self._remember = options.onto_structures
-        if self._remember and not Problem(self._run.task["problem"]).per_residue:
-            raise InputError(
-                f"'{folder}' predicts whole proteins, not residues, so there is nothing to write "
-                f"onto a structure. Name a run on a residue task, or leave out --bfactors"
-            )
+        self._runs, self._remember = runs, options.onto_structures
+        self.meaning = meaning(self._run) if self._remember else ""
+        """What the values of residues are, in words."""
+
+    @property
+    def structure_files(self) -> list[StructureFile]:
+        """Structures among what is predicted for."""
+        return self._inputs.structure_files
 
     def chunks(self, stop: Callable[[], object] = lambda: False) -> Iterator[list[Row]]:
         """Yield the rows, chunk by chunk.
@@ -205,9 +207,11 @@ class Prediction:
         self.report.proteins += len(embedded)
         self.report.with_structure += int(predictions.structure.sum())
         if self._remember:
-            for protein, score in zip(embedded, predictions.scores, strict=True):
-                values = residue_values(score, Problem(self._run.task["problem"]))
-                self.residue_values[protein.digest] = ResidueValues(protein.sequence, values)
+            tokens = self._tokens(part.tokens)
+            along = values_along(self._runs, predictions.scores, digests, embeddings, tokens)
+            for protein, values in zip(embedded, along, strict=True):
+                entry = ResidueValues(protein.sequence, values, [])
+                self.residue_values.setdefault(protein.digest, entry).ids.append(protein.id)
         table = list(rows(self._run, embedded, predictions, self._certainty))
         self.report.far += sum(row.get("far", False) for row in table)
         return table

@@ -126,6 +126,11 @@ class PredictionInputs:
         """Whether `proteins` is all there is."""
         return not self._structures
 
+    @property
+    def structure_files(self) -> list[StructureFile]:
+        """The structures that were named, in their order."""
+        return [file for files in self._structures.values() for file in files]
+
     def parts(self) -> Iterator[InputPart]:
         """Yield the proteins, part by part; each part is to be read before the next."""
         if self._spec.proteins:

@@ -1,26 +1,33 @@
-"""Predictions of residues, written onto the structures they were predicted for.
+"""Predictions along proteins, written onto the structures they were predicted for.
 
-What stands in the B-factor column: a value; of two classes the probability of the second; of more
-the number of the most probable class, from 0.
+What stands in the B-factor column: of runs on residues a value; of two classes the probability of
+the second; of more the number of the most probable class, from 0. Of runs on proteins that pool by
+attention, how much each residue counts, where 1 is the mean. `meaning` says it in words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError, StructureError
-from ...proteins import digest_of, normalise
-from ...structures.alignment import place
-from ...structures.bfactors import write_bfactors
-from ...structures.chains import Chain, parse_structure
-from ...structures.structure_files import is_structure_path, structure_files
+from ...proteins import Protein
+from ...streaming.reader import EmbeddingRows
+from ...streaming.splittokens import TokenRows
+from ...structures.bfactors import NONE, none_of, write_bfactors
+from ...structures.chains import Structure, parse_structure
+from ...structures.matching import PlacedChain, ProteinMatcher
+from ...structures.naming import stem
+from ...structures.structure_files import StructureFile
 from ...tasks import Problem
+from ...training.predictor import pooling_weights
+from ...training.runs import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +38,46 @@ class ResidueValues:
     ----------
     sequence : str, length L
     values : ndarray, shape=(L,), dtype=float64
+    ids : list of str
+        Under which it was predicted for.
     """
 
     sequence: str
     values: NDArray[np.float64]
+    ids: list[str]
 
 
 @dataclass
 class WrittenStructures:
-    """Structures with predictions.
+    """Structures with values; the key ``bfactors`` of ``predict --json``.
 
     Parameters
     ----------
-    files : list of path
+    folder : str
+        Where they are.
+    meaning : str
+        What the values are, in words.
+    none : float
+        B-factor of residues without a value.
+    files : list of str
         What was written.
+    residues : int
+        Residues with a value.
+    without : int
+        Residues of the files without one: of other chains, or beyond the protein's sequence.
+    unresolved : int
+        Residues of the proteins that have no coordinates.
     failed : dict of str to str
-        Structure, or structure and chain, to why it has no predictions.
+        Structure, or structure and chain, to why it has no values.
     """
 
-    files: list[Path] = field(default_factory=list)
+    folder: str
+    meaning: str = ""
+    none: float = NONE
+    files: list[str] = field(default_factory=list)
+    residues: int = 0
+    without: int = 0
+    unresolved: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,71 +90,148 @@ def residue_values(score: Tensor, problem: Problem) -> NDArray[np.float64]:
     return np.asarray(score.argmax(1).double().numpy())
 
 
+def values_along(
+    runs: Sequence[Run],
+    scores: Sequence[Tensor],
+    digests: NDArray[np.uint8],
+    embeddings: EmbeddingRows,
+    tokens: TokenRows | None,
+) -> list[NDArray[np.float64]]:
+    """Values of the residues of some proteins: what is predicted of them, or how much they count.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One, or those of several seeds.
+    scores : sequence of Tensor, length N
+        What they predict.
+    digests : ndarray, shape=(N, 32), dtype=uint8
+    embeddings : EmbeddingRows
+    tokens : TokenRows or None
+
+    Returns
+    -------
+    list of ndarray, shape=(L,), dtype=float64
+        See `meaning`; attention is the mean over runs.
+    """
+    problem = Problem(runs[0].task["problem"])
+    if problem.per_residue:
+        return [residue_values(score, problem) for score in scores]
+    by_run = [pooling_weights(run, digests, embeddings, tokens) or [] for run in runs]
+    return [np.mean(rows, axis=0) * len(rows[0]) for rows in zip(*by_run, strict=True)]
+
+
+def meaning(run: Run) -> str:
+    """What the values of a run are.
+
+    Raises
+    ------
+    InputError
+        It predicts whole proteins, and has no attention over residues.
+    """
+    problem, names = Problem(run.task["problem"]), run.task["classes"]
+    if not problem.per_residue:
+        if run.config["adapter"]["pooling"] != "attention1d":
+            raise InputError(
+                f"'{run.path}' predicts whole proteins, and pools by "
+                f"{run.config['adapter']['pooling']}, so there is nothing to write onto a "
+                f"structure. Name a run on residues, or one by --pooling attention1d, or leave out "
+                f"--bfactors"
+            )
+        return "attention, 1 is the mean"
+    if problem.is_regression:
+        return str(names[0])
+    if len(names) == 2:
+        return f"probability of {names[1]}"
+    return "most probable class: " + ", ".join(f"{k} {name}" for k, name in enumerate(names))
+
+
+def check_structures(files: Sequence[StructureFile]) -> None:
+    """Raise `InputError` if there is no structure to write onto."""
+    if not files:
+        raise InputError(
+            "there is no structure to write predictions onto. Name PDB or mmCIF files, folders of "
+            "them, or models (afdb:P69905)"
+        )
+
+
 def write_structures(
-    names: Iterable[str], predicted: Mapping[bytes, ResidueValues], folder: Path
+    files: Iterable[StructureFile],
+    predicted: Mapping[bytes, ResidueValues],
+    folder: Path,
+    words: str = "",
 ) -> WrittenStructures:
     """Write each structure that was predicted for, with its residues' values as B-factors.
 
     Parameters
     ----------
-    names : iterable of str
-        What was predicted for; structure files, folders and tar files of them among it.
+    files : iterable of StructureFile
+        The structures.
     predicted : mapping of bytes to ResidueValues
         By digest.
     folder : path
         Takes a file a structure, named as it is.
-
-    Raises
-    ------
-    InputError
-        None of the names is a structure.
+    words : str
+        What the values are, see `meaning`.
     """
-    files = structure_files([Path(name) for name in names if is_structure_path(Path(name))])
-    if not files:
-        raise InputError(
-            "there is no structure to write predictions onto. Name PDB or mmCIF files, or folders"
-        )
-    report = WrittenStructures()
+    report = WrittenStructures(str(folder), words)
+    everything = [entry.values for entry in predicted.values()]
+    report.none = none_of(np.concatenate(everything)) if everything else NONE
+    matcher = ProteinMatcher(
+        Protein(name, entry.sequence) for entry in predicted.values() for name in entry.ids
+    )
+    stems: set[str] = set()
     for file in files:
-        name = str(file.path)
         try:
             structure = parse_structure(file.path, file.read())
-            values = {}
-            for chain in structure.chains:
-                onto = _on_chain(chain, predicted, name)
-                if onto is None:
-                    report.failed[f"{name}, chain {chain.id}"] = "nothing was predicted for it"
-                else:
-                    values[chain.id] = onto
-            if values:
-                stem = file.path.name.removesuffix(".gz").rsplit(".", 1)[0]
-                report.files.append(
-                    write_bfactors(structure, values, _unused(folder / stem, report))
-                )
         except StructureError as problem:
-            report.failed[name] = str(problem)
+            report.failed[str(file.path)] = str(problem)
+            continue
+        placed = _placed(structure, matcher, report)
+        if placed:
+            values = {p.chain.id: p.values(predicted[p.protein.digest].values) for p in placed}
+            name = _unused(stem(file.path), stems)
+            path = write_bfactors(structure, values, folder / name, report.none)
+            report.files.append(str(path))
+            _count(report, structure, placed, values)
     return report
 
 
-def _on_chain(
-    chain: Chain, predicted: Mapping[bytes, ResidueValues], name: str
-) -> NDArray[np.float64] | None:
-    """Values of a chain's resolved residues; None where its protein was not predicted for."""
-    for text in filter(None, (chain.sequence, chain.residues)):
-        values_of = predicted.get(digest_of(normalise(text)))
-        if values_of is not None:
-            values = np.full(len(chain), np.nan)
-            residues = place(chain, values_of.sequence, f"{name}, chain {chain.id}")
-            resolved = residues >= 0
-            values[residues[resolved]] = values_of.values[resolved]
-            return values
-    return None
+def _placed(
+    structure: Structure, matcher: ProteinMatcher, report: WrittenStructures
+) -> list[PlacedChain]:
+    """Chains that were predicted for; of the others the report takes the reason."""
+    placed = []
+    for chain in structure.chains:
+        name = f"{structure.path}, chain {chain.id}"
+        try:
+            match = matcher.match(structure, chain)
+        except StructureError as problem:
+            report.failed[name] = str(problem)
+            continue
+        if match is None:
+            report.failed[name] = "nothing was predicted for it"
+        else:
+            placed.append(match)
+    return placed
 
 
-def _unused(stem: Path, report: WrittenStructures) -> Path:
-    """A stem no structure of this run has taken: folders may hold files of one name."""
-    stems = {path.with_suffix("") for path in report.files}
-    unused, number = stem, 2
+def _count(
+    report: WrittenStructures,
+    structure: Structure,
+    placed: Sequence[PlacedChain],
+    values: Mapping[str, NDArray[Any]],
+) -> None:
+    with_value = sum(int(np.isfinite(column).sum()) for column in values.values())
+    report.residues += with_value
+    report.without += sum(map(len, structure.chains)) - with_value
+    report.unresolved += sum(chain.unresolved for chain in placed)
+
+
+def _unused(name: str, stems: set[str]) -> str:
+    """A name no structure of this run has taken: folders may hold files of one name."""
+    unused, number = name, 2
     while unused in stems:
-        unused, number = stem.with_name(f"{stem.name}-{number}"), number + 1
+        unused, number = f"{name}-{number}", number + 1
+    stems.add(unused)
     return unused
