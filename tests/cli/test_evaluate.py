@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
+from sesstore_cli.evaluate import say_report
+
+from sesstore.jobs.training.evaluate import EvaluateReport
+from sesstore.training.perclass import ClassScore
 
 from .conftest import proteins
 
@@ -83,3 +90,67 @@ def test_residue_values_from_biotrainer_fasta_to_a_run(cli) -> None:
     done = trained_on(cli, "values")
     assert done.json["metrics"]["test"]["spearman"] > 0.8
     assert cli("evaluate", "run", "--json").status == 0
+
+
+def evaluated(classes: int, seen: int, problem: str = "single_label") -> EvaluateReport:
+    """A report of so many classes, of which some are seen; the later ones more often."""
+    scores = [
+        ClassScore(f"c{n}", 1000 + n, 8, 2, 0.25) if n < seen else ClassScore(f"c{n}", 0, 0, 0, 0.5)
+        for n in range(classes)
+    ]
+    matrix = [[n] * classes for n in range(classes)]
+    return EvaluateReport(
+        "r",
+        "t",
+        "test",
+        None,
+        3,
+        1234,
+        problem,
+        {"mcc": 0.5},
+        {"mcc": (0.25, 0.75)},
+        scores,
+        matrix,
+    )
+
+
+def test_every_figure_of_an_evaluation_is_in_its_place(shown) -> None:
+    lines = shown(say_report, evaluated(2, 2))
+    assert lines[:4] == [
+        "t, test: 1,234 proteins, mean over 3 seeds",
+        "metric value 95 % interval",
+        "mcc 0.5000 0.2500 to 0.7500",
+        "Intervals: over proteins and 3 seeds.",
+    ]
+    assert lines[4].startswith("mcc: ")
+    assert lines[5:] == [
+        "By class, the most frequent first: counts are of proteins, summed over 3 seeds",
+        "class true predicted precision recall F1 AUPRC",
+        "c1 1,001 8 0.250 0.002 0.004 0.250",
+        "c0 1,000 8 0.250 0.002 0.004 0.250",
+        "Confusion matrix: counts are of proteins, summed over 3 seeds",
+        "true \\ predicted c0 c1",
+        "c0 0 0",
+        "c1 1 1",
+    ]
+    residues = replace(evaluated(2, 2, "residue_single_label"), seeds=1)
+    assert shown(say_report, residues)[0] == "t, test: 1,234 proteins"
+    assert any(
+        line.endswith("counts are of labelled residues") for line in shown(say_report, residues)
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "seen", "unlisted"),
+    [(15, 15, None), (16, 16, "1 more class is in --json (0 of them"),
+     (18, 16, "3 more classes are in --json (2 of them"),
+     (6, 4, "2 more classes are in --json (2 of them")],
+)  # fmt: skip
+def test_what_is_not_listed_is_counted(
+    shown, classes: int, seen: int, unlisted: str | None
+) -> None:
+    lines = shown(say_report, evaluated(classes, seen))
+    more = [line for line in lines if "--json" in line]
+    assert [line.startswith(str(unlisted)) for line in more] == ([True] if unlisted else [])
+    assert any(line.startswith("Confusion") for line in lines) is (classes <= 15)
+    assert sum(line.startswith("c") and "0.250" in line for line in lines) == min(seen, 15)

@@ -6,10 +6,14 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sesstore_cli.predict import say_report
+
+from sesstore.jobs.predicting.predict import PredictReport
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
@@ -87,3 +91,22 @@ def test_predict_embeds_what_is_new_and_says_what_has_no_structure(cli, trained:
     again = cli("predict", trained, "new.fasta")
     assert again.out == said.out
     assert "embedding with" not in again.err
+
+
+def test_every_figure_of_a_prediction_is_in_its_place(shown) -> None:
+    report = PredictReport(
+        "r", "t", "X", "ab", 1, kept=False, proteins=1111, with_structure=2222, embedded=3333,
+        far=4444, failed={"p": "broken"}, out="new.csv",
+    )  # fmt: skip
+    assert shown(say_report, report) == [
+        "1,111 predictions written to new.csv",
+        "t by X: 1,111 proteins, 2,222 with structure, 3,333 embedded now, none of them stored, "
+        "1 failed",
+        "caution: 4,444 of 1,111 proteins are farther from every training protein than 99 % of "
+        "those are from each other (column far): nothing like them was learned from, and no other "
+        "column knows it",
+        "failed: p: broken",
+    ]
+    for change, stored in (({"kept": True}, False), ({"embedded": 0}, False), ({}, True)):
+        (line,) = shown(say_report, replace(report, out=None, far=0, failed={}, **change))
+        assert ("none of them stored" in line) is stored

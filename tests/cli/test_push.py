@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sesstore.sharing.push import PushReport
+
 
 def test_out_and_in(cli, trained: Path) -> None:
     said = cli("push", "there", "--json")
@@ -43,3 +45,16 @@ def test_what_cannot_be_is_said(cli, trained: Path, words: str, status: int, sai
     assert said in done.err
     assert done.status == status
     assert not list(Path("new").glob("embeddings/*-*"))
+
+
+def test_every_figure_of_a_push_is_in_its_place(cli, trained: Path, monkeypatch) -> None:
+    report = PushReport("there", 1_500_000, 9, 1111, 2222, 3333, ["t"])
+    monkeypatch.setattr("sesstore.sharing.push.push", lambda *a, **k: report)
+    said = cli("push", "there")
+    assert said.status == 1
+    assert said.out.splitlines() == [
+        "there: 1.5 MB moved; new there: 1,111 segments, 2,222 bundles of sequences and tokens, "
+        "3,333 tasks",
+        "  task t is different there, and stays as it is there",
+        "take it from there with: sesstore pull there",
+    ]

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sesstore_cli.search import _say, _say_hits
+
+from sesstore.jobs.predicting.neighbour_search import QueryResult, SearchReport
+from sesstore.neighbours.lookup import Hit
 
 LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 RICH = {"acid": "DE", "base": "KR"}
@@ -107,3 +111,36 @@ def test_queries_are_not_kept(cli, rows) -> None:
     assert cli("search", "DEDEKRDEACDEFGHIKL", "-q").status == 0
     assert cli("info", "--json").json["encoders"] == known["encoders"]
     assert known["proteins"] == before["proteins"]
+
+
+def test_every_figure_of_a_search_is_in_its_place(shown) -> None:
+    hits = [Hit("p", "d", 1234, 0.98765, 0.256, 0.5), Hit("q", "e", 8, 0.5)]
+    assert shown(_say_hits, [QueryResult("one", 4321, hits)]) == [
+        "one, 4,321 residues",
+        "protein residues similarity identity aligned",
+        "p 1,234 0.988 26% 50%",
+        "q 8 0.500 - -",
+    ]
+    twenty = [QueryResult(f"q{n}", 9, hits) for n in range(20)]
+    assert not any("more queries" in line for line in shown(_say_hits, twenty))
+    more = shown(_say_hits, [*twenty, *twenty[:2]])
+    assert more[-1] == "and 2 more queries: --out FILE takes all hits"
+    assert sum(line.endswith(", 9 residues") for line in more) == 20
+    transfer = {"task": "ec", "training_proteins": 1111, "neighbours": 3, "calibrated_on": 2222}
+    report = SearchReport("X", "ab", 3333, 4444, twenty, transfer, {"r": "broken"})
+    report.queries[:] = [
+        QueryResult("a", 9, [], ["1.1", "2.1"], 0.25, 0.75),
+        QueryResult("b", 9, [], "x", 0.5),
+    ]
+    assert shown(_say, report) == [
+        "query ec reliability right then",
+        "a 1.1, 2.1 0.250 0.750",
+        "b x 0.500 -",
+        "labels of 3 nearest of 1,111 training proteins; what a reliability is worth was measured "
+        "on 2,222 proteins of valid",
+        "3,333 proteins searched by X, 4,444 without an embedding not",
+        "failed: r: broken",
+    ]
+    report.queries[:] = [QueryResult("a", 9, [], 1.5, 0.25, 0.75)]
+    assert shown(_say, report)[0] == "query ec reliability error on valid"
+    assert shown(_say, SearchReport("X", "ab", 3333, 0)) == ["3,333 proteins searched by X"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from sesstore_cli.sweep import say_report
+
+from sesstore.jobs.training.sweep import SweepReport
+
 from .conftest import check, words
 
 SWEPT = {"--clip", "--focal", "--lr", "--weight-decay", "--schedule", "--dropout", "--width"}
@@ -46,3 +50,29 @@ def test_every_option_of_sweep_and_study_reaches_the_runs(cli, trained: Path) ->
     for config in records:
         check(config, OF_STUDIES - {"--width"})
     assert {config["adapter"]["width"] for config in records} == {None, 8}
+
+
+def test_every_figure_of_a_sweep_is_in_its_place(shown) -> None:
+    def setting(lr: float, best: float) -> dict[str, object]:
+        return {
+            "setting": {"lr": lr}, "runs": ["a", "b"], "interval": [best, best + 0.1],
+            "metrics": {"valid": {"mcc": best}, "test": {"mcc": best / 2}}, "epochs": 7,
+            "std": {"valid": {"mcc": 0.01}, "test": {"mcc": 0.02}},
+        }  # fmt: skip
+
+    report = SweepReport(
+        "runs/x", "t", "mcc", ["lr"], [setting(0.001, 0.5), setting(0.01, 0.25)], 150.0, 4
+    )
+    assert shown(say_report, report) == [
+        "t: mcc, mean ± deviation over 2 seeds",
+        "lr valid test 95 % interval (test) epochs",
+        "0.001 0.5000 ± 0.0100 0.2500 ± 0.0200 0.5000 to 0.6000 7",
+        "0.01 0.2500 ± 0.0100 0.1250 ± 0.0200 0.2500 to 0.3500 7",
+        "4 adapters, 2 min an epoch; record: runs/x/sweep.json",
+    ]
+    for entry in report.settings:
+        del entry["metrics"]["test"]
+        entry["std"] = {}
+    lines = shown(say_report, report)
+    assert lines[1] == "lr valid 95 % interval (valid) epochs"
+    assert lines[2] == "0.001 0.5000 0.5000 to 0.6000 7"

@@ -6,10 +6,14 @@ import json
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sesstore_cli.train import say_report
 
+from sesstore.jobs.training.plm_cost import PlmCost
+from sesstore.jobs.training.train import TrainReport
 from sesstore.training.trainer import Trainer
 
 from .conftest import ADAPTER, FIT, check, rows, words, write_jsonl
@@ -164,3 +168,51 @@ def test_an_unfinished_run_is_not_overwritten_and_the_whole_command_is_said(
     unread = cli("predict", "my run", "deeploc_binary")
     assert unread.status == 2
     assert "is not finished" in unread.err
+
+
+TRAINED = TrainReport(
+    run="runs/x", task="t", epochs=12, seconds_per_epoch=150.0,
+    coverage={
+        "train": {"proteins": 2000, "with_tokens": 1500, "residues": 400,
+                  "unmasked": {"foldseek": 300, "dssp": 50}},
+    },
+    metrics={"valid": {"mcc": 0.25}, "test": {"mcc": 0.125}}, monitor="mcc", split="test",
+    std={"valid": {"mcc": 0.01}, "test": {"mcc": 0.02}}, intervals={"mcc": (0.1, 0.2)},
+    runs=["a", "b"], plm_in_the_loop=PlmCost("X", 1.0, 7200.0, 48.04, 12_345),
+)  # fmt: skip
+
+
+def test_every_figure_of_a_training_is_in_its_place(shown) -> None:
+    assert shown(say_report, TRAINED) == [
+        "t: the best epoch on valid, mean ± deviation over 2 seeds",
+        "split metric value 95 % interval",
+        "valid mcc 0.2500 ± 0.0100",
+        "test mcc 0.1250 ± 0.0200 0.1000 to 0.2000",
+        "Intervals: over proteins and 2 seeds.",
+        "structure: 1,500 of 2,000 train proteins have tokens (residues: 75.0% foldseek, "
+        "12.5% dssp)",
+        "12 epochs of 2 min (2 seeds together); run: runs/x",
+        "With X in the loop an epoch of one seed would take 2.0 h, 48.0 times as long (measured "
+        "on 12,345 residues)",
+    ]
+    alone = replace(TRAINED, epochs=0, std={}, runs=["a"], plm_in_the_loop=None)
+    lines = shown(say_report, alone)
+    assert lines[0] == "t: the best epoch on valid"
+    assert lines[3] == "test mcc 0.1250 0.1000 to 0.2000"
+    assert lines[-1] == "the linear model alone; run: runs/x"
+
+
+def test_every_figure_of_a_cross_validation_is_in_its_place(shown) -> None:
+    crossed = replace(
+        TRAINED, metrics={"out-of-fold": {"mcc": 0.125}}, std={"out-of-fold": {"mcc": 0.02}},
+        split="out-of-fold", folds={"mcc": [0.5, None, float("nan"), 0.256]},
+    )  # fmt: skip
+    lines = shown(say_report, crossed)
+    assert lines[:4] == [
+        "t: 2,000 proteins, each by a training that had not seen its fold, mean ± deviation over "
+        "2 seeds",
+        "metric all 4 folds 95 % interval each fold",
+        "mcc 0.1250 ± 0.0200 0.1000 to 0.2000 0.50 - - 0.26",
+        "Intervals: over folds, proteins and 2 seeds. The run was then trained on all rows; its "
+        "scores are those of the folds' trainings, which saw fewer.",
+    ]
