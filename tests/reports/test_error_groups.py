@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sesstore.reports.error_groups import by_confidence, by_length, by_truth
+from sesstore.reports.error_groups import Group, by_confidence, by_length, by_truth, error_chart
 from sesstore.reports.row_errors import row_errors
 from sesstore.tasks import Problem
+
+from .conftest import rows_of
 
 
 def test_groups_hold_every_protein_once(findings) -> None:
@@ -53,3 +55,63 @@ def test_missed_labels_need_no_threshold(findings) -> None:
             continue
         top = set(np.argsort(-one.scores[row].numpy())[: len(true)])
         assert errors[row] == pytest.approx(1 - len(true & top) / len(true))
+
+
+def test_classes_of_confidence_begin_at_their_bound(findings) -> None:
+    found = findings()
+    plddt = np.array([0.0, 49.9, 50.0, 69.9, 70.0, 89.9, 90.0, 100.0, np.nan])
+    rows = replace(found.rows, plddt=plddt, errors=np.arange(9.0), lengths=np.arange(9))
+    groups = by_confidence(replace(found, rows=rows))
+    assert [(g.name, g.count, g.error) for g in groups] == [
+        ("below 50", 2, 0.5), ("50 to 70", 2, 2.5), ("70 to 90", 2, 4.5), ("90 up", 2, 6.5),
+    ]  # fmt: skip
+    few = replace(rows, plddt=np.full(9, 95.0))
+    assert [g.name for g in by_confidence(replace(found, rows=few))] == ["90 up"]
+
+
+def test_groups_by_length_are_named_for_their_ends(findings) -> None:
+    found = findings()
+    lengths, errors = np.array([50, 10, 40, 20, 30, 60]), np.arange(6.0)
+    errors[0] = np.nan  # no label: in no group
+    rows = replace(found.rows, lengths=lengths, errors=errors, plddt=np.full(6, 95.0))
+    groups = by_length(replace(found, rows=rows))
+    assert [(g.name, g.count, g.error) for g in groups] == [
+        ("10 to 10", 1, 1.0), ("20 to 20", 1, 3.0), ("30 to 30", 1, 4.0), ("40 to 40", 1, 2.0),
+        ("60 to 60", 1, 5.0),
+    ]  # fmt: skip
+    (group,) = by_confidence(replace(found, rows=rows))
+    assert (group.count, group.error) == (5, 3.0)
+
+
+def test_groups_by_truth_are_of_the_classes_or_values_each_row_has(findings) -> None:
+    found = findings()
+    labels, errors = found.predicted[0].labels.numpy(), found.rows.errors
+    groups = by_truth(found)
+    counts = [g.count for g in groups]
+    assert counts == sorted(counts, reverse=True)
+    for group in groups:
+        k = found.run.task["classes"].index(group.name)
+        assert group.count == (labels == k).sum()
+        assert group.error == pytest.approx(errors[labels == k].mean())
+    values = by_truth(findings(Problem.REGRESSION))
+    truth = np.sort(findings(Problem.REGRESSION).predicted[0].labels.numpy())
+    assert values[0].name == f"{truth[0]:.4g} to {truth[7]:.4g}"
+    assert [g.count for g in values] == [8] * 5
+    several = findings(Problem.MULTI_LABEL)
+    marks = several.predicted[0].labels.numpy() > 0
+    assert [g.count for g in by_truth(several)] == sorted(
+        (int((marks[:, k] & ~np.isnan(several.rows.errors)).sum()) for k in range(6)), reverse=True
+    )
+    assert by_truth(findings(Problem.RESIDUE_SINGLE_LABEL)) == []
+
+
+def test_a_chart_of_errors_says_how_many_rows_each_group_has(findings) -> None:
+    pytest.importorskip("altair")
+    groups = [Group("short", 1234, 0.5, 0.25, 0.75), Group("long", 8, 0.1, 0.0, 0.2)]
+    spec = error_chart(findings(), groups).to_dict()
+    rows = rows_of(spec)
+    assert [row["name"] for row in rows] == ["short (n = 1,234)", "long (n = 8)"]
+    assert [(row["error"], row["low"], row["high"]) for row in rows] == [
+        (0.5, 0.25, 0.75), (0.1, 0.0, 0.2),
+    ]  # fmt: skip
+    assert spec["height"] == 56

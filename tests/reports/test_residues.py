@@ -61,3 +61,10 @@ def test_blocks_are_of_ten_and_the_strongest_is_full() -> None:
     assert [float(share) for share, _ in shaded] == (TRACK.values / 2).tolist()
     assert "<p>DVPLAQDVPL</p><p>HGIEBTSLP-</p>" in html
     assert "<p>A#</p><p>-#</p>" in html
+
+
+def test_a_residue_without_a_value_has_no_colour() -> None:
+    track = ResidueTrack("p", "", "ACD", {}, np.array([np.nan, 4.0, 1.0]), "", "")
+    assert re.findall(r"--a:([\d.]+)", blocks(track, False)) == ["0.00", "1.00", "0.25"]
+    ten = ResidueTrack("p", "", "A" * 10, {}, np.zeros(10), "", "")
+    assert re.findall(r"<i>(\d+)</i>", blocks(ten, False)) == ["1"]

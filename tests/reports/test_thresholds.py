@@ -8,8 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.reports.thresholds import CURVES, curve_classes, precision_recall, roc
+from sesstore.reports.thresholds import (
+    CURVES,
+    POINTS,
+    _thinned,
+    curve_classes,
+    precision_recall,
+    protein_centric_chart,
+    roc,
+    roc_chart,
+)
 from sesstore.tasks import Problem
+
+from .conftest import rows_of
 
 sklearn = pytest.importorskip("sklearn.metrics")
 
@@ -43,3 +54,39 @@ def test_which_classes_have_curves(findings) -> None:
         labels=single.predicted[0].labels % 2,
     )  # fmt: skip
     assert curve_classes(replace(single, predicted=(two,))) == [1]
+
+
+@pytest.mark.parametrize("count", [1, 2, POINTS - 1, POINTS, POINTS + 1, 12_345])
+def test_a_thinned_curve_keeps_its_ends(count: int) -> None:
+    places = _thinned(count)
+    assert (places[0], places[-1], len(places)) == (0, count - 1, min(count, POINTS))
+
+
+def test_curves_of_a_class_without_its_like_divide_by_nothing() -> None:
+    scores = np.array([0.9, 0.1])
+    for truth in (np.array([True, True]), np.array([False, False])):
+        assert np.isfinite([*roc(scores, truth)]).all()
+        assert np.isfinite([*precision_recall(scores, truth)]).all()
+
+
+def test_each_seed_and_class_has_a_line(findings) -> None:
+    pytest.importorskip("altair")
+    found = findings()
+    rows = [row for row in rows_of(roc_chart(found).to_dict()) if "line" in row]
+    assert {row["line"] for row in rows} == {f"{k}/{seed}" for k in range(3) for seed in range(2)}
+    scores, truth = found.predicted[1].scores[:, 2], found.predicted[1].labels == 2
+    across, up = roc(scores.double().numpy(), truth.numpy())
+    line = [(r["false positive rate"], r["true positive rate"]) for r in rows if r["line"] == "2/1"]
+    assert line == list(zip(across.tolist(), up.tolist(), strict=True))
+
+
+def test_the_ring_is_where_f1_is_highest(findings) -> None:
+    pytest.importorskip("altair")
+    found = findings(Problem.MULTI_LABEL)
+    rows = [row for row in rows_of(protein_centric_chart(found).to_dict()) if "F1" in row]
+    for seed, value in enumerate(found.values["test"]["f1max"]):
+        line = [row for row in rows if row["seed"] == str(seed)]
+        best = max(line, key=lambda row: row["F1"])
+        assert best["F1"] == pytest.approx(value, abs=1e-4)
+        harmonic = 2 * best["recall"] * best["precision"] / (best["recall"] + best["precision"])
+        assert best["F1"] == pytest.approx(harmonic)
