@@ -25,3 +25,15 @@ def test_what_is_not_asked_for_is_not_read() -> None:
     stream = iter(range(10))
     assert next(batches(stream, 3)) == [0, 1, 2]
     assert next(stream) == 3
+
+
+def test_a_batch_may_be_just_full() -> None:
+    def cut(limit: int, count: int) -> list[list[int]]:
+        return list(batches_within([3, 3, 3], limit, lambda item: item, count))
+
+    assert cut(6, 9) == [[3, 3], [3]]
+    assert cut(5, 9) == [[3], [3], [3]]
+    assert cut(9, 3) == [[3, 3, 3]]
+    assert cut(9, 2) == [[3, 3], [3]]
+    assert cut(1, 9) == [[3], [3], [3]]
+    assert list(batches([1, 2], 2)) == [[1, 2]]

@@ -98,3 +98,29 @@ def test_the_policy_is_written_out():
     assert policy(None, "windows") == "whole"
     with pytest.raises(InputError, match="'half' is none of"):
         policy(1022, "half")
+
+
+@pytest.mark.parametrize(
+    ("length", "window", "long", "places"),
+    [
+        (1022, 1022, "windows", [0]),
+        (1023, 1022, "windows", [0, 1]),
+        (1788, 1022, "windows", [0, 766]),  # two windows that share just what they must
+        (1789, 1022, "windows", [0, 384, 767]),
+        (9, 10, "windows", [0]),
+        (15, 10, "windows", [0, 5]),  # half a window is shared where 256 residues are more
+        (16, 10, "windows", [0, 3, 6]),
+        (9999, 1022, "nterm", [0]),
+        (9999, None, "windows", [0]),
+    ],
+)
+def test_where_windows_begin(length, window, long, places):
+    assert OVERLAP == 256
+    assert starts(length, window, long) == places
+
+
+def test_merged_values_have_the_type_of_their_pieces():
+    protein = Protein("p", "A" * 15)
+    for dtype in (np.float16, np.float32):
+        pieces = ((p, np.ones((len(p), 2), dtype)) for p in cut(protein, 10, "windows"))
+        assert merge_windows(protein, pieces, 10, "windows").dtype == dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from sesstore.sharing.bucket import open_store
 from sesstore.sharing.cleanup import MARKS, Mark, named_files, remote_gc, wait_for_cleanups
 from sesstore.sharing.commits import published_index
 from sesstore.sharing.object_storage import BucketRemote
+from sesstore.sharing.places import FileInfo
 from sesstore.sharing.pull import pull
 from sesstore.sharing.push import push
 from sesstore.store import Store
@@ -223,3 +225,75 @@ def test_pushes_beside_cleanups_without_a_pause(store, kit, tmp_path, bucket):
     pull(mine, bucket)
     assert mine.count_proteins() == 100
     assert len(mine.embeddings("enc")) == 100
+
+
+class Listing:
+    """A place that lists marks until they are removed."""
+
+    url = "there"
+
+    def __init__(self, marks: list[FileInfo]) -> None:
+        self.marks, self.removed = marks, []
+
+    def listing(self, folder: str) -> list[FileInfo]:
+        return [mark for mark in self.marks if mark.path not in self.removed]
+
+    def remove(self, paths) -> None:
+        self.removed += paths
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(119.0, 3), (120.0, 3), (121.0, 2)])
+def test_a_mark_is_dead_beyond_its_lease(monkeypatch, seconds: float, looks: int):
+    """Of the age since it was first seen; the clock goes on by as much with every look."""
+    place = Listing([FileInfo("share/cleanup/a", 12, 0.0)])
+    clock = [0.0]
+    monkeypatch.setattr(cleanup.time, "monotonic", lambda: clock[0])
+    count = []
+
+    def sleep(_: float) -> None:
+        count.append(1)
+        clock[0] += seconds
+
+    monkeypatch.setattr(cleanup.time, "sleep", sleep)
+    notes = []
+    wait_for_cleanups(place, SimpleNamespace(note=notes.append))
+    assert place.removed == ["share/cleanup/a"]
+    assert len(count) == looks
+    assert notes == ["waiting for a cleanup of there that is running"]
+
+
+def test_what_lacks_or_has_another_size_is_missing(tmp_path):
+    """Of groups' metadata any size will do: others may have written it."""
+    folder = "embeddings/x-0123456789ab"
+    segment = f"{folder}/20261127T000000000000-0000000000000000"
+    sizes = {f"{segment}/a": 5, f"{segment}/b": 4, f"{folder}/zarr.json": 4,
+             f"{segment}/zarr.json": 4}  # fmt: skip
+    files = []
+    for number, path in enumerate([*sizes, f"{segment}/c", "embeddings/zarr.json"]):
+        (tmp_path / str(number)).write_bytes(b"12345")
+        files.append((path, tmp_path / str(number)))
+    absent = cleanup.missing_files(SimpleNamespace(size=sizes.get), files)
+    assert [path for path, _ in absent] == [
+        f"{segment}/b", f"{segment}/zarr.json", f"{segment}/c", "embeddings/zarr.json",
+    ]  # fmt: skip
+
+
+def test_only_what_is_as_old_as_asked_goes_and_a_dry_run_says_the_same(
+    store, kit, tmp_path, bucket, monkeypatch
+):
+    push(kit.fill(tmp_path / "other", kit.proteins(12, seed=4)), bucket)
+    interrupted_push(store, bucket, monkeypatch)
+    target = BucketRemote(bucket)
+    (tmp_path / "old").write_bytes(b"12345")
+    target.put(f"{cleanup.SET_ASIDE}/old", tmp_path / "old")
+    dry = remote_gc(bucket, older_than=-5, dry_run=True)
+    assert dry.removed
+    assert all(target.size(path) is not None for path in dry.removed)
+    assert dry.bytes == sum(target.size(path) for path in dry.removed)
+    aside = remote_gc(bucket, older_than=-5, set_aside=True, dry_run=True)
+    assert set(aside.removed) == {*dry.removed, f"{cleanup.SET_ASIDE}/old"}
+    assert aside.bytes == dry.bytes + 5
+    assert remote_gc(bucket, older_than=3600, set_aside=True).removed == []
+    assert remote_gc(bucket, older_than=-5).removed == dry.removed
+    assert target.size(f"{cleanup.SET_ASIDE}/old") == 5
+    assert complete(bucket)

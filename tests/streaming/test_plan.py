@@ -118,3 +118,20 @@ def test_an_empty_split_has_no_batches() -> None:
 def test_refuses_an_empty_budget() -> None:
     with pytest.raises(InputError, match="--batch-tokens"):
         plan_epoch(np.ones(3, np.int64), 0, seed=0, epoch=0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "batches"),
+    [(5, [[0], [1], [2]]), (6, [[0, 1], [2]]), (8, [[0, 1], [2]]), (9, [[0, 1, 2]]),
+     (1, [[0], [1], [2]])],
+)  # fmt: skip
+def test_a_batch_may_be_just_full(budget: int, batches: list[list[int]]) -> None:
+    plan = plan_in_order(np.array([3, 3, 3]), budget)
+    assert [rows.tolist() for rows in plan.batches] == batches
+
+
+def test_a_budget_below_one_residue_is_refused_and_one_is_not() -> None:
+    assert len(plan_in_order(np.ones(2, np.int64), 1).batches) == 2
+    for budget in (0, -1):
+        with pytest.raises(InputError, match=f"a batch of {budget} residues"):
+            plan_in_order(np.ones(2, np.int64), budget)

@@ -226,3 +226,30 @@ def test_a_mutant_with_holes_comes_back_by_its_numbers(sequence: str, data: st.D
     expected = np.full(size, -1)
     expected[rows] = np.arange(len(rows))
     np.testing.assert_array_equal(place(mutant, sequence, "it"), expected)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(60, 60), (61, 57)])
+def test_long_sequences_are_shown_from_their_start(count: int, shown: int) -> None:
+    with pytest.raises(StructureError) as raised:
+        place(chain("W" * count), "D" * 30, "it")
+    line = str(raised.value).split("structure: ")[1].split("\n")[0]
+    assert line == "W" * shown + ("..." if count > 60 else "")
+
+
+def test_where_numbers_end_with_the_sequence() -> None:
+    """The last residue may stand on the last letter, and no further."""
+    sequence = "MKVLAAGIVGLCWQERTYPSDFHNMKVLWE"
+    for shift in (0, 1, 5):
+        tail = chain(sequence[-5:], [len(sequence) - 4 + shift + n for n in range(5)])
+        placed = place(tail, sequence[-8:], "it")
+        assert placed.tolist() == [-1, -1, -1, 0, 1, 2, 3, 4]
+    head = chain(sequence[:5], [101, 102, 103, 104, 105])
+    assert place(head, sequence[:8], "it").tolist() == [0, 1, 2, 3, 4, -1, -1, -1]
+
+
+def test_a_stated_sequence_of_another_protein_does_not_decide() -> None:
+    """It fits in fewer than nine in ten of its letters: numbers are asked then."""
+    sequence = REPEAT[:40]
+    numbers = [*range(11, 41)]
+    unlike = chain(REPEAT[10:40], numbers, "W" * 40, [*range(30)])
+    assert place(unlike, sequence, "it").tolist() == [-1] * 10 + [*range(30)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +238,33 @@ def test_shares_may_reach_one(draft) -> None:
     (values,), _ = confidence(draft, "pdb", "boltz")
     assert values[6] == 100
     assert set(values) == {50, 100}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "detail"),
+    [
+        ([7.5] * 9, CONSTANT, "all 7.50"),
+        ([float("nan")] * 9, CONSTANT, "absent"),
+        ([-2.0, *range(1, 9)], OUT_OF_RANGE, "-2.00 to 8.00"),
+        ([*range(1, 9), 140.25], OUT_OF_RANGE, "1.00 to 140.25"),
+        ([*range(1, 9), 100.5], None, ""),
+    ],
+)
+def test_the_reason_shows_the_values(draft, values: list[float], kind, detail: str) -> None:
+    structure = draft.read("pdb", "draft")
+    first = structure.chains[0]
+    short = replace(first, bfactors=np.array(values, np.float32))
+    _, remarks = plddt([short], structure.origin, "af2", Path("draft.pdb"))
+    assert [(r.kind, r.detail) for r in remarks] == ([(kind, detail)] if kind else [])
+
+
+def test_a_chain_without_any_value_has_none_beside_one_that_has(draft) -> None:
+    structure = draft.read("pdb", "draft")
+    chains = [
+        replace(structure.chains[0], id=name, bfactors=np.array(values, np.float32))
+        for name, values in (("A", [40, 50, 60, 70, 80]), ("B", [np.nan] * 5), ("C", [9.5] * 5))
+    ]
+    values, remarks = plddt(chains, structure.origin, "af2", Path("draft.pdb"))
+    assert values[0].tolist() == [40, 50, 60, 70, 80]
+    assert values[1:] == [None, None]
+    assert [r.detail for r in remarks] == ["chain B, all nan", "chain C, all 9.50"]

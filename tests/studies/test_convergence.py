@@ -52,3 +52,19 @@ def test_epochs_to_a_goal(tmp_path: Path) -> None:
     assert convergence.epochs_to(run, "accuracy", 0.9) is None
     assert convergence.epochs_to(run, "rmse", -0.6) == 2
     assert convergence.best_of(run, "rmse") == -0.8
+
+
+def test_ratios_are_said_with_what_never_came() -> None:
+    sentence = convergence._speedup_sentence([2, None, 8], [4, 6, 8], [2.0, 0.0, 1.0])
+    assert sentence.startswith("1.00 times as fast (median over 3 seeds; 0.00 to 2.00)")
+    assert "; 1 of 3 seeds never were and count as 0 times as fast" in sentence
+    assert "signed-rank p = 1 for a ratio of 1" in sentence  # of +1 and -1
+    single = convergence._speedup_sentence([2, 8], [4, 8], [2.0, 1.0])
+    assert single == "1.50 times as fast (median over 2 seeds; 1.00 to 2.00)"
+
+
+def test_as_good_as_the_goal_is_enough(tmp_path: Path) -> None:
+    history = [{"epoch": i, "valid": {"rmse": v}} for i, v in ((1, 0.9), (2, 0.5), (3, 0.6))]
+    run = Run(tmp_path, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
+    assert convergence.epochs_to(run, "rmse", 0.5) == 2
+    assert convergence.best_of(run, "rmse") == 0.5

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from statistics import fmean
+from types import SimpleNamespace
 
 import pytest
 
+from sesstore.errors import InputError
 from sesstore.studies import (
     scaling,
 )
@@ -43,3 +45,23 @@ def test_scaling_with_one_encoder_says_so(store, settings, out) -> None:
         store, replace(settings, seeds=1), Place(out), plms=("onehot",), widths=(8,)
     )
     assert any("one encoder only" in said for said in report.missing)
+
+
+@pytest.mark.parametrize(("lower", "best"), [(False, "high"), (True, "low")])
+def test_the_best_and_the_fastest_are_said(lower: bool, best: str) -> None:
+    rows = [
+        {"arm": "low", "valid": 0.25, "score": 0.125, "seconds_per_epoch": 3.0},
+        {"arm": "high", "valid": 0.75, "score": 0.5, "seconds_per_epoch": 2.0},
+        {"arm": "quick", "valid": 0.5, "score": 0.375, "seconds_per_epoch": 1.0},
+    ]
+    said: list[str] = []
+    report = SimpleNamespace(rows=rows, split="test")
+    scaling._say_best(SimpleNamespace(report=report, lower_is_better=lower, find=said.append))
+    row = next(row for row in rows if row["arm"] == best)
+    assert said == [
+        f"Best on valid: {best} (test {row['score']:.4f}, {row['seconds_per_epoch']:.2f} s an "
+        f"epoch); fastest: quick (0.3750, 1.00 s an epoch)"
+    ]
+    report.rows = []
+    with pytest.raises(InputError, match="no width fits"):
+        scaling._say_best(SimpleNamespace(report=report))

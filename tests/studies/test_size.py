@@ -38,3 +38,18 @@ def test_the_choice_of_a_size() -> None:
             {"arm": "large", "valid": 50.0, "parameters": 30},
         ]
         assert [row["arm"] for row in size.choose(errors, "rmse")] == ["large", choice]
+
+
+def test_a_size_may_lack_just_half_a_percent() -> None:
+    rows = [
+        {"arm": "small", "valid": 0.995, "parameters": 10},
+        {"arm": "twin", "valid": 0.9975, "parameters": 10},
+        {"arm": "large", "valid": 1.0, "parameters": 30},
+    ]
+    assert size.choose(rows[::2], "accuracy")[1]["arm"] == "small"
+    assert size.choose(rows, "accuracy")[1]["arm"] == "twin"  # of two as small the better
+    below = [
+        {"arm": "small", "valid": -1.005, "parameters": 1},
+        {"arm": "l", "valid": -1.0, "parameters": 2},
+    ]
+    assert size.choose(below, "mcc")[1]["arm"] == "small"

@@ -162,3 +162,15 @@ def test_adjusting_is_by_benjamini_and_hochberg() -> None:
     assert [one.q for one in found] == pytest.approx([0.04, 0.04 * 4 / 3, 0.04 * 4 / 3, 0.5])
     assert adjusted([]) == []
     assert "+0.1000 (95 % interval +0.0000 to +0.2000; p = 0.01, q = 0.04" in found[0].sentence("f")
+
+
+def test_seeds_that_are_better_are_counted_and_equal_ones_are_not() -> None:
+    labels, rows = torch.arange(8.0), torch.arange(8)
+
+    def runs(*offsets: float) -> list[Predicted]:
+        return [Predicted(labels + off, labels, rows) for off in offsets]
+
+    arms = ("a", runs(0.5, 1.0, 2.0)), ("b", runs(1.0, 1.0, 1.0))
+    found = compare("mae", Problem.REGRESSION, *arms, draws=20)
+    assert (found.better_seeds, found.seeds) == (1, 3)
+    assert found.difference == pytest.approx((-0.5 + 0 + 1) / 3)
