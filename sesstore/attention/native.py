@@ -6,6 +6,7 @@ compiler was there, or the processor has neither, torch's attention takes its pl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -191,6 +192,10 @@ def _over_heads(work: Callable[[int, int], None], heads: int, threads: int) -> N
     list(_pool(threads).map(work, ends, ends[1:]))
 
 
-@cache
+@cache  # a forked process has none of its threads, and makes a pool of its own
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "sesstore-attention")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..cache_folders import cache_folder, user_cache
 from ..durable_files import rename_durably
 from ..errors import MissingExtraError, MissingFileError, WeightsError
 from ..provenance import sha256_json
@@ -28,19 +29,10 @@ HUB = "https://dl.fbaipublicfiles.com/fair-esm/models/"
 _BLOCK = 1 << 22
 
 
-def cache_folder() -> Path:
-    """Folder for what can be made again: ``SESSTORE_CACHE``, or the user's cache folder."""
-    if folder := os.environ.get("SESSTORE_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesstore"
-
-
 def hub_folder() -> Path:
     """Where fair-esm keeps downloaded checkpoints (torch's hub cache)."""
     home = os.environ.get("TORCH_HOME")
-    if not home:
-        home = str(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torch")
-    return Path(home) / "hub" / "checkpoints"
+    return (Path(home) if home else user_cache() / "torch") / "hub" / "checkpoints"
 
 
 def find(spec: EncoderSpec, location: Path | None = None) -> Path:
@@ -102,8 +94,7 @@ def hugging_face_folder() -> Path:
     if folder := os.environ.get("HF_HUB_CACHE"):
         return Path(folder)
     home = os.environ.get("HF_HOME")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return (Path(home) if home else cache / "huggingface") / "hub"
+    return (Path(home) if home else user_cache() / "huggingface") / "hub"
 
 
 def _locate(place: Path, spec: EncoderSpec) -> Path | None:

@@ -21,8 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..cache_folders import cache_folder
 from ..datasets.text import Warn, ignored
-from ..encoders.weights import cache_folder
 from ..errors import InputError, MissingFileError
 from ..store.atomic_files import replace_file
 

@@ -7,11 +7,11 @@ cannot be reached and the copy has the task, the copy is used, and that is said.
 
 from __future__ import annotations
 
-import os
 import re
 from hashlib import sha256
 from pathlib import Path
 
+from ..cache_folders import cache_folder
 from ..errors import InputError, StoreError
 from ..progress import SILENT, Progress
 from ..provenance import deepest, named_encoders
@@ -24,13 +24,11 @@ from .pull_context import Selection
 
 
 def cache_of(address: str) -> Path:
-    """Folder of the copy of a remote store: under ``SESSTORE_CACHE``, or the user's cache."""
-    cache_root = os.environ.get("SESSTORE_CACHE")
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesstore"
+    """Folder of the copy of a remote store."""
     plain = address.rstrip("/")
     readable = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:60]
     digest = sha256(plain.encode()).hexdigest()[:12]
-    return (Path(cache_root) if cache_root else root) / "stores" / f"{readable}-{digest}"
+    return cache_folder() / "stores" / f"{readable}-{digest}"
 
 
 def remote_store(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -43,6 +44,29 @@ def test_heads_shared_out_over_threads_give_the_same_bits() -> None:
         torch.set_num_threads(threads)
     for one, three in zip(*found, strict=True):
         assert torch.equal(one, three)
+
+
+@built
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_attends_by_threads_of_its_own() -> None:
+    """Threads do not live on in a fork: their pool would wait for ever."""
+    program = """
+import os, signal, sys, torch
+from sesstore.attention.packed import attend
+torch.set_num_threads(2)
+query, key_value = torch.randn(3000, 64), torch.randn(3000, 2, 64)  # long: two threads begin
+attend(query, key_value, [3000], 4)
+child = os.fork()
+if child == 0:
+    signal.alarm(40)
+    torch.set_num_threads(2)  # torch takes one after a fork
+    attend(query, key_value, [3000], 4)
+    os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    with pytest.raises(subprocess.CalledProcessError) as ended:
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert ended.value.returncode == 7
 
 
 @built
