@@ -35,3 +35,9 @@ def test_rare_letters_align_and_giants_do_not(monkeypatch) -> None:
     assert align_identity("MKUVLA", "MKUVLAG").identity == 1.0
     monkeypatch.setattr(identity, "MOST_CELLS", 10)
     assert align_identity("MKVLA", "MKVLG") is None
+
+
+@pytest.mark.parametrize(("cells", "aligned"), [(25, True), (24, False)])
+def test_a_pair_may_be_just_as_large(monkeypatch, cells: int, aligned: bool) -> None:
+    monkeypatch.setattr(identity, "MOST_CELLS", cells)
+    assert (align_identity("MKVLA", "MKVLG") is not None) is aligned

@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError
 from sesstore.streaming.plan import plan_epoch
-from sesstore.tasks import IGNORED, Problem
+from sesstore.tasks import IGNORED, Problem, Split, Task
 from sesstore.training import trainer
 from sesstore.training.evaluate import split_data
 from sesstore.training.fit import fit
@@ -185,3 +185,23 @@ def _batches(taught, config: FitConfig) -> int:
     lengths = split_data(taught.task(), split, taught.embeddings, None, (), 0).lengths
     plans = (plan_epoch(lengths, config.batch_tokens, seed=0, epoch=epoch) for epoch in (1, 2))
     return sum(len(plan.batches) for plan in plans)
+
+
+@pytest.mark.parametrize(
+    ("values", "mean", "std"),
+    [([3.0], 3.0, 1.0), ([3.0, 3.0], 3.0, 1.0), ([1.0, 3.0], 2.0, 2**0.5)],
+)
+def test_values_that_do_not_vary_are_not_scaled(values, mean: float, std: float) -> None:
+    rows = Split(tuple(map(str, values)), np.zeros((len(values), 32), np.uint8), values)
+    task = Task("t", Problem.REGRESSION, ("Tm",), {"train": rows}, ("rmse",), "rmse")
+    assert label_scale(task) == pytest.approx({"mean": mean, "std": std})
+
+
+def test_classes_no_train_row_has_weigh_as_if_one_had() -> None:
+    rows = Split(tuple("abcd"), np.zeros((4, 32), np.uint8), [0, 0, 0, 1])
+    task = Task("t", Problem.SINGLE_LABEL, tuple("xyz"), {"train": rows}, ("mcc",), "mcc")
+    weights = class_weights(task, "balanced")
+    assert weights.tolist() == pytest.approx([5 / 9, 5 / 3, 5 / 3])
+    marks = Split(tuple("ab"), np.zeros((2, 32), np.uint8), [(0,), (0,)])
+    several = Task("t", Problem.MULTI_LABEL, tuple("xy"), {"train": marks}, ("f1",), "f1")
+    assert class_weights(several, "balanced").tolist() == [0.5, 1.0]

@@ -217,3 +217,34 @@ def test_every_metric_has_a_sentence_and_the_page_has_it_too() -> None:
 
 def test_only_what_is_shown_is_explained() -> None:
     assert list(explain(["mcc", "unheard_of", "accuracy"])) == ["mcc", "accuracy"]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "rmse", "mae"])
+def test_what_is_equal_is_not_better(name: str) -> None:
+    assert not better(name, 0.5, 0.5)
+    assert better(name, 0.5, None)
+    assert not better(name, math.nan, None)
+
+
+def test_what_is_not_defined_is_not_a_number() -> None:
+    def value(name: str, problem: Problem, scores: list, labels: list) -> float:
+        return compute([name], problem, torch.tensor(scores), torch.tensor(labels))[name]
+
+    classes = [[0.9, 0.1], [0.2, 0.8]]
+    assert value("auroc", Problem.SINGLE_LABEL, classes, [0, 1]) == 1
+    assert math.isnan(value("auroc", Problem.SINGLE_LABEL, classes, [1, 1]))
+    assert value("auprc", Problem.SINGLE_LABEL, classes, [1, 1]) == 1
+    assert math.isnan(value("auprc", Problem.SINGLE_LABEL, classes, [0, 0]))
+    assert value("mcc", Problem.SINGLE_LABEL, [[0.9, 0.1]] * 2, [0, 1]) == 0
+    assert value("mcc", Problem.SINGLE_LABEL, classes, [1, 1]) == 0
+    assert value("rmse", Problem.REGRESSION, [1.0, 2.0], [1.0, 4.0]) == pytest.approx(2**0.5)
+    assert math.isnan(value("rmse", Problem.REGRESSION, [1.0], [1.0]))
+    for constant in ([1.0, 1.0], [1.0, 2.0]), ([1.0, 2.0], [1.0, 1.0]):
+        assert math.isnan(value("spearman", Problem.REGRESSION, *constant))
+
+
+def test_a_label_that_is_half_probable_is_not_predicted() -> None:
+    scores, labels = torch.tensor([[0.9, 0.5], [0.8, 0.1]]), torch.tensor([[1, 0], [1, 0]])
+    assert compute(["f1"], Problem.MULTI_LABEL, scores, labels)["f1"] == 1
+    scores[0, 1] = 0.51
+    assert compute(["f1"], Problem.MULTI_LABEL, scores, labels)["f1"] == 0.5

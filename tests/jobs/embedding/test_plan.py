@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
 from sesstore.encoders.windows import cut
+from sesstore.jobs.embedding import plan as plan_module
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.plan import (
     SEQUENCE_BYTES,
     Throughput,
+    measured_in,
     plan_work,
     tokens_and_flops,
 )
@@ -93,3 +97,40 @@ def test_embedding_says_what_it_ran_on(tmp_path):
     attributes = store.embeddings().segments[0].attributes
     assert attributes["circumstances"]["device"].startswith("cpu, ")
     assert attributes["seconds"] >= 0
+
+
+def test_what_is_kept_is_of_every_layer_and_of_every_protein():
+    spec = registry.spec("esm2_t6")
+    sets = counted_set("x", [30, 70])
+    last, two = plan_work(spec, sets), plan_work(spec, sets, layers=[3, 6])
+    assert two.bytes == {dtype: 2 * size for dtype, size in last.bytes.items()}
+    assert last.mean_bytes == {"float16": 2 * 640, "float32": 2 * 1280, "int8": 2 * 322}
+    assert two.mean_bytes["int8"] == 2 * last.mean_bytes["int8"]
+    assert (last.index_bytes, last.layers, two.layers) == (2 * 68, [6], [3, 6])
+    assert two.flops == last.flops
+    half = plan_work(spec, sets, layers=[3])
+    assert half.flops == pytest.approx(last.flops / 2, rel=1e-6)
+    assert half.transfer_price == {}
+    assert plan_work(registry.spec("onehot"), sets).devices == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "device", "counts"),
+    [(1.0, "A", True), (0.99, "A", False), (None, "A", False), (9.0, None, False)],
+)
+def test_segments_that_say_how_long_they_took(monkeypatch, seconds, device, counts):
+    spec = registry.spec("esm2_t6")
+    attributes = {"circumstances": {"device": device} if device else {}, "seconds": seconds}
+    segment = SimpleNamespace(attributes=attributes, offsets=np.array([0, 100, 300]))
+    monkeypatch.setattr(plan_module, "Segment", lambda path: segment)
+    monkeypatch.setattr(plan_module.layout, "segment_folders", lambda folder: ["a", "b"])
+    layers = [SimpleNamespace(encoder=spec.full_name, layer=n) for n in (5, 6)]
+    store = SimpleNamespace(
+        residue_encoders=lambda: [SimpleNamespace(fingerprint=f) for f in layers],
+        encoder_folder=lambda fingerprint: fingerprint,
+    )
+    measured = measured_in(store, spec)
+    assert bool(measured) is counts
+    if counts:
+        flops = sum(tokens_and_flops(spec, n)[1] for n in (100, 200))
+        assert measured == [Throughput("A", flops, "measured: 300 residues/s here")]

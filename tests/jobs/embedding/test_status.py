@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sesstore.encoders import registry
+from sesstore.jobs.embedding import status as status_module
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.partition import Partition, select
 from sesstore.jobs.embedding.status import status
@@ -90,3 +91,33 @@ def test_nothing_yet(store: Store, proteins) -> None:
     provenance_of_another = registry.load("onehot").fingerprint
     assert status(store, store.encoders()) == []
     assert not store.has_embeddings(provenance_of_another, [proteins[0].digest]).any()
+
+
+def test_what_is_unfinished_says_its_size_and_since_when_it_rests(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / ".20261127T000000000000-0000000000000000"
+    (folder / "values").mkdir(parents=True)
+    for name, size, moment in (("a", 5, 1000.0), ("values/b", 7, 1200.0), ("values/c", 9, 900.0)):
+        (folder / name).write_bytes(b"x" * size)
+        os.utime(folder / name, (moment, moment))
+    os.utime(folder, (500.0, 500.0))
+    monkeypatch.setattr(status_module.time, "time", lambda: 1260.0)
+    (segment,) = status_module._partial_segments(tmp_path)
+    assert (segment.path, segment.bytes, segment.idle_seconds) == (str(folder), 21, 60.0)
+    monkeypatch.setattr(status_module.time, "time", lambda: 1100.0)  # another machine's clock
+    assert status_module._partial_segments(tmp_path)[0].idle_seconds == 0.0
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(1800, 2), (1801, 1)])
+def test_the_half_hour_begins_with_what_is_just_as_old(store, encoder, proteins, seconds, counts):
+    store.add_proteins(proteins)
+    for part in (proteins[:10], proteins[10:20]):
+        embed(store, encoder, part)
+    first, last = sorted(store.embeddings().segments, key=lambda segment: segment.id)
+    start = datetime.strptime(last.id.split("-")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+    end = int(start.timestamp()) + 3600
+    for segment, moment in ((first, end - seconds), (last, end)):
+        os.utime(segment.path / "zarr.json", (moment, moment))
+    begun = [status_module._start_time(segment.id) for segment in (first, last)][2 - counts]
+    residues = sum(map(len, proteins[:20] if counts == 2 else proteins[10:20]))
+    (found,) = status(store, store.encoders())
+    assert found.residues_per_s == pytest.approx(residues / (end - begun))
