@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ..batches import batches_within
 from ..durable_files import fsync
 from ..errors import CorruptStoreError, StoreError
 from ..progress import SILENT, Progress
@@ -146,19 +147,11 @@ def _groups(
 ) -> Iterator[list[int]]:
     """Segments to be written together: small ones, and those with duplicates."""
     row_bytes = view.dim * view.dtype.itemsize
-    group: list[int] = []
-    group_bytes = 0
-    for i, rows in enumerate(rows_of):
-        size = int(view.lengths[rows].sum()) * row_bytes
-        if size >= target_bytes / 2 and not duplicates[i]:
-            continue
-        if group and group_bytes + size > target_bytes:
+    sizes = [int(view.lengths[rows].sum()) * row_bytes for rows in rows_of]
+    places = [i for i, size in enumerate(sizes) if size < target_bytes / 2 or duplicates[i]]
+    for group in batches_within(places, target_bytes, sizes.__getitem__, max(len(places), 1)):
+        if len(group) > 1 or duplicates[group[0]]:  # one that is sound stays as it is
             yield group
-            group, group_bytes = [], 0
-        group.append(i)
-        group_bytes += size
-    if len(group) > 1 or any(duplicates[i] for i in group):
-        yield group
 
 
 def _merge(

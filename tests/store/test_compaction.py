@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -218,3 +219,28 @@ def test_a_view_survives_compaction(filled):
     before = content(filled.store, "enc_float16")
     compact(filled.store)
     assert {row.tobytes(): view.get(row.tobytes()).tobytes() for row in view.digests} == before
+
+
+@pytest.mark.parametrize(
+    ("sizes", "duplicates", "groups"),
+    [
+        ([40, 40, 40], set(), [[0, 1]]),  # one that is sound is not written anew by itself
+        ([49, 49], set(), [[0, 1]]),
+        ([50, 49, 49], set(), [[1, 2]]),  # half of the target is large enough to stay
+        ([49, 50], set(), []),
+        ([50, 50], {0}, [[0]]),
+        ([40, 70, 20], {1}, [[1, 2]]),
+        ([30, 70], {1}, [[0, 1]]),  # just the target
+        ([31, 70], {1}, [[1]]),
+        ([200, 200], {1}, [[1]]),
+        ([200, 200], set(), []),
+        ([10], set(), []),
+        ([], set(), []),
+    ],
+)
+def test_which_segments_are_written_together(sizes, duplicates, groups):
+    """By their bytes; the target is 100, and some have duplicates."""
+    view = SimpleNamespace(dim=1, dtype=np.dtype(np.int8), lengths=np.array(sizes, np.int64))
+    rows = [np.array([n]) for n in range(len(sizes))]
+    counts = [int(n in duplicates) for n in range(len(sizes))]
+    assert list(compaction._groups(view, rows, counts, 100)) == groups

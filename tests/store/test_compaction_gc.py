@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from sesstore.store import Store
+import pytest
+
+from sesstore.store import Store, compaction
 from sesstore.store.compaction import gc
 from sesstore.store.integrity import verify
 
@@ -79,3 +81,26 @@ def test_gc_waits_an_hour_by_default(filled):
     assert gc(filled.store).removed == []  # its writer, on another machine, is at work in it
     os.utime(left / "values", (hour_ago, hour_ago))
     assert gc(filled.store).removed == [left.name]
+
+
+@pytest.mark.parametrize(("age", "goes"), [(59.0, False), (60.0, True), (61.0, True)])
+def test_gc_takes_what_is_just_as_old(filled, monkeypatch, age, goes):
+    left = next(filled.store.path.glob("embeddings/*/")) / ".20261127T000000000000-0000000000000000"
+    left.mkdir()
+    (left / "a").write_bytes(b"12345")
+    monkeypatch.setattr(compaction, "_age", lambda path: age)
+    report = gc(filled.store, older_than=60.0, dry_run=True)
+    assert report.removed == ([str(left.relative_to(filled.store.path))] if goes else [])
+    assert report.bytes == (5 if goes else 0)
+    assert left.exists()
+
+
+def test_the_age_is_that_of_the_last_change(filled, monkeypatch):
+    folder = filled.store.path / "x"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "a").write_bytes(b"1")
+    for path, moment in ((folder / "inner" / "a", 900), (folder / "inner", 500), (folder, 400)):
+        os.utime(path, (moment, moment))
+    monkeypatch.setattr(compaction.time, "time", lambda: 1000.0)
+    assert compaction._age(folder) == 100
+    assert compaction._age(folder / "none") == -1  # gone meanwhile: never old enough

@@ -8,7 +8,7 @@ from sesstore.errors import CorruptStoreError, NotStoredError
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store import protein_table as module
-from sesstore.store.protein_table import ProteinTable
+from sesstore.store.protein_table import ProteinTable, id_key
 
 SEQUENCES = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
 PROTEINS = st.lists(st.builds(Protein, st.text(max_size=600), SEQUENCES), max_size=40)
@@ -85,3 +85,29 @@ def test_a_changed_sequence_is_noticed_when_read(tmp_path):
     path.write_bytes(raw.replace(protein.sequence.encode(), b"X" + protein.sequence[1:].encode()))
     with pytest.raises(CorruptStoreError, match="sesstore verify"):
         store.protein(protein.digest)
+
+
+def test_ids_are_cut_beyond_the_longest_key():
+    """One that is just as long is its own key; of longer ones the start, and their hash."""
+    longest = "x" * 400
+    assert id_key(longest) == longest.encode()
+    assert len(id_key(longest + "y")) == 400
+    assert id_key(longest + "y")[:368] == b"x" * 368
+    assert id_key(longest + "y") != id_key(longest + "z")
+    assert id_key("") == b"\xff"
+
+
+def test_digests_are_found_by_their_start(tmp_path):
+    table = ProteinTable(tmp_path / "proteins.lmdb")
+    proteins = [Protein(f"p{n}", "MKV" + "A" * n) for n in range(40)]
+    assert table.find_digests("", 3) == []
+    table.add(proteins)
+    digests = sorted(p.digest for p in proteins)
+    assert table.find_digests("", 3) == digests[:3]
+    whole = digests[7].hex()
+    assert table.find_digests(whole, 9) == [digests[7]]
+    assert table.find_digests(whole.upper(), 9) == [digests[7]]
+    assert table.find_digests(whole + "0", 9) == []
+    start = whole[:1]
+    assert table.find_digests(start, 99) == [d for d in digests if d.hex().startswith(start)]
+    assert table.lengths([proteins[5].digest, b"0" * 32]) == [8, -1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,3 +201,17 @@ def test_the_best_weights_are_those_of_their_epoch(taught) -> None:
     assert again.facts() == learner.facts()
     for name, tensor in learner.tensors():
         assert torch.equal(dict(again.tensors())[name], tensor), name
+
+
+@pytest.mark.parametrize(
+    ("epochs_past", "checks", "stop_after", "finished"),
+    [(4, 0, None, False), (5, 0, None, True), (1, 2, None, False), (1, 3, None, True),
+     (2, 0, 3, False), (3, 0, 3, True), (0, 0, 0, True)],
+)  # fmt: skip
+def test_when_a_learner_is_finished(epochs_past, checks, stop_after, finished) -> None:
+    learner = Learner.__new__(Learner)
+    learner.config = replace(BARE, epochs=5, patience=3, stop_after=stop_after)
+    learner.pace = SimpleNamespace(patience=3)
+    learner.history = [{"epoch": epochs_past}] if epochs_past else []
+    learner.checks_without_gain = checks
+    assert learner.is_finished is finished

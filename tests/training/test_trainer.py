@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from sesstore.adapter.workers import Workers
-from sesstore.errors import InputError, StoppedError
+from sesstore.errors import InputError, StoppedError, TrainingError
 from sesstore.store.atomic_files import replace_file
 from sesstore.tasks import Problem, Task
 from sesstore.training import checkpoint, evaluate, runs
 from sesstore.training.fit import Member, fit, fit_many
 from sesstore.training.metrics import compute
 from sesstore.training.runs import LAST, RECORD, STATE, WEIGHTS, Run
+from sesstore.training.trainer import Trainer
 
 from .conftest import stopping_after
 from .test_fit import QUICK, SHAPE, same
@@ -131,3 +134,85 @@ def test_the_best_and_the_last_weights_are_told_apart(taught, masked) -> None:
         scores = evaluate.predict_scores(adapter, data, task.problem, masked.scale, Workers(None))
         error = compute(["rmse"], task.problem, torch.stack(scores), data.all_labels())["rmse"]
         assert error == pytest.approx(masked.history[epoch - 1]["valid"]["rmse"], rel=1e-5)
+
+
+class Row:
+    """What a stage is told."""
+
+    def row(self, **figures: str) -> None:
+        self.figures = figures
+
+
+def stopped_clock(epoch: int = 3) -> Trainer:
+    """A trainer that has been at it for a while; nothing is trained."""
+    trainer = Trainer.__new__(Trainer)
+    trainer.epoch, trainer.epochs = epoch, 9
+    trainer.clock = {"seconds": 60.0, "residues": 50_000.0, "waited": 8.0}
+    mark = {"seconds": 20.0, "residues": 10_000.0, "waited": 3.0}
+    trainer.marks = [mark, mark, mark]
+    trainer.stream = SimpleNamespace(valid=True, task=SimpleNamespace(monitor="mcc"))
+    return trainer
+
+
+def entry(loss: float, valid: float, best: bool) -> SimpleNamespace:
+    return SimpleNamespace(history=[{"loss": loss, "valid": {"mcc": valid}, "best": best}])
+
+
+@pytest.mark.parametrize(
+    ("learners", "value"),
+    [
+        ([entry(0.5, 0.25, True)], "0.2500 best"),
+        ([entry(0.5, 0.25, False)], "0.2500"),
+        ([entry(0.25, 0.5, True), entry(0.75, 0.25, True)], "0.3750 (0.2500 to 0.5000)"),
+    ],
+)
+def test_a_check_says_each_figure_since_the_last(learners, value: str) -> None:
+    trainer, row = stopped_clock(), Row()
+    trainer.learners = learners
+    trainer._say_check(row, range(len(learners)))
+    assert row.figures == {
+        "epoch": "3/9", "seconds": "40.0", "residues/s": "1,000", "wait": "12.5%",
+        "loss": "0.5000", "valid mcc": value,
+    }  # fmt: skip
+    trainer.stream.valid = False
+    trainer._say_check(row, range(len(learners)))
+    assert "valid mcc" not in row.figures
+
+
+def test_a_check_is_recorded_with_rates_since_the_last() -> None:
+    trainer, entries = stopped_clock(), []
+    trainer.learners = [SimpleNamespace(check=entries.append)]
+    trainer.on_check = lambda place, checked: entries.append((place, checked))
+    trainer.stream.valid = False
+    trainer._check(0, 3, 0.5, trainer._since(trainer.marks[0]))
+    expected = {"epoch": 3, "loss": 0.5, "seconds": 40.0, "tokens_per_second": 1000.0,
+                "wait_share": 0.125, "valid": {}}  # fmt: skip
+    assert entries == [expected, (0, expected)]
+    trainer._check(0, 0, 0.5, {"seconds": 0.0, "residues": 0.0, "waited": 0.0})
+    assert (entries[2]["tokens_per_second"], entries[2]["wait_share"]) == (0.0, 0.0)
+
+
+def test_times_of_a_run_are_over_all_its_checks() -> None:
+    trainer = stopped_clock()
+    trainer.learners = [1, 2, 3]
+    trainer._elapsed = lambda: 99.0
+    history = [
+        {"epoch": 2, "seconds": 10.0, "tokens_per_second": 500.0, "wait_share": 0.5},
+        {"epoch": 5, "seconds": 30.0, "tokens_per_second": 900.0, "wait_share": 0.1},
+    ]
+    assert trainer._timings(SimpleNamespace(history=history)) == {
+        "total": 99.0, "seconds_per_epoch": 8.0, "tokens_per_second": 900.0,
+        "wait_share": pytest.approx(0.2), "adapters_on_the_stream": 3.0,
+    }  # fmt: skip
+
+
+def test_the_loss_is_a_mean_over_rows_and_must_be_finite(monkeypatch) -> None:
+    trainer = stopped_clock()
+    trainer.began = 0.0
+    sums = np.array([[6.0, 4.0], [0.0, 0.0], [np.nan, 1.0]])
+    trainer.losses = SimpleNamespace(fetch=lambda: sums)
+    trainer.learners = [SimpleNamespace(pace=SimpleNamespace(lr=0.002))] * 3
+    assert trainer._losses([0, 1]) == {0: 1.5, 1: 0.0}
+    assert trainer._losses([]) == {}
+    with pytest.raises(TrainingError, match=r"loss of epoch 3 .*--lr 0\.0002"):
+        trainer._losses([0, 2])
