@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sesstore_cli.add import say_added
+
+from sesstore.jobs.add import AddReport
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
 
@@ -182,3 +185,20 @@ def test_wrong_words_about_splits(cli) -> None:
     Path("a.fasta").write_text(">a TARGET=1.5\nMKV\n>b TARGET=2.5\nMKL\n")
     assert "FASTA has no column 'family'" in cli("add", "a.fasta", "--split-by", "family").err
     assert not Path("store").exists()
+
+
+def test_every_figure_of_what_was_added_is_in_its_place(shown) -> None:
+    report = AddReport("ec", 1111, 2222, 3333, ["odd"], {"train": 4444, "test": 5}, ["so"])
+    assert shown(say_added, report, True) == [
+        "task ec: 1,111 rows, 2,222 sequences new to the store, 3,333 proteins' tokens added",
+        "split rows",
+        "train 4,444",
+        "test 5",
+        "so",
+        "warning: odd",
+        "`sesstore doctor ec` says which, why it matters and what to do",
+    ]
+    plain = AddReport(None, 1111, 2222, 0)
+    assert shown(say_added, plain, False) == [
+        "1,111 rows, 2,222 sequences new to the store, 0 proteins' tokens added"
+    ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from sesstore_cli.tokens import _LISTED, _REMARKS, _say
 
 
 def test_structures_are_tokenised_once(cli, shared_structures: Path) -> None:
@@ -136,3 +138,41 @@ def test_what_was_decided_is_told_and_in_json(cli, shared_cases: Path) -> None:
     told = cli("tokens", constant, "--source", "esmfold").out.replace("\n", " ")
     assert "no pLDDT stored: the confidence column is constant: 1" in told
     assert "pLDDT for" not in told
+
+
+def test_every_figure_of_tokens_is_in_its_place(shown) -> None:
+    report = SimpleNamespace(
+        source="pdb", chains=1111, structures=2222, already_stored=3333, sequences=4444,
+        new_sequences=5555, conformers=20, residues=6666, coverage=0.8125, seconds=150.0,
+        failed={f"f{n}": f"reason {n}" for n in range(_LISTED + 1)}, failed_list="at/list.tsv",
+        table=[{"resolved": "all", "chains": 1000, "residues": 7, "masked": 0},
+               {"resolved": "none", "chains": 0, "residues": 0, "masked": 0}],
+        plddt=12, passed_over=9,
+        remarks={"odd": {"count": _REMARKS + 1, "examples": [f"e{n}" for n in range(9)]},
+                 "even": {"count": 1, "examples": ["e"]}},
+    )  # fmt: skip
+    lines = shown(lambda report, output: _say(report, "structures", output), report)
+    examples = "; ".join(f"e{n}" for n in range(_REMARKS))
+    assert lines == [
+        "pdb: 1,111 chains of 2,222 structures (3,333 stored before), 4,444 sequences (5,555 new "
+        "to the store), up to 20 conformers, 6,666 residues (81.2% resolved), "
+        f"{_LISTED + 1} failed in 2 min",
+        "resolved chains residues masked",
+        "all 1,000 7 0",
+        "pLDDT for 12 of 1,120 chains",
+        f"odd: {_REMARKS + 1} ({examples}; ...)",
+        "even: 1 (e)",
+        *(f"failed: reason {n}" for n in range(_LISTED)),
+        "and 1 more; list of failures: at/list.tsv",
+    ]
+    report.failed = {f"f{n}": "x" for n in range(_LISTED)}
+    report.coverage, report.plddt, report.conformers = 1.0, 0, 1
+    report.already_stored = report.new_sequences = 0
+    report.remarks = {"odd": {"count": _REMARKS, "examples": ["a"] * _REMARKS}}
+    lines = shown(lambda report, output: _say(report, "proteins", output), report)
+    assert lines[0] == (
+        "pdb: 1,111 chains of 2,222 proteins, 4,444 sequences, 6,666 residues (100.0% resolved), "
+        f"{_LISTED} failed in 2 min"
+    )
+    assert lines[1] == f"odd: {_REMARKS} ({'; '.join(['a'] * _REMARKS)})"
+    assert lines[-1] == "list of failures: at/list.tsv"

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from sesstore.datasets.checksequences import LONG, SHORT, check_sequences
 from sesstore.datasets.diagnosis import data_set, examine
+from sesstore.datasets.findings import Finding
 from sesstore.datasets.load import load_task
 from sesstore.datasets.recipes import recipe
+from sesstore.proteins import Protein
+from sesstore.tasks import Problem, Split, Task
 
 from .conftest import by, counts, lines
 
@@ -25,3 +31,26 @@ def test_equal_sequences_across_splits_in_ec(shared_data: Path) -> None:
         "nearly_in_train_and_test": 3,
         "nearly_in_valid_and_test": 1,
     }
+
+
+def odd(*sequences: str) -> dict[str, Finding]:
+    proteins = [Protein(f"p{n}", sequence) for n, sequence in enumerate(sequences)]
+    digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+    split = Split(tuple(p.id for p in proteins), digests, [0] * len(proteins))
+    task = Task("t", Problem.SINGLE_LABEL, ("a",), {"train": split}, ("mcc",), "mcc")
+    found = check_sequences(task, {p.digest: p.sequence for p in proteins})
+    return {finding.what: finding for finding in found}
+
+
+def test_lengths_are_odd_below_and_above_their_bounds() -> None:
+    found = odd("A" * (SHORT - 1), "C" * SHORT, "D" * LONG, "E" * (LONG + 1))
+    assert found["short"].examples == (f"p0 ({SHORT - 1})",)
+    assert found["long"].examples == (f"p3 ({LONG + 1:,})",)
+    assert (found["short"].count, found["long"].count) == (1, 1)
+    assert not any(finding.biases for finding in found.values())
+
+
+def test_letters_beyond_the_20_are_counted() -> None:
+    found = odd("MKVUXXLAAG" * 3, "MKVLAAGGTT" * 3)
+    assert found["unusual_letters"].examples == ("p0 (U X: 9 of 30)",)
+    assert found["unusual_letters"].count == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,25 @@ def test_what_it_does_not_take() -> None:
         row_gather.gather(first, np.array([3]), half, np.empty((4, 6), half))
     with pytest.raises(ValueError, match="by scales"):
         row_gather.gather(first, np.array([4]), np.dtype(np.int8), np.empty((4, 6), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "threads"), [(40, 4, 1), (100, 4, 1), (199, 4, 1), (200, 4, 2), (999, 4, 4)]
+)
+def test_a_thread_for_so_many_bytes_and_at_least_one(monkeypatch, size, cores, threads) -> None:
+    calls = []
+    monkeypatch.setattr(row_gather, "SHARE", 100)
+    monkeypatch.setattr(row_gather, "_cores", lambda: cores)
+    monkeypatch.setattr(row_gather, "LARGE", 199)
+    monkeypatch.setattr(
+        row_gather, "kernel", lambda: SimpleNamespace(gather=lambda *a: calls.append(a[-2:]))
+    )
+    out = np.zeros((1, size), np.int8)
+    row_gather.gather(np.zeros(1, np.int64), np.ones(1, np.int64), np.dtype(np.int8), out)
+    assert calls == [(size >= 199, threads)]
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(2, 2), (64, row_gather.THREADS)])
+def test_threads_are_no_more_than_cores_and_a_few(monkeypatch, cores, threads) -> None:
+    monkeypatch.setattr(row_gather, "available_cores", lambda: cores)
+    assert row_gather._cores.__wrapped__() == threads
