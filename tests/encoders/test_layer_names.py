@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sesstore.encoders import registry
-from sesstore.encoders.layer_names import parse_layers
+from sesstore.encoders.layer_names import depth_of, parse_layer, parse_layers
 from sesstore.encoders.weights import packaged
 from sesstore.errors import InputError
 from sesstore.provenance import Fingerprint
@@ -40,6 +40,10 @@ def assert_close(own: np.ndarray, origin: np.ndarray) -> None:
         ("3-5,4", (3, 4, 5)),
         ("mean:4,last", ("mean:4", 6)),
         ("mean:1", (6,)),
+        ("mean:6", ("mean:6",)),
+        ("-7", (0,)),
+        ("3-3", (3,)),
+        ("0-1, 6", (0, 1, 6)),
     ],
 )
 def test_what_users_may_ask_for(text: str, layers: tuple[int | str, ...]) -> None:
@@ -50,6 +54,21 @@ def test_what_users_may_ask_for(text: str, layers: tuple[int | str, ...]) -> Non
 def test_what_there_is_not_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse_layers(text, T6)
+
+
+def test_one_layer_where_one_is_needed() -> None:
+    assert (parse_layer("last", T6), parse_layer("mean:2", T6), parse_layer("4-4", T6)) == (
+        6, "mean:2", 4,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="'4-5' names 2"):
+        parse_layer("4-5", T6)
+
+
+@pytest.mark.parametrize(
+    ("layers", "depth"), [((2, 4), 4), ((0,), 0), (("mean:2",), 6), ((3, "mean:2"), 6), ((6,), 6)]
+)
+def test_as_many_blocks_run_as_are_needed(layers: tuple[int | str, ...], depth: int) -> None:
+    assert depth_of(layers, T6) == depth
 
 
 def test_a_table_has_one_layer() -> None:

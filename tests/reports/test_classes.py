@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from sesstore.reports.classes import confused_pairs, shown_classes
+from sesstore.reports.classes import (
+    class_bars,
+    confused_pairs,
+    confusion_chart,
+    describe_omissions,
+    shown_classes,
+)
 from sesstore.reports.run import write_report
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
 from sesstore.training.perclass import ClassScore
+
+from .conftest import rows_of
 
 
 def test_the_table_of_classes_counts_a_seed_and_the_matrix_all(
@@ -68,3 +76,48 @@ def test_a_thousand_classes_are_shown_in_part_and_it_is_said(findings, tmp_path,
     assert "25 most frequent of 41 classes that are true or predicted" in text
     assert "959 of 1,000 classes are neither" in text
     assert "fold 7 fold 900 3 100.0%" in text
+
+
+def test_bars_and_confusions_stand_at_their_values(findings) -> None:
+    pytest.importorskip("altair")
+    found = findings()
+    rows = rows_of(class_bars(found).to_dict())
+    for k in shown_classes(found):
+        score = found.classes[k]
+        name = f"{score.name} (n = {score.true // 2})"
+        values = {row["of"]: row["value"] for row in rows if row["class"] == name and "of" in row}
+        assert values == {"precision": score.precision, "recall": score.recall}
+        assert [row["F1"] for row in rows if row["class"] == name and "F1" in row] == [score.f1]
+    spec = confusion_chart(found).to_dict()
+    filters = [layer["transform"][0]["filter"] for layer in spec["layer"] if "transform" in layer]
+    assert filters == ["datum.share <= 0.5", "datum.share > 0.5"]
+    assert spec["height"] == 44 * 3
+
+
+@pytest.mark.parametrize(("occur", "never", "text"), [
+    (25, 0, ""),
+    (26, 0, " The 25 most frequent of 26 classes that are true or predicted."),
+    (25, 1, " 1 of 26 classes are neither."),
+])  # fmt: skip
+def test_what_a_chart_leaves_out_is_said(findings, occur: int, never: int, text: str) -> None:
+    seen = [ClassScore(f"c{n}", n % 2, 1 - n % 2, 0, 0.5) for n in range(occur)]
+    found = replace(findings(), classes=(*seen, *[ClassScore("x", 0, 0, 0, 0.5)] * never))
+    assert describe_omissions(found) == text
+    assert len(shown_classes(found)) == 25
+
+
+def test_the_pairs_confused_most_are_twenty(findings) -> None:
+    found = findings()
+    count = 30
+    matrix = np.diag(np.full(count, 100))
+    for k in range(count - 1):
+        matrix[k, k + 1] = k
+    classes = tuple(ClassScore(f"c{n}", 1, 1, 1, 0.5) for n in range(count))
+    pairs = confused_pairs(replace(found, confusion=matrix, classes=classes))
+    assert len(pairs) == 20
+    assert pairs[0] == ("c28", "c29", 28, 28 / 128)
+    matrix[:, :] = np.diag(np.full(count, 100))
+    matrix[3, 4] = 1
+    assert confused_pairs(replace(found, confusion=matrix, classes=classes)) == [
+        ("c3", "c4", 1, 1 / 101)
+    ]

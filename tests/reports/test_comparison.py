@@ -5,7 +5,12 @@ from dataclasses import replace
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.reports.comparison import write_comparison
+from sesstore.reports.comparison import (
+    _check_same,
+    _with_distinct_names,
+    _with_interval,
+    write_comparison,
+)
 from sesstore.tasks import Problem
 
 pytest.importorskip("altair")
@@ -33,3 +38,31 @@ def test_different_tasks_are_not_compared(findings, tmp_path) -> None:
     with pytest.raises(InputError, match="different tasks"):
         write_comparison([one, other], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_repeat_are_numbered(findings) -> None:
+    named = [findings(name=name, seeds=1) for name in ("run", "other", "run")]
+    assert [m.name for m in _with_distinct_names(named)] == ["run (1)", "other", "run (2)"]
+
+
+def test_a_score_has_its_deviation_and_interval(findings) -> None:
+    found = findings()
+    mean, deviation = found.mean("mcc"), found.deviation("mcc")
+    low, high = found.intervals["mcc"]
+    text = f"{mean:.3f} ± {deviation:.3f} ({low:.3f} to {high:.3f})"
+    assert _with_interval(found, "mcc") == text
+    single = findings(seeds=1)
+    low, high = single.intervals["mcc"]
+    assert _with_interval(single, "mcc") == f"{single.mean('mcc'):.3f} ({low:.3f} to {high:.3f})"
+
+
+def test_other_data_and_other_rows_are_not_compared(findings) -> None:
+    found = findings()
+    other = replace(found.run, task={**found.run.task, "data_digest": "99" * 32})
+    for changed, told in (
+        (replace(found, runs=(other,)), "different versions of the task's data"),
+        (replace(found, split="valid"), "no predictions on test to compare"),
+    ):
+        with pytest.raises(InputError, match=told):
+            _check_same([found, changed])
+    _check_same([found, findings(seeds=1)])

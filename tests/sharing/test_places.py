@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from sesstore.sharing.places import FolderRemote
+from pathlib import Path
+
+import pytest
+
+from sesstore.errors import InputError, NotStoredError
+from sesstore.sharing.places import FolderRemote, as_folder, check_address, is_url
 from sesstore.sharing.push import push
 from sesstore.sharing.share_index import Index
 from sesstore.store import Store
@@ -19,3 +24,52 @@ def test_the_index_of_a_folder_is_replaced_only_if_it_is_that_version(
     assert not target.replace_index(raw, version)
     assert target.version()[0] == Index().to_bytes()
     assert not target.replace_index(raw, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [("s3://lab/x", True), ("https://a/b", True), ("file:///data/x", False), ("file:/data", False),
+     ("data/x", False), ("/data/x", False), ("C:x", False)],
+)  # fmt: skip
+def test_what_is_a_url(address: str, url: bool) -> None:
+    assert is_url(address) is url
+
+
+def test_folders_are_paths_with_or_without_a_scheme() -> None:
+    paths = [as_folder(text) for text in ("file:///data/x", "file:/data/x", "/data/x", "data/x")]
+    assert [str(path) for path in paths] == ["/data/x", "/data/x", "/data/x", "data/x"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("ftp://a/b", "ftp:// is not known"), ("s3://key:secret@lab/x", "no credentials"),
+     ("https://me@lab/x", "no credentials")],
+)  # fmt: skip
+def test_addresses_that_cannot_be_used(url: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        check_address(url)
+    assert check_address("https://lab/x@y") == "https"
+
+
+def test_a_listing_has_files_alone(tmp_path: Path) -> None:
+    (tmp_path / "share" / "deep").mkdir(parents=True)
+    for name, text in (("a", "1"), ("deep/b", "22"), (".hidden", "3"), ("deep/.c", "4")):
+        (tmp_path / "share" / name).write_text(text)
+    (tmp_path / "share" / "link").symlink_to(tmp_path / "share" / "a")
+    files = list(FolderRemote(tmp_path).listing("share"))
+    assert [(file.path, file.bytes) for file in files] == [("share/a", 1), ("share/deep/b", 2)]
+    assert files[0].modified == (tmp_path / "share" / "a").stat().st_mtime
+    assert list(FolderRemote(tmp_path).listing("none")) == []
+
+
+def test_bytes_beyond_the_end_are_not_there(tmp_path: Path) -> None:
+    place = FolderRemote(tmp_path)
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "index.json").write_bytes(b"12345")
+    assert place.read("share/index.json", 1, 5, 5) == b"2345"
+    assert b"".join(place.stream("share/index.json", 3)) == b"45"
+    with pytest.raises(NotStoredError, match="has no bytes 1 to 6"):
+        place.read("share/index.json", 1, 6, 5)
+    assert place.size("share/index.json") == 5
+    assert not place.create("share/index.json", b"x")  # there is one
+    assert (tmp_path / "share" / "index.json").read_bytes() == b"12345"

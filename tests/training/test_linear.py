@@ -165,3 +165,31 @@ def test_labels_are_spread_over_folds() -> None:
     labels = [0] * 90 + [1] * 10
     folds = fold_rows(digests, labels)
     assert np.bincount(folds[90:], minlength=5).tolist() == [2] * 5
+
+
+def sequences(counts: list[int]) -> np.ndarray:
+    """Digests of rows: so many of each sequence."""
+    one = np.random.default_rng(0).integers(0, 256, (len(counts), 32), np.uint8)
+    return np.repeat(one, counts, axis=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "outputs", "most", "drawn"),
+    [(10, 1, 10, 10), (11, 1, 10, 10), (10, 3, 10, 10), (10, 4, 10, 7), (10, 99, 10, 2)],
+)
+def test_as_many_rows_are_drawn_as_can_be_fitted(monkeypatch, rows, outputs, most, drawn) -> None:
+    """At most so many rows, and rows times outputs: here 10, and 30."""
+    monkeypatch.setattr(linear, "MOST_ROWS", most)
+    monkeypatch.setattr(linear, "MOST_TARGETS", 30)
+    chosen = linear.draw_rows(sequences([1] * rows), outputs)
+    assert len(chosen) == drawn
+    assert (np.diff(chosen) > 0).all()
+
+
+def test_rows_of_a_sequence_are_drawn_together(monkeypatch) -> None:
+    monkeypatch.setattr(linear, "MOST_ROWS", 6)
+    digests = sequences([2] * 6)
+    chosen = linear.draw_rows(digests, 1)
+    assert len(chosen) == 6
+    assert (chosen[::2] + 1 == chosen[1::2]).all()
+    assert (chosen[::2] % 2 == 0).all()
