@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, StoreError
-from sesstore.sharing import limits
-from sesstore.sharing.bundle_records import Record, read_id, read_protein, read_tokens
+from sesstore.sharing import bundle_records, limits
+from sesstore.sharing.bundle_records import (
+    Record,
+    check_makers,
+    read_id,
+    read_protein,
+    read_tokens,
+    sha256_of,
+)
 from sesstore.sharing.bundles import parse_footer, write_bundles
 from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.share_index import BundleEntry, parse_index
@@ -136,3 +143,64 @@ def test_tokens_of_impossible_sizes(name, number):
     record = Record(bytes(32), json.dumps(head).encode() + b"\n" + bytes(3))
     with pytest.raises(CorruptStoreError):
         read_tokens(record, "pdb", {"k": maker})
+
+
+MAKER = {"tool": "mini3di", "circumstances": {}}
+
+
+def token_record(parts: dict[str, tuple[int, str]], length: int, body: bytes) -> Record:
+    head = json.dumps({"length": length, "parts": parts}).encode()
+    return Record(b"d" * 32, head + b"\n" + body, "")
+
+
+@pytest.mark.parametrize(
+    ("parts", "length", "body", "sound"),
+    [
+        ({"foldseek": (1, "m")}, 1, b"\0", True),
+        ({"foldseek": (1, "m")}, 0, b"", False),
+        ({"foldseek": (0, "m")}, 1, b"", False),
+        ({"foldseek": (1, "m")}, 1, b"\0\0", False),
+        ({"foldseek": (2, "m")}, 2, b"\0\0\0\0", True),
+        ({}, 1, b"", False),
+        ({"foldseek": (1, "other")}, 1, b"\0", False),
+        ({"foldseek": (1, "m"), "plddt": (1, "m")}, 1, b"\0\x64", True),
+        ({"foldseek": (1, "m"), "plddt": (1, "m")}, 1, b"\0\x65", False),
+        ({"foldseek": (1, "m"), "plddt": (2, "m")}, 1, b"\0\x01\x01", False),
+    ],
+)
+def test_tokens_at_the_edge_of_what_they_may_be(parts, length, body, sound):
+    record = token_record(parts, length, body)
+    if not sound:
+        with pytest.raises(CorruptStoreError):
+            read_tokens(record, "pdb", {"m": MAKER})
+        return
+    (tokens,) = read_tokens(record, "pdb", {"m": MAKER}).parts.values()
+    assert (tokens.source, tokens.tool) == ("pdb", "mini3di")
+    assert tokens.codes["foldseek"].shape == (parts["foldseek"][0], length)
+    assert (tokens.plddt is None) is ("plddt" not in parts)
+
+
+@pytest.mark.parametrize(
+    ("maker", "sound"),
+    [(MAKER, True), ({"tool": 7, "circumstances": {}}, False), ({"tool": "x"}, False),
+     ({"tool": "x", "circumstances": []}, False), ("x", False)],
+)  # fmt: skip
+def test_what_made_tokens_is_said_as_it_must_be(maker, sound):
+    makers = {sha256_of(maker): maker}
+    if sound:
+        assert check_makers(makers) == makers
+    else:
+        with pytest.raises(CorruptStoreError, match="not said as it must be"):
+            check_makers(makers)
+    for wrong in ({"other": maker}, [maker], None):
+        with pytest.raises(CorruptStoreError):
+            check_makers(wrong)
+
+
+@pytest.mark.parametrize(("length", "fits"), [((1 << 16) - 1, True), (1 << 16, False)])
+def test_an_id_has_its_longest(length, fits):
+    if fits:
+        assert len(bundle_records._id("x" * length)) == length
+    else:
+        with pytest.raises(CorruptStoreError):
+            bundle_records._id("x" * length)

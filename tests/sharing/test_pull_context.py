@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from sesstore.errors import (
     NotStoredError,
+    StorageFullError,
     UnknownNameError,
 )
 from sesstore.sharing.pull import pull
-from sesstore.sharing.pull_context import Selection
+from sesstore.sharing.pull_context import (
+    PullContext,
+    PullReport,
+    Selection,
+    select_names,
+)
 from sesstore.store import Store
 
 
@@ -79,3 +86,40 @@ def test_what_is_missing_is_counted_for_the_encoder_that_lacks_most(kit, tmp_pat
     assert report.missing == 8
     assert pull(tmp_path / "b", str(store.path), replace(chosen, plms=("some",))).missing == 1
     assert pull(tmp_path / "c", str(store.path), replace(chosen, plms=("most",))).missing == 0
+
+
+@pytest.mark.parametrize("name", ["proteins", "tokens", "embeddings", "tasks", None])
+def test_anything_new_is_noticed(name):
+    report = PullReport("there", 999, segments=1, conflicts=["task t"], missing=3)
+    if name is not None:
+        setattr(report, name, ["t"] if name == "tasks" else 1)
+    assert report.anything is (name is not None)
+
+
+@pytest.mark.parametrize(
+    ("selection", "everything"),
+    [(Selection(), True), (Selection(plms=("x",), sources=()), True),
+     (Selection(tasks=("t",)), False), (Selection(ids=("p",)), False)],
+)  # fmt: skip
+def test_without_tasks_and_ids_all_proteins_are_meant(selection, everything):
+    assert selection.everything is everything
+
+
+@pytest.mark.parametrize(("free", "fits"), [(1234, True), (1233, False)])
+def test_a_pull_may_fill_the_disk_and_no_more(monkeypatch, tmp_path, free, fits):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    store = SimpleNamespace(path=tmp_path)
+    context = PullContext(store, None, None, None, PullReport("there"))
+    if fits:
+        context.check_room(1234, "embeddings")
+    else:
+        with pytest.raises(StorageFullError, match="1,234 bytes of embeddings would come, 1,233"):
+            context.check_room(1234, "embeddings")
+
+
+def test_names_are_all_or_those_that_are_chosen():
+    assert select_names("source", iter("ab"), None) == ["a", "b"]
+    assert select_names("source", "ab", ("b",)) == ["b"]
+    assert select_names("source", "ab", ()) == []
+    with pytest.raises(UnknownNameError, match="source of the shared store"):
+        select_names("source", "ab", ("b", "c"))

@@ -101,3 +101,10 @@ OTHERS += ["share/cleanup/x", "share/set-aside/x/y", "tokens/pdb.lmdb", "README.
 @pytest.mark.parametrize("path", OTHERS)
 def test_nothing_else_is_public(path):
     assert not share_paths.is_public(path)
+
+
+def test_a_size_may_be_nothing_and_just_its_limit():
+    assert [share_paths.size(value, 9) for value in (0, 9)] == [0, 9]
+    for value in (-1, 10, 1.0, True, "5", None):
+        with pytest.raises(CorruptStoreError, match=r"no size it may have \(at most 9\)"):
+            share_paths.size(value, 9)
