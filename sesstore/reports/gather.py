@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..alphabets import alphabet
 from ..encoders import registry
 from ..errors import InputError, NotStoredError, UnknownNameError
 from ..residues import StructureTokens
@@ -31,6 +30,7 @@ from ..training.predictor import pooling_weights
 from ..training.runs import FOLDS, Run, rows_of
 from ..training.seeds import fold_runs, runs_at
 from .material import Material, ResidueTrack, RowFacts
+from .residues import token_letters
 from .row_errors import ERRORS, row_errors, row_losses, true_probability
 
 METHOD = (
@@ -238,12 +238,7 @@ def _tracks(
     for (row, reason), protein, structure, curve in zip(
         reasons.items(), proteins, stored, values, strict=True
     ):
-        codes = {} if structure is None else structure.codes
-        letters = {
-            name: alphabet(name).decode(codes[name][0])
-            for name in run.config["adapter"]["alphabets"]
-            if name in codes and alphabet(name).letters
-        }
+        letters = token_letters(structure, run.config["adapter"]["alphabets"])
         label, prediction = _label_and_prediction(material, row)
         tracks.append(
             ResidueTrack(

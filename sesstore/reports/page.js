@@ -19,6 +19,7 @@
     draw();
   }
   for (const button of document.querySelectorAll("button.copy")) {
+    button.hidden = !navigator.clipboard;  // over plain http from another machine there is none
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.previousElementSibling.textContent);
       button.textContent = "Copied";

@@ -149,8 +149,14 @@ class Page:
         """Add HTML that stands at the page's end, once however often it is added: a script."""
         self._endings[markup] = None
 
-    def render(self) -> str:
+    def render(self, nonce: str = "") -> str:
         """Return the whole document.
+
+        Parameters
+        ----------
+        nonce : str
+            Of a server whose header says the policy: style and script carry it. Without, the
+            document says its own.
 
         Raises
         ------
@@ -158,15 +164,16 @@ class Page:
             The page has charts, and the extra ``[report]`` is not installed.
         """
         style, script = (_text(f"page.{kind}") for kind in ("css", "js"))
+        mark = f' nonce="{nonce}"' if nonce else ""
+        policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+{"" if nonce else policy}<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(self.title)} · sesstore</title>
 <link rel="icon" href="data:,">
-<style>{style}</style>
+<style{mark}>{style}</style>
 </head>
 <body>
 <header><h1>{escape(self.title)}</h1><p>{escape(self.subtitle)}</p></header>
@@ -175,7 +182,7 @@ class Page:
 {self._body()}
 </main>
 {self._vega()}
-<script>{script}</script>
+<script{mark}>{script}</script>
 {"".join(self._endings)}
 </body>
 </html>

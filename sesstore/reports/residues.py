@@ -6,18 +6,30 @@ of sixty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alphabets import alphabet
+from ..residues import StructureTokens
 from .figures import Chart, charting
 from .material import ResidueTrack
 
 BLOCK, ROW = 10, 60
 NAMES = {"foldseek": "3Di", "dssp": "DSSP"}
+
+
+def token_letters(structure: StructureTokens | None, alphabets: Iterable[str]) -> dict[str, str]:
+    """Structure tokens of a protein as letters, by alphabet; of several conformers the first's."""
+    codes = {} if structure is None else structure.codes
+    return {
+        name: alphabet(name).decode(codes[name][0])
+        for name in alphabets
+        if name in codes and alphabet(name).letters
+    }
 
 
 def strengths(track: ResidueTrack, relative: bool) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..adapter.model import Adapter
 from ..adapter.pooling import Attention1d
 from ..adapter.workers import workers
 from ..encoders.devices import choose_device
@@ -24,7 +25,7 @@ from ..streaming.means import mean_embeddings
 from ..streaming.reader import EmbeddingRows, SplitData
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
-from .arithmetic import reproducible
+from .arithmetic import mixed_precision, reproducible
 from .certainty import certainty_of
 from .checkpoint import load_adapter
 from .evaluate import check_encoder, predict_scores
@@ -109,15 +110,8 @@ class Predictor:
         NotStoredError
             Proteins have no embedding.
         """
-        check_encoder(self.run, embeddings)
         problem = Problem(self.run.task["problem"])
-        data = SplitData(
-            embeddings,
-            tokens,
-            digests,
-            alphabets=self._adapters[0].config.alphabets,
-            min_plddt=self.run.config["fit"]["min_plddt"],
-        )
+        data = _data_of(self.run, self._adapters[0], digests, embeddings, tokens)
         with reproducible(self._device), workers(self._device) as pool:
             by_model = []
             for adapter, term, run in zip(self._adapters, self._terms, self._runs, strict=True):
@@ -131,6 +125,15 @@ class Predictor:
             means = mean_embeddings(embeddings, embeddings.find(digests))
             distance = self.certainty.training.distances(means.numpy())
         return Predictions(scores, data.with_tokens, data.unmasked(), spread, distance)
+
+    def pooling_weights(
+        self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
+    ) -> list[NDArray[np.float64]] | None:
+        """How much each residue counts, mean over the adapters; see `pooling_weights`."""
+        data = _data_of(self.run, self._adapters[0], digests, embeddings, tokens)
+        by_model = [_weights(adapter, data) for adapter in self._adapters]
+        rows = [weights for weights in by_model if weights is not None]
+        return [np.mean(each, axis=0) for each in zip(*rows, strict=True)] if rows else None
 
 
 def pooling_weights(
@@ -161,18 +164,32 @@ def pooling_weights(
     NotStoredError
         Proteins have no embedding.
     """
-    check_encoder(run, embeddings)
     adapter = load_adapter(run)
-    if not isinstance(adapter.pool, Attention1d):
-        return None
-    data = SplitData(
+    return _weights(adapter, _data_of(run, adapter, digests, embeddings, tokens))
+
+
+def _data_of(
+    run: Run,
+    adapter: Adapter,
+    digests: NDArray[np.uint8],
+    embeddings: EmbeddingRows,
+    tokens: TokenRows | None,
+) -> SplitData:
+    check_encoder(run, embeddings)
+    return SplitData(
         embeddings,
         tokens,
         digests,
         alphabets=adapter.config.alphabets,
         min_plddt=run.config["fit"]["min_plddt"],
     )
-    batch = data.read(np.arange(len(data)))
-    with torch.inference_mode():
+
+
+def _weights(adapter: Adapter, data: SplitData) -> list[NDArray[np.float64]] | None:
+    if not isinstance(adapter.pool, Attention1d):
+        return None
+    device = adapter.norm.weight.device
+    batch = data.read(np.arange(len(data))).to(device)
+    with torch.inference_mode(), mixed_precision(device):
         weights = adapter.pool.weights(adapter.residues(batch), batch.lengths)
-    return [row.double().numpy() for row in weights]
+    return [row.cpu().double().numpy() for row in weights]

@@ -9,7 +9,7 @@ is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,6 @@ from typing import IO
 
 from ...batches import batches_within
 from ...encoders import registry
-from ...encoders.base import Encoder
 from ...errors import InputError, StoppedError
 from ...progress import SILENT, Progress
 from ...proteins import Protein
@@ -26,11 +25,10 @@ from ...store import Store, Tokens
 from ...store.digest_index import as_rows
 from ...streaming.composition import compositions
 from ...structures.structure_files import StructureFile
-from ...training.predictor import Predictor
-from ...training.runs import Run
-from ...training.seeds import runs_at
+from ...training.predictor import Predictions
 from ..signals import stop_requests
-from .embedding_source import EmbeddingSource
+from .embedding_source import EmbeddingSource, InMemoryEmbeddings
+from .loaded_run import LoadedRun
 from .prediction_inputs import InputPart, InputSpec, PredictionInputs, read_inputs
 from .predictions import Row, columns, rows
 from .structure_values import ResidueValues, meaning, values_along
@@ -57,6 +55,9 @@ class PredictOptions:
         Store embeddings and tokens that are computed on the way.
     onto_structures : bool
         Remember what is predicted along each protein, for `structure_values.write_structures`.
+    chunk_residues : int, optional
+        Most residues of a chunk, after which a prediction may be stopped; `CHUNK_RESIDUES` by
+        default.
     """
 
     source: str | None = None
@@ -64,6 +65,7 @@ class PredictOptions:
     device: str | None = None
     keep: bool = True
     onto_structures: bool = False
+    chunk_residues: int | None = None
 
 
 @dataclass
@@ -106,51 +108,70 @@ class PredictReport:
     out: str | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class PredictedChunk:
+    """Some proteins, what was predicted of them, and what that rests on.
+
+    Parameters
+    ----------
+    proteins : list of Protein, length N
+    embeddings : InMemoryEmbeddings
+        That hold them.
+    tokens : Tokens or None
+        That hold their structure tokens, where there are some.
+    predictions : Predictions
+    rows : list of Row, length N
+    """
+
+    proteins: list[Protein]
+    embeddings: InMemoryEmbeddings
+    tokens: Tokens | None
+    predictions: Predictions
+    rows: list[Row]
+
+
 class Prediction:
     """A run about to predict for what was asked. Get one by `prediction`.
 
     Parameters
     ----------
-    runs : sequence of Run
-        One, or those of several seeds.
-    wanted : PredictionInputs
+    loaded : LoadedRun
+    inputs : PredictionInputs
         The proteins.
     vectors : EmbeddingSource
         Gives their embeddings.
     options : PredictOptions
-    folder : path
-        Of the run.
     progress : Progress
         Told about proteins.
     """
 
     def __init__(
         self,
-        runs: Sequence[Run],
+        loaded: LoadedRun,
         inputs: PredictionInputs,
         vectors: EmbeddingSource,
         options: PredictOptions,
-        folder: Path,
         progress: Progress = SILENT,
     ) -> None:
-        self._predictor, self._run = Predictor(runs, options.device), runs[0]
+        self._predictor, self._run = loaded.predictor, loaded.run
         self._inputs, self._vectors, self._progress = inputs, vectors, progress
         self._source = options.source or self._run.source
         self._certainty = self._predictor.certainty
         self.columns = columns(self._run, self._certainty)
         """Columns of the rows: name to kind."""
         self.report = PredictReport(
-            run=str(folder),
+            run=str(loaded.path),
             task=self._run.task["name"],
             encoder=registry.title(self._run.fingerprint),
             fingerprint=self._run.fingerprint.short,
-            adapters=len(runs),
+            adapters=len(loaded.runs),
             kept=options.keep,
         )
         """What was done; complete once all chunks are read."""
         self.residue_values: dict[bytes, ResidueValues] = {}
         """Of `PredictOptions.onto_structures`: by digest, for as many as fit memory."""
-        self._runs, self._remember = runs, options.onto_structures
+        self._chunk_residues = options.chunk_residues or CHUNK_RESIDUES
+        self._remember = options.onto_structures
         self.meaning = meaning(self._run) if self._remember else ""
         """What the values of residues are, in words."""
 
@@ -160,7 +181,14 @@ class Prediction:
         return self._inputs.structure_files
 
     def chunks(self, stop: Callable[[], object] = lambda: False) -> Iterator[list[Row]]:
-        """Yield the rows, chunk by chunk.
+        """Yield the rows, chunk by chunk; parameters and errors as of `predicted_chunks`."""
+        for chunk in self.predicted_chunks(stop):
+            yield chunk.rows
+
+    def predicted_chunks(
+        self, stop: Callable[[], object] = lambda: False
+    ) -> Iterator[PredictedChunk]:
+        """Predict, chunk by chunk.
 
         Parameters
         ----------
@@ -175,11 +203,14 @@ class Prediction:
             There is nothing to predict for.
         """
         report, total = self.report, self._inputs.proteins if self._inputs.counted else None
+        size = self._chunk_residues
         with self._vectors, self._progress.stage("predicting", total, "proteins") as bar:
             for part in self._inputs.parts():
-                for chunk in batches_within(part.proteins, CHUNK_RESIDUES, len, CHUNK_PROTEINS):
-                    yield self._predict(chunk, part)
-                    bar.advance(len(chunk))
+                for proteins in batches_within(part.proteins, size, len, CHUNK_PROTEINS):
+                    chunk = self._predict(proteins, part)
+                    if chunk is not None:
+                        yield chunk
+                    bar.advance(len(proteins))
                     if stop():
                         break
                 if stop():
@@ -189,32 +220,35 @@ class Prediction:
         if stop() and not (self._inputs.counted and processed >= self._inputs.proteins):
             raise StoppedError(f"stopped after {report.proteins:,} predictions")
         if not report.proteins:
-            raise InputError(f"nothing to predict for: {report.failed or 'name some files'}")
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in report.failed.items())
+            raise InputError(f"nothing to predict for: {reasons or 'name some files'}")
 
-    def _predict(self, chunk: list[Protein], part: InputPart) -> list[Row]:
-        embeddings, failed = self._vectors.chunk(chunk)
-        embedded = [protein for protein in chunk if protein.digest in embeddings]
-        for protein in chunk:
+    def _predict(self, proteins: list[Protein], part: InputPart) -> PredictedChunk | None:
+        """Predict for some proteins; None if none of them could be embedded."""
+        embeddings, failed = self._vectors.chunk(proteins)
+        embedded = [protein for protein in proteins if protein.digest in embeddings]
+        for protein in proteins:
             if protein.digest in failed:
                 name = self._unused(protein.id)
                 self.report.failed[name] = failed[protein.digest]
         self.report.embedded = self._vectors.computed
         if not embedded:
-            return []
-        digests = as_rows(protein.digest for protein in embedded)
+            return None
+        digests, tokens = as_rows(p.digest for p in embedded), self._tokens(part.tokens)
         letters = partial(compositions, proteins=embedded)
-        predictions = self._predictor(digests, embeddings, self._tokens(part.tokens), letters)
+        predictions = self._predictor(digests, embeddings, tokens, letters)
         self.report.proteins += len(embedded)
         self.report.with_structure += int(predictions.structure.sum())
         if self._remember:
-            tokens = self._tokens(part.tokens)
-            along = values_along(self._runs, predictions.scores, digests, embeddings, tokens)
+            along = values_along(
+                self._predictor, predictions.scores, digests, embeddings, tokens
+            )
             for protein, values in zip(embedded, along, strict=True):
                 entry = ResidueValues(protein.sequence, values, [])
                 self.residue_values.setdefault(protein.digest, entry).ids.append(protein.id)
         table = list(rows(self._run, embedded, predictions, self._certainty))
         self.report.far += sum(row.get("far", False) for row in table)
-        return table
+        return PredictedChunk(embedded, embeddings, tokens, predictions, table)
 
     def _unused(self, id: str) -> str:
         """An id to list a failure under: several records may have the same."""
@@ -259,19 +293,35 @@ def prediction(
     options = options or PredictOptions()
     if options.keep and store is None:
         raise InputError("give a store to keep what is computed, or keep nothing")
-    runs = runs_at(run_path)
-    first, dim = runs[0], runs[0].config["adapter"]["dim"]
-    spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or first.source)
+    loaded = LoadedRun(run_path, options.weights, options.device)
+    with prediction_by(loaded, spec, store, options, progress=progress) as predicted:
+        yield predicted
 
-    def load() -> Encoder:
-        return registry.load_same(first.fingerprint, weights=options.weights, device=options.device)
 
+@contextmanager
+def prediction_by(
+    loaded: LoadedRun,
+    spec: InputSpec,
+    store: Store | None,
+    options: PredictOptions,
+    *,
+    progress: Progress = SILENT,
+) -> Iterator[Prediction]:
+    """Make a run that is loaded ready to predict; parameters and errors as of `prediction`.
+
+    Weights and device are those it was loaded with.
+    """
+    run = loaded.run
+    spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or run.source)
+    dim = run.config["adapter"]["dim"]
     with ExitStack() as stack:
         inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))
-        vectors = EmbeddingSource(store, first.fingerprint, dim, load, options.keep, progress)
+        vectors = EmbeddingSource(
+            store, run.fingerprint, dim, lambda: loaded.encoder, options.keep, progress
+        )
         if inputs.proteins:
             progress.note(f"{inputs.proteins:,} proteins, {inputs.residues:,} residues to predict")
-        yield Prediction(runs, inputs, vectors, options, Path(run_path), progress)
+        yield Prediction(loaded, inputs, vectors, options, progress)
 
 
 def write_predictions(predicted: Prediction, out: Path | RowList | IO[str]) -> PredictReport:

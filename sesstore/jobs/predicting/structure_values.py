@@ -26,7 +26,7 @@ from ...structures.matching import PlacedChain, ProteinMatcher
 from ...structures.naming import stem
 from ...structures.structure_files import StructureFile
 from ...tasks import Problem
-from ...training.predictor import pooling_weights
+from ...training.predictor import Predictor
 from ...training.runs import Run
 
 
@@ -91,7 +91,7 @@ def residue_values(score: Tensor, problem: Problem) -> NDArray[np.float64]:
 
 
 def values_along(
-    runs: Sequence[Run],
+    predictor: Predictor,
     scores: Sequence[Tensor],
     digests: NDArray[np.uint8],
     embeddings: EmbeddingRows,
@@ -101,10 +101,10 @@ def values_along(
 
     Parameters
     ----------
-    runs : sequence of Run
-        One, or those of several seeds.
+    predictor : Predictor
+        Of the run.
     scores : sequence of Tensor, length N
-        What they predict.
+        What it predicts.
     digests : ndarray, shape=(N, 32), dtype=uint8
     embeddings : EmbeddingRows
     tokens : TokenRows or None
@@ -112,13 +112,13 @@ def values_along(
     Returns
     -------
     list of ndarray, shape=(L,), dtype=float64
-        See `meaning`; attention is the mean over runs.
+        See `meaning`; empty where it has nothing to say of residues.
     """
-    problem = Problem(runs[0].task["problem"])
+    problem = Problem(predictor.run.task["problem"])
     if problem.per_residue:
         return [residue_values(score, problem) for score in scores]
-    by_run = [pooling_weights(run, digests, embeddings, tokens) or [] for run in runs]
-    return [np.mean(rows, axis=0) * len(rows[0]) for rows in zip(*by_run, strict=True)]
+    weights = predictor.pooling_weights(digests, embeddings, tokens) or []
+    return [row * len(row) for row in weights]
 
 
 def meaning(run: Run) -> str:

@@ -2,18 +2,14 @@
 
 ``/NAME/...`` is the published store NAME, so ``sesstore pull http://host:port/NAME`` works (with
 one store, without its name too); ``/`` is the catalogue of all. Only paths a published store can
-have are answered. With tokens, every request must carry one (``Authorization: Bearer TOKEN``, or as
-the password of Basic, which a browser asks for); all are compared in constant time.
+have are answered. With tokens, every request must carry one, see `guard`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import secrets
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -34,6 +30,7 @@ from .. import share_paths
 from ..overlay import Overlay
 from .catalogue_page import catalogue_page
 from .contents import contents, search, task_map
+from .guard import Guard
 from .neighbours import neighbours
 
 try:
@@ -47,11 +44,9 @@ try:
         Response,
     )
     from starlette.routing import Route
-    from starlette.types import ASGIApp, Receive, Scope, Send
 except ImportError:
     raise MissingExtraError("`sesstore serve`", "serve") from None
 
-_MOST_TOKEN = 1024
 _MOST_REMEMBERED = 256
 
 
@@ -234,34 +229,7 @@ def application(server: StoreServer, tokens: Sequence[str] = ()) -> Any:
         ],
         exception_handlers={SesstoreError: _say},
     )
-    return _Guard(app, [token.encode() for token in tokens])
-
-
-def read_tokens(path: Path) -> list[str]:
-    """Read bearer tokens, one a line; ``#`` starts a comment.
-
-    Raises
-    ------
-    MissingFileError
-        There is no such file.
-    InputError
-        It holds no token, or one is shorter than 16 letters.
-    """
-    if not path.is_file():
-        raise MissingFileError(
-            f"there is no file '{path}'. Write the tokens into one, one a line, and name that"
-        )
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    tokens = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not tokens:
-        raise InputError(f"'{path}' holds no token. Write one a line")
-    for token in tokens:
-        if len(token) < 16 or not all(33 <= ord(c) < 127 for c in token):
-            raise InputError(
-                f"a token in '{path}' is too short or has strange letters. Make one with: python "
-                f"-c 'import secrets; print(secrets.token_urlsafe(32))'"
-            )
-    return tokens
+    return Guard(app, tokens)
 
 
 async def _say(_: Request, problem: Exception) -> Response:
@@ -278,56 +246,3 @@ async def _say(_: Request, problem: Exception) -> Response:
     elif status == 500:
         message = "something stored here is not as it should be"
     return JSONResponse({"error": message}, status)
-
-
-class _Guard:
-    """Lets in only who has a token, and says how to behave to browsers."""
-
-    def __init__(self, app: ASGIApp, tokens: list[bytes]) -> None:
-        self._app, self._tokens = app, tokens
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def careful(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
-            await send(message)
-
-        app: Callable[..., Awaitable[None]] = self._app
-        if scope["method"] not in ("GET", "HEAD"):
-            app = PlainTextResponse("this server can only be read\n", 405)
-        elif not self._lets_in(scope):
-            asks = {"www-authenticate": 'Basic realm="sesstore", charset="UTF-8"'}
-            app = PlainTextResponse("a token is needed\n", 401, headers=asks)
-        await app(scope, receive, careful)
-
-    def _lets_in(self, scope: Scope) -> bool:
-        if not self._tokens:
-            return True
-        header = dict(scope["headers"]).get(b"authorization", b"")
-        credential = _token_in(header)
-        allowed = False
-        for token in self._tokens:  # all of them, always: how long it takes says nothing
-            allowed |= hmac.compare_digest(token, credential)
-        return allowed
-
-
-def _token_in(header: bytes) -> bytes:
-    kind, _, value = header.partition(b" ")
-    if len(value) > _MOST_TOKEN:
-        return b""
-    if kind.lower() == b"bearer":
-        return value.strip()
-    if kind.lower() == b"basic":
-        try:
-            return base64.b64decode(value, validate=True).partition(b":")[2]
-        except binascii.Error:
-            return b""
-    return b""

@@ -21,7 +21,8 @@ import uvicorn
 from sesstore.errors import InputError, MissingFileError, NotStoredError
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
-from sesstore.sharing.serve.server import StoreServer, application, read_tokens
+from sesstore.sharing.serve.guard import read_tokens
+from sesstore.sharing.serve.server import StoreServer, application
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify

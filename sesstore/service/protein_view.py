@@ -1,0 +1,122 @@
+"""A protein of a job as people look at it: its sequence and structure, coloured by what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StructureError
+from ..proteins import Protein
+from ..reports.residues import NAMES
+from ..reports.structure_view import (
+    Colouring,
+    StructureView,
+    ViewedStructure,
+    classes,
+    known,
+    numbers,
+    plddt,
+)
+from ..structures.chains import Structure, parse_structure
+from ..structures.matching import ProteinMatcher
+from ..tasks import Problem
+
+ATTENTION = "attention"
+_ATTENTION_NOTE = "How often the mean weight each residue counts in what is pooled for the protein."
+
+
+@dataclass(frozen=True, eq=False)
+class ResidueColours:
+    """What the residues of a run's proteins are coloured by.
+
+    Parameters
+    ----------
+    problem : Problem
+    names : sequence of str
+        Of its classes; of values what they are.
+    """
+
+    problem: Problem
+    names: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What the values are."""
+        if not self.problem.per_residue:
+            return ATTENTION
+        if self.problem.is_regression:
+            return self.names[0]
+        return f"probability of {self.names[1]}" if len(self.names) == 2 else "class"
+
+    def colouring(self, values: NDArray[np.float64]) -> Colouring:
+        """Colours of values: weights, predicted values, probabilities, or numbers of classes."""
+        if not self.problem.per_residue:
+            return numbers(self.title, values, 0.0, note=_ATTENTION_NOTE)
+        if self.problem.is_regression:
+            return numbers(self.title, values, note="What the run predicts.")
+        if len(self.names) == 2:
+            return numbers(self.title, values, 0.0, 1.0, note="What the run predicts.")
+        return classes(self.title, values.astype(np.int64), self.names, "What the run predicts.")
+
+
+class UploadedStructure:
+    """The structure of a job, to draw its proteins in.
+
+    Parameters
+    ----------
+    path : path
+        Names it, and its kind.
+    data : bytes
+    """
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self._structure: Structure | None = None
+        try:
+            self._structure = parse_structure(path, data)
+        except StructureError:  # the prediction says so, too, and why
+            return
+
+    def of(self, protein: Protein) -> ViewedStructure | None:
+        """The chains of it that are a protein; None if there are none."""
+        structure = self._structure
+        if structure is None:
+            return None
+        matcher = ProteinMatcher([protein])
+        placed = [matcher.match(structure, chain) for chain in structure.chains]
+        chains = [chain for chain in placed if chain is not None]
+        return ViewedStructure(structure, chains) if chains else None
+
+
+def protein_view(
+    protein: Protein,
+    colours: ResidueColours,
+    values: NDArray[np.float64] | None,
+    tokens: Mapping[str, str],
+    confidence: NDArray[Any] | None,
+    structure: UploadedStructure | None,
+) -> StructureView:
+    """Return what is to be seen of a protein.
+
+    Parameters
+    ----------
+    protein : Protein
+    colours : ResidueColours
+    values : ndarray, shape=(L,), or None
+        See `ResidueColours.colouring`.
+    tokens : mapping of str to str
+        Structure tokens that were read, as letters, by alphabet.
+    confidence : ndarray, shape=(L,), or None
+        pLDDT.
+    structure : UploadedStructure, optional
+    """
+    lines = {NAMES.get(name, name): letters for name, letters in tokens.items()}
+    colourings = [] if values is None else [colours.colouring(values)]
+    colourings += [] if confidence is None else [plddt(confidence)]
+    colourings += [known(name, letters) for name, letters in lines.items()]
+    drawn = None if structure is None else structure.of(protein)
+    return StructureView(protein.id, protein.sequence, colourings, lines, drawn)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from sesstore.service.limits import BusyError, RateLimiter, ServiceLimits
+
+
+def test_so_many_starts_a_minute_for_each_client() -> None:
+    now = [100.0]
+    limiter = RateLimiter(2, lambda: now[0])
+    limiter.admit("a")
+    now[0] = 130.0
+    limiter.admit("a")
+    with pytest.raises(BusyError, match="2 jobs within a minute, and 2 are allowed") as refused:
+        limiter.admit("a")
+    assert (refused.value.seconds, refused.value.client) == (30, True)
+    limiter.admit("b")
+    now[0] = 160.0  # the first start is a minute ago
+    limiter.admit("a")
+    with pytest.raises(BusyError, match="Try again in 30 seconds"):
+        limiter.admit("a")
+
+
+def test_clients_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateLimiter, "CLIENTS", 3)
+    now = [0.0]
+    limiter = RateLimiter(1, lambda: now[0])
+    for client in "abcd":
+        limiter.admit(client)
+    now[0] = 61.0
+    limiter.admit("e")
+    assert set(limiter._starts) == {"e"}
+
+
+def test_limits_are_said() -> None:
+    limits = ServiceLimits(proteins=7, residues=1234, upload_bytes=2_500_000, kept_seconds=90)
+    for part in ("7 proteins", "1,234 residues", "2.5 MB", "20 jobs a minute", "1.5 minutes"):
+        assert part in limits.sentence
