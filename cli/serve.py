@@ -143,12 +143,12 @@ def _serve_run(
         output.line(f"page to predict: {address}/")
         output.line(f"  curl --data-binary @new.fasta '{address}/jobs?name=new.fasta'")
         output.result({"url": f"{address}/", "run": str(run)})
-        _listen(service_application(service, tokens), listener)
+        _listen(service_application(service, tokens), listener, connections=64)
         output.note("stopping after the proteins in hand; Ctrl-C again to stop at once")
 
 
-def _listen(application: Any, listener: socket.socket) -> None:
-    """Answer requests until Ctrl-C."""
+def _listen(application: Any, listener: socket.socket, connections: int | None = None) -> None:
+    """Answer requests until Ctrl-C, of at most so many connections at a time."""
     import uvicorn
 
     sys.stdout.flush()
@@ -157,6 +157,7 @@ def _listen(application: Any, listener: socket.socket) -> None:
         log_level="warning",
         server_header=False,
         timeout_keep_alive=30,
+        limit_concurrency=connections,
         timeout_graceful_shutdown=3,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -42,6 +42,9 @@ except ImportError:
 UPLOAD_SECONDS = 120
 """An upload that takes longer is given up."""
 
+_DROPPED = 4
+"""How many times what a job may have is read before the connection is closed."""
+
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 
 
@@ -63,8 +66,8 @@ def service_application(service: PredictionService, tokens: Sequence[str] = ()) 
         if refused := _from_elsewhere(request):
             return refused
         client = _client(request, tokens)
-        service.queue.admit(client)
         data = await _body(request, service)
+        service.queue.admit(client)
         name = request.query_params.get("name", "")
         submission = await run_in_threadpool(read_submission, data, name, service.limits)
         return JSONResponse(_state(service, service.queue.add(submission, client)), 202)
@@ -147,23 +150,30 @@ def _state(service: PredictionService, job: Job) -> dict[str, Any]:
 
 
 async def _body(request: Request, service: PredictionService) -> bytes:
-    """The body, no more of it than a job may have."""
+    """The body, if it is no more than a job may have.
+
+    Some more is read and dropped, as a client that is cut off while it sends sees no answer.
+    """
     most = service.limits.upload_bytes
     refusal = TooLargeError(f"that is more than a job may have. {service.limits.sentence}")
     announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > most:
+    if not announced.isdecimal() or int(announced) > _DROPPED * most:
         raise refusal
-    body = bytearray()
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             async for part in request.stream():
-                body += part
-                if len(body) > most:
+                size += len(part)
+                if size > _DROPPED * most:
                     raise refusal
+                if size <= most:
+                    body += part
     except TimeoutError:
         raise InputError(f"the upload took more than {UPLOAD_SECONDS} seconds. Try again") from None
     except ClientDisconnect:
         raise InputError("the upload broke off. Send it again") from None
+    if size > most:
+        raise refusal
     return bytes(body)
 
 
@@ -195,13 +205,12 @@ def _page(draw: Callable[[str], str], status: int = 200) -> Response:
 
 async def _say(_: Request, problem: Exception) -> Response:
     headers = {}
-    if isinstance(problem, BusyError | TooLargeError):
-        headers["connection"] = "close"  # what is still coming is not waited for
     if isinstance(problem, BusyError):
         status = 429 if problem.client else 503
         headers["retry-after"] = str(problem.seconds)
     elif isinstance(problem, TooLargeError):
         status = 413
+        headers["connection"] = "close"  # what may still come is not waited for
     elif isinstance(problem, LookupError):
         status = 404
     else:

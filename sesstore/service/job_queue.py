@@ -120,7 +120,7 @@ class JobQueue(AbstractContextManager["JobQueue"]):
         self._worker.join()
 
     def admit(self, client: str) -> None:
-        """Count a try of a client's, before anything of it is read.
+        """Count a try of a client's, before what it sent is read.
 
         Raises
         ------

@@ -240,9 +240,7 @@ class Prediction:
         self.report.proteins += len(embedded)
         self.report.with_structure += int(predictions.structure.sum())
         if self._remember:
-            along = values_along(
-                self._predictor, predictions.scores, digests, embeddings, tokens
-            )
+            along = values_along(self._predictor, predictions.scores, digests, embeddings, tokens)
             for protein, values in zip(embedded, along, strict=True):
                 entry = ResidueValues(protein.sequence, values, [])
                 self.residue_values.setdefault(protein.digest, entry).ids.append(protein.id)
