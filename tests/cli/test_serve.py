@@ -1,9 +1,16 @@
-"""A training straight from what ``sesstore serve`` hands out."""
+"""A training straight from what ``sesstore serve`` hands out; a run that is served."""
 
 from __future__ import annotations
 
 import http.server
+import json
+import signal
+import subprocess
+import sys
 import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,3 +41,46 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+@contextmanager
+def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server in a process of its own; its address."""
+    command = [sys.executable, "-m", "sesstore_cli.main", "serve", "--port", "0", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, *map(str, words)], **pipes)
+    try:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        yield json.loads(line)["url"], process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_is_served_and_stops_with_a_job_running(cli, trained: Path) -> None:
+    with serving("--run", trained, "--store", trained.parent / "store") as (url, process):
+        page = urllib.request.urlopen(url, timeout=20).read().decode()
+        assert "Predict deeploc_binary" in page
+        many = "".join(f">p{i}\n{'ACDEFGHIKLMNPQRSTVWY' * 25}\n" for i in range(100))
+        request = urllib.request.Request(f"{url}jobs", many.encode(), method="POST")
+        job = json.loads(urllib.request.urlopen(request, timeout=20).read())
+        while job["state"] == "queued":
+            job = json.loads(urllib.request.urlopen(f"{url}jobs/{job['id']}", timeout=20).read())
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in told
+
+
+def test_what_a_server_of_a_run_needs(cli, trained: Path) -> None:
+    for words, message in (
+        (("nowhere",), "there is no"),
+        ((trained, "--store", "nowhere"), "there is no store at 'nowhere'"),
+        ((trained, "there"), "leave out --run or the stores"),
+    ):
+        said = cli("serve", "--run", *words)
+        assert said.status == 2
+        assert message in said.err
+    said = cli("serve", "--device", "cpu")
+    assert (said.status, "belong to --run" in said.err) == (2, True)
