@@ -144,7 +144,7 @@ def _serve_run(
         output.line(f"  curl --data-binary @new.fasta '{address}/jobs?name=new.fasta'")
         output.result({"url": f"{address}/", "run": str(run)})
         _listen(service_application(service, tokens), listener, connections=64)
-        output.note("stopping after the proteins in hand; Ctrl-C again to stop at once")
+        output.note("stopping after the proteins under way; Ctrl-C again to stop at once")
 
 
 def _listen(application: Any, listener: socket.socket, connections: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Jobs in a queue, one worker, results in memory for a while.
 
 The worker is one thread: a model is there once, and jobs come one after another. A job is cancelled
-at once while it waits, and after the proteins in hand while it runs. Ids are random and long: who
+at once while it waits, and after the proteins under way while it runs. Ids are random and long: who
 knows one may see its job, so results need no accounts.
 """
 
@@ -108,7 +108,7 @@ class JobQueue(AbstractContextManager["JobQueue"]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop after the proteins in hand; what waits is given up."""
+        """Stop after the proteins under way; what waits is given up."""
         with self._changed:
             self._closing = True
             for job in list(self._waiting):

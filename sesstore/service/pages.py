@@ -16,6 +16,7 @@ from ..reports.charts import NAMES as METRIC_NAMES
 from ..reports.page import Page
 from ..reports.residues import NAMES as TOKEN_NAMES
 from ..structures.chains import SUFFIXES as STRUCTURE_SUFFIXES
+from ..tasks import Problem
 from ..training.cautions import common_cautions
 from ..training.metrics import explain
 from .job_queue import Job, State
@@ -23,6 +24,14 @@ from .prediction_service import PredictionService
 from .result_view import add_result
 
 _PLACEHOLDER = "&gt;first&#10;MKVLAAGIVGLCAKAYLERA&#10;&gt;second&#10;..."
+
+_PROBLEMS = {
+    Problem.SINGLE_LABEL: "One class a protein",
+    Problem.MULTI_LABEL: "Any number of classes a protein",
+    Problem.REGRESSION: "A value a protein",
+    Problem.RESIDUE_SINGLE_LABEL: "A class a residue",
+    Problem.RESIDUE_REGRESSION: "A value a residue",
+}
 
 
 def start_page(service: PredictionService, address: str, nonce: str) -> str:
@@ -108,7 +117,7 @@ def sentence(service: PredictionService, job: Job) -> str:
         return f"Waiting: {before:,} {'job' if before == 1 else 'jobs'} before this one."
     if job.state is State.RUNNING:
         if job.cancel.is_set():
-            return "Stopping after the proteins in hand."
+            return "Stopping after the proteins under way."
         stage = (job.stage or "predicting").capitalize()
         return f"{stage}: {job.done:,} of {job.total:,}." if job.total > 1 else f"{stage} …"
     if job.state is State.FAILED:
@@ -121,7 +130,7 @@ def _subtitle(service: PredictionService) -> str:
     tokens = [TOKEN_NAMES.get(name, name) for name in about["structure_tokens"]]
     reads = f"{about['encoder']} and structure tokens ({', '.join(tokens)})"
     seeds = f", mean of {about['adapters']} adapters" if about["adapters"] > 1 else ""
-    return f"{about['problem'].replace('_', ' ')} by {reads if tokens else about['encoder']}{seeds}"
+    return f"{_PROBLEMS[service.problem]}, by {reads if tokens else about['encoder']}{seeds}"
 
 
 def _form(service: PredictionService) -> str:

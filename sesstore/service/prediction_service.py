@@ -154,8 +154,7 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         )
         for protein, row, tokens, values, hits in every:
             letters = token_letters(tokens, self.alphabets)
-            plddt = None if tokens is None else tokens.plddt
-            view = protein_view(protein, self.colours, values, letters, plddt, structure)
+            view = protein_view(protein, self.colours, values, row, tokens, letters, structure)
             yield ProteinResult(
                 row,
                 protein.sequence,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StructureError
+from ..jobs.predicting.predictions import Row
 from ..proteins import Protein
 from ..reports.residues import NAMES
 from ..reports.structure_view import (
@@ -22,11 +22,16 @@ from ..reports.structure_view import (
     numbers,
     plddt,
 )
+from ..residues import StructureTokens
 from ..structures.chains import Structure, parse_structure
 from ..structures.matching import ProteinMatcher
 from ..tasks import Problem
 
 ATTENTION = "attention"
+_SURENESS = {
+    "confidence": "Calibrated probability that the class of the residue is right.",
+    "spread": "Standard deviation over adapters trained by several seeds.",
+}
 _ATTENTION_NOTE = "How often the mean weight each residue counts in what is pooled for the protein."
 
 
@@ -96,8 +101,9 @@ def protein_view(
     protein: Protein,
     colours: ResidueColours,
     values: NDArray[np.float64] | None,
-    tokens: Mapping[str, str],
-    confidence: NDArray[Any] | None,
+    row: Row,
+    tokens: StructureTokens | None,
+    letters: Mapping[str, str],
     structure: UploadedStructure | None,
 ) -> StructureView:
     """Return what is to be seen of a protein.
@@ -108,15 +114,22 @@ def protein_view(
     colours : ResidueColours
     values : ndarray, shape=(L,), or None
         See `ResidueColours.colouring`.
-    tokens : mapping of str to str
+    row : Row
+        Its prediction; of residues with how sure each is.
+    tokens : StructureTokens or None
+        That may have a pLDDT.
+    letters : mapping of str to str
         Structure tokens that were read, as letters, by alphabet.
-    confidence : ndarray, shape=(L,), or None
-        pLDDT.
     structure : UploadedStructure, optional
     """
-    lines = {NAMES.get(name, name): letters for name, letters in tokens.items()}
+    lines = {NAMES.get(name, name): text for name, text in letters.items()}
     colourings = [] if values is None else [colours.colouring(values)]
-    colourings += [] if confidence is None else [plddt(confidence)]
-    colourings += [known(name, letters) for name, letters in lines.items()]
+    for name, note in _SURENESS.items():
+        if isinstance(row.get(name), list):
+            high = 1.0 if name == "confidence" else None
+            colourings.append(numbers(name, np.array(row[name]), 0.0, high, note))
+    if tokens is not None and tokens.plddt is not None:
+        colourings.append(plddt(tokens.plddt))
+    colourings += [known(name, text) for name, text in lines.items()]
     drawn = None if structure is None else structure.of(protein)
     return StructureView(protein.id, protein.sequence, colourings, lines, drawn)

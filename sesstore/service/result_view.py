@@ -24,7 +24,7 @@ FAR = (
 )
 
 MEANINGS = {
-    "confidence": "probability that the label is right, calibrated on proteins the run was not "
+    "confidence": "probability that the class is right, calibrated on proteins the run was not "
     "fitted to",
     "set of classes": "holds the truth nine times in ten; many classes mean that the run does not "
     "know",
