@@ -37,6 +37,13 @@ report_option = click.option(
     "[default: those with the smallest, median and largest loss].",
 )
 @click.option(
+    "--structures",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Structures to show the drawn proteins on: a file, folder, tar file or afdb:P69905; may "
+    "be repeated.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     callback=writable,
@@ -47,6 +54,7 @@ report_option = click.option(
 def command(
     runs: tuple[Path, ...],
     proteins: tuple[str, ...],
+    structures: tuple[Path, ...],
     out: Path | None,
     store_path: Path,
     output: Output,
@@ -58,25 +66,29 @@ def command(
 
     \b
     Example:
-      sesstore report runs/deeploc_binary/... --protein Q9GKE8
+      sesstore report runs/deeploc_binary/... --protein Q9GKE8 --structures models/
       sesstore report runs/deeploc_binary/with runs/deeploc_binary/without --out compared
     """
     from sesstore.training.seeds import runs_at
 
-    if len(runs) > 1 and proteins:
+    if len(runs) > 1 and (proteins or structures):
+        option = "--protein" if proteins else "--structures"
         raise click.UsageError(
-            "--protein is for the report of one run", click.get_current_context()
+            f"{option} is for the report of one run", click.get_current_context()
         )
     for run in runs:
         runs_at(run)
 
     # These import torch, which takes seconds: a wrong name is known before.
+    from sesstore.jobs.accessions import structure_paths
     from sesstore.reports.comparison import write_comparison
     from sesstore.reports.gather import gather, store_of
     from sesstore.reports.run import write_report
 
     if len(runs) == 1:
-        material = gather(runs[0], store_of(store_path), proteins)
+        paths = structure_paths(structures, output.note)
+        store = store_of(store_path)
+        material = gather(runs[0], store, proteins, structures=paths, progress=output)
         files, notes = write_report(material, out or runs[0]), material.notes
     else:
         store = store_of(store_path)

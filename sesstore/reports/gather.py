@@ -6,32 +6,33 @@ notes say what it lacks, and why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..encoders import registry
 from ..errors import InputError, NotStoredError, UnknownNameError
+from ..progress import SILENT, Progress
+from ..proteins import Protein
 from ..residues import StructureTokens
-from ..store import Embeddings, Store, Tokens
-from ..tasks import Problem, Split, Task
+from ..store import Store
+from ..tasks import Problem, Split
 from ..training.baseline_report import BaselineReport
 from ..training.cautions import common_cautions
 from ..training.evaluate import load_predictions
 from ..training.intervals import Predicted, intervals
 from ..training.metrics import METRICS, compute
 from ..training.perclass import class_scores, confusion
-from ..training.predictor import pooling_weights
 from ..training.runs import FOLDS, Run, rows_of
 from ..training.seeds import fold_runs, runs_at
-from .material import Material, ResidueTrack, RowFacts
-from .residues import token_letters
-from .row_errors import ERRORS, row_errors, row_losses, true_probability
+from .material import Material, RowFacts
+from .row_errors import row_errors, row_losses
+from .structure_search import StructureSearch, search_structures
+from .tracks import StoredRows, tracks_of
 
 METHOD = (
     "Tan et al. 2024, Simple, efficient, and scalable structure-aware adapter boosts protein "
@@ -41,12 +42,16 @@ TOKENS = {
     "foldseek": "van Kempen et al. 2024, doi:10.1038/s41587-023-01773-0 (3Di tokens)",
     "dssp": "Kabsch & Sander 1983, doi:10.1002/bip.360221211 (secondary structure)",
 }
-ATTENTION, SURENESS, ERROR = "attention", "probability of the true class", "absolute error"
-"""What is drawn along a protein: of problems of proteins, residue classes, residue values."""
 
 
 def gather(
-    path: Path, store: Store | None, proteins: Sequence[str] = (), *, rows: bool = True
+    path: Path,
+    store: Store | None,
+    proteins: Sequence[str] = (),
+    *,
+    rows: bool = True,
+    structures: Sequence[Path] = (),
+    progress: Progress = SILENT,
 ) -> Material:
     """Gather the material of a training's report.
 
@@ -60,15 +65,20 @@ def gather(
         Ids of rows to draw residue by residue; the best, the middle and the worst by default.
     rows : bool
         Read proteins from the store, too; else there are scores and citations alone.
+    structures : sequence of path
+        Files, folders and tar files of structures, among which those of the drawn proteins are
+        looked for.
+    progress : Progress
+        Told about structures as they are read.
 
     Raises
     ------
     MissingFileError
-        There is no run, or its predictions are missing.
+        There is no run, or its predictions are missing; or there is no structure at a path.
     UnknownNameError
         A protein is not among the rows of the split.
     InputError
-        Proteins were named, and the store to take them from is missing.
+        Proteins or structures were named, and the store to take proteins from is missing.
     """
     runs = tuple(runs_at(path))
     material = _with_scores(path, runs)
@@ -78,13 +88,14 @@ def gather(
         reason = "no store was given"
     else:
         try:
-            return _with_rows(material, store, proteins)
+            return _with_rows(material, store, proteins, structures, progress)
         except (NotStoredError, UnknownNameError) as problem:
             if isinstance(problem, UnknownNameError) and problem.name in proteins:
                 raise
             reason = str(problem)
-    if proteins:
-        raise InputError(f"'{proteins[0]}' cannot be drawn: {reason}. Name the run's --store")
+    if proteins or structures:
+        name = proteins[0] if proteins else structures[0]
+        raise InputError(f"'{name}' cannot be drawn: {reason}. Name the run's --store")
     note = f"Not shown: proteins one by one, and where errors concentrate ({reason})."
     return replace(material, notes=(*material.notes, note))
 
@@ -136,7 +147,13 @@ def _encoder_citation(encoder: str) -> str:
     return next((s.citation for s in registry.specs() if s.full_name == encoder), "")
 
 
-def _with_rows(material: Material, store: Store, ids: Sequence[str]) -> Material:
+def _with_rows(
+    material: Material,
+    store: Store,
+    ids: Sequence[str],
+    structures: Sequence[Path],
+    progress: Progress,
+) -> Material:
     """Add what the store knows of the rows."""
     run = material.run
     task = store.task(run.task["name"])
@@ -159,14 +176,42 @@ def _with_rows(material: Material, store: Store, ids: Sequence[str]) -> Material
         row_errors(material.problem, material.predicted, len(split)),
     )
     reasons = _rows_of_ids(split, ids) if ids else _typical_rows(losses, view.lengths[view_rows])
-    tracks, title, notes = _tracks(material, store, task, view, tokens, reasons)
+    drawn, missing = _structures(store, split, reasons, structures, progress)
+    sources = StoredRows(store, task, view, tokens, drawn.structures, missing)
+    tracks, title, notes = tracks_of(material, sources, reasons)
     return replace(
         material,
         rows=rows,
         tracks=tracks,
         track_title=title,
         citations=_citations(run, view.provenance.citation),
-        notes=(*material.notes, *notes),
+        notes=(*material.notes, *notes, *drawn.notes()),
+    )
+
+
+def _structures(
+    store: Store,
+    split: Split,
+    rows: Iterable[int],
+    paths: Sequence[Path],
+    progress: Progress,
+) -> tuple[StructureSearch, str]:
+    """Structures of some rows, and why one of them has none."""
+    if not paths:
+        return StructureSearch(), (
+            "No structure is drawn: name files or folders of them with `sesstore report RUN "
+            "--structures`."
+        )
+    chosen = list(rows)
+    sequences = store.proteins(split.digests[row].tobytes() for row in chosen)
+    proteins = [
+        Protein(split.ids[row], protein.sequence)
+        for row, protein in zip(chosen, sequences, strict=True)
+    ]
+    search = search_structures(paths, proteins, progress)
+    return search, (
+        f"No structure is drawn: of {search.files:,} files none has a chain of this sequence, or "
+        f"is named for it and fits."
     )
 
 
@@ -215,73 +260,3 @@ def _typical_rows(
     places = (len(order) - 1, len(order) // 2, 0)
     reasons = ("largest loss", "median loss", "smallest loss")
     return dict(zip((int(order[p]) for p in reversed(places)), reversed(reasons), strict=True))
-
-
-def _tracks(
-    material: Material,
-    store: Store,
-    task: Task,
-    view: Embeddings,
-    tokens: Tokens | None,
-    reasons: Mapping[int, str],
-) -> tuple[tuple[ResidueTrack, ...], str, tuple[str, ...]]:
-    split, run = rows_of(task, material.split), material.run
-    digests = split.digests[list(reasons)]
-    values, title = _track_values(material, view, tokens, digests, list(reasons))
-    if values is None:
-        pooling = run.config["adapter"]["pooling"]
-        note = f"No attention over residues: the run pools by {pooling}, not by attention1d."
-        return (), "", (note,)
-    proteins = store.proteins([row.tobytes() for row in digests])
-    stored = (tokens or _NoTokens()).get_all(row.tobytes() for row in digests)
-    tracks = []
-    for (row, reason), protein, structure, curve in zip(
-        reasons.items(), proteins, stored, values, strict=True
-    ):
-        letters = token_letters(structure, run.config["adapter"]["alphabets"])
-        label, prediction = _label_and_prediction(material, row)
-        tracks.append(
-            ResidueTrack(
-                split.ids[row], reason, protein.sequence, letters, curve, label, prediction
-            )
-        )
-    return tuple(tracks), title, ()
-
-
-def _track_values(
-    material: Material,
-    view: Embeddings,
-    tokens: Tokens | None,
-    digests: NDArray[np.uint8],
-    rows: Sequence[int],
-) -> tuple[list[NDArray[np.float64]] | None, str]:
-    """What is drawn along each protein: pooling weights, or how sure or wrong each residue is."""
-    if not len(rows):
-        return [], ATTENTION
-    if not material.problem.per_residue:
-        return pooling_weights(material.run, digests, view, tokens), ATTENTION
-    predicted = material.predicted[0]
-    if material.problem.is_regression:
-        values, title = (predicted.scores - predicted.labels).abs().double().numpy(), ERROR
-    else:
-        values, title = true_probability(predicted), SURENESS
-    return [values[predicted.rows.numpy() == row] for row in rows], title
-
-
-def _label_and_prediction(material: Material, row: int) -> tuple[str, str]:
-    """What is true of a row and what is predicted, in words; by the first seed."""
-    predicted, classes = material.predicted[0], material.run.task["classes"]
-    places = torch.nonzero(predicted.rows == row)[:, 0]
-    scores, labels = predicted.scores[places], predicted.labels[places]
-    if material.problem.per_residue:
-        error = row_errors(material.problem, [predicted], len(predicted.rows))[row]
-        return f"{len(places):,} labelled residues", f"{ERRORS[material.problem]}: {error:.3f}"
-    if material.problem.is_regression:
-        return f"{float(labels[0]):.4g}", f"{float(scores[0]):.4g}"
-    if material.problem is Problem.MULTI_LABEL:
-        true = torch.nonzero(labels[0])[:, 0].tolist()
-        best = scores[0].argsort(descending=True)[: max(1, len(true))].tolist()
-        words = ", ".join(f"{classes[k]} (p {float(scores[0, k]):.2f})" for k in best)
-        return ", ".join(classes[k] for k in true) or "none", words
-    top = int(scores[0].argmax())
-    return classes[int(labels[0])], f"{classes[top]} (p {float(scores[0, top]):.2f})"

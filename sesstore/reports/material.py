@@ -19,8 +19,12 @@ from ..training.intervals import Predicted
 from ..training.perclass import ClassScore
 from ..training.runs import Caution, Run
 from ..training.seeds import deviation
+from .structure_view import Colouring, ViewedStructure
 
 Numbers = NDArray[np.float64]
+
+ATTENTION, SURENESS, ERROR = "attention", "probability of the true class", "absolute error"
+"""What is drawn along a protein: of problems of proteins, residue classes, residue values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +39,16 @@ class ResidueTrack:
     tokens : mapping of str to str, length L
         Structure tokens by alphabet, ``#`` where masked.
     values : ndarray, shape=(L,)
-        What `Material.track_title` names.
+        What `Material.track_title` names; NaN where a residue has none.
     label, prediction : str
         The true one, and the predicted one, in words.
+    further : tuple of Colouring
+        What else residues may be coloured by.
+    plddt : ndarray, shape=(L,), or None
+        NaN where a residue has none.
+    structure : ViewedStructure, optional
+    absence : str
+        Why there is no structure.
     """
 
     id: str
@@ -47,6 +58,10 @@ class ResidueTrack:
     values: Numbers
     label: str
     prediction: str
+    further: tuple[Colouring, ...] = ()
+    plddt: Numbers | None = None
+    structure: ViewedStructure | None = None
+    absence: str = ""
 
 
 @dataclass(frozen=True, eq=False)

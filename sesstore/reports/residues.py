@@ -1,13 +1,12 @@
 """A protein drawn residue by residue: what counted, over its sequence and structure tokens.
 
-On a page, blocks of ten residues flow with the width of the screen; the figure for papers has rows
-of sixty.
+On a page the sequence stands beside the structure (`structure_view`); the figure for papers has
+rows of sixty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from html import escape
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 from ..alphabets import alphabet
 from ..residues import StructureTokens
 from .figures import Chart, charting
-from .material import ResidueTrack
+from .material import SURENESS, ResidueTrack
+from .structure_view import StructureView, known, numbers, plddt
 
-BLOCK, ROW = 10, 60
+ROW = 60
 NAMES = {"foldseek": "3Di", "dssp": "DSSP"}
 
 
@@ -47,7 +47,7 @@ def line_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
             "from": i + 0.55,
             "to": i + 1.45,
             "residue": i + 1,
-            "value": float(value),
+            "value": _number(value),
             "letter": track.sequence[i],
             "structure": state,
         }
@@ -64,7 +64,7 @@ def line_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
     last = len(track.sequence)
     chart: Chart = (
         alt.Chart(alt.Data(values=rows))
-        .mark_bar()
+        .mark_bar(orient="vertical")
         .encode(
             x=alt.X("from:Q", title="residue", scale=alt.Scale(domain=[0, last + 1], nice=False)),
             x2="to:Q",
@@ -86,7 +86,7 @@ def letters_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
     for i in range(len(track.sequence)):
         for k, text in enumerate(lines.values()):
             y = i // ROW * (len(lines) + 1) + k
-            rows.append({"x": i % ROW, "y": y, "letter": text[i], "value": float(values[i])})
+            rows.append({"x": i % ROW, "y": y, "letter": text[i], "value": _number(values[i])})
     heads = [
         {"x": -0.8, "y": row * (len(lines) + 1) + k, "letter": name or f"{row * ROW + 1}"}
         for row in range(-(-len(track.sequence) // ROW))
@@ -112,31 +112,23 @@ def letters_chart(track: ResidueTrack, title: str, relative: bool) -> Chart:
     return chart
 
 
-def blocks(track: ResidueTrack, relative: bool) -> str:
-    """HTML of a protein in blocks of ten residues, shaded by its values; everything is escaped."""
+def track_view(track: ResidueTrack, title: str, relative: bool) -> StructureView:
+    """The sequence, and the structure where there is one, coloured by what is known of residues."""
     values = strengths(track, relative)
-    # The strongest residue has the full colour, so that shades use the whole range.
-    shares = values / max(float(np.nanmax(values)), 1e-12)
-    lines = [track.sequence, *track.tokens.values()]
-    legend = ", ".join(["sequence", *(NAMES.get(name, name) for name in track.tokens)])
-    body = "".join(_block(lines, shares, start) for start in range(0, len(track.sequence), BLOCK))
-    return (
-        f'<div class="residues" role="group" aria-label="{escape(track.id)}: {escape(legend)}">'
-        f"{body}</div>"
-    )
+    note = "How much each residue counts in the pooled protein; 1 is the mean." if relative else ""
+    high = 1.0 if title == SURENESS else None
+    colourings = [numbers(title, values, 0, high, note), *track.further]
+    if track.plddt is not None:
+        colourings.append(plddt(track.plddt))
+    lines = {NAMES.get(name, name): text for name, text in track.tokens.items()}
+    colourings += [known(name, text) for name, text in lines.items()]
+    notes = [track.absence] if track.absence else []
+    return StructureView(track.id, track.sequence, colourings, lines, track.structure, notes)
 
 
-def _block(lines: list[str], shares: NDArray[np.float64], start: int) -> str:
-    stop = min(start + BLOCK, len(lines[0]))
-    return f"<div><i>{start + 1}</i><p>{''.join(_shaded(lines[0], shares, start, stop))}</p>" + (
-        "".join(f"<p>{escape(line[start:stop])}</p>" for line in lines[1:]) + "</div>"
-    )
-
-
-def _shaded(text: str, shares: NDArray[np.float64], start: int, stop: int) -> Iterator[str]:
-    for i in range(start, stop):
-        share = 0.0 if np.isnan(shares[i]) else float(shares[i])
-        yield f'<b style="--a:{share:.2f}">{escape(text[i])}</b>'
+def _number(value: float) -> float | None:
+    """A number of a chart; none where there is none."""
+    return None if np.isnan(value) else float(value)
 
 
 def _state(letter: str) -> str:

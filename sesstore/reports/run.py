@@ -22,13 +22,14 @@ from .classes import (
 )
 from .error_groups import by_confidence, by_length, by_truth, error_chart
 from .figures import Chart, save_figure
-from .material import Material
+from .material import ATTENTION, Material
 from .methods import commands, methods, provenance
 from .page import Page
 from .reliability import certainty_section
-from .residues import blocks, letters_chart, line_chart
+from .residues import letters_chart, line_chart, track_view
 from .row_errors import ERRORS
 from .settings import settings_in_words
+from .structure_view import view_assets, view_markup
 from .thresholds import (
     CURVES,
     curve_classes,
@@ -306,20 +307,18 @@ def _certainty(report: Report, material: Material) -> None:
 def _along(report: Report, material: Material) -> None:
     if not material.tracks:
         return
-    page, relative = report.page, material.track_title == "attention"
+    page, relative = report.page, material.track_title == ATTENTION
     text = "How much each residue counts in the pooled protein; 1 is the mean." if relative else ""
     title = material.track_title[0].upper() + material.track_title[1:]
     page.section(f"{title} over residues", text)
+    page.once(view_assets(three_d=any(track.structure for track in material.tracks)))
     for track in material.tracks:
         page.heading(f"{track.id} · {track.reason}")
         page.text(
             f"True: {track.label}. Predicted: {track.prediction}. {len(track.sequence):,} residues."
         )
         page.chart(line_chart(track, material.track_title, relative), f"{title} along {track.id}.")
-        alphabets = ", ".join({"foldseek": "3Di", "dssp": "DSSP"}.get(n, n) for n in track.tokens)
-        under = f" Under it {alphabets} (# is masked)." if alphabets else ""
-        page.note(f"The sequence, shaded by {material.track_title}.{under}")
-        page.html(blocks(track, relative))
+        page.html(view_markup(track_view(track, material.track_title, relative)))
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", track.id)[:80]
         report.figure(letters_chart(track, material.track_title, relative), f"residues-{name}")
 

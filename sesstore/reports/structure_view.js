@@ -252,8 +252,11 @@ window.sesstoreView = (() => {
     return box;
   }
 
+  const BLANK = { name: "", note: "", stops: [], classes: [], bands: [] };
+
   function view(root, data) {
     const number = views++;
+    if (!data.colourings.length) data.colourings.push({ ...BLANK, values: [...data.sequence].map(() => null) });
     root.classList.add("structure-view");
     root.replaceChildren();
     const tools = make(root, "div", { className: "sv-tools" });
@@ -264,7 +267,7 @@ window.sesstoreView = (() => {
     const box = data.structure && drawable() ? moleculeBox(root, data) : null;
     if (data.structure && !box) {
       make(root, "p", {
-        className: "note",
+        className: "note sv-undrawn",
         textContent: "The structure is not drawn: this browser has no WebGL 2. The sequence shows the same values.",
       });
     }
@@ -290,7 +293,7 @@ window.sesstoreView = (() => {
         return `${chain.residues[row]} ${chain.numbers[row]}${chain.id ? ` of chain ${chain.id}` : ""}`;
       });
       const where = !data.structure ? "" : copies.length ? ` (${copies.join(", ")})` : " (unresolved)";
-      const values = data.colourings.map((c) => `${c.name} ${wordOf(c, c.values[place])}`);
+      const values = data.colourings.filter((c) => c.name).map((c) => `${c.name} ${wordOf(c, c.values[place])}`);
       const letters = data.lines.map(([name, text]) => `${name} ${text[place]}`);
       return `${NAMES[letter] ?? letter} ${place + 1}${where}: ${[...values, ...letters].join("; ")}`;
     };

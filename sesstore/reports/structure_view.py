@@ -151,10 +151,8 @@ def numbers(
     return Colouring(name, column, _spread(least, most, _RAMP), note=note)
 
 
-def classes(
-    name: str, values: NDArray[np.integer[Any]], names: Sequence[str], note: str = ""
-) -> Colouring:
-    """Colour by numbers of classes, from 0; -1 is none. Beyond eight, colours come again."""
+def classes(name: str, values: NDArray[Any], names: Sequence[str], note: str = "") -> Colouring:
+    """Colour by numbers of classes, from 0; -1 or NaN is none. Beyond eight, colours come again."""
     column = np.where(np.asarray(values) >= 0, values, np.nan).astype(np.float64)
     colours = [(text, _CLASSES[k % len(_CLASSES)]) for k, text in enumerate(names)]
     return Colouring(name, column, classes=colours, note=note)
@@ -256,7 +254,7 @@ def _colouring(colouring: Colouring) -> dict[str, Any]:
 
 def _notes(viewed: ViewedStructure) -> list[str]:
     """What is not to be seen in the structure, and what is more in it."""
-    notes = []
+    notes = [f"Structure: {viewed.structure.path.name}."]
     for placed in viewed.chains:
         if placed.unresolved:
             notes.append(

@@ -243,19 +243,22 @@ def charts() -> Callable[[Path], list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[str, str]]:
-    """Open a page in headless Chromium: its document when all is drawn, and the console."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[str, str]]:
+    """Open a page in headless Chromium: its document when all is drawn, and the console.
+
+    Further words are flags of Chromium's, such as those that draw in 3D without a GPU.
+    """
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no chromium is installed to open pages in")
 
-    def opened(page: Path) -> tuple[str, str]:
+    def opened(page: Path, *flags: str) -> tuple[str, str]:
         profile = tmp_path_factory.mktemp("profile")
         words = [
             program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
             "--disable-quic", f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0",
-            "--virtual-time-budget=10000", "--dump-dom", page.resolve().as_uri(),
+            "--virtual-time-budget=10000", *flags, "--dump-dom", page.resolve().as_uri(),
         ]  # fmt: skip
         done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=True)
         console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from sesstore.reports.material import ResidueTrack
-from sesstore.reports.residues import ROW, blocks, letters_chart, line_chart, strengths
+from sesstore.reports.material import SURENESS, ResidueTrack
+from sesstore.reports.residues import ROW, letters_chart, line_chart, strengths, track_view
+from sesstore.reports.structure_view import numbers
 
 pytest.importorskip("altair")
 
@@ -52,19 +54,30 @@ def test_letters_stand_under_one_another() -> None:
     ]  # fmt: skip
 
 
-def test_blocks_are_of_ten_and_the_strongest_is_full() -> None:
-    html = blocks(TRACK, False)
-    assert 'aria-label="p&lt;1&gt;: sequence, 3Di, DSSP"' in html
-    assert re.findall(r"<i>(\d+)</i>", html) == ["1", "11"]
-    shaded = re.findall(r'--a:([\d.]+)">(.)<', html)
-    assert "".join(letter for _, letter in shaded) == TRACK.sequence
-    assert [float(share) for share, _ in shaded] == (TRACK.values / 2).tolist()
-    assert "<p>DVPLAQDVPL</p><p>HGIEBTSLP-</p>" in html
-    assert "<p>A#</p><p>-#</p>" in html
+def test_a_residue_without_a_value_has_none() -> None:
+    """Unlabelled residues of a protein: charts have null, which JSON knows, and no NaN."""
+    values = np.array([np.nan, *TRACK.values[1:]])
+    track = replace(TRACK, values=values)
+    rows = line_chart(track, "error", False).to_dict()["data"]["values"]
+    assert [row["value"] for row in rows[:2]] == [None, 0]
+    json.dumps(letters_chart(track, "error", False).to_dict(), allow_nan=False)
+    assert np.isnan(track_view(track, "error", False).colourings[0].values[0])
 
 
-def test_a_residue_without_a_value_has_no_colour() -> None:
-    track = ResidueTrack("p", "", "ACD", {}, np.array([np.nan, 4.0, 1.0]), "", "")
-    assert re.findall(r"--a:([\d.]+)", blocks(track, False)) == ["0.00", "1.00", "0.25"]
-    ten = ResidueTrack("p", "", "A" * 10, {}, np.zeros(10), "", "")
-    assert re.findall(r"<i>(\d+)</i>", blocks(ten, False)) == ["1"]
+def test_the_view_has_all_that_is_known_of_residues() -> None:
+    track = replace(
+        TRACK,
+        further=(numbers("more", TRACK.values),),
+        plddt=np.full(12, 80.0),
+        absence="No structure.",
+    )
+    view = track_view(track, "attention", True)
+    assert [colouring.name for colouring in view.colourings] == [
+        "attention", "more", "pLDDT", "3Di mask", "DSSP mask",
+    ]  # fmt: skip
+    assert view.colourings[0].values.tolist() == (12 * TRACK.values).tolist()
+    assert view.colourings[3].values.tolist() == [0] * 11 + [1]
+    assert view.lines == {"3Di": TRACK.tokens["foldseek"], "DSSP": TRACK.tokens["dssp"]}
+    assert view.notes == ["No structure."]
+    sure = track_view(TRACK, SURENESS, False).colourings[0]
+    assert (sure.stops[0][0], sure.stops[-1][0]) == (0, 1)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
+import subprocess
+from html import unescape
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -93,6 +96,7 @@ def test_what_is_not_to_be_seen_is_told(shared_structures: Path, monkeypatch) ->
     text = _text(structure.chains[0])
     notes = view_data(view_of(viewed(structure, f"{text}MKV")))["notes"]
     assert notes == [
+        "Structure: 1igy.cif.",
         "Chain A: 3 of 216 residues are unresolved (struck out in the sequence).",
         "Grey: chains B, C, D of the same file.",
     ]
@@ -103,7 +107,7 @@ def test_what_is_not_to_be_seen_is_told(shared_structures: Path, monkeypatch) ->
     assert data["notes"][-1] == "Not drawn, as there is too much of it: chain D."
     assert [chain["id"] for chain in data["structure"]["chains"]] == ["A", "C", "B"]
     models = view_data(view_of(viewed(read_structure(shared_structures / "1l2y.cif"))))["notes"]
-    assert models == ["Drawn is the first of 38 models."]
+    assert models == ["Structure: 1l2y.cif.", "Drawn is the first of 38 models."]
 
 
 def test_hydrogens_and_other_locations_are_left_out(shared_structures: Path) -> None:
@@ -169,3 +173,84 @@ def test_the_molecule_is_the_version_its_notice_tells() -> None:
     notice = Path(__file__).parents[2].joinpath("NOTICE").read_text()
     assert module.MOLECULE_SHA256 in notice
     assert f"3Dmol.js {module.MOLECULE_VERSION}" in notice
+
+
+PROBE = """
+<pre id="probe"></pre><script>
+const track = document.querySelector(".sv-track"), lines = [];
+const state = () => document.querySelector(".sv-state").textContent;
+for (const key of ["ArrowRight", "ArrowRight", "End", "Home", "Enter", "Escape"]) {
+  track.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  lines.push(`${key}: ${state()}`);
+}
+const choice = document.querySelector("select");
+choice.value = 1;
+choice.dispatchEvent(new Event("change"));
+lines.push(document.querySelector(".sv-legend").textContent);
+const cells = [...document.querySelectorAll("[data-place]")];
+cells[2].dispatchEvent(new MouseEvent("click", { bubbles: true }));
+lines.push(track.getAttribute("aria-activedescendant") === cells[2].id);
+lines.push(cells[2].getAttribute("aria-label"), cells[0].className, cells[0].style.background);
+lines.push(document.querySelectorAll("canvas").length);
+document.getElementById("probe").textContent = lines.join("\\n");
+</script>"""
+
+
+def probed(structure: Structure, path: Path) -> Path:
+    """A page that works a view by keyboard and pointer, and writes down what happens."""
+    first = structure.chains[0]
+    shown = viewed(structure, f"M{_text(first)}")
+    sequence = shown.chains[0].protein.sequence
+    kinds = np.r_[-1, np.arange(len(sequence) - 1) % 2]
+    colourings = [numbers("n", np.arange(len(sequence))), classes("kind", kinds, ["a<b>", "c"])]
+    page = Page("probe")
+    page.html(view_markup(StructureView("p", sequence, colourings, structure=shown)))
+    page.once(view_assets(three_d=True))
+    page.once(PROBE)
+    return page.write(path)
+
+
+def told(dom: str) -> list[str]:
+    text = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.S)
+    assert text
+    return unescape(text[1]).split("\n")
+
+
+SOFTWARE_3D = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_3D = ("--disable-3d-apis",)
+UNDRAWN = 'class="note sv-undrawn"'
+
+
+@pytest.mark.parametrize("flags", [NO_3D, SOFTWARE_3D], ids=["without WebGL", "with WebGL"])
+def test_sequence_and_structure_are_worked_by_keyboard_and_pointer(
+    shared_structures: Path, tmp_path: Path, browser, flags: tuple[str, ...]
+) -> None:
+    structure = read_structure(shared_structures / "1l2y.cif")
+    dom, console = browser(probed(structure, tmp_path / "probe.html"), *flags)
+    drawn = UNDRAWN not in dom
+    if flags == SOFTWARE_3D and not drawn:
+        pytest.skip("this chromium draws no WebGL without a GPU")
+    # What WebGL says of its own speed is no fault of the page's.
+    assert [line for line in console.splitlines() if "WebGL" not in line] == []
+    assert drawn == (flags == SOFTWARE_3D)
+    *keys, legend, active, label, first, colour, canvases = told(dom)
+    assert keys[:5] == [
+        "ArrowRight: Met 1 (unresolved): n 0; kind no value",
+        "ArrowRight: Asn 2 (ASN 1 of chain A): n 1; kind a<b>",
+        "End: Ser 21 (SER 20 of chain A): n 20; kind c",
+        "Home: Met 1 (unresolved): n 0; kind no value",
+        "Enter: Met 1 (unresolved): n 0; kind no value",
+    ]
+    assert keys[5].startswith("Escape: Point at a residue")
+    assert legend == "a<b> (10)c (10)no value (1)"
+    assert (active, label) == ("true", "Leu 3 (LEU 2 of chain A): n 2; kind c")
+    assert (first, colour) == ("sv-unresolved", "")
+    assert (int(canvases) > 0) == drawn
+
+
+def test_the_script_is_javascript() -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    script = Path(module.__file__).with_name("structure_view.js")
+    subprocess.run([node, "--check", script], check=True, capture_output=True)

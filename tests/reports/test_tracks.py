@@ -1,0 +1,133 @@
+"""What is drawn along proteins of a residue task, some of whose residues have no label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.jobs.demo import demo_files
+from sesstore.jobs.training.train import prepare, train
+from sesstore.proteins import Protein
+from sesstore.reports.gather import gather
+from sesstore.reports.material import ERROR, SURENESS, Material
+from sesstore.reports.residues import line_chart, track_view
+from sesstore.reports.structure_search import search_structures
+from sesstore.reports.structure_view import view_data
+from sesstore.reports.tracks import plddt_of
+from sesstore.residues import StructureTokens
+from sesstore.store import Store
+from sesstore.structures.chains import read_structure
+from sesstore.tasks import IGNORED, Problem, Split, Task
+from sesstore.training.fit_config import FitConfig
+from sesstore.training.metrics import METRICS
+
+UNLABELLED = 3
+CHAINS = list(demo_files())[:6]
+
+
+def labels_of(problem: Problem, sequence: str) -> np.ndarray:
+    """Labels of residues, by their letters; the first three have none."""
+    letters = np.frombuffer(sequence.encode(), np.uint8)
+    if problem.is_regression:
+        labels = letters.astype(np.float32)
+        labels[:UNLABELLED] = np.nan
+        return labels
+    labels = letters.astype(np.int64) % 3
+    labels[:UNLABELLED] = IGNORED
+    return labels
+
+
+def trained(problem: Problem, folder: Path) -> tuple[Path, Store]:
+    """A run on two chains a split, without structure tokens."""
+    store = Store.create(folder / "store")
+    proteins = [
+        Protein(name, read_structure(demo_files()[name][0]).chains[0].residues) for name in CHAINS
+    ]
+    store.add_proteins(proteins)
+    splits = {}
+    for k, name in enumerate(("train", "valid", "test")):
+        rows = proteins[2 * k : 2 * k + 2]
+        digests = np.frombuffer(b"".join(p.digest for p in rows), np.uint8).reshape(-1, 32)
+        labels = [labels_of(problem, p.sequence) for p in rows]
+        splits[name] = Split(tuple(p.id for p in rows), digests, labels)
+    metric = next(iter(METRICS[problem]))
+    classes = ("shift",) if problem.is_regression else ("H", "E", "C")
+    store.add_task(Task("toy", problem, classes, splits, (metric,), metric))
+    inputs = prepare(store, "toy", plm="blosum62", alphabets=())
+    shape = {"heads": 2, "width": 8, "alphabets": ()}
+    config = FitConfig(epochs=2, batch_tokens=200, lr=5e-3)
+    return Path(train(inputs, shape, config, out=folder / "run").run), store
+
+
+@pytest.fixture(scope="module", params=[Problem.RESIDUE_SINGLE_LABEL, Problem.RESIDUE_REGRESSION])
+def material(request, tmp_path_factory: pytest.TempPathFactory) -> Material:
+    run, store = trained(request.param, tmp_path_factory.mktemp("run"))
+    return gather(run, store, structures=[demo_files()[CHAINS[4]][0]])
+
+
+def test_values_are_at_the_places_of_their_residues(material: Material) -> None:
+    predicted = material.predicted[0]
+    regression = material.problem.is_regression
+    assert material.track_title == (ERROR if regression else SURENESS)
+    assert {track.id for track in material.tracks} == set(CHAINS[4:])
+    for track in material.tracks:
+        row = CHAINS[4:].index(track.id)
+        assert len(track.values) == len(track.sequence)
+        assert np.isnan(track.values[:UNLABELLED]).all()
+        own = predicted.scores[predicted.rows == row].double().numpy()
+        truth = labels_of(material.problem, track.sequence)[UNLABELLED:]
+        prediction, true = (colouring.values for colouring in track.further)
+        np.testing.assert_allclose(true[UNLABELLED:], truth, rtol=1e-6)
+        if regression:
+            np.testing.assert_allclose(track.values[UNLABELLED:], abs(own - truth), rtol=1e-5)
+            np.testing.assert_allclose(prediction[UNLABELLED:], own)
+        else:
+            sureness = own[np.arange(len(own)), truth]
+            np.testing.assert_allclose(track.values[UNLABELLED:], sureness)
+            np.testing.assert_array_equal(prediction[UNLABELLED:], own.argmax(1))
+        rows = line_chart(track, "x", False).to_dict()["data"]["values"]
+        assert [r["value"] is None for r in rows[: UNLABELLED + 1]] == [True] * 3 + [False]
+
+
+def test_each_protein_has_its_structure_or_the_reason_why_not(material: Material) -> None:
+    first, second = sorted(material.tracks, key=lambda track: CHAINS.index(track.id))
+    assert first.structure is not None
+    assert first.absence == ""
+    view = view_data(track_view(first, material.track_title, False))
+    assert view["structure"]["name"] == demo_files()[CHAINS[4]][0].name
+    assert view["structure"]["chains"][0]["places"] == list(range(len(first.sequence)))
+    assert second.structure is None
+    assert "of 1 files none has a chain of this sequence" in second.absence
+    notes = view_data(track_view(second, material.track_title, False))["notes"]
+    assert notes == [second.absence]
+
+
+def test_structures_need_the_proteins_and_without_them_it_is_said(tmp_path: Path) -> None:
+    run, store = trained(Problem.RESIDUE_SINGLE_LABEL, tmp_path)
+    path = demo_files()[CHAINS[4]][0]
+    with pytest.raises(InputError, match="no store was given"):
+        gather(run, None, structures=[path])
+    for track in gather(run, store).tracks:
+        assert "--structures" in track.absence
+
+
+def test_confidence_is_the_stored_one_or_that_of_the_file(shared_cases: Path) -> None:
+    tokens = StructureTokens(bytes(32), "alphafold2", {}, np.array([0, 71, 99], np.uint8))
+    np.testing.assert_array_equal(plddt_of(tokens, None, ""), [np.nan, 71, 99])
+    assert plddt_of(None, None, "") is None
+    path = shared_cases / "21-afdb-names" / "AF-P00698-F1-model_v6.cif"
+    (chain,) = read_structure(path).chains
+    tagged = Protein("P00698", f"GS{chain.residues}")
+    viewed = search_structures([path], [tagged]).structures[tagged.digest]
+    values = plddt_of(None, viewed, "")
+    assert values is not None
+    assert np.isnan(values[:2]).all()
+    np.testing.assert_allclose(values[2:], np.rint(100 * chain.bfactors))
+    experiment = shared_cases.parent / "structures" / "1aki.cif"
+    (chain,) = read_structure(experiment).chains
+    protein = Protein("1aki_A", chain.residues)
+    viewed = search_structures([experiment], [protein]).structures[protein.digest]
+    assert plddt_of(None, viewed, "alphafold2") is None
