@@ -262,6 +262,7 @@ window.sesstoreView = (() => {
     const tools = make(root, "div", { className: "sv-tools" });
     const choice = make(make(tools, "label", { textContent: "Colour " }), "select");
     data.colourings.forEach((colouring, k) => make(choice, "option", { value: k, textContent: colouring.name }));
+    choice.parentElement.hidden = !data.colourings.length;
     const places = residueIndex(data);
     const resolved = places.filter((copies) => copies.length).length;
     const box = data.structure && drawable() ? moleculeBox(root, data) : null;
@@ -281,7 +282,9 @@ window.sesstoreView = (() => {
     }
     for (const note of data.notes) make(notes, "li", { textContent: note });
 
-    let colouring = data.colourings[0], selected = null, pointed = null;
+    // What there is nothing to colour by stays as it is: a linear model looks at no residue.
+    let colouring = data.colourings[0] ?? { name: "nothing", note: "", values: [...data.sequence].map(() => null) };
+    let selected = null, pointed = null;
     const shape = box && molecule(box, data, {
       point: (place) => point(place >= 0 ? place : null, true),
       pick: (place) => { if (place >= 0) select(place); },
@@ -335,7 +338,7 @@ window.sesstoreView = (() => {
         cell.style.color = colour ? inkOn(colour) : "";
         cell.classList.toggle("sv-unresolved", Boolean(data.structure) && !places[i].length);
       });
-      legend(key, colouring, box && data.structure);
+      if (data.colourings.length) legend(key, colouring, box && data.structure);
       meaning.textContent = colouring.note;
       if (shape) {
         shape.paint(colours, selected);

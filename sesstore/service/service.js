@@ -33,6 +33,7 @@
       } catch (refusal) {
         say(refusal.message);
         button.disabled = false;
+        (chosen ? file : text).focus();
       }
     });
     // Whoever comes back by the browser's button may send again.
