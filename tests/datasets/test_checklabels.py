@@ -113,6 +113,22 @@ def test_a_class_outweighs_from_eight_in_ten(problem, largest, rest, share) -> N
         assert f"an accuracy of {largest / (largest + rest):.2f}" in found["imbalance"].why
 
 
+@pytest.mark.parametrize(("rows", "rare"), [(4, True), (5, False)])
+def test_a_class_is_rare_below_five_train_rows(rows: int, rare: bool) -> None:
+    found = findings(SINGLE, train=[0] * 9 + [1] * rows, valid=[0, 1] * 10)
+    assert ("rare_classes" in found) is rare
+    if rare:
+        assert (found["rare_classes"].count, found["rare_classes"].examples) == (1, ("c1 (4)",))
+
+
+@pytest.mark.parametrize(("rows", "small"), [(19, True), (20, False)])
+def test_a_split_is_small_below_twenty_proteins(rows: int, small: bool) -> None:
+    found = findings(SINGLE, train=[0, 1] * 5, valid=[0, *[1] * (rows - 1)])
+    assert ("small_valid" in found) is small
+    if small:
+        assert found["small_valid"].count == rows
+
+
 @pytest.mark.parametrize(("value", "far"), [(6.0, 0), (6.001, 1), (-6.0, 0), (-6.001, 1)])
 def test_values_are_far_beyond_six_deviations(value: float, far: int) -> None:
     train = [-1.0, 0.0, 0.0, 1.0, 1.0, -1.0, 2.0, -2.0]  # median 0, of distances 1

@@ -46,6 +46,17 @@ def test_jobs_are_read_no_further_ahead_than_needed(threads) -> None:
     results.close()
 
 
+@pytest.mark.parametrize(("count", "of_each"), [(2, 3), (3, 2), (4, 1), (6, 1), (20, 1)])
+def test_few_batches_share_all_threads(count: int, of_each: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(6)
+    try:
+        results = dict(run_side_by_side(lambda _: torch.get_num_threads(), range(count), count))
+    finally:
+        torch.set_num_threads(before)
+    assert set(results.values()) == {of_each}
+
+
 def test_an_error_surfaces_at_its_place(threads) -> None:
     results = run_side_by_side(lambda n: 1 // (2 - n), range(5), 5)
     assert [next(results), next(results)] == [(0, 0), (1, 1)]

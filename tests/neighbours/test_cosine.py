@@ -39,6 +39,17 @@ def test_equal_rows_come_in_their_order_and_one_can_be_left_out() -> None:
     np.testing.assert_allclose(hits.similarity, 1, atol=1e-6)
 
 
+@pytest.mark.parametrize(("count", "hits"), [(1, 1), (2, 2), (3, 2), (9, 2)])
+def test_a_row_that_does_not_count_never_fills_up(count: int, hits: int) -> None:
+    references = np.eye(3, 4, dtype=np.float32) + 1
+    nearest_rows = nearest(references, [references], count, without=np.arange(3))
+    assert nearest_rows.rows.shape == (3, hits)
+    for row, rows in enumerate(nearest_rows.rows.tolist()):
+        assert row not in rows
+        assert -1 not in rows
+    assert (nearest_rows.similarity > 0).all()
+
+
 def test_a_row_of_zeros_is_like_nothing() -> None:
     assert not unit(np.zeros((1, 4))).any()
     hits = nearest(np.ones((1, 4)), [np.array([[0, 0, 0, 0], [1, 1, 1, 1]], np.float16)], 2)

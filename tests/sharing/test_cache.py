@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sesstore.errors import InputError, StoreError, UnknownNameError
+from sesstore.residues import Embedding
 from sesstore.sharing.cache import cache_of, remote_store, url_of
 from sesstore.sharing.push import push
 from sesstore.store.integrity import verify
@@ -42,6 +45,19 @@ def test_without_a_choice_nothing_is_guessed(shared, file_server):
     with pytest.raises(UnknownNameError, match="Did you mean 'toy'"):
         remote_store(where, "toys", "enc")
     assert not cache_of(where).exists() or not list(cache_of(where).glob("embeddings/*-*"))
+
+
+@pytest.mark.parametrize("plm", [None, "enc"])
+def test_means_are_no_encoder_to_train_on_and_stay_there(kit, tmp_path, file_server, plm):
+    made = kit.provenance()
+    store = kit.fill(tmp_path / "there", kit.proteins(20), (made,))
+    means = replace(made, fingerprint=made.fingerprint.of_means)
+    with store.writer(means, {}) as writer:
+        for protein in store.proteins():
+            writer.add(Embedding(protein.digest, np.ones((1, made.dim), np.float16)))
+    push(store, str(store.path))
+    copy = remote_store(file_server(store.path), "toy", plm)
+    assert [stored.fingerprint for stored in copy.encoders()] == [made.fingerprint]
 
 
 def test_without_a_line_the_copy_is_used(shared, monkeypatch, tmp_path):

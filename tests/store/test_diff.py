@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,13 @@ from sesstore.errors import InputError
 from sesstore.residues import Embedding
 from sesstore.store import Store
 from sesstore.store.card import write_card
-from sesstore.store.diff import compare_embeddings, compare_stores
+from sesstore.store.diff import (
+    EmbeddingsDifference,
+    ProteinDifference,
+    StoresDifference,
+    compare_embeddings,
+    compare_stores,
+)
 
 
 def test_equal_stores_are_equal(filled, tmp_path, kit):
@@ -33,6 +40,32 @@ def test_differences_are_named(filled, tmp_path, kit):
     (embeddings,) = found.embeddings
     assert (embeddings.only_left, embeddings.only_right) == (5, 0)
     assert embeddings.largest == 0
+
+
+def difference(left: int = 0, right: int = 0, largest: float = 0.0) -> EmbeddingsDifference:
+    protein = ProteinDifference("ab", 5, largest, largest / 2, 1.0)
+    return EmbeddingsDifference("a", "b", left, right, [protein])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"proteins": (1, 0, 3)},
+        {"proteins": (0, 1, 3)},
+        {"tasks": {"toy": "different"}},
+        {"tasks": {"toy": "only right"}},
+        {"tokens": {"pdb": "only left"}},
+        {"encoders": {"e": "only right"}},
+        {"embeddings": [difference(), difference(left=1)]},
+        {"embeddings": [difference(), difference(right=1)]},
+        {"embeddings": [difference(), difference(largest=0.5)]},
+    ],
+)
+def test_any_difference_is_one(change: dict) -> None:
+    same = StoresDifference((0, 0, 3), {"toy": "same"}, {"pdb": "same"}, {"e": "both"},
+                            [difference()])  # fmt: skip
+    assert same.same
+    assert not replace(same, **change).same
 
 
 def test_figures_of_two_encoders(tmp_path, kit):

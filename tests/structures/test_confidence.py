@@ -113,6 +113,15 @@ def test_the_scale_is_that_of_the_whole_file(draft) -> None:
     assert (min(second), max(second)) == (51, 80)
 
 
+@pytest.mark.parametrize(("highest", "scale"), [(0.99, 100), (1.0, 100), (1.01, 1)])
+def test_a_column_of_at_most_one_is_a_share(draft, highest: float, scale: int) -> None:
+    for atom in draft.atoms:
+        atom.bfactor = highest if atom.number == 3 else 0.5
+    (values,), _ = confidence(draft, "pdb", "af2")
+    assert values[2] == round(highest * scale)
+    assert set(values) == {round(0.5 * scale), values[2]}
+
+
 def test_values_no_confidence_can_have_are_b_factors(draft) -> None:
     draft.change(draft.of(3), bfactor=-2.0)
     assert confidence(draft, "pdb", "af2") == ([None], [OUT_OF_RANGE])

@@ -14,7 +14,7 @@ from sesstore.structures.chains import read_structure
 from sesstore.structures.dssp import tokens_dssp
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.tokenise import tokenise_trajectory
-from sesstore.structures.trajectory import Trajectory
+from sesstore.structures.trajectory import Trajectory, _stretches
 
 
 def noisy(path: Path, count: int) -> mdtraj.Trajectory:
@@ -94,6 +94,16 @@ def test_a_topology_without_chains_is_cut_where_numbers_fall(
     model = tokenise_trajectory(Trajectory(path, topology), source="md")
     assert [chain.protein.id for chain in model.chains] == ["run_A", "run_B"]
     assert [len(chain.protein) for chain in model.chains] == [99, 99]
+
+
+def test_an_inserted_residue_has_the_number_before_and_cuts_no_chain() -> None:
+    topology = mdtraj.Topology()
+    chain = topology.add_chain()
+    for number in (51, 52, 52, 53, 10, 11):
+        residue = topology.add_residue("ALA", chain, resSeq=number)
+        topology.add_atom("CA", mdtraj.element.carbon, residue)
+    numbers = [[residue.resSeq for residue in part] for part in _stretches(topology)]
+    assert numbers == [[51, 52, 52, 53], [10, 11]]
 
 
 def test_what_is_wrong_is_said(frames: mdtraj.Trajectory, tmp_path: Path) -> None:

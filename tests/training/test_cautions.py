@@ -19,6 +19,7 @@ from sesstore.training.cautions import (
     data_cautions,
     learning_cautions,
     prediction_cautions,
+    run_cautions,
 )
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
@@ -82,6 +83,17 @@ def test_predictions_that_say_nothing(task: Task, scores, labels, expected) -> N
     for caution in found:
         assert "test" in caution.text
         assert caution.todo
+
+
+def test_a_run_is_judged_by_the_split_that_is_reported() -> None:
+    good, bad = predicted(np.eye(3)[KINDS], KINDS), predicted(np.eye(3)[1 - KINDS], KINDS)
+    settings = ([], FitConfig(epochs=2))
+    (caution,) = run_cautions(SINGLE, {"valid": good, "test": bad}, *settings)
+    assert caution.what == "no_better_than_trivial"
+    assert caution.text.startswith("test mcc -1.000")
+    assert run_cautions(SINGLE, {"valid": bad, "test": good}, *settings) == NONE
+    assert kinds(run_cautions(SINGLE, {"valid": bad}, *settings)) == (caution.what,)
+    assert run_cautions(SINGLE, {}, *settings) == NONE
 
 
 def test_less_may_be_better() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError, MissingExtraError
 from sesstore.training.fit import Member, fit_many
 from sesstore.training.fit_config import FitConfig
-from sesstore.training.tracking import NO_TRACKER, tracker
+from sesstore.training.tracking import NO_TRACKER, Tracker, tracker
 
 ENTRY = {
     "epoch": 3, "loss": 0.5, "seconds": 1.0, "tokens_per_second": 9.0, "wait_share": 0.0,
@@ -69,6 +70,17 @@ def test_each_member_sends_its_own(taught, tmp_path: Path) -> None:
         for entry in run.history
     )
     assert to.sent[5:] == [("scores", "a", one.metrics), ("scores", "b", other.metrics)]
+
+
+def test_best_scores_stand_at_the_last_epoch_however_few_were_checked() -> None:
+    to = SimpleNamespace(sent=[])
+    to.log = lambda values, step: to.sent.append((values, step))
+    run = SimpleNamespace(
+        metrics={"valid": {"mcc": 0.5}, "test": {"mcc": 0.25}},
+        history=[{"epoch": 0}, {"epoch": 3}, {"epoch": 6}],
+    )
+    Tracker(to).scores("a", run)
+    assert to.sent == [({"a/best/valid/mcc": 0.5, "a/best/test/mcc": 0.25}, 6)]
 
 
 def test_unknown_and_missing_trackers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

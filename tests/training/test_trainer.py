@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -204,6 +205,13 @@ def test_times_of_a_run_are_over_all_its_checks() -> None:
         "total": 99.0, "seconds_per_epoch": 8.0, "tokens_per_second": 900.0,
         "wait_share": pytest.approx(0.2), "adapters_on_the_stream": 3.0,
     }  # fmt: skip
+
+
+def test_the_time_before_an_interruption_counts() -> None:
+    trainer = stopped_clock()
+    trainer.start_time = time.perf_counter() - 10.0
+    trainer.clock["before"] = 500.0
+    assert 510.0 <= trainer._elapsed() < 570.0
 
 
 def test_the_loss_is_a_mean_over_rows_and_must_be_finite(monkeypatch) -> None:

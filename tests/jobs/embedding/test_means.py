@@ -138,3 +138,13 @@ def test_simple_models_read_stored_means(store, encoder, proteins) -> None:
     np.testing.assert_allclose(from_means, from_residues, rtol=1e-5, atol=1e-6)
     rows = task_rows(store, task, view)["test"]
     np.testing.assert_array_equal(rows.means, from_means)
+
+
+def test_means_that_are_stored_of_some_only_are_not_taken_for_others(store, encoder, proteins):
+    embed(store, encoder, proteins, dtype="float32")
+    view = store.embeddings("blosum62")
+    embed(store, MeanEncoder(encoder, [view]), proteins[:10], dtype="float32")
+    digests = np.stack([np.frombuffer(p.digest, np.uint8) for p in proteins[5:15]])
+    expected = residue_means(encoder, proteins)
+    for row, mean in zip(digests, protein_means(store, view, digests), strict=True):
+        np.testing.assert_allclose(mean, expected[row.tobytes()], rtol=1e-5, atol=1e-6)

@@ -195,6 +195,9 @@ def test_how_long_all_rows_are_trained(crossed: Crossed) -> None:
     assert best_share([one, other]) == pytest.approx(0.5, abs=0.04)
     errors = [0.9, 0.5, 0.8, 0.9]  # of which less is better
     assert best_share([learned(errors, 2, 4, "rmse")]) == pytest.approx(0.5, abs=0.04)
+    patient = learned([0.1, 0.5], 2, 8)  # ended by patience after a quarter of its epochs
+    assert best_share([patient]) == pytest.approx(0.25, abs=0.04)
+    assert best_share([patient, learned([0.1, 0.2, 0.3, 0.4], 4, 4)]) == pytest.approx(1.0)
     whole = replace(CONFIG, epochs=12)
     assert last_epoch([one, other], whole) == 6
     left_out = replace(run, history=[{"epoch": 0, "valid": {"mcc": 0.4}, "best": True}])
