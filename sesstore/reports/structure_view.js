@@ -231,11 +231,12 @@ window.sesstoreView = (() => {
         viewer.render();
       },
       near(place) {
-        viewer.zoomTo({ predicate: (atom) => atom.properties.place === place }, 400);
-        viewer.zoom(0.35, 400);
+        // At once: a second motion would begin before the first has ended.
+        viewer.zoomTo({ predicate: (atom) => atom.properties.place === place });
+        viewer.zoom(0.35);
       },
       whole() {
-        viewer.zoomTo({ predicate: (atom) => data.structure.chains[atom.properties.chain].places }, 300);
+        viewer.zoomTo({ predicate: (atom) => data.structure.chains[atom.properties.chain].places });
       },
       turn(angle, axis) { viewer.rotate(angle, axis); },
       zoom(factor) { viewer.zoom(factor); },
