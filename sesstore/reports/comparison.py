@@ -14,6 +14,7 @@ from ..training.pairs import adjusted, compare
 from ..training.seeds import between
 from ..training.uncertainty import advice
 from .charts import NAMES, curves, dots
+from .glossary import add_glossary
 from .material import Material
 from .methods import commands
 from .page import Page
@@ -130,6 +131,7 @@ def _scores(report: Report, materials: Sequence[Material]) -> None:
     report.page.table(
         columns, rows, "Mean over seeds ± deviation, then the 95 % interval of the mean."
     )
+    add_glossary(report.page, reported)
 
 
 def _with_interval(material: Material, name: str) -> str:

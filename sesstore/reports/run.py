@@ -9,7 +9,6 @@ from pathlib import Path
 from ..encoders import registry
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
-from ..training.metrics import explain
 from ..training.seeds import between
 from ..training.uncertainty import origin
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
@@ -22,6 +21,7 @@ from .classes import (
 )
 from .error_groups import by_confidence, by_length, by_truth, error_chart
 from .figures import Chart, save_figure
+from .glossary import add_glossary
 from .material import ATTENTION, Material
 from .methods import commands, methods, provenance
 from .page import Page
@@ -151,8 +151,7 @@ def _metrics(report: Report, material: Material) -> None:
     units = [NAMES[name] for name in IN_UNITS if name in material.intervals]
     note = f"{' and '.join(units)} in units of {material.run.task['classes'][0]}." if units else ""
     page.table([*head, *seeds, f"95 % interval ({material.split})"], rows, note)
-    meanings = explain(material.intervals).items()
-    page.table(["metric", "what it says"], [[NAMES.get(n, n), text] for n, text in meanings])
+    add_glossary(page, material.intervals)
 
 
 def add_baselines(page: Page, baselines: BaselineReport, what: str = "") -> None:

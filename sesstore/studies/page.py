@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
 from ..reports.figures import WIDTH, available, charting, save_figure
+from ..reports.glossary import add_glossary
 from ..reports.page import Page
 from ..reports.run import add_baselines
 from ..training.baseline_report import BaselineReport
@@ -63,6 +64,8 @@ def write_page(
     page.section("Table")
     columns, rows = report.table()
     page.table(columns, rows)
+    if any(report.monitor in column for column in columns):
+        add_glossary(page, [report.monitor])
     for baseline in report.baselines:
         facts = {f.name: baseline[f.name] for f in fields(BaselineReport)}
         add_baselines(page, BaselineReport(**facts), f"{baseline['arm']}, {baseline['encoder']}")

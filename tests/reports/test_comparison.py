@@ -12,6 +12,7 @@ from sesstore.reports.comparison import (
     write_comparison,
 )
 from sesstore.tasks import Problem
+from sesstore.training.metrics import GLOSSARY
 
 pytest.importorskip("altair")
 pytest.importorskip("vl_convert")
@@ -27,6 +28,7 @@ def test_trainings_side_by_side(findings, compared, parsed) -> None:
     spread = both.deviation("accuracy")
     assert f"{both.mean('accuracy'):.3f} ± {spread:.3f} ({low:.3f} to {high:.3f})" in text
     assert "structure tokens" in text
+    assert GLOSSARY["accuracy"] in text
     assert "weight decay" not in text  # which does not differ
     assert len(figures) == 6
 
