@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..encoders.base import Encoder
     from ..jobs.add import AddReport
     from ..jobs.embedding.embed import EmbedReport
+    from ..jobs.predicting.neighbour_search import SearchReport
     from ..jobs.tokenizing.token_report import TokenReport
     from ..proteins import Protein
     from ..store import Store
@@ -186,6 +187,60 @@ class OpenStore:
         """
         (protein,) = proteins([sequence])
         return self.store.embeddings(plm).get(protein.digest)
+
+    def search(
+        self,
+        queries: str | Path | Sequence[str | Path],
+        where: str | Path | None = None,
+        *,
+        count: int = 10,
+        transfer: str | None = None,
+        align: bool = True,
+        plm: str | None = None,
+        weights: Path | str | None = None,
+        device: str | None = None,
+    ) -> SearchReport:
+        """Find the proteins nearest to some queries by cosine of mean embeddings, exactly.
+
+        Parameters
+        ----------
+        queries : str, path, or sequence of these
+            Ids of the store, sequences, files of sequences, tasks.
+        where : str or path, optional
+            What is searched: a task, a file of sequences, the folder of another store; all that
+            this store has embedded by default.
+        count : int
+            Hits a query.
+        transfer : str, optional
+            Task whose labels the queries get from its nearest training proteins.
+        align : bool
+            Align each pair, for its identity.
+        plm : str, optional
+            The encoder; the store's only one by default.
+        weights, device
+            See `encoders.registry.load`.
+
+        Returns
+        -------
+        SearchReport
+            ``report.queries[0].hits`` are the first query's, the nearest first.
+
+        Raises
+        ------
+        UnknownNameError, MissingFileError, RecordError
+            A query is none of what it may be, or a record of a file is wrong.
+        """
+        from ..jobs.predicting.neighbour_search import SearchOptions, search_neighbours
+
+        names = [queries] if isinstance(queries, str | Path) else list(queries)
+        path = None if weights is None else Path(weights)
+        return search_neighbours(
+            self.store,
+            [str(name) for name in names],
+            None if where is None else str(where),
+            SearchOptions(count, transfer, align, plm, path, device),
+            progress=self.progress,
+        )
 
     def info(self) -> Summary:
         """Count what the store holds."""

@@ -108,6 +108,31 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         },
     ),
     (
+        "search",
+        lambda s: s.search(
+            ["P69905", Path("a.fasta")], Path("other"), count=3, transfer="task", align=False,
+            plm="near", weights="w.pt", device="cpu",
+        ),
+        {
+            "jobs.predicting.neighbour_search.search_neighbours": {
+                **BOTH, "names": ["P69905", "a.fasta"], "where": "other",
+                "options": {
+                    "count": 3, "transfer": "task", "align": False, "plm": "near",
+                    "weights": "w.pt", "device": "cpu",
+                },
+            }
+        },
+    ),
+    (
+        "search by one sequence",
+        lambda s: s.search("MKV"),
+        {
+            "jobs.predicting.neighbour_search.search_neighbours": {
+                **BOTH, "names": ["MKV"], "where": None, "options": {}
+            }
+        },
+    ),
+    (
         "embedding",
         lambda s: s.embedding("MKV", "near"),
         {"store.Store.embeddings": {"self": "store store", "encoder": "near"}},
