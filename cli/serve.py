@@ -130,7 +130,7 @@ def _serve_run(
 
     from sesstore.jobs.predicting.loaded_run import LoadedRun
     from sesstore.service.application import service_application
-    from sesstore.service.limits import ServiceLimits
+    from sesstore.service.job_limits import ServiceLimits
     from sesstore.service.prediction_service import PredictionService
 
     listener = _bind(host, port)

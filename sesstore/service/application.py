@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 
 from ..errors import InputError, MissingExtraError, SesstoreError
 from ..sharing.serve.guard import Guard, credential_of
+from .job_limits import BusyError, TooLargeError
 from .job_queue import Job, State
-from .limits import BusyError, TooLargeError
 from .pages import job_page, lost_page, sentence, start_page
 from .prediction_service import PredictionService
 from .submission import read_submission

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..errors import SesstoreError, StoppedError
-from .limits import BusyError, RateLimiter, ServiceLimits
+from .job_limits import BusyError, RateLimiter, ServiceLimits
 from .results import JobResult
 from .submission import Submission
 

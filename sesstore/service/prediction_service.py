@@ -31,8 +31,8 @@ from ..residues import StructureTokens
 from ..store import Store
 from ..store.digest_index import as_rows
 from ..tasks import Problem
+from .job_limits import ServiceLimits
 from .job_queue import Job, JobQueue
-from .limits import ServiceLimits
 from .protein_view import ResidueColours, UploadedStructure, protein_view
 from .results import JobResult, ProteinResult
 from .submission import check_size

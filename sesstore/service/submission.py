@@ -23,7 +23,7 @@ from ..datasets.text import open_text
 from ..errors import InputError
 from ..proteins import Protein
 from ..structures.chains import SUFFIXES, structure_suffix
-from .limits import ServiceLimits, TooLargeError
+from .job_limits import ServiceLimits, TooLargeError
 
 PASTED = "sequence"
 """Name of a sequence without one."""

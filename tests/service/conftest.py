@@ -21,7 +21,7 @@ from sesstore.jobs.predicting.loaded_run import LoadedRun
 from sesstore.jobs.training.train import prepare, train
 from sesstore.proteins import Protein
 from sesstore.service.application import service_application
-from sesstore.service.limits import ServiceLimits
+from sesstore.service.job_limits import ServiceLimits
 from sesstore.service.prediction_service import PredictionService
 from sesstore.store import Store
 from sesstore.training.fit_config import FitConfig

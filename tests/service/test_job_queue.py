@@ -9,8 +9,8 @@ import pytest
 
 from sesstore.errors import InputError, StoppedError
 from sesstore.proteins import Protein
+from sesstore.service.job_limits import BusyError, ServiceLimits
 from sesstore.service.job_queue import Job, JobQueue, State
-from sesstore.service.limits import BusyError, ServiceLimits
 from sesstore.service.results import JobResult
 from sesstore.service.submission import Submission
 

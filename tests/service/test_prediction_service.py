@@ -13,8 +13,8 @@ from sesstore.jobs.predicting.loaded_run import LoadedRun
 from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
 from sesstore.jobs.predicting.prediction_inputs import InputSpec
 from sesstore.service import prediction_service as module
+from sesstore.service.job_limits import ServiceLimits
 from sesstore.service.job_queue import Job, State
-from sesstore.service.limits import ServiceLimits
 from sesstore.service.prediction_service import PredictionService
 from sesstore.service.results import JobResult
 from sesstore.service.submission import read_submission

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from sesstore.errors import InputError, RecordError
-from sesstore.service.limits import ServiceLimits, TooLargeError
+from sesstore.service.job_limits import ServiceLimits, TooLargeError
 from sesstore.service.submission import read_submission
 
 LIMITS = ServiceLimits(upload_bytes=10_000, proteins=3, residues=100)

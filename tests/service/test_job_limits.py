@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sesstore.service.limits import BusyError, RateLimiter, ServiceLimits
+from sesstore.service.job_limits import BusyError, RateLimiter, ServiceLimits
 
 
 def test_so_many_starts_a_minute_for_each_client() -> None:
