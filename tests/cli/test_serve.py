@@ -48,7 +48,12 @@ def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server in a process of its own; its address."""
     command = [sys.executable, "-m", "sesstore_cli.main", "serve", "--port", "0", "--json"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*command, *map(str, words)], **pipes)
+    # A suite that was started in the background ignores Ctrl-C, and its children would, too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen([*command, *map(str, words)], **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         line = process.stdout.readline()
         assert line, process.stderr.read()
