@@ -27,15 +27,11 @@ def command(store_path: Path, output: Output) -> None:
     from sesstore.store.summary import summarise
 
     summary = summarise(Store.open(store_path))
+    titles = registry.titles([e.provenance.fingerprint for e in summary.encoders])
     rows = [
         *(
-            [
-                "embeddings",
-                registry.title(e.provenance.fingerprint),
-                f"{e.proteins:,} proteins",
-                size(e.bytes),
-            ]
-            for e in summary.encoders
+            ["embeddings", title, f"{e.proteins:,} proteins", size(e.bytes)]
+            for title, e in zip(titles, summary.encoders, strict=True)
         ),
         *(["tokens", s.source, f"{s.proteins:,} proteins", ""] for s in summary.sources),
         *(["task", t.name, f"{sum(t.splits.values()):,} rows", t.problem] for t in summary.tasks),

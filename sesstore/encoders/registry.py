@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -89,6 +90,15 @@ def title(fingerprint: Fingerprint) -> str:
     named = named and not fingerprint.imported_from
     name = f"{fingerprint.encoder}@{fingerprint.layer}" if named else fingerprint.encoder
     return replace(fingerprint, encoder=name).title
+
+
+def titles(fingerprints: Sequence[Fingerprint]) -> list[str]:
+    """What to call several encoders: their titles, with more where two have the same."""
+    names = [title(fingerprint) for fingerprint in fingerprints]
+    return [
+        name if names.count(name) == 1 else f"{name} ({fingerprint.precision}, {fingerprint.short})"
+        for name, fingerprint in zip(names, fingerprints, strict=True)
+    ]
 
 
 def load_same(

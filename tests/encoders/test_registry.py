@@ -52,3 +52,9 @@ def test_what_is_asked_for_is_in_the_fingerprint(tmp_path):
     assert spec.licence != spec.citation
     plain = registry.load("esm2_t6", weights=file, device="cpu").fingerprint
     assert (plain.long_policy, plain.precision) == ("windows(1022,256)", "fp32")
+    other = registry.load("blosum62").fingerprint
+    assert registry.titles([fingerprint, other, plain]) == [
+        f"esm2_t6_8M_UR50D (bf16, {fingerprint.short})",
+        "BLOSUM62",
+        f"esm2_t6_8M_UR50D (fp32, {plain.short})",
+    ]
