@@ -45,6 +45,7 @@ def choose_device(name: str | None) -> torch.device:
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """Types of the forward pass by the names fingerprints use."""
+HALF_PRECISIONS = tuple(name for name, dtype in PRECISIONS.items() if dtype.itemsize == 2)
 
 
 def choose_precision(

@@ -316,7 +316,7 @@ def chosen_encoder(store: Store, plm: str | None) -> Provenance | None:
     if plm.startswith("@") and len(encoders) == 1:
         plm = f"{encoders.pop()}{plm}"
     try:
-        registry.spec(str(plm))
+        registry.spec(plm)
         name = registry.stored_name(plm)
     except UnknownNameError as unknown:
         with suppress(NotStoredError):  # an imported encoder, or a fingerprint

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from ...encoders.base import Encoder
+from ...encoders.devices import HALF_PRECISIONS
 from ...errors import StoppedError
 from ...progress import SILENT, Progress
 from ...proteins import Protein
@@ -24,7 +25,7 @@ from ..signals import stop_requests
 from .background_writer import BackgroundWriter
 from .layer_writer import LayerWriter
 from .missing_proteins import EmbedPlan, plan_embedding
-from .precision_cost import HALF_PRECISIONS, PrecisionCost, measure_precision
+from .precision_cost import PrecisionCost, measure_precision
 
 
 @dataclass

@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...attention.cuda import free_memory
 from ...encoders.base import Encoder
 from ...encoders.registry import spec
 from ...errors import UnknownNameError
-from ...memory import available_memory, size
+from ...memory import size
 from ...proteins import Protein
 from ...provenance import split_layer
 from .missing_proteins import MissingProteins
 
-HALF_PRECISIONS = ("fp16", "bf16")
-"""As fingerprints name them."""
 SAMPLE = 8
 """Proteins that are encoded twice."""
 FIRST = 64
@@ -97,8 +96,7 @@ def check_memory(encoder: Encoder) -> None:
     except UnknownNameError:  # an encoder that is none of ours
         return
     device = getattr(encoder, "device", torch.device("cpu"))
-    on_card = device.type == "cuda"
-    free = torch.cuda.mem_get_info(device)[0] if on_card else available_memory()
+    free = free_memory(device)
     if 6 * parameters > free // 2:  # both sets of weights, and as much again for batches
         raise MemoryError(
             f"weights of {size(6 * parameters)} in both precisions would take more than half of "

@@ -112,7 +112,7 @@ def test_where_memory_is_short_nothing_is_measured_and_all_is_stored(
     load = partial(registry.load, "esm2_t6", weights=path, device="cpu")
     weights_of_both = 6 * registry.spec("esm2_t6").parameters
     for free, measured in ((2 * weights_of_both - 1, False), (2 * weights_of_both, True)):
-        monkeypatch.setattr(precision_cost, "available_memory", lambda free=free: free)
+        monkeypatch.setattr(precision_cost, "free_memory", lambda _, free=free: free)
         notes, proteins = Noting(), [Protein("p", f"MKVLA{'A' * measured}")]
         half = load(precision="fp16")
         report = embed(store, half, proteins, make_reference=load, progress=notes)
