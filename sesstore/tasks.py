@@ -189,6 +189,24 @@ def part_of(split: Split, rows: NDArray[np.int64]) -> Split:
     )
 
 
+def first_labels(task: Task) -> dict[bytes, tuple[str, Any]]:
+    """Split and label of each protein, by digest; of rows of one sequence the first counts."""
+    labels: dict[bytes, tuple[str, Any]] = {}
+    for name, split in task.splits.items():
+        for digest, label in zip(split.digests, split.labels, strict=True):
+            labels.setdefault(digest.tobytes(), (name, label))
+    return labels
+
+
+def readable_label(label: Any, task: Task) -> Any:
+    """A protein's label as tables and JSON show it: a class, a list of classes, or a value."""
+    if task.problem.is_regression:
+        return round(float(label), 4)
+    if isinstance(label, list | tuple):
+        return [task.classes[number] for number in label]
+    return task.classes[label]
+
+
 def plain_label(label: Any) -> Any:
     """Return a label as JSON can hold it (arrays as lists, NaN as None)."""
     if isinstance(label, np.ndarray):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from sesstore.errors import InputError
 from sesstore.proteins import digest_of
-from sesstore.tasks import Problem, Split, Task, plain_label
+from sesstore.tasks import Problem, Split, Task, first_labels, plain_label, readable_label
 
 
 def split(*sequences: str, labels: list) -> Split:
@@ -50,3 +52,15 @@ def test_labels_become_plain_json() -> None:
     assert plain_label((1, 2)) == [1, 2]
     assert plain_label(np.array([1.0, np.nan])) == [1.0, None]
     assert plain_label(3) == 3
+
+
+def test_of_a_repeated_protein_the_first_label_counts() -> None:
+    labelled = task(train=split("MKT", "MKV", labels=[1, 0]), test=split("MKT", labels=[0]))
+    assert first_labels(labelled) == {
+        digest_of("MKT"): ("train", 1),
+        digest_of("MKV"): ("train", 0),
+    }
+    shown = [readable_label(label, labelled) for label in (1, (0, 1), ())]
+    assert shown == ["yes", ["no", "yes"], []]
+    values = replace(labelled, problem=Problem.REGRESSION)
+    assert readable_label(48.123456, values) == 48.1235

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..proteins import Protein
 from ..store import Embeddings, Store
-from ..tasks import Problem, Split, Task
+from ..tasks import Problem, Split, Task, readable_label
 from .cosine import MeanRows, Nearest, nearest
 from .identity import align_identity
 from .label_transfer import Calibration, Transfer, calibrate, is_right, transfer
@@ -179,17 +179,10 @@ class LabelledLookup:
     def describe(self, prediction: Transfer, worth: float | None) -> dict[str, Any]:
         """What `transfer` gave, as people and tables read it."""
         return {
-            "label": self.name(prediction.label),
+            "label": readable_label(prediction.label, self.task),
             "reliability": round(prediction.reliability, 4),
             "worth": None if worth is None else round(worth, 4),
         }
-
-    def name(self, label: Any) -> Any:
-        """A label as people read it."""
-        classes = self.task.classes
-        if self.task.problem.is_regression:
-            return round(float(label), 4)
-        return [classes[c] for c in label] if isinstance(label, list | tuple) else classes[label]
 
     def _calibrated(self, valid: Split) -> tuple[int, Calibration | None]:
         rows = self._means.find(valid.digests)

@@ -163,7 +163,7 @@ class Page:
         MissingExtraError
             The page has charts, and the extra ``[report]`` is not installed.
         """
-        style, script = (_text(f"page.{kind}") for kind in ("css", "js"))
+        style, script = (asset(f"page.{kind}") for kind in ("css", "js"))
         mark = f' nonce="{nonce}"' if nonce else ""
         policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         return f"""<!doctype html>
@@ -214,8 +214,7 @@ class Page:
         if not self._charts:
             return ""
         looks = {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)}
-        # No "</script>" inside a script: JSON may write < as an escape.
-        data = json.dumps({"looks": looks, "charts": self._charts}).replace("<", "\\u003c")
+        data = script_json({"looks": looks, "charts": self._charts}, allow_nan=True)
         return (
             f"<script>{vega_script()}</script>\n"
             f'<script type="application/json" id="charts">{data}</script>'
@@ -235,5 +234,12 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def _text(name: str) -> str:
+def script_json(data: Any, *, allow_nan: bool = False) -> str:
+    """JSON that can stand inside a script: no "</script>" in it, as < is written as an escape."""
+    text = json.dumps(data, allow_nan=allow_nan, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def asset(name: str) -> str:
+    """Text of a style or script of this room."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")

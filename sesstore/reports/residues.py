@@ -16,7 +16,7 @@ from ..alphabets import alphabet
 from ..residues import StructureTokens
 from .figures import Chart, charting
 from .material import SURENESS, ResidueTrack
-from .structure_view import StructureView, known, numbers, plddt
+from .structure_view import StructureView, numbers, plddt, token_mask
 
 ROW = 60
 NAMES = {"foldseek": "3Di", "dssp": "DSSP"}
@@ -121,7 +121,7 @@ def track_view(track: ResidueTrack, title: str, relative: bool) -> StructureView
     if track.plddt is not None:
         colourings.append(plddt(track.plddt))
     lines = {NAMES.get(name, name): text for name, text in track.tokens.items()}
-    colourings += [known(name, text) for name, text in lines.items()]
+    colourings += [token_mask(name, text) for name, text in lines.items()]
     notes = [track.absence] if track.absence else []
     return StructureView(track.id, track.sequence, colourings, lines, track.structure, notes)
 

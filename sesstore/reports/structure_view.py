@@ -16,12 +16,10 @@ Scripts that fetch a view as JSON call ``sesstoreView(element, view_data(view))`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from ..alphabets import DSSP, MASK_LETTER
 from ..structures.chains import Chain, Structure
 from ..structures.dssp import tokens_dssp
 from ..structures.matching import PlacedChain
+from .page import asset, script_json
 
 MOLECULE_SCRIPT = "3Dmol-min.js"
 MOLECULE_VERSION = "2.5.5"
@@ -61,7 +60,7 @@ _LIGHT_ATOMS = ("H", "D")
 
 @dataclass(frozen=True, eq=False)
 class Colouring:
-    """What residues may be coloured by. Get one by `numbers`, `classes`, `plddt` or `known`.
+    """What residues may be coloured by. Get one by `numbers`, `classes`, `plddt` or `token_mask`.
 
     Parameters
     ----------
@@ -164,7 +163,7 @@ def plddt(values: NDArray[Any]) -> Colouring:
     return Colouring("pLDDT", np.asarray(values, np.float64), bands=_PLDDT, note=note)
 
 
-def known(name: str, letters: str) -> Colouring:
+def token_mask(name: str, letters: str) -> Colouring:
     """Colour by whether a structure token is known or masked."""
     masked = np.array([letter == MASK_LETTER for letter in letters], np.int64)
     note = "Masked: unresolved, without the atoms that a token needs, or of a low pLDDT."
@@ -198,9 +197,7 @@ def view_markup(view: StructureView, nonce: str = "") -> str:
     nonce : str
         Of the page's policy, where that asks for one.
     """
-    data = json.dumps(view_data(view), allow_nan=False, separators=(",", ":"))
-    # No "</script>" inside a script: JSON may write < as an escape.
-    data = data.replace("<", "\\u003c")
+    data = script_json(view_data(view))
     return (
         f'<div class="structure-view" data-view aria-label="{escape(view.id)}" role="group">'
         f"<noscript><p>Colours and structure need JavaScript.</p></noscript>"
@@ -221,23 +218,19 @@ def view_assets(three_d: bool, nonce: str = "") -> str:
     mark = _nonce(nonce)
     molecule = f"<script{mark}>{molecule_script()}</script>\n" if three_d else ""
     return (
-        f"<style{mark}>{_text('structure_view.css')}</style>\n{molecule}"
-        f"<script{mark}>{_text('structure_view.js')}</script>"
+        f"<style{mark}>{asset('structure_view.css')}</style>\n{molecule}"
+        f"<script{mark}>{asset('structure_view.js')}</script>"
     )
 
 
 @cache
 def molecule_script() -> str:
     """3Dmol.js, as it can stand in a page."""
-    return _text(MOLECULE_SCRIPT).replace("</script", "<\\/script")
+    return asset(MOLECULE_SCRIPT).replace("</script", "<\\/script")
 
 
 def _nonce(nonce: str) -> str:
     return f' nonce="{escape(nonce)}"' if nonce else ""
-
-
-def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _colouring(colouring: Colouring) -> dict[str, Any]:

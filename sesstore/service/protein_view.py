@@ -18,9 +18,9 @@ from ..reports.structure_view import (
     StructureView,
     ViewedStructure,
     classes,
-    known,
     numbers,
     plddt,
+    token_mask,
 )
 from ..residues import StructureTokens
 from ..structures.chains import Structure, parse_structure
@@ -130,6 +130,6 @@ def protein_view(
             colourings.append(numbers(name, np.array(row[name]), 0.0, high, note))
     if tokens is not None and tokens.plddt is not None:
         colourings.append(plddt(tokens.plddt))
-    colourings += [known(name, text) for name, text in lines.items()]
+    colourings += [token_mask(name, text) for name, text in lines.items()]
     drawn = None if structure is None else structure.of(protein)
     return StructureView(protein.id, protein.sequence, colourings, lines, drawn)

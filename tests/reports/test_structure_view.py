@@ -22,9 +22,9 @@ from sesstore.reports.structure_view import (
     StructureView,
     ViewedStructure,
     classes,
-    known,
     numbers,
     plddt,
+    token_mask,
     view_assets,
     view_data,
     view_markup,
@@ -130,7 +130,7 @@ def test_colours_are_of_the_kind_of_the_values() -> None:
     assert numbers("x", np.full(3, np.nan)).stops[0][0] == 0
     assert classes("c", np.array([1, -1, 0]), ["a", "b"]).classes[1][0] == "b"
     assert np.isnan(classes("c", np.array([1, -1, 0]), ["a", "b"]).values[1])
-    assert known("3Di", "DV#").values.tolist() == [0, 0, 1]
+    assert token_mask("3Di", "DV#").values.tolist() == [0, 0, 1]
     bands = plddt(np.array([95, 20])).bands
     assert [low for low, *_ in bands] == [90, 70, 50, 0]
     data = view_data(StructureView("p", "MKV", [numbers("x", values)]))

@@ -18,7 +18,7 @@ from ...proteins import Protein
 from ...store import Store
 from ...store.atomic_files import check_writable
 from ...streaming.means import mean_embeddings
-from ...tasks import Problem, Task
+from ...tasks import Task, first_labels, readable_label
 from ..inputs import task_proteins
 from .embedding_source import InMemoryEmbeddings
 from .loaded_run import LoadedRun
@@ -38,11 +38,8 @@ class KnownProteins:
 
     def __init__(self, lookup: Lookup, task: Task | None) -> None:
         self._lookup, self._task = lookup, task
-        self._labels: dict[str, tuple[str, Any]] = {}
-        if task is not None and not task.problem.per_residue:
-            for name, split in task.splits.items():
-                for digest, label in zip(split.digests, split.labels, strict=True):
-                    self._labels.setdefault(digest.tobytes().hex(), (name, label))
+        is_labelled = task is not None and not task.problem.per_residue
+        self._labels = first_labels(task) if task is not None and is_labelled else {}
 
     def __len__(self) -> int:
         return len(self._lookup)
@@ -70,15 +67,11 @@ class KnownProteins:
             yield [hit.to_json() | self._label(hit.digest) for hit in hits]
 
     def _label(self, digest: str) -> dict[str, Any]:
-        if self._task is None or digest not in self._labels:
+        key = bytes.fromhex(digest)
+        if self._task is None or key not in self._labels:
             return {}
-        split, label = self._labels[digest]
-        classes, problem = self._task.classes, self._task.problem
-        if problem.is_regression:
-            return {"split": split, "label": round(float(label), 4)}
-        if problem is Problem.MULTI_LABEL:
-            return {"split": split, "label": [classes[c] for c in label]}
-        return {"split": split, "label": classes[label]}
+        split, label = self._labels[key]
+        return {"split": split, "label": readable_label(label, self._task)}
 
 
 def known_proteins(

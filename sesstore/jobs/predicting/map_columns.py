@@ -13,26 +13,23 @@ from ...datasets.columns import COLUMN_NAMES
 from ...datasets.readers import read_rows
 from ...errors import InputError
 from ...exchange.protein_maps import Column
-from ...tasks import Problem, Task
+from ...tasks import Task, first_labels, readable_label
 
 
 def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
     """Split and label of each protein, where it has one of its own; of repeats the first."""
-    known: dict[bytes, tuple[str, Any]] = {}
-    for name, split in task.splits.items():
-        for row, label in zip(split.digests, split.labels, strict=True):
-            known.setdefault(row.tobytes(), (name, label))
-    entries = [known[row.tobytes()] for row in digests]
+    labels_of = first_labels(task)
+    entries = [labels_of[row.tobytes()] for row in digests]
     columns: dict[str, Column] = {"split": [name for name, _ in entries]}
     if task.problem.per_residue:
         return columns
     labels = [label for _, label in entries]
     if task.problem.is_regression:
         columns[task.name] = [float(label) for label in labels]
-    elif task.problem is Problem.MULTI_LABEL:
-        columns[task.name] = ["; ".join(task.classes[k] for k in row) or None for row in labels]
     else:
-        columns[task.name] = [task.classes[label] for label in labels]
+        words = [readable_label(label, task) for label in labels]
+        texts = ["; ".join(word) if isinstance(word, list) else word for word in words]
+        columns[task.name] = [text or None for text in texts]
     return columns
 
 
