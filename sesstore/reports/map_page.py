@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..exchange.protein_maps import Column, is_numeric
 from ..proteins import Protein
-from .page import Page, asset, script_json
+from .page import Page, asset, escape_json
 
 MOST_RESIDUES = 20_000_000
 """Residues whose letters the page takes in; beyond, a selection is saved as CSV alone."""
@@ -84,7 +85,8 @@ def write_map_page(
         page.note(note)
     if not letters:
         page.note("There are too many residues to keep in the page: it saves CSV, and no FASTA.")
-    page.html(f'<script type="application/json" id="proteins">{script_json(data)}</script>')
+    text = escape_json(json.dumps(data, allow_nan=False, separators=(",", ":")))
+    page.html(f'<script type="application/json" id="proteins">{text}</script>')
     style, script = (asset(f"map.{kind}") for kind in ("css", "js"))
     page.html(f"<style>{style}</style><script>{script}</script>")
     return page.write(path)

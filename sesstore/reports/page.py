@@ -214,7 +214,7 @@ class Page:
         if not self._charts:
             return ""
         looks = {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)}
-        data = script_json({"looks": looks, "charts": self._charts}, allow_nan=True)
+        data = escape_json(json.dumps({"looks": looks, "charts": self._charts}))
         return (
             f"<script>{vega_script()}</script>\n"
             f'<script type="application/json" id="charts">{data}</script>'
@@ -234,9 +234,8 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def script_json(data: Any, *, allow_nan: bool = False) -> str:
-    """JSON that can stand inside a script: no "</script>" in it, as < is written as an escape."""
-    text = json.dumps(data, allow_nan=allow_nan, separators=(",", ":"))
+def escape_json(text: str) -> str:
+    """JSON as it can stand inside a script: no "</script>" in it, as < may be an escape."""
     return text.replace("<", "\\u003c")
 
 

@@ -16,6 +16,7 @@ Scripts that fetch a view as JSON call ``sesstoreView(element, view_data(view))`
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -29,7 +30,7 @@ from ..alphabets import DSSP, MASK_LETTER
 from ..structures.chains import Chain, Structure
 from ..structures.dssp import tokens_dssp
 from ..structures.matching import PlacedChain
-from .page import asset, script_json
+from .page import asset, escape_json
 
 MOLECULE_SCRIPT = "3Dmol-min.js"
 MOLECULE_VERSION = "2.5.5"
@@ -197,7 +198,7 @@ def view_markup(view: StructureView, nonce: str = "") -> str:
     nonce : str
         Of the page's policy, where that asks for one.
     """
-    data = script_json(view_data(view))
+    data = escape_json(json.dumps(view_data(view), allow_nan=False, separators=(",", ":")))
     return (
         f'<div class="structure-view" data-view aria-label="{escape(view.id)}" role="group">'
         f"<noscript><p>Colours and structure need JavaScript.</p></noscript>"
