@@ -32,6 +32,18 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "sesstore"))
 os.environ.setdefault("SESSTORE_REPORT", "0")
 os.environ.setdefault("SESSTORE_BASELINES", "0")
 
+_GZIP, _TIME = b"\x1f\x8b\x08", slice(4, 8)
+"""First bytes of a gzip file, and where it says when it was written (RFC 1952)."""
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> None:
+    """Refuse parameters that differ from process to process: workers would have other tests."""
+    if isinstance(val, bytes) and val.startswith(_GZIP) and any(val[_TIME]):
+        raise pytest.UsageError(
+            f"parameter {argname} says when it was packed. Use gzip.compress(..., mtime=0)"
+        )
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
