@@ -1,7 +1,9 @@
 """Which column of a table is what: as the user says, else by the names people use.
 
-Names are compared without regard to case. A column nobody named and nobody knows is not read; what
-was taken for what is said (`Columns.description`), so that a wrong guess is seen at once.
+Names are compared without regard to case, blanks, marks or units: ``Protein sequence (AA)`` is
+``protein_sequence``. Where no name tells it, the only column that holds a sequence is that of the
+sequences. Any other column nobody named is not read; what was taken for what is said
+(`Columns.description`), so that a wrong guess is seen at once.
 """
 
 from __future__ import annotations
@@ -19,10 +21,24 @@ COLUMN_NAMES = {
         "seq",
         "protein_sequence",
         "aa_sequence",
+        "amino_acid_sequence",
         "protein",
         "mutated_sequence",
     ),
-    "id": ("name", "id", "protein_id", "accession", "uniprot_id", "uniprot", "entry", "mutant"),
+    "id": (
+        "name",
+        "id",
+        "protein_id",
+        "protein_name",
+        "accession",
+        "uniprot_id",
+        "uniprot_accession",
+        "uniprot",
+        "entry",
+        "mutant",
+        "variant",
+        "construct",
+    ),
     "label": ("label", "labels", "target", "targets", "dms_score"),
     "split": ("split", "set", "partition", "stage", "subset"),
     "validation": ("validation",),
@@ -36,6 +52,7 @@ TOKENS = ("foldseek_seq", "ss8_seq", "ss3_seq")
 
 _SECOND = re.compile(r"(?:protein|sequence|seq|aa_?seq|sequence_aa)[_ ]?(?:2|b)")
 _SEQUENCE = re.compile(r"[ACDEFGHIKLMNPQRSTVWYX]{15,}\*?")
+_UNIT = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,17 @@ class Columns:
         return ", ".join(parts) + (f" (not read: {', '.join(ignored)})" if ignored else "")
 
 
-def find_columns(header: Sequence[str], user_columns: Columns | None = None) -> Columns:
+def spellings(column: str) -> tuple[str, str]:
+    """A column's name in lower case; and with ``_`` for blanks and marks, without a unit."""
+    name = column.strip().lower()
+    return name, re.sub(r"[\W_]+", "_", _UNIT.sub("", name) or name).strip("_")
+
+
+def find_columns(
+    header: Sequence[str],
+    user_columns: Columns | None = None,
+    row: Mapping[str, object] | None = None,
+) -> Columns:
     """Find out which column is what.
 
     Parameters
@@ -77,6 +104,8 @@ def find_columns(header: Sequence[str], user_columns: Columns | None = None) -> 
         Names of a file's columns.
     user_columns : Columns, optional
         What the user said; None for what is to be found by its name.
+    row : mapping, optional
+        The first row by column: tells where the sequences are if no name does.
 
     Raises
     ------
@@ -85,22 +114,40 @@ def find_columns(header: Sequence[str], user_columns: Columns | None = None) -> 
     InputError
         There are two of one name, but for case, or a second sequence a row.
     """
-    by_name = {column.strip().lower(): column for column in reversed(header)}
+    exact = {spellings(column)[0]: column for column in reversed(header)}
+    by_name = {spellings(column)[1]: column for column in reversed(header)} | exact
     _check_header(header, user_columns)
     columns: dict[str, str | None] = {}
     # A column that rows are grouped by is none of the guessed ones, but perhaps of names.
     for role, names in {"group": (), **COLUMN_NAMES}.items():
         choice = getattr(user_columns, role) if user_columns else None
-        if choice is not None and choice.lower() not in by_name:
+        if choice is not None and by_name.keys().isdisjoint(spellings(choice)):
             raise UnknownNameError("column of the file", choice, header)
         in_use = {
             column for earlier, column in columns.items() if (role, earlier) != ("id", "group")
         }
-        candidates = (choice.lower(),) if choice is not None else names
+        candidates = spellings(choice) if choice is not None else names
         columns[role] = next(
             (by_name[n] for n in candidates if n in by_name and by_name[n] not in in_use), None
         )
+    if columns["sequence"] is None and row is not None:
+        columns["sequence"] = _only_sequence(row, {*columns.values(), *TOKENS})
     return Columns(**columns)
+
+
+def _only_sequence(row: Mapping[str, object], in_use: set[str | None]) -> str | None:
+    """The only column of a row that holds a sequence; None if there are several, or none.
+
+    None, too, if a name is a sequence: then the first row stands where the header should.
+    """
+    if any(map(_SEQUENCE.fullmatch, row)):
+        return None
+    candidates = [
+        column
+        for column, value in row.items()
+        if column not in in_use and _SEQUENCE.fullmatch(str(value).strip().upper())
+    ]
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _check_header(header: Sequence[str], user_columns: Columns | None) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import InputError, RecordError
+from .columns import spellings
 from .text import LONGEST_LINE, Warn
 from .wording import counted
 
@@ -122,7 +123,7 @@ def sniffed(sample: Sequence[str], name: str, sequence_names: Collection[str]) -
             continue
         widths = Counter(len(row) for row in body)
         scores[delimiter] = (
-            any(column.strip().lower() in sequence_names for column in header),
+            any(name in sequence_names for column in header for name in spellings(column)),
             widths[len(header)] / max(len(body), 1),
             len(header),
             delimiter == usual,

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from ..errors import RecordError
 from ..memory import available_memory
+from .columns import spellings
 
 _LINES = "Write one object a line"
 _SHAPES = f"{_LINES}, or an array of objects"
@@ -150,4 +151,4 @@ def _under_data(columns: object, data: list[Any]) -> list[Row] | None:
 
 
 def _any_in(names: Collection[str], sequence_names: Collection[str]) -> bool:
-    return any(name.strip().lower() in sequence_names for name in names)
+    return any(name in sequence_names for column in names for name in spellings(column))

@@ -22,14 +22,14 @@ from .annotated import FastaFiles, flip_files, read_annotated
 from .checklabels import check_labels
 from .checkrows import check_rows
 from .checksequences import check_sequences
-from .columns import Columns, find_columns, label_column
+from .columns import Columns, find_columns, label_column, sequence_column
 from .fasta import is_fasta
 from .findings import Finding
 from .labels import LabelReader
 from .missing import labelled_rows
 from .notation import notation_of
 from .nucleotides import NucleotideCheck
-from .readers import delimiter_of, read_header, read_records
+from .readers import delimiter_of, read_first, read_records
 from .recipes import Recipe
 from .records import Record, tokens_of
 from .splits import Completed, Rows, by_split, completed, split_files
@@ -181,9 +181,11 @@ def _own_rows(path: Path, user_data: UserData, allow_partial: bool, warn: Warn) 
         label = (files.targets or path).name.split(".")[0]
         return _OwnRows(rows, label, [], [*notes, *omissions])
     first = path if path.is_file() else split_files(path)["train"]
-    header = read_header(first, user_data.all_columns)
+    row = read_first(first, user_data.all_columns)
+    header = list(row)
     try:
-        columns = find_columns(header, user_data.all_columns)
+        columns = find_columns(header, user_data.all_columns, row)
+        sequence_column(columns, header)
         columns = replace(columns, label=label_column(columns, header))
     except UnknownNameError:
         raise

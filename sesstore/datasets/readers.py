@@ -19,7 +19,7 @@ from .records import Record, record_from
 from .text import Warn, ignored, open_text
 from .workbook import workbook_rows
 
-__all__ = ["SUFFIXES", "data_suffix", "open_text", "read_header", "read_records", "read_rows"]
+__all__ = ["SUFFIXES", "data_suffix", "open_text", "read_first", "read_records", "read_rows"]
 
 _TABLES = (".csv", ".tsv", ".tab", ".txt")
 _JSON = (".jsonl", ".json", ".ndjson")
@@ -89,7 +89,7 @@ def read_records(
         header = tuple(map(str, row))
         if header not in columns_by_header:
             try:
-                columns_by_header[header] = find_columns(header, columns)
+                columns_by_header[header] = find_columns(header, columns, row)
             except InputError as problem:
                 raise RecordError(str(problem), path, line) from None
         name = f"{path.name}:{line}.{repeats + 1}" if repeats else f"{path.name}:{line}"
@@ -98,9 +98,11 @@ def read_records(
         )
 
 
-def read_header(path: Path, columns: Columns | None = None) -> tuple[str, ...]:
-    """Names of the columns of a labelled file; raises as `read_records`."""
-    return next(tuple(map(str, row)) for _, row in read_rows(path, columns))
+def read_first(path: Path, columns: Columns | None = None) -> dict[str, Any]:
+    """First row of a labelled file by column; raises as `read_records`."""
+    return next(
+        {str(column): value for column, value in row.items()} for _, row in read_rows(path, columns)
+    )
 
 
 def delimiter_of(path: Path, columns: Columns | None = None) -> str | None:

@@ -53,3 +53,38 @@ def test_what_was_taken_for_what_is_said() -> None:
     header = ["Entry", "Sequence", "Tm", "organism", "foldseek_seq"]
     said = find_columns(header, Columns(label="Tm")).description(header)
     assert said == "sequence = Sequence, id = Entry, label = Tm (not read: organism)"
+
+
+@pytest.mark.parametrize(
+    ("header", "sequence", "id_"),
+    [
+        (["Construct", "Protein sequence", "Tm (°C)"], "Protein sequence", "Construct"),
+        (["UniProt ID", "Amino-acid Sequence [AA]", "Protein"], "Amino-acid Sequence [AA]", None),
+        (["Protein name", "Sequence (AA)"], "Sequence (AA)", "Protein name"),
+        (["Protein.ID", "Protein", "seq_"], "seq_", "Protein.ID"),
+    ],
+)
+def test_blanks_marks_and_units_do_not_hide_a_column(
+    header: list[str], sequence: str, id_: str | None
+) -> None:
+    columns = find_columns(header)
+    assert columns.sequence == sequence
+    assert columns.id == (id_ or "UniProt ID")
+
+
+def test_the_user_need_not_write_the_unit() -> None:
+    header = ["Sequence", "Tm (°C)", "Date"]
+    assert find_columns(header, Columns(label="tm")).label == "Tm (°C)"
+    assert find_columns(["Sequence", "Tm", "Tm (°C)"], Columns(label="Tm")).label == "Tm"
+
+
+def test_the_only_column_that_holds_a_sequence_is_taken_where_no_name_tells() -> None:
+    row = {"Probe": "MKTAYIAKQRQISFVKSH", "Comment": "expressed well", "y": "1.5"}
+    assert find_columns(list(row), row=row).sequence == "Probe"
+    assert find_columns(list(row)).sequence is None
+    # Two could be it: nothing is guessed. A label the user named is no sequence, nor are tokens.
+    two = row | {"Comment": "mktayiakqrqisfvksh"}
+    assert find_columns(list(two), row=two).sequence is None
+    assert find_columns(list(two), Columns(label="Comment"), two).sequence == "Probe"
+    tokens = row | {"foldseek_seq": "DVVVVVDDDDPPPPPPPP"}
+    assert find_columns(list(tokens), row=tokens).sequence == "Probe"
