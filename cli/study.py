@@ -130,6 +130,11 @@ def _cells(row: list[Any]) -> list[Any]:
     help="Of masked, shuffled, constant: tokens to hold real ones against "
     "[default: masked,shuffled].",
 )
+@click.option(
+    "--alone/--no-alone",
+    default=True,
+    help="Train with each kind of tokens alone, too.  [default: alone]",
+)
 def ablation(*context: Any, **options: Any) -> StudyReport:
     """Does structure help, and which? None, foldseek, dssp, both; per source and pooling.
 

@@ -34,6 +34,7 @@ def run(
     *,
     poolings: Sequence[str] = (),
     controls: Sequence[str] = ("masked", "shuffled"),
+    alone: bool = True,
 ) -> StudyReport:
     """Run the study.
 
@@ -47,6 +48,8 @@ def run(
         Poolings to try each with; by default the one the task takes.
     controls : sequence of str
         Keys of `token_views.CONTROLS` to hold all of a source's tokens against.
+    alone : bool
+        Train with each alphabet alone, too; without, a study of two takes half the time.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def run(
     """
     if unknown := sorted(set(controls) - CONTROLS.keys()):
         raise InputError(f"no control is called '{unknown[0]}'. There are {', '.join(CONTROLS)}")
-    options = {"poolings": list(poolings), "controls": list(controls)}
+    options = {"poolings": list(poolings), "controls": list(controls), "alone": alone}
     study = Study("ablation", QUESTION, store, settings, place, options)
     trained: dict[str, Runs] = {}
     pools: list[str | None] = list(poolings) or [None]
@@ -70,7 +73,7 @@ def run(
         arms = [
             _arm(study, kinds, source, pooling)
             for pooling in pools
-            for kinds in _kinds(study.alphabets(source))
+            for kinds in _kinds(study.alphabets(source), alone)
             if kinds or not trained
         ]
         trained[source] = study.train(source, inputs, arms)
@@ -80,7 +83,7 @@ def run(
         for control in controls:
             trained[source] |= _train_control(study, source, inputs, control, pools)
     for pooling in pools:
-        _compare(study, trained, pooling, controls)
+        _compare(study, trained, pooling, controls, alone)
     columns = {"source": "source", "pooling": "pooling", "structure": "structure"}
     return study.finish(columns, lambda report: interval_chart(report, colour="source"))
 
@@ -98,10 +101,10 @@ def _train_control(
     return runs
 
 
-def _kinds(alphabets: Sequence[str]) -> list[tuple[str, ...]]:
-    """No tokens, each alphabet alone, all together."""
-    alone = [(name,) for name in alphabets]
-    return [(), *alone, *([tuple(alphabets)] if len(alphabets) > 1 else [])]
+def _kinds(alphabets: Sequence[str], alone: bool) -> list[tuple[str, ...]]:
+    """No tokens, each alphabet alone if that is asked for, all together."""
+    each = [(name,) for name in alphabets] if alone and len(alphabets) > 1 else []
+    return [(), *each, tuple(alphabets)]
 
 
 def _name(kinds: Sequence[str], source: str, pooling: str | None, control: str = "") -> str:
@@ -121,7 +124,11 @@ def _arm(
 
 
 def _compare(
-    study: Study, trained: dict[str, Runs], pooling: str | None, controls: Sequence[str]
+    study: Study,
+    trained: dict[str, Runs],
+    pooling: str | None,
+    controls: Sequence[str],
+    alone: bool,
 ) -> None:
     """Structure with controls and none, both tokens with each alone, sources with one another."""
     runs_by_arm = {name: runs for arms in trained.values() for name, runs in arms.items()}
@@ -136,13 +143,12 @@ def _compare(
         for control in controls:
             comparison = study.compare(tokens, runs(alphabets, source, control))
             study.find(study.verdict(comparison))
-        for kinds in _kinds(alphabets)[1:]:
-            comparison = study.compare(runs(kinds, source), runs((), source))
-            if kinds == _kinds(alphabets)[-1]:
-                study.find(study.verdict(comparison))
-        if len(alphabets) > 1:
-            for name in alphabets:
-                study.compare(tokens, runs((name,), source))
+        _, *parts, together = _kinds(alphabets, alone)
+        for kinds in parts:
+            study.compare(runs(kinds, source), runs((), source))
+        study.find(study.verdict(study.compare(runs(together, source), runs((), source))))
+        for kinds in parts:
+            study.compare(tokens, runs(kinds, source))
     first, *further = full
     for rival in further:
         if full[first] == full[rival]:

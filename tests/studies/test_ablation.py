@@ -71,3 +71,13 @@ def test_ablation_with_poolings_and_less_tokens(store: Store, settings, out) -> 
     assert {row["pooling"] for row in report.rows} == {"mean", "attention1d"}
     assert len(report.comparisons) == 14
     assert report.rows[0]["std"] is None
+
+
+def test_kinds_alone_can_be_left_out(store: Store, settings, out) -> None:
+    settings = replace(settings, sources=("esmfold",), seeds=1)
+    report = ablation.run(store, settings, Place(out), controls=("masked",), alone=False)
+    kinds = [row["structure"] for row in report.rows]
+    assert kinds == ["none", "foldseek+dssp", "foldseek+dssp, masked"]
+    pairs = [(pair["one"], pair["other"]) for pair in report.comparisons]
+    both, masked = "foldseek+dssp, esmfold", "foldseek+dssp, esmfold, masked"
+    assert pairs == [(both, masked), (both, "none")]
