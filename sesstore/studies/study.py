@@ -87,8 +87,11 @@ class Study:
         self.began = time.perf_counter()
         self.store, self.place, self.progress = store, place, place.progress
         self.task = store.task(settings.task)
-        # Chosen once, by the whole training set, whatever subsets of it are learned from.
-        fit = settings.fit.completed(self._lengths())
+        # Chosen once, by the whole training set, whatever subsets of it are learned from; and alike
+        # for arms with and without tokens, so that these differ by structure alone.
+        sources = set(settings.sources or store.sources()).intersection(store.sources())
+        structure = any(map(self.covered, sources))
+        fit = settings.fit.completed(self._lengths(), structure=structure)
         self.settings = settings = replace(settings, fit=fit)
         self.encoders: dict[str, dict[str, Any]] = {}
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")

@@ -3,7 +3,9 @@
 What an adapter learns is a matter of updates, not of epochs: 50 proteins are five batches, and five
 epochs of them twenty-five updates. So a number of updates is chosen and epochs follow. Small sets
 get small batches, for then there are enough of them; large ones are seen a few times in large
-batches. Chosen on draws of real tasks, see ``docs/studies.md``.
+batches. An adapter that reads structure tokens has more to learn with: it is taught more gently,
+and not for as long, or it knows its training set by heart. Chosen on draws of real tasks, see
+``docs/studies.md``.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ CHECKS = 30
 """Times valid is scored over a training, or after each epoch if there are fewer."""
 ROWS, UPDATES = (250, 500), (600, 1200)
 """Training rows, and the updates that so many take; more between, unless `EPOCHS` take more."""
-EPOCHS = 7
+EPOCHS, EPOCHS_WITH_STRUCTURE = 7, 5
 """A training set is seen so often at least."""
+RATE, LOW_RATE = 1e-3, 5e-4
+"""Learning rate; the lower one in large batches, and with structure."""
 SMALL, LARGE = 2048, 8192
 """Residues of a batch: of small sets, and of large ones."""
 LARGE_SET = 1 << 20
@@ -48,7 +52,9 @@ class Pace:
     batch_tokens: int
 
 
-def pace_for(lengths: NDArray[np.int64], batch_tokens: int | None = None) -> Pace:
+def pace_for(
+    lengths: NDArray[np.int64], batch_tokens: int | None = None, *, structure: bool = False
+) -> Pace:
     """Choose how to train on some proteins.
 
     Parameters
@@ -57,14 +63,16 @@ def pace_for(lengths: NDArray[np.int64], batch_tokens: int | None = None) -> Pac
         Residues of each training row.
     batch_tokens : int, optional
         Size of a batch, if it is not to be chosen.
+    structure : bool
+        Whether the adapter reads structure tokens.
     """
     residues = int(lengths.sum())
     size = batch_tokens or (SMALL if residues < LARGE_SET else LARGE)
     updates = float(np.interp(len(lengths), ROWS, UPDATES))
-    epochs = max(EPOCHS, round(updates / max(batches(lengths, size), 1)))
-    return Pace(
-        lr=1e-3 if size < LARGE else 5e-4, epochs=epochs, patience=CHECKS, batch_tokens=size
-    )
+    fewest = EPOCHS_WITH_STRUCTURE if structure else EPOCHS
+    epochs = max(fewest, round(updates / max(batches(lengths, size), 1)))
+    lr = LOW_RATE if structure or size >= LARGE else RATE
+    return Pace(lr, epochs, patience=CHECKS, batch_tokens=size)
 
 
 def batches(lengths: NDArray[np.int64], batch_tokens: int) -> int:

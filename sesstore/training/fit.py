@@ -62,6 +62,11 @@ class Member:
     config: FitConfig
     out: Path
 
+    def completed(self, lengths: NDArray[np.int64]) -> Member:
+        """Return it with settings chosen where they are None; see `FitConfig.completed`."""
+        config = self.config.completed(lengths, structure=bool(self.adapter.alphabets))
+        return replace(self, config=config)
+
 
 def _never() -> bool:
     return False
@@ -188,8 +193,9 @@ def fit_many(
         needs = ("train",) if member.config.stop_after is not None else NEEDS
         check_fit(task, member.adapter, tokens, None if written_again else member.out, needs)
     lengths = train_lengths(task, embeddings)
-    members = [replace(each, config=each.config.completed(lengths)) for each in members]
-    progress.note(in_words(members[0].config.pace, lengths))
+    members = [member.completed(lengths) for member in members]
+    for line in dict.fromkeys(in_words(member.config.pace, lengths) for member in members):
+        progress.note(line)
     device = ranks.device or choose_device(members[0].config.device)
     stream = Stream(task, embeddings, tokens, members[0].config, _alphabets(members), device)
     progress.note(stream.say_residency())

@@ -121,15 +121,17 @@ class FitConfig:
         if not 0 <= self.warmup < 1:
             raise InputError(f"warmup is a share of training from 0 to below 1, not {self.warmup}")
 
-    def completed(self, lengths: NDArray[np.int64]) -> FitConfig:
+    def completed(self, lengths: NDArray[np.int64], *, structure: bool = False) -> FitConfig:
         """Return settings with all that is None chosen by the training set.
 
         Parameters
         ----------
         lengths : ndarray, shape=(N,)
             Residues of each training row.
+        structure : bool
+            Whether the adapter reads structure tokens.
         """
-        pace = vars(pace_for(lengths, self.batch_tokens))
+        pace = vars(pace_for(lengths, self.batch_tokens, structure=structure))
         return replace(self, **{k: v for k, v in pace.items() if getattr(self, k) is None})
 
     @property

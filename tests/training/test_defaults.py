@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,13 +13,14 @@ from sesstore.errors import InputError
 from sesstore.training.defaults import (
     CHECKS,
     EPOCHS,
+    EPOCHS_WITH_STRUCTURE,
     LARGE_SET,
     UPDATES,
     batches,
     in_words,
     pace_for,
 )
-from sesstore.training.fit import fit
+from sesstore.training.fit import Member, fit
 from sesstore.training.fit_config import FitConfig
 
 from .test_fit import SHAPE
@@ -67,8 +70,29 @@ def test_what_was_chosen_is_recorded(taught, tmp_path) -> None:
     config = FitConfig(epochs=1)
     run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, config, tmp_path / "run")
     lengths = np.array([len(p) for p in taught.proteins[:36]])
-    complete = config.completed(lengths)
+    complete = config.completed(lengths, structure=True)
     assert run.config["fit"] == vars(complete)
     assert in_words(complete.pace, lengths) == (
-        "1 updates: 1 epochs of 1 batches of at most 2,048 residues, at a learning rate of 0.001"
+        "1 updates: 1 epochs of 1 batches of at most 2,048 residues, at a learning rate of 0.0005"
     )
+
+
+def test_structure_is_taught_more_gently_and_not_as_long() -> None:
+    lengths = np.full(1728, 450)
+    plain, structured = (FitConfig().completed(lengths, structure=s).pace for s in (False, True))
+    assert (plain.lr, plain.epochs) == (1e-3, EPOCHS)
+    assert (structured.lr, structured.epochs) == (5e-4, EPOCHS_WITH_STRUCTURE)
+    assert structured.batch_tokens == plain.batch_tokens
+    # Few proteins take their updates all the same.
+    few = FitConfig().completed(np.full(100, 450), structure=True).pace
+    assert few.epochs > EPOCHS
+    assert FitConfig(lr=1e-2, epochs=3).completed(lengths, structure=True).pace.lr == 1e-2
+
+
+def test_each_adapter_of_a_stream_has_the_pace_of_its_kind(taught, tmp_path) -> None:
+    shapes = {"both": SHAPE, "none": replace(SHAPE, alphabets=())}
+    members = [Member(shape, FitConfig(), tmp_path / name) for name, shape in shapes.items()]
+    lengths = np.array([len(p) for p in taught.proteins[:36]])
+    paces = [member.completed(lengths).config.pace for member in members]
+    assert SHAPE.alphabets
+    assert [pace.lr for pace in paces] == [5e-4, 1e-3]

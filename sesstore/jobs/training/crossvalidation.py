@@ -124,7 +124,8 @@ def cross_validate(
                 members = seed_members(shape, config, seeds, fold_folder)
                 trained.append(fit(part, members=members, out=fold_folder))
             lengths = train_lengths(cut.rows_task, inputs.embeddings)
-            last = last_epoch([run for runs in trained for run in runs], config.completed(lengths))
+            complete = config.completed(lengths, structure=bool(shape.alphabets))
+            last = last_epoch([run for runs in trained for run in runs], complete)
             length = f"to epoch {last}, where folds were best" if last else "the linear term alone"
             progress.note(f"all rows: {_sizes(cut.rows_task)}, {length}")
             members = seed_members(shape, replace(config, stop_after=last), seeds, folder)
