@@ -8,7 +8,7 @@ EXTRAS := antiberty,near,hf,onnx,track,cluster,docs,foldcomp,parquet,report,swee
 help:  ## Say what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-$(READY): setup.cfg pyproject.toml constraints.txt setup.py sesstore/attention/kernel.cpp sesstore/store/row_gather.cpp
+$(READY): setup.cfg pyproject.toml constraints.txt setup.py sesstore/attention/kernel.cpp sesstore/products/amx.cpp sesstore/products/tiles.h sesstore/store/row_gather.cpp
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $(READY)

@@ -236,12 +236,22 @@ def fill(path: Path, dim: int, values: list[np.ndarray], codes: list[Any]) -> Ta
 def machine() -> dict[str, Any]:
     """What it ran on."""
     return {
+        "processor": _processor(),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "torch": torch.__version__,
         "platform": platform.platform(),
     }
+
+
+def _processor() -> str:
+    """Its name and vectors, as Linux and torch have them."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text().splitlines() if listing.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    vectors = torch.backends.cpu.get_cpu_capability()
+    return f"{names[0] if names else platform.processor()}, {vectors}"
 
 
 def ratios(table: list[dict[str, Any]]) -> dict[str, float]:

@@ -1,13 +1,16 @@
 """Fixtures every test may use: the shared real data, where they are at hand; an S3 API server;
-other people."""
+other people; a matrix unit."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 import urllib.request
@@ -212,3 +215,39 @@ def fill_up(folder: Path) -> None:
     with (folder / "more").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"\0" * 4096)
+
+
+@pytest.fixture(scope="session")
+def emulation(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The kernel of products on matrix units, its instructions emulated: compiled now."""
+    compiler = shlex.split(os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "c++")
+    include = Path(sysconfig.get_paths()["include"])
+    if shutil.which(compiler[0]) is None or not (include / "Python.h").is_file():
+        pytest.skip("no C++ compiler, or no headers of Python, to build the emulation with")
+    source = Path(__file__).resolve().parents[1] / "sesstore/products/amx.cpp"
+    target = tmp_path_factory.mktemp("emulation") / "_amx.abi3.so"
+    subprocess.run(
+        [
+            *compiler, "-O2", "-std=c++17", "-fPIC", "-shared",
+            "-DEMULATED", "-DPy_LIMITED_API=0x030B0000",
+            f"-I{include}", str(source), "-o", str(target),
+        ],
+        check=True,
+    )  # fmt: skip
+    spec = importlib.util.spec_from_file_location("_amx", target)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def emulated(emulation: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A processor with a matrix unit: everything multiplies by the emulation."""
+    from sesstore.products import affine, amx
+
+    monkeypatch.setattr(amx, "kernel", lambda: emulation)
+    affine._weights.clear()
+    yield emulation
+    affine._weights.clear()

@@ -22,6 +22,7 @@ from torch.nn.functional import embedding
 
 from ..attention.packed import attend
 from ..attention.rotation import Rotation, frequencies
+from ..products.affine import AffineMap
 from .packed_operations import WIDEST, one_hot
 
 
@@ -54,7 +55,7 @@ class TokenAttention(nn.Module):
         self.heads = heads
         self.embedding = nn.Embedding(codes, width)
         self.query = nn.Linear(width, width)
-        self.key_value = nn.Linear(width, 2 * width)
+        self.key_value = AffineMap(width, 2 * width)
 
     def forward(self, x: Tensor, tokens: Tensor, lengths: Sequence[int], turn: Rotation) -> Tensor:
         """Return the attention's output, before residual and norm.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..alphabets import alphabet
+from ..products.affine import AffineMap
 from ..streaming.batch import Batch
 from .adapter_config import RESIDUE, AdapterConfig
 from .attention import TokenAttention, rotation
@@ -37,7 +38,7 @@ class Adapter(nn.Module):
         super().__init__()
         self.config = config
         inner = config.inner
-        self.project = nn.Linear(config.dim, inner) if config.width else nn.Identity()
+        self.project = AffineMap(config.dim, inner) if config.width else nn.Identity()
         self.attentions = nn.ModuleDict(
             {
                 name: TokenAttention(alphabet(name).size, inner, config.heads)
@@ -47,7 +48,7 @@ class Adapter(nn.Module):
         self.norm = nn.LayerNorm(inner)
         self.pool = None if config.pooling == RESIDUE else POOLINGS[config.pooling](inner)
         self.pooled_width = inner if self.pool is None else self.pool.out_width
-        self.hidden = nn.Linear(self.pooled_width, inner)
+        self.hidden = (AffineMap if self.pool is None else nn.Linear)(self.pooled_width, inner)
         self.logits = nn.Linear(inner, config.n_outputs)
 
     def forward(self, batch: Batch, chance: torch.Generator | None = None) -> Tensor:

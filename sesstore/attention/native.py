@@ -6,9 +6,7 @@ compiler was there, or the processor has neither, torch's attention takes its pl
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..threads import share_out
 
 
 def takes(query: Tensor, heads: int) -> bool:
@@ -150,7 +149,7 @@ class _KernelCall:
                 self.heads, width // self.heads, first, last, self.scale,
             )  # fmt: skip
 
-        _over_heads(work, self.heads, torch.get_num_threads())
+        share_out(work, self.heads, torch.get_num_threads())
 
     def _check(self, query: Tensor, key_value: Tensor, sizes: np.ndarray[Any, Any]) -> None:
         """Raise `InputError` for what would make the kernel, which checks nothing, leave memory."""
@@ -180,22 +179,3 @@ class _KernelCall:
 
 def _address(x: Tensor | None) -> int:
     return 0 if x is None else x.data_ptr()
-
-
-def _over_heads(work: Callable[[int, int], None], heads: int, threads: int) -> None:
-    """Share heads out over as many threads as torch would use here."""
-    threads = min(threads, heads)
-    if threads == 1:
-        work(0, heads)
-        return
-    ends = [heads * i // threads for i in range(threads + 1)]
-    list(_pool(threads).map(work, ends, ends[1:]))
-
-
-@cache  # a forked process has none of its threads, and makes a pool of its own
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "sesstore-attention")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -43,7 +43,7 @@ from .devices import (
 )
 from .folders import weight_files
 from .hidden_states import KeptLayers
-from .kernels import BLOCK
+from .kernels import BLOCK, result_type
 from .layer_names import depth_of, parse_layers
 from .tokeniser import Tokeniser
 from .weights import sha256_of_all
@@ -167,7 +167,12 @@ class PackedEncoder(ABC):
 
     def bytes_per_residue(self) -> int:
         """Memory a residue of a batch needs at the forward's fullest."""
-        return 16 * self.dim * self.dtype.itemsize
+        return 16 * self.dim * self.result_size
+
+    @property
+    def result_size(self) -> int:
+        """Bytes of a number between products."""
+        return result_type(self.dtype, self.device).itemsize
 
     @cached_property
     def model(self) -> Any:

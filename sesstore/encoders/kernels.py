@@ -2,7 +2,9 @@
 
 On a CPU with AVX-512 matrix products in float32 run through oneDNN with weights packed once and
 GELU fused in, about a fifth faster than `torch.nn.functional.linear` with MKL. With AVX2 alone it
-is the other way round: MKL reached 82 to 86 Gflop/s where oneDNN reached 70 to 77.
+is the other way round: MKL reached 82 to 86 Gflop/s where oneDNN reached 70 to 77. Where the
+processor has a matrix unit for bfloat16, `sesstore.products` multiplies: float32 by split products,
+bfloat16 by plain ones whose results, like all between them, are float32.
 
 On a GPU products run `BLOCK` rows at a time. What is added up over the layers, the residual stream,
 is held in float32 whatever the type of the products: half precision then rounds each branch once
@@ -18,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..attention import fused
+from ..products import amx
 
 BLOCK = 16384
 """Rows of a product on a GPU: few shapes, and still large. On 132 multiprocessors the products of
@@ -28,6 +31,12 @@ _ONEDNN = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and all(
 )
 """Whether oneDNN's products with packed weights can be had: private to torch, so both are looked
 for, and `F.linear` takes their place."""
+
+
+def result_type(dtype: torch.dtype, device: torch.device) -> torch.dtype:
+    """Type of what products in a type result in, on a device."""
+    by_amx = device.type == "cpu" and dtype in amx.TYPES and amx.kernel() is not None
+    return torch.float32 if by_amx else dtype
 
 
 class Linear:
@@ -47,6 +56,10 @@ class Linear:
         self, weight: Tensor, bias: Tensor | None = None, activation: str = "none"
     ) -> None:
         self._bias, self._activation = bias, activation
+        self._tiles = amx.pack(weight)
+        if self._tiles is not None:  # which take the weight's place
+            self._bias = None if bias is None else bias.float().contiguous()
+            return
         self._packed = _ONEDNN and weight.device.type == "cpu" and weight.dtype == torch.float32
         self._weight = (
             torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
@@ -56,6 +69,8 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """[T, k] to [T, m]."""
+        if self._tiles is not None:
+            return self._tiles.affine(x, self._bias, self._activation)
         if self._packed:
             packed: Tensor = torch.ops.mkldnn._linear_pointwise(
                 x, self._weight, self._bias, self._activation, [], "none"
@@ -79,6 +94,9 @@ class Linear:
 
     def add(self, x: Tensor, to: Tensor) -> None:
         """Add the map of x [T, k] to rows [T, m] of the same type, in place."""
+        if self._tiles is not None:
+            self._tiles.affine(x, self._bias, self._activation, into=to)
+            return
         if self._packed or self._activation != "none":
             to += self(x)
             return

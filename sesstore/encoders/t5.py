@@ -82,7 +82,7 @@ class T5(PackedEncoder):
         the length.
         """
         heads, hidden = self._widths
-        activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.dtype.itemsize
+        activations = (4 * self.dim + max(4 * heads, 2 * hidden)) * self.result_size
         size = max(super().bytes_per_residue(), activations + 4 * self.dim)
         head_dim = heads // self.spec.heads
         if self.device.type == "cpu":
@@ -92,7 +92,7 @@ class T5(PackedEncoder):
         if kernel is not None:
             return size
         longest = self.window or 2000
-        return size + 2 * self.spec.heads * longest * self.dtype.itemsize
+        return size + 2 * self.spec.heads * longest * self.result_size
 
 
 class _Trunk:

@@ -33,6 +33,19 @@ def test_attention(bench: Bench) -> None:
     assert all(ratio > 0 for ratio in found["ratios"].values())
 
 
+def test_products(bench: Bench) -> None:
+    products = bench("products")
+    found = products.measure(["t6"], rows=5, rounds=1)
+    ratios = products.RATIOS if found["machine"]["matrix_unit"] else ["torch_bf16_vs_fp32"]
+    maps = {f"t6_{name}" for name in products.MAPS}
+    assert set(found["ratios"]) == {f"product_{name}_{ratio}" for name in maps for ratio in ratios}
+    assert all(ratio > 0 for ratio in found["ratios"].values())
+    errors = {row["way"]: row["error"] for row in found["table"]}
+    assert errors["torch_fp32"] < 1e-6
+    assert 1e-6 < errors["torch_bf16"] < 1e-2
+    assert errors["torch_fp32_step"] is None
+
+
 def test_embedding(bench: Bench) -> None:
     pytest.importorskip("transformers")
     found = bench("embedding").measure([6], batches=1, longest=45)

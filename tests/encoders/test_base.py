@@ -10,6 +10,7 @@ from sesstore.encoders import base, esm
 from sesstore.encoders.catalogue import Options
 from sesstore.encoders.windows import Piece
 from sesstore.errors import InputError
+from sesstore.products import amx
 
 from ..conformance.encoder import encoded, random_proteins
 
@@ -44,13 +45,34 @@ def test_failures_are_those_of_the_latest_proteins(encoder) -> None:
     assert encoder.failures == {}
 
 
-def test_memory_of_a_residue_is_that_of_the_arithmetic(small_esm2) -> None:
+def test_memory_of_a_residue_is_that_of_the_arithmetic(small_esm2, monkeypatch) -> None:
+    monkeypatch.setattr(amx, "kernel", lambda: None)
     full, half = (
         esm.load(small_esm2.spec, Options(small_esm2.path, "cpu", precision=name))
         for name in ("fp32", "bf16")
     )
     assert full.bytes_per_residue() == 16 * 48 * 4 == 2 * half.bytes_per_residue()
     assert full.fingerprint != half.fingerprint
+    monkeypatch.setattr(amx, "kernel", lambda: "a unit, whose results are float32")
+    assert half.bytes_per_residue() == full.bytes_per_residue()
+
+
+@pytest.mark.parametrize(("precision", "near"), [("fp32", 1e-5), ("bf16", 2e-2)])
+def test_a_matrix_unit_gives_the_same_embeddings(
+    small_esm2, emulated, monkeypatch, precision, near
+) -> None:
+    """And each protein the same bits alone and among others."""
+    encoder = esm.load(small_esm2.spec, Options(small_esm2.path, "cpu", precision=precision))
+    proteins = random_proteins([1, 50, 20])
+    found = encoded(encoder, proteins)
+    for protein in proteins:
+        (alone,) = encoder.encode([protein])
+        assert np.array_equal(alone.values, found[protein.digest])
+    monkeypatch.setattr(amx, "kernel", lambda: None)
+    reference = esm.load(small_esm2.spec, Options(small_esm2.path, "cpu"))
+    for digest, expected in encoded(reference, proteins).items():
+        values = found[digest].astype(np.float32)
+        assert np.linalg.norm(values - expected) <= near * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize(("precision", "near"), [("fp16", 2e-3), ("bf16", 2e-2)])

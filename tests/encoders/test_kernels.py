@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from sesstore.encoders import kernels
 from sesstore.encoders.kernels import LayerNorm, Linear, Residual, RmsNorm
+from sesstore.products import amx
 
 
 @pytest.fixture
@@ -58,6 +59,31 @@ def test_products_by_blocks_are_those_of_all_rows(parts, monkeypatch) -> None:
         linear = Linear(weight.double(), shift if shift is None else shift.double())
         expected = F.linear(x.double(), weight.double(), shift if shift is None else shift.double())
         torch.testing.assert_close(linear._by_blocks(x.double()), expected)
+
+
+@pytest.mark.parametrize("activation", ["none", "gelu", "relu"])
+@pytest.mark.parametrize(("dtype", "near"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_maps_by_a_matrix_unit(parts, emulated, monkeypatch, activation, dtype, near) -> None:
+    """From and into float32, whatever the weight's type."""
+    rows, weight, bias, x, *_ = parts
+    linear = Linear(weight.to(dtype), bias.to(dtype), activation)
+    monkeypatch.setattr(amx, "kernel", lambda: None)
+    expected = Linear(weight.double(), bias.double(), activation)(x.double())
+    monkeypatch.setattr(amx, "kernel", lambda: emulated)
+    found = linear(x)
+    assert found.dtype == kernels.result_type(dtype, x.device) == torch.float32
+    assert (found - expected).norm() <= near * expected.norm()
+    residual = Residual(rows.clone(), dtype)
+    residual.add(linear, x.to(dtype))
+    assert (residual.settled() - rows - expected).norm() <= near * expected.norm()
+
+
+def test_without_a_matrix_unit_results_have_the_type_of_the_products(monkeypatch) -> None:
+    monkeypatch.setattr(amx, "kernel", lambda: None)
+    assert kernels.result_type(torch.bfloat16, torch.device("cpu")) == torch.bfloat16
+    monkeypatch.setattr(amx, "kernel", lambda: "a unit")
+    assert kernels.result_type(torch.float16, torch.device("cpu")) == torch.float16
+    assert kernels.result_type(torch.bfloat16, torch.device("cuda")) == torch.bfloat16
 
 
 def test_a_norm_in_place_of_a_part_of_wider_rows(parts) -> None:

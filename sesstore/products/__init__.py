@@ -1,0 +1,1 @@
+"""Affine maps of packed rows on CPUs: by the matrix unit where there is one, else by torch."""
