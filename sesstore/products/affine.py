@@ -85,10 +85,10 @@ class _Affine(torch.autograd.Function):
         return of_x, of_weight, of_bias, None
 
 
-def _product(left: Tensor, right: Tensor) -> Tensor:
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
     """[m, k] times [n, k] transposed, in float32."""
-    packed = amx.pack(right)
-    return F.linear(left, right) if packed is None else packed.affine(left)
+    packed = amx.pack(columns)
+    return F.linear(rows, columns) if packed is None else packed.affine(rows)
 
 
 _weights: dict[int, tuple[weakref.ref[Tensor], tuple[int, int], amx.PackedWeight | None]] = {}

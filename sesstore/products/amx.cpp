@@ -223,7 +223,7 @@ long affine(const Task& t, long first, long last) {
     for (int tile = 0; tile < 8; tile++) config.row_bytes[tile] = 64, config.rows[tile] = SIDE;
     settle(&config);
     _tile_loadconfig(&config);
-    long others = 0;
+    long remainder = 0;
     for (long row = first; row < last; row += ROWS) {
         const long rows = std::min(ROWS, last - row);
         uint32_t most[ROWS] = {};
@@ -241,11 +241,11 @@ long affine(const Task& t, long first, long last) {
                         finish(t, at, width, row + m, n, std::min(BLOCK, rows - m), most + m);
                 }
         }
-        for (long r = 0; r < rows; r++) others += most[r] >= TOO_LARGE;
+        for (long r = 0; r < rows; r++) remainder += most[r] >= TOO_LARGE;
     }
     _tile_release();
     free(space);
-    return others;
+    return remainder;
 }
 
 // Addresses come as numbers, 0 for what is absent; Python checks what they point to.
@@ -263,11 +263,11 @@ PyObject* call_pack(PyObject*, PyObject* args) {
     if (!PyArg_ParseTuple(args, "KKnnnni", &from, &to, &w.rows, &w.columns, &w.row, &w.column, &parts))
         return nullptr;
     w.from = address<const float>(from);
-    bool whole;
+    bool finite;
     Py_BEGIN_ALLOW_THREADS
-    whole = (parts == 2 ? pack_right<2> : pack_right<1>)(w, address<bf16>(to));
+    finite = (parts == 2 ? pack_right<2> : pack_right<1>)(w, address<bf16>(to));
     Py_END_ALLOW_THREADS
-    return PyBool_FromLong(whole);
+    return PyBool_FromLong(finite);
 }
 
 PyObject* call_affine(PyObject*, PyObject* args) {
@@ -282,11 +282,11 @@ PyObject* call_affine(PyObject*, PyObject* args) {
     t.x.from = address<const float>(x), t.w = address<const bf16>(w);
     t.bias = address<const float>(bias), t.y = address<float>(y);
     t.activation = static_cast<Activation>(activation), t.add = add != 0;
-    long others;
+    long remainder;
     Py_BEGIN_ALLOW_THREADS
-    others = (parts == 2 ? affine<2> : affine<1>)(t, first, last);
+    remainder = (parts == 2 ? affine<2> : affine<1>)(t, first, last);
     Py_END_ALLOW_THREADS
-    return others < 0 ? PyErr_NoMemory() : PyLong_FromLong(others);
+    return remainder < 0 ? PyErr_NoMemory() : PyLong_FromLong(remainder);
 }
 
 PyMethodDef METHODS[] = {

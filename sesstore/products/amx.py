@@ -124,8 +124,8 @@ class PackedWeight:
 
     def unpacked(self) -> Tensor:
         """Return the weight, [m, k] float32, as far as its parts hold it."""
-        whole = self.tiles.float().sum(2).permute(0, 3, 1, 2, 4)  # strip, column; step, pair, k
-        return whole.flatten(2).flatten(0, 1)[: self.rows, : self.columns]
+        weight = self.tiles.float().sum(2).permute(0, 3, 1, 2, 4)  # strip, column; step, pair, k
+        return weight.flatten(2).flatten(0, 1)[: self.rows, : self.columns]
 
     def affine(
         self,
@@ -170,10 +170,10 @@ def _pack(compiled: Any, weight: Tensor) -> PackedWeight | None:
     rows, columns = weight.shape
     strips, steps = 2 * -(-rows // 32), -(-columns // 32)
     tiles = weight.new_empty(strips, steps, parts, 16, 16, 2, dtype=torch.bfloat16)
-    whole = compiled.pack(
+    is_finite = compiled.pack(
         weight.data_ptr(), tiles.data_ptr(), rows, columns, *weight.stride(), parts
     )
-    return PackedWeight(tiles, rows, columns) if whole else None
+    return PackedWeight(tiles, rows, columns) if is_finite else None
 
 
 def _affine(
@@ -196,19 +196,19 @@ def _affine(
     # Threads write rows of their own, and a row's sums do not depend on where a stretch begins.
     def work(first: int, last: int) -> None:
         stretch = first * ROWS, min(last * ROWS, len(x))
-        others = compiled.affine(
+        remainder = compiled.affine(
             addresses, (*x.shape, *x.stride()), weight.rows, y.stride(0), weight.parts,
             ACTIVATIONS.index(activation), into is not None, *stretch,
         )  # fmt: skip
-        counts.append(others)
+        counts.append(remainder)
 
     share_out(work, -(-len(x) // ROWS), torch.get_num_threads())
     if sum(counts):
-        _map_the_rest(weight, x, bias, activation, y, add=into is not None)
+        _map_remainder(weight, x, bias, activation, y, add=into is not None)
     return y
 
 
-def _map_the_rest(
+def _map_remainder(
     weight: PackedWeight, x: Tensor, bias: Tensor | None, activation: str, y: Tensor, add: bool
 ) -> None:
     """Map the rows that the kernel leaves out: those with numbers that bfloat16 cannot hold."""

@@ -54,8 +54,6 @@ def both(config, batch, reference, unpacked, dtype):
 def test_equals_the_padded_write_up(
     config, shares, dtype, close, make_batch, reference, unpacked
 ) -> None:
-    if dtype == torch.float32 and amx.kernel() is not None:
-        close = 1e-4  # products are float32-class
     batch = make_batch(shares=shares, dtype=dtype)
     logits, expected, gradients, wanted = both(config, batch, reference, unpacked, dtype)
     torch.testing.assert_close(logits, expected, rtol=close, atol=close)

@@ -12,7 +12,9 @@ from sesstore.products import amx
 
 
 @pytest.fixture
-def parts():
+def parts(monkeypatch):
+    """Operands, and torch's products."""
+    monkeypatch.setattr(amx, "kernel", lambda: None)
     torch.manual_seed(0)
     rows, weight, bias = torch.randn(30, 16), torch.randn(16, 8), torch.randn(16)
     return rows, weight, bias, torch.randn(30, 8), torch.rand(16), torch.randn(16)
