@@ -112,27 +112,49 @@ def find_columns(
     UnknownNameError
         There is no column the user named.
     InputError
-        There are two of one name, but for case, or a second sequence a row.
+        There are two of one name, but for case, or a second sequence a row; or the user named one
+        for two.
     """
     exact = {spellings(column)[0]: column for column in reversed(header)}
     by_name = {spellings(column)[1]: column for column in reversed(header)} | exact
     _check_header(header, user_columns)
+    named = {} if user_columns is None else _named_columns(user_columns, by_name, header)
     columns: dict[str, str | None] = {}
-    # A column that rows are grouped by is none of the guessed ones, but perhaps of names.
-    for role, names in {"group": (), **COLUMN_NAMES}.items():
-        choice = getattr(user_columns, role) if user_columns else None
-        if choice is not None and by_name.keys().isdisjoint(spellings(choice)):
-            raise UnknownNameError("column of the file", choice, header)
+    for role, names in COLUMN_NAMES.items():
+        # What the user named is none of the guessed ones; but rows may be grouped by their names.
         in_use = {
-            column for earlier, column in columns.items() if (role, earlier) != ("id", "group")
+            column
+            for other, column in {**columns, **named}.items()
+            if (role, other) != ("id", "group")
         }
-        candidates = spellings(choice) if choice is not None else names
-        columns[role] = next(
-            (by_name[n] for n in candidates if n in by_name and by_name[n] not in in_use), None
-        )
+        guesses = (by_name[name] for name in names if name in by_name)
+        columns[role] = next((guess for guess in guesses if guess not in in_use), None)
+    columns |= named
     if columns["sequence"] is None and row is not None:
         columns["sequence"] = _only_sequence(row, {*columns.values(), *TOKENS})
     return Columns(**columns)
+
+
+def _named_columns(
+    user_columns: Columns, by_name: Mapping[str, str], header: Sequence[str]
+) -> dict[str, str]:
+    """The columns a user named, by what they are."""
+    named: dict[str, str] = {}
+    for field in fields(user_columns):
+        choice = getattr(user_columns, field.name)
+        if choice is None:
+            continue
+        column = next((by_name[n] for n in spellings(choice) if n in by_name), None)
+        if column is None:
+            raise UnknownNameError("column of the file", choice, header)
+        for role, other in named.items():
+            if column == other and (role, field.name) != ("id", "group"):
+                raise InputError(
+                    f"column '{column}' is named twice, as {role} and as {field.name}. Name "
+                    f"another for one of them"
+                )
+        named[field.name] = column
+    return named
 
 
 def _only_sequence(row: Mapping[str, object], in_use: set[str | None]) -> str | None:

@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
-from sesstore.datasets.columns import Columns, find_columns, label_column, sequence_column
+from sesstore.datasets.columns import (
+    Columns,
+    find_columns,
+    label_column,
+    sequence_column,
+    taken_as,
+)
 from sesstore.errors import InputError, UnknownNameError
 
 
@@ -88,3 +96,76 @@ def test_the_only_column_that_holds_a_sequence_is_taken_where_no_name_tells() ->
     assert find_columns(list(two), Columns(label="Comment"), two).sequence == "Probe"
     tokens = row | {"foldseek_seq": "DVVVVVDDDDPPPPPPPP"}
     assert find_columns(list(tokens), row=tokens).sequence == "Probe"
+
+
+def test_a_column_of_groups_may_be_that_of_names_and_no_other() -> None:
+    header = ["id", "seq", "label", "family"]
+    by_name = find_columns(header, Columns(group="ID"))
+    assert (by_name.group, by_name.id, by_name.label) == ("id", "id", "label")
+    assert find_columns(header, Columns(group="label")).label is None
+    assert find_columns(header).group is None
+    grouped = find_columns(["seq", "Tm", "family"], Columns(group="family"))
+    assert label_column(grouped, ["seq", "Tm", "family"]) == "Tm"
+
+
+def test_names_are_stripped_and_the_first_of_two_is_read() -> None:
+    assert find_columns([" Seq ", "name", "ID"]).sequence == " Seq "
+    assert find_columns(["id", "name"]).id == "name"  # the commonest first
+    both = find_columns(["Tm", "tm", "seq"], Columns(label="tm"))
+    assert both.label == "Tm"
+    with pytest.raises(InputError, match="'seq' and 'SEQ' differ in case alone"):
+        find_columns(["seq", "SEQ"])
+
+
+@pytest.mark.parametrize("second", ["sequence_b", "seq2", "Protein 2", "aaseq_2", "sequence_aa_b"])
+def test_pairs_of_proteins_are_refused_unless_one_is_named(second: str) -> None:
+    with pytest.raises(InputError, match=f"second sequence a row, in column {second}"):
+        find_columns(["seq", second, "label"])
+    with pytest.raises(InputError, match="second sequence"):
+        find_columns(["seq", second, "label"], Columns(label="label"))
+    assert find_columns(["seq", second], Columns(sequence=second)).sequence == second
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["MKVLAAGIVGLCAKA", "0"], "header is missing"),
+        (["x", " MKVLAAGIVGLCAKA* "], "header is missing"),
+        (["MKVLAAGIVGLCAK", "0"], "Found: MKVLAAGIVGLCAK, 0"),
+        ([], "Found: nothing"),
+    ],
+)
+def test_a_sequence_where_names_should_be(names: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sequence_column(Columns(), names)
+    assert sequence_column(Columns(sequence="x"), names) == "x"
+
+
+def test_an_empty_cell_is_none() -> None:
+    row = {"a": "", "b": 0, "c": " ", "d": False}
+    taken = [taken_as(row, column) for column in ("a", "b", "c", "d", "e", None)]
+    assert taken == [None, 0, " ", False, None, None]
+
+
+@pytest.mark.parametrize(
+    "role", ["sequence", "id", "label", "split", "validation", "mask", "group"]
+)
+def test_what_the_user_names_is_that_and_nothing_else(role: str) -> None:
+    """Also a column that would be taken for another thing by its name."""
+    header = ["sequence", "seq", "id", "name", "label", "target", "set", "split", "mask"]
+    for column in header:
+        found = find_columns(header, Columns(**{role: column.upper()}))
+        others = {f.name: getattr(found, f.name) for f in fields(found) if f.name != role}
+        assert getattr(found, role) == column
+        if role == "group" and column == "name":
+            assert others.pop("id") == "name"
+        assert column not in others.values()
+    named = find_columns(header, Columns(**{role: "seq"}))
+    assert named.label == ("seq" if role == "label" else "label")
+
+
+def test_a_column_is_named_for_one_thing() -> None:
+    with pytest.raises(InputError, match="column 'y' is named twice, as label and as split"):
+        find_columns(["seq", "y"], Columns(label="y", split="Y"))
+    with pytest.raises(InputError, match="as label and as group"):
+        find_columns(["seq", "y"], Columns(label="y", group="y"))
