@@ -78,7 +78,7 @@ def job_page(service: PredictionService, job: Job, nonce: str) -> str:
     """
     page = Page(job.submission.name, _subtitle(service))
     if job.result is not None:
-        add_result(page, service, job.id, job.result, nonce)
+        add_result(page, service.problem, job.id, job.result, nonce)
     elif job.state in (State.QUEUED, State.RUNNING):
         page.section("Predicting")
         page.html(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..reports.page import Page, cell
 from ..reports.structure_view import view_assets
 from ..tasks import Problem
 from .protein_view import ATTENTION
 from .results import JobResult, ProteinResult
-
-if TYPE_CHECKING:
-    from .prediction_service import PredictionService
 
 MOST_CLASSES = 10
 """Classes whose probabilities are shown; the files have all."""
@@ -39,15 +36,14 @@ MEANINGS = {
 }
 
 
-def add_result(
-    page: Page, service: PredictionService, id: str, result: JobResult, nonce: str
-) -> None:
+def add_result(page: Page, problem: Problem, id: str, result: JobResult, nonce: str) -> None:
     """Add the result of a job to a page.
 
     Parameters
     ----------
     page : Page
-    service : PredictionService
+    problem : Problem
+        Of the run.
     id : str
         Of the job.
     result : JobResult
@@ -60,15 +56,15 @@ def add_result(
     if result.failed:
         page.table(["could not be predicted", "why"], list(result.failed.items()))
     if len(result.proteins) == 1:
-        _protein(page, service, result.proteins[0])
+        _protein(page, problem, result.proteins[0])
     else:
-        _overview(page, service, result)
+        _overview(page, problem, result)
         for number, protein in enumerate(result.proteins):
             page.html(
                 f'<details class="protein"><summary>{escape(str(protein.row["id"]))}</summary>'
                 f'<div id="p{number}" tabindex="-1">'
             )
-            _protein(page, service, protein)
+            _protein(page, problem, protein)
             page.html("</div></details>")
     page.html(
         f'<p class="act"><a class="button" href="/">Predict something else</a>'
@@ -81,8 +77,8 @@ def add_result(
     page.once(view_assets(any(protein.drawn for protein in result.proteins), nonce))
 
 
-def _overview(page: Page, service: PredictionService, result: JobResult) -> None:
-    per_residue = service.problem.per_residue
+def _overview(page: Page, problem: Problem, result: JobResult) -> None:
+    per_residue = problem.per_residue
     head = ["protein", "residues", *([] if per_residue else ["prediction"])]
     sure = [name for name in ("confidence", "spread", "distance") if _has(result, name)]
     cells = []
@@ -107,12 +103,12 @@ def _has(result: JobResult, column: str) -> bool:
     return result.columns.get(column) == "number"
 
 
-def _protein(page: Page, service: PredictionService, protein: ProteinResult) -> None:
+def _protein(page: Page, problem: Problem, protein: ProteinResult) -> None:
     row = protein.row
-    page.figures(dict(_figures(row, service.problem)))
+    page.figures(dict(_figures(row, problem)))
     if row.get("far"):
         page.caution(FAR)
-    if not service.problem.per_residue and not service.problem.is_regression:
+    if not problem.per_residue and not problem.is_regression:
         page.html(_probabilities(row))
     page.heading("Residue by residue")
     page.html(protein.markup)

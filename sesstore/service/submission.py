@@ -54,11 +54,6 @@ class Submission:
     structure: bytes = b""
     warnings: tuple[str, ...] = field(default=())
 
-    @property
-    def residues(self) -> int:
-        """Of sequences."""
-        return sum(map(len, self.proteins))
-
 
 def read_submission(data: bytes, name: str, limits: ServiceLimits) -> Submission:
     """Read what was sent.

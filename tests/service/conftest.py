@@ -31,11 +31,12 @@ from ..jobs.conftest import labelled
 
 @dataclass(frozen=True)
 class Trained:
-    """A store, a run on its task, and one that is its linear model alone."""
+    """A store, a run on its task, its linear model alone, and one that reads and weighs nothing."""
 
     store: Store
     run: Path
     linear: Path
+    plain: Path
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +56,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     shape = {"heads": 2, "width": 8, "head": "paper"}
     train(inputs, shape, config, seeds=2, out=folder / "run")
     train(inputs, {"heads": 2, "width": 8}, replace(config, stop_after=0), out=folder / "linear")
-    return Trained(store, folder / "run", folder / "linear")
+    shape = {"alphabets": (), "width": 8, "heads": 2, "pooling": "mean"}
+    plain = prepare(store, "toy", plm="blosum62")
+    train(plain, shape, replace(config, epochs=1), out=folder / "plain")
+    return Trained(store, folder / "run", folder / "linear", folder / "plain")
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,15 @@ def test_clients_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(RateLimiter, "CLIENTS", 3)
     now = [0.0]
     limiter = RateLimiter(1, lambda: now[0])
-    for client in "abcd":
+    for now[0], client in ((0.0, "a"), (1.0, "b"), (1.5, "c"), (30.0, "d")):
         limiter.admit(client)
-    now[0] = 61.0
+    now[0] = 61.0  # a minute after the second
     limiter.admit("e")
-    assert set(limiter._starts) == {"e"}
+    assert set(limiter._starts) == {"c", "d", "e"}
+
+
+def test_nobody_is_told_to_come_back_at_once() -> None:
+    assert [BusyError("x", t, client=True).seconds for t in (0.0, 0.4, 1.6)] == [1, 1, 2]
 
 
 def test_limits_are_said() -> None:

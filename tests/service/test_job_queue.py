@@ -11,7 +11,7 @@ from sesstore.errors import InputError, StoppedError
 from sesstore.proteins import Protein
 from sesstore.service.job_limits import BusyError, ServiceLimits
 from sesstore.service.job_queue import Job, JobQueue, State
-from sesstore.service.results import JobResult
+from sesstore.service.results import JobResult, ProteinResult
 from sesstore.service.submission import Submission
 
 LIMITS = ServiceLimits(waiting=3, unfinished=2, jobs_a_minute=1000)
@@ -153,6 +153,29 @@ def test_results_go_with_time_and_number() -> None:
         assert queue.find(second.id) is None  # 109 seconds
         now[0] += 1
         assert queue.find(third.id) is None
+
+
+@pytest.mark.parametrize(("spare", "stay"), [(0, ["b", "wrong", "c"]), (-1, ["wrong", "c"])])
+def test_results_go_when_they_take_more_memory_than_there_is(spare: int, stay: list[str]) -> None:
+    """Markup, and a list of a row with an entry a residue; a job that failed takes none."""
+    protein = ProteinResult({}, "M" * 9, {}, None, [], "x" * 1000, drawn=False)
+    size = JobResult({}, {}, [protein]).bytes
+    assert size == 1000 + 9 * 200
+    assert JobResult({}, {}, [protein, protein]).bytes == 2 * size
+
+    def work(job: Job) -> JobResult:
+        if job.submission.name == "wrong":
+            raise InputError("wrong")
+        return JobResult({}, {}, [protein])
+
+    now = [0.0]
+    with JobQueue(work, ServiceLimits(kept_bytes=2 * size + spare), print, lambda: now[0]) as queue:
+        jobs = []
+        for name in ("a", "b", "wrong", "c"):
+            now[0] += 1
+            jobs.append(queue.add(submission(name), "me"))
+            wait_for(lambda: jobs[-1].finished == now[0])
+        assert [job.submission.name for job in jobs if queue.find(job.id)] == stay
 
 
 def test_the_end_gives_up_what_waits() -> None:

@@ -15,9 +15,9 @@ from sesstore.jobs.predicting.prediction_inputs import InputSpec
 from sesstore.service import prediction_service as module
 from sesstore.service.job_limits import ServiceLimits
 from sesstore.service.job_queue import Job, State
-from sesstore.service.prediction_service import PredictionService
+from sesstore.service.prediction_service import JobProgress, PredictionService
 from sesstore.service.results import JobResult
-from sesstore.service.submission import read_submission
+from sesstore.service.submission import Submission, read_submission
 
 from .conftest import Trained
 from .test_job_queue import wait_for
@@ -168,3 +168,33 @@ def test_results_as_json_are_plain(service: PredictionService) -> None:
     assert value["structure_tokens"] == ["foldseek", "dssp"]
     assert protein.keys() >= value["columns"].keys()
     assert np.mean(protein["residue_values"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_run_without_structure_takes_sequences_of_a_file(
+    trained: Trained, shared_structures: Path
+) -> None:
+    """And says so; it pools by the mean, so there is nothing to show along a protein."""
+    data = (shared_structures / "1aki.pdb").read_bytes()
+    with PredictionService(LoadedRun(trained.plain), None, ServiceLimits()) as service:
+        result = result_of(service, data, "1aki.pdb")
+        sequences = result_of(service, result.proteins[0].sequence.encode())
+    assert result.notes == ("The run reads no structure: of the file only sequences were used",)
+    (protein,), (same,) = result.proteins, sequences.proteins
+    assert (len(protein.sequence), protein.values, result.value_title) == (129, None, "")
+    assert result.to_json()["residue_values_are"] is None
+    assert {k: v for k, v in protein.row.items() if k.startswith(("p_", "label"))} == {
+        k: v for k, v in same.row.items() if k.startswith(("p_", "label"))
+    }
+
+
+def test_progress_is_that_of_the_stage() -> None:
+    job = Job(Submission("x"), "me")
+    progress = JobProgress(job)
+    with progress.stage("embedding", 30, "residues"):
+        progress.advance(7)
+        assert (job.stage, job.done, job.total) == ("embedding", 7, 30)
+        with progress.stage("reading", None, "files") as inner:
+            inner.advance()
+            assert (job.stage, job.done, job.total) == ("reading", 1, 0)
+        assert (job.stage, job.done, job.total) == ("embedding", 7, 30)
+    assert (job.stage, job.done, job.total) == ("", 0, 0)

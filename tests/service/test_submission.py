@@ -87,3 +87,11 @@ def test_what_is_odd_is_a_warning() -> None:
     assert "DNA or RNA" in warning
     (warning,) = read_submission(b">a\xe9\nMKV\n", "x.fasta", LIMITS).warnings
     assert "Windows-1252" in warning
+
+
+def test_a_long_name_keeps_its_end() -> None:
+    name = f"{'a' * 30}.{'b' * 92}.fasta"
+    for sent, kept in ((name[-100:], name[-100:]), (name, name[-100:]), ("x" * 7 + name[-99:],
+                       "x" + name[-99:])):  # fmt: skip
+        data = b">a\nMKV\n>b\nMKV\n"
+        assert read_submission(data, sent, LIMITS).name == kept.lstrip(".")
