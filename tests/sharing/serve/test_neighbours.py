@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from sesstore.encoders import registry
-from sesstore.errors import NotStoredError
+from sesstore.errors import InputError, NotStoredError
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.means import MeanEncoder
 from sesstore.proteins import Protein
@@ -28,7 +29,10 @@ def store(tmp_path: Path) -> Store:
         "train": Split(tuple(p.id for p in proteins[:12]), digests[:12], [0, 1] * 6),
         "valid": Split(tuple(p.id for p in proteins[12:]), digests[12:], [0, 1] * 4),
     }
-    store.add_task(Task("toy", Problem.SINGLE_LABEL, ("no", "yes"), splits, ("accuracy",), "mcc"))
+    toy = Task("toy", Problem.SINGLE_LABEL, ("no", "yes"), splits, ("accuracy",), "mcc")
+    store.add_task(toy)
+    few = {"train": Split(splits["train"].ids[:4], digests[:4], [0, 1, 0, 1])}
+    store.add_task(replace(toy, name="few", splits=few))
     return store
 
 
@@ -48,7 +52,8 @@ def test_over_http_as_json(store: Store) -> None:
         for wrong, status in (
             ("q=", 400),
             ("q=p3&count=none", 400),
-            ("q=p3&count=1000", 400),
+            ("q=p3&count=0", 400),
+            ("q=p3&count=101", 400),
             ("q=nobody", 404),
             ("q=p3&in=tyo", 404),
             ("q=p3&plm=esm2", 404),
@@ -56,3 +61,17 @@ def test_over_http_as_json(store: Store) -> None:
             answer = client.get(f"/lab/neighbours?{wrong}")
             assert answer.status_code == status, answer.text
             assert answer.json()["error"]
+
+
+def test_among_some_proteins_and_by_one_of_two_encoders(store: Store) -> None:
+    embed(store, MeanEncoder(registry.load("onehot")))
+    everywhere = neighbours(store, "p3", count=100)
+    assert (everywhere["encoder"], everywhere["searched"]) == ("onehot", 20)
+    assert len(everywhere["queries"][0]["hits"]) == 20
+    among = neighbours(store, "p3", count=100, task="few")
+    assert among["searched"] == 4
+    assert {hit["id"] for hit in among["queries"][0]["hits"]} == {f"p{i}" for i in range(4)}
+    embed(store, MeanEncoder(registry.load("blosum62")))
+    with pytest.raises(InputError, match="which encoder"):
+        neighbours(store, "p3")
+    assert neighbours(store, "p3", encoder="blosum62")["encoder"] == "BLOSUM62"

@@ -19,10 +19,11 @@ import pytest
 import uvicorn
 
 from sesstore.errors import InputError, MissingFileError, NotStoredError
+from sesstore.sharing import share_paths
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
 from sesstore.sharing.serve.guard import read_tokens
-from sesstore.sharing.serve.server import StoreServer, application
+from sesstore.sharing.serve.server import StoreServer, application, names_of
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
@@ -89,12 +90,22 @@ def test_what_is_added_is_served(shared, kit, tmp_path, serve):
     mine = Store.create(tmp_path / "mine")
     pull(mine, f"http://{address}/shared")
     new = kit.proteins(3, seed=9)
+    shown = json.loads(get(address, "/catalogue.json")[1])["shared"]
+    assert (shown["proteins"], len(shown["tasks"])) == (200, 1)
     shared.add_proteins(new)
+    assert json.loads(get(address, "/catalogue.json")[1])["shared"]["proteins"] == 203
     shared.add_tokens([kit.tokens(p) for p in new], {})
     report = pull(mine, f"http://{address}/shared")
     assert (report.proteins, report.tokens, report.embeddings) == (3, 3, 0)
     shared.add_task(kit.task(new, "later"))
     assert pull(mine, f"http://{address}/shared").tasks == ["later"]
+    for path, life, kind in (
+        (share_paths.INDEX, "no-cache", "application/json"),
+        ("zarr.json", "max-age=31536000, immutable", "application/json"),
+    ):
+        answer, _ = get(address, f"/shared/{path}")
+        assert answer.headers["cache-control"] == life
+        assert answer.headers["content-type"] == kind
 
 
 def test_ranges(shared, serve):
@@ -288,3 +299,11 @@ def test_served_is_found_by_the_name_of_its_folder(tmp_path, kit):
         assert list(served.stores) == ["st", "st-2"]
         folders = [Path(o._folder) for o in served.stores.values()]
     assert not any(folder.exists() for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("my.store_1-a", "my.store_1-a"), (".-x", "x"), ("c d", "c-d"), ("é!", "store"), ("à1", "1")],
+)
+def test_names_in_addresses(folder, name):
+    assert names_of(Path("/nowhere") / folder) == name
