@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -86,21 +85,23 @@ def test_goes_on_where_it_was(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "small.jsonl"
-    command = [sys.executable, "-m", "benchmarks.small_sets", "--data", str(few), "--out", str(out)]
+    command = ["small_sets", "--data", str(few), "--out", str(out)]
     command += ["--sets", "thermostability", "--sizes", "16", "--draws", "1", "--structure", "none"]
     command += ["--plm", "blosum62", "--jobs", "1"]
     rest = {"task": "thermostability", "rows": 16, "draw": 0, "metric": "spearman", "test": 0.5}
     kept = json.dumps({**rest, "model": "none"}) + "\n"
     out.write_text(kept + '{"task": "cut o')
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "1 of 2 to do" in run.stderr
+    monkeypatch.setattr(sys, "argv", command)
+    small_sets.main()
+    run = capsys.readouterr()
+    assert "1 of 2 to do" in run.err
     lines = out.read_text().splitlines(keepends=True)
     assert lines[0] == kept
     assert len(lines) == 5
-    assert "| 16 |" in run.stdout
-    monkeypatch.setattr(sys, "argv", [*command[2:], "--markdown"])
+    assert "| 16 |" in run.out
+    monkeypatch.setattr(sys, "argv", [*command, "--markdown"])
     small_sets.main()
-    assert capsys.readouterr().out == run.stdout
+    assert capsys.readouterr().out == run.out
 
 
 def test_short_sets_are_split_and_held_against_scikit_learn(
