@@ -125,6 +125,34 @@ def test_too_few_or_too_large_groups() -> None:
             make_folds(task, sequences_of(rows), 5)
 
 
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        ([f"f{n % 5}" for n in range(30)], 5),
+        (["all"] * 15 + [f"f{n}" for n in range(15)], 3),
+    ],
+    ids=["a group a fold", "half of the rows"],
+)
+def test_just_as_many_groups_and_as_large_a_one(names: list[str], count: int) -> None:
+    rows = proteins(30)
+    task = task_of(rows, [n % 2 for n in range(30)], names, split_by="family")
+    folds = make_folds(task, sequences_of(rows), count)
+    assert len(folds.tasks) == len(folds.tested) == count
+    assert np.bincount(folds.of).sum() == 30
+
+
+@pytest.mark.parametrize(
+    ("groups", "count", "told"),
+    [(3, 2, "cannot be cut into train and valid"), (2, 2, "has 2 groups .* too few for 2 folds")],
+)
+def test_two_folds_need_groups_for_valid_and_train(groups: int, count: int, told: str) -> None:
+    rows = proteins(30)
+    names = [f"f{n % groups}" for n in range(30)]
+    task = task_of(rows, [n % 2 for n in range(30)], names, split_by="family")
+    with pytest.raises(InputError, match=told):
+        make_folds(task, sequences_of(rows), count)
+
+
 def test_kinds_of_labels() -> None:
     values = label_strata(Problem.REGRESSION, [3.0, 1.0, 2.0, 5.0, 4.0])
     assert values.tolist() == [2, 0, 1, 4, 3]

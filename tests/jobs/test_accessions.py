@@ -39,6 +39,9 @@ class Server:
     statuses: list[int] = field(default_factory=list)
     model: bytes = b"data_model\n"
     elsewhere: bool = False
+    record: bytes | None = None
+    cut: int = 0
+    sleeps: list[float] = field(default_factory=list)
 
     def answer(self, path: str) -> tuple[int, bytes]:
         self.paths.append(path)
@@ -46,12 +49,16 @@ class Server:
             return status, b"busy"
         parts = urlsplit(path)
         if parts.path == "/uniprotkb/accessions":
-            wanted = parse_qs(parts.query)["accessions"][0].split(",")
-            return 200, "".join(ENTRIES.get(name, "") for name in reversed(wanted)).encode()
+            query = parse_qs(parts.query)
+            wanted = query["accessions"][0].split(",")
+            page = wanted[: int(query.get("size", ["1"])[0])]  # UniProt's own default is 25
+            return 200, "".join(ENTRIES.get(name, "") for name in reversed(page)).encode()
         if parts.path.startswith("/api/prediction/"):
             name = parts.path.rsplit("/", 1)[1]
             if name not in ENTRIES:
                 return 404, b"{}"
+            if self.record is not None:
+                return 200, self.record
             base = "http://127.0.0.1:9" if self.elsewhere else self.url
             entries = [f"AF-{name}-{part}" for part in ("2-F1", "F1")]
             models = [
@@ -70,7 +77,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         def do_GET(self) -> None:
             status, content = state.answer(self.path)
             self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content) + 9 * bool(state.cut)))
+            state.cut = max(state.cut - 1, 0)
             self.end_headers()
             self.wfile.write(content)
 
@@ -83,7 +91,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setenv("SESSTORE_UNIPROT_URL", state.url)
         monkeypatch.setenv("SESSTORE_AFDB_URL", state.url)
         monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(accessions.time, "sleep", lambda _: None)
+        monkeypatch.setattr(accessions.time, "sleep", state.sleeps.append)
         yield state
         listening.shutdown()
 
@@ -138,6 +146,7 @@ def test_a_busy_server_is_asked_again_and_a_broken_one_is_an_error(server: Serve
     server.statuses = [503, 429]
     assert sequence_file("uniprot:P69905").is_file()
     assert len(server.paths) == 3
+    assert server.sleeps == [1, 2]  # longer each time
     server.statuses = [503] * 9
     with pytest.raises(MissingFileError, match=r"P68871: not in the cache, and 127\.0\.0\.1"):
         sequence_file("uniprot:P68871")
@@ -146,6 +155,41 @@ def test_a_busy_server_is_asked_again_and_a_broken_one_is_an_error(server: Serve
     with pytest.raises(MissingFileError, match="403"):
         sequence_file("uniprot:P68871")
     assert len(server.paths) == 7
+
+
+def test_an_answer_that_is_cut_off_is_asked_for_again(server: Server) -> None:
+    server.cut = 2
+    (protein,) = read_fasta(sequence_file("uniprot:P69905"))
+    assert protein.sequence == "MVLSPADKTNVKAAW"
+    assert (len(server.paths), server.cut) == (3, 0)
+
+
+@pytest.mark.parametrize(("count", "said"), [(5, "Q10005: deleted"), (6, "Q10005 and 1 more: del")])
+def test_of_many_that_uniprot_lacks_five_are_named(server: Server, count: int, said: str) -> None:
+    names = ",".join(f"Q1000{n}" for n in range(1, count + 1))
+    with pytest.raises(InputError, match=f"no sequence of Q10001, .*{said}"):
+        sequence_file(f"uniprot:{names}")
+    server.statuses = [400]  # UniProt's answer where none of them was ever there
+    with pytest.raises(InputError, match=f"no sequence of Q10001, .*{said}"):
+        sequence_file(f"uniprot:{names}")
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "message"),
+    [
+        (b"<html>", MissingFileError, "does not answer as AlphaFold DB does"),
+        (b"7", MissingFileError, "does not answer as AlphaFold DB does"),
+        (b'[{"x": 1}]', MissingFileError, "does not answer as AlphaFold DB does"),
+        (b"[]", InputError, "has no model of P69905"),
+        (b'[{"entryId": "AF-P69905-2-F1", "cifUrl": "x"}]', InputError, "has no model of P69905"),
+    ],
+)
+def test_what_is_no_record_of_a_model(
+    server: Server, record: bytes, error: type[Exception], message: str
+) -> None:
+    server.record = record
+    with pytest.raises(error, match=message):
+        structure_paths([Path("afdb:P69905")])
 
 
 def test_without_a_network_what_is_kept_is_used(server: Server, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from sesstore.encoders import registry
 from sesstore.errors import InputError
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.means import MeanEncoder, stored_means
+from sesstore.neighbours.cosine import MeanRows
 from sesstore.neighbours.lookup import COUNTS, LabelledLookup, Lookup
 from sesstore.proteins import Protein
 from sesstore.store import Embeddings, Store
@@ -146,3 +148,27 @@ def test_without_valid_the_nearest_counts_and_nothing_is_promised(
     per_residue = replace(whole, problem=Problem.RESIDUE_SINGLE_LABEL)
     with pytest.raises(InputError, match="labels residues"):
         LabelledLookup(means(store), per_residue)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_means_are_sliced_as_they_are_stored(
+    dtype: str, proteins: list[Protein], tmp_path: Path
+) -> None:
+    """Of several segments, in pieces with gaps, and with repeats."""
+    store = Store.create(tmp_path / "store")
+    store.add_proteins(proteins)
+    for part in (proteins[25:], proteins[:25]):
+        embed(store, MeanEncoder(registry.load("blosum62")), part, dtype=dtype)
+    view = stored_means(store, registry.load("blosum62").fingerprint)
+    assert view is not None
+    for rows in (
+        np.arange(60), np.array([5, 7, 6, 40, 2, 59, 41, 7]), np.array([30]), np.arange(20, 50),
+    ):  # fmt: skip
+        part = MeanRows(view, rows)
+        expected = np.stack([view.get(view.digests[row].tobytes())[0] for row in rows])
+        expected = expected[part.order].astype(np.float32)
+        assert part.shape == (len(rows), view.dim) == expected.shape
+        np.testing.assert_array_equal(part.digests, view.digests[rows[part.order]])
+        for block in (slice(0, len(rows)), slice(1, 6), slice(3, 4)):
+            if len(expected[block]):
+                np.testing.assert_allclose(part[block], expected[block], rtol=1e-3)
