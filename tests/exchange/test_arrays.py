@@ -62,6 +62,10 @@ def test_rows_of_a_task_have_their_own_ids_labels_and_values(store: Store) -> No
         assert rows[i]["label"] == LABELS[name]
         assert np.array_equal(rows[i]["embedding"], VALUES[name])
     assert rows[-2]["label"] == LABELS["p3"]
+    assert rows[-4]["label"] == rows[0]["label"]
+    for beyond in (-5, 4):
+        with pytest.raises(IndexError):
+            rows[beyond]
     (valid,) = StoredProteins(store, "enc", task="t", split="valid")
     assert (valid["id"], valid["label"], valid["embedding"][0, 0]) == ("row of p2", 2 / 8, 2)
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from sesstore.errors import InputError, MissingFileError
+from sesstore.exchange import code_arrays, embedding_record
 from sesstore.exchange.code_arrays import read_codes
 from sesstore.exchange.imported_tokens import ForeignTokens
 from sesstore.structures.notices import Failure
@@ -160,3 +161,41 @@ def test_a_small_file_that_unpacks_into_more_than_memory_is_an_error(tmp_path: P
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "unpacks into more than memory holds" in done.stdout
+
+
+@pytest.mark.parametrize("spare", [0, -2])
+def test_an_archive_may_take_half_of_memory_with_its_copy(tmp_path: Path, monkeypatch, spare: int):
+    np.savez(tmp_path / "x.npz", P1=np.arange(1000))
+    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
+        size = archive.infolist()[0].file_size
+    monkeypatch.setattr(embedding_record, "available_memory", lambda: 4 * size + spare)
+    if spare < 0:
+        with pytest.raises(InputError, match=r"entry P1\.npy.* needs"):
+            list(read_codes(tmp_path / "x.npz", "esm3"))
+    else:
+        (entry,) = read_codes(tmp_path / "x.npz", "esm3")
+        assert entry.codes["esm3"].tolist() == [list(range(1000))]
+
+
+@pytest.mark.parametrize("short", [0, 1])
+def test_text_may_take_a_sixteenth_of_memory(tmp_path: Path, monkeypatch, short: int) -> None:
+    text = json.dumps({"P1": [1, 2]})
+    (tmp_path / "x.json").write_text(text)
+    monkeypatch.setattr(code_arrays, "available_memory", lambda: 16 * (len(text) - short) + 15)
+    if short:
+        with pytest.raises(InputError, match="more than memory holds"):
+            list(read_codes(tmp_path / "x.json", "esm3"))
+    else:
+        assert len(list(read_codes(tmp_path / "x.json", "esm3"))) == 1
+
+
+def test_a_first_line_with_any_number_is_an_entry(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("P1,5,x\nP2,5,, 6 ,\n\nP3,7\n")
+    wrong, *right = read_codes(tmp_path / "x.csv", "esm3")
+    assert isinstance(wrong, Failure)
+    assert "line 1 (P1)" in wrong.reason
+    assert [(e.labels, e.codes["esm3"].tolist()) for e in right] == [
+        (("P2",), [[5, 6]]), (("P3",), [[7]]),
+    ]  # fmt: skip
+    (tmp_path / "y.csv").write_text("name,esm\nP1,5\n")
+    assert len(list(read_codes(tmp_path / "y.csv", "esm3"))) == 1

@@ -52,6 +52,21 @@ def test_the_named_layer_is_read(tmp_path: Path) -> None:
         assert [r.values.tolist() for r in read_fairesm(tmp_path, layer)] == [[[layer] * 3] * 2] * 2
 
 
+def test_what_a_file_holds_is_said_in_order_and_read_as_float32(tmp_path: Path) -> None:
+    layers = {layer: torch.ones(2, 3, dtype=torch.bfloat16) for layer in (33, 12, 6)}
+    torch.save({"label": 7, "representations": layers}, tmp_path / "a.pt")
+    (record,) = read_fairesm(tmp_path, 6)
+    assert (record.labels, record.kind, record.size) == (("a",), "f", 24)
+    assert record.values.dtype == np.float32
+    (lacking,) = read_fairesm(tmp_path, 7)
+    assert "layer 7 (layers in it: 12, 33, 6)" in lacking.problem
+
+
+def test_a_protein_that_comes_twice_keeps_no_other_out(tmp_path: Path) -> None:
+    assert write_fairesm(tmp_path / "x", [PAIRS[0], PAIRS[0], PAIRS[1]], 6) == 2
+    assert len(list((tmp_path / "x").glob("*.pt"))) == 2
+
+
 def test_the_named_layer_is_written(tmp_path: Path) -> None:
     write_fairesm(tmp_path / "x", PAIRS[:1], 12)
     content = torch.load(tmp_path / "x" / "P1.pt", weights_only=True)

@@ -8,7 +8,7 @@ import pytest
 
 from sesstore.errors import InputError
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
-from sesstore.exchange.filenames import FileNames, read_index
+from sesstore.exchange.filenames import _LONGEST, FileNames, read_index
 from sesstore.exchange.imported_embeddings import SequenceBook
 from sesstore.exchange.npy import read_npy, write_npy
 
@@ -45,3 +45,12 @@ def test_a_broken_index_is_said(tmp_path: Path) -> None:
     (tmp_path / "index.tsv").write_text("file\tid\nx\n")
     with pytest.raises(InputError, match="broken line: x"):
         read_index(tmp_path)
+
+
+def test_names_are_cut_only_where_they_are_too_long() -> None:
+    names = FileNames()
+    assert names.new("a" * _LONGEST) == "a" * _LONGEST
+    assert len(names.new("é" * _LONGEST).encode()) <= _LONGEST
+    cut = names.new("b" * (_LONGEST + 1))
+    assert cut.startswith("b" * (_LONGEST - 20) + "_")
+    assert len(cut) == _LONGEST - 20 + 13

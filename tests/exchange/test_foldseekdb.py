@@ -138,6 +138,12 @@ def test_what_is_wrong_with_a_database_is_said(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=said):
             list(read_foldseek_db(path))
     write_db(path, ENTRIES)
+    index = (tmp_path / "DB_ss.index").read_text().splitlines()
+    for place in ("-3\t4", "0\t-1", "99999\t4"):
+        (tmp_path / "DB_ss.index").write_text("\n".join([f"0\t{place}", *index[1:]]) + "\n")
+        with pytest.raises(InputError, match="cut short: entry 0 is not in it"):
+            list(read_foldseek_db(path))
+    write_db(path, ENTRIES)
     (tmp_path / "DB.index").write_text("not an index")
     with pytest.raises(InputError, match=r"DB\.index' is no index"):
         list(read_foldseek_db(path))
@@ -145,7 +151,7 @@ def test_what_is_wrong_with_a_database_is_said(tmp_path: Path) -> None:
 
 def test_a_table_is_read_and_wrong_lines_listed(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
-    path.write_text("1aki_A LYSOZYME\tKVF\tDAP\t1.0,2.0\nbroken\n1xso_A\tAT\tdd\t0\n")
+    path.write_text("1aki_A LYSOZYME\tKVF\tDAP\t1.0,2.0\nbroken\n1xso_A\tAT\tdd\n")
     one, wrong, two = read_foldseek_table(path)
     assert (one.labels, one.chain.residues) == (("1aki_A",), "KVF")
     assert wrong.reason.startswith(f"{path}, line 2 has not the columns")

@@ -11,7 +11,7 @@ import torch
 
 from sesstore.errors import InputError, MissingFileError
 from sesstore.exchange.fairesm import read_fairesm
-from sesstore.exchange.formats import format_named, read_files
+from sesstore.exchange.formats import format_named, read_files, write_whole
 from sesstore.exchange.hdf5 import read_hdf5
 from sesstore.exchange.imported_embeddings import (
     SequenceBook,
@@ -63,3 +63,28 @@ def test_missing_files_are_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(MissingFileError, match="there is no"):
             next(reader)
+
+
+def test_nothing_is_replaced_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("file", "folder", "link"):
+        with pytest.raises(InputError, match="exists already"):
+            write_whole(tmp_path / name, lambda path: path.write_bytes(b"other"))
+
+    def half(path: Path) -> int:
+        path.write_bytes(b"half")
+        raise KeyError("broken off")
+
+    def half_folder(path: Path) -> int:
+        path.mkdir()
+        return half(path / "a")
+
+    for write in (half, half_folder):
+        with pytest.raises(KeyError):
+            write_whole(tmp_path / "new", write)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert write_whole(tmp_path / "deep/er/new", lambda path: path.write_bytes(b"whole")) == 5
+    assert (tmp_path / "deep/er/new").read_bytes() == b"whole"

@@ -46,6 +46,33 @@ def test_groups_that_hold_each_other_are_read_once(tmp_path: Path) -> None:
     assert labels(tmp_path / "x.h5") == [("a/b/P1", "P1")]
 
 
+@pytest.mark.parametrize("depth", [32, 33])
+def test_groups_are_read_to_some_depth(tmp_path: Path, depth: int) -> None:
+    name = "/".join("g" * depth) + "/P1"
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file[name] = np.zeros((3, 2), np.float16)
+    if depth == 32:
+        assert labels(tmp_path / "x.h5") == [(name, "P1")]
+        return
+    with pytest.raises(InputError, match="over 32 deep"):
+        labels(tmp_path / "x.h5")
+
+
+def test_a_dataset_without_values_is_a_record_that_fits_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["a"], file["b"] = h5py.Empty("f4"), np.float32(7)
+    assert [record.shape for record in read_hdf5(tmp_path / "x.h5")] == [(), ()]
+
+
+def test_a_name_is_cut_where_hdf5_would_not_take_it(tmp_path: Path) -> None:
+    ids = ["A" * 1000, "B" * 1001]
+    write_hdf5(tmp_path / "x.h5", [(Protein(i, "M"), np.zeros((1, 2))) for i in ids])
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert {name: dict(file[name].attrs) for name in file} == {
+            "A" * 1000: {}, "B" * 1000: {"original_id": "B" * 1001},
+        }  # fmt: skip
+
+
 def test_a_running_number_is_no_label_beside_the_original_id(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file.create_dataset("7", data=np.zeros((3, 2))).attrs["original_id"] = "P1"

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.exchange.embedding_record import ForeignEmbedding
+from sesstore.exchange.embedding_record import WIDEST, ForeignEmbedding
 from sesstore.exchange.fairesm import read_fairesm, write_fairesm
 from sesstore.exchange.hdf5 import STYLES, read_hdf5, write_hdf5
 from sesstore.exchange.imported_embeddings import (
+    _ENOUGH,
+    _LOOKED_AT,
     SequenceBook,
+    find_width,
     import_embeddings,
     sequence_hashes,
 )
@@ -121,12 +124,21 @@ def test_what_fits_several_sequences_is_listed_and_not_guessed(tmp_path: Path) -
         (np.zeros(8, np.float32), "not one row of numbers a residue"),
         (np.zeros((8, DIM), np.int64), "not one row of numbers a residue"),
         (np.full((8, DIM), np.nan, np.float32), "not finite"),
+        (np.where(np.arange(8 * DIM).reshape(8, DIM), 0, np.nan).astype("f4"), "not finite"),
+        (np.zeros((8, DIM), np.int64), r"is no floating-point numbers but values of shape (8, 5)"),
+        (np.zeros((8,), np.float32), "is of shape (8,)"),
+        (np.zeros((DIM,), np.float32), "is of shape (5,)"),
+        (np.zeros((10, DIM), np.float32), "Rows of special tokens (BOS, EOS)?"),
+        (np.zeros((11, DIM), np.float32), "Give the sequence that was embedded"),
+        (np.zeros((7, DIM), np.float32), "Give the sequence that was embedded"),
+        (np.zeros((DIM, 8), np.float32), "Its axes are exchanged"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_said(tmp_path: Path, values, said: str) -> None:
     report, store = stored(tmp_path, [ForeignEmbedding.of(("P12345",), values)])
     assert said in report.refused["P12345"]
     assert (report.imported, report.covered, report.sequences) == (0, 0, len(PROTEINS))
+    assert (report.encoder, report.fingerprint) == ("prot_t5_xl_u50", IMPORTED.fingerprint.short)
     # What was refused has a record: it is not missing as well.
     assert report.missing == [p.id for p in PROTEINS if p.id != "P12345"]
     report.write_unmatched(tmp_path / "list.tsv")
@@ -155,3 +167,34 @@ def test_hashes_are_of_the_sequence() -> None:
     book = SequenceBook(PROTEINS)
     for key in sequence_hashes("MKV"):
         assert book.find(["nothing", key]) == PROTEINS[1]
+
+
+def test_values_beyond_what_is_stored_are_refused_with_the_largest(tmp_path: Path) -> None:
+    values = np.array([[1.0, -70_000.0, 2.0, 0, 0]] * 8, np.float32)
+    store = Store.create(tmp_path / "store")
+    halved = replace(IMPORTED, dtype="float16")
+    report = import_embeddings(store, [ForeignEmbedding.of(("P12345",), values)], PROTEINS, halved)
+    assert "values up to 7e+04, more than float16 can hold" in report.refused["P12345"]
+
+
+def test_the_width_is_that_of_most_that_fit_and_no_more_is_read() -> None:
+    book = SequenceBook(PROTEINS)
+    fitting, other = np.zeros((8, DIM), np.float32), np.zeros((9, 7), np.float32)
+    seen: list[int] = []
+
+    def records(*values: np.ndarray):
+        for place in range(10_000):
+            seen.append(place)
+            yield ForeignEmbedding.of(("P12345",), values[place % len(values)])
+
+    assert find_width(records(fitting), book)[0] == DIM
+    assert len(seen) == _ENOUGH
+    seen.clear()
+    width, looked_at = find_width(records(other, np.zeros((9, 3), np.float32)), book)
+    assert (width, len(looked_at), len(seen)) == (7, _LOOKED_AT, _LOOKED_AT)
+    mixed = [np.zeros((8, n), np.float32) for n in (3, DIM, DIM, 0)]
+    assert find_width(records(*mixed, np.zeros(8, np.float32)), book)[0] == DIM
+    wide = [ForeignEmbedding(("P12345",), (8, n), "f", lambda: fitting, 0) for n in (WIDEST + 1, 0)]
+    assert find_width(wide, book)[0] == 0
+    widest = ForeignEmbedding(("P12345",), (8, WIDEST), "f", lambda: fitting, 0)
+    assert find_width([*wide, widest], book)[0] == WIDEST

@@ -28,6 +28,7 @@ def test_files_in_folders_are_read_and_strays_are_not(tmp_path: Path) -> None:
         path = tmp_path / f"{name}.npy"
         path.parent.mkdir(exist_ok=True)
         np.save(path, np.zeros((2, 2), np.float16))
+    (tmp_path / "folder.npy").mkdir()
     assert [record.labels for record in read_npy(tmp_path)] == [
         ("A0A1/12-60", "12-60"), ("C3",), ("esm2/P1",), ("t5/P1",)
     ]  # fmt: skip

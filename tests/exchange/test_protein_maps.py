@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError
-from sesstore.exchange.protein_maps import MARK, write_anndata, write_bundle
+from sesstore.exchange.protein_maps import MARK, is_numeric, write_anndata, write_bundle
 
 IDS = ["a", "b", "a", "a (2)"]
 COLUMNS = {"length": [3.0, None, 5.0, 6.0], "class": ["x", "y", None, "x"]}
@@ -52,3 +52,8 @@ def test_anndata_has_means_columns_and_points(tmp_path: Path) -> None:
     assert data.obs["class"].tolist()[:2] == ["x", "y"]
     assert data.obs["length"].isna().tolist() == [False, True, False, False]
     assert [path.name for path in tmp_path.iterdir()] == ["map.h5ad"]
+
+
+def test_a_column_is_of_numbers_if_all_there_are_are() -> None:
+    columns = ([1.0, None], [None, 2], ["1", None], [None, 1.0, "x"], [None, None], [])
+    assert [is_numeric(column) for column in columns] == [True, True, False, False, False, False]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError
+from sesstore.exchange import embedding_record
 from sesstore.exchange.formats import write_whole
 from sesstore.exchange.ragged import read_ragged, write_ragged
 from sesstore.proteins import Protein
@@ -84,3 +85,35 @@ def test_an_export_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch
     assert write_whole(tmp_path / "x.h5", write) == 1
     assert disk.renames == [str(tmp_path / "x.h5")]
     disk.check(tmp_path)
+
+
+def _claimed(path: Path, **arrays: tuple[int, ...]) -> Path:
+    """A file whose arrays claim far more than they hold."""
+    _write(path, [4], [4])
+    with h5py.File(path, "a") as file:
+        for name, (rows, chunk, *dim) in arrays.items():
+            del file[name]
+            kind = "u1" if name == "id" else "f4"
+            shape, chunks = (rows, *dim), (chunk, *dim)
+            file.create_dataset(name, shape, kind, chunks=chunks, compression="gzip")
+    return path
+
+
+def test_what_arrays_claim_is_checked_before_it_is_read(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(embedding_record, "available_memory", lambda: 1 << 31)
+    long = _claimed(tmp_path / "long.h5", id=(1 << 43, 1 << 16))
+    with h5py.File(long, "a") as file:
+        file["idptr"][:] = 1 << 43
+    with pytest.raises(InputError, match=r"needs .* GB"):
+        list(read_ragged(long))
+    with pytest.raises(InputError, match=r"'id'' needs 2\.1 GB"):
+        list(read_ragged(_claimed(tmp_path / "chunk.h5", id=(1 << 40, 1 << 31))))
+    rows = _claimed(tmp_path / "rows.h5", embedding=(1 << 40, 1 << 20, 8))
+    with h5py.File(rows, "a") as file:
+        file["embedding_ptr"][:] = 1 << 40
+    (record,) = read_ragged(rows)
+    assert (record.shape, record.size) == ((1 << 40, 8), 1 << 45)
+    with pytest.raises(InputError, match=r"needs .* GB"):
+        _ = record.values
+    (small,) = read_ragged(_claimed(tmp_path / "x.h5", embedding=(1 << 30, 1 << 26, 8)))
+    assert (small.shape, small.size) == ((4, 8), 1 << 31)  # its chunk is unpacked whole

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,20 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
+class Noting:
+    """Progress that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.amounts: list[int] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Noting]:
+        yield self
+
+    def advance(self, amount: int = 1) -> None:
+        self.amounts.append(amount)
+
+
 ROWS = [
     ("row a", "MKVL", "DVPL", "HHLL", 0),
     ("row b", "MKV", "PPP", "###", 1),
@@ -47,7 +63,10 @@ ROWS = [
 
 @pytest.mark.parametrize("style", ["jsonl", "csv"])
 def test_rows_have_the_first_conformer_or_masks(store: Store, tmp_path: Path, style: str) -> None:
-    assert write_sesadapter(tmp_path / "out", store, store.task("t"), "nmr", style=style) == 3
+    progress = Noting()
+    out, task = tmp_path / "out", store.task("t")
+    assert write_sesadapter(out, store, task, "nmr", style=style, progress=progress) == 3
+    assert progress.amounts == [1, 1, 1]
     text = (tmp_path / "out" / f"train.{style}").read_text().splitlines()
     rows = [json.loads(line) for line in text] if style == "jsonl" else list(csv.DictReader(text))
     columns = ("name", "aa_seq", "foldseek_seq", "ss8_seq", "label")
