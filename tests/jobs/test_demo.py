@@ -32,14 +32,20 @@ def test_every_entry_is_listed_with_its_origin() -> None:
     assert all(len(found) == 1 for found in splits.values())
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The smallest chains of each split, and few epochs: enough to go the whole way."""
+def smallest_chains() -> dict[str, tuple[Path, str]]:
+    """The smallest chains of each split: enough to go the whole way."""
     every, chosen = demo_files(), {}
     for split, count in (("train", 10), ("valid", 3), ("test", 4)):
         names = [name for name, (_, own) in every.items() if own == split]
         smallest = sorted(names, key=lambda name: every[name][0].stat().st_size)[:count]
         chosen |= {name: every[name] for name in smallest}
+    return chosen
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few chains, and few epochs."""
+    chosen = smallest_chains()
     monkeypatch.setattr(module, "demo_files", lambda: chosen)
     monkeypatch.setattr(module, "SEEDS", 2)
     monkeypatch.setattr(module, "_CONFIG", replace(module._CONFIG, epochs=4, lr=2e-3))
