@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+
+import pytest
+from sesstore_cli import serve
 
 
 def test_training_straight_from_a_server(cli, trained: Path) -> None:
@@ -89,3 +94,47 @@ def test_what_a_server_of_a_run_needs(cli, trained: Path) -> None:
         assert message in said.err
     said = cli("serve", "--device", "cpu")
     assert (said.status, "belong to --run" in said.err) == (2, True)
+
+
+def test_where_a_server_is_reached_and_by_whom_is_said(
+    cli, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections: list[int | None] = []
+
+    def listen(_: object, listener: socket.socket, connections_: int | None = None, **kw) -> None:
+        connections.append(kw.get("connections", connections_))
+        listener.close()
+
+    monkeypatch.setattr(serve, "_listen", listen)
+    Path("tokens.txt").write_text("a-token-that-is-long-enough\n")
+    everybody = ("--host", "0.0.0.0")
+    for words, warned in (
+        ((), False),
+        (everybody, True),
+        ((*everybody, "--tokens", "tokens.txt"), False),
+    ):
+        host = "0.0.0.0" if words else "localhost"
+        for run, lines in (
+            ((), r"catalogue: (http://{}:\d+)/\n  sesstore pull \1/store\n"),
+            (
+                ("--run", trained),
+                r"page to predict: (http://{}:\d+)/\n.* '\1/jobs\?name=new.fasta'\n",
+            ),
+        ):
+            said = cli("serve", "--port", "0", *words, *run)
+            assert said.status == 0, said.err
+            assert re.fullmatch(lines.format(re.escape(host)), said.out), said.out
+            assert ("anybody who reaches 0.0.0.0" in said.err) is warned
+    assert connections == [None, 64] * 3
+
+
+def test_a_port_that_is_in_use_is_said(cli, trained: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        port = other.getsockname()[1]
+        said = cli("serve", "--host", "127.0.0.1", "--port", port)
+    assert said.status == 2
+    assert f"cannot listen at 127.0.0.1, port {port}" in said.err
+    with serve._bind("::1", 0) as listener:
+        assert listener.family == socket.AF_INET6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.jobs.cluster.work_items import FOR_CPUS, FOR_GPUS, cut
+from sesstore.jobs.cluster.work_items import FOR_CPUS, FOR_GPUS, WorkItem, cut
 from sesstore.proteins import Protein
 
 
@@ -52,3 +52,9 @@ def test_a_gpu_gets_whole_batches_and_at_most_two_million_residues() -> None:
         ]
         assert set(sizes[:-1]) == {size}
         assert sizes[-1] <= size
+
+
+def test_halves_of_a_work_item_are_counted_by_what_is_in_them() -> None:
+    first, second = WorkItem([0, 1, 2, 3, 4], 100, 8.0, losses=3).halves()
+    assert (list(first.items), first.size, first.cost, first.losses) == ([0, 1], 40, 4.0, 1)
+    assert (list(second.items), second.size, second.cost, second.losses) == ([2, 3, 4], 60, 4.0, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sesstore.jobs.predicting import protein_map
 from sesstore.jobs.predicting.map_columns import task_columns
-from sesstore.jobs.predicting.protein_map import MapOptions, map_proteins
+from sesstore.jobs.predicting.protein_map import NEAREST, MapOptions, map_proteins
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
@@ -53,10 +55,14 @@ def test_a_task_has_its_splits_and_classes_and_says_who_is_missing(
     assert "Not on it, as they have no embedding: 1 proteins." in drawn.notes()
     means = np.stack([view.get(p.digest).astype(np.float32).mean(0) for p in drawn.proteins])
     centred = means - means.mean(0)
-    distances = np.linalg.norm(centred[:, None] - centred, axis=2)
-    assert np.corrcoef(distances.ravel(), np.linalg.norm(
-        drawn.points[:, None] - drawn.points, axis=2
-    ).ravel())[0, 1] > 0.5  # fmt: skip
+    u, s, _ = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+    expected, share = u[:, :2] * s[:2], (s**2 / (s**2).sum())[:2]
+    np.testing.assert_allclose(np.abs(drawn.points), np.abs(expected), atol=5e-3)
+    assert drawn.caption == (
+        f"39 proteins, mean embeddings by enc, first two principal components "
+        f"({share[0]:.0%} and {share[1]:.0%} of the variance)"
+    )
+    assert {len(row) for row in drawn.nearest} == {NEAREST}
     unit = means / np.linalg.norm(means, axis=1, keepdims=True)
     cosine = unit @ unit.T - 2 * np.eye(len(unit))
     for row, similarity in zip(drawn.nearest, cosine, strict=True):
@@ -84,3 +90,24 @@ def test_of_too_many_some_are_drawn_and_said(mapped: Store, monkeypatch) -> None
     assert drawn.notes()[0] == f"5 of {drawn.proteins_in_all} proteins, drawn at random."
     again = map_proteins(mapped, "toy", PCA)
     assert [p.id for p in again.proteins] == [p.id for p in drawn.proteins]
+
+
+def test_as_many_as_may_be_drawn_and_compared(mapped: Store, monkeypatch) -> None:
+    monkeypatch.setattr(protein_map, "MOST_POINTS", 39)
+    monkeypatch.setattr(protein_map, "MOST_COMPARED", 39)
+    drawn = map_proteins(mapped, "toy", PCA)
+    assert (len(drawn.proteins), len(drawn.nearest), drawn.proteins_in_all) == (39, 39, 39)
+    assert not any("drawn at random" in note for note in drawn.notes())
+
+
+def test_columns_of_tables_stand_beside_those_there_are(mapped: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("id,residues,score\np5,1,0.5\nnobody,2,3\np7,,1.5\n")
+    drawn = map_proteins(mapped, "toy", MapOptions("pca", [tmp_path / "mine.csv"]))
+    assert list(drawn.columns) == ["residues", "split", "toy", "mine: residues", "score"]
+    rows = {row["id"]: row for row in drawn.rows()}
+    assert [rows[name]["score"] for name in ("p5", "p6", "p7")] == [0.5, None, 1.5]
+    assert [rows[name]["mine: residues"] for name in ("p5", "p7")] == [1, None]
+    assert rows["p5"]["residues"] != 1
+    assert drawn.unmatched == {str(tmp_path / "mine.csv"): 1}
+    assert drawn.kinds()["score"] == "number"
+    assert drawn.kinds()["split"] == "text"
