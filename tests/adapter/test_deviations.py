@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import torch
 from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.adapter.model import Adapter
 from sesstore.alphabets import alphabet
+from sesstore.jobs.embedding.embed import embed
+from sesstore.training.fit_config import FitConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,11 +45,19 @@ def test_parameters_at_the_papers_width() -> None:
     assert f"{count / 1e6:.1f} M" in (ROOT / "docs/deviations.md").read_text()
 
 
+def test_the_defaults_that_the_page_names() -> None:
+    adapter, fit = AdapterConfig(1280, 2), FitConfig()
+    assert adapter.alphabets == ("foldseek", "dssp")
+    assert (adapter.pooling, adapter.heads, adapter.dropout) == ("attention1d", 8, 0.1)
+    assert (adapter.head, fit.schedule) == ("linear", "cosine")
+    assert signature(embed).parameters["dtype"].default == "float16"
+
+
 def test_every_test_that_the_page_names_is_there() -> None:
     page, file = (ROOT / "docs/deviations.md").read_text(), ""
     names = re.findall(r"`(?:(tests/[\w/]+\.py))?(?:::)?(test_\w+)?`", page)
     found = [(path, name) for path, name in names if path or name]
-    assert len(found) >= 10
+    assert len(found) >= 26
     for path, name in found:
         file = path or file
         assert f"def {name}(" in (ROOT / file).read_text() or not name, (file, name)
