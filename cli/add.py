@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="A published task's files: a folder with train, valid and test files, or one file with a "
-    "split column. Without, they are fetched from the Hugging Face hub.",
+    help="A published task's files: the folder or zip archive a benchmark publishes, a folder with "
+    "train, valid and test files, or one file with a split column. Without, they are fetched from "
+    "the Hugging Face hub, which has those with structure tokens.",
 )
 @source_option
 @own_data_options
@@ -53,16 +54,20 @@ def command(
 ) -> None:
     """Put WHAT into the store: a published task by name, or your own file.
 
-    A file is a table with a label for each sequence (CSV, TSV, Excel, JSON; FLIP's too), FASTA with
-    labels in its headers (biotrainer) or in a second file (FLIP), a folder of these, plain FASTA
-    to embed, or UniProt accessions (uniprot:P69905,P68871 or uniprot:list.txt). Columns and kind of
-    labels are guessed and said; where the file has no splits they are made by clusters of similar
-    sequences. Everything is checked before anything is stored.
+    A file is a table with a label for each sequence (CSV, TSV, Excel, JSON), FASTA with labels in
+    its headers (biotrainer) or in a second file (FLIP), a folder of these, plain FASTA to embed, or
+    UniProt accessions (uniprot:P69905,P68871 or uniprot:list.txt). Columns and kind of labels are
+    guessed and said; where the file has no splits they are made by clusters of similar sequences.
+    Everything is checked before anything is stored.
+
+    Published tasks are SES-Adapter's (deeploc_binary, ec, ...), flip_DATA_SPLIT, flip2_DATA_SPLIT,
+    proteingym_ASSAY and peer_TASK; the beginning of a name lists those there are (add flip_gb1).
 
     \b
     Example:
       sesstore add deeploc_binary --source alphafold2
       sesstore add deeploc_binary --data DIR --source alphafold2
+      sesstore add flip_gb1_two_vs_rest --data splits/gb1
       sesstore add mydata.csv --task-type regression --label Tm --drop-unlabelled
       sesstore add sequences.fasta --targets sampled.fasta --mask mask.fasta
       sesstore add proteome.fasta.gz

@@ -72,8 +72,8 @@ class RecordError(InputError):
     ----------
     problem : str
         What is wrong and what to do, in a sentence or two.
-    path : path-like
-        The file.
+    path : object
+        The file, or what to call it: its path, or that of a member of an archive.
     line : int, optional
         Line number, counted from 1.
     record : str, optional
@@ -83,7 +83,7 @@ class RecordError(InputError):
     def __init__(
         self,
         problem: str,
-        path: str | Path,
+        path: object,
         line: int | None = None,
         record: str | None = None,
     ) -> None:
@@ -147,18 +147,25 @@ class UnknownNameError(InputError, LookupError):
         All names that are.
     hint : str, optional
         One more sentence, such as the command that lists them.
+    known : str, optional
+        The names as they are listed where none is near; one by one by default.
     """
 
-    def __init__(self, kind: str, name: str, names: Iterable[str], hint: str = "") -> None:
+    def __init__(
+        self, kind: str, name: str, names: Iterable[str], hint: str = "", *, known: str = ""
+    ) -> None:
         self.names = sorted(names)
         near = difflib.get_close_matches(name, self.names, n=len(self.names) or 1, cutoff=0.5)
         # Of equally near ones, one that begins alike: for esm2_t34 esm2_t36, not esm2_t48.
         near.sort(key=lambda candidate: (-_ratio(name, candidate), -_alike(name, candidate)))
         message = f"no {kind} is called '{name}'."
-        if near:
+        longer = [candidate for candidate in self.names if candidate.startswith(f"{name}_")]
+        if longer:
+            message += f" Which of {', '.join(longer)}?"
+        elif near:
             message += f" Did you mean '{near[0]}'?"
         elif self.names:
-            message += f" Known: {', '.join(self.names)}."
+            message += f" Known: {known or ', '.join(self.names)}."
         super().__init__(f"{message} {hint}".strip())
         self.name = name
 

@@ -12,19 +12,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from ..errors import InputError, RecordError
 from ..proteins import Protein
 from .fasta import Entry, entry_protein, is_fasta, read_entries
 from .nucleotides import NucleotideCheck
 from .records import Record, split_said
-from .text import Warn, ignored
+from .text import Readable, Warn, ignored
 from .wording import counted
 
 KEYS = ("TARGET", "SET", "VALIDATION", "MASK", "INTERACTOR")
 SEQUENCES = "sequences"
-MASK = "mask"
-"""What FLIP calls its files of sequences and masks."""
+MASKS = ("resolved", "mask")
+"""What FLIP and biotrainer call their files of sequences and masks."""
 
 _KEY = re.compile(r"(?:^|[\s|])([A-Za-z_]\w*)=")
 
@@ -41,9 +42,9 @@ class FastaFiles:
         Labels of residues, and which of them count, each with the ids of `sequences`.
     """
 
-    sequences: Path
-    targets: Path | None = None
-    mask: Path | None = None
+    sequences: Readable
+    targets: Readable | None = None
+    mask: Readable | None = None
 
 
 def has_labels(entry: Entry) -> bool:
@@ -61,13 +62,11 @@ def flip_files(folder: Path) -> FastaFiles | None:
     """
     if not folder.is_dir():
         return None
-    files_by_stem = {
-        file.name.split(".")[0].lower(): file for file in folder.iterdir() if is_fasta(file)
-    }
+    files_by_stem = _fasta_by_stem(folder)
     if SEQUENCES not in files_by_stem:
         return None
     targets = [
-        file for stem, file in sorted(files_by_stem.items()) if stem not in (SEQUENCES, MASK)
+        file for stem, file in sorted(files_by_stem.items()) if stem not in (SEQUENCES, *MASKS)
     ]
     if len(targets) != 1:
         names = ", ".join(file.name for file in targets) or "none"
@@ -75,7 +74,24 @@ def flip_files(folder: Path) -> FastaFiles | None:
             f"'{folder}' holds {files_by_stem[SEQUENCES].name} and {len(targets)} files of labels "
             f"({names}). Say which: sesstore add {files_by_stem[SEQUENCES]} --targets FILE"
         )
-    return FastaFiles(files_by_stem[SEQUENCES], targets[0], files_by_stem.get(MASK))
+    return FastaFiles(files_by_stem[SEQUENCES], targets[0], _mask(files_by_stem))
+
+
+def fasta_files(file: Readable) -> FastaFiles:
+    """Return a FASTA file with those of sequences and masks beside it, if it holds labels alone."""
+    files_by_stem = _fasta_by_stem(cast(Readable, file.parent))
+    if SEQUENCES not in files_by_stem:
+        return FastaFiles(file)
+    return FastaFiles(files_by_stem[SEQUENCES], file, _mask(files_by_stem))
+
+
+def _fasta_by_stem(folder: Readable) -> dict[str, Readable]:
+    files: list[Readable] = [*folder.iterdir()]
+    return {file.name.split(".")[0].lower(): file for file in files if is_fasta(file)}
+
+
+def _mask(files_by_stem: dict[str, Readable]) -> Readable | None:
+    return next((files_by_stem[stem] for stem in MASKS if stem in files_by_stem), None)
 
 
 def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record], list[str]]:
@@ -136,7 +152,7 @@ def _check_sequences(
 def _record(
     entry: Entry,
     attributes: dict[str, str],
-    path: Path,
+    path: Readable,
     target: Entry | None,
     mask: Entry | None,
 ) -> Record:
@@ -171,7 +187,7 @@ def _residues(target: Entry, protein: Protein) -> str:
     return target.blanks if len(target.blanks) == len(protein) else target.text
 
 
-def _by_id(path: Path | None, warn: Warn) -> dict[str, Entry]:
+def _by_id(path: Readable | None, warn: Warn) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for raw in read_entries(path, warn) if path else ():
         entry, _ = _attributes(raw)

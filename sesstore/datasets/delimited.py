@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import InputError, RecordError
 from .columns import spellings
-from .text import LONGEST_LINE, Warn
+from .text import LONGEST_LINE, Readable, Warn
 from .wording import counted
 
 DELIMITERS = ("\t", ";", ",", "|")
@@ -28,7 +27,7 @@ csv.field_size_limit(LONGEST_LINE)  # Python's own limit is 131,072: less than t
 
 
 def delimited_rows(
-    lines: TextIO, path: Path, sequence_names: Collection[str], warn: Warn
+    lines: TextIO, path: Readable, sequence_names: Collection[str], warn: Warn
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read the rows of a table by column.
 
@@ -86,7 +85,7 @@ class OpenedTable:
     delimiter: str
 
 
-def opened_table(lines: TextIO, path: Path, sequence_names: Collection[str]) -> OpenedTable:
+def opened_table(lines: TextIO, path: Readable, sequence_names: Collection[str]) -> OpenedTable:
     """Tell the delimiter of a table; raises `InputError` for FASTA. Arguments as above."""
     sample = list(islice(lines, _SAMPLE))
     skipped = next((i for i, line in enumerate(sample) if line.strip(_BLANK)), len(sample))
@@ -137,7 +136,9 @@ def _declared(line: str) -> str | None:
     return text[4:5] or None if text.lower().startswith("sep=") and len(text) <= 5 else None
 
 
-def _rows(table: Any, path: Path, skipped: int, warn: Warn) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(
+    table: Any, path: Readable, skipped: int, warn: Warn
+) -> Iterator[tuple[int, dict[str, Any]]]:
     header: list[str] = next(table, [])
     names, last, empty, unnamed = columns_of(header, path, skipped + 1), 0, 0, Counter[int]()
     width = max(names, default=-1) + 1
@@ -169,7 +170,7 @@ def _rows(table: Any, path: Path, skipped: int, warn: Warn) -> Iterator[tuple[in
         warn(f"'{path}', column {place + 1} has no name, and {counted(count, 'value')}: not read")
 
 
-def columns_of(header: Sequence[str], path: Path, line: int) -> dict[int, str]:
+def columns_of(header: Sequence[str], path: Readable, line: int) -> dict[int, str]:
     """Names of the columns by place; those without a name are left out.
 
     Raises

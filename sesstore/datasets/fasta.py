@@ -9,13 +9,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from ..errors import InputError, RecordError
 from ..proteins import LetterError, Protein
 from .nucleotides import NucleotideCheck
 from .readers import data_suffix, open_text
-from .text import Warn, ignored
+from .text import Readable, Warn, ignored
 
 SUFFIXES = (".fasta", ".fa", ".faa", ".fas", ".fsa", ".pep", ".pir", ".seq")
 
@@ -63,12 +62,12 @@ class Entry:
         return self.line
 
 
-def is_fasta(path: Path) -> bool:
+def is_fasta(path: Readable) -> bool:
     """Whether a file name says FASTA (``.gz`` may follow)."""
     return data_suffix(path) in SUFFIXES
 
 
-def read_fasta(path: Path, warn: Warn = ignored) -> Iterator[Protein]:
+def read_fasta(path: Readable, warn: Warn = ignored) -> Iterator[Protein]:
     """Read the proteins of a FASTA file; a protein's id is the first word of its header.
 
     Parameters
@@ -95,7 +94,7 @@ def read_fasta(path: Path, warn: Warn = ignored) -> Iterator[Protein]:
         yield from parse_fasta(lines, path, warn)
 
 
-def parse_fasta(lines: Iterable[str], path: Path, warn: Warn = ignored) -> Iterator[Protein]:
+def parse_fasta(lines: Iterable[str], path: Readable, warn: Warn = ignored) -> Iterator[Protein]:
     """Read the proteins of FASTA text, `path` being what errors call it; raises as `read_fasta`."""
     nucleotides = NucleotideCheck(path)
     for entry in parse_entries(lines, path):
@@ -105,7 +104,7 @@ def parse_fasta(lines: Iterable[str], path: Path, warn: Warn = ignored) -> Itera
     nucleotides.report(warn)
 
 
-def entry_protein(entry: Entry, path: Path) -> Protein:
+def entry_protein(entry: Entry, path: Readable) -> Protein:
     """Return the protein of an entry; raises `RecordError` for letters that are no amino acids."""
     try:
         return Protein.parse(entry.id, entry.text)
@@ -115,13 +114,13 @@ def entry_protein(entry: Entry, path: Path) -> Protein:
         raise RecordError(str(problem), path, entry.line, entry.id) from None
 
 
-def read_entries(path: Path, warn: Warn = ignored) -> Iterator[Entry]:
+def read_entries(path: Readable, warn: Warn = ignored) -> Iterator[Entry]:
     """Read the entries of a FASTA file, whatever their letters; raises as `read_fasta`."""
     with open_text(path, warn) as lines:
         yield from parse_entries(lines, path)
 
 
-def parse_entries(lines: Iterable[str], path: Path) -> Iterator[Entry]:
+def parse_entries(lines: Iterable[str], path: Readable) -> Iterator[Entry]:
     """Read the entries of FASTA text; raises as `read_fasta`, but for their letters."""
     header: str | None = None
     header_line, empty = 0, True
@@ -143,7 +142,7 @@ def parse_entries(lines: Iterable[str], path: Path) -> Iterator[Entry]:
         raise InputError(f"'{path}' holds no FASTA record")
 
 
-def _entry(header: str, body: list[tuple[int, str]], path: Path, line: int) -> Entry:
+def _entry(header: str, body: list[tuple[int, str]], path: Readable, line: int) -> Entry:
     pir = _PIR.match(header.strip())
     if pir:
         header = header.strip()[pir.end() :]

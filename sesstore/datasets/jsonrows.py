@@ -6,12 +6,12 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import RecordError
 from ..memory import available_memory
 from .columns import spellings
+from .text import Readable
 
 _LINES = "Write one object a line"
 _SHAPES = f"{_LINES}, or an array of objects"
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 def json_rows(
-    lines: TextIO, path: Path, sequence_names: Collection[str]
+    lines: TextIO, path: Readable, sequence_names: Collection[str]
 ) -> Iterator[tuple[int, Row]]:
     """Read rows, with the lines they begin in.
 
@@ -74,7 +74,7 @@ def _whole_object(line: str) -> Row | None:
     return value if isinstance(value, dict) else None
 
 
-def _object(text: str, path: Path, line: int) -> Row:
+def _object(text: str, path: Readable, line: int) -> Row:
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -85,7 +85,7 @@ def _object(text: str, path: Path, line: int) -> Row:
 
 
 def _document(
-    text: str, path: Path, line: int, sequence_names: Collection[str]
+    text: str, path: Readable, line: int, sequence_names: Collection[str]
 ) -> Iterator[tuple[int, Row]]:
     text = text.lstrip(_BLANK)
     if text.startswith("["):
@@ -97,7 +97,7 @@ def _document(
     yield from ((line, row) for row in rows)
 
 
-def _array(text: str, path: Path, line: int) -> Iterator[tuple[int, Row]]:
+def _array(text: str, path: Readable, line: int) -> Iterator[tuple[int, Row]]:
     """Rows of an array, object by object, so that each has its line."""
     place, counted = 1, 0
     while True:

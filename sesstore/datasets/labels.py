@@ -22,6 +22,7 @@ from .missing import is_missing
 
 _SEPARATORS = re.compile(r"[;,]")
 _INTEGER = re.compile(r"[+-]?\d{1,15}(?:\.0*)?")
+_FLAGS = {"0": False, "1": True, "False": False, "True": True}
 
 
 class LabelReader:
@@ -38,6 +39,9 @@ class LabelReader:
 
     def __init__(self, problem: Problem, classes: Sequence[str]) -> None:
         self.problem, self._number_of = problem, {name: i for i, name in enumerate(classes)}
+        # Where classes are called 1 to 9, a number is a name: 0 is none of them.
+        numbers = [str(number) for number in range(len(classes))]
+        self._numbered = [*classes] == numbers or not all(map(str.isdecimal, classes))
 
     def read(self, raw: Any, length: int = 0, mask: Any = None) -> Any:
         """Read one protein's label.
@@ -64,6 +68,8 @@ class LabelReader:
         """
         if self.problem.per_residue:
             return self._residues(raw, length, parse_mask(mask, length))
+        if isinstance(raw, list) and len(raw) == 1 and self.problem is not Problem.MULTI_LABEL:
+            raw = raw[0]  # as TAPE writes numbers
         if self.problem is Problem.REGRESSION:
             return _number(raw)
         if self.problem is Problem.MULTI_LABEL:
@@ -91,10 +97,11 @@ class LabelReader:
         name = class_name(raw)
         if name in self._number_of:
             return self._number_of[name]
-        count, value = len(self._number_of), number_of(raw)
+        count, value = len(self._number_of), number_of(raw) if self._numbered else None
         if value is None:
             examples = ", ".join(list(self._number_of)[:8]) + (", ..." if count > 8 else "")
-            raise InputError(f"label {raw!r} is no number, and no class name (classes: {examples})")
+            kind = "no number, and no class name" if self._numbered else "no class"
+            raise InputError(f"label {raw!r} is {kind} (classes: {examples})")
         if not math.isfinite(value):
             raise InputError(f"label {raw!r} is no finite number. Take the record out, or mend it")
         if value != int(value):
@@ -165,7 +172,7 @@ def parse_mask(raw: Any, length: int) -> NDArray[np.bool_] | None:
     values = list(raw) if isinstance(raw, str | list) else [raw]
     if len(values) != length:
         raise InputError(f"the mask has {len(values)} places, the sequence {length} residues")
-    flags = [{"0": False, "1": True}.get(class_name(value)) for value in values]
+    flags = [_FLAGS.get(class_name(value)) for value in values]
     if None in flags:
         raise InputError("the mask holds something else than 0 and 1")
     return np.asarray(flags, bool)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MissingFileError, RecordError, UnknownNameError
-from ..memory import available_memory
 from ..proteins import Protein
 from ..residues import StructureTokens
 from ..tasks import Split, Task
@@ -28,8 +27,8 @@ from .findings import Finding
 from .labels import LabelReader
 from .missing import labelled_rows
 from .notation import notation_of
-from .nucleotides import NucleotideCheck
-from .readers import delimiter_of, read_first, read_records
+from .published import published_rows
+from .readers import all_records, delimiter_of, read_first
 from .recipes import Recipe
 from .records import Record, tokens_of
 from .splits import Completed, Rows, by_split, completed, split_files
@@ -77,6 +76,7 @@ def load_task(
     allow_partial: bool = False,
     seed: int = 0,
     drop_unlabelled: bool = False,
+    split_by: str | None = None,
 ) -> LoadedTask:
     """Read a published task from local files.
 
@@ -86,7 +86,8 @@ def load_task(
         Which task.
     data : path
         A folder with train, valid (validation, val, dev) and test files, or one file, with a
-        ``split`` column or without.
+        ``split`` column or without; the benchmark's folder or zip archive, where the recipe knows
+        how it is published.
     source : str, optional
         Where the structures behind the tokens in the files come from; needed if there are any.
     allow_partial : bool
@@ -95,6 +96,8 @@ def load_task(
         Of splits that have to be made.
     drop_unlabelled : bool
         Leave rows out whose label is missing.
+    split_by : str, optional
+        What keeps rows on one side of splits that have to be made, see `UserData`.
 
     Raises
     ------
@@ -106,16 +109,22 @@ def load_task(
         Tokens without a source, or no splits can be made.
     """
     if data is None:
-        raise InputError(
-            f"where are the files of '{recipe.name}'? Give a folder with train, valid and test "
-            f"files, or one file with a split column: --data PATH"
-        )
+        kinds = "a folder with train, valid and test files, or one file with a split column"
+        advice = recipe.layout.advice if recipe.layout else f"Give {kinds}: --data PATH"
+        raise InputError(f"where are the files of '{recipe.name}'? {advice}")
     warnings: list[str] = []
-    rows, notes = _table_rows(data, Columns(), allow_partial, warnings.append)
+    if recipe.layout is not None:
+        read = published_rows(recipe, recipe.layout, data, split_by, warnings.append)
+        recipe = replace(recipe, citation=read.citation)
+        rows, notes, split_by = read.rows, read.notes, read.split_by
+    else:
+        columns = UserData(split_by=split_by).all_columns
+        rows, notes = _table_rows(data, columns, allow_partial, warnings.append)
     if drop_unlabelled:
         rows, dropped = labelled_rows(rows, recipe.problem, drop=True)
         notes = [*notes, *dropped]
-    return _loaded(recipe, completed(_with_labels(recipe, rows), seed), source, notes, warnings)
+    complete = completed(_with_labels(recipe, rows), seed, split_by=split_by)
+    return _loaded(recipe, complete, source, notes, warnings)
 
 
 def load_own(
@@ -201,20 +210,8 @@ def _own_rows(path: Path, user_data: UserData, allow_partial: bool, warn: Warn) 
 def _table_rows(
     data: Path, columns: Columns, allow_partial: bool, warn: Warn
 ) -> tuple[Rows, list[str]]:
-    # Records are several times as large as their text.
-    byte_limit = available_memory() // 4
-
     def records(file: Path) -> list[Record]:
-        read = read_records(
-            file, allow_partial=allow_partial, columns=columns, warn=warn, byte_limit=byte_limit
-        )
-        nucleotides = NucleotideCheck(file)
-        rows = []
-        for record in read:
-            nucleotides.look(record.protein)
-            rows.append(record)
-        nucleotides.report(warn)
-        return rows
+        return all_records(file, columns, warn, allow_partial=allow_partial)
 
     if data.is_file():
         return by_split(records(data))

@@ -5,10 +5,8 @@ Nothing is refused for it; the reader of a file says in its end how many looked 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..proteins import Protein
-from .text import Warn
+from .text import Readable, Warn
 from .wording import counted
 
 SHORTEST = 20
@@ -44,7 +42,7 @@ class NucleotideCheck:
         The file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Readable) -> None:
         self._path, self._count, self._total, self._first = path, 0, 0, ""
 
     def look(self, protein: Protein) -> None:

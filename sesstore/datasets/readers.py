@@ -12,14 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, RecordError
+from ..memory import available_memory
 from .columns import COLUMN_NAMES, Columns, find_columns
 from .delimited import delimited_rows, opened_table
 from .jsonrows import json_rows
+from .nucleotides import NucleotideCheck
 from .records import Record, record_from
-from .text import Warn, ignored, open_text
+from .text import Readable, Warn, ignored, open_text
+from .wording import counted
 from .workbook import workbook_rows
 
-__all__ = ["SUFFIXES", "data_suffix", "open_text", "read_first", "read_records", "read_rows"]
+__all__ = [
+    "SUFFIXES",
+    "all_records",
+    "data_suffix",
+    "open_text",
+    "read_first",
+    "read_records",
+    "read_rows",
+]
 
 _TABLES = (".csv", ".tsv", ".tab", ".txt")
 _JSON = (".jsonl", ".json", ".ndjson")
@@ -40,18 +51,19 @@ _INSTEAD = {
 }
 
 
-def data_suffix(path: Path) -> str:
+def data_suffix(path: Readable) -> str:
     """Suffix of a file, ``.gz`` aside, in lower case."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def read_records(
-    path: Path,
+    path: Readable,
     *,
     allow_partial: bool = False,
     columns: Columns | None = None,
     warn: Warn = ignored,
     byte_limit: int | None = None,
+    removed: str = "",
 ) -> Iterator[Record]:
     """Read the records of a labelled file.
 
@@ -67,6 +79,8 @@ def read_records(
         Told what is odd and was read all the same.
     byte_limit : int, optional
         Bytes of text from which a file is refused, for readers that keep all records.
+    removed : str
+        Letters in sequences that stand for no residue: left out, and counted in a warning.
 
     Yields
     ------
@@ -82,7 +96,7 @@ def read_records(
         The file is of another kind, or holds no record.
     """
     columns_by_header: dict[tuple[str, ...], Columns] = {}
-    previous_line, repeats = 0, 0
+    previous_line, repeats, shortened = 0, 0, 0
     for line, row in read_rows(path, columns, warn, byte_limit):
         # JSON may hold all rows in one line.
         previous_line, repeats = line, repeats + 1 if line == previous_line else 0
@@ -93,19 +107,58 @@ def read_records(
             except InputError as problem:
                 raise RecordError(str(problem), path, line) from None
         name = f"{path.name}:{line}.{repeats + 1}" if repeats else f"{path.name}:{line}"
-        yield record_from(
-            row, columns_by_header[header], path, line, name, allow_partial=allow_partial
+        roles = columns_by_header[header]
+        shortened += _without(row, roles.sequence, removed)
+        yield record_from(row, roles, path, line, name, allow_partial=allow_partial)
+    if shortened:
+        warn(f"'{removed}' stands for no residue: left out of {counted(shortened, 'sequence')}")
+
+
+def all_records(
+    path: Readable,
+    columns: Columns,
+    warn: Warn,
+    *,
+    allow_partial: bool = False,
+    removed: str = "",
+) -> list[Record]:
+    """Read all records of a file into memory, no more than there is room for; as `read_records`."""
+    # Records are several times as large as their text.
+    limit = available_memory() // 4
+    nucleotides = NucleotideCheck(path)
+    records = list(
+        read_records(
+            path,
+            allow_partial=allow_partial,
+            columns=columns,
+            warn=warn,
+            byte_limit=limit,
+            removed=removed,
         )
+    )
+    for record in records:
+        nucleotides.look(record.protein)
+    nucleotides.report(warn)
+    return records
 
 
-def read_first(path: Path, columns: Columns | None = None) -> dict[str, Any]:
+def _without(row: dict[str, Any], column: str | None, letters: str) -> bool:
+    """Take letters out of a row's sequence, and say whether there were any."""
+    sequence = row.get(column) if column is not None else None
+    if not isinstance(sequence, str) or not set(letters).intersection(sequence):
+        return False
+    row[str(column)] = sequence.translate(dict.fromkeys(map(ord, letters)))
+    return True
+
+
+def read_first(path: Readable, columns: Columns | None = None) -> dict[str, Any]:
     """First row of a labelled file by column; raises as `read_records`."""
     return next(
         {str(column): value for column, value in row.items()} for _, row in read_rows(path, columns)
     )
 
 
-def delimiter_of(path: Path, columns: Columns | None = None) -> str | None:
+def delimiter_of(path: Readable, columns: Columns | None = None) -> str | None:
     """Delimiter of a table of text; None for other kinds of files."""
     if data_suffix(path) not in _TABLES:
         return None
@@ -114,7 +167,7 @@ def delimiter_of(path: Path, columns: Columns | None = None) -> str | None:
 
 
 def read_rows(
-    path: Path,
+    path: Readable,
     columns: Columns | None = None,
     warn: Warn = ignored,
     byte_limit: int | None = None,
@@ -133,9 +186,11 @@ def read_rows(
 
 
 def _rows(
-    path: Path, suffix: str, columns: Columns | None, warn: Warn, byte_limit: int | None
+    path: Readable, suffix: str, columns: Columns | None, warn: Warn, byte_limit: int | None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if suffix == ".xlsx":
+        if not isinstance(path, Path):
+            raise InputError(f"'{path}' is an Excel file in an archive. Unpack it first")
         yield from workbook_rows(path, warn)
         return
     names = _sequence_names(columns)

@@ -1,4 +1,8 @@
-"""Recipes: what is known of a published task beside its data. One TOML file each, in ``data/``."""
+"""Recipes: what is known of a published task beside its data, in TOML files in ``data/``.
+
+A file is one recipe, or a family of recipes that differ in the file alone (``[layout.members]``):
+its members are called FAMILY_MEMBER, and ``"*"`` stands for whatever the benchmark has a file of.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ from typing import Any
 
 from ..errors import InputError, UnknownNameError
 from ..tasks import Problem
+from .layouts import Layout, parse_layout
+
+_ANY = "*"
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,9 @@ class Recipe:
     citation : str
         What to cite for the data.
     hub : mapping of str to str
-        Hugging Face data set of each source.
+        Hugging Face data set of each source; empty where files have to be named.
+    layout : Layout, optional
+        How the files are published, where that is not one file a split with the known columns.
     """
 
     name: str
@@ -45,13 +54,37 @@ class Recipe:
     monitor: str
     citation: str
     hub: Mapping[str, str]
+    layout: Layout | None = None
 
 
 def recipe_names() -> list[str]:
-    """Names of all recipes."""
-    folder = resources.files(__package__) / "data"
-    names = (entry.name for entry in folder.iterdir())
-    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+    """Names of all recipes, but for those of families of any member."""
+    names = (_member_names(family, members) for family, members in _families().items())
+    return sorted(name for group in names for name in group)
+
+
+def is_published(name: str) -> bool:
+    """Whether there is a recipe of that name."""
+    return _place(name) is not None
+
+
+@cache
+def layout_folders() -> frozenset[str]:
+    """Folders that benchmarks keep their data sets in."""
+    layouts = [recipe(name).layout for name in recipe_names()]
+    return frozenset(layout.folder for layout in layouts if layout and layout.folder)
+
+
+def unknown_task(name: str, hint: str) -> UnknownNameError:
+    """Return the error for a name that is no published task's; `hint` says what else it may be."""
+    families = _families()
+    open_names = [f"{family}_<FILE>" for family, members in families.items() if _ANY in members]
+    groups = [
+        f"{family}_... ({len(members)})" if members and _ANY not in members else family
+        for family, members in families.items()
+    ]
+    names = [*recipe_names(), *open_names]
+    return UnknownNameError("task", name, names, hint, known=", ".join(groups))
 
 
 @cache
@@ -63,14 +96,47 @@ def recipe(name: str) -> Recipe:
     UnknownNameError
         There is none of that name.
     """
-    if name not in recipe_names():
-        raise UnknownNameError("task", name, recipe_names(), "Or name a FASTA file.")
-    text = (resources.files(__package__) / "data" / f"{name}.toml").read_text("utf-8")
-    return parse_recipe(name, text)
+    place = _place(name)
+    if place is None:
+        raise unknown_task(name, "Or name a FASTA file.")
+    family, member = place
+    return parse_recipe(name, _text(family), member)
 
 
-def parse_recipe(name: str, text: str) -> Recipe:
-    """Read a recipe from TOML.
+@cache
+def _families() -> dict[str, tuple[str, ...]]:
+    """Members of each file of recipes, none where it is one recipe."""
+    folder = resources.files(__package__) / "data"
+    files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    families = [name.removesuffix(".toml") for name in files]
+    layouts = [tomllib.loads(_text(family)).get("layout", {}) for family in families]
+    return {
+        family: tuple(layout.get("members", ()))
+        for family, layout in zip(families, layouts, strict=True)
+    }
+
+
+def _member_names(family: str, members: tuple[str, ...]) -> list[str]:
+    return [f"{family}_{member}" for member in members if member != _ANY] if members else [family]
+
+
+def _place(name: str) -> tuple[str, str | None] | None:
+    """File and member that a recipe's name stands for."""
+    for family, members in _families().items():
+        member = name.removeprefix(f"{family}_")
+        if not members and name == family:
+            return family, None
+        if member and member != name and (member in members or _ANY in members):
+            return family, member
+    return None
+
+
+def _text(family: str) -> str:
+    return (resources.files(__package__) / "data" / f"{family}.toml").read_text("utf-8")
+
+
+def parse_recipe(name: str, text: str, member: str | None = None) -> Recipe:
+    """Read a recipe from TOML, that of one `member` where the text is of a family.
 
     Raises
     ------
@@ -79,6 +145,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
     """
     try:
         value: dict[str, Any] = tomllib.loads(text)
+        layout = value.pop("layout", None)
         classes = value.pop("classes")
         # A number stands for classes without published names.
         names = map(str, range(classes)) if isinstance(classes, int) else classes
@@ -88,6 +155,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
             classes=tuple(names),
             metrics=tuple(value.pop("metrics")),
             hub=value.pop("hub", {}),
+            layout=None if layout is None else parse_layout(layout, member),
             **value,
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as problem:

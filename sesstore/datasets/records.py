@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ..proteins import Protein, checked_id, normalise
 from ..residues import StructureTokens
 from ..tasks import SPLITS
 from .columns import Columns, sequence_column, taken_as
+from .text import Readable
 
 TOKEN_COLUMNS = {"foldseek_seq": FOLDSEEK, "ss8_seq": DSSP}
 """Columns of SES-Adapter files that hold structure tokens. ``ss3_seq`` follows from ``ss8_seq`` and
@@ -65,7 +65,7 @@ class Record:
     tokens: Mapping[str, NDArray[np.uint8]]
     partial: tuple[str, ...]
     split: str | None
-    path: Path
+    path: Readable
     line: int
     mask: Any = None
     column: str | None = None
@@ -79,7 +79,7 @@ class Record:
 def record_from(
     row: Mapping[str, Any],
     columns: Columns,
-    path: Path,
+    path: Readable,
     line: int,
     unnamed: str,
     *,

@@ -61,8 +61,15 @@ def split_files(folder: Path) -> dict[str, Path]:
     return _in_order(files)
 
 
-def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
+def by_split(records: Sequence[Record], *, drop_unassigned: bool = False) -> tuple[Rows, list[str]]:
     """Sort the records of one file into splits; all are train where none says anything.
+
+    Parameters
+    ----------
+    records : sequence of Record
+    drop_unassigned : bool
+        Leave out, and count, rows that say nothing while others say something; some published
+        tables have such.
 
     Returns
     -------
@@ -76,13 +83,15 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
     """
     if not any(record.split for record in records):
         return {"train": list(records)}, []
-    unsplit, notes = 0, []
+    unlabelled, unassigned = 0, 0
     rows: Rows = {}
     for record in records:
         word = (record.split or "").strip()
         name = split_named(word)
         if word.lower() in UNLABELLED:
-            unsplit += 1
+            unlabelled += 1
+        elif drop_unassigned and word.lower() in ("", "nan"):
+            unassigned += 1
         elif name is None:
             problem = f"split '{record.split}' is unknown" if word else "no split"
             raise record.error(
@@ -91,8 +100,12 @@ def by_split(records: Sequence[Record]) -> tuple[Rows, list[str]]:
             )
         else:
             rows.setdefault(name, []).append(record)
-    if unsplit:
-        notes = [f"{counted(unsplit, 'row')} of set 'pred', to be predicted: left out of the task"]
+    reasons = {"of set 'pred', to be predicted": unlabelled, "of no set, as published": unassigned}
+    notes = [
+        f"{counted(count, 'row')} {reason}: left out of the task"
+        for reason, count in reasons.items()
+        if count
+    ]
     return _in_order(rows), [*notes, *_further_tests(rows)]
 
 

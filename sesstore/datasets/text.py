@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ _OTHER_KINDS = {
 }
 _WEB_PAGE = (b"<!doctype html", b"<html")
 
+Readable = Path | zipfile.Path
+"""A file, or a member of a zip archive, which is read in place."""
+
 Warn = Callable[[str], None]
 """Takes a sentence on something odd that was read all the same."""
 
@@ -48,13 +52,13 @@ def ignored(_: str) -> None:
 
 @contextmanager
 def open_text(
-    path: Path, warn: Warn = ignored, *, name: str | None = None, byte_limit: int | None = None
+    path: Readable, warn: Warn = ignored, *, name: str | None = None, byte_limit: int | None = None
 ) -> Iterator[TextIO]:
     """Open a text file, unpacked where it is gzip, whatever its name.
 
     Parameters
     ----------
-    path : path
+    path : path, or zipfile.Path
         The file.
     warn : callable, optional
         Told when the block ends, if the file is not in UTF-8 or UTF-16.
@@ -91,6 +95,8 @@ def open_text(
         raise InputError(
             f"{label} is no {problem.encoding} text: {problem.reason}. Save it as UTF-8"
         ) from None
+    except zipfile.BadZipFile as problem:
+        raise InputError(f"{label} is broken: {problem}. Get the archive again") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as problem:
         raise InputError(f"{label} is a broken gzip file: {problem}. Get it again") from None
     if source.foreign is not None:
@@ -100,11 +106,13 @@ def open_text(
         )
 
 
-def _open_binary(path: Path, label: str) -> IO[bytes]:
+def _open_binary(path: Readable, label: str) -> IO[bytes]:
     try:
         if not path.is_file():
             raise MissingFileError(f"there is no file {label}")
         return path.open("rb")
+    except (NotImplementedError, RuntimeError) as problem:  # of zip archives
+        raise InputError(f"{label} cannot be read: {problem}. Unpack it first") from None
     except PermissionError:
         raise InputError(
             f"{label} may not be read. Ask its owner, or change its permissions"

@@ -12,7 +12,7 @@ from ..tasks import Problem
 from .columns import Columns
 from .groups import SPLIT_METHODS
 from .label_kinds import Guess, class_names, guess_problem
-from .recipes import Recipe, recipe_names
+from .recipes import Recipe, is_published
 from .records import Record
 
 _CLASSES = ("accuracy", "balanced_accuracy", "mcc", "f1", "auroc")
@@ -96,7 +96,7 @@ def task_name(path: Path, choice: str | None) -> str:
     stem = path.resolve().name.removesuffix(".gz")
     stem = stem if path.is_dir() else stem.partition(".")[0]
     name = choice or re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("_.-") or "mydata"
-    if name in recipe_names():
+    if is_published(name):
         raise InputError(
             f"'{name}' is a published task. Name your own otherwise with --name, or add the "
             f"published one with `sesstore add {name} --data {path}`"

@@ -16,9 +16,9 @@ from ..datasets.columns import Columns
 from ..datasets.fasta import is_fasta
 from ..datasets.hub import chosen_source, download
 from ..datasets.load import LoadedTask, load_own, load_task
-from ..datasets.recipes import recipe, recipe_names
+from ..datasets.recipes import is_published, recipe, unknown_task
 from ..datasets.user_data import UserData
-from ..errors import InputError, UnknownNameError
+from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..provenance import circumstances
@@ -93,13 +93,13 @@ def load(
     user_data = user_data or UserData()
     if source is not None:
         check_name("source", source)
-    if name_or_path in recipe_names():
+    if is_published(name_or_path):
         return _published(name_or_path, data, source, allow_partial, user_data)
     path = Path(name_or_path)
     if name_or_path.startswith(UNIPROT):
         path = sequence_file(name_or_path)
     elif not path.exists() and "/" not in name_or_path and not path.suffix:
-        raise UnknownNameError("task", name_or_path, recipe_names(), "Or name a file or folder.")
+        raise unknown_task(name_or_path, "Or name a file or folder.")
     if data is not None:
         raise InputError(
             f"--data goes with a published task. Give your own as it is: '{name_or_path}'"
@@ -133,18 +133,25 @@ def _published(
     name: str, data: Path | None, source: str | None, allow_partial: bool, user_data: UserData
 ) -> LoadedTask:
     """A published task from local files, else from the hub."""
-    if user_data != UserData(seed=user_data.seed, drop_unlabelled=user_data.drop_unlabelled):
+    plan = recipe(name)
+    unsplit = plan.layout is not None and plan.layout.split_by
+    allowed = UserData(
+        seed=user_data.seed,
+        drop_unlabelled=user_data.drop_unlabelled,
+        split_by=user_data.split_by if unsplit else None,
+    )
+    if user_data != allowed:
         raise InputError(
             f"'{name}' is a published task, whose kind and columns are known. For other data give "
             f"the file instead of the name, and --name"
         )
-    plan = recipe(name)
     reading: dict[str, Any] = {
         "allow_partial": allow_partial,
         "seed": user_data.seed,
         "drop_unlabelled": user_data.drop_unlabelled,
+        "split_by": user_data.split_by,
     }
-    if data is not None:
+    if data is not None or not plan.hub:
         return load_task(plan, data, source, **reading)
     source = chosen_source(plan, source)
     files = download(plan, source)

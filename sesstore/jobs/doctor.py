@@ -17,7 +17,7 @@ from ..datasets.cleaning import write_clean
 from ..datasets.diagnosis import DataSet, Diagnosis, data_set, examine
 from ..datasets.findings import Finding, first, rows_of
 from ..datasets.load import LoadedTask, load_own, load_task
-from ..datasets.recipes import recipe, recipe_names
+from ..datasets.recipes import is_published, recipe
 from ..datasets.user_data import UserData
 from ..errors import InputError, UnknownNameError
 from ..progress import SILENT, Progress
@@ -131,7 +131,7 @@ def fix(patient: Patient, folder: Path) -> dict[str, object]:
 def _load(
     name_or_path: str, path: Path, source: str, user_data: UserData, allow_partial: bool
 ) -> LoadedTask:
-    if name_or_path in recipe_names():
+    if is_published(name_or_path):
         return load_task(
             recipe(name_or_path),
             path,
@@ -139,6 +139,7 @@ def _load(
             allow_partial=allow_partial,
             seed=user_data.seed,
             drop_unlabelled=user_data.drop_unlabelled,
+            split_by=user_data.split_by,
         )
     return load_own(path, user_data, source, allow_partial=allow_partial)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.datasets.recipes import parse_recipe, recipe, recipe_names
+from sesstore.datasets.recipes import is_published, parse_recipe, recipe, recipe_names
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.tasks import Problem
 from sesstore.training.metrics import METRICS
@@ -19,6 +19,8 @@ def test_every_recipe_is_whole(name: str) -> None:
     assert found.citation
     assert set(found.metrics) <= set(METRICS[found.problem])
     assert found.hub.keys() <= {"alphafold2", "esmfold"}
+    assert bool(found.hub) != (found.layout is not None)
+    assert re.search(r"doi:10\.\d{4,}/\S+|arXiv:\d{4}\.\d{5}", found.citation)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_the_ten_compartments_are_in_the_published_order() -> None:
     assert [words(name) for name in recipe("deeploc_multi").classes] == [*map(words, LOCATIONS)]
 
 
-@pytest.mark.parametrize("name", recipe_names())
+@pytest.mark.parametrize("name", [name for name in recipe_names() if recipe(name).hub])
 def test_classes_are_what_the_files_themselves_say(name: str, shared_data: Path) -> None:
     """Every label is a class, and where a row also says it in words, they are the class's."""
     files = sorted((shared_data / name).glob("*/*.jsonl"))
@@ -74,9 +76,37 @@ def test_classes_are_what_the_files_themselves_say(name: str, shared_data: Path)
         assert "".join(words(found.classes[row["label"]])).startswith(theirs)
 
 
+def test_the_page_names_every_recipe_and_no_other() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/data.md").read_text("utf-8")
+    names = set()
+    for cell in re.findall(r"^\| (`(?:flip|peer)[^|]+) \|", page, re.M):
+        first, *others = re.findall(r"`(\w+)`", cell)
+        names |= {f"{first}{name}" for name in others} if first[-1] == "_" else {first, *others}
+    benchmarks = {name for name in recipe_names() if recipe(name).layout is not None}
+    assert names == benchmarks
+    for name in set(recipe_names()) - benchmarks:
+        assert f"`{name}`" in page
+
+
 def test_an_unknown_task_gets_a_suggestion() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'deeploc_binary'"):
         recipe("deeploc_binray")
+
+
+def test_a_family_is_named_by_its_beginning_and_listed_as_one() -> None:
+    with pytest.raises(UnknownNameError, match="Which of flip_gb1_low_vs_high, flip_gb1_one_vs_"):
+        recipe("flip_gb1")
+    with pytest.raises(UnknownNameError, match="Which of proteingym_<FILE>"):
+        recipe("proteingym")
+    with pytest.raises(UnknownNameError, match="Did you mean 'flip_gb1_two_vs_rest'"):
+        recipe("flip_gb1_two_vs_ret")
+    with pytest.raises(UnknownNameError) as caught:
+        recipe("zzzz")
+    assert "flip_gb1_... (4), flip_meltome_... (3)" in str(caught.value)
+    assert "proteingym" in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    assert not is_published("proteingym_")
+    assert is_published("proteingym_SPG1_STRSG_Olson_2014")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +117,7 @@ def test_an_unknown_task_gets_a_suggestion() -> None:
         'title="t"\nproblem="none"\nclasses=2\nmetrics=["accuracy"]\nmonitor="accuracy"\ncitation=""',
         'title="t"\nproblem="single_label"\nclasses=2\nmetrics=["mcc"]\nmonitor="accuracy"\ncitation=""',
         'title="t"\nproblem="single_label"\nclasses=2\nmetrics=["mcc"]\nmonitor="mcc"\ncitation=""\nx=1',
+        'title="t"\nproblem="single_label"\nclasses=2\nmetrics=["mcc"]\nmonitor="mcc"\ncitation=""\n[layout]\nx=1',
     ],
 )
 def test_a_broken_recipe_says_its_name(text: str) -> None:
