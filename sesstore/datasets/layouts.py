@@ -61,10 +61,9 @@ class Layout:
     split_by: tuple[str, ...] = ()
     reference: str = ""
 
-    @property
-    def advice(self) -> str:
-        """What to do for the files, in a sentence without its end."""
-        return f"Get {self.origin}, and name it or its folder with --data"
+    def advice(self, task: str) -> str:
+        """What to do for the files of a task, in a sentence without its end."""
+        return f"Get {self.origin}, and add it or its folder: sesstore add {task} --data PATH"
 
 
 def parse_layout(table: dict[str, Any], member: str | None) -> Layout:
@@ -101,7 +100,7 @@ def layout_files(
         Files are of another data set, or pickled, or an archive is broken, encrypted or too large.
     """
     if not data.exists():
-        raise MissingFileError(f"there is no file or folder '{data}'. {layout.advice}")
+        raise MissingFileError(f"there is no file or folder '{data}'. {layout.advice(task)}")
     candidates = [file for file in _candidates(data) if _stem(file)]
     search = _Search(layout, data.absolute(), candidates, other_folders - {layout.folder}, task)
     files = {split: _readable(search.file(stem)) for split, stem in layout.files.items()}
@@ -132,7 +131,9 @@ class _Search:
         readable = [file for file in files if data_suffix(file) in _RANKS]
         if readable:
             return min(readable, key=self._preference)
-        raise _pickled(files[0], self.layout) if files else self._missing(stem)
+        if files:
+            raise _pickled(files[0], self.layout, self.task)
+        raise self._missing(stem)
 
     def _preference(self, file: Readable) -> tuple[object, ...]:
         """Files of the data set's folder first, then unpacked ones, then those near the top."""
@@ -163,7 +164,7 @@ class _Search:
         instead = f"Did you mean '{near[0]}'?" if near else f"{instead}."
         return MissingFileError(
             f"'{self.task}' is the file {stem} (.csv, .fasta, ...), which is not in '{self.data}'. "
-            f"{instead} {self.layout.advice}"
+            f"{instead} {self.layout.advice(self.task)}"
         )
 
 
@@ -233,8 +234,8 @@ def _readable(file: Readable) -> Readable:
     return file
 
 
-def _pickled(file: Readable, layout: Layout) -> InputError:
+def _pickled(file: Readable, layout: Layout, task: str) -> InputError:
     return InputError(
         f"'{file}' holds pickled objects, and unpickling runs whatever code they bring: sesstore "
-        f"never does it. {layout.advice}"
+        f"never does it. {layout.advice(task)}"
     )

@@ -7,6 +7,7 @@ cv_folds_*.zip, and the JSON files of TAPE's raw data, whose keys PEER's files h
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -153,6 +154,12 @@ def test_tables_of_flip_and_flip2(name: str, tmp_path: Path) -> None:
     else:
         assert loaded.task.splits["train"].labels[1] == (0, 1)
     assert same(load_task(task, tmp_path), loaded)
+    if name.startswith("flip2"):  # in its archive each table is gzipped, in its data set's folder
+        (table,) = folder.iterdir()
+        packed = tmp_path / "flip2" / folder.parent.name / f"{table.name}.gz"
+        packed.parent.mkdir(parents=True)
+        packed.write_bytes(gzip.compress(table.read_bytes()))
+        assert same(load_task(task, tmp_path / "flip2"), loaded)
     archive = zipped(folder, folder.parent / "splits.zip")
     assert same(load_task(task, archive), loaded)
     assert same(load_task(task, archive.parent), loaded)
