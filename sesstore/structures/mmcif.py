@@ -74,8 +74,8 @@ def _parsed(tables: Tables) -> Parsed:
         polymer=_of_polymers(tables, entity, positions),
         hetero=np.zeros(size, bool) if record is None else record == b"HETATM",
         xyz=np.stack([_decimals(c, "Cartn") for c in coordinates], axis=-1),
-        bfactor=_optional(column("B_iso_or_equiv"), size, np.nan),
-        occupancy=_optional(column("occupancy"), size, 1.0),
+        bfactor=_optional("B_iso_or_equiv", column("B_iso_or_equiv"), size, np.nan),
+        occupancy=_optional("occupancy", column("occupancy"), size, 1.0),
     )
     stated = bool(sequences) and bool((positions >= 0).any())
     metric = _metric(tables, atoms)
@@ -113,11 +113,11 @@ def _decimals(values: Bytes, name: str) -> NDArray[np.float32]:
         raise InputError(f"its column {name} holds no number: {problem}") from None
 
 
-def _optional(values: Bytes | None, size: int, default: float) -> NDArray[np.float32]:
+def _optional(name: str, values: Bytes | None, size: int, default: float) -> NDArray[np.float32]:
     if values is None:
         return np.full(size, default, np.float32)
     stated = _stated(values, size)
-    return _decimals(np.where(stated == b"", str(default).encode(), stated), "B_iso_or_equiv")
+    return _decimals(np.where(stated == b"", str(default).encode(), stated), name)
 
 
 def _numbers(author: Bytes | None, label: Bytes | None) -> NDArray[np.int64]:

@@ -100,6 +100,18 @@ def test_what_is_wrong_is_said(text: str, said: str) -> None:
         read_tables(text.encode())
 
 
+@pytest.mark.parametrize(
+    ("place", "name"), [(10, "Cartn"), (13, "occupancy"), (14, "B_iso_or_equiv")]
+)
+def test_a_column_that_holds_no_number_is_named(draft, place: int, name: str) -> None:
+    lines = draft.cif().decode().splitlines()
+    row = next(number for number, line in enumerate(lines) if line.startswith("ATOM "))
+    words = lines[row].split(" ")
+    lines[row] = " ".join([*words[:place], "odd", *words[place + 1 :]])
+    with pytest.raises(StructureError, match=f"column {name}[a-z_]* holds no number"):
+        parse_structure(Path("x.cif"), "\n".join(lines).encode() + b"\n")
+
+
 def test_several_entries_in_one_file_are_an_error(draft) -> None:
     text = draft.cif() + draft.cif().replace(b"data_draft", b"data_other")
     with pytest.raises(StructureError, match=r"several tables of atoms\. Give each"):

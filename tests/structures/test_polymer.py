@@ -250,3 +250,30 @@ def test_a_stated_sequence_of_two_different_chains_is_of_neither(draft) -> None:
         for row in range(5)
     )
     assert [chain.sequence for chain in draft.read().chains] == [None, None]
+
+
+SEQUENCES = {
+    "once": True,
+    "twice": True,
+    "twice, once another": False,
+    "from a second line on": True,
+}
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_a_sequence_that_is_stated_again_must_be_the_same(draft, plain, kind: str) -> None:
+    without_labels(draft, chain="A")
+    names = [atom.residue for atom in draft.atoms if atom.name == "CA"]
+
+    def stated(names: list[str], first: int = 1) -> str:
+        rows = [" ".join(names[start : start + 13]) for start in range(0, 60, 13)]
+        return "".join(f"SEQRES {n:3d} A   60  {row}\n" for n, row in enumerate(rows, first))
+
+    draft.head = {
+        "once": stated(names),
+        "twice": stated(names) * 2,
+        "twice, once another": stated(names) + stated(names[::-1]),
+        "from a second line on": stated(names, 2),
+    }[kind]
+    (chain,) = draft.read().chains
+    assert chain.sequence == (plain.residues if SEQUENCES[kind] else None)
