@@ -29,7 +29,7 @@ from .catalogue import EncoderSpec, Options
 from .devices import stored_type
 from .folders import Folder, read_config, read_folder
 from .hidden_states import States, pre_norm_states
-from .kernels import Linear, Residual, RmsNorm
+from .kernels import Linear, Residual, RmsNorm, result_type
 from .tokeniser import PackedTokens, Tokeniser, read_tokeniser
 
 
@@ -114,7 +114,8 @@ class _Trunk:
         name = "shared.weight" if "shared.weight" in folder.state else "encoder.embed_tokens.weight"
         self._embedding = folder.state[name].to(device, torch.float32)
         first = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        self._bias = weight(first).T.contiguous()  # [heads, buckets]
+        bias = folder.state[first].T.contiguous()  # [heads, buckets], in the type of queries
+        self._bias = bias.to(device, result_type(dtype, device))
         self._distance = int(config.get("relative_attention_max_distance", 128))
         gated = str(config.get("feed_forward_proj", "relu")).startswith("gated")
         into, activation = (("wi_0", "wi_1"), "none") if gated else (("wi",), "relu")

@@ -15,6 +15,7 @@ from sesstore.encoders import registry
 from sesstore.encoders.base import Encoder
 from sesstore.encoders.catalogue import EncoderSpec, Options
 from sesstore.errors import WeightsError
+from sesstore.products import amx
 from sesstore.proteins import Protein
 
 from ..conformance.encoder import EncoderConformance, encoded, random_proteins
@@ -131,6 +132,22 @@ def test_equals_transformers_for_every_residue(made) -> None:
         theirs = states[first : first + len(protein)].numpy()
         worst = np.abs(mine[protein.digest] - theirs).max(1) / np.abs(theirs).max(1)
         assert worst.max() <= 1e-4
+
+
+@pytest.mark.usefixtures("attending")
+@pytest.mark.parametrize(("precision", "near"), [("fp32", 2e-5), ("bf16", 4e-2)])
+def test_a_matrix_unit_gives_the_same_embeddings(
+    made, emulated, monkeypatch, precision, near
+) -> None:
+    """Between its products all is float32, whatever the precision."""
+    folder, spec, _, _ = made
+    proteins = random_proteins([1, 41])
+    by_unit = module(spec).load(spec, Options(folder, "cpu", precision=precision))
+    found = encoded(by_unit, proteins)
+    monkeypatch.setattr(amx, "kernel", lambda: None)
+    for digest, expected in encoded(ours(made), proteins).items():
+        values = found[digest].astype(np.float32)
+        assert np.linalg.norm(values - expected) <= near * np.linalg.norm(expected)
 
 
 def test_another_size_is_refused(made) -> None:
