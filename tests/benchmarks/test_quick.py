@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from sesstore.attention import native
 from sesstore.jobs import demo
+from sesstore.products import amx
 
 from ..jobs.test_demo import smallest_chains
 
@@ -38,17 +40,38 @@ def test_attention(bench: Bench) -> None:
     assert all(ratio > 0 for ratio in found["ratios"].values())
 
 
-def test_products(bench: Bench) -> None:
-    products = bench("products")
-    found = products.measure(["t6"], rows=5, rounds=1)
-    ratios = products.RATIOS if found["machine"]["matrix_unit"] else ["torch_bf16_vs_fp32"]
-    maps = {f"t6_{name}" for name in products.MAPS}
-    assert set(found["ratios"]) == {f"product_{name}_{ratio}" for name in maps for ratio in ratios}
-    assert all(ratio > 0 for ratio in found["ratios"].values())
-    errors = {row["way"]: row["error"] for row in found["table"]}
+def test_products(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amx, "kernel", lambda: None)
+    found, errors = measured_products(bench, monkeypatch)
+    assert set(found["ratios"]) == product_ratios(bench, ["torch_bf16_vs_fp32"])
     assert errors["torch_fp32"] < 1e-6
     assert 1e-6 < errors["torch_bf16"] < 1e-2
     assert errors["torch_fp32_step"] is None
+
+
+def test_products_by_a_matrix_unit(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, emulated: Any
+) -> None:
+    found, errors = measured_products(bench, monkeypatch)
+    assert found["machine"]["matrix_unit"]
+    assert set(found["ratios"]) == product_ratios(bench, bench("products").RATIOS)
+    assert errors["torch_fp32"] < errors["split"] < 1e-5
+    assert 1e-4 < errors["plain"] < 1e-2
+
+
+def measured_products(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """A small run, and its errors by the way of multiplying."""
+    products = bench("products")
+    monkeypatch.setitem(products.WIDTHS, "t6", 32)
+    found = products.measure(["t6"], rows=5, rounds=1)
+    assert all(ratio > 0 for ratio in found["ratios"].values())
+    return found, {row["way"]: row["error"] for row in found["table"]}
+
+
+def product_ratios(bench: Bench, ratios: Iterable[str]) -> set[str]:
+    return {f"product_t6_{name}_{ratio}" for name in bench("products").MAPS for ratio in ratios}
 
 
 def test_embedding(bench: Bench) -> None:
