@@ -94,6 +94,8 @@ def test_the_only_column_that_holds_a_sequence_is_taken_where_no_name_tells() ->
     two = row | {"Comment": "mktayiakqrqisfvksh"}
     assert find_columns(list(two), row=two).sequence is None
     assert find_columns(list(two), Columns(label="Comment"), two).sequence == "Probe"
+    blank = row | {"Probe": " mktayiakqrqisfvksh\t"}
+    assert find_columns(list(blank), row=blank).sequence == "Probe"
     tokens = row | {"foldseek_seq": "DVVVVVDDDDPPPPPPPP"}
     assert find_columns(list(tokens), row=tokens).sequence == "Probe"
 

@@ -86,6 +86,16 @@ def test_relatives_stay_in_one_fold(kind: str) -> None:
         assert sum(map(len, sides)) == len(set.union(*sides))
 
 
+def test_where_groups_are_not_known_clusters_stay_together() -> None:
+    """A task that was split by a column, and came without it."""
+    parents = proteins(20)
+    rows = [Protein(f"p{n}", parents[n % 20].sequence[:39] + LETTERS[n // 20]) for n in range(60)]
+    task = task_of(rows, [n % 2 for n in range(60)], split_by="family")
+    folds = make_folds(task, sequences_of(rows), 4)
+    assert all(len({int(folds.of[n]) for n in range(k, 60, 20)}) == 1 for k in range(20))
+    assert "cluster" in folds.note
+
+
 def test_the_seed_chooses_what_is_valid() -> None:
     rows = proteins(66)
     names = [f"f{size}" for size in range(1, 12) for _ in range(size)]

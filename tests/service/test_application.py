@@ -87,6 +87,25 @@ def test_an_endless_upload_is_cut_off(client: Client) -> None:
     assert client.ask("/")[0] == 200
 
 
+def test_an_upload_may_have_just_its_bytes_however_it_comes(
+    service: PredictionService, serve: Serve
+) -> None:
+    service.limits = replace(service.limits, upload_bytes=40)
+    client = serve(service)
+    text = ">a\nMKVLAAGIV\n>b\nMKVLAAGIV".ljust(40, "L")
+    assert client.post(text, "x.fasta")[0] == 202
+    for size in (41, 100, 160, 161):
+        status, answer, told = client.post(text.ljust(size, "L"), "x.fasta")
+        assert (status, told["connection"]) == (413, "close")
+        assert "at most" in answer["error"].lower()
+    connection = http.client.HTTPConnection(urlsplit(client.address).netloc, timeout=30)
+    parts = (text[start : start + 8].encode() for start in range(0, 40, 8))
+    connection.request("POST", "/jobs?name=x.fasta", parts, encode_chunked=True,
+                       headers={"transfer-encoding": "chunked"})  # fmt: skip
+    assert connection.getresponse().status == 202
+    connection.close()
+
+
 def test_waiting_cancelling_and_too_many(
     client: Client, service: PredictionService, gate: Gate
 ) -> None:
