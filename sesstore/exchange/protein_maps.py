@@ -1,8 +1,9 @@
 """Maps of proteins for other tools: AnnData (scanpy, CELLxGENE) and ProtSpace's bundle.
 
-Formats: AnnData's, by its own package; ProtSpace's ``.parquetbundle`` of versions before 3, which
-newer ones read as well: three Parquet tables (annotations, projections, coordinates) with a mark
-between them.
+Formats: AnnData's, by its own package; ProtSpace's ``.parquetbundle``, format version 2, which is
+what its releases (4.8) and its site read: three Parquet tables (annotations, projections,
+coordinates) with a mark between them. Releases refuse the six parts of a version 3 that is being
+developed, and that one reads version 2 as well.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ from ..store.atomic_files import replace_file, saying_when_full
 MARK = b"---PARQUET_DELIMITER---"
 """Between the tables of a bundle."""
 SUFFIXES = (".h5ad", ".parquetbundle")
+
+SEVERAL = "; "
+"""Between the labels of a protein that has several."""
+_CELL_FORMAT = {b"protspace_format_version": b"2"}
+_RESERVED = {ord(c): f"%{ord(c):02X}" for c in (*";|%\x7f", *map(chr, range(32)))}
+"""Letters that separate labels and scores in a cell of ProtSpace's, and what stands for them."""
 
 Column = Sequence[str | None] | Sequence[float | None]
 """What is known of each protein of a map: text or numbers, None where nothing is."""
@@ -117,7 +124,7 @@ def write_bundle(
             raise InputError(f"{name} hold '{mark}', which a bundle cannot. Write .csv or .h5ad")
     ids, projection = _unique(ids), f"{method.upper()}_2"
     tables: list[dict[str, Any]] = [
-        {"identifier": ids, **{name: list(values) for name, values in columns.items()}},
+        {"identifier": ids, **{name: _cells(values) for name, values in columns.items()}},
         {"projection_name": [projection], "dimensions": [2], "info_json": [json.dumps(about)]},
         {
             "projection_name": [projection] * len(ids),
@@ -128,11 +135,21 @@ def write_bundle(
         },
     ]
     parts = []
-    for table in tables:
+    for table, metadata in zip(tables, (_CELL_FORMAT, None, None), strict=True):
         buffer = io.BytesIO()
-        pyarrow.parquet.write_table(pyarrow.table(table), buffer)
+        pyarrow.parquet.write_table(pyarrow.table(table, metadata=metadata), buffer)
         parts.append(buffer.getvalue())
     replace_file(path, MARK.join(parts))
+
+
+def _cells(column: Column) -> list[str | float | None]:
+    """A column as ProtSpace reads it: several labels between semicolons, with none inside them."""
+    return [
+        ";".join(label.translate(_RESERVED) for label in value.split(SEVERAL))
+        if isinstance(value, str)
+        else value
+        for value in column
+    ]
 
 
 def _unique(ids: Sequence[str]) -> list[str]:

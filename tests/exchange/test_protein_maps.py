@@ -33,6 +33,16 @@ def test_a_bundle_is_three_tables(tmp_path: Path) -> None:
     assert points["z"] == [None] * 4
 
 
+def test_labels_of_a_bundle_hold_nothing_that_separates(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "map.parquetbundle"
+    labels = ["membrane; Golgi", "100 %|x", None, "a;b\n"]
+    write_bundle(path, IDS, {"label": labels}, POINTS, "pca", {})
+    table = parquet.read_table(io.BytesIO(path.read_bytes().split(MARK)[0]))
+    assert table.schema.metadata[b"protspace_format_version"] == b"2"
+    assert table["label"].to_pylist() == ["membrane;Golgi", "100 %25%7Cx", None, "a%3Bb%0A"]
+
+
 def test_the_mark_of_a_bundle_stands_in_no_text(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     path = tmp_path / "map.parquetbundle"

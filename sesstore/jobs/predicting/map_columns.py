@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...datasets.columns import COLUMN_NAMES
 from ...datasets.readers import read_rows
 from ...errors import InputError
-from ...exchange.protein_maps import Column
+from ...exchange.protein_maps import SEVERAL, Column
 from ...tasks import Task, first_labels, readable_label
 
 
@@ -28,7 +28,7 @@ def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
         columns[task.name] = [float(label) for label in labels]
     else:
         words = [readable_label(label, task) for label in labels]
-        texts = ["; ".join(word) if isinstance(word, list) else word for word in words]
+        texts = [SEVERAL.join(word) if isinstance(word, list) else word for word in words]
         columns[task.name] = [text or None for text in texts]
     return columns
 
