@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ..devtools import QUIET, installed_chromium
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_search_finds_pages_opened_as_files(tmp_path: Path) -> None:
     yaml = pytest.importorskip("yaml")
     pytest.importorskip("material")
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no chromium is installed to open pages in")
+    browser = installed_chromium()
     real = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
     plugins = [plugin for plugin in real["plugins"] if isinstance(plugin, str)]
     assert "offline" in plugins
@@ -37,9 +37,8 @@ def test_search_finds_pages_opened_as_files(tmp_path: Path) -> None:
     page = (tmp_path / "site" / "index.html").read_text("utf-8")
     assert "https://unpkg" not in page
     words = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--dump-dom",
+        browser, *QUIET, f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=20000", "--dump-dom",
         f"{(tmp_path / 'site' / 'index.html').as_uri()}?q=aardvark",
     ]  # fmt: skip
     shown = subprocess.run(words, capture_output=True, text=True, check=True, timeout=180).stdout

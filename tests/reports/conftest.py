@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -26,6 +25,8 @@ from sesstore.training.intervals import Predicted, intervals
 from sesstore.training.metrics import METRICS, compute
 from sesstore.training.perclass import class_scores, confusion
 from sesstore.training.runs import Run
+
+from ..devtools import QUIET, installed_chromium
 
 COUNT = 40
 
@@ -248,16 +249,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[str
 
     Further words are flags of Chromium's, such as those that draw in 3D without a GPU.
     """
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium is installed to open pages in")
+    program = installed_chromium()
 
     def opened(page: Path, *flags: str) -> tuple[str, str]:
         profile = tmp_path_factory.mktemp("profile")
         words = [
-            program, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-quic", f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0",
+            program, *QUIET, f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0",
             "--virtual-time-budget=10000", *flags, "--dump-dom", page.resolve().as_uri(),
         ]  # fmt: skip
         done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=True)

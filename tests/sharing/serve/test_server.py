@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from sesstore.sharing.serve.server import StoreServer, application, names_of
 from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
+
+from ...devtools import QUIET, installed_chromium
 
 TOKEN = "a-token-that-is-long-enough"
 
@@ -249,16 +250,10 @@ def test_a_slow_client_hinders_nobody(shared, tmp_path, serve):
 
 def test_in_a_browser(shared, serve, tmp_path):
     """The script runs under the page's policy: a linked search and a linked map are drawn."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("chromium is not installed")
-    address = serve(shared)
-    quiet = "disable-background-networking disable-component-update disable-sync no-first-run"
-    words = f"headless no-sandbox disable-gpu disable-quic {quiet}"
-    flags = [f"--{word}" for word in words.split(" ")]
+    browser, address = installed_chromium(), serve(shared)
 
     def dom(fragment: str) -> str:
-        command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}"]
+        command = [browser, *QUIET, f"--user-data-dir={tmp_path / 'profile'}"]
         command += ["--virtual-time-budget=20000", "--dump-dom", f"http://{address}/#{fragment}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
         return done.stdout
