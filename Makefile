@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-EXTRAS := antiberty,near,hf,onnx,track,cluster,docs,foldcomp,parquet,report,sweep,test
+EXTRAS := antiberty,near,hf,onnx,track,cluster,docs,foldcomp,parquet,report,search,sweep,test
 
 .PHONY: help demo studies thorough test lint docs soak bench gpu clean
 help:  ## Say what there is to make

@@ -196,11 +196,12 @@ class OpenStore:
         count: int = 10,
         transfer: str | None = None,
         align: bool = True,
+        approximate: bool = False,
         plm: str | None = None,
         weights: Path | str | None = None,
         device: str | None = None,
     ) -> SearchReport:
-        """Find the proteins nearest to some queries by cosine of mean embeddings, exactly.
+        """Find the proteins nearest to some queries by cosine of mean embeddings.
 
         Parameters
         ----------
@@ -215,6 +216,8 @@ class OpenStore:
             Task whose labels the queries get from its nearest training proteins.
         align : bool
             Align each pair, for its identity.
+        approximate : bool
+            Search by an index instead of all proteins, for tens of millions of them.
         plm : str, optional
             The encoder; the store's only one by default.
         weights, device
@@ -238,7 +241,7 @@ class OpenStore:
             self.store,
             [str(name) for name in names],
             None if where is None else str(where),
-            SearchOptions(count, transfer, align, plm, path, device),
+            SearchOptions(count, transfer, align, approximate, plm, path, device),
             progress=self.progress,
         )
 

@@ -4,7 +4,7 @@ References [N, d] come as arrays, mapped ones among them, of any floating type; 
 time is cast to float32 and multiplied with the queries [Q, d]. Memory is a block a thread, whatever
 N is: `MeanRows` slices the means of a store where they are mapped. Exact costs Q N d
 multiplications: a million rows of 1,280 for 100 queries take seconds on two cores. Beyond some ten
-million rows an approximate index is the alternative; there is none here.
+million rows an approximate index is the alternative, see `approximate`.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class MeanRows:
         segments, starts, _ = means.locate(rows)
         self.order = np.lexsort((starts, segments))
         """Where each row stands in what was asked for, shape=(N,)."""
-        self._means = means
+        self._means, self.provenance = means, means.provenance
         self._segments, self._starts = segments[self.order], starts[self.order]
         self.digests = means.digests[rows[self.order]]
         """Digest of each row, shape=(N, 32), dtype=uint8."""
@@ -213,8 +213,10 @@ class MeanRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, block: slice) -> NDArray[Any]:
-        """Return rows `start` to `stop`, [n, d]; not copied where they lie in one piece."""
+    def __getitem__(self, block: slice | NDArray[np.int64]) -> NDArray[Any]:
+        """Return rows `start` to `stop`, [n, d], not copied where they lie in one piece; or those
+        of some numbers that rise.
+        """
         segments, starts = self._segments[block], self._starts[block]
         cuts = np.flatnonzero(np.diff(segments)) + 1
         bounds = [0, *cuts.tolist(), len(segments)]

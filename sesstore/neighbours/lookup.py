@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..store import Embeddings, Store
 from ..tasks import Problem, Split, Task, readable_label
+from .approximate import approximate_index
 from .cosine import MeanRows, Nearest, nearest
 from .identity import align_identity
 from .label_transfer import Calibration, Transfer, calibrate, is_right, transfer
@@ -61,16 +63,29 @@ class Lookup:
         View of their means.
     digests : ndarray, shape=(N, 32), dtype=uint8, optional
         Which of them; all by default. Those without a mean are not searched.
+    approximate : bool
+        Search by an index, see `approximate`, that is built if there is none.
+    progress : Progress
+        Told about that.
     """
 
     def __init__(
-        self, store: Store, means: Embeddings, digests: NDArray[np.uint8] | None = None
+        self,
+        store: Store,
+        means: Embeddings,
+        digests: NDArray[np.uint8] | None = None,
+        *,
+        approximate: bool = False,
+        progress: Progress = SILENT,
     ) -> None:
         rows = None
         if digests is not None:
             rows = np.unique(means.find(digests))
             rows = rows[rows >= 0]
         self._store, self._rows = store, MeanRows(means, rows)
+        self._index = None
+        if approximate and len(self._rows):
+            self._index = approximate_index(self._rows, progress)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -89,10 +104,15 @@ class Lookup:
         align : bool
             Align each pair.
         """
-        hits = nearest(vectors, [self._rows], count)
+        if self._index is None:
+            hits = nearest(vectors, [self._rows], count)
+        else:
+            hits = self._index.nearest(vectors, count)
         for place, query in enumerate(queries):
-            digests = [self._rows.digests[row].tobytes() for row in hits.rows[place]]
-            pairs = zip(self._store.proteins(digests), hits.similarity[place], strict=True)
+            rows = hits.rows[place]
+            digests = [self._rows.digests[row].tobytes() for row in rows[rows >= 0]]
+            cosines = hits.similarity[place, : len(digests)]
+            pairs = zip(self._store.proteins(digests), cosines, strict=True)
             yield [_hit(query, protein, float(cosine), align) for protein, cosine in pairs]
 
 

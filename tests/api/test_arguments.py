@@ -111,14 +111,14 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "search",
         lambda s: s.search(
             ["P69905", Path("a.fasta")], Path("other"), count=3, transfer="task", align=False,
-            plm="near", weights="w.pt", device="cpu",
+            approximate=True, plm="near", weights="w.pt", device="cpu",
         ),
         {
             "jobs.predicting.neighbour_search.search_neighbours": {
                 **BOTH, "names": ["P69905", "a.fasta"], "where": "other",
                 "options": {
-                    "count": 3, "transfer": "task", "align": False, "plm": "near",
-                    "weights": "w.pt", "device": "cpu",
+                    "count": 3, "transfer": "task", "align": False, "approximate": True,
+                    "plm": "near", "weights": "w.pt", "device": "cpu",
                 },
             }
         },

@@ -53,6 +53,9 @@ class SearchOptions:
         Task whose labels are transferred.
     align : bool
         Align each pair, for its identity.
+    approximate : bool
+        Search by an index, see `neighbours.approximate`; labels are transferred exactly all the
+        same.
     plm : str, optional
         Encoder; the store's only one by default.
     weights : path, optional
@@ -63,6 +66,7 @@ class SearchOptions:
     count: int = 10
     transfer: str | None = None
     align: bool = True
+    approximate: bool = False
     plm: str | None = None
     weights: Path | None = None
     device: str | None = None
@@ -136,6 +140,8 @@ class SearchReport:
         many proteins of valid.
     failed : dict of str to str
         Query, or protein to be searched, to reason.
+    approximate : bool
+        Whether an index was asked, so that near ones may be absent.
     """
 
     encoder: str
@@ -145,6 +151,7 @@ class SearchReport:
     queries: list[QueryResult] = field(default_factory=list)
     transfer: dict[str, Any] | None = None
     failed: dict[str, str] = field(default_factory=dict)
+    approximate: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -210,12 +217,14 @@ def search_neighbours(
     where = where or options.transfer
     target, members = target_of(store, where)
     fingerprint = chosen_fingerprint(target, options)
-    report = SearchReport(fingerprint.encoder, fingerprint.short, 0, 0)
+    report = SearchReport(
+        fingerprint.encoder, fingerprint.short, 0, 0, approximate=options.approximate
+    )
     load = partial(registry.load_same, fingerprint, weights=options.weights, device=options.device)
     report.failed |= make_means(target, fingerprint, load, members, progress)
     means = target.embeddings(fingerprint.of_means)
     digests = None if members is None else digests_of(members)
-    lookup = Lookup(target, means, digests)
+    lookup = Lookup(target, means, digests, approximate=options.approximate, progress=progress)
     report.searched = len(lookup)
     count = target.count_proteins() if digests is None else len(np.unique(digests, axis=0))
     report.without_mean = count - report.searched
