@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, StructureError
-from .chains import Chain, Structure, parse_structure
+from .chains import Chain, Structure
 from .confidence import plddt
 from .dssp import tokens_dssp
 from .foldseek import tokens_3di
@@ -105,8 +105,7 @@ def observe(files: Sequence[StructureFile], settings: Settings) -> list[Observed
         A file cannot be used at all.
     """
     if len(files) == 1 and (_fragment_number(files[0]) or 1) == 1:
-        file = files[0]
-        return observed_chains(parse_structure(file.path, file.read()), settings)
+        return observed_chains(files[0].parse(), settings)
     return [_joined(files, settings)]
 
 
@@ -201,7 +200,7 @@ def _no_backbone(name: str) -> str:
 def _joined(files: Sequence[StructureFile], settings: Settings) -> ObservedChain:
     fragments, ids, remarks = [], set(), list[Remark]()
     for file in files:
-        structure = parse_structure(file.path, file.read())
+        structure = file.parse()
         origin = structure.origin
         chains = observed_chains(structure, settings)
         if len(chains) != 1 or isinstance(chains[0], Failure):

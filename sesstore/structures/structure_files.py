@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 
 from ..errors import MissingFileError, StructureError
 from . import foldcomp
-from .chains import SUFFIXES, structure_suffix
+from .chains import SUFFIXES, Structure, parse_structure, structure_suffix
 from .naming import alphafold_fragment, stem
 from .validation import MOST_BYTES, most_bytes
 
@@ -94,6 +94,10 @@ class StructureFile:
         if len(raw) != self.size:
             raise StructureError(f"'{self.path}' is cut short. Get '{self.archive}' again")
         return raw
+
+    def parse(self) -> Structure:
+        """Read its protein chains; raises as `read`, and where it is no structure."""
+        return parse_structure(self.path, self.read())
 
     def _check_size(self) -> None:
         """Raise before memory is taken for what cannot be there, or cannot be a structure."""

@@ -19,7 +19,7 @@ from ..progress import SILENT, Progress
 from ..proteins import Protein
 from ..residues import StructureTokens
 from ..structures.chain_tokens import Settings, observed_chains
-from ..structures.chains import Chain, Structure, parse_structure
+from ..structures.chains import Chain, Structure
 from ..structures.notices import Failure
 from ..structures.structure_files import StructureFile, structure_files
 from ..structures.tokenise import on_protein, tool
@@ -107,7 +107,7 @@ def _of_file(
     file: StructureFile, index: KnownProteins, source: str, angstrom: float, seed: int
 ) -> tuple[list[StructureTokens], list[str]]:
     try:
-        structure = shaken(parse_structure(file.path, file.read()), angstrom, seed)
+        structure = shaken(file.parse(), angstrom, seed)
         observed = observed_chains(structure, Settings(source))
     except InputError as problem:
         return [], [str(problem)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -172,7 +172,7 @@ class Prediction:
         """Of `PredictOptions.onto_structures`: by digest, for as many as fit memory."""
         self._chunk_residues = options.chunk_residues or CHUNK_RESIDUES
         self._remember = options.onto_structures
-        self.meaning = meaning(self._run) if self._remember else ""
+        self.meaning = meaning(loaded.runs) if self._remember else ""
         """What the values of residues are, in words."""
 
     @property
@@ -310,7 +310,7 @@ def prediction_by(
     Weights and device are those it was loaded with.
     """
     run = loaded.run
-    spec = InputSpec(spec.names, spec.proteins, spec.stdin, options.source or run.source)
+    spec = replace(spec, source=options.source or run.source)
     dim = run.config["adapter"]["dim"]
     with ExitStack() as stack:
         inputs = stack.enter_context(read_inputs(spec, store, keep=options.keep, progress=progress))

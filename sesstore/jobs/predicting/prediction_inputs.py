@@ -69,12 +69,15 @@ class InputSpec:
         What ``"-"`` stands for: FASTA.
     source : str, optional
         Where structures come from.
+    structures : sequence of StructureFile
+        Structures that no name stands for, such as one in memory; they come last.
     """
 
     names: Sequence[str] = ()
     proteins: Sequence[Protein] = ()
     stdin: BinaryIO | None = None
     source: str | None = None
+    structures: Sequence[StructureFile] = ()
 
 
 class PredictionInputs:
@@ -113,7 +116,7 @@ class PredictionInputs:
         """Structures that could not be used, file to reason; complete once all parts are read."""
         self.residues, self.proteins = 0, 0
         """Of sequences; those of structures show when they are tokenised."""
-        if self._structures and spec.source is None:
+        if (self._structures or spec.structures) and spec.source is None:
             raise InputError("say where the structures come from: --source alphafold2, pdb, ...")
         names = [name for name in spec.names if name not in self._structures]
         sequences = self._sequences(names, progress.note)
@@ -124,12 +127,13 @@ class PredictionInputs:
     @property
     def counted(self) -> bool:
         """Whether `proteins` is all there is."""
-        return not self._structures
+        return not (self._structures or self._spec.structures)
 
     @property
     def structure_files(self) -> list[StructureFile]:
         """The structures that were named, in their order."""
-        return [file for files in self._structures.values() for file in files]
+        named = [file for files in self._structures.values() for file in files]
+        return [*named, *self._spec.structures]
 
     def parts(self) -> Iterator[InputPart]:
         """Yield the proteins, part by part; each part is to be read before the next."""
@@ -137,9 +141,12 @@ class PredictionInputs:
             yield InputPart(self._spec.proteins, self._store)
         for structures, names in groupby(self._spec.names, self._structures.__contains__):
             if structures:
-                yield InputPart(self._tokenised(list(names)), self._token_store)
+                files = [file for name in names for file in self._structures[name]]
+                yield InputPart(self._tokenised(files), self._token_store)
             else:
                 yield InputPart(self._sequences(list(names)), self._store)
+        if self._spec.structures:
+            yield InputPart(self._tokenised(self._spec.structures), self._token_store)
 
     def _sequences(self, names: Sequence[str], warn: Warn = ignored) -> Iterator[Protein]:
         for name in names:
@@ -152,12 +159,11 @@ class PredictionInputs:
             else:
                 yield from proteins_of(self._store, name, warn)
 
-    def _tokenised(self, names: Sequence[str]) -> Iterator[Protein]:
+    def _tokenised(self, files: Sequence[StructureFile]) -> Iterator[Protein]:
         store, source = self._token_store, self._spec.source
         if store is None or source is None:
             return
-        run_models = models(file for name in names for file in self._structures[name])
-        for group in batches(run_models, _GROUP):
+        for group in batches(models(files), _GROUP):
             members: list[StructureFile] = [file for model in group for file in model]
             report = tokenize(store, members, source, progress=self._progress)
             self.failed |= report.failed
@@ -192,7 +198,7 @@ def read_inputs(
         if STDIN in spec.names:
             spool = stack.enter_context(_spooled(spec))
         into = store if keep else None
-        if into is None and any(map(_is_structure, spec.names)):
+        if into is None and (spec.structures or any(map(_is_structure, spec.names))):
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sesstore-"))
             into = Store.create(Path(scratch) / "store")
         yield PredictionInputs(spec, store, into, spool, progress)
