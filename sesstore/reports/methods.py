@@ -57,7 +57,7 @@ def _sentences(material: Material) -> Iterator[str]:
             "amino-acid composition and the log length (penalty by cross-validation; on training "
             "proteins its held-out predictions), at which training began."
         )
-    alone = sum(each.best_epoch == 0 for each in material.runs)
+    alone = sum(each.is_linear for each in material.runs)
     if alone:
         yield (
             f"In {alone} of {len(material.runs)} runs the adapter was not better on the validation "

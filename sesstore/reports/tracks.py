@@ -15,7 +15,7 @@ from ..store import Embeddings, Store, Tokens
 from ..streaming.reader import is_labelled
 from ..structures.confidence import plddt
 from ..tasks import Problem, Task
-from ..training.predictor import pooling_weights
+from ..training.predictor import attention_absence, pooling_weights
 from ..training.runs import rows_of
 from .material import ATTENTION, ERROR, SURENESS, Material, ResidueTrack
 from .residues import token_letters
@@ -63,9 +63,7 @@ def tracks_of(
     run, (split, digests) = material.run, _digests(material, rows, reasons)
     values, title = _values(material, rows, digests, list(reasons))
     if values is None:
-        pooling = run.config["adapter"]["pooling"]
-        note = f"No attention over residues: the run pools by {pooling}, not by attention1d."
-        return (), "", (note,)
+        return (), "", (f"No attention over residues: the run {attention_absence([run])}.",)
     proteins = rows.store.proteins(digests)
     stored = [None] * len(digests) if rows.tokens is None else rows.tokens.get_all(digests)
     tracks = []

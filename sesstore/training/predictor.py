@@ -129,9 +129,15 @@ class Predictor:
     def pooling_weights(
         self, digests: NDArray[np.uint8], embeddings: EmbeddingRows, tokens: TokenRows | None
     ) -> list[NDArray[np.float64]] | None:
-        """How much each residue counts, mean over the adapters; see `pooling_weights`."""
+        """How much each residue counts, mean over the adapters; see `pooling_weights`.
+
+        Adapters that add nothing to their linear model do not count.
+        """
         data = _data_of(self.run, self._adapters[0], digests, embeddings, tokens)
-        by_model = [_weights(adapter, data) for adapter in self._adapters]
+        adapters = [
+            a for a, run in zip(self._adapters, self._runs, strict=True) if not run.is_linear
+        ]
+        by_model = [_weights(adapter, data) for adapter in adapters]
         rows = [weights for weights in by_model if weights is not None]
         return [np.mean(each, axis=0) for each in zip(*rows, strict=True)] if rows else None
 
@@ -155,7 +161,7 @@ def pooling_weights(
     Returns
     -------
     list of ndarray, shape=(L,), or None
-        Weights that sum to 1; None unless the run pools by ``attention1d``.
+        Weights that sum to 1; None where there are none, see `attention_absence`.
 
     Raises
     ------
@@ -164,8 +170,18 @@ def pooling_weights(
     NotStoredError
         Proteins have no embedding.
     """
+    if run.is_linear:
+        return None
     adapter = load_adapter(run)
     return _weights(adapter, _data_of(run, adapter, digests, embeddings, tokens))
+
+
+def attention_absence(runs: Sequence[Run]) -> str:
+    """Why runs on proteins do not weigh residues, as a verb and on; empty where they do."""
+    if all(run.is_linear for run in runs):
+        return "predicts by its linear model alone"
+    pooling = runs[0].config["adapter"]["pooling"]
+    return "" if pooling == "attention1d" else f"pools by {pooling}, not by attention1d"
 
 
 def _data_of(

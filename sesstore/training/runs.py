@@ -50,6 +50,11 @@ class Caution:
         """All of it, in a line."""
         return f"{self.text}. {self.todo[0].upper()}{self.todo[1:]}"
 
+    @property
+    def paragraph(self) -> str:
+        """The line, to stand by itself."""
+        return f"{self.line[0].upper()}{self.line[1:]}."
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -106,6 +111,11 @@ class Run:
         """The epoch, from 1, whose weights were kept."""
         # An epoch is marked when it was the best so far, so the last one marked was kept.
         return int(max(e["epoch"] for e in self.history if e.get("best")))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the adapter adds nothing: the linear model it began at predicts alone."""
+        return self.best_epoch == 0
 
     def save(self) -> None:
         """Write ``run.json`` in one step."""

@@ -17,7 +17,7 @@ from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit_config import FitConfig
 
-ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8}
+ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8, "head": "paper"}
 CONFIG = FitConfig(epochs=1, batch_tokens=4096, lr=5e-3)
 LABELS = {"ec": lambda rng: [3, int(rng.integers(0, 9))], "thermostability": lambda rng: 40.5}
 

@@ -21,12 +21,12 @@ from ...proteins import Protein
 from ...streaming.reader import EmbeddingRows
 from ...streaming.splittokens import TokenRows
 from ...structures.bfactors import NONE, none_of, write_bfactors
-from ...structures.chains import Structure, parse_structure
+from ...structures.chains import Structure
 from ...structures.matching import PlacedChain, ProteinMatcher
 from ...structures.naming import stem
 from ...structures.structure_files import StructureFile
 from ...tasks import Problem
-from ...training.predictor import Predictor
+from ...training.predictor import Predictor, attention_absence
 from ...training.runs import Run
 
 
@@ -121,22 +121,21 @@ def values_along(
     return [row * len(row) for row in weights]
 
 
-def meaning(run: Run) -> str:
-    """What the values of a run are.
+def meaning(runs: Sequence[Run]) -> str:
+    """What the values of a run, or of one training's runs by several seeds, are.
 
     Raises
     ------
     InputError
         It predicts whole proteins, and has no attention over residues.
     """
-    problem, names = Problem(run.task["problem"]), run.task["classes"]
+    problem, names = Problem(runs[0].task["problem"]), runs[0].task["classes"]
     if not problem.per_residue:
-        if run.config["adapter"]["pooling"] != "attention1d":
+        if reason := attention_absence(runs):
             raise InputError(
-                f"'{run.path}' predicts whole proteins, and pools by "
-                f"{run.config['adapter']['pooling']}, so there is nothing to write onto a "
-                f"structure. Name a run on residues, or one by --pooling attention1d, or leave out "
-                f"--bfactors"
+                f"'{runs[0].path}' predicts whole proteins, and {reason}, so there is nothing to "
+                f"write onto a structure. Name a run on residues, or one whose adapter pools by "
+                f"--pooling attention1d, or leave out --bfactors"
             )
         return "attention, 1 is the mean"
     if problem.is_regression:
@@ -183,7 +182,7 @@ def write_structures(
     stems: set[str] = set()
     for file in files:
         try:
-            structure = parse_structure(file.path, file.read())
+            structure = file.parse()
         except StructureError as problem:
             report.failed[str(file.path)] = str(problem)
             continue

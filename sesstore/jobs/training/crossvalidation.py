@@ -215,7 +215,7 @@ def last_epoch(runs: Sequence[Run], config: FitConfig) -> int:
     config : FitConfig
         Of the training on all rows, complete.
     """
-    if fmean(run.best_epoch == 0 for run in runs) > 0.5:
+    if fmean(run.is_linear for run in runs) > 0.5:
         return 0
     return max(1, round(best_share(runs) * config.pace.epochs))
 

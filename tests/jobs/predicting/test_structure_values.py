@@ -92,17 +92,17 @@ def test_values_are_told_in_words(seeded) -> None:
     run = seeded.runs[0]
 
     def of(problem: Problem, *classes: str) -> str:
-        return meaning(replace(run, task={**run.task, "problem": problem, "classes": classes}))
+        return meaning([replace(run, task={**run.task, "problem": problem, "classes": classes})])
 
     assert of(Problem.RESIDUE_SINGLE_LABEL, "exposed", "buried") == "probability of buried"
     assert of(Problem.RESIDUE_SINGLE_LABEL, "H", "E", "C") == (
         "most probable class: 0 H, 1 E, 2 C"
     )  # fmt: skip
     assert of(Problem.RESIDUE_REGRESSION, "shift (ppm)") == "shift (ppm)"
-    assert meaning(run) == "attention, 1 is the mean"
+    assert meaning([run]) == "attention, 1 is the mean"
     pooled = {**run.config, "adapter": {**run.config["adapter"], "pooling": "mean"}}
     with pytest.raises(InputError, match="leave out --bfactors"):
-        meaning(replace(run, config=pooled))
+        meaning([replace(run, config=pooled)])
 
 
 def test_a_run_on_proteins_gives_the_mean_attention_of_its_seeds(seeded) -> None:
