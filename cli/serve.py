@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from .options import device_option, output_options, store_option, weights_option
 from .output import Output
+from .setting_options import limit_options
+
+if TYPE_CHECKING:
+    from sesstore.service.prediction_service import PredictionService
+    from sesstore.store import Store
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -31,6 +37,14 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
     type=click.Path(path_type=Path),
     help="File with bearer tokens, one a line; only who has one is let in.",
 )
+@click.option(
+    "--in",
+    "neighbours",
+    metavar="TASK|FILE",
+    help="Among which proteins the nearest are looked for [default: the run's task if the store "
+    "has it, else all that have a mean].",
+)
+@limit_options
 @weights_option
 @device_option
 @store_option
@@ -41,10 +55,12 @@ def command(
     host: str,
     port: int,
     token_file: Path | None,
+    neighbours: str | None,
     weights: Path | None,
     device: str | None,
     store_path: Path,
     output: Output,
+    **limits: Any,
 ) -> None:
     """Hand out stores over HTTP, read-only, with a catalogue page; or a page to predict.
 
@@ -52,7 +68,8 @@ def command(
 
     With --run it serves that run instead: a page takes a sequence, FASTA or a structure file and
     shows label, confidence, the nearest proteins of --store, and the protein residue by residue;
-    programs do the same by JSON. Nothing that is sent is kept.
+    programs do the same by JSON. Nothing that is sent is kept. --in, the limits,
+    --weights and --device belong to it.
 
     Only this machine can reach it unless --host says otherwise; for the network use --tokens, and a
     proxy that speaks https. Runs until Ctrl-C.
@@ -62,6 +79,7 @@ def command(
       sesstore serve
       sesstore serve /data/yeast /data/human --host 0.0.0.0 --tokens tokens.txt
       sesstore serve --run runs/deeploc_binary/... --port 8080
+      sesstore serve --run runs/deeploc_binary/... --in family.fasta --proteins 1000
     """
     from sesstore.errors import MissingExtraError
     from sesstore.sharing.serve.guard import read_tokens
@@ -71,80 +89,132 @@ def command(
     except ImportError:
         raise MissingExtraError("`sesstore serve`", "serve") from None
 
-    tokens = read_tokens(token_file) if token_file else []
+    endpoint = _Endpoint(host, port, read_tokens(token_file) if token_file else [])
     if run is None:
-        if weights or device:
-            raise click.UsageError("--weights and --device belong to --run")
-        _serve_stores(stores or (store_path,), host, port, tokens, output)
+        if flags := _flags_of({*limits, "neighbours", "weights", "device"}):
+            raise click.UsageError(f"only with --run: {', '.join(flags)}")
+        _serve_stores(stores or (store_path,), endpoint, output)
     elif stores:
         raise click.UsageError(
             "one server hands out stores, another predicts: leave out --run or the stores. The "
             "store to compare with is --store"
         )
     else:
-        _serve_run(run, weights, device, store_path, host, port, tokens, output)
+        from sesstore.service.job_limits import ServiceLimits
+        from sesstore.training.seeds import runs_at
+
+        limits_of_jobs = ServiceLimits(**limits)
+        runs_at(run)  # a wrong name is known before torch is imported
+        store = _store_beside_run(store_path, neighbours, output)
+
+        from sesstore.jobs.predicting.loaded_run import LoadedRun
+        from sesstore.service.prediction_service import PredictionService
+
+        listener = endpoint.bind()
+        loaded = LoadedRun(run, weights, device)
+        with PredictionService(
+            loaded, store, limits_of_jobs, neighbours, progress=output
+        ) as service:
+            _serve_run(service, endpoint, listener, output)
 
 
-def _serve_stores(
-    paths: tuple[Path, ...], host: str, port: int, tokens: list[str], output: Output
-) -> None:
+@dataclass(frozen=True)
+class _Endpoint:
+    """Where to listen, and to whom."""
+
+    host: str
+    port: int
+    tokens: list[str]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody of a network is let in."""
+        return self.host not in _LOCAL and not self.tokens
+
+    def url(self, listener: socket.socket) -> str:
+        """Address to reach it at, without a slash."""
+        host = "localhost" if self.host in _LOCAL else self.host
+        return f"http://{host}:{listener.getsockname()[1]}"
+
+    def bind(self) -> socket.socket:
+        """Listen, so that a port that is taken is known before anything else is done."""
+        from sesstore.errors import InputError
+
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        # Said to be TCP, asyncio sends at once: else each answer waits 40 ms for an
+        # acknowledgement.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((self.host, self.port))
+        except OSError as problem:
+            listener.close()
+            raise InputError(
+                f"cannot listen at {self.host}, port {self.port}: {problem.strerror or problem}. "
+                f"Name another with --port (0 finds a free one)"
+            ) from None
+        listener.listen(512)
+        return listener
+
+
+def _flags_of(names: set[str]) -> list[str]:
+    """Options of these parameters that were given, in the order of the help."""
+    context = click.get_current_context()
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+
+
+def _store_beside_run(path: Path, neighbours: str | None, output: Output) -> Store | None:
+    """The store to compare with; None where nobody named one, and there is none."""
+    from sesstore.errors import MissingFileError
+    from sesstore.store import Store
+
+    if path.exists():
+        return Store.open(path)
+    if neighbours is not None or _flags_of({"store_path"}):
+        raise MissingFileError(f"there is no store at '{path}'. Name another with --store")
+    output.note(f"there is no store at '{path}': no nearest proteins will be shown")
+    return None
+
+
+def _serve_stores(paths: tuple[Path, ...], endpoint: _Endpoint, output: Output) -> None:
     from sesstore.sharing.serve.server import StoreServer, application
     from sesstore.store import Store
 
     local_stores = [Store.open(path) for path in paths]
     with StoreServer(local_stores, progress=output) as server:
         server.refresh()
-        listener = _bind(host, port)
-        address = _address(host, listener)
-        if host not in _LOCAL and not tokens:
-            output.note(f"warning: anybody who reaches {host} can read all of it. Use --tokens")
+        listener = endpoint.bind()
+        address = endpoint.url(listener)
+        if endpoint.is_open:
+            output.note(
+                f"warning: anybody who reaches {endpoint.host} can read all of it. Use --tokens"
+            )
         urls = [f"{address}/{name}" for name in server.stores]
         output.line(f"catalogue: {address}/")
         for url in urls:
             output.line(f"  sesstore pull {url}")
         output.result({"url": f"{address}/", "stores": urls})
-        _listen(application(server, tokens), listener)
+        _listen(application(server, endpoint.tokens), listener)
 
 
 def _serve_run(
-    run: Path,
-    weights: Path | None,
-    device: str | None,
-    store_path: Path,
-    host: str,
-    port: int,
-    tokens: list[str],
-    output: Output,
+    service: PredictionService, endpoint: _Endpoint, listener: socket.socket, output: Output
 ) -> None:
-    from sesstore.errors import MissingFileError
-    from sesstore.store import Store
-    from sesstore.training.seeds import runs_at
-
-    runs_at(run)  # a wrong name is known before torch is imported
-    origin = click.get_current_context().get_parameter_source("store_path")
-    store = Store.open(store_path) if store_path.exists() else None
-    if store is None and origin is not ParameterSource.DEFAULT:
-        raise MissingFileError(f"there is no store at '{store_path}'. Name another")
-    if store is None:
-        output.note(f"there is no store at '{store_path}': no nearest proteins will be shown")
-
-    from sesstore.jobs.predicting.loaded_run import LoadedRun
     from sesstore.service.application import service_application
-    from sesstore.service.job_limits import ServiceLimits
-    from sesstore.service.prediction_service import PredictionService
 
-    listener = _bind(host, port)
-    limits = ServiceLimits()
-    loaded = LoadedRun(run, weights, device)
-    with PredictionService(loaded, store, limits, progress=output) as service:
-        address = _address(host, listener)
-        if host not in _LOCAL and not tokens:
-            output.note(f"warning: anybody who reaches {host} can use it. Use --tokens")
-        output.line(f"page to predict: {address}/")
-        output.line(f"  curl --data-binary @new.fasta '{address}/jobs?name=new.fasta'")
-        output.result({"url": f"{address}/", "run": str(run)})
-        _listen(service_application(service, tokens), listener, connections=64)
-        output.note("stopping after the proteins under way; Ctrl-C again to stop at once")
+    address = endpoint.url(listener)
+    if endpoint.is_open:
+        output.note(f"warning: anybody who reaches {endpoint.host} can use it. Use --tokens")
+    output.line(f"page to predict: {address}/")
+    output.line(f"  curl --data-binary @new.fasta '{address}/jobs?name=new.fasta'")
+    output.result({"url": f"{address}/", "run": str(service.loaded.path)})
+    _listen(service_application(service, endpoint.tokens), listener, connections=64)
+    output.note("stopping after the proteins under way; Ctrl-C again to stop at once")
 
 
 def _listen(application: Any, listener: socket.socket, connections: int | None = None) -> None:
@@ -161,26 +231,3 @@ def _listen(application: Any, listener: socket.socket, connections: int | None =
         timeout_graceful_shutdown=3,
     )
     uvicorn.Server(config).run(sockets=[listener])
-
-
-def _address(host: str, listener: socket.socket) -> str:
-    return f"http://{'localhost' if host in _LOCAL else host}:{listener.getsockname()[1]}"
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    from sesstore.errors import InputError
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP, asyncio sends at once: else each answer waits 40 ms for an acknowledgement.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as problem:
-        listener.close()
-        raise InputError(
-            f"cannot listen at {host}, port {port}: {problem.strerror or problem}. Name another "
-            f"with --port (0 finds a free one)"
-        ) from None
-    listener.listen(512)
-    return listener

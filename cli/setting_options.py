@@ -1,6 +1,7 @@
-"""Options that are settings of a training: name, type, default and help are the library's.
+"""Options that are fields of a configuration: name, type, default and help are the library's.
 
-`FitConfig` and `AdapterConfig` say them once, so train, sweep and study cannot differ in them.
+`FitConfig` and `AdapterConfig` say them once, so train, sweep and study cannot differ in them;
+`ServiceLimits` says those of a service.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ def _settings() -> dict[str, tuple[Field[Any], type]]:
     from sesstore.adapter.adapter_config import AdapterConfig
     from sesstore.training.fit_config import FitConfig
 
-    settings = {}
-    for config in (AdapterConfig, FitConfig):
-        types = get_type_hints(config)
-        for field in fields(config):
-            if "help" in field.metadata:
-                kinds = getattr(types[field.name], "__args__", (types[field.name],))
-                settings[field.name] = field, kinds[0]
-    return settings
+    return _fields(AdapterConfig) | _fields(FitConfig)
+
+
+def _fields(config: type) -> dict[str, tuple[Field[Any], type]]:
+    types = get_type_hints(config)
+    return {
+        field.name: (field, getattr(types[field.name], "__args__", (types[field.name],))[0])
+        for field in fields(config)
+        if "help" in field.metadata
+    }
 
 
 def setting_options(*names: str, **defaults: Any) -> Callable[[Command], Command]:
@@ -46,16 +49,29 @@ def setting_options(*names: str, **defaults: Any) -> Callable[[Command], Command
         for name in reversed(names):
             field, kind = _settings()[name]
             default = None if field.metadata.get("by_task") else field.default
-            command = click.option(
-                _flag(name),
-                type=_type(field.metadata, kind),
-                default=defaults.get(name, default),
-                show_default=defaults.get(name, default) is not None,
-                help=field.metadata["help"],
-            )(command)
+            command = _option(field, kind, defaults.get(name, default))(command)
         return command
 
     return add
+
+
+def limit_options(command: Command) -> Command:
+    """Add the options of a service's limits."""
+    from sesstore.service.job_limits import ServiceLimits
+
+    for field, kind in reversed(_fields(ServiceLimits).values()):
+        command = _option(field, kind, field.default)(command)
+    return command
+
+
+def _option(field: Field[Any], kind: type, default: Any) -> Callable[[Command], Command]:
+    return click.option(
+        _flag(field.name),
+        type=_type(field.metadata, kind),
+        default=default,
+        show_default=default is not None,
+        help=field.metadata["help"],
+    )
 
 
 def varied_options(

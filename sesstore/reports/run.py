@@ -126,7 +126,7 @@ def _summary(report: Report, material: Material) -> None:
         }
     )
     for caution in material.cautions:
-        report.page.caution(caution.line)
+        report.page.caution(caution.paragraph)
     for note in material.notes:
         report.page.note(note)
 

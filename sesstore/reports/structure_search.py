@@ -14,7 +14,6 @@ from pathlib import Path
 from ..errors import StructureError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
-from ..structures.chains import parse_structure
 from ..structures.matching import PlacedChain, ProteinMatcher
 from ..structures.structure_files import StructureFile, structure_files
 from .structure_view import ViewedStructure
@@ -83,7 +82,7 @@ def search_structures(
 
 def _read(file: StructureFile, matcher: ProteinMatcher, search: StructureSearch) -> None:
     try:
-        structure = parse_structure(file.path, file.read())
+        structure = file.parse()
     except StructureError as problem:
         search.failed[str(file.path)] = str(problem)
         return

@@ -253,11 +253,13 @@ window.sesstoreView = (() => {
     return box;
   }
 
-  const BLANK = { name: "", note: "", stops: [], classes: [], bands: [] };
+  // What there is nothing to colour by stays as it is: a linear model looks at no residue.
+  const plain = (data) => (
+    { name: "nothing", note: "", stops: [], classes: [], bands: [], values: [...data.sequence].map(() => null) }
+  );
 
   function view(root, data) {
     const number = views++;
-    if (!data.colourings.length) data.colourings.push({ ...BLANK, values: [...data.sequence].map(() => null) });
     root.classList.add("structure-view");
     root.replaceChildren();
     const tools = make(root, "div", { className: "sv-tools" });
@@ -283,8 +285,7 @@ window.sesstoreView = (() => {
     }
     for (const note of data.notes) make(notes, "li", { textContent: note });
 
-    // What there is nothing to colour by stays as it is: a linear model looks at no residue.
-    let colouring = data.colourings[0] ?? { name: "nothing", note: "", values: [...data.sequence].map(() => null) };
+    let colouring = data.colourings[0] ?? plain(data);
     let selected = null, pointed = null;
     const shape = box && molecule(box, data, {
       point: (place) => point(place >= 0 ? place : null, true),
@@ -297,7 +298,7 @@ window.sesstoreView = (() => {
         return `${chain.residues[row]} ${chain.numbers[row]}${chain.id ? ` of chain ${chain.id}` : ""}`;
       });
       const where = !data.structure ? "" : copies.length ? ` (${copies.join(", ")})` : " (unresolved)";
-      const values = data.colourings.filter((c) => c.name).map((c) => `${c.name} ${wordOf(c, c.values[place])}`);
+      const values = data.colourings.map((c) => `${c.name} ${wordOf(c, c.values[place])}`);
       const letters = data.lines.map(([name, text]) => `${name} ${text[place]}`);
       return `${NAMES[letter] ?? letter} ${place + 1}${where}: ${[...values, ...letters].join("; ")}`;
     };

@@ -184,9 +184,16 @@ def view_data(view: StructureView) -> dict[str, Any]:
         "sequence": view.sequence,
         "lines": [[name, text] for name, text in view.lines.items()],
         "colourings": [_colouring(colouring) for colouring in view.colourings],
-        "structure": None if view.structure is None else _structure(view.structure),
-        "notes": [*(_notes(view.structure) if view.structure else ()), *view.notes],
+        **_structure_data(view),
     }
+
+
+def _structure_data(view: StructureView) -> dict[str, Any]:
+    if view.structure is None:
+        return {"structure": None, "notes": list(view.notes)}
+    others, hidden = _neighbours(view.structure)
+    notes = [*_notes(view.structure, others, hidden), *view.notes]
+    return {"structure": _structure(view.structure, others), "notes": notes}
 
 
 def view_markup(view: StructureView, nonce: str = "") -> str:
@@ -246,7 +253,7 @@ def _colouring(colouring: Colouring) -> dict[str, Any]:
     }
 
 
-def _notes(viewed: ViewedStructure) -> list[str]:
+def _notes(viewed: ViewedStructure, others: Sequence[Chain], hidden: Sequence[Chain]) -> list[str]:
     """What is not to be seen in the structure, and what is more in it."""
     notes = [f"Structure: {viewed.structure.path.name}."]
     for placed in viewed.chains:
@@ -264,7 +271,6 @@ def _notes(viewed: ViewedStructure) -> list[str]:
     models = viewed.structure.chains[0].backbone.shape[0]
     if models > 1:
         notes.append(f"Drawn is the first of {models:,} models.")
-    others, hidden = _neighbours(viewed)
     if others:
         notes.append(f"Grey: {_chains(others)} of the same file.")
     if hidden:
@@ -289,8 +295,8 @@ def _neighbours(viewed: ViewedStructure) -> tuple[list[Chain], list[Chain]]:
     return shown, hidden
 
 
-def _structure(viewed: ViewedStructure) -> dict[str, Any]:
-    """Chains as the script reads them; coordinates in hundredths of an Angstrom."""
+def _structure(viewed: ViewedStructure, others: Sequence[Chain]) -> dict[str, Any]:
+    """Chains of the protein and others as the script reads them; coordinates in 0.01 Angstrom."""
     structure = viewed.structure
     states = dict(zip((c.id for c in structure.chains), tokens_dssp(structure.chains), strict=True))
     atoms: dict[tuple[str, str], int] = {}
@@ -299,8 +305,7 @@ def _structure(viewed: ViewedStructure) -> dict[str, Any]:
         for p in viewed.chains
     ]
     entries += [
-        _chain(structure, chain, states[chain.id][0], atoms, ("CA", "O"))
-        for chain in _neighbours(viewed)[0]
+        _chain(structure, chain, states[chain.id][0], atoms, ("CA", "O")) for chain in others
     ]
     return {
         "name": structure.path.name,

@@ -127,7 +127,7 @@ def _job(service: PredictionService, request: Request) -> Job:
     if job is None:
         raise NoJobError(
             f"there is no such job, or no more: results stay for "
-            f"{service.limits.kept_seconds / 60:g} minutes"
+            f"{service.limits.result_minutes:g} minutes"
         )
     return job
 
@@ -154,25 +154,25 @@ async def _body(request: Request, service: PredictionService) -> bytes:
 
     Some more is read and dropped, as a client that is cut off while it sends sees no answer.
     """
-    most = service.limits.upload_bytes
+    limit = service.limits.upload_bytes
     refusal = TooLargeError(f"that is more than a job may have. {service.limits.sentence}")
     announced = request.headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced) > _DROPPED * most:
+    if not announced.isdecimal() or int(announced) > _DROPPED * limit:
         raise refusal
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(UPLOAD_SECONDS):
             async for part in request.stream():
                 size += len(part)
-                if size > _DROPPED * most:
+                if size > _DROPPED * limit:
                     raise refusal
-                if size <= most:
+                if size <= limit:
                     body += part
     except TimeoutError:
         raise InputError(f"the upload took more than {UPLOAD_SECONDS} seconds. Try again") from None
     except ClientDisconnect:
         raise InputError("the upload broke off. Send it again") from None
-    if size > most:
+    if size > limit:
         raise refusal
     return bytes(body)
 

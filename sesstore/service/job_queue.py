@@ -31,7 +31,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-FINISHED = (State.DONE, State.FAILED, State.CANCELLED)
+END_STATES = (State.DONE, State.FAILED, State.CANCELLED)
 
 
 @dataclass(eq=False)
@@ -53,8 +53,8 @@ class Job:
     error : str
         Why it failed.
     result : JobResult, optional
-    finished : float
-        Monotonic seconds.
+    end : float
+        When it was over, in monotonic seconds.
     """
 
     submission: Submission
@@ -66,7 +66,7 @@ class Job:
     total: int = 0
     error: str = ""
     result: JobResult | None = None
-    finished: float = 0.0
+    end: float = 0.0
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -97,7 +97,7 @@ class JobQueue(AbstractContextManager["JobQueue"]):
         self._work, self._limits, self._unexpected = work, limits, unexpected
         self._clock, self._rate = clock, RateLimiter(limits.jobs_a_minute, clock)
         self._jobs: dict[str, Job] = {}
-        self._waiting: list[Job] = []
+        self._queue: list[Job] = []
         self._running: Job | None = None
         self._changed = threading.Condition()
         self._closing = False
@@ -111,9 +111,9 @@ class JobQueue(AbstractContextManager["JobQueue"]):
         """Stop after the proteins under way; what waits is given up."""
         with self._changed:
             self._closing = True
-            for job in list(self._waiting):
+            for job in list(self._queue):
                 self._finish(job, State.CANCELLED)
-            self._waiting.clear()
+            self._queue.clear()
             if self._running is not None:
                 self._running.cancel.set()
             self._changed.notify_all()
@@ -138,7 +138,7 @@ class JobQueue(AbstractContextManager["JobQueue"]):
             self._check_room(client)
             self._forget()
             self._jobs[job.id] = job
-            self._waiting.append(job)
+            self._queue.append(job)
             self._changed.notify_all()
         return job
 
@@ -151,29 +151,27 @@ class JobQueue(AbstractContextManager["JobQueue"]):
     def position(self, job: Job) -> int:
         """Jobs that come before a job that waits, the one that runs among them."""
         with self._changed:
-            if job not in self._waiting:
+            if job not in self._queue:
                 return 0
-            return self._waiting.index(job) + (self._running is not None)
+            return self._queue.index(job) + (self._running is not None)
 
     def cancel(self, job: Job) -> None:
         """Give a job up: at once if it waits, soon if it runs; forget it if it is finished."""
         with self._changed:
             job.cancel.set()
-            if job in self._waiting:
-                self._waiting.remove(job)
+            if job in self._queue:
+                self._queue.remove(job)
                 self._finish(job, State.CANCELLED)
-            elif job.state in FINISHED:
+            elif job.state in END_STATES:
                 self._jobs.pop(job.id, None)
 
     def _check_room(self, client: str) -> None:
-        unfinished = [j for j in self._jobs.values() if j.state not in FINISHED]
-        if self._closing or len(self._waiting) >= self._limits.waiting:
+        if self._closing or len(self._queue) >= self._limits.queue:
+            raise BusyError(f"the queue is full ({len(self._queue):,} jobs wait)", 30, client=False)
+        active = (j for j in self._jobs.values() if j.state not in END_STATES)
+        if sum(job.client == client for job in active) >= self._limits.jobs:
             raise BusyError(
-                f"the queue is full ({len(self._waiting):,} jobs wait)", 30, client=False
-            )
-        if sum(job.client == client for job in unfinished) >= self._limits.unfinished:
-            raise BusyError(
-                f"{self._limits.unfinished:,} of your jobs wait or run, and that many are allowed "
+                f"{self._limits.jobs:,} of your jobs wait or run, and that many are allowed "
                 f"at a time",
                 15,
                 client=True,
@@ -181,29 +179,29 @@ class JobQueue(AbstractContextManager["JobQueue"]):
 
     def _forget(self) -> None:
         """Drop results that are old, or more than memory is meant for."""
-        finished = [job for job in self._jobs.values() if job.state in FINISHED]
-        finished.sort(key=lambda job: job.finished, reverse=True)
-        size, now = 0, self._clock()
-        for place, job in enumerate(finished):
+        results = [job for job in self._jobs.values() if job.state in END_STATES]
+        results.sort(key=lambda job: job.end, reverse=True)
+        size, moment = 0, self._clock()
+        for place, job in enumerate(results):
             size += 0 if job.result is None else job.result.bytes
             if (
-                now - job.finished >= self._limits.kept_seconds
-                or place >= self._limits.kept_jobs
-                or size > self._limits.kept_bytes
+                moment - job.end >= 60 * self._limits.result_minutes
+                or place >= self._limits.result_jobs
+                or size > self._limits.result_bytes
             ):
                 del self._jobs[job.id]
 
     def _finish(self, job: Job, state: State, error: str = "") -> None:
-        job.state, job.error, job.finished = state, error, self._clock()
+        job.state, job.error, job.end = state, error, self._clock()
         job.submission = Submission(job.submission.name)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closing or self._waiting)
+                self._changed.wait_for(lambda: self._closing or self._queue)
                 if self._closing:
                     return
-                self._running = job = self._waiting.pop(0)
+                self._running = job = self._queue.pop(0)
                 job.state = State.RUNNING
             outcome = self._outcome(job)
             with self._changed:

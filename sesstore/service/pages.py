@@ -49,7 +49,7 @@ def start_page(service: PredictionService, address: str, nonce: str) -> str:
     page = Page(f"Predict {run.task['name']}", _subtitle(service))
     page.section("Your proteins")
     for caution in common_cautions(service.loaded.runs):
-        page.caution(caution.line)
+        page.caution(caution.paragraph)
     page.html(_form(service))
     page.section("About this run")
     _about(page, service)
@@ -102,7 +102,7 @@ def lost_page(service: PredictionService, nonce: str) -> str:
     page.section(
         "",
         f"There is no such job, or no more: results stay for "
-        f"{service.limits.kept_seconds / 60:g} minutes, and are gone when the server stops.",
+        f"{service.limits.result_minutes:g} minutes, and are gone when the server stops.",
     )
     page.html('<p class="act"><a class="button" href="/">Predict again</a></p>')
     return _rendered(page, nonce)
@@ -111,10 +111,10 @@ def lost_page(service: PredictionService, nonce: str) -> str:
 def sentence(service: PredictionService, job: Job) -> str:
     """How far a job is, for people."""
     if job.state is State.QUEUED:
-        before = service.queue.position(job)
-        if not before:
+        position = service.queue.position(job)
+        if not position:
             return "Beginning."
-        return f"Waiting: {before:,} {'job' if before == 1 else 'jobs'} before this one."
+        return f"Waiting: {position:,} {'job' if position == 1 else 'jobs'} before this one."
     if job.state is State.RUNNING:
         if job.cancel.is_set():
             return "Stopping after the proteins under way."
@@ -162,15 +162,15 @@ def _about(page: Page, service: PredictionService) -> None:
     rows: list[Sequence[Any]] = [
         ["encoder", f"{about['encoder']} ({about['fingerprint']})"],
         ["trained", str(run.circumstances.get("date", ""))[:10] or None],
-        ["structures it learned from", run.source],
+        ["structures it learned from", run.source if service.alphabets else None],
     ]
     if service.problem.is_regression:
         rows.append(["predicts", classes[0]])
     else:
-        shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-        rows.append(["classes", f"{len(classes):,}: {shown}"])
-    known = len(service.known) if service.known is not None else 0
-    rows.append(["known proteins to compare with", f"{known:,}" if known else "none"])
+        examples = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
+        rows.append(["classes", f"{len(classes):,}: {examples}"])
+    count = 0 if service.neighbours is None else len(service.neighbours)
+    rows.append(["known proteins to compare with", f"{count:,}" if count else "none"])
     page.table(["of the run", ""], rows)
     split = next((name for name in ("test", "out-of-fold", "valid") if name in run.metrics), None)
     if split is None:

@@ -6,8 +6,7 @@ in the store, and in memory only as long as the limits say.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders import registry
-from ..errors import InputError, StructureError
 from ..jobs.predicting.known_proteins import KnownProteins, known_proteins
 from ..jobs.predicting.loaded_run import LoadedRun
 from ..jobs.predicting.predict import PredictedChunk, PredictOptions, PredictReport, prediction_by
@@ -57,6 +55,8 @@ class PredictionService(AbstractContextManager["PredictionService"]):
     store : Store, optional
         Whose embeddings and tokens are read, and whose proteins may be near.
     limits : ServiceLimits
+    neighbours : str, optional
+        Among what the nearest proteins are looked for, see `known_proteins`.
     progress : Progress
         Told what is made ready, and what goes wrong.
 
@@ -71,23 +71,24 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         loaded: LoadedRun,
         store: Store | None,
         limits: ServiceLimits,
+        neighbours: str | None = None,
         *,
         progress: Progress = SILENT,
     ) -> None:
         self.loaded, self.limits, self._store = loaded, limits, store
         run = loaded.run
         self.problem = Problem(run.task["problem"])
-        self._linear = all(seed.best_epoch == 0 for seed in loaded.runs)
-        reads = run.source is not None and not self._linear
+        reads = run.source is not None and not all(seed.is_linear for seed in loaded.runs)
         self.alphabets = tuple(run.config["adapter"]["alphabets"]) if reads else ()
         """Structure tokens the run reads; none where it predicts by its linear model alone."""
         self.colours = ResidueColours(self.problem, tuple(run.task["classes"]))
         run.fingerprint.check_same(loaded.encoder.fingerprint)
         next(iter(loaded.encoder.encode([Protein("ready", "MKVLAAGIVG")])))
         loaded.predictor  # noqa: B018 - reads the weights
-        self.known: KnownProteins | None = None
+        self.neighbours: KnownProteins | None = None
+        """Where the nearest proteins are looked for."""
         if store is not None:
-            self.known = known_proteins(store, loaded, progress=progress)
+            self.neighbours = known_proteins(store, loaded, neighbours, progress=progress)
         self.queue = JobQueue(self._work, limits, progress.note)
 
     def __enter__(self) -> PredictionService:
@@ -98,34 +99,31 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         self.queue.__exit__(*error)
 
     def _work(self, job: Job) -> JobResult:
-        with _spec_of(job) as (spec, without_folder):
-            options = PredictOptions(
-                source=self.loaded.run.source or _ANY_SOURCE,
-                keep=False,
-                chunk_residues=CHUNK_RESIDUES,
-            )
-            proteins: list[ProteinResult] = []
-            name, data = job.submission.name, job.submission.structure
-            structure = UploadedStructure(Path(name), data) if data else None
-            ready = prediction_by(
-                self.loaded, spec, self._store, options, progress=JobProgress(job)
-            )
-            with ready as predicted:
-                for chunk in predicted.predicted_chunks(job.cancel.is_set):
-                    proteins += self._results(chunk, structure)
-                    residues = sum(len(result.sequence) for result in proteins)
-                    check_size(len(proteins), residues, self.limits)
-            return JobResult(
-                self.about(),
-                predicted.columns,
-                proteins,
-                self.colours.title if any(p.values is not None for p in proteins) else "",
-                {
-                    without_folder(name): without_folder(reason)
-                    for name, reason in predicted.report.failed.items()
-                },
-                (*job.submission.warnings, *self._notes(job, predicted.report)),
-            )
+        submission = job.submission
+        structure = None
+        if submission.structure:
+            structure = UploadedStructure(Path(submission.name), data=submission.structure)
+        options = PredictOptions(
+            source=self.loaded.run.source or _ANY_SOURCE, keep=False, chunk_residues=CHUNK_RESIDUES
+        )
+        spec = InputSpec(
+            proteins=submission.proteins, structures=() if structure is None else (structure,)
+        )
+        proteins: list[ProteinResult] = []
+        ready = prediction_by(self.loaded, spec, self._store, options, progress=JobProgress(job))
+        with ready as prediction:
+            for chunk in prediction.predicted_chunks(job.cancel.is_set):
+                proteins += self._results(chunk, structure)
+                residues = sum(len(result.sequence) for result in proteins)
+                check_size(len(proteins), residues, self.limits)
+        return JobResult(
+            self.about(),
+            prediction.columns,
+            proteins,
+            self.colours.title if any(p.values is not None for p in proteins) else "",
+            prediction.report.failed,
+            (*submission.warnings, *self._notes(job, prediction.report)),
+        )
 
     def about(self) -> dict[str, Any]:
         """What predicts: task, problem, encoder, adapters, and the tokens that are read."""
@@ -147,12 +145,12 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         if chunk.tokens is not None:
             stored = chunk.tokens.get_all(row.tobytes() for row in digests)
         nearest: Iterable[list[dict[str, Any]]] = [[] for _ in chunk.proteins]
-        if self.known is not None:
-            nearest = self.known.nearest(chunk.proteins, chunk.embeddings, NEAREST)
-        every = zip(
+        if self.neighbours is not None:
+            nearest = self.neighbours.nearest(chunk.proteins, chunk.embeddings, NEAREST)
+        entries = zip(
             chunk.proteins, chunk.rows, stored, self._values(chunk, digests), nearest, strict=True
         )
-        for protein, row, tokens, values, hits in every:
+        for protein, row, tokens, values, hits in entries:
             letters = token_letters(tokens, self.alphabets)
             view = protein_view(protein, self.colours, values, row, tokens, letters, structure)
             yield ProteinResult(
@@ -169,8 +167,6 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         self, chunk: PredictedChunk, digests: NDArray[np.uint8]
     ) -> Sequence[NDArray[np.float64] | None]:
         """What is shown along each protein: what is predicted of residues, or where it looks."""
-        if self._linear and not self.problem.per_residue:
-            return [None] * len(chunk.proteins)
         values = values_along(
             self.loaded.predictor,
             chunk.predictions.scores,
@@ -185,11 +181,13 @@ class PredictionService(AbstractContextManager["PredictionService"]):
         missing = report.proteins - report.with_structure
         if self.alphabets and missing:
             names = " and ".join(NAMES.get(name, name) for name in self.alphabets)
-            which = "it" if report.proteins == 1 else f"{missing:,} of {report.proteins:,} proteins"
+            subject = (
+                "it" if report.proteins == 1 else f"{missing:,} of {report.proteins:,} proteins"
+            )
             yield (
-                f"The run reads structure tokens ({names}), and none are known of {which}: masked "
-                f"ones were read instead. With a structure file (PDB or mmCIF) the prediction "
-                f"rests on more"
+                f"The run reads structure tokens ({names}), and none are known of {subject}: "
+                f"masked ones were read instead. With a structure file (PDB or mmCIF) the "
+                f"prediction rests on more"
             )
         if job.submission.structure and not self.alphabets:
             yield "The run reads no structure: of the file only sequences were used"
@@ -204,10 +202,10 @@ class JobProgress:
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str) -> Iterator[JobProgress]:
         """Begin a stage."""
-        before = self.job.stage, self.job.done, self.job.total
+        outer_stage = self.job.stage, self.job.done, self.job.total
         self.job.stage, self.job.done, self.job.total = name, 0, total or 0
         yield self
-        self.job.stage, self.job.done, self.job.total = before
+        self.job.stage, self.job.done, self.job.total = outer_stage
 
     def advance(self, amount: int = 1) -> None:
         """Count what is done."""
@@ -221,19 +219,3 @@ class JobProgress:
 
     def note(self, text: str) -> None:
         """Nobody reads it."""
-
-
-@contextmanager
-def _spec_of(job: Job) -> Iterator[tuple[InputSpec, Callable[[str], str]]]:
-    """What to predict for, and what takes the path of its scratch folder out of a message."""
-    submission = job.submission
-    if not submission.structure:
-        yield InputSpec(proteins=submission.proteins), str
-        return
-    with tempfile.TemporaryDirectory(prefix="sesstore-") as folder:
-        path = Path(folder) / submission.name
-        path.write_bytes(submission.structure)
-        try:
-            yield InputSpec(names=(str(path),)), lambda text: text.replace(f"{folder}/", "")
-        except InputError as problem:
-            raise StructureError(str(problem).replace(f"{folder}/", "")) from None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import StructureError
 from ..jobs.predicting.predictions import Row
 from ..proteins import Protein
 from ..reports.residues import NAMES
@@ -23,8 +22,9 @@ from ..reports.structure_view import (
     token_mask,
 )
 from ..residues import StructureTokens
-from ..structures.chains import Structure, parse_structure
+from ..structures.chains import Structure
 from ..structures.matching import ProteinMatcher
+from ..structures.structure_files import StructureFile
 from ..tasks import Problem
 
 ATTENTION = "attention"
@@ -69,29 +69,33 @@ class ResidueColours:
         return classes(self.title, values.astype(np.int64), self.names, "What the run predicts.")
 
 
-class UploadedStructure:
-    """The structure of a job, to draw its proteins in.
+@dataclass(frozen=True)
+class UploadedStructure(StructureFile):
+    """The structure of a job: a file in memory, parsed once to be tokenised and to be drawn.
 
     Parameters
     ----------
-    path : path
-        Names it, and its kind.
     data : bytes
+        Its contents; the path names it, and its kind.
     """
 
-    def __init__(self, path: Path, data: bytes) -> None:
-        self._structure: Structure | None = None
-        try:
-            self._structure = parse_structure(path, data)
-        except StructureError:  # the prediction says so, too, and why
-            return
+    data: bytes = b""
 
-    def of(self, protein: Protein) -> ViewedStructure | None:
+    def read(self) -> bytes:
+        """Return its contents."""
+        return self.data
+
+    def parse(self) -> Structure:
+        """Read its protein chains, the first time."""
+        return self._structure
+
+    @cached_property
+    def _structure(self) -> Structure:
+        return super().parse()
+
+    def chains_of(self, protein: Protein) -> ViewedStructure | None:
         """The chains of it that are a protein; None if there are none."""
-        structure = self._structure
-        if structure is None:
-            return None
-        matcher = ProteinMatcher([protein])
+        structure, matcher = self.parse(), ProteinMatcher([protein])
         placed = [matcher.match(structure, chain) for chain in structure.chains]
         chains = [chain for chain in placed if chain is not None]
         return ViewedStructure(structure, chains) if chains else None
@@ -131,5 +135,5 @@ def protein_view(
     if tokens is not None and tokens.plddt is not None:
         colourings.append(plddt(tokens.plddt))
     colourings += [token_mask(name, text) for name, text in lines.items()]
-    drawn = None if structure is None else structure.of(protein)
-    return StructureView(protein.id, protein.sequence, colourings, lines, drawn)
+    viewed = None if structure is None else structure.chains_of(protein)
+    return StructureView(protein.id, protein.sequence, colourings, lines, viewed)

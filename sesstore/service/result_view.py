@@ -15,7 +15,7 @@ from .results import JobResult, ProteinResult
 MOST_CLASSES = 10
 """Classes whose probabilities are shown; the files have all."""
 
-FAR = (
+FAR_CAUTION = (
     "This protein is farther from every training protein than 99 % of those are from each other: "
     "nothing like it was learned from, and no other number here knows that."
 )
@@ -74,23 +74,26 @@ def add_result(page: Page, problem: Problem, id: str, result: JobResult, nonce: 
         f"Delete this result</button></p>"
     )
     _glossary(page, result)
-    page.once(view_assets(any(protein.drawn for protein in result.proteins), nonce))
+    page.once(view_assets(any(protein.in_3d for protein in result.proteins), nonce))
 
 
 def _overview(page: Page, problem: Problem, result: JobResult) -> None:
     per_residue = problem.per_residue
     head = ["protein", "residues", *([] if per_residue else ["prediction"])]
-    sure = [name for name in ("confidence", "spread", "distance") if _has(result, name)]
+    figures = [name for name in ("confidence", "spread", "distance") if _has(result, name)]
+    is_any_far = any(protein.row.get("far") for protein in result.proteins)
     cells = []
     for number, protein in enumerate(result.proteins):
         row = protein.row
         texts = [f'<a href="#p{number}">{escape(str(row["id"]))}</a>', cell(row["length"])]
         if not per_residue:
             texts.append(escape(_label(row)))
-        texts += [escape(cell(row[name])) for name in sure]
-        texts += ["yes" if row["far"] else ""] if "far" in result.columns else []
+        texts += [
+            _share(row[name]) if name == "confidence" else cell(row[name]) for name in figures
+        ]
+        texts += ["yes" if row["far"] else "no"] if is_any_far else []
         cells.append("".join(f"<td>{text}</td>" for text in texts))
-    head += sure + (["far"] if "far" in result.columns else [])
+    head += figures + (["far from training"] if is_any_far else [])
     titles = "".join(f"<th scope=col>{title}</th>" for title in head)
     rows = "".join(f"<tr>{line}</tr>" for line in cells)
     page.html(
@@ -99,15 +102,19 @@ def _overview(page: Page, problem: Problem, result: JobResult) -> None:
     )
 
 
+def _share(value: float) -> str:
+    return f"{value:.0%}"
+
+
 def _has(result: JobResult, column: str) -> bool:
     return result.columns.get(column) == "number"
 
 
 def _protein(page: Page, problem: Problem, protein: ProteinResult) -> None:
     row = protein.row
-    page.figures(dict(_figures(row, problem)))
+    page.figures(dict(_figures(protein, problem)))
     if row.get("far"):
-        page.caution(FAR)
+        page.caution(FAR_CAUTION)
     if not problem.per_residue and not problem.is_regression:
         page.html(_probabilities(row))
     page.heading("Residue by residue")
@@ -117,25 +124,26 @@ def _protein(page: Page, problem: Problem, protein: ProteinResult) -> None:
         _neighbours(page, protein)
 
 
-def _figures(row: dict[str, Any], problem: Problem) -> Iterator[tuple[str, str]]:
+def _figures(protein: ProteinResult, problem: Problem) -> Iterator[tuple[str, str]]:
+    row = protein.row
     if not problem.per_residue:
         yield "prediction", _label(row)
         if "confidence" in row:
-            yield "confidence", f"{row['confidence']:.0%}"
+            yield "confidence", _share(row["confidence"])
         if "set_90" in row:
-            yield "set of classes (90 %)", ", ".join(row["set_90"][:6]) + _more(row["set_90"])
+            yield "set of classes (90 %)", ", ".join(row["set_90"][:6]) + _remainder(row["set_90"])
         if "low_90" in row:
             yield "interval (90 %)", f"{row['low_90']:.4g} to {row['high_90']:.4g}"
         if "spread" in row:
             yield "spread over seeds", f"{row['spread']:.3g}"
     yield "residues", f"{row['length']:,}"
-    if row["structure"]:
+    if protein.tokens:
         yield "with structure tokens", f"{row['unmasked']:.0%}"
     if "distance" in row:
         yield "distance to training", f"{row['distance']:.3f}"
 
 
-def _more(names: list[str]) -> str:
+def _remainder(names: list[str]) -> str:
     return f" and {len(names) - 6:,} more" if len(names) > 6 else "" if names else "no class"
 
 
@@ -150,27 +158,27 @@ def _probabilities(row: dict[str, Any]) -> str:
     """Probabilities of the most probable classes, with bars."""
     chances = {name[2:]: p for name, p in row.items() if name.startswith("p_")}
     best = sorted(chances.items(), key=lambda pair: -pair[1])[:MOST_CLASSES]
-    rest = len(chances) - len(best)
+    remainder = len(chances) - len(best)
     rows = "".join(
         f'<tr><td>{escape(name)}</td><td><meter min="0" max="1" value="{p:.4f}" '
         f'aria-hidden="true"></meter></td><td class="n">{p:.1%}</td></tr>'
         for name, p in best
     )
-    more = f'<p class="note">and {rest:,} less probable classes</p>' if rest else ""
+    note = f'<p class="note">and {remainder:,} less probable classes</p>' if remainder else ""
     return (
         '<div class="wide"><table><thead><tr><th scope=col>class</th><th></th>'
-        f"<th scope=col>probability</th></tr></thead><tbody>{rows}</tbody></table></div>{more}"
+        f"<th scope=col>probability</th></tr></thead><tbody>{rows}</tbody></table></div>{note}"
     )
 
 
 def _neighbours(page: Page, protein: ProteinResult) -> None:
     labelled = any("label" in hit for hit in protein.neighbours)
-    known = ["true label", "split"] if labelled else []
-    head = ["protein", *known, "similarity", "identity", "aligned", "residues"]
+    labels = ["true label", "split"] if labelled else []
+    head = ["protein", *labels, "similarity", "identity", "aligned", "residues"]
     rows = [
         [
             hit["id"],
-            *([_known(hit), hit.get("split")] if labelled else []),
+            *([_true_label(hit), hit.get("split")] if labelled else []),
             f"{hit['similarity']:.3f}",
             *(None if hit[k] is None else f"{hit[k]:.0%}" for k in ("identity", "coverage")),
             hit["length"],
@@ -180,7 +188,7 @@ def _neighbours(page: Page, protein: ProteinResult) -> None:
     page.table(head, rows)
 
 
-def _known(hit: dict[str, Any]) -> str | None:
+def _true_label(hit: dict[str, Any]) -> str | None:
     label = hit.get("label")
     if isinstance(label, list):
         return ", ".join(label) or "none"
@@ -189,7 +197,7 @@ def _known(hit: dict[str, Any]) -> str | None:
 
 def _glossary(page: Page, result: JobResult) -> None:
     columns, first = result.columns, result.proteins[0] if result.proteins else None
-    shown = {
+    presence = {
         "confidence": "confidence" in columns,
         "set of classes": "set_90" in columns,
         "interval": "low_90" in columns,
@@ -202,5 +210,5 @@ def _glossary(page: Page, result: JobResult) -> None:
     page.section("What the numbers say")
     page.table(
         ["number", "what it says"],
-        [[name, MEANINGS[name]] for name, is_shown in shown.items() if is_shown],
+        [[name, MEANINGS[name]] for name, is_shown in presence.items() if is_shown],
     )

@@ -38,7 +38,7 @@ class ProteinResult:
         See `KnownProteins.nearest`.
     markup : str
         Its view on a page, see `protein_view`.
-    drawn : bool
+    in_3d : bool
         Whether that has a structure.
     """
 
@@ -48,7 +48,7 @@ class ProteinResult:
     values: NDArray[np.float64] | None
     neighbours: list[dict[str, Any]]
     markup: str
-    drawn: bool
+    in_3d: bool
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

@@ -25,6 +25,8 @@ from ..proteins import Protein
 from ..structures.chains import SUFFIXES, structure_suffix
 from .job_limits import ServiceLimits, TooLargeError
 
+_TEXT = "text"
+"""What messages call FASTA that was typed."""
 PASTED = "sequence"
 """Name of a sequence without one."""
 
@@ -92,7 +94,7 @@ def read_submission(data: bytes, name: str, limits: ServiceLimits) -> Submission
         )
     if not path.name and b">" not in data:
         return _sequence(data, limits)
-    return _fasta(data, path.name or "text", limits)
+    return _fasta(data, path.name, limits)
 
 
 def _plain(name: str) -> str:
@@ -124,13 +126,14 @@ def _sequence(data: bytes, limits: ServiceLimits) -> Submission:
 
 
 def _fasta(data: bytes, name: str, limits: ServiceLimits) -> Submission:
+    """Records of a file; of text that was typed, whose name is empty."""
     warnings: list[str] = []
     with tempfile.NamedTemporaryFile(prefix="sesstore-", suffix=".fasta") as file:
         file.write(data)
         file.flush()
-        with open_text(Path(file.name), warnings.append, name=name) as lines:
-            proteins = _within(parse_fasta(lines, Path(name), warnings.append), limits)
-    label = proteins[0].id if len(proteins) == 1 else name
+        with open_text(Path(file.name), warnings.append, name=name or _TEXT) as lines:
+            proteins = _within(parse_fasta(lines, Path(name or _TEXT), warnings.append), limits)
+    label = proteins[0].id if len(proteins) == 1 else name or f"{len(proteins):,} proteins"
     return Submission(label, proteins, warnings=tuple(warnings))
 
 

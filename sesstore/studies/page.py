@@ -57,7 +57,7 @@ def write_page(
     for sentence in report.findings[: len(report.findings) - len(report.comparisons)]:
         page.text(sentence)
     for caution in report.cautions:
-        page.caution(Caution(**caution).line)
+        page.caution(Caution(**caution).paragraph)
     for part in charts[:-1]:
         page.chart(part)
     page.chart(charts[-1], caption(report))

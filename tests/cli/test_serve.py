@@ -92,8 +92,16 @@ def test_what_a_server_of_a_run_needs(cli, trained: Path) -> None:
         said = cli("serve", "--run", *words)
         assert said.status == 2
         assert message in said.err
-    said = cli("serve", "--device", "cpu")
-    assert (said.status, "belong to --run" in said.err) == (2, True)
+    for words, message in (
+        (("--device", "cpu", "--proteins", "7"), "only with --run: --proteins, --device"),
+        (("--run", trained, "--in", "nowhere.fasta", "--store", trained.parent / "store"),
+         "nowhere.fasta"),
+        (("--run", trained, "--in", "deeploc_binary", "--store", "absent"), "there is no store"),
+        (("--run", trained, "--megabytes", "0"), "megabytes is 0"),
+    ):  # fmt: skip
+        refusal = cli("serve", *words)
+        assert refusal.status == 2
+        assert message in refusal.err
 
 
 def test_where_a_server_is_reached_and_by_whom_is_said(
@@ -136,5 +144,5 @@ def test_a_port_that_is_in_use_is_said(cli, trained: Path) -> None:
         said = cli("serve", "--host", "127.0.0.1", "--port", port)
     assert said.status == 2
     assert f"cannot listen at 127.0.0.1, port {port}" in said.err
-    with serve._bind("::1", 0) as listener:
+    with serve._Endpoint("::1", 0, []).bind() as listener:
         assert listener.family == socket.AF_INET6

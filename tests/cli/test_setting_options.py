@@ -12,6 +12,7 @@ from sesstore_cli.main import group
 
 from sesstore.adapter.adapter_config import POOLINGS, AdapterConfig
 from sesstore.adapter.pooling import POOLINGS as CLASSES
+from sesstore.service.job_limits import ServiceLimits
 from sesstore.training.fit_config import FitConfig
 
 SETTINGS = {f.name: f for config in (AdapterConfig, FitConfig) for f in fields(config)}
@@ -33,6 +34,14 @@ def test_defaults_are_those_of_the_configuration(path: tuple[str, ...]) -> None:
     for name, option in shared.items():
         by_task = SETTINGS[name].metadata.get("by_task")
         assert option.default == (None if by_task else SETTINGS[name].default), name
+
+
+def test_serve_offers_the_limits_of_a_service() -> None:
+    offered, limits = options("serve"), {f.name: f for f in fields(ServiceLimits)}
+    described = {name for name, limit in limits.items() if "help" in limit.metadata}
+    assert len(described) >= 7
+    for name in described:
+        assert offered[name].default == limits[name].default, name
 
 
 def test_train_offers_every_setting_that_has_a_help() -> None:

@@ -248,6 +248,20 @@ def test_sequence_and_structure_are_worked_by_keyboard_and_pointer(
     assert (int(canvases) > 0) == drawn
 
 
+def test_a_sequence_with_nothing_to_colour_by_is_plain(tmp_path: Path, browser) -> None:
+    page = Page("plain")
+    page.html(view_markup(StructureView("p", "MKV", [])))
+    page.once(view_assets(three_d=False))
+    page.once(
+        "<script>document.title = document.querySelector('.sv-tools label').offsetWidth</script>"
+    )
+    dom, console = browser(page.write(tmp_path / "plain.html"))
+    assert console == ""
+    assert "<title>0</title>" in dom
+    assert "no value" not in dom
+    assert dom.count("data-place=") == 3
+
+
 def test_the_script_is_javascript() -> None:
     node = shutil.which("node")
     if node is None:

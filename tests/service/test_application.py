@@ -130,7 +130,7 @@ def test_waiting_cancelling_and_too_many(
 def test_a_full_queue_and_a_fast_client(
     client: Client, service: PredictionService, gate: Gate
 ) -> None:
-    service.queue._limits = replace(service.limits, waiting=1)
+    service.queue._limits = replace(service.limits, queue=1)
     client.post("MKVLA")
     wait_for(lambda: bool(gate.order))
     client.post("MKVLA")
@@ -139,7 +139,7 @@ def test_a_full_queue_and_a_fast_client(
     assert "queue is full" in answer["error"]
     gate.open.set()
     wait_for(lambda: all(j.state is State.DONE for j in service.queue._jobs.values()))
-    service.queue._rate._most = 3  # two were begun, the third was refused before it counted
+    service.queue._rate._limit = 3  # two were begun, the third was refused before it counted
     assert client.post("MKVLA")[0] == 202
     status, answer, told = client.post("MKVLA")
     assert status == 429

@@ -37,6 +37,6 @@ def test_nobody_is_told_to_come_back_at_once() -> None:
 
 
 def test_limits_are_said() -> None:
-    limits = ServiceLimits(proteins=7, residues=1234, upload_bytes=2_500_000, kept_seconds=90)
+    limits = ServiceLimits(proteins=7, residues=1234, megabytes=2.5, result_minutes=1.5)
     for part in ("7 proteins", "1,234 residues", "2.5 MB", "20 jobs a minute", "1.5 minutes"):
         assert part in limits.sentence

@@ -14,7 +14,7 @@ from sesstore.service.job_queue import Job, JobQueue, State
 from sesstore.service.results import JobResult, ProteinResult
 from sesstore.service.submission import Submission
 
-LIMITS = ServiceLimits(waiting=3, unfinished=2, jobs_a_minute=1000)
+LIMITS = ServiceLimits(queue=3, jobs=2, jobs_a_minute=1000)
 
 
 def submission(name: str = "x") -> Submission:
@@ -137,7 +137,7 @@ def test_errors_are_told_and_the_next_job_goes_on() -> None:
 
 def test_results_go_with_time_and_number() -> None:
     now = [0.0]
-    limits = ServiceLimits(kept_jobs=2, kept_seconds=100)
+    limits = ServiceLimits(result_jobs=2, result_minutes=100 / 60)
     with JobQueue(empty, limits, print, lambda: now[0]) as queue:
 
         def finished() -> Job:
@@ -148,7 +148,7 @@ def test_results_go_with_time_and_number() -> None:
 
         first, second, third = finished(), finished(), finished()
         assert [queue.find(job.id) for job in (first, second, third)] == [None, second, third]
-        now[0] = third.finished + 99
+        now[0] = third.end + 99
         assert queue.find(third.id) is third
         assert queue.find(second.id) is None  # 109 seconds
         now[0] += 1
@@ -158,7 +158,7 @@ def test_results_go_with_time_and_number() -> None:
 @pytest.mark.parametrize(("spare", "stay"), [(0, ["b", "wrong", "c"]), (-1, ["wrong", "c"])])
 def test_results_go_when_they_take_more_memory_than_there_is(spare: int, stay: list[str]) -> None:
     """Markup, and a list of a row with an entry a residue; a job that failed takes none."""
-    protein = ProteinResult({}, "M" * 9, {}, None, [], "x" * 1000, drawn=False)
+    protein = ProteinResult({}, "M" * 9, {}, None, [], "x" * 1000, in_3d=False)
     size = JobResult({}, {}, [protein]).bytes
     assert size == 1000 + 9 * 200
     assert JobResult({}, {}, [protein, protein]).bytes == 2 * size
@@ -169,12 +169,14 @@ def test_results_go_when_they_take_more_memory_than_there_is(spare: int, stay: l
         return JobResult({}, {}, [protein])
 
     now = [0.0]
-    with JobQueue(work, ServiceLimits(kept_bytes=2 * size + spare), print, lambda: now[0]) as queue:
+    with JobQueue(
+        work, ServiceLimits(result_bytes=2 * size + spare), print, lambda: now[0]
+    ) as queue:
         jobs = []
         for name in ("a", "b", "wrong", "c"):
             now[0] += 1
             jobs.append(queue.add(submission(name), "me"))
-            wait_for(lambda: jobs[-1].finished == now[0])
+            wait_for(lambda: jobs[-1].end == now[0])
         assert [job.submission.name for job in jobs if queue.find(job.id)] == stay
 
 

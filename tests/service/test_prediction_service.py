@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sesstore.errors import WeightsError
+from sesstore.errors import InputError, WeightsError
 from sesstore.jobs.predicting.loaded_run import LoadedRun
 from sesstore.jobs.predicting.predict import PredictOptions, prediction, write_predictions
 from sesstore.jobs.predicting.prediction_inputs import InputSpec
+from sesstore.proteins import Protein
+from sesstore.reports.gather import gather
 from sesstore.service import prediction_service as module
 from sesstore.service.job_limits import ServiceLimits
 from sesstore.service.job_queue import Job, State
 from sesstore.service.prediction_service import JobProgress, PredictionService
 from sesstore.service.results import JobResult
 from sesstore.service.submission import Submission, read_submission
+from sesstore.structures import structure_files
+from sesstore.structures.chains import Structure, parse_structure
 
 from .conftest import Trained
 from .test_job_queue import wait_for
@@ -90,8 +94,23 @@ def test_a_structure_brings_sequence_and_tokens(
     (protein,) = result.proteins
     assert (protein.row["structure"], protein.row["length"]) == (True, 129)
     assert set(protein.tokens) == {"foldseek", "dssp"}
-    assert protein.drawn
+    assert protein.in_3d
     assert result.notes == ()
+
+
+def test_a_structure_is_parsed_once(
+    service: PredictionService, shared_structures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tokenised and drawn from the same atoms."""
+    paths: list[Path] = []
+
+    def counting(path: Path, raw: bytes) -> Structure:
+        paths.append(path)
+        return parse_structure(path, raw)
+
+    monkeypatch.setattr(structure_files, "parse_structure", counting)
+    result = result_of(service, (shared_structures / "1aki.pdb").read_bytes(), "1aki.pdb")
+    assert (result.proteins[0].in_3d, paths) == (True, [Path("1aki.pdb")])
 
 
 def test_a_broken_structure_is_told_without_paths(service: PredictionService) -> None:
@@ -158,6 +177,18 @@ def test_a_linear_model_alone_looks_nowhere_and_reads_no_structure(trained: Trai
     assert (result.notes, result.value_title) == ((), "")
     assert result.about["structure_tokens"] == []
     assert result.proteins[0].to_json()["residue_values"] is None
+    material = gather(trained.linear, trained.store)
+    assert material.tracks == ()
+    assert "the run predicts by its linear model alone" in material.notes[-1]
+    with (
+        pytest.raises(InputError, match="by its linear model alone, so there is nothing to write"),
+        prediction(
+            trained.linear,
+            InputSpec(proteins=(Protein("a", "MKV"),)),
+            options=PredictOptions(keep=False, onto_structures=True),
+        ),
+    ):
+        pass
 
 
 def test_results_as_json_are_plain(service: PredictionService) -> None:

@@ -64,10 +64,9 @@ def test_how_sure_each_residue_is_what_is_masked_and_plddt() -> None:
 
 def test_a_structure_is_drawn_for_its_own_proteins_alone(shared_structures: Path) -> None:
     path = shared_structures / "1k6p.pdb"
-    uploaded = UploadedStructure(path, path.read_bytes())
+    uploaded = UploadedStructure(path, data=path.read_bytes())
     sequence = parse_structure(path, path.read_bytes()).chains[0].sequence
-    viewed = uploaded.of(Protein("protease", sequence))
+    viewed = uploaded.chains_of(Protein("protease", sequence))
     assert viewed is not None
     assert len(viewed.chains) == 2  # copies of one protein
-    assert uploaded.of(Protein("other", "WHWHCPWHWHCPWHWHCPWH")) is None
-    assert UploadedStructure(path, b"HEADER\n").of(Protein("protease", sequence)) is None
+    assert uploaded.chains_of(Protein("other", "WHWHCPWHWHCPWHWHCPWH")) is None

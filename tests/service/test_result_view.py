@@ -10,7 +10,7 @@ import pytest
 
 from sesstore.reports.page import Page
 from sesstore.service.protein_view import ATTENTION
-from sesstore.service.result_view import FAR, MEANINGS, MOST_CLASSES, add_result
+from sesstore.service.result_view import FAR_CAUTION, MEANINGS, MOST_CLASSES, add_result
 from sesstore.service.results import JobResult, ProteinResult
 from sesstore.tasks import Problem
 
@@ -29,7 +29,9 @@ HITS = [
 
 
 def protein(id: str, row: dict[str, Any], hits: list[dict[str, Any]] | None = None):
-    return ProteinResult({"id": id, **BASE, **row}, "MKV", {}, None, hits or [], "<i></i>", False)
+    row = {"id": id, **BASE, **row}
+    tokens = {"dssp": "HHH"} if row["structure"] else {}
+    return ProteinResult(row, "MKV", tokens, None, hits or [], "<i></i>", False)
 
 
 def page_of(problem: Problem, *proteins: ProteinResult, **rest: Any) -> str:
@@ -95,7 +97,7 @@ def test_a_protein_of_many_classes() -> None:
         ["new", "-", "-", "0.400", "0%", "100%", "8"],
     ]
     assert dict(meanings[1:]) == {k: v for k, v in MEANINGS.items() if k != "interval"}
-    assert FAR in unescape(html)
+    assert FAR_CAUTION in unescape(html)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_set_of_classes_is_never_blank(names: list[str], said: str) -> None:
     assert len(tables(html)) == 2  # of probabilities and what numbers say; nothing is near
     assert [row[0] for row in tables(html)[1][1:]] == ["set of classes"]
     assert "less probable" not in html
-    assert FAR not in unescape(html)
+    assert FAR_CAUTION not in unescape(html)
 
 
 def test_values_have_intervals_and_no_probabilities() -> None:
@@ -136,11 +138,16 @@ def test_several_proteins_stand_in_a_table_that_leads_to_each() -> None:
     assert tables(html)[:2] == [
         [["could not be predicted", "why"], ["c", "too long"]],
         [
-            ["protein", "residues", "prediction", "confidence", "spread", "distance", "far"],
-            ["a", "1,234", "in, out", "0.8760", "0.0123", "0.3457", ""],
-            ["<b>", "1,234", "none", "0.8760", "0.5000", "0.3457", "yes"],
+            [
+                "protein", "residues", "prediction", "confidence", "spread", "distance",
+                "far from training",
+            ],
+            ["a", "1,234", "in, out", "88%", "0.0123", "0.3457", "no"],
+            ["<b>", "1,234", "none", "88%", "0.5000", "0.3457", "yes"],
         ],
-    ]
+    ]  # fmt: skip
+    near = page_of(Problem.MULTI_LABEL, several[0], protein("c", rows[0]))
+    assert tables(near)[0][0][-1] == "distance"
     assert re.findall(r'href="#(p\d)">(.*?)</a>', html) == [("p0", "a"), ("p1", "&lt;b&gt;")]
     assert re.findall(r'<div id="(p\d)"', html) == ["p0", "p1"]
     assert '<p class="caution">odd.</p>' in html

@@ -8,7 +8,7 @@ from sesstore.errors import InputError, RecordError
 from sesstore.service.job_limits import ServiceLimits, TooLargeError
 from sesstore.service.submission import read_submission
 
-LIMITS = ServiceLimits(upload_bytes=10_000, proteins=3, residues=100)
+LIMITS = ServiceLimits(megabytes=0.01, proteins=3, residues=100)
 
 
 def ids_and_sequences(data: bytes, name: str = "") -> list[tuple[str, str]]:

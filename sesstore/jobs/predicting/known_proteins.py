@@ -20,6 +20,7 @@ from ...store.atomic_files import check_writable
 from ...streaming.means import mean_embeddings
 from ...tasks import Task, first_labels, readable_label
 from ..inputs import task_proteins
+from ..proteinfiles import proteins_of
 from .embedding_source import InMemoryEmbeddings
 from .loaded_run import LoadedRun
 from .neighbour_search import digests_of, make_means
@@ -75,16 +76,18 @@ class KnownProteins:
 
 
 def known_proteins(
-    store: Store, loaded: LoadedRun, *, progress: Progress = SILENT
+    store: Store, loaded: LoadedRun, where: str | None = None, *, progress: Progress = SILENT
 ) -> KnownProteins | None:
     """Make ready to search the proteins that a store knows.
 
-    Means that the run's task lacks are made first, and kept, where the store can be written.
+    Means that these proteins lack are made first, and kept, where the store can be written.
 
     Parameters
     ----------
     store : Store
     loaded : LoadedRun
+    where : str, optional
+        A task or a file of sequences; by default the run's task if the store has it, else all.
     progress : Progress
         Told what is made, and what cannot be.
 
@@ -92,10 +95,19 @@ def known_proteins(
     -------
     KnownProteins or None
         None if no protein has a mean by the run's encoder.
+
+    Raises
+    ------
+    UnknownNameError, MissingFileError, RecordError
+        There is no such task or file, or a record of it is wrong.
     """
-    fingerprint, name = loaded.run.fingerprint.of_residues, loaded.run.task["name"]
+    fingerprint, name = loaded.run.fingerprint.of_residues, where or loaded.run.task["name"]
     task = store.task(name) if name in store.tasks() else None
-    members = None if task is None else task_proteins(store, task)
+    members: list[Protein] | None = None
+    if task is not None:
+        members = list(task_proteins(store, task))
+    elif where is not None:
+        members = list(proteins_of(store, where, progress.note))
     if members is not None:
         try:
             check_writable(store.path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.errors import UnknownNameError
 from sesstore.jobs.predicting.embedding_source import InMemoryEmbeddings
 from sesstore.jobs.predicting.known_proteins import KnownProteins, known_proteins
 from sesstore.jobs.predicting.loaded_run import LoadedRun
@@ -52,6 +53,20 @@ def test_means_are_made_once_and_labels_told(seeded: Seeded, copied: Store) -> N
     again = Noting()
     assert known_proteins(copied, loaded, progress=again) is not None
     assert again.notes == []
+
+
+def test_another_task_or_a_file_may_be_named(seeded: Seeded, copied: Store, tmp_path: Path) -> None:
+    loaded, (member, *_) = LoadedRun(seeded.report.run), embedded(copied, 1)[0]
+    fasta = tmp_path / "two.fasta"
+    fasta.write_text(f">mine\n{member.sequence}\n>new\nMKVLAAGIVGLCA\n")
+    neighbours = known_proteins(copied, loaded, str(fasta))
+    assert neighbours is not None
+    assert len(neighbours) == 2
+    (hits,) = neighbours.nearest(*embedded(copied, 1), 3)
+    assert hits[0]["digest"] == member.digest.hex()
+    assert "label" not in hits[0]
+    with pytest.raises(UnknownNameError, match="toy"):
+        known_proteins(copied, loaded, "tooy")
 
 
 def test_a_store_that_cannot_be_written_keeps_what_it_has(
