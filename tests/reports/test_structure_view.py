@@ -258,7 +258,7 @@ def test_a_sequence_with_nothing_to_colour_by_is_plain(tmp_path: Path, browser) 
     dom, console = browser(page.write(tmp_path / "plain.html"))
     assert console == ""
     assert "<title>0</title>" in dom
-    assert "no value" not in dom
+    assert '<ul class="sv-legend"></ul>' in dom
     assert dom.count("data-place=") == 3
 
 
