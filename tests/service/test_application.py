@@ -90,7 +90,7 @@ def test_an_endless_upload_is_cut_off(client: Client) -> None:
 def test_an_upload_may_have_just_its_bytes_however_it_comes(
     service: PredictionService, serve: Serve
 ) -> None:
-    service.limits = replace(service.limits, upload_bytes=40)
+    service.limits = replace(service.limits, megabytes=40e-6)
     client = serve(service)
     text = ">a\nMKVLAAGIV\n>b\nMKVLAAGIV".ljust(40, "L")
     assert client.post(text, "x.fasta")[0] == 202
