@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sesstore.datasets.checksequences import LONG, SHORT, check_sequences
 from sesstore.datasets.diagnosis import data_set, examine
@@ -14,7 +15,7 @@ from sesstore.datasets.recipes import recipe
 from sesstore.proteins import Protein
 from sesstore.tasks import Problem, Split, Task
 
-from .conftest import by, counts, lines
+from .conftest import by, counts, lines, sequence
 
 
 def test_equal_sequences_across_splits_in_ec(shared_data: Path) -> None:
@@ -54,3 +55,32 @@ def test_letters_beyond_the_20_are_counted() -> None:
     found = odd("MKVUXXLAAG" * 3, "MKVLAAGGTT" * 3)
     assert found["unusual_letters"].examples == ("p0 (U X: 9 of 30)",)
     assert found["unusual_letters"].count == 1
+
+
+@pytest.mark.parametrize(
+    ("split_by", "todo"),
+    [
+        ("position", "nothing: variants of one protein are all alike"),
+        (None, "--fix drops the train rows; or split by clusters"),
+        ("random", "add the data with --split-by cluster"),
+    ],
+)
+def test_near_copies_across_splits_and_what_to_do(split_by: str | None, todo: str) -> None:
+    """Where whole positions were held out they are as they should be."""
+    first, second, third = (sequence(120) for _ in range(3))
+    letter = "A" if first[60] != "A" else "C"
+    proteins = [
+        Protein("near", first), Protein("far", second), Protein("alone", third),
+        Protein("copy", first[:60] + letter + first[61:]), Protein("again", first[:-1] + "WY"),
+    ]  # fmt: skip
+    digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+    splits = {
+        name: Split(tuple(p.id for p in proteins[part]), digests[part], [0] * len(proteins[part]))
+        for name, part in (("train", slice(0, 2)), ("test", slice(2, 5)))
+    }
+    task = Task("t", Problem.SINGLE_LABEL, ("a",), splits, ("mcc",), "mcc", split_by=split_by)
+    (finding,) = check_sequences(task, {p.digest: p.sequence for p in proteins})
+    assert (finding.what, finding.count) == ("nearly_in_train_and_test", 2)
+    assert set(finding.examples) == {"copy ~ near", "again ~ near"}
+    assert finding.biases is (split_by != "position")
+    assert finding.todo.startswith(todo)

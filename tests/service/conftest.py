@@ -56,7 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     shape = {"heads": 2, "width": 8, "head": "paper"}
     train(inputs, shape, config, seeds=2, out=folder / "run")
     train(inputs, {"heads": 2, "width": 8}, replace(config, stop_after=0), out=folder / "linear")
-    shape = {"alphabets": (), "width": 8, "heads": 2, "pooling": "mean"}
+    shape = {"alphabets": (), "width": 8, "head": "paper", "pooling": "mean"}
     plain = prepare(store, "toy", plm="blosum62")
     train(plain, shape, replace(config, epochs=1), out=folder / "plain")
     return Trained(store, folder / "run", folder / "linear", folder / "plain")

@@ -207,6 +207,7 @@ def test_a_run_without_structure_takes_sequences_of_a_file(
     """And says so; it pools by the mean, so there is nothing to show along a protein."""
     data = (shared_structures / "1aki.pdb").read_bytes()
     with PredictionService(LoadedRun(trained.plain), None, ServiceLimits()) as service:
+        assert all(seed.best_epoch > 0 for seed in service.loaded.runs)  # no linear model alone
         result = result_of(service, data, "1aki.pdb")
         sequences = result_of(service, result.proteins[0].sequence.encode())
     assert result.notes == ("The run reads no structure: of the file only sequences were used",)

@@ -95,3 +95,21 @@ def test_a_long_name_keeps_its_end() -> None:
                        "x" + name[-99:])):  # fmt: skip
         data = b">a\nMKV\n>b\nMKV\n"
         assert read_submission(data, sent, LIMITS).name == kept.lstrip(".")
+
+
+def test_what_a_submission_is_called() -> None:
+    two = b">a\nMKV\n>b\nMKV\n"
+    for data, name, called in (
+        (two, "", "text"),
+        (b">a\nMKV\n", "", "a"),
+        (two, "x\n/a\x1b[0m\x00b.fa", "a_[0m_b.fa"),
+    ):
+        assert read_submission(data, name, LIMITS).name == called
+
+
+@pytest.mark.parametrize("pack", [bytes, lambda data: gzip.compress(data, mtime=0)])
+def test_as_many_bytes_as_allowed_are_read(pack) -> None:
+    text = b">a\nMKV\n".ljust(LIMITS.upload_bytes)
+    assert ids_and_sequences(pack(text), "x.fa") == [("a", "MKV")]
+    with pytest.raises(TooLargeError):
+        read_submission(pack(text + b" "), "x.fa", LIMITS)
