@@ -159,9 +159,9 @@ class UnknownNameError(InputError, LookupError):
         # Of equally near ones, one that begins alike: for esm2_t34 esm2_t36, not esm2_t48.
         near.sort(key=lambda candidate: (-_ratio(name, candidate), -_alike(name, candidate)))
         message = f"no {kind} is called '{name}'."
-        longer = [candidate for candidate in self.names if candidate.startswith(f"{name}_")]
-        if longer:
-            message += f" Which of {', '.join(longer)}?"
+        members = [candidate for candidate in self.names if candidate.startswith(f"{name}_")]
+        if members:
+            message += f" Which of {', '.join(members)}?"
         elif near:
             message += f" Did you mean '{near[0]}'?"
         elif self.names:

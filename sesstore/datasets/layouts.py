@@ -44,7 +44,7 @@ class Layout:
         Folder of the task's data set, where its files may lie beside those of others.
     columns : Columns
         Columns that have other names than the known ones.
-    removed : str
+    gaps : str
         Letters in sequences that stand for no residue.
     split_by : tuple of str
         What splits are made by that a file does not say: the first of these that is a column of it
@@ -57,7 +57,7 @@ class Layout:
     files: Mapping[str, str]
     folder: str = ""
     columns: Columns = field(default_factory=Columns)
-    removed: str = ""
+    gaps: str = ""
     split_by: tuple[str, ...] = ()
     reference: str = ""
 
@@ -120,17 +120,17 @@ class _Search:
 
     def file(self, stem: str) -> Readable:
         """Return the file of that name; raises as `layout_files`."""
-        named = [file for file in self.candidates if _stem(file) == stem]
-        files = [file for file in named if self._stranger(file) is None]
-        if named and not files:
-            folder = self.layout.folder
+        namesakes = [file for file in self.candidates if _stem(file) == stem]
+        files = [file for file in namesakes if self._stranger(file) is None]
+        if namesakes and not files:
+            first, folder = namesakes[0], self.layout.folder
             raise InputError(
-                f"'{named[0]}' is of the data set {self._stranger(named[0])}, and '{self.task}' of "
+                f"'{first}' is of the data set {self._stranger(first)}, and '{self.task}' of "
                 f"{folder}. Name the folder of {folder} with --data"
             )
-        readable = [file for file in files if data_suffix(file) in _RANKS]
-        if readable:
-            return min(readable, key=self._preference)
+        options = [file for file in files if data_suffix(file) in _RANKS]
+        if options:
+            return min(options, key=self._preference)
         if files:
             raise _pickled(files[0], self.layout, self.task)
         raise self._missing(stem)

@@ -110,8 +110,8 @@ def load_task(
     """
     if data is None:
         kinds = "a folder with train, valid and test files, or one file with a split column"
-        usual = f"Give {kinds}: --data PATH"
-        advice = recipe.layout.advice(recipe.name) if recipe.layout else usual
+        general = f"Give {kinds}: --data PATH"
+        advice = recipe.layout.advice(recipe.name) if recipe.layout else general
         raise InputError(f"where are the files of '{recipe.name}'? {advice}")
     warnings: list[str] = []
     if recipe.layout is not None:

@@ -70,10 +70,10 @@ def published_rows(
         rows = {split: _records(file, layout, None, warn) for split, file in files.items()}
         return PublishedRows(rows, notes, split_by, citation)
     file = files[""]
-    usual = _published_groups(file, layout)
-    records = _records(file, layout, split_by or usual, warn)
+    default_split = _published_groups(file, layout)
+    records = _records(file, layout, split_by or default_split, warn)
     rows, omissions = by_split(records, drop_unassigned=True)
-    split_by = split_by or (None if "valid" in rows else usual)
+    split_by = split_by or (None if "valid" in rows else default_split)
     return PublishedRows(rows, [*notes, *omissions], split_by, citation)
 
 
@@ -84,7 +84,7 @@ def _records(file: Readable, layout: Layout, split_by: str | None, warn: Warn) -
             warn(note)
         return records
     group = None if split_by in SPLIT_METHODS else split_by
-    return all_records(file, replace(layout.columns, group=group), warn, removed=layout.removed)
+    return all_records(file, replace(layout.columns, group=group), warn, gaps=layout.gaps)
 
 
 def _published_groups(file: Readable, layout: Layout) -> str | None:

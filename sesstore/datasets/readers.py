@@ -63,7 +63,7 @@ def read_records(
     columns: Columns | None = None,
     warn: Warn = ignored,
     byte_limit: int | None = None,
-    removed: str = "",
+    gaps: str = "",
 ) -> Iterator[Record]:
     """Read the records of a labelled file.
 
@@ -79,7 +79,7 @@ def read_records(
         Told what is odd and was read all the same.
     byte_limit : int, optional
         Bytes of text from which a file is refused, for readers that keep all records.
-    removed : str
+    gaps : str
         Letters in sequences that stand for no residue: left out, and counted in a warning.
 
     Yields
@@ -96,7 +96,7 @@ def read_records(
         The file is of another kind, or holds no record.
     """
     columns_by_header: dict[tuple[str, ...], Columns] = {}
-    previous_line, repeats, shortened = 0, 0, 0
+    previous_line, repeats, gapped_rows = 0, 0, 0
     for line, row in read_rows(path, columns, warn, byte_limit):
         # JSON may hold all rows in one line.
         previous_line, repeats = line, repeats + 1 if line == previous_line else 0
@@ -108,10 +108,10 @@ def read_records(
                 raise RecordError(str(problem), path, line) from None
         name = f"{path.name}:{line}.{repeats + 1}" if repeats else f"{path.name}:{line}"
         roles = columns_by_header[header]
-        shortened += _without(row, roles.sequence, removed)
+        gapped_rows += _without(row, roles.sequence, gaps)
         yield record_from(row, roles, path, line, name, allow_partial=allow_partial)
-    if shortened:
-        warn(f"'{removed}' stands for no residue: left out of {counted(shortened, 'sequence')}")
+    if gapped_rows:
+        warn(f"'{gaps}' stands for no residue: left out of {counted(gapped_rows, 'sequence')}")
 
 
 def all_records(
@@ -120,7 +120,7 @@ def all_records(
     warn: Warn,
     *,
     allow_partial: bool = False,
-    removed: str = "",
+    gaps: str = "",
 ) -> list[Record]:
     """Read all records of a file into memory, no more than there is room for; as `read_records`."""
     # Records are several times as large as their text.
@@ -133,7 +133,7 @@ def all_records(
             columns=columns,
             warn=warn,
             byte_limit=limit,
-            removed=removed,
+            gaps=gaps,
         )
     )
     for record in records:

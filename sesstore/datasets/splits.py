@@ -83,15 +83,15 @@ def by_split(records: Sequence[Record], *, drop_unassigned: bool = False) -> tup
     """
     if not any(record.split for record in records):
         return {"train": list(records)}, []
-    unlabelled, unassigned = 0, 0
+    predictions, orphans = 0, 0
     rows: Rows = {}
     for record in records:
         word = (record.split or "").strip()
         name = split_named(word)
         if word.lower() in UNLABELLED:
-            unlabelled += 1
+            predictions += 1
         elif drop_unassigned and word.lower() in ("", "nan"):
-            unassigned += 1
+            orphans += 1
         elif name is None:
             problem = f"split '{record.split}' is unknown" if word else "no split"
             raise record.error(
@@ -100,7 +100,7 @@ def by_split(records: Sequence[Record], *, drop_unassigned: bool = False) -> tup
             )
         else:
             rows.setdefault(name, []).append(record)
-    reasons = {"of set 'pred', to be predicted": unlabelled, "of no set, as published": unassigned}
+    reasons = {"of set 'pred', to be predicted": predictions, "of no set, as published": orphans}
     notes = [
         f"{counted(count, 'row')} {reason}: left out of the task"
         for reason, count in reasons.items()

@@ -134,13 +134,13 @@ def _published(
 ) -> LoadedTask:
     """A published task from local files, else from the hub."""
     plan = recipe(name)
-    unsplit = plan.layout is not None and plan.layout.split_by
-    allowed = UserData(
+    makes_splits = plan.layout is not None and plan.layout.split_by
+    plain_data = UserData(
         seed=user_data.seed,
         drop_unlabelled=user_data.drop_unlabelled,
-        split_by=user_data.split_by if unsplit else None,
+        split_by=user_data.split_by if makes_splits else None,
     )
-    if user_data != allowed:
+    if user_data != plain_data:
         raise InputError(
             f"'{name}' is a published task, whose kind and columns are known. For other data give "
             f"the file instead of the name, and --name"

@@ -13,7 +13,8 @@ from sesstore.errors import InputError, RecordError
 from sesstore.tasks import Problem
 
 
-def test_flip_residue_fasta(tmp_path: Path) -> None:
+@pytest.mark.parametrize("masks", ["mask", "resolved"])
+def test_flip_residue_fasta(masks: str, tmp_path: Path) -> None:
     folder = tmp_path / "secondary_structure"
     folder.mkdir()
     (folder / "sequences.fasta").write_text(
@@ -23,7 +24,7 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
         ">Seq1 SET=train VALIDATION=False\nHHHHHEEE\n"
         ">Seq2 SET=train VALIDATION=True\nCCHHHH\n>Seq3 SET=test VALIDATION=False\nHHEE\n"
     )
-    (folder / "mask.fasta").write_text(">Seq1\n01111111\n>Seq2\n111111\n")
+    (folder / f"{masks}.fasta").write_text(">Seq1\n01111111\n>Seq2\n111111\n")
     loaded = load_own(folder, UserData())
     task = loaded.task
     assert (task.name, task.classes) == ("secondary_structure", ("C", "E", "H"))
@@ -32,7 +33,7 @@ def test_flip_residue_fasta(tmp_path: Path) -> None:
     }  # fmt: skip
     assert task.splits["train"].labels[0].tolist() == [-100, 2, 2, 2, 2, 1, 1, 1]
     assert "1 sequence without labels in sampled.fasta: left out" in loaded.notes[0]
-    named = UserData("ss", targets=folder / "sampled.fasta", mask=folder / "mask.fasta")
+    named = UserData("ss", targets=folder / "sampled.fasta", mask=folder / f"{masks}.fasta")
     again = load_own(folder / "sequences.fasta", named).task
     assert again.data_digest == task.data_digest
     (folder / "other.fasta").write_text(">Seq9 SET=train\nHH\n")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from sesstore.datasets.user_data import UserData
-from sesstore.errors import InputError
+from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import AddReport, add, load
 from sesstore.store import Store
 
@@ -64,3 +65,27 @@ def test_a_task_remembers_its_source_until_another_is_named(store: Store, tmp_pa
     assert store.task("mine").source == "esmfold"
     with pytest.raises(InputError, match="cannot name a source"):
         added(store, plain, source="../up")
+
+
+def test_a_benchmarks_task_comes_by_name_from_its_archive(store: Store, tmp_path: Path) -> None:
+    rows = [f"{LETTERS[n] * 30},{n / 4},{'train' if n < 12 else 'test'}," for n in range(16)]
+    text = "\n".join(["sequence,target,set,validation", *rows]) + "\n"
+    archive = tmp_path / "splits.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("splits/two_vs_rest.csv", text)
+    report = add(store, load("flip_gb1_two_vs_rest", data=archive))
+    assert report.splits == {"train": 11, "valid": 1, "test": 4}
+    assert report.notes[0] == f"read {archive}/splits/two_vs_rest.csv"
+    assert "doi:10.7554/eLife.16965" in store.task("flip_gb1_two_vs_rest").citation
+    with pytest.raises(
+        InputError, match=r"Get splits\.zip from https.* sesstore add flip_gb1_two_"
+    ):
+        load("flip_gb1_two_vs_rest")
+    by_cluster = UserData(split_by="cluster")
+    assert load("flip_gb1_two_vs_rest", data=archive, user_data=by_cluster).task.split_by == (  # type: ignore[union-attr]
+        "cluster"
+    )
+    with pytest.raises(InputError, match="is a published task"):
+        load("flip_meltome_human", data=archive, user_data=by_cluster)
+    with pytest.raises(UnknownNameError, match="Which of flip_gb1_low_vs_high"):
+        load("flip_gb1")
