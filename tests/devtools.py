@@ -56,6 +56,7 @@ class BrowserPage(AbstractContextManager["BrowserPage"]):
     """
 
     def __init__(self, profile: Path, width: int = 1280, height: int = 900, *flags: str) -> None:
+        program = installed_chromium()
         self.errors: list[str] = []
         """What the page complained about: exceptions, errors and warnings of the console."""
         self.requests: list[str] = []
@@ -64,7 +65,7 @@ class BrowserPage(AbstractContextManager["BrowserPage"]):
         self._count, self._buffer, self._session = 0, b"", ""
         commands, self._to = os.pipe()
         self._from, answers = os.pipe()
-        words = [installed_chromium(), *QUIET, *flags, f"--user-data-dir={profile}"]
+        words = [program, *QUIET, *flags, f"--user-data-dir={profile}"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCHER, str(commands), str(answers), *words,
              "--remote-debugging-pipe", "about:blank"],
