@@ -100,7 +100,7 @@ def test_a_long_name_keeps_its_end() -> None:
 def test_what_a_submission_is_called() -> None:
     two = b">a\nMKV\n>b\nMKV\n"
     for data, name, called in (
-        (two, "", "text"),
+        (two, "", "2 proteins"),
         (b">a\nMKV\n", "", "a"),
         (two, "x\n/a\x1b[0m\x00b.fa", "a_[0m_b.fa"),
     ):
