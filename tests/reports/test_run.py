@@ -75,7 +75,7 @@ def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables) -> No
         cautions=(caution,),
     )
     page = write_report(found, tmp_path)[0]
-    assert "all predictions are of one class. Train longer" in page.read_text()
+    assert "All predictions are of one class. Train longer." in page.read_text()
     assert "is better than the best simple model (linear)" in page.read_text()
     (table,) = [rows for rows in tables(page) if rows and rows[0].get("model") == "trivial"]
     assert [list(row.values())[2] for row in table] == ["-", "0.4321"]
