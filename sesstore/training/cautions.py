@@ -7,7 +7,7 @@ no_better_than_trivial      not told from the mean, or from how often each class
 small_splits                fewer than 20 proteins in valid or test (under 5: no interval)
 rare_classes                classes with fewer than 5 train rows
 one_class_in_valid, ...     all rows of a split are of one class, or have one value
-still_learning              the train loss was still falling at the last update
+still_learning              the train loss was still falling at the last update, valid with it
 linear_alone                the adapter added nothing on valid: the linear model predicts alone
 =========================== =================================================================
 
@@ -45,6 +45,8 @@ FALLING = 0.1
 """Share of the loss's fall that falls to the second half of training, if it is still falling. It is
 0.18 where the loss falls by the same amount with each step under a cosine schedule, and 0.01 after
 60 epochs on 190 proteins."""
+LATE = 0.75
+"""Share of a training from which on a best score on valid says that more may help."""
 DRAWS = 200
 CORRELATIONS = ("spearman", "pearson")
 """Of constant predictions, which order nothing, they are not defined: counted as 0 here."""
@@ -130,7 +132,10 @@ def prediction_cautions(
 def learning_cautions(
     history: Sequence[Mapping[str, Any]], config: FitConfig
 ) -> tuple[Caution, ...]:
-    """Say so if the adapter added nothing, or the train loss was still falling at the end.
+    """Say so if the adapter added nothing, or was still learning at the end.
+
+    A train loss that falls while valid was best long before is no sign of too short a training: the
+    adapter learns its training set by heart.
 
     Parameters
     ----------
@@ -149,7 +154,11 @@ def learning_cautions(
         todo = "use it as it is; more labelled proteins, or more of them in valid, may show a gain"
         return (Caution("linear_alone", text, todo),)
     losses = [entry["loss"] for entry in history]
-    if len(losses) < 2 or history[-1]["epoch"] < config.pace.epochs:
+    last = history[-1]["epoch"]
+    if len(losses) < 2 or last < config.pace.epochs:
+        return ()
+    best = max((entry["epoch"] for entry in history if entry.get("best")), default=last)
+    if best < LATE * last:
         return ()
     fall = losses[0] - losses[-1]
     if fall <= 0:

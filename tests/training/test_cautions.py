@@ -148,6 +148,15 @@ def test_a_loss_that_was_still_falling(losses, epochs: int, expected: bool) -> N
         assert f"--epochs {2 * epochs}" in found[0].todo
 
 
+@pytest.mark.parametrize(("best", "expected"), [(1, False), (2, False), (3, True), (4, True)])
+def test_a_loss_that_falls_alone_is_no_sign(best: int, expected: bool) -> None:
+    losses = [1.0, 0.9, 0.8, 0.7]
+    history = [{"epoch": n, "loss": v, "best": n <= best} for n, v in enumerate(losses, 1)]
+    config = FitConfig(lr=1e-3, epochs=4, patience=5, batch_tokens=256)
+    cautions = learning_cautions(history, config)
+    assert kinds(cautions) == (("still_learning",) if expected else NONE)
+
+
 def test_a_linear_model_that_predicts_alone() -> None:
     history = [{"epoch": n, "loss": 1.0 - n / 9, "best": n == 0} for n in range(4)]
     config = FitConfig(lr=1e-3, epochs=3, patience=5, batch_tokens=256)
