@@ -23,9 +23,9 @@ RESIDENCIES = ("auto", "device", "ram", "disk")
 class FitConfig:
     """How to train.
 
-    The optimiser follows the paper's scripts. The schedule does not: a rate that falls to zero over
-    few epochs did better than a constant one (see the README's table). What is None is chosen by
-    the size of the training set, see `defaults.pace_for`.
+    The optimiser follows the paper's scripts. The schedule does not: the rate falls to zero, so
+    that a training of few epochs ends on small steps. What is None is chosen by the size of the
+    training set, see `defaults.pace_for`.
 
     Parameters
     ----------
