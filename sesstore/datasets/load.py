@@ -27,7 +27,7 @@ from .findings import Finding
 from .labels import LabelReader
 from .missing import labelled_rows
 from .notation import notation_of
-from .published import published_rows
+from .published_tasks import published_rows
 from .readers import all_records, delimiter_of, read_first
 from .recipes import Recipe
 from .records import Record, tokens_of

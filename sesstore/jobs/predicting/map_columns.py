@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.columns import COLUMN_NAMES
+from ...datasets.columns import COLUMN_NAMES, spellings
 from ...datasets.readers import read_rows
 from ...errors import InputError
 from ...exchange.protein_maps import SEVERAL, Column
@@ -17,12 +17,13 @@ from ...tasks import Task, first_labels, readable_label
 
 
 def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
-    """Split and label of each protein, where it has one of its own; of repeats the first."""
+    """Label of each protein, where it has one of its own, and split; of repeats the first."""
     labels_of = first_labels(task)
     entries = [labels_of[row.tobytes()] for row in digests]
-    columns: dict[str, Column] = {"split": [name for name, _ in entries]}
+    splits: dict[str, Column] = {"split": [name for name, _ in entries]}
     if task.problem.per_residue:
-        return columns
+        return splits
+    columns: dict[str, Column] = {}
     labels = [label for _, label in entries]
     if task.problem.is_regression:
         columns[task.name] = [float(label) for label in labels]
@@ -30,7 +31,7 @@ def task_columns(task: Task, digests: NDArray[np.uint8]) -> dict[str, Column]:
         words = [readable_label(label, task) for label in labels]
         texts = [SEVERAL.join(word) if isinstance(word, list) else word for word in words]
         columns[task.name] = [text or None for text in texts]
-    return columns
+    return columns | splits
 
 
 def table_columns(path: Path, ids: Sequence[str]) -> tuple[dict[str, Column], int]:
@@ -48,7 +49,7 @@ def table_columns(path: Path, ids: Sequence[str]) -> tuple[dict[str, Column], in
     entries: dict[int, Mapping[str, Any]] = {}
     key, unmatched = "", 0
     for _, row in read_rows(path):
-        named = (name for name in row if str(name).strip().lower() in COLUMN_NAMES["id"])
+        named = (n for n in row if not set(spellings(str(n))).isdisjoint(COLUMN_NAMES["id"]))
         key = key or next(named, next(iter(row)))
         place = places.get(str(row.get(key, "")).strip())
         if place is None:

@@ -207,9 +207,10 @@ def map_proteins(
     proteins = [members[name] for name in names] if members else list(target.proteins(names))
     progress.note(f"drawing {len(proteins):,} proteins by {method.upper()}")
     points, share = (umap(rows), None) if method == "umap" else principal_components(rows)
-    columns: dict[str, Column] = {"residues": [float(len(protein)) for protein in proteins]}
+    columns: dict[str, Column] = {}  # the page colours by the first: by labels, if there are any
     if where is not None and where in target.tasks():
         columns |= task_columns(target.task(where), rows.digests)
+    columns["residues"] = [float(len(protein)) for protein in proteins]
     unmatched = {}
     for table in options.tables:
         joined, unmatched[str(table)] = table_columns(table, [p.id for p in proteins])

@@ -47,6 +47,8 @@ def test_a_table_is_joined_by_id(tmp_path: Path) -> None:
     assert not is_numeric(columns["note"])
     path.write_text("name,value\na,nan\n")
     assert table_columns(path, ["a"])[0] == {"value": ["nan"]}
+    path.write_text("value,UniProt ID\n3,a\n")
+    assert table_columns(path, ["a"])[0] == {"value": [3.0]}
 
 
 def test_a_table_of_others_and_one_of_ids_alone_are_errors(tmp_path: Path) -> None:

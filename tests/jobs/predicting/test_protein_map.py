@@ -103,7 +103,7 @@ def test_as_many_as_may_be_drawn_and_compared(mapped: Store, monkeypatch) -> Non
 def test_columns_of_tables_stand_beside_those_there_are(mapped: Store, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("id,residues,score\np5,1,0.5\nnobody,2,3\np7,,1.5\n")
     drawn = map_proteins(mapped, "toy", MapOptions("pca", [tmp_path / "mine.csv"]))
-    assert list(drawn.columns) == ["residues", "split", "toy", "mine: residues", "score"]
+    assert list(drawn.columns) == ["toy", "split", "residues", "mine: residues", "score"]
     rows = {row["id"]: row for row in drawn.rows()}
     assert [rows[name]["score"] for name in ("p5", "p6", "p7")] == [0.5, None, 1.5]
     assert [rows[name]["mine: residues"] for name in ("p5", "p7")] == [1, None]
