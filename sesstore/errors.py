@@ -160,7 +160,7 @@ class UnknownNameError(InputError, LookupError):
         near.sort(key=lambda candidate: (-_ratio(name, candidate), -_alike(name, candidate)))
         message = f"no {kind} is called '{name}'."
         members = [candidate for candidate in self.names if candidate.startswith(f"{name}_")]
-        if members:
+        if len(members) > 1:
             message += f" Which of {', '.join(members)}?"
         elif near:
             message += f" Did you mean '{near[0]}'?"

@@ -14,7 +14,7 @@ def test_train_reports_and_report_compares(cli, trained: Path, monkeypatch) -> N
     monkeypatch.setenv("SESSTORE_REPORT", "1")
     said = cli(
         "train", "deeploc_binary", "--structure", "none", "--epochs", "2", "--heads", "2",
-        "--seeds", "2", "--out", "two", "--json",
+        "--seeds", "2", "--head", "paper", "--out", "two", "--json",
     )  # fmt: skip
     assert said.status == 0, said.err
     assert said.json["report"] == "two/report.html"
@@ -27,8 +27,13 @@ def test_train_reports_and_report_compares(cli, trained: Path, monkeypatch) -> N
 
 
 def test_a_chosen_protein_and_a_store_that_is_gone(cli, trained: Path) -> None:
-    said = cli("report", trained, "--protein", "p2_3", "--json").json
-    assert "run/figures/residues-p2_3.png" in {str(Path(f)) for f in map(_short, said["figures"])}
+    linear = cli("report", trained, "--protein", "p2_3", "--json").json
+    assert not any("residues" in figure for figure in linear["figures"])
+    assert "the run predicts by its linear model alone" in linear["notes"][0]
+    cli("train", "deeploc_binary", "--structure", "none", "--epochs", "1", "--head", "paper",
+        "--out", "paper")  # fmt: skip
+    said = cli("report", "paper", "--protein", "p2_3", "--json").json
+    assert "paper/figures/residues-p2_3.png" in map(_short, said["figures"])
     assert said["notes"] == []
     wrong = cli("report", trained, "--protein", "p9_9")
     assert wrong.status == 2

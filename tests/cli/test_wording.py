@@ -50,7 +50,12 @@ def check(words: list[str]) -> None:
         inner = command.get_command(click.Context(command), words[0])
         assert inner is not None, f"no command {words[0]}"
         command, words = inner, words[1:]
-    options = {name: one for one in command.params for name in one.opts if name.startswith("-")}
+    options = {
+        name: one
+        for one in command.params
+        for name in (*one.opts, *one.secondary_opts)
+        if name.startswith("-")
+    }
     options["--help"] = click.Option(["--help"], is_flag=True)
     for place, word in enumerate(words):
         if not word.startswith("--"):
