@@ -96,7 +96,7 @@ def test_an_unknown_task_gets_a_suggestion() -> None:
 def test_a_family_is_named_by_its_beginning_and_listed_as_one() -> None:
     with pytest.raises(UnknownNameError, match="Which of flip_gb1_low_vs_high, flip_gb1_one_vs_"):
         recipe("flip_gb1")
-    with pytest.raises(UnknownNameError, match="Did you mean .proteingym_<FILE>"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'proteingym_<FILE>'"):
         recipe("proteingym")
     with pytest.raises(UnknownNameError, match="Did you mean 'flip_gb1_two_vs_rest'"):
         recipe("flip_gb1_two_vs_ret")
