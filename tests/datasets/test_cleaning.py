@@ -57,6 +57,7 @@ def test_every_illness_is_found_and_the_cleaned_copy_has_none(tmp_path: Path) ->
     }
     changes = [json.loads(line) for line in (tmp_path / "clean/changes.jsonl").open()]
     assert {"split": "valid", "name": "p4", "done": "named p4~2"} in changes
+    assert [c["name"] for c in changes if c["done"].endswith("repeats a row")] == ["again"]
     again = load_own(tmp_path / "clean", UserData())
     assert again.task.classes == loaded.task.classes
     assert examine([data_set("clean", again)]).healthy

@@ -195,3 +195,13 @@ def test_large_groups_are_dealt_first_and_what_is_held_out_fits() -> None:
     kinds = np.arange(32) % 2
     assert Counter(kinds[held_out(np.arange(32), kinds, 8, seed=2)].tolist()) == {0: 4, 1: 4}
     assert held_out(np.repeat([0, 1], [5, 4]), np.zeros(9, np.int64), 2, seed=0).sum() == 4
+
+
+def test_groups_that_share_a_sequence_are_in_one_fold() -> None:
+    rows = proteins(30)
+    rows[29] = Protein("again", rows[0].sequence)  # in another group than the first of it
+    groups = [f"g{place // 2}" for place in range(30)]
+    labels = [place % 2 for place in range(30)]
+    task = task_of(rows, labels, groups, split_by="lab")
+    folds = make_folds(task, sequences_of(rows), 5)
+    assert folds.of[0] == folds.of[1] == folds.of[28] == folds.of[29]

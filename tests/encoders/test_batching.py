@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from sesstore.encoders.batching import run_one_ahead, run_side_by_side
+from sesstore.encoders.batching import fetch_to_host, run_one_ahead, run_side_by_side
 
 
 @pytest.fixture(params=[1, 3])
@@ -77,3 +77,12 @@ def test_the_next_is_launched_before_one_is_waited_for() -> None:
         ("launched", 2), ("waited", 1), ("waited", 2),
     ]  # fmt: skip
     assert list(run_one_ahead(launch, [])) == []
+
+
+@pytest.mark.parametrize("odd", [None, float("inf"), float("nan")])
+def test_large_values_are_finite_though_their_sum_is_beyond_float16(odd: float | None) -> None:
+    values = torch.full((4, 8), 60000.0, dtype=torch.float16)
+    if odd is not None:
+        values[2, 3] = odd
+    _, finite = fetch_to_host(values)()
+    assert finite == (odd is None)

@@ -14,6 +14,10 @@ def test_so_many_starts_a_minute_for_each_client() -> None:
     with pytest.raises(BusyError, match="2 jobs within a minute, and 2 are allowed") as refused:
         limiter.admit("a")
     assert (refused.value.seconds, refused.value.client) == (30, True)
+    now[0] = 140.0
+    with pytest.raises(BusyError) as refused:  # what is left of the minute, not what is over
+        limiter.admit("a")
+    assert refused.value.seconds == 20
     limiter.admit("b")
     now[0] = 160.0  # the first start is a minute ago
     limiter.admit("a")

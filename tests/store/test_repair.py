@@ -5,7 +5,7 @@ import pytest
 from sesstore.store import Store
 from sesstore.store.integrity import verify
 from sesstore.store.lmdb_seals import seal_path
-from sesstore.store.repair import repair
+from sesstore.store.repair import RepairReport, repair
 
 
 def flip(path, place: int = 0) -> None:
@@ -163,3 +163,9 @@ def test_a_broken_task_is_set_aside(filled):
     flip(filled.store.path / "tasks/toy.jsonl", 40)
     assert repair(filled.store.path).tasks_lost == ["toy"]
     assert filled.store.tasks() == []
+
+
+@pytest.mark.parametrize("count", [None, 3])
+def test_what_cannot_be_named_is_lost_too(count: int | None) -> None:
+    assert RepairReport(unnamed={"tokens/esmfold.lmdb": count}).lost
+    assert not RepairReport().lost

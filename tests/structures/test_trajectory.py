@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import mdtraj
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 
 from sesstore.errors import MissingFileError, StructureError
+from sesstore.structures.chain_tokens import Settings
 from sesstore.structures.chains import read_structure
 from sesstore.structures.dssp import tokens_dssp
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.tokenise import tokenise_trajectory
-from sesstore.structures.trajectory import Trajectory, _stretches
+from sesstore.structures.trajectory import Trajectory, _stretches, observe_frames
 
 
 def noisy(path: Path, count: int) -> mdtraj.Trajectory:
@@ -145,3 +147,14 @@ def test_hdf5_without_its_package_is_said(tmp_path: Path) -> None:
     path.write_bytes(b"")
     with pytest.raises(StructureError, match="pip install tables"):
         tokenise_trajectory(Trajectory(path), source="md")
+
+
+def test_frames_are_assigned_by_the_program_that_is_named(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    frames = noisy(shared_structures / "1aki.pdb", 2)
+    path, topology = tmp_path / "run.dcd", tmp_path / "top.pdb"
+    frames.save(str(path))
+    frames[0].save_pdb(str(topology))
+    with pytest.raises(StructureError, match="Leave out --dssp"):
+        observe_frames(Trajectory(path, topology), Settings("md", mkdssp=sys.executable))

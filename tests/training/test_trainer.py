@@ -38,6 +38,19 @@ def test_interrupted_and_resumed_is_bit_identical(taught, tmp_path, whole_run, a
     assert resumed.metrics == whole_run.metrics
 
 
+def test_an_interruption_saves_the_time_so_far(taught, tmp_path, monkeypatch) -> None:
+    """A clock that goes ten seconds a look: what the first part took is in the whole's total."""
+    moment = iter(range(0, 10**9, 10))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(moment)))
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, tmp_path / "run")
+    with pytest.raises(StoppedError):
+        fit(*args, stop=stopping_after(11))
+    looks = next(moment) / 10
+    run = fit(*args, resume=True)
+    later = next(moment) / 10 - looks
+    assert run.timings["total"] > later * 10
+
+
 @pytest.fixture(scope="module")
 def whole_run(taught, tmp_path_factory) -> Run:
     out = tmp_path_factory.mktemp("whole") / "run"
