@@ -8,6 +8,10 @@ otherwise a name may lead to an empty file, or to none.
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -56,3 +60,21 @@ def rename_durably(beside: Path, path: Path) -> None:
         fsync(beside)
     os.replace(beside, path)
     fsync(path.parent)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to, a file or a folder, and in the end its own.
+
+    Where that fails nothing half-written stays, and what was at `path` is as it was. The name ends
+    as `path` does, for writers that look at that.
+    """
+    beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
+    try:
+        yield beside
+        rename_durably(beside, path)
+    finally:
+        if beside.is_dir():
+            shutil.rmtree(beside, ignore_errors=True)
+        else:
+            beside.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.durable_files import make_folder, rename_durably, write_file
+from sesstore.durable_files import make_folder, rename_durably, whole_file, write_file
 
 
 @pytest.fixture
@@ -58,3 +58,27 @@ def test_folders_are_made_durably_and_once(tmp_path, steps) -> None:
     assert steps == expected
     make_folder(tmp_path / "a" / "b")
     assert steps == expected
+
+
+def write_whole(path: Path, kind: str, text: str, *, fails: bool = False) -> None:
+    with whole_file(path) as beside:
+        assert (beside.parent, beside.suffix, beside.name[0]) == (path.parent, path.suffix, ".")
+        if kind == "folder":
+            beside.mkdir()
+        (beside / "part" if kind == "folder" else beside).write_text(text)
+        if fails:
+            raise RuntimeError
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_fails_halfway_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "out.npz"
+    with pytest.raises(RuntimeError):
+        write_whole(path, kind, "half", fails=True)
+    assert not list(tmp_path.iterdir())
+    write_whole(path, kind, "whole")
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(RuntimeError):
+        write_whole(path, kind, "half", fails=True)
+    assert (path / "part" if kind == "folder" else path).read_text() == "whole"
+    assert list(tmp_path.iterdir()) == [path]

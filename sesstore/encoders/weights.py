@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import re
-import secrets
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..cache_folders import cache_folder, user_cache
-from ..durable_files import rename_durably
+from ..durable_files import whole_file
 from ..errors import MissingExtraError, MissingFileError, WeightsError
 from ..provenance import sha256_json
 from .catalogue import EncoderSpec
@@ -161,9 +160,8 @@ def sha256_of(path: Path) -> str:
         return sha256_of(path)
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         record.parent.mkdir(parents=True, exist_ok=True)
-        beside = record.with_name(f".{record.name}.{secrets.token_hex(4)}")
-        beside.write_text(json.dumps({"key": key, "sha256": digest.hexdigest()}), "utf-8")
-        rename_durably(beside, record)
+        with whole_file(record) as beside:
+            beside.write_text(json.dumps({"key": key, "sha256": digest.hexdigest()}), "utf-8")
     return digest.hexdigest()
 
 
@@ -176,16 +174,15 @@ def _state(path: Path) -> str:
 def _download(name: str, folder: Path) -> Path:
     url = os.environ.get("SESSTORE_ESM_HUB", HUB) + name
     target = folder / name
-    beside = folder / f".{name}.{secrets.token_hex(4)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(url, timeout=30) as answer, beside.open("wb") as file:  # noqa: S310
-            expected = answer.headers.get("Content-Length")
-            while block := answer.read(_BLOCK):
-                file.write(block)
-        if expected is not None and beside.stat().st_size != int(expected):
-            raise WeightsError(f"the download of {url} broke off. Run the command again")
-        rename_durably(beside, target)
+        with whole_file(target) as beside:
+            with urllib.request.urlopen(url, timeout=30) as answer, beside.open("wb") as file:  # noqa: S310
+                expected = answer.headers.get("Content-Length")
+                while block := answer.read(_BLOCK):
+                    file.write(block)
+            if expected is not None and beside.stat().st_size != int(expected):
+                raise WeightsError(f"the download of {url} broke off. Run the command again")
     except (urllib.error.URLError, TimeoutError, ConnectionError, OSError) as problem:
         if isinstance(problem, WeightsError):
             raise
@@ -194,9 +191,6 @@ def _download(name: str, folder: Path) -> Path:
             f"file where there is a network, and put it into {folder}, or name it with --weights "
             f"FILE or SESSTORE_WEIGHTS"
         ) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
     return target
 
 

@@ -6,8 +6,6 @@ folder is written beside its place and renamed, so it is there as a whole or not
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..durable_files import rename_durably
+from ..durable_files import whole_file
 from ..errors import InputError, MissingFileError, UnknownNameError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -230,14 +228,5 @@ def write_whole(path: Path, write: Callable[[Path], int]) -> int:
     if path.exists() or path.is_symlink():
         raise InputError(f"'{path}' exists already. Name another file, or remove it first")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{secrets.token_hex(6)}.{path.name}")
-    try:
-        with saying_when_full(path):
-            count = write(beside)
-            rename_durably(beside, path)
-    finally:
-        if beside.is_dir():
-            shutil.rmtree(beside, ignore_errors=True)
-        else:
-            beside.unlink(missing_ok=True)
-    return count
+    with saying_when_full(path), whole_file(path) as beside:
+        return write(beside)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..durable_files import rename_durably
+from ..durable_files import whole_file
 from ..errors import InputError, MissingExtraError
 from ..store.atomic_files import replace_file, saying_when_full
 
@@ -80,13 +80,8 @@ def write_anndata(
     for name in table.select_dtypes(exclude="number").columns:
         table[name] = table[name].astype("category")
     data = anndata.AnnData(means, obs=table, obsm={f"X_{method}": points})
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with saying_when_full(path):
-            data.write_h5ad(partial, compression="gzip")
-            rename_durably(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with saying_when_full(path), whole_file(path) as beside:
+        data.write_h5ad(beside, compression="gzip")
 
 
 def write_bundle(

@@ -12,7 +12,6 @@ Building holds the index in memory, as much as the means in float16 and 400 byte
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cache_folders import cache_folder
-from ..durable_files import rename_durably
+from ..durable_files import whole_file
 from ..errors import MissingExtraError, SesstoreError
 from ..memory import available_memory, size
 from ..progress import SILENT, Progress
@@ -183,13 +182,8 @@ def _build(path: Path, rows: MeanRows, progress: Progress) -> None:
             keys = np.arange(start, start + len(block), dtype=np.uint64)
             index.add(keys, block)
             bar.advance(len(block))
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        with _writing(path.parent):
-            index.save(partial)
-            rename_durably(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with _writing(path.parent), whole_file(path) as beside:
+        index.save(beside)
 
 
 @contextmanager
@@ -206,6 +200,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 def _drop_old(folder: Path) -> None:
     """Remove all but the last indices that were used."""
-    files = sorted(folder.glob("*.usearch"), key=lambda file: file.stat().st_mtime, reverse=True)
+    indices = folder.glob("[!.]*.usearch")  # another process may be writing a hidden one
+    files = sorted(indices, key=lambda file: file.stat().st_mtime, reverse=True)
     for file in files[FILES:]:
         file.unlink(missing_ok=True)
