@@ -9,7 +9,7 @@ sequences. Any other column nobody named is not read; what was taken for what is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from ..errors import InputError, UnknownNameError
@@ -89,6 +89,11 @@ def spellings(column: str) -> tuple[str, str]:
     """A column's name in lower case; and with ``_`` for blanks and marks, without a unit."""
     name = column.strip().lower()
     return name, re.sub(r"[\W_]+", "_", _UNIT.sub("", name) or name).strip("_")
+
+
+def goes_by(column: str, names: Collection[str]) -> bool:
+    """Whether a column is called by any of these names, in one of its `spellings`."""
+    return not set(spellings(column)).isdisjoint(names)
 
 
 def find_columns(

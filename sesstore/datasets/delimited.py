@@ -15,7 +15,7 @@ from itertools import chain, islice
 from typing import Any, TextIO
 
 from ..errors import InputError, RecordError
-from .columns import spellings
+from .columns import goes_by
 from .text import LONGEST_LINE, Readable, Warn
 from .wording import counted
 
@@ -122,7 +122,7 @@ def sniffed(sample: Sequence[str], name: str, sequence_names: Collection[str]) -
             continue
         widths = Counter(len(row) for row in body)
         scores[delimiter] = (
-            any(name in sequence_names for column in header for name in spellings(column)),
+            any(goes_by(column, sequence_names) for column in header),
             widths[len(header)] / max(len(body), 1),
             len(header),
             delimiter == usual,

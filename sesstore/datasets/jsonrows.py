@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from ..errors import RecordError
 from ..memory import available_memory
-from .columns import spellings
+from .columns import goes_by
 from .text import Readable
 
 _LINES = "Write one object a line"
@@ -151,4 +151,4 @@ def _under_data(columns: object, data: list[Any]) -> list[Row] | None:
 
 
 def _any_in(names: Collection[str], sequence_names: Collection[str]) -> bool:
-    return any(name in sequence_names for column in names for name in spellings(column))
+    return any(goes_by(name, sequence_names) for name in names)

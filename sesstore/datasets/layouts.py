@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError, MissingFileError
-from ..memory import available_memory
 from .columns import Columns
 from .fasta import SUFFIXES as FASTA_SUFFIXES
-from .readers import SUFFIXES, data_suffix
+from .readers import SUFFIXES, data_suffix, room_for_text
 from .text import Readable
 
 DEPTH = 4
@@ -225,7 +224,7 @@ def _readable(file: Readable) -> Readable:
     if entry.flag_bits & 1:
         raise InputError(f"'{file}' is encrypted. Unpack it with its password, and give the folder")
     # No more than it says of itself is ever unpacked of an entry.
-    room = available_memory() // 4
+    room = room_for_text()
     if entry.file_size > room:
         raise InputError(
             f"'{file}' unpacks to {entry.file_size / 1e9:.1f} GB, and labelled data are kept in "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from .annotated import fasta_files, read_annotated
@@ -15,6 +15,7 @@ from .recipes import Recipe, layout_folders
 from .records import Record
 from .splits import Rows, by_split
 from .text import Readable, Warn
+from .user_data import UserData
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def _records(file: Readable, layout: Layout, split_by: str | None, warn: Warn) -
         for note in notes:
             warn(note)
         return records
-    group = None if split_by in SPLIT_METHODS else split_by
-    return all_records(file, replace(layout.columns, group=group), warn, gaps=layout.gaps)
+    columns = UserData(columns=layout.columns, split_by=split_by).all_columns
+    return all_records(file, columns, warn, gaps=layout.gaps)
 
 
 def _published_groups(file: Readable, layout: Layout) -> str | None:

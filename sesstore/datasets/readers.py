@@ -114,6 +114,11 @@ def read_records(
         warn(f"'{gaps}' stands for no residue: left out of {counted(gapped_rows, 'sequence')}")
 
 
+def room_for_text() -> int:
+    """Bytes of text whose records fit in memory: these are several times as large."""
+    return available_memory() // 4
+
+
 def all_records(
     path: Readable,
     columns: Columns,
@@ -123,8 +128,6 @@ def all_records(
     gaps: str = "",
 ) -> list[Record]:
     """Read all records of a file into memory, no more than there is room for; as `read_records`."""
-    # Records are several times as large as their text.
-    limit = available_memory() // 4
     nucleotides = NucleotideCheck(path)
     records = list(
         read_records(
@@ -132,7 +135,7 @@ def all_records(
             allow_partial=allow_partial,
             columns=columns,
             warn=warn,
-            byte_limit=limit,
+            byte_limit=room_for_text(),
             gaps=gaps,
         )
     )

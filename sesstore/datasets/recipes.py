@@ -71,8 +71,8 @@ def is_published(name: str) -> bool:
 @cache
 def layout_folders() -> frozenset[str]:
     """Folders that benchmarks keep their data sets in."""
-    layouts = [recipe(name).layout for name in recipe_names()]
-    return frozenset(layout.folder for layout in layouts if layout and layout.folder)
+    folders = (layout.get("folder") for layout in _layouts().values())
+    return frozenset(folder for folder in folders if folder)
 
 
 def unknown_task(name: str, hint: str) -> UnknownNameError:
@@ -104,16 +104,17 @@ def recipe(name: str) -> Recipe:
 
 
 @cache
-def _families() -> dict[str, tuple[str, ...]]:
-    """Members of each file of recipes, none where it is one recipe."""
+def _layouts() -> dict[str, dict[str, Any]]:
+    """Table of the layout of each file of recipes, empty where it has none."""
     folder = resources.files(__package__) / "data"
     files = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".toml"))
     families = [name.removesuffix(".toml") for name in files]
-    layouts = [tomllib.loads(_text(family)).get("layout", {}) for family in families]
-    return {
-        family: tuple(layout.get("members", ()))
-        for family, layout in zip(families, layouts, strict=True)
-    }
+    return {family: tomllib.loads(_text(family)).get("layout", {}) for family in families}
+
+
+def _families() -> dict[str, tuple[str, ...]]:
+    """Members of each file of recipes, none where it is one recipe."""
+    return {family: tuple(table.get("members", ())) for family, table in _layouts().items()}
 
 
 def _member_names(family: str, members: tuple[str, ...]) -> list[str]:

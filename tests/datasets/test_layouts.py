@@ -101,7 +101,7 @@ def test_an_archive_that_unpacks_to_more_than_there_is_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = archive_of(tmp_path / "aav" / "splits.zip", "splits/low_vs_high.csv")
-    monkeypatch.setattr("sesstore.datasets.layouts.available_memory", lambda: 4)
+    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4)
     with pytest.raises(InputError, match=r"unpacks to .* Is this the published file\?"):
         file_of(archive)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.columns import COLUMN_NAMES, spellings
+from ...datasets.columns import COLUMN_NAMES, goes_by
 from ...datasets.readers import read_rows
 from ...errors import InputError
 from ...exchange.protein_maps import SEVERAL, Column
@@ -49,7 +49,7 @@ def table_columns(path: Path, ids: Sequence[str]) -> tuple[dict[str, Column], in
     entries: dict[int, Mapping[str, Any]] = {}
     key, unmatched = "", 0
     for _, row in read_rows(path):
-        named = (n for n in row if not set(spellings(str(n))).isdisjoint(COLUMN_NAMES["id"]))
+        named = (name for name in row if goes_by(str(name), COLUMN_NAMES["id"]))
         key = key or next(named, next(iter(row)))
         place = places.get(str(row.get(key, "")).strip())
         if place is None:
