@@ -11,6 +11,7 @@ from typing import Any
 from ..encoders import registry
 from ..errors import InputError
 from ..training.pairs import adjusted, compare
+from ..training.runs import capitalize
 from ..training.seeds import between
 from ..training.uncertainty import advice
 from .charts import NAMES, curves, dots
@@ -172,7 +173,7 @@ def _differences(page: Page, materials: Sequence[Material]) -> None:
             "interval that holds zero tells nothing apart.",
         )
     for sentence in dict.fromkeys(filter(None, (advice(c.seeds) for c in compared))):
-        page.note(f"{sentence[0].upper()}{sentence[1:]}.")
+        page.note(f"{capitalize(sentence)}.")
     for sentence in unpaired:
         page.note(f"Not compared: {sentence}.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..encoders import registry
 from ..tasks import Problem
 from ..training.baseline_report import MODELS, BaselineReport
+from ..training.runs import capitalize
 from ..training.seeds import between
 from ..training.uncertainty import origin
 from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
@@ -308,7 +309,7 @@ def _along(report: Report, material: Material) -> None:
         return
     page, relative = report.page, material.track_title == ATTENTION
     text = "How much each residue counts in the pooled protein; 1 is the mean." if relative else ""
-    title = material.track_title[0].upper() + material.track_title[1:]
+    title = capitalize(material.track_title)
     page.section(f"{title} over residues", text)
     page.once(view_assets(three_d=any(track.structure for track in material.tracks)))
     for track in material.tracks:

@@ -27,6 +27,11 @@ STATE = "unfinished.safetensors"
 FORMAT = 1
 
 
+def capitalize(text: str) -> str:
+    """Return a text that begins with a capital; the rest stays, unlike by `str.capitalize`."""
+    return f"{text[0].upper()}{text[1:]}"
+
+
 @dataclass(frozen=True)
 class Caution:
     """Something of a result that is off.
@@ -48,12 +53,12 @@ class Caution:
     @property
     def line(self) -> str:
         """All of it, in a line."""
-        return f"{self.text}. {self.todo[0].upper()}{self.todo[1:]}"
+        return f"{self.text}. {capitalize(self.todo)}"
 
     @property
     def paragraph(self) -> str:
         """The line, to stand by itself."""
-        return f"{self.line[0].upper()}{self.line[1:]}."
+        return f"{capitalize(self.line)}."
 
 
 @dataclass(frozen=True, eq=False)
