@@ -122,12 +122,12 @@ def _run(name: str, size: int, folder: str) -> float:
 @contextmanager
 def _watched() -> Iterator[None]:
     """Print the most anonymous memory of this process, in MB, at the end."""
-    peak, over = _anonymous(), threading.Event()  # a case may end before the watcher looks
+    peak, over = anonymous_bytes(), threading.Event()  # a case may end before the watcher looks
 
     def watch() -> None:
         nonlocal peak
         while not over.wait(0.01):
-            peak = max(peak, _anonymous())
+            peak = max(peak, anonymous_bytes())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -136,13 +136,14 @@ def _watched() -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-    print(peak / 1e3)
+    print(peak / 1024 / 1e3)  # thousands of the kB that Linux counts
 
 
-def _anonymous() -> int:
-    """Memory that is not page cache, in kB."""
+def anonymous_bytes() -> int:
+    """Memory of this process that is not page cache."""
     status = Path("/proc/self/status").read_text("utf-8")
-    return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
+    line = next(line for line in status.splitlines() if line.startswith("RssAnon"))
+    return 1024 * int(line.split()[1])
 
 
 def _encode(lengths: list[int], folder: Path) -> None:

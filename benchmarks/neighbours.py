@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.epoch import machine
+from benchmarks.memory import anonymous_bytes
 from benchmarks.small_sets import DATA
 from sesstore.memory import available_cores
 from sesstore.neighbours.approximate import approximate_index
@@ -226,24 +227,19 @@ class Memory:
     def __enter__(self) -> Memory:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample)
-        self.peak = self._start = self._now()
+        self.peak = self._start = anonymous_bytes()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-        self.peak = max(self.peak, self._now())
+        self.peak = max(self.peak, anonymous_bytes())
         self.growth = self.peak - self._start
 
     def _sample(self) -> None:
         while not self._stop.wait(0.01):
-            self.peak = max(self.peak, self._now())
-
-    def _now(self) -> int:
-        text = Path("/proc/self/status").read_text("ascii", "replace")
-        line = next(line for line in text.splitlines() if line.startswith("RssAnon"))
-        return 1024 * int(line.split()[1])
+            self.peak = max(self.peak, anonymous_bytes())
 
 
 def transfer(path: Path, data: Path) -> dict[str, Any]:

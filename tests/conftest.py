@@ -3,7 +3,6 @@ other people; a matrix unit."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
@@ -24,6 +23,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sesstore.alphabets import ALPHABETS
+
+from .modules import load_module
 
 settings.register_profile(
     "sesstore", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -234,12 +235,7 @@ def emulation(tmp_path_factory: pytest.TempPathFactory) -> Any:
         ],
         check=True,
     )  # fmt: skip
-    spec = importlib.util.spec_from_file_location("_amx", target)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("_amx", target)
 
 
 @pytest.fixture

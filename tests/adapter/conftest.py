@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 
 from sesstore.alphabets import ALPHABETS
 from sesstore.streaming.batch import Batch
+
+from ..modules import load_module
 
 LENGTHS = (7, 1, 30, 12, 2, 65)
 
@@ -26,12 +27,7 @@ MakeBatch = Callable[..., Batch]
 def reference() -> ModuleType:
     """The slow, padded write-up of the adapter."""
     path = Path(__file__).parents[1] / "reference" / "padded.py"
-    spec = importlib.util.spec_from_file_location("reference_padded", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module("reference_padded", path)
 
 
 @pytest.fixture

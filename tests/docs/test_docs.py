@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shlex
 import shutil
@@ -13,6 +12,8 @@ import click
 import numpy as np
 import pytest
 from sesstore_cli.main import COMMANDS, group
+
+from ..modules import load_module
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -94,11 +95,7 @@ def test_commands_and_options_exist(page: Path) -> None:
 def test_the_page_of_commands_has_every_command_with_an_example() -> None:
     pytest.importorskip("mkdocs")
     path = ROOT / "docs" / "hooks" / "cli_reference.py"
-    spec = importlib.util.spec_from_file_location("cli_reference", path)
-    assert spec is not None
-    assert spec.loader is not None
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
+    hook = load_module("cli_reference", path)
     sections = hook.page().split("\n## sesstore ")[1:]
     assert [section.splitlines()[0] for section in sections] == list(COMMANDS)
     for section in sections:

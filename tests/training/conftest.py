@@ -7,8 +7,6 @@ in two segments, whose proteins start at the same numbers; tokens have a pLDDT, 
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,8 @@ from sesstore.tasks import IGNORED, Problem, Split, Task
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
+
+from ..modules import load_module
 
 COUNT, DIM, CLASSES = 60, 16, 3
 
@@ -129,13 +129,7 @@ def other_encoder() -> Callable[[Embeddings], Embeddings]:
 def reference(name: str) -> ModuleType:
     """A slow second write-up of ours, from ``tests/reference``."""
     path = Path(__file__).parents[1] / "reference" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"reference_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_module(f"reference_{name}", path)
 
 
 @pytest.fixture(scope="session")
