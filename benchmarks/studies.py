@@ -47,7 +47,7 @@ SETS = ((TASK, SECOND), (TASK, FIRST), ("ec", FIRST), ("thermostability", FIRST)
 FURTHER = {"ec": 3, "thermostability": 3}
 """Tasks trained end to end, and how many times as many epochs they get: they are small."""
 
-Result = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 @dataclass

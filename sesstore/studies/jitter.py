@@ -32,7 +32,7 @@ class HeldTokens:
     ----------
     source : str
         What they are called.
-    found : mapping of bytes to StructureTokens
+    rows : mapping of bytes to StructureTokens
         By digest of the protein.
     """
 

@@ -28,7 +28,7 @@ from .jitter import shaken_tokens
 from .study import Study
 from .study_record import StudyReport
 from .study_settings import Place, StudySettings
-from .token_views import noisy
+from .token_views import agreement, noisy
 
 QUESTION = "How good must a structure be, and where does it stop helping?"
 PHASES = ("test", "train")
@@ -144,11 +144,25 @@ class _Quality:
             self._against_controls(source, source_runs)
         for rival in rivals:
             study.compare((first, self.clean[first]), (rival, self.clean[rival]))
+            self._say_agreement(first, rival)
         if not rivals:
             study.miss(
                 f"only {first} has tokens of this task, so sources cannot be compared. Add another "
                 f"with `sesstore add {study.task.name} --data DIR --source NAME`"
             )
+
+    def _say_agreement(self, first: str, rival: str) -> None:
+        """Say how often two sources have the same letter: noise is to be set against that."""
+        study = self.study
+        digests = [protein.digest for protein in task_proteins(study.store, study.task)]
+        counts = agreement(self._tokens(first), self._tokens(rival), digests)
+        shares = [
+            f"{name} on {equal / residues:.1%} of {residues:,} residues"
+            for name, (equal, residues) in counts.items()
+            if residues
+        ]
+        if shares:
+            study.find(f"{first} and {rival} have the same letter of {', of '.join(shares)}")
 
     def cross(self) -> None:
         """Read adapters trained on the first source with the others' tokens, and the reverse."""

@@ -6,7 +6,7 @@ source, so that runs trained on it say so. What is drawn at random depends on se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,10 @@ from ..alphabets import alphabet
 from ..errors import InputError
 from ..residues import StructureTokens
 from ..store import Tokens
+from ..streaming.splittokens import TokenRows
+
+Agreement = dict[str, tuple[int, int]]
+"""Residues with the same letter, and residues with one in both; by alphabet."""
 
 
 class TokenView:
@@ -111,6 +115,35 @@ CONTROLS: Mapping[str, Callable[[Tokens], TokenView]] = {
 
 Real minus masked is what structure adds, real minus shuffled what its order along the chain adds.
 """
+
+
+def agreement(first: TokenRows, second: TokenRows, digests: Sequence[bytes]) -> Agreement:
+    """Count where two sources have the same letter, in their first conformers.
+
+    Parameters
+    ----------
+    first, second : TokenRows
+    digests : sequence of bytes
+        Proteins to look at; those that a source lacks count for nothing.
+
+    Returns
+    -------
+    dict of str to (int, int)
+        For each alphabet that both have: residues with the same letter, and residues that have one
+        in both.
+    """
+    counts: Agreement = {}
+    pairs = zip(first.get_all(digests), second.get_all(digests), strict=True)
+    for tokens, others in pairs:
+        if tokens is None or others is None:
+            continue
+        for name in sorted(tokens.codes.keys() & others.codes.keys()):
+            letters, rivals = tokens.codes[name][0], others.codes[name][0]
+            unmasked = (letters != _mask(name)) & (rivals != _mask(name))
+            equal, residues = counts.get(name, (0, 0))
+            equal += int((letters == rivals)[unmasked].sum())
+            counts[name] = equal, residues + int(unmasked.sum())
+    return counts
 
 
 def first_conformer(tokens: Tokens) -> TokenView:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sesstore.studies import (
-    quality,
-)
+from sesstore.jobs.inputs import task_proteins
+from sesstore.studies import quality
 from sesstore.studies.study_settings import Place
+from sesstore.studies.token_views import agreement
 from sesstore.training.runs import Run
 
 from .conftest import check_files
@@ -31,6 +31,12 @@ def test_quality_degrades_step_by_step(store, settings, out) -> None:
     assert any("--structures" in said for said in report.missing)
     ends = [said for said in report.findings if "help" in said]
     assert len(ends) == (2 if report.rows[2]["helps"] else 1)
+    digests = [p.digest for p in task_proteins(store, store.task("toy"))]
+    counts = agreement(store.tokens("alphafold2"), store.tokens("esmfold"), digests)
+    equal, residues = counts["foldseek"]
+    sentence = next(said for said in report.findings if "same letter" in said)
+    assert f"foldseek on {equal / residues:.1%} of {residues:,} residues" in sentence
+    assert residues == sum(len(store.protein(digest)) for digest in digests)
     plddt = report.rows[-1]
     assert 0.2 < plddt["coverage"] < 0.7
     learned = [Run.load(file.parent) for file in out.glob("*noise*train/*/seed-*/run.json")]

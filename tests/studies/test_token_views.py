@@ -13,7 +13,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Tokens
 from sesstore.studies.jitter import HeldTokens
-from sesstore.studies.token_views import CONTROLS, first_conformer, noisy
+from sesstore.studies.token_views import CONTROLS, agreement, first_conformer, noisy
 
 DIGESTS = [digest_of(text * 400) for text in ("AC", "DE")]
 
@@ -121,3 +121,28 @@ def test_views_have_what_they_change_and_nothing_else(tokens: Tokens) -> None:
         public = {name for name in dir(view) if not name.startswith("_")}
         assert public == {"source", "get_all"}
     assert len(HeldTokens("held", {})) == 0
+
+
+def test_agreement_counts_residues_with_letters_in_both_sources() -> None:
+    def rows(source: str, *proteins: dict[str, list[list[int]]]) -> HeldTokens:
+        return HeldTokens(
+            source,
+            {
+                digest: StructureTokens(
+                    digest, source, {n: np.array(c, np.uint8) for n, c in codes.items()}
+                )
+                for digest, codes in zip(digests, proteins, strict=False)
+            },
+        )
+
+    digests = [digest_of(text) for text in ("ACDE", "FG", "HI")]
+    models = rows(
+        "models",
+        {"foldseek": [[1, 2, 20, 4], [9, 9, 9, 9]], "dssp": [[0, 0, 1, 8]]},
+        {"foldseek": [[7, 7]]},
+        {"dssp": [[1, 1]]},
+    )
+    rivals = {"foldseek": [[1, 3, 3, 4]], "dssp": [[0, 1, 1, 8]]}
+    others = rows("others", rivals, {"dssp": [[2, 2]]})
+    assert agreement(models, others, digests) == {"dssp": (2, 3), "foldseek": (2, 3)}
+    assert agreement(models, others, digests[1:]) == {}
