@@ -155,12 +155,18 @@ def _model_files(name: str, warn: Warn) -> list[Path]:
     return [file for file in files if file is not None]
 
 
+def _version(model: Path) -> int:
+    """Release of AlphaFold DB, as its models' names end in it: v10 came after v6."""
+    digits = model.stem.rpartition("_v")[2]
+    return int(digits) if digits.isdecimal() else -1
+
+
 def _model_file(accession: str) -> Path | None:
     """The newest model of an accession, fetched as far as needed; None if there is none."""
     folder = cache_folder() / "afdb"
-    kept = sorted(folder.glob(f"AF-{accession}-F1-model_v*.cif"))
-    if kept:
-        return kept[-1]
+    cached = sorted(folder.glob(f"AF-{accession}-F1-model_v*.cif"), key=_version)
+    if cached:
+        return cached[-1]
     base = os.environ.get("SESSTORE_AFDB_URL", AFDB_URL)
     answer = _get(f"{base}/api/prediction/{accession}", [accession])
     if answer is None:

@@ -99,12 +99,18 @@ def pull(
         reader = Reader(remote)
         index = reader.index()
         selection = selection or Selection()
-        # Before a store is made: a name that is not there leaves no empty store behind.
-        _check_names(index, selection)
+        # Before a store is made: what is not there, or broken, leaves no empty store behind.
+        encoders, sources, names = _check_names(index, selection)
         digests_by_id = digests_of_ids(reader, index, selection.ids, pool)
+        tasks = [_task(reader, index, name) for name in names]
+        digests = None if selection.everything else digests_of_tasks(tasks) | digests_by_id
         store = into if isinstance(into, Store) else Store.open(into, create=True)
         context = PullContext(store, reader, pool, progress, PullReport(remote.url))
-        return _run(context, index, selection, digests_by_id)
+        _pull_encoders(context, index, encoders, sources, digests)
+        for task in tasks:
+            _add_task(context, task)
+        context.report.bytes = reader.bytes
+        return context.report
 
 
 def merge(into: Store | Path, source: Store, *, progress: Progress = SILENT) -> PullReport:
@@ -125,15 +131,14 @@ def _check_names(
     return encoders, sources, tasks
 
 
-def _run(
-    context: PullContext, index: Index, selection: Selection, digests_by_id: set[bytes]
-) -> PullReport:
-    """Choose, plan, take; `digests_by_id` are of the proteins that were named by id."""
-    encoders, sources, tasks = _check_names(index, selection)
-    selected_tasks = {name: _task(context, index, name) for name in tasks}
-    digests: set[bytes] | None = None
-    if not selection.everything:
-        digests = digests_of_tasks(selected_tasks.values()) | digests_by_id
+def _pull_encoders(
+    context: PullContext,
+    index: Index,
+    encoders: Iterable[str],
+    sources: Iterable[str],
+    digests: set[bytes] | None,
+) -> None:
+    """Bring embeddings, and before them the sequences and tokens of what they are of."""
     plan, companions = Plan(), set[bytes]()
     for folder in encoders:
         companions |= plan_encoder(context, index, folder, digests, plan)
@@ -145,18 +150,14 @@ def _run(
     for source in sources:
         pull_tokens(context, index, source, digests)
     pull_segments(context, plan)
-    for task in selected_tasks.values():
-        _add_task(context, task)
-    context.report.bytes = context.reader.bytes
-    return context.report
 
 
-def _task(context: PullContext, index: Index, name: str) -> Task:
+def _task(reader: Reader, index: Index, name: str) -> Task:
     """Fetch a task and check it, through a file, as those of a store are read."""
     entry = index.tasks[name]
     with scratch_folder("pull") as folder:
         file = folder / f"{name}.jsonl"
-        context.reader.save(share_paths.task_path(entry.sha256), file, entry.bytes, entry.sha256)
+        reader.save(share_paths.task_path(entry.sha256), file, entry.bytes, entry.sha256)
         try:
             task = read_task(file)
         except (CorruptStoreError, InputError) as problem:

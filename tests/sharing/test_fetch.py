@@ -220,6 +220,7 @@ def test_a_task_under_another_ones_name(forgery):
     document["tasks"]["other"] = document["tasks"].pop("toy")
     forgery.replace_index(document)
     assert "calls itself 'toy'" in forgery.refused(Selection(plms=(), sources=()))
+    assert not (forgery.path.with_name("mine")).exists()  # no empty store is left behind
 
 
 @pytest.mark.parametrize("encoder", ["enc", "int"])
