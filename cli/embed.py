@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-
-from sesstore.memory import size
 
 from .options import (
     device_option,
@@ -27,9 +23,7 @@ from .output import Output, duration
 from .stores import store_to_write, tasks_at
 
 if TYPE_CHECKING:
-    from sesstore.encoders.base import Encoder
     from sesstore.jobs.embedding.embed import EmbedReport
-    from sesstore.jobs.embedding.missing_proteins import EmbedPlan
     from sesstore.proteins import Protein
 
 _NAMED = 10
@@ -134,100 +128,43 @@ def command(
       sesstore embed --plm esm2_t36 --engine ray --address auto
       sesstore embed --plm esm2_t36 --partition 3/10
     """
-    from sesstore.encoders import registry
-    from sesstore.encoders.folder_spec import is_folder_name
-    from sesstore.encoders.layer_names import parse_layers
-    from sesstore.jobs.embedding.partition import Partition, select
-    from sesstore.jobs.embedding.structure_source import coverage_note, structure_source
+    from sesstore.jobs.cluster.connection import Cluster
+    from sesstore.jobs.embed_store import EmbedSettings, embed_store
+    from sesstore.jobs.embedding.partition import Partition
     from sesstore.jobs.inputs import check_inputs
+    from sesstore.jobs.proteinfiles import checked_proteins
     from sesstore.sharing.cache import url_of
 
     if workers is not None and engine == "local":
         raise click.UsageError("--workers belongs to --engine ray")
-    # Means may come from residues that were imported, by no encoder of ours.
-    name = plm if reduction else registry.short_name(plm)
-    if layers is not None and "@" in plm:
-        raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
-    if layers is not None:
-        parse_layers(layers, registry.spec(plm))
-    if is_folder_name(plm):
-        output.note(
-            f"{plm} runs by its library's forward, on padded batches: slow beside the encoders of "
-            f"`sesstore plms`"
-        )
     part = None if partition is None else Partition.parse(partition, os.environ)
-    if url_of(store_path) is None:
+    settings = EmbedSettings(
+        plm=plm,
+        layers=layers,
+        weights=weights,
+        device=device,
+        threads=threads,
+        precision=precision,
+        long=long_policy,
+        dtype=dtype,
+        means=reduction is not None,
+        source=source,
+        min_plddt=min_plddt,
+        partition=part,
+        cluster=Cluster(address, workers, threads or 1) if engine == "ray" else None,
+    )
+    url = url_of(store_path)
+    if url is None:
         check_inputs(what, tasks_at(store_path))
-
-    # These import torch, which takes seconds: a wrong name is known before.
-    from sesstore.jobs.cluster.connection import Cluster, connected
-    from sesstore.jobs.cluster.ray_embed import embed_on_ray, encoder_for_workers
-    from sesstore.jobs.embedding.embed import embed
-    from sesstore.jobs.embedding.means import MeanEncoder, mean_encoder, means_of
-    from sesstore.jobs.embedding.missing_proteins import plan_embedding
-    from sesstore.jobs.proteinfiles import checked_proteins
-
     store = store_to_write(store_path, output, create=bool(what) and part is None)
     proteins: Iterable[Protein] | None = None
     if what:
         proteins = checked_proteins(store, what, lambda text: output.note(f"warning: {text}"))
-    if part is not None:
-        proteins = partition_proteins = select(store, proteins, part)
-        output.note(f"partition {part}: {len(partition_proteins):,} sequences")
-    elif "SLURM_ARRAY_TASK_ID" in os.environ:
-        output.note("this task of a Slurm job array does all; its part only: --partition slurm")
-    options: dict[str, Any] = {"weights": weights, "long": long_policy, "precision": precision}
-    options["layers"] = layers
-    structure = structure_source(store, name, source, min_plddt)
-    if structure is not None and engine == "ray":
-        raise click.UsageError(
-            f"{plm} reads the store's structure tokens, which Ray's workers have not. Use "
-            f"--partition instead"
-        )
-    cluster = Cluster(address, workers, threads or 1)
-    with connected(cluster) if engine == "ray" else nullcontext() as ray:
-        run: Callable[..., EmbedReport]
-        if ray is None:
-            load: Callable[..., Encoder] = partial(
-                registry.load, name, device=device, threads=threads, structure=structure, **options
-            )
-            if reduction:
-                load = partial(means_of, store, name, load)
-            encoder = load()
-            reference = partial(load, precision="fp32")
-            run = partial(embed, store, encoder, make_reference=reference)
-        else:
-            encoder, make_encoder, gpus = encoder_for_workers(
-                ray, name, cluster, device=device, **options
-            )
-            if reduction:
-                encoder, make_encoder = MeanEncoder(encoder), partial(mean_encoder, make_encoder)
-            run = partial(embed_on_ray, store, encoder, make_encoder, cluster=cluster, gpus=gpus)
-            run = partial(run, location=url_of(store_path))  # a folder's workers take its own path
-        # Proteins of a partition are known to the store, and must not be written by many machines.
-        plan = plan_embedding(store, encoder, proteins, dtype=dtype, all_stored=part is not None)
-        say_plan(plan, encoder.name, output, url_of(store_path))
-        if structure is not None and plan.todo:
-            output.note(coverage_note(store, structure.name, plan.todo.digests))
-        report = run(dtype=dtype, plan=plan, progress=output)
+    report = embed_store(store, settings, proteins, location=url, progress=output)
     say_report(report, output)
     output.result(asdict(report))
     if report.failed:
         raise click.exceptions.Exit(1)
-
-
-def say_plan(plan: EmbedPlan, plm: str, output: Output, url: str | None = None) -> None:
-    """Say what is about to be done, to a folder or to a URL."""
-    if not plan.todo:
-        output.note(
-            f"all {plan.already_stored:,} sequences are already embedded with {plm}: nothing to do"
-        )
-        return
-    place = f"in {url}" if url else f"on disk ({size(plan.free_bytes)} free)"
-    output.note(
-        f"{len(plan.todo):,} of {plan.proteins:,} sequences to embed with {plm}: "
-        f"{plan.residues:,} residues, {size(plan.bytes)} {place}"
-    )
 
 
 def say_report(report: EmbedReport, output: Output) -> None:

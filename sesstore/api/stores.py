@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from .sequences import Sequences, proteins
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..encoders.base import Encoder
     from ..jobs.add import AddReport
     from ..jobs.embedding.embed import EmbedReport
     from ..jobs.predicting.neighbour_search import SearchReport
@@ -128,7 +127,11 @@ class OpenStore:
         device: str | None = None,
         layers: str | None = None,
         precision: str | None = None,
+        long: str = "windows",
+        dtype: str = "float16",
         means: bool = False,
+        source: str | None = None,
+        min_plddt: int = 0,
     ) -> EmbedReport:
         """Run a protein language model once over what the store knows and lacks.
 
@@ -138,33 +141,42 @@ class OpenStore:
             Such as ``"esm2_t33"`` or ``"near"``.
         what : str, path, mapping or iterable, optional
             Only these: a file, a task, or proteins as in `Sequences`.
-        weights, device, layers, precision
+        weights, device, layers, precision, long
             See `encoders.registry.load`.
+        dtype : str
+            Type the values are stored in: ``"float16"``, ``"float32"`` or ``"int8"``.
         means : bool
             Keep only the mean of each protein; stored residues are used.
-        """
-        from functools import partial
+        source : str, optional
+            Of the structure tokens that SaProt reads; the store's only one by default.
+        min_plddt : int
+            Those tokens are masked where a residue has less, 0 to 100.
 
-        from ..encoders import registry
-        from ..jobs.embedding.embed import embed
-        from ..jobs.embedding.means import means_of
+        Notes
+        -----
+        A part of the proteins, or the workers of a cluster: `jobs.embed_store.embed_store`.
+        """
+        from ..jobs.embed_store import EmbedSettings, embed_store
         from ..jobs.proteinfiles import checked_proteins
 
-        path = None if weights is None else Path(weights)
-        load: Callable[..., Encoder] = partial(
-            registry.load, plm, weights=path, device=device, layers=layers, precision=precision
+        settings = EmbedSettings(
+            plm,
+            layers=layers,
+            weights=None if weights is None else Path(weights),
+            device=device,
+            precision=precision,
+            long=long,
+            dtype=dtype,
+            means=means,
+            source=source,
+            min_plddt=min_plddt,
         )
-        if means:
-            load = partial(means_of, self.store, plm, load)
-        reference = partial(load, precision="fp32")
         requested: Iterable[Protein] | None = None
         if isinstance(what, str | Path):
             requested = checked_proteins(self.store, [str(what)], self.progress.note)
         elif what is not None:
             requested = proteins(what)
-        return embed(
-            self.store, load(), requested, make_reference=reference, progress=self.progress
-        )
+        return embed_store(self.store, settings, requested, progress=self.progress)
 
     def embedding(self, sequence: str | Protein, plm: str | None = None) -> NDArray[Any]:
         """Return the stored embedding of a sequence.

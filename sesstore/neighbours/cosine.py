@@ -230,7 +230,7 @@ class MeanRows:
     def _of_segment(self, segment: int, starts: NDArray[np.int64]) -> NDArray[Any]:
         first, last = int(starts[0]), int(starts[-1]) + 1
         values = np.asarray(self._means.values(segment)[first:last])
-        in_one_piece = last - first == len(starts)
+        in_one_piece = bool((np.diff(starts) == 1).all())
         if not in_one_piece:
             values = values[starts - first]
         if self._means.dtype != np.int8:

@@ -24,13 +24,12 @@ PLAN = SimpleNamespace(
 ANSWERS: dict[str, Any] = {
     "jobs.add.load": "loaded",
     "jobs.proteinfiles.checked_proteins": ["protein"],
-    "jobs.embedding.means.means_of": SimpleNamespace(name="means"),
     "encoders.registry.load": SimpleNamespace(name="encoder"),
     "jobs.training.train.prepare": INPUTS,
     "api.fitting.plan_fit": PLAN,
     "api.fitting.train_plan": SimpleNamespace(run="o"),
 }
-ADD, EMBED, FIT = "jobs.add.add", "jobs.embedding.embed.embed", "api.fitting.plan_fit"
+ADD, EMBED, FIT = "jobs.add.add", "jobs.embed_store.embed_store", "api.fitting.plan_fit"
 CHECK, PREPARE = "jobs.inputs.check_training", "jobs.training.train.prepare"
 FOLDS, TRAIN = "jobs.training.crossvalidation.cross_validate", "jobs.training.train.train"
 STORE: dict[str, Any] = {"store": "store store"}
@@ -45,7 +44,7 @@ HOW = {
 PLACE = {"seeds": 2, "out": "o", "resume": True, "progress": "progress"}
 ADAPTER = {"heads": 2, "alphabets": ["dssp"]}
 LOAD = {"weights": "w.pt", "device": "cpu", "layers": "6", "precision": "bf16"}
-FULL = {**LOAD, "precision": "fp32"}
+STORED = {"long": "nterm", "dtype": "int8", "source": "pdb", "min_plddt": 61}
 OWN, MINE = UserData(name="mine"), {"name": "mine"}
 NOTE = type(print).__name__
 
@@ -84,26 +83,19 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "embed means of a file",
         lambda s: s.embed("near", "a.fasta", means=True, **LOAD),
         {
-            "jobs.embedding.means.means_of": {
-                **STORE, "plm": "near", "make_encoder": ["load", "near", LOAD]
-            },
             "jobs.proteinfiles.checked_proteins": {**STORE, "names": ["a.fasta"], "warn": NOTE},
             EMBED: {
-                **BOTH, "encoder": "means", "proteins": ["protein"],
-                "make_reference": [
-                    "means_of", "store store", "near", ["load", "near", LOAD], {"precision": "fp32"}
-                ],
+                **BOTH, "settings": {"plm": "near", "means": True, **LOAD}, "proteins": ["protein"]
             },
         },
     ),
     (
         "embed sequences",
-        lambda s: s.embed("near", ["MKV"], **LOAD),
+        lambda s: s.embed("near", ["MKV"], **STORED),
         {
-            "encoders.registry.load": {"name": "near", **LOAD},
             EMBED: {
-                **BOTH, "encoder": "encoder", "proteins": [{"id": "seq1", "sequence": "MKV"}],
-                "make_reference": ["load", "near", FULL],
+                **BOTH, "settings": {"plm": "near", **STORED},
+                "proteins": [{"id": "seq1", "sequence": "MKV"}],
             },
         },
     ),

@@ -27,7 +27,7 @@ TABLE: dict[str, dict[str, Any]] = json.loads(
 )
 ENCODER = SimpleNamespace(name="encoder")
 INPUTS = SimpleNamespace(name="inputs", alphabets=("dssp",))
-PLAN = SimpleNamespace(name="plan", todo=(), already_stored=0)
+PLAN = SimpleNamespace(name="plan", todo=(), sentence="{} {}".format)
 TRAINED = SimpleNamespace(seconds_per_epoch=8.0, runs=["seed-0", "seed-1"])
 RUN = SimpleNamespace(
     task={"name": "own"}, fingerprint=SimpleNamespace(digest="digest"), source="md"
@@ -41,9 +41,9 @@ ANSWERS: dict[str, Any] = {
     "jobs.cluster.ray_embed.encoder_for_workers": (ENCODER, "make encoder", 1),
     "jobs.doctor.diagnose": SimpleNamespace(splits=[], findings=[], checked=[], healthy=True),
     "jobs.doctor.from_files": SimpleNamespace(name="patient", notes=[]),
+    "jobs.embed_store.select": ["part"],
     "jobs.embedding.means.means_of": ENCODER,
     "jobs.embedding.missing_proteins.plan_embedding": PLAN,
-    "jobs.embedding.partition.select": ["part"],
     "jobs.embedding.plan.measured_in": ["rate"],
     "jobs.embedding.structure_source.structure_source": "structure",
     "jobs.embedding.throughput.measure_throughput": "probe",

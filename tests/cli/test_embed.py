@@ -8,14 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from sesstore_cli.embed import say_plan, say_report
+from sesstore_cli.embed import say_report
 
 from sesstore.encoders import registry
 from sesstore.encoders.base import Embedding, Encoder
 from sesstore.jobs.embedding.embed import EmbedReport
-from sesstore.jobs.embedding.missing_proteins import EmbedPlan, MissingProteins
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
@@ -104,16 +102,3 @@ def test_every_figure_of_an_embedding_is_in_its_place(shown) -> None:
     ten = replace(report, failed={f"p{n}": "x" for n in range(10)}, layers={"6": "ab", "12": "cd"})
     assert shown(say_report, ten)[0].startswith("X layer 6 ab, layer 12 cd: 1,234 encoded")
     assert "more" not in shown(say_report, ten)[1]
-
-
-def test_every_figure_of_what_is_to_be_embedded_is_in_its_place(shown) -> None:
-    todo = MissingProteins(None, np.zeros((2, 32), np.uint8), np.array([1200, 34], np.int32))
-    plan = EmbedPlan(3456, 3454, todo, 1_500_000, 2_500_000_000)
-    (line,) = shown(lambda plan, output: say_plan(plan, "X", output), plan)
-    assert (
-        line == "2 of 3,456 sequences to embed with X: 1,234 residues, 1.5 MB on disk (2.5 GB free)"
-    )
-    (line,) = shown(lambda plan, output: say_plan(plan, "X", output, "s3://lab"), plan)
-    assert line.endswith("1.5 MB in s3://lab")
-    (line,) = shown(lambda plan, output: say_plan(replace(plan, todo=()), "X", output), plan)
-    assert line == "all 3,454 sequences are already embedded with X: nothing to do"

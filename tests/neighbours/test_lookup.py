@@ -163,6 +163,7 @@ def test_means_are_sliced_as_they_are_stored(
     assert view is not None
     for rows in (
         np.arange(60), np.array([5, 7, 6, 40, 2, 59, 41, 7]), np.array([30]), np.arange(20, 50),
+        np.array([5, 7, 5, 8]),
     ):  # fmt: skip
         part = MeanRows(view, rows)
         expected = np.stack([view.get(view.digests[row].tobytes())[0] for row in rows])

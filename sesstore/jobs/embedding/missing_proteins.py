@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...encoders.base import Encoder
 from ...errors import InputError
+from ...memory import size
 from ...proteins import DIGEST_BYTES, Protein
 from ...residues import STORAGE_TYPES
 from ...store import Store
@@ -83,6 +84,19 @@ class EmbedPlan:
     def residues(self) -> int:
         """Residues to encode."""
         return int(self.todo.lengths.sum(dtype=np.int64))
+
+    def sentence(self, plm: str, url: str | None = None) -> str:
+        """Say what is about to be done by an encoder, to a folder or to the store of a URL."""
+        if not self.todo:
+            return (
+                f"all {self.already_stored:,} sequences are already embedded with {plm}: nothing "
+                f"to do"
+            )
+        place = f"in {url}" if url else f"on disk ({size(self.free_bytes)} free)"
+        return (
+            f"{len(self.todo):,} of {self.proteins:,} sequences to embed with {plm}: "
+            f"{self.residues:,} residues, {size(self.bytes)} {place}"
+        )
 
 
 def plan_embedding(

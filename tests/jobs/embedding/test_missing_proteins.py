@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from sesstore.jobs.embedding.embed import embed
-from sesstore.jobs.embedding.missing_proteins import plan_embedding
+from sesstore.jobs.embedding.missing_proteins import EmbedPlan, MissingProteins, plan_embedding
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
@@ -40,3 +41,14 @@ def test_proteins_of_a_stream_are_read_once_and_encoded_chunk_by_chunk(
     assert len(list(plan.todo.chunks(1))) == 40
     report = embed(store, encoder, plan=plan)
     assert (report.encoded, sizes) == (40, [plan.residues])
+
+
+def test_every_figure_of_what_is_to_be_embedded_is_in_its_place(store: Store) -> None:
+    todo = MissingProteins(store, np.zeros((2, 32), np.uint8), np.array([1200, 34], np.int32))
+    plan = EmbedPlan(3456, 3454, todo, 1_500_000, 2_500_000_000)
+    assert plan.sentence("X") == (
+        "2 of 3,456 sequences to embed with X: 1,234 residues, 1.5 MB on disk (2.5 GB free)"
+    )
+    assert plan.sentence("X", "s3://lab").endswith("1.5 MB in s3://lab")
+    done = EmbedPlan(3456, 3456, MissingProteins(store, todo.digests[:0], todo.lengths[:0]), 0, 9)
+    assert done.sentence("X") == ("all 3,456 sequences are already embedded with X: nothing to do")
