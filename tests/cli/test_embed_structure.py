@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.alphabets import alphabet
 from sesstore.encoders import published
 from sesstore.errors import InputError
 from sesstore.proteins import Protein
@@ -63,6 +64,31 @@ def test_two_sources_are_two_encoders(cli, store: Store) -> None:
     assert np.abs(one.astype(np.float32) - other.astype(np.float32)).max() > 0.01
     listed = cli("info").out
     assert "SaProt_35M_AF2+pdb" in listed
+
+
+def test_residues_of_low_confidence_are_masked_where_that_is_said(cli, store: Store) -> None:
+    protein = PROTEINS[0]
+    plddt = np.array([90, 40, 90, 69, 70, 90, 90, 90], np.uint8)
+    state, mask = 3, alphabet("foldseek").mask
+    for source, scores, states in (
+        ("scores", plddt, np.full(8, state)),
+        ("masked", None, np.where(plddt < 70, mask, state)),
+    ):
+        codes = {"foldseek": states.astype(np.uint8)[None]}
+        store.add_tokens([StructureTokens(protein.digest, source, codes, scores)], {})
+    store.flush()
+    cli("embed", "--plm", "saprot_35m", "--source", "scores", "--min-plddt", "70")
+    cli("embed", "--plm", "saprot_35m", "--source", "scores")
+    cli("embed", "--plm", "saprot_35m", "--source", "masked")
+    views = {}
+    for provenance in Store.open(store.path).encoders():
+        print_ = provenance.fingerprint
+        views[print_.structure, "pLDDT<70" in print_.residue_mapping] = Store.open(
+            store.path
+        ).embeddings(print_)
+    values = {name: view.get(protein.digest) for name, view in views.items()}
+    np.testing.assert_array_equal(values["scores", True], values["masked", False])
+    assert np.abs(values["scores", True] - values["scores", False]).max() > 0.01
 
 
 def test_the_source_must_be_named_where_there_are_several(cli, store: Store) -> None:

@@ -30,6 +30,17 @@ def test_what_a_task_needs_is_there_and_stays(shared, file_server):
     assert len(store.encoders()) == 2
 
 
+def test_every_address_has_a_copy_of_its_own():
+    beginning = "https://storage.example.org/" + "laboratory-" * 6
+    addresses = [
+        "s3://lab/a-b", "s3://lab-a/b", "s3://lab/a_b", "gs://lab/a-b", beginning + "x",
+        beginning + "y",
+    ]  # fmt: skip
+    folders = {cache_of(address) for address in addresses}
+    assert len(folders) == len(addresses)
+    assert cache_of("s3://lab/a-b/") == cache_of("s3://lab/a-b")
+
+
 def test_an_encoder_that_is_not_there_can_be_run_here(shared, file_server):
     push(shared, str(shared.path))
     store = remote_store(file_server(shared.path), "toy", "blosum62")
