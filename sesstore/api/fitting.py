@@ -240,16 +240,34 @@ def _previous(plan: FitPlan, store: OpenStore, record: FoldsRecord | None) -> Tr
     Raises
     ------
     InputError
-        It is another one: of other data, or another encoder.
+        It is another one: of other data, encoder, folds or structures.
     """
+    from ..encoders import registry
+    from ..jobs.inputs import chosen_encoder
     from ..jobs.training.train import summary
     from ..training.seeds import runs_at
 
     runs = runs_at(plan.out)
-    if runs[0].task["data_digest"] != plan.loaded.task.data_digest:
-        raise InputError(
-            f"the run in '{plan.out}' was trained on other data. Name another folder with --out"
-        )
+    folds = 0 if record is None else record.settings["folds"]
+    encoder, stored = runs[0].fingerprint, chosen_encoder(store.store, plan.plm)
+    is_other = (
+        registry.spec(plan.plm).full_name != encoder.encoder
+        if stored is None
+        else stored.fingerprint != encoder
+    )
+    for what, differs in (
+        ("on other data", runs[0].task["data_digest"] != plan.loaded.task.data_digest),
+        (f"on embeddings by {encoder.title}", is_other),
+        (f"in {folds} folds" if folds else "without folds", folds != plan.folds),
+        (
+            f"on structures of {runs[0].source}",
+            plan.source and runs[0].source and plan.source != runs[0].source,
+        ),
+    ):
+        if differs:
+            raise InputError(
+                f"the run in '{plan.out}' was trained {what}. Name another folder with --out"
+            )
     store.progress.note(f"trained before, on the same data: {plan.out}")
     report = summary(plan.out, runs)
     if record is not None:

@@ -21,6 +21,7 @@ from ..adapter.workers import workers
 from ..encoders.devices import choose_device
 from ..errors import InputError
 from ..progress import SILENT, Progress
+from ..provenance import differences, plain
 from ..store import Embeddings
 from ..streaming.composition import Compositions
 from ..streaming.splittokens import TokenRows
@@ -257,6 +258,44 @@ def fit_unless_done(
             ranks=ranks,
         )
     return [Run.load(member.out) for member in members]
+
+
+def load_runs(
+    task: Task, embeddings: Embeddings, tokens: TokenRows | None, members: Sequence[Member]
+) -> list[Run]:
+    """Load runs that are finished, where a search or sweep goes on.
+
+    Raises
+    ------
+    InputError
+        One was trained by other settings, data, encoder or source; names what differs.
+    """
+    lengths = train_lengths(task, embeddings)
+    return [_load_same(task, embeddings, tokens, member.completed(lengths)) for member in members]
+
+
+def _load_same(task: Task, embeddings: Embeddings, tokens: TokenRows | None, member: Member) -> Run:
+    run, shape = Run.load(member.out), member.adapter
+    before = {
+        "adapter": run.config["adapter"],
+        "fit": run.config["fit"],
+        "data": run.task["data_digest"],
+        "encoder": run.fingerprint.digest,
+        "source": run.source,
+    }
+    now = {
+        "adapter": asdict(shape),
+        "fit": asdict(member.config),
+        "data": task.data_digest,
+        "encoder": embeddings.provenance.fingerprint.digest,
+        "source": tokens.source if tokens is not None and shape.alphabets else None,
+    }
+    if differing := differences(plain(before), plain(now)):
+        raise InputError(
+            f"the run in '{member.out}' was trained with other settings: {'; '.join(differing)}. "
+            f"Go on with the same, or name another folder with --out"
+        )
+    return run
 
 
 def train_lengths(task: Task, embeddings: Embeddings) -> NDArray[np.int64]:

@@ -83,6 +83,12 @@ def test_other_data_or_folds_make_another_run(cli) -> None:
     assert len(list(Path("runs/mine").iterdir())) == 2
     same = cli(*words, "--out", "here")
     assert same.status == 0, same.err
+    for option, value, told in (
+        ("--plm", "onehot", "was trained on embeddings by BLOSUM62"),
+        ("--folds", "5", "was trained without folds"),
+    ):
+        other = cli(*words, option, value, "--out", "here")
+        assert (other.status, told in other.err) == (2, True), other.err
     table(Path("mine.csv"), 44)
     other = cli(*words, "--out", "here")
     assert other.status == 2

@@ -18,7 +18,7 @@ from ...provenance import Provenance
 from ...store import Embeddings, Tokens
 from ...streaming.composition import Compositions
 from ...tasks import Task
-from ...training.fit import Member, check_fit, fit_many
+from ...training.fit import Member, check_fit, fit_many, load_runs
 from ...training.fit_config import FitConfig
 from ...training.runs import RECORD, Run
 from ..inputs import Inputs
@@ -164,12 +164,15 @@ def fit_on_ray(
     StoppedError
         A signal came; every trial's progress is saved.
     InputError, NotStoredError, TrainingError
-        As `training.fit.fit`.
+        As `training.fit.fit`; or a trial is finished by other settings than these.
     """
     if not resume:
         for member in (member for trial in trials for member in trial.members):
             check_fit(inputs.task, member.adapter, inputs.tokens, member.out)
-    todo = [trial for trial in trials if not (resume and trial.is_trained)]
+    done = [trial for trial in trials if resume and trial.is_trained]
+    for trial in done:
+        load_runs(inputs.task, inputs.embeddings, inputs.tokens, trial.members)
+    todo = [trial for trial in trials if trial not in done]
     if todo:
         _train(ray, cluster, inputs, todo, resume, progress)
     return [Run.load(member.out) for trial in trials for member in trial.members]

@@ -106,7 +106,7 @@ def evaluate_run(
         Which rows: test by default; of a cross-validation, and its own task, all of them, as the
         folds' trainings predict them that had not seen them (``"out-of-fold"``).
     source : str, optional
-        Of the structures; the one it was trained on by default.
+        Of the structures; the one it was trained on by default, and the only one out of fold.
     device : str, optional
         Where the adapter runs; the best there is by default, as in training.
     baselines : bool
@@ -118,6 +118,8 @@ def evaluate_run(
         There is no run there.
     UnknownNameError, NotStoredError
         The store lacks the task, or embeddings by the run's encoder.
+    InputError
+        Out-of-fold predictions of other rows or another source than the run's are asked for.
     """
     runs = runs_at(run_path)
     run = runs[0]
@@ -126,6 +128,11 @@ def evaluate_run(
     source = chosen_source(store, source or run.source) if run.source else None
     if split == FOLDS:
         check_same_rows(run, task)
+        if source != run.source:
+            raise InputError(
+                f"out-of-fold predictions are of the training's own source, {run.source}. Name a "
+                f"split of '{task.name}' for structures of {source}: {', '.join(task.splits)}"
+            )
         predicted = [load_predictions(one, FOLDS) for one in runs]
     else:
         tokens = store.tokens(source) if source else None

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ...errors import InputError, MissingExtraError
 from ...progress import SILENT, Progress
-from ...training.fit import Member, fit_many
+from ...training.fit import Member, fit_many, load_runs
 from ...training.fit_config import FitConfig
 from ...training.metrics import HIGHER_IS_WORSE
 from ...training.ranks import started_by_torchrun
@@ -62,7 +62,8 @@ def search(
     MissingExtraError
         Optuna is not installed.
     UnknownNameError, InputError
-        A setting cannot be varied, has no value, or nothing that was tried is possible.
+        A setting cannot be varied, has no value, or nothing that was tried is possible; or what is
+        finished of an interrupted search was trained by other settings.
     StoppedError
         A signal came; what is finished stays, progress of the rest is saved.
     """
@@ -141,9 +142,9 @@ class _Search:
     ) -> list[Run]:
         if not members:
             return []
-        if resume and all((member.out / RECORD).exists() for member in members):
-            return [Run.load(member.out) for member in members]
         inputs = self.inputs
+        if resume and all((member.out / RECORD).exists() for member in members):
+            return load_runs(inputs.task, inputs.embeddings, inputs.tokens, members)
         return fit_many(
             inputs.task,
             inputs.embeddings,

@@ -116,6 +116,11 @@ def test_the_run_was_trained_on_all_rows_and_predicts(crossed: Crossed) -> None:
     cautions = {caution.what: caution.text for caution in remembered.cautions}
     assert cautions["rows_trained_on"].startswith("15 of 15 test proteins were trained on")
     assert "rows_trained_on" not in {caution.what for caution in measured.cautions}
+    # What was predicted unseen was so from the source it was trained on.
+    with pytest.raises(InputError, match=r"own source, alphafold2\. Name a split of 'toy'"):
+        evaluate_run(crossed.store, crossed.out, source="esmfold")
+    assert evaluate_run(crossed.store, crossed.out, None, "test", source="esmfold").rows == 15
+    assert evaluate_run(crossed.store, crossed.out, source="alphafold2").split == "out-of-fold"
 
 
 def test_simple_models_go_fold_by_fold(crossed: Crossed) -> None:

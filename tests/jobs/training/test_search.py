@@ -83,6 +83,9 @@ def test_an_interrupted_search_goes_on(inputs: Inputs, tmp_path: Path) -> None:
         search(*args, trials=9, out=tmp_path / "s", progress=Signalling())
     finished = {p.parent.parent.name for p in (tmp_path / "s").rglob("run.json")}
     assert finished == {f"trial-{n:03d}" for n in range(module.TOGETHER)}
+    longer = replace(GRID_CONFIG, epochs=3)
+    with pytest.raises(InputError, match=r"other settings: fit\.epochs \(2 then, 3 now\)"):
+        search(inputs, SPACE, PLAIN, longer, trials=9, out=tmp_path / "s", resume=True)
     found = search(*args, trials=9, out=tmp_path / "s", resume=True)
     for one, other in zip(whole.settings, found.settings, strict=True):
         assert one["setting"] == other["setting"]
