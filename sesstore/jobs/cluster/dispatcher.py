@@ -96,7 +96,8 @@ class Dispatcher(Generic[Item]):
         if answer.lost:
             self._partial.pop(answer.worker, None)
             self._lose(answer.worker)
-        elif answer.method == "progress":
+        # One that comes after the work it is of would count that a second time.
+        elif answer.method == "progress" and self._pool.awaits(answer.worker, "work"):
             self._partial[answer.worker] = answer.value
         elif answer.method == "commit":
             self._queue.settle(answer.value)

@@ -26,7 +26,7 @@ from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embedding.embed import EmbedReport, layer_fingerprints, provenances_of
+from ..embedding.embed import EmbedReport, layer_fingerprints, list_failures, provenances_of
 from ..embedding.missing_proteins import EmbedPlan, plan_embedding
 from ..signals import stop_requests
 from .connection import Cluster, connected, has_gpus, slots
@@ -213,7 +213,9 @@ class _Embedding:
             raise self._stopped(stop.signal)
         reasons = {k: why for outcome in dispatcher.results for k, why in outcome.failures.items()}
         reasons |= {p.digest: _DEADLY for p in queue.abandoned}
-        return {p.id: reasons[p.digest] for p in self._plan.todo if p.digest in reasons}
+        failed: dict[str, str] = {}
+        list_failures(failed, self._plan.todo, reasons)
+        return failed
 
     def _remaining(self, work_item: WorkItem[Protein]) -> WorkItem[Protein] | None:
         """What of a work item is not in the store."""

@@ -69,9 +69,10 @@ class WorkItem(Generic[Item]):
     def halves(self) -> list[WorkItem[Item]]:
         """Two work items of half the items each, as if they were lost once."""
         middle = len(self.items) // 2
+        size = self.size * middle // len(self.items)
         return [
-            WorkItem(part, self.size * len(part) // len(self.items), self.cost / 2, 1)
-            for part in (self.items[:middle], self.items[middle:])
+            WorkItem(self.items[:middle], size, self.cost / 2, 1),
+            WorkItem(self.items[middle:], self.size - size, self.cost / 2, 1),
         ]
 
 

@@ -28,7 +28,7 @@ from ...proteins import Protein
 from ...provenance import Fingerprint, deepest, named_encoders
 from ...store import Store, layout
 from ...store.digest_index import as_rows
-from ..embedding.embed import embed
+from ..embedding.embed import embed, list_failures
 from ..embedding.means import means_of
 from ..embedding.missing_proteins import plan_embedding
 from ..inputs import is_sequence
@@ -256,7 +256,7 @@ def _search(
     report: SearchReport,
 ) -> None:
     rows, failed = source.chunk(chunk)
-    report.failed |= {p.id: failed[p.digest] for p in chunk if p.digest in failed}
+    list_failures(report.failed, chunk, failed)
     chunk = [protein for protein in chunk if protein.digest in rows]
     if not chunk:
         return

@@ -26,6 +26,7 @@ from ...store.digest_index import as_rows
 from ...streaming.composition import compositions
 from ...structures.structure_files import StructureFile
 from ...training.predictor import Predictions
+from ..embedding.embed import list_failures
 from ..signals import stop_requests
 from .embedding_source import EmbeddingSource, InMemoryEmbeddings
 from .loaded_run import LoadedRun
@@ -227,10 +228,7 @@ class Prediction:
         """Predict for some proteins; None if none of them could be embedded."""
         embeddings, failed = self._vectors.chunk(proteins)
         embedded = [protein for protein in proteins if protein.digest in embeddings]
-        for protein in proteins:
-            if protein.digest in failed:
-                name = self._unused(protein.id)
-                self.report.failed[name] = failed[protein.digest]
+        list_failures(self.report.failed, proteins, failed)
         self.report.embedded = self._vectors.computed
         if not embedded:
             return None
@@ -247,14 +245,6 @@ class Prediction:
         table = list(rows(self._run, embedded, predictions, self._certainty))
         self.report.far += sum(row.get("far", False) for row in table)
         return PredictedChunk(embedded, embeddings, tokens, predictions, table)
-
-    def _unused(self, id: str) -> str:
-        """An id to list a failure under: several records may have the same."""
-        names = self.report.failed
-        name, number = id, 2
-        while name in names:
-            name, number = f"{id} ({number})", number + 1
-        return name
 
     def _tokens(self, store: Store | None) -> Tokens | None:
         if store is None or self._source is None or self._run.source is None:

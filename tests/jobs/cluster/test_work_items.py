@@ -58,3 +58,4 @@ def test_halves_of_a_work_item_are_counted_by_what_is_in_them() -> None:
     first, second = WorkItem([0, 1, 2, 3, 4], 100, 8.0, losses=3).halves()
     assert (list(first.items), first.size, first.cost, first.losses) == ([0, 1], 40, 4.0, 1)
     assert (list(second.items), second.size, second.cost, second.losses) == ([2, 3, 4], 60, 4.0, 1)
+    assert [half.size for half in WorkItem([0, 1], 9, 1.0).halves()] == [4, 5]  # nothing is lost

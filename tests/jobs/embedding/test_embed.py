@@ -91,6 +91,13 @@ def test_failures_are_listed_and_the_others_stored(store: Store, encoder, protei
     assert (again.encoded, again.already_stored) == (2, 38)
 
 
+def test_two_proteins_of_one_name_are_two_failures(store: Store, encoder) -> None:
+    proteins = [Protein("x", "MKV"), Protein("x", "MKL"), Protein("y", "MKI")]
+    report = embed(store, Failing(encoder, {"x"}), proteins)
+    assert report.failed == {"x": "too odd", "x (2)": "too odd"}
+    assert (report.proteins, report.encoded) == (3, 1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_commits_what_is_done_and_a_second_run_goes_on(
     store: Store, encoder, proteins, number: int

@@ -206,10 +206,10 @@ def test_the_encoder_is_loaded_with_the_settings_of_the_run(
 
 
 class Signalling:
-    """Progress that sends this process SIGINT after the second chunk."""
+    """Progress that sends this process SIGINT after the second chunk, or another."""
 
-    def __init__(self) -> None:
-        self.chunks = 0
+    def __init__(self, last: int = 2) -> None:
+        self.chunks, self.last = 0, last
 
     @contextmanager
     def stage(self, name: str, total: int | None, unit: str):
@@ -217,7 +217,7 @@ class Signalling:
 
     def advance(self, amount: int = 1) -> None:
         self.chunks += 1
-        if self.chunks == 2:
+        if self.chunks == self.last:
             os.kill(os.getpid(), signal.SIGINT)
 
     def show(self, **figures: str) -> None: ...
@@ -244,6 +244,20 @@ def test_a_stop_says_where_the_rows_are_and_keeps_embeddings(
     else:
         pq = pytest.importorskip("pyarrow.parquet")
         assert pq.read_table(partial).num_rows == predicted.report.proteins
+
+
+def test_a_stop_after_the_last_chunk_stops_nothing(
+    trained: Path, tmp_path: Path, small_chunks: None
+) -> None:
+    given = InputSpec([str(trained / "known.fasta")])
+    counting = Signalling(last=0)
+    with prediction(trained / "run", given, None, NOTHING, progress=counting) as predicted:
+        rows = predict_rows(predicted)
+    last, out = Signalling(counting.chunks), tmp_path / "out.csv"
+    assert last.last > 2
+    with prediction(trained / "run", given, None, NOTHING, progress=last) as predicted:
+        assert write_predictions(predicted, out).proteins == len(rows) == 40
+    assert len(out.read_text().splitlines()) == 41
 
 
 def test_every_format_says_the_same(trained: Path, tmp_path: Path) -> None:
