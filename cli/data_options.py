@@ -13,6 +13,13 @@ from .options import Command
 TYPES = ("single_label", "multi_label", "regression", "residue_single_label", "residue_regression")
 
 
+OF_FILES = (
+    "task_type", "sequence", "id_", "label", "split", "targets", "mask", "name", "seed",
+    "split_by", "drop_unlabelled", "allow_partial",
+)  # fmt: skip
+"""Parameters of what is said of files alone."""
+
+
 def own_data_options(command: Command) -> Command:
     """Add the options, and hand the command a `UserData` as ``user_data``."""
 

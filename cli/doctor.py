@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .data_options import own_data_options
-from .options import output_options, store_option, writable
+from .data_options import OF_FILES, own_data_options
+from .options import flags_of, output_options, store_option, writable
 from .output import Output
 from .stores import tasks_at
 
@@ -64,6 +64,11 @@ def command(
     if data or (Path(task).exists() and task not in tasks_at(store_path)):
         patient = from_files(task, data, user_data=user_data, allow_partial=allow_partial)
     else:
+        if flags := flags_of(OF_FILES):
+            raise click.UsageError(
+                f"{', '.join(flags)}: said of files, but '{task}' is looked for in the store. "
+                f"Leave it out, or examine files with --data"
+            )
         patient = from_store(Store.open(store_path), task)
     for note in patient.notes:
         output.note(note)

@@ -60,8 +60,12 @@ def command(
                 f"{format_name} writes the rows of a whole task. Name it with --task, without "
                 f"--ids or --reduce"
             )
+        if plm is not None:
+            raise InputError(f"{format_name} has no embeddings. Leave --plm and --layer out")
         result = _task(format_name, out, task, source, store_path, output)
     else:
+        if source is not None:
+            raise InputError(f"{format_name} has no structure tokens. Leave --source out")
         result = _embeddings(format_name, out, reduce, ids, task, plm, store_path, output)
     output.line(f"wrote {result['written']:,} {result['unit']} to {out}")
     output.result(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -156,6 +156,17 @@ def output_options(command: Command) -> Command:
         return command(*args, output=output, **kwargs)
 
     return with_output  # type: ignore[return-value]
+
+
+def flags_of(names: Iterable[str]) -> list[str]:
+    """Options of these parameters that were given, in the order of the help."""
+    context, wanted = click.get_current_context(), set(names)
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in wanted
+        and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
 
 
 def comma_list(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:

@@ -67,6 +67,8 @@ def command(
     from sesstore.provenance import split_layer
     from sesstore.store import Store
 
+    if weights is not None and not measure:
+        raise click.UsageError("--weights belongs to --measure")
     spec, (_, named_layer) = registry.spec(plm), split_layer(plm)
     if layers and named_layer:
         raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from .options import device_option, output_options, store_option, weights_option
+from .options import device_option, flags_of, output_options, store_option, weights_option
 from .output import Output
 from .setting_options import limit_options
 
@@ -91,7 +90,7 @@ def command(
 
     endpoint = _Endpoint(host, port, read_tokens(token_file) if token_file else [])
     if run is None:
-        if flags := _flags_of({*limits, "neighbours", "weights", "device"}):
+        if flags := flags_of({*limits, "neighbours", "weights", "device"}):
             raise click.UsageError(f"only with --run: {', '.join(flags)}")
         _serve_stores(stores or (store_path,), endpoint, output)
     elif stores:
@@ -157,17 +156,6 @@ class _Endpoint:
         return listener
 
 
-def _flags_of(names: set[str]) -> list[str]:
-    """Options of these parameters that were given, in the order of the help."""
-    context = click.get_current_context()
-    return [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name in names
-        and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
-    ]
-
-
 def _store_beside_run(path: Path, neighbours: str | None, output: Output) -> Store | None:
     """The store to compare with; None where nobody named one, and there is none."""
     from sesstore.errors import MissingFileError
@@ -175,7 +163,7 @@ def _store_beside_run(path: Path, neighbours: str | None, output: Output) -> Sto
 
     if path.exists():
         return Store.open(path)
-    if neighbours is not None or _flags_of({"store_path"}):
+    if neighbours is not None or flags_of({"store_path"}):
         raise MissingFileError(f"there is no store at '{path}'. Name another with --store")
     output.note(f"there is no store at '{path}': no nearest proteins will be shown")
     return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .matching import say_matching
-from .options import engine_options, output_options, store_option, weights_option
+from .options import engine_options, flags_of, output_options, store_option, weights_option
 from .output import Output, duration
 from .stores import store_to_write
 
@@ -34,6 +34,18 @@ _FORMATS = (
     "fasta",
     "codes",
 )
+
+
+_APART = (
+    ("format_", "--import", ("chain", "dssp", "workers", "stride")),
+    ("trajectory", "--trajectory", ("workers", "head")),
+    (
+        "head",
+        "--prostt5",
+        ("chain", "sequences", "dssp", "workers", "format_", "alphabet", "only_known"),
+    ),
+)
+"""Parameter, its option, and parameters that would say nothing beside it."""
 
 
 @click.command("tokens")
@@ -143,6 +155,7 @@ def command(
     from sesstore.structures.trajectory import Trajectory
 
     _check(paths, trajectory, topology, format_)
+    _check_apart()
     if head is not None and engine == "ray":
         raise click.UsageError("--engine ray is for structure files; embed with it, then predict")
     if head is not None:
@@ -243,6 +256,17 @@ def _check(
         raise click.UsageError("--import takes PATHS, not a --trajectory")
     if topology is not None and trajectory is None:
         raise click.UsageError("--topology belongs to a --trajectory")
+
+
+def _check_apart() -> None:
+    """Raise for options that say nothing beside another, or without one."""
+    for name, flag, apart in _APART:
+        if flags_of([name]) and (flags := flags_of(apart)):
+            raise click.UsageError(f"{flag} takes no {', '.join(flags)}")
+    for name, owner, flag in (("stride", "trajectory", "a --trajectory"),
+                              ("weights", "head", "--prostt5")):  # fmt: skip
+        if flags_of([name]) and not flags_of([owner]):
+            raise click.UsageError(f"--{name} belongs to {flag}")
 
 
 def _say(report: TokenReport, unit: str, output: Output) -> None:

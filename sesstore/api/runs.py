@@ -251,7 +251,16 @@ def train(
     from ..jobs.inputs import check_training
 
     names = alphabet_names(structure)
-    check_training(store.store, task, plm=plm, precision=precision, alphabets=names, source=source)
+    check_training(
+        store.store,
+        task,
+        plm=plm,
+        precision=precision,
+        alphabets=names,
+        source=source,
+        out=_path(out),
+        resume=resume,
+    )
 
     # These import torch, which takes seconds: a wrong name is known before.
     from ..adapter.adapter_config import AdapterConfig

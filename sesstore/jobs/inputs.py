@@ -107,10 +107,13 @@ def check_training(
     UnknownNameError
         There is no such task, encoder or alphabet.
     InputError
-        There is a choice of encoders or sources and none was named; or see `check_folder`.
+        There is a choice of encoders or sources and none was named; a training is to go on and
+        no folder was named; or see `check_folder`.
     """
     if out is not None:
         check_folder(out, resume=resume)
+    elif resume:
+        raise InputError("which training shall go on? Name its folder with --out")
     task = store.task(task_name)
     if names_settings(plm, weights, precision):
         registry.spec(str(plm))

@@ -133,7 +133,7 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "train",
         lambda s: sesstore.train(s, "task", lr=0.5, heads=2, **HOW),
         {
-            CHECK: HALF,
+            CHECK: {**HALF, "out": "o", "resume": True},
             PREPARE: {**HALF, "progress": "progress"},
             TRAIN: {"inputs": "inputs", "adapter": ADAPTER, "config": {"lr": 0.5}, **PLACE},
         },
@@ -142,7 +142,7 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         "train in folds",
         lambda s: sesstore.train(s, "task", folds=3, seed=7, heads=2, **HOW),
         {
-            CHECK: HALF,
+            CHECK: {**HALF, "out": "o", "resume": True},
             PREPARE: {**HALF, "progress": "progress"},
             FOLDS: {
                 **STORE, "inputs": "inputs", "adapter": ADAPTER, "config": {"seed": 7},

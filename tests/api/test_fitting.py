@@ -6,11 +6,17 @@ import os
 import signal
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import sesstore
 from sesstore.adapter.adapter_config import AdapterConfig
+from sesstore.api import fitting
+from sesstore.api.runs import alphabet_names
+from sesstore.datasets.columns import Columns
+from sesstore.datasets.user_data import UserData
 from sesstore.errors import (
     InputError,
     StoppedError,
@@ -79,3 +85,66 @@ def test_a_stopped_training_goes_on_if_asked(taught, tmp_path: Path, folds: int 
         sesstore.train(store, "helix", out=tmp_path, **settings)
     run = sesstore.train(store, "helix", out=tmp_path, resume=True, **settings)
     assert run.runs[0].history[-1]["epoch"] > 0
+
+
+def table(path: Path, count: int, *, split: bool = False) -> Path:
+    rng = np.random.default_rng(1)
+    lines = ["id,sequence,y,z" + ",split" * split]
+    for n in range(count):
+        letters = "".join(rng.choice(list("ACDEFGHIKLMNPQRSTVWY"), 12))
+        part = ("train", "train", "valid", "test")[n % 4]
+        lines.append(f"p{n},{letters},{n}.5,{n}.25" + f",{part}" * split)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_what_nobody_said_of_a_fit_is_chosen(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fitting, "SMALL", 40)
+    store, own = sesstore.open(tmp_path / "store"), UserData(columns=Columns(label="y"))
+
+    def plan(name: str, count: int, split: bool = False, **given: Any) -> fitting.FitPlan:
+        return fitting.plan_fit(
+            table(Path(name), count, split=split), store, **{"user_data": own, **given}
+        )
+
+    few = plan("few.csv", 39)
+    digest = few.loaded.task.data_digest[:8]
+    assert (few.plm, few.folds, few.out) == (
+        "near", 5, Path(f"runs/few/fit-near-5folds-{digest}"),
+    )  # fmt: skip
+    assert few.commands == (
+        "sesstore add few.csv --label y",
+        "sesstore embed few --plm near",
+        f"sesstore train few --plm near --folds 5 --out {few.out}",
+    )
+    many, split = plan("many.csv", 40), plan("split.csv", 39, split=True)
+    assert (many.folds, split.folds) == (0, 0)
+    assert many.out.name == f"fit-near-{many.loaded.task.data_digest[:8]}"
+    assert "--folds" not in many.commands[2]
+    assert [plan("few.csv", 39, folds=folds).folds for folds in (0, 3)] == [0, 3]
+    store.embed("onehot", ["MKV"])
+    said = UserData(
+        "mine", "regression", Columns("sequence", "id", "z"), seed=3, drop_unlabelled=True,
+        split_by="random",
+    )  # fmt: skip
+    named = plan("few.csv", 39, user_data=said, source="pdb", out="o")
+    assert (named.plm, named.out, named.source) == ("onehot", Path("o"), "pdb")
+    assert named.commands == (
+        "sesstore add few.csv --name mine --task-type regression --sequence sequence --id id "
+        "--label z --split-by random --seed 3 --drop-unlabelled --source pdb",
+        "sesstore embed mine --plm onehot",
+        "sesstore train mine --plm onehot --folds 5 --source pdb --out o",
+    )
+    store.embed("blosum62", ["MKV"])
+    with pytest.raises(InputError, match=r"stored here: .*BLOSUM62"):
+        plan("few.csv", 39)
+    assert plan("few.csv", 39, plm="blosum62").plm == "blosum62"
+
+
+def test_alphabets_are_named_by_a_text_or_a_list() -> None:
+    for structure, names in (
+        (None, None), ("none", ()), ((), ()), ("dssp", ("dssp",)),
+        ("foldseek, dssp", ("foldseek", "dssp")), (["dssp", "foldseek"], ("dssp", "foldseek")),
+    ):  # fmt: skip
+        assert alphabet_names(structure) == names

@@ -19,6 +19,15 @@ def test_notebooks_show_tables(taught) -> None:
     assert repr(run).startswith("sesstore.load_run(")
 
 
+def test_only_what_is_not_shown_is_counted() -> None:
+    rows = sesstore.Rows({"id": f"p{n}", "far": False} for n in range(20))
+    assert "more" not in rows._repr_html_()
+    assert "<th>id</th><th>far</th>" in rows._repr_html_()
+    rows.append({"id": "last", "far": True})
+    assert "and 1 more" in rows._repr_html_()
+    assert "last" not in rows._repr_html_()
+
+
 def test_whole_numbers_have_thousands_separators() -> None:
     from sesstore.api.html_tables import html_table
 

@@ -118,6 +118,8 @@ def test_wrong_names_are_known_before_any_work(store: Store, tmp_path: Path) -> 
             check_training(store, "toy", **{**right, name: value})
     with pytest.raises(UnknownNameError):
         check_training(store, "tooy", **right)
+    with pytest.raises(InputError, match="which training shall go on"):
+        check_training(store, "toy", **{**right, "out": None}, resume=True)
     with pytest.raises(UnknownNameError):
         check_training(store, "toy", **{**right, "plm": "onehott", "weights": tmp_path / "w.pt"})
     check_study(store, "toy", plm="onehot", sources=("pdb", "md"))

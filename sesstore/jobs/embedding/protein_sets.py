@@ -104,7 +104,7 @@ def protein_set(name: str, store: Store | None) -> ProteinSet:
         A record of the file is wrong.
     """
     is_task = store is not None and name in store.tasks()
-    is_path = Path(name).exists() or "/" in name or bool(Path(name).suffix)
+    is_path = Path(name).is_file() or "/" in name or bool(Path(name).suffix)
     if not is_task and not is_path:
         return named_set(name)
     return counted_set(name, _lengths(name, store))
