@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 
 from sesstore.encoders import registry
@@ -16,6 +19,9 @@ from sesstore.jobs.embedding.protein_sets import (
     named_sets,
     protein_set,
 )
+from sesstore.store import Store
+
+from ..conftest import labelled
 
 
 @pytest.mark.parametrize("name", named_sets())
@@ -30,6 +36,20 @@ def test_named_sets(name, plm):
     assert plan.bytes["float16"] == 2 * registry.spec(plm).dim * one.residues
     assert plan.index_bytes == INDEX_BYTES * one.proteins
     assert bool(plan.devices) == bool(registry.spec(plm).parameters)
+
+
+def test_a_task_or_a_file_goes_before_a_set_of_its_name(tmp_path, monkeypatch, proteins):
+    monkeypatch.chdir(tmp_path)
+    store = Store.create(tmp_path / "store")
+    labelled(store, proteins)
+    store.add_task(replace(store.task("toy"), name="human"))
+    told = protein_set("human", store)
+    rows = proteins[: 3 * (len(proteins) // 3)]
+    assert (told.exact, told.proteins, told.residues) == (True, len(rows), sum(map(len, rows)))
+    assert dict(zip(told.lengths, told.counts, strict=True)) == Counter(map(len, rows))
+    (tmp_path / "swissprot").mkdir()  # a folder is nothing that could be counted
+    for name in ("human", "swissprot"):
+        assert not protein_set(name, None).exact
 
 
 def test_files_and_tasks_are_counted(tmp_path):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
-from sesstore.errors import InputError
+from sesstore.errors import InputError, StoppedError
 from sesstore.jobs.tokenizing.token_report import ALTERNATIVES, REPLACED
 from sesstore.jobs.tokenizing.tokenize import tokenize, tokenize_trajectory
 from sesstore.proteins import Protein
@@ -82,6 +83,25 @@ def test_failures_are_listed_and_the_rest_is_stored(store: Store, folder: Path) 
     assert header == "structure\treason"
     assert line.split("\t")[0].endswith("bad.pdb")
     assert again(store, folder) == 1
+
+
+class Stopping(Notes):
+    """Progress that sends this process SIGTERM after the first structure."""
+
+    def advance(self, amount: int = 1) -> None:
+        super().advance(amount)
+        if self.done == amount:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_run_that_is_stopped_goes_on(store: Store, folder: Path) -> None:
+    with pytest.raises(StoppedError, match=r"stopped by SIGTERM: (\d) chains are stored") as told:
+        tokenize(store, [folder], "pdb", workers=1, progress=Stopping())
+    stored = len(store.tokens("pdb"))
+    assert f"SIGTERM: {stored} chains" in str(told.value)
+    assert 0 < stored < 4
+    assert again(store, folder) == 2
+    assert len(store.tokens("pdb")) == 4
 
 
 def test_a_source_that_cannot_be_one_is_said_before_any_work(store: Store, folder: Path) -> None:
