@@ -67,6 +67,7 @@ def test_classes_that_differ_in_case_are_warned_of(cli) -> None:
     table(Path("a.csv"), ["Yes", "no", "YES ", "No", "no"] * 3)
     said = cli("add", "a.csv")
     assert "classes whose names differ in case or blanks alone: 4" in said.err
+    assert "`sesstore doctor a` says which" in said.err
     for what in ("a", "a.csv"):
         found = cli("doctor", what).out
         assert "1. classes whose names differ in case or blanks alone: 4" in found
@@ -114,6 +115,7 @@ def test_another_kind_of_task_needs_a_word(cli) -> None:
 
 def test_sequences_without_labels_become_no_task(cli) -> None:
     Path("a.fasta").write_text(">a\nMKV\n")
+    assert "says which" not in cli("add", "a.fasta").err
     for words in (("--name", "x"), ("--task-type", "regression"), ("--label", "y")):
         said = cli("add", "a.fasta", *words)
         assert said.status == 2

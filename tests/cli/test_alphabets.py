@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sesstore.alphabets import ALPHABETS
+
 
 def test_alphabets_are_declared_listed_and_imported(cli) -> None:
     Path("contact.toml").write_text('name = "contact"\nletters = "LMH"\n[aliases]\n"-" = "#"\n')
@@ -17,6 +19,8 @@ def test_alphabets_are_declared_listed_and_imported(cli) -> None:
     found = cli("tokens", "t.fasta", "--source", "x", *words, "--json").json
     assert (found["chains"], found["residues"], found["coverage"]) == (1, 5, 0.8)
     assert "contact 1" in cli("info").out
+    ALPHABETS.pop("contact")  # another process: it travels with the store
+    assert "contact" in cli("alphabets").out
     assert cli("verify", "--json").json["checked"]["alphabets"] == 1
     Path("contact.toml").write_text('name = "contact"\nletters = "ABC"\n')
     again = cli("alphabets", "contact.toml")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from sesstore_cli.beside import say_baselines, say_cautions
+from pathlib import Path
 
+from sesstore_cli.beside import after_training_baselines, say_baselines, say_cautions
+from sesstore_cli.output import Output
+from sesstore_cli.report import after_training
+
+from sesstore.store import Store
 from sesstore.training.baseline_report import MODELS, BaselineReport
 from sesstore.training.runs import Caution
 
@@ -28,3 +33,10 @@ def test_cautions_say_what_to_do(shown) -> None:
     assert shown(say_cautions, [caution]) == [f"caution: {caution.line}"]
     assert "3 proteins in test" in caution.line
     assert "Add more" in caution.line
+
+
+def test_of_several_processes_the_first_measures_and_draws(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    store = Store.create(tmp_path / "store")
+    assert after_training_baselines("no run", store, Output()) is None
+    assert after_training("no run", store, Output()) is None

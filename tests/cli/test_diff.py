@@ -7,9 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sesstore_cli.diff import _say_stores
 
+from sesstore.proteins import Protein
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding
+from sesstore.store import Store
 from sesstore.store.diff import EmbeddingsDifference, ProteinDifference, StoresDifference
 
 
@@ -92,3 +97,25 @@ def test_encoders_that_lack_proteins_differ(cli, store: Path, monkeypatch) -> No
         said = cli("diff", "blosum62", "blosum62")
         assert said.status == status
         assert said.out.splitlines()[-1] == ("they differ" if status else "the same")
+
+
+def test_encoders_are_the_same_where_both_have_the_same_of_all(cli) -> None:
+    proteins = [Protein(f"p{n}", "MKV" + "A" * n) for n in range(3)]
+    store = Store.create(Path("store"))
+    store.add_proteins(proteins)
+    for name, count, last in (("all", 3, 1.0), ("some", 2, 1.0), ("other", 3, 1.5)):
+        fingerprint = Fingerprint(name, "unknown", 6, "unknown", "unknown", "fp16", "npy")
+        with store.writer(Provenance(fingerprint, 4), {}) as writer:
+            for protein, value in zip(proteins[:count], (1.0, 1.0, last), strict=False):
+                writer.add(Embedding(protein.digest, np.full((len(protein), 4), value, np.float16)))
+    for left, right, only, largest in (
+        ("all", "all", (0, 0), 0.0),
+        ("all", "some", (1, 0), 0.0),
+        ("some", "all", (0, 1), 0.0),
+        ("all", "other", (0, 0), 0.5),
+    ):
+        same = not any(only) and not largest
+        said = cli("diff", left, right, "--json")
+        assert (said.status, said.json["same"]) == (0 if same else 1, same)
+        assert (said.json["only_left"], said.json["only_right"]) == only
+        assert said.json["largest"] == largest

@@ -55,6 +55,17 @@ def test_a_task_without_structures_goes_out_too(cli, data: Path) -> None:
     assert row.keys() == {"name", "aa_seq", "label"}
 
 
+def test_whose_tokens_go_out_is_never_guessed(cli, trained: Path, data: Path) -> None:
+    cli("add", "deeploc_binary", "--data", data, "--source", "esmfold")
+    words = ("export", "ses-adapter", "out", "--task", "deeploc_binary")
+    said = cli(*words)
+    assert said.status == 2
+    assert "tokens of several sources. Name one with --source: alphafold2, esmfold" in said.err
+    assert not Path("out").exists()
+    done = cli(*words, "--source", "esmfold", "--json")
+    assert (done.status, done.json["source"], done.json["written"]) == (0, "esmfold", 40)
+
+
 def test_one_id_for_two_sequences_is_not_lost_silently(cli, trained: Path) -> None:
     Path("two.fasta").write_text(">same\nMKV\n>same\nMKVL\n")
     cli("add", "two.fasta", "--store", "two")

@@ -33,6 +33,15 @@ def test_a_plan_counts_layers_and_the_truncated_forward(cli: Any) -> None:
     assert every["bytes"]["float16"] == 12 * half["bytes"]["float16"]
 
 
+def test_a_layer_may_be_part_of_the_name_and_a_price_nothing(cli: Any) -> None:
+    words = ("plan", "--proteins", "human", "--json", "--plm")
+    layers = [cli(*words, plm).json["layers"] for plm in ("esm2_t12", "esm2_t12@6")]
+    assert layers == [[12], [6]]
+    assert cli(*words, "esm2_t12").json["transfer_price"] == {}
+    free = cli(*words, "esm2_t12", "--price-per-gb", "0").json["transfer_price"]
+    assert free == {"float16": 0, "float32": 0, "int8": 0}
+
+
 def test_a_faster_line_takes_a_tenth_of_the_time(cli: Any) -> None:
     words = ("plan", "--plm", "esm2_t12", "--proteins", "uniref50")
     hours = cli(*words, "--json").json["transfer_hours"]["float16"]

@@ -64,6 +64,28 @@ def test_a_broken_structure_is_listed_and_the_others_are_predicted(
     assert (row["id"], row["structure"], row["unmasked"]) == ("1aki", True, 1.0)
 
 
+def test_attention_is_written_onto_structures(cli, trained: Path, shared_structures: Path) -> None:
+    words = "train deeploc_binary --structure none --epochs 1 --heads 2 --head paper --out paper -q"
+    assert cli(*words.split()).status == 0
+    Path("bad.pdb").write_text("nothing\n")
+    files = (shared_structures / "1aki.pdb", "bad.pdb")
+    said = cli(
+        "predict", "paper", *files, "--source", "pdb", "--bfactors", "coloured", "--no-store",
+        "--json",
+    )  # fmt: skip
+    assert said.status == 1
+    assert [row["id"] for row in said.json["rows"]] == ["1aki"]
+    written = said.json["bfactors"]
+    assert (written["files"], written["residues"]) == (["coloured/1aki.pdb"], 129)
+    assert list(said.json["failed"]) == list(written["failed"]) == ["bad.pdb"]
+    assert Path("coloured/1aki.pdb").is_file()
+    assert "1 structure written to coloured, B-factors are attention, 1 is the mean" in said.err
+    assert "129 residues have a value, 0 have none (-1), 0 of the proteins'" in said.err
+    none = cli("predict", "paper", "ACDEFGHIKL", "--bfactors", "other")
+    assert (none.status, "no structure to write predictions onto" in none.err) == (2, True)
+    assert not Path("other").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

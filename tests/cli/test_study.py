@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from sesstore_cli.study import say
+
+from sesstore.training.runs import Caution
 
 SHORT = ["--epochs", "1", "--seeds", "1", "--width", "8", "--heads", "2"]
 
@@ -49,3 +54,25 @@ def test_what_a_study_lacks_is_said(cli, trained: Path) -> None:
     assert (said.status, "no list of values" in said.err) == (2, True)
     said = cli("study", "nothing", "deeploc_binary")
     assert said.status == 2
+
+
+def test_every_figure_of_a_study_is_in_its_place(shown) -> None:
+    caution = Caution("small", "3 proteins in test", "add more")
+    table = ["arm", "score", "bytes"], [["none", 0.25, 1234.5], ["both", 0.5, None]]
+    report = SimpleNamespace(
+        task="t", method="", settings={"seeds": 5}, findings=["structure helps"],
+        cautions=[asdict(caution)], missing=["no conformers"], seconds=150.0, run="studies/a",
+        table=lambda: table, to_json=dict,
+    )  # fmt: skip
+    assert shown(say, report) == [
+        "t: 5 seeds",
+        "arm score bytes",
+        "none 0.2500 1234.500",
+        "both 0.5000 -",
+        "structure helps",
+        f"caution: {caution.line}",
+        "not answered: no conformers",
+        "2 min; table, figure and page: studies/a",
+    ]
+    report.method = "a probe"
+    assert shown(say, report)[0] == "t"
