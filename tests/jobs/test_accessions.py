@@ -214,9 +214,6 @@ def test_models_are_the_canonical_ones_and_absent_ones_are_counted(server: Serve
     newer.write_bytes(server.model)
     assert structure_paths([Path("afdb:P69905")]) == [newer]
     assert len(server.paths) == asked
-    newer = files[1].with_name("AF-P69905-F1-model_v10.cif")
-    newer.touch()
-    assert structure_paths([Path("afdb:P69905")]) == [newer]  # 10 is after 6
     with pytest.raises(InputError, match="has no model of Q9Y6K9"):
         structure_paths([Path("afdb:Q9Y6K9")])
 
