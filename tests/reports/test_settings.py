@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sesstore.reports.settings import settings_in_words
+import pytest
+
+from sesstore.reports.settings import settings_in_words, value_in_words
 
 
 def test_settings_are_said_in_words(findings) -> None:
@@ -14,3 +16,25 @@ def test_settings_are_said_in_words(findings) -> None:
     assert words["residues are masked below a pLDDT of"] == "none are"
     assert not any("_" in name for name in words)
     assert "dim" not in words
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("width", 128, "128"),
+        ("min_plddt", 70, "70"),
+        ("clip", 0.5, "0.5"),
+        ("clip", 0.0, "any"),
+        ("stop_after", None, "the best on valid"),
+        ("stop_after", 0, "0"),
+        ("class_weights", [1.0, 2.5], "1.0, 2.5"),
+        ("class_weights", "balanced", "by the inverse of their number"),
+        ("class_weights", None, "all alike"),
+        ("alphabets", (), "none"),
+        ("head", "paper", "nothing"),
+        ("batch_tokens", 8192, "8,192"),
+        ("something", None, "none"),
+    ],
+)
+def test_a_value_in_words(name: str, value, words: str) -> None:
+    assert value_in_words(name, value) == words

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sesstore.provenance import Fingerprint, Provenance
-from sesstore.store.card import card, code, plain
+from sesstore.store.card import _size, card, code, plain
 from sesstore.store.summary import EncoderSummary, Summary, TaskSummary, TokenSummary
 
 NASTY = [
@@ -51,3 +51,39 @@ def test_text_from_outside_is_text(text):
 def test_usual_names_stay_readable(text):
     assert plain(text) == text
     assert code(text) == f"`{text}`"
+
+
+def test_each_number_is_in_its_column():
+    made = Provenance(
+        Fingerprint("enc", "ab" * 32, 6, "m", "w", "fp32"), 8, "int8", "MIT", "E 2024"
+    )
+    counts = {"foldseek": 1111, "dssp": 22, "plddt": 3, "esm3": 4}
+    run = {"command": "sesstore embed", "date": "2026-01-01", "versions": {"b": "2", "a": "1"}}
+    summary = Summary(
+        "x", 5555, [EncoderSummary(made, 7, 1234, 56_789, 3 << 20, [run])],
+        [TokenSummary("pdb", 66, counts, "mini3di", [])],
+        [TaskSummary("toy", "single_label", 9, {"train": 4000, "test": 5}, "T 2020")],
+    )  # fmt: skip
+    lines = card(summary, "Ours").splitlines()
+    assert lines[0] == "# Ours"
+    assert lines[2].endswith(" 5,555 proteins.")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+    short = made.fingerprint.short
+    tables = [dict(zip(rows[i], rows[i + 2], strict=True)) for i in (0, 3, 6)]
+    assert tables == [
+        {"encoder": "enc", "fingerprint": f"`{short}`", "width": "8", "type": "int8",
+         "proteins": "1,234", "residues": "56,789", "size": "3 MiB", "licence": "MIT"},
+        {"source": "pdb", "proteins": "66", "foldseek": "1,111", "dssp": "22", "pLDDT": "3",
+         "others": "esm3 4", "made by": "mini3di"},
+        {"task": "toy", "problem": "single_label", "classes": "9", "rows": "train 4,000, test 5"},
+    ]  # fmt: skip
+    assert [x for x in lines if x.endswith(("2024", "2020"))] == ["- enc: E 2024", "- toy: T 2020"]
+    assert lines[-1] == "- enc: 2026-01-01, `sesstore embed` (a 1, b 2)"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (5 << 30, "5 GiB"), (3 << 40, "3.0 TiB")],
+)
+def test_sizes_are_read_in_their_unit(count: int, text: str):
+    assert _size(count) == text

@@ -47,7 +47,9 @@ def test_what_others_put_into_a_segment_is_not_lost_where_it_cannot_be_kept(fill
 
 def test_small_segments_become_one_and_nothing_changes(filled):
     before = {name: content(filled.store, name) for name in ("enc_float16", "enc_int8")}
+    old, folder = size_of(filled.store.path / "embeddings"), filled.store.path / "embeddings"
     report = compact(filled.store)
+    assert report.bytes_freed == old - size_of(folder) > 0
     assert report.segments_before > 2
     assert report.segments_after == 2
     assert report.duplicates == 0
@@ -80,7 +82,9 @@ def test_duplicates_go_and_the_first_stays(tmp_path, kit):
 def test_sizes_are_kept_to(filled):
     row = filled.store.embeddings("enc_float16")
     total = int(row.lengths.sum()) * row.dim * 2
+    others = [segment.id for segment in filled.store.embeddings("enc_int8").segments]
     compact(filled.store, "enc_float16", target_bytes=total // 2)
+    assert [segment.id for segment in filled.store.embeddings("enc_int8").segments] == others
     assert 2 <= len(filled.store.embeddings("enc_float16").segments) <= 4
 
 
@@ -244,3 +248,8 @@ def test_which_segments_are_written_together(sizes, duplicates, groups):
     rows = [np.array([n]) for n in range(len(sizes))]
     counts = [int(n in duplicates) for n in range(len(sizes))]
     assert list(compaction._groups(view, rows, counts, 100)) == groups
+
+
+def size_of(folder):
+    """Bytes of all files of segments: locks are empty."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -33,7 +33,7 @@ def test_differences_are_named(filled, tmp_path, kit):
     other.store.add_tokens([kit.tokens(p, "pdb") for p in other.proteins[:2]], {})
     found = compare_stores(filled.store, other.store)
     assert not found.same
-    assert found.proteins[0] == len(filled.proteins) - 25
+    assert found.proteins == (len(filled.proteins) - 25, 0, 25)
     assert found.tokens == {"alphafold2": "different", "pdb": "only right"}
     assert found.tasks == {"toy": "different"}
     assert sorted(found.encoders.values()) == ["both", "only left"]
@@ -107,3 +107,34 @@ def test_the_cards_python_runs(filled, monkeypatch):
     names: dict[str, object] = {}
     exec(code.replace("PATH_OF_THIS_FOLDER", str(filled.store.path)), names)
     assert names["values"].ndim == 2
+
+
+@pytest.mark.parametrize("change", ["code", "confidence", "no confidence", "alphabet"])
+def test_tokens_of_the_same_proteins_differ_in_any_part(tmp_path, kit, change):
+    proteins, stores = kit.proteins(3), []
+    for name in ("left", "right"):
+        items = [kit.tokens(p) for p in proteins]
+        if name == "right":
+            last = items[-1]
+            codes, plddt = {n: c.copy() for n, c in last.codes.items()}, last.plddt.copy()
+            if change == "code":
+                codes["dssp"][1, -1] = (codes["dssp"][1, -1] + 1) % 8
+            elif change == "alphabet":
+                del codes["foldseek"]
+            else:
+                plddt[-1] ^= 1
+            plddt = None if change == "no confidence" else plddt
+            items[-1] = replace(last, codes=codes, plddt=plddt)
+        stores.append(Store.create(tmp_path / name))
+        stores[-1].add_tokens(items, {})
+    assert compare_stores(*stores).tokens == {"alphafold2": "different"}
+    assert compare_stores(stores[0], stores[0]).tokens == {"alphafold2": "same"}
+
+
+def test_figures_of_all_proteins():
+    proteins = [
+        ProteinDifference("ab", 30, 0.5, 0.25, 0.75), ProteinDifference("cd", 10, 0.75, 0.125, 1.0)
+    ]  # fmt: skip
+    found = EmbeddingsDifference("a", "b", 0, 0, proteins)
+    assert (found.largest, found.cosine) == (0.75, 0.75)
+    assert found.mean == pytest.approx((30 * 0.25 + 10 * 0.125) / 40)  # each residue counts alike

@@ -26,27 +26,30 @@ LABELS = {
 @given(st.data())
 def test_tasks_come_back_row_by_row(tmp_path_factory, data):
     problem = data.draw(st.sampled_from(Problem))
-    splits = {}
+    splits, grouped = {}, data.draw(st.booleans())
     for name in data.draw(st.lists(st.sampled_from(["train", "valid", "test"]), unique=True)):
         labels = data.draw(st.lists(LABELS[problem], max_size=6))
         ids = tuple(data.draw(st.text(max_size=8)) for _ in labels)
         digests = np.frombuffer(
             data.draw(st.binary(min_size=32 * len(ids), max_size=32 * len(ids))), np.uint8
         )
-        splits[name] = Split(ids, digests.reshape(-1, 32), labels)
-    source = data.draw(st.sampled_from([None, "pdb"]))
+        groups = tuple(data.draw(st.text(max_size=3)) for _ in labels) if grouped else ()
+        splits[name] = Split(ids, digests.reshape(-1, 32), labels, groups)
+    source, split_by = (data.draw(st.sampled_from([None, name])) for name in ("pdb", "cluster"))
     task = Task(
-        "toy", problem, ("a", "b", "c"), splits, ("accuracy",), "accuracy", "me", ("n",), source
-    )
+        "toy", problem, ("a", "b", "c"), splits, ("accuracy", "mcc"), "mcc", "me", ("n",), source,
+        split_by,
+    )  # fmt: skip
     store = Store.create(tmp_path_factory.mktemp("t") / "s")
     store.add_task(task)
     found = store.task("toy")
     assert found.splits.keys() == splits.keys()
     assert (found.problem, found.classes, found.notes) == (task.problem, task.classes, task.notes)
-    assert found.source == source
+    assert (found.source, found.split_by) == (source, split_by)
+    assert (found.metrics, found.monitor, found.citation) == (task.metrics, "mcc", "me")
     for name, split in splits.items():
         back = found.split(name)
-        assert back.ids == split.ids
+        assert (back.ids, back.groups) == (split.ids, split.groups)
         assert np.array_equal(back.digests, split.digests)
         for mine, theirs in zip(split.labels, back.labels, strict=True):
             np.testing.assert_array_equal(mine, theirs)

@@ -9,6 +9,7 @@ from sesstore.errors import InputError, NotStoredError, UnknownNameError
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
+from sesstore.store import tokens as module
 from sesstore.store.integrity import verify
 
 RUN = {"date": "2026-01-01", "command": "sesstore tokens"}
@@ -134,3 +135,33 @@ def test_parts_of_one_protein_have_one_length(tmp_path, kit):
     assert verify(store.path).notes == []  # nothing of a seal: it was put back
     assert store.add_tokens([part("dssp", 8)], {}, replace=True) == 1
     assert len(store.tokens("pdb").get(digest)) == 8
+
+
+def test_many_tokens_come_in_batches(tmp_path, kit, monkeypatch):
+    monkeypatch.setattr(module, "_BATCH", 7)
+    reader = module.Tokens(tmp_path / "pdb.lmdb")
+    known = {p.digest: p for p in kit.proteins(30)}
+    items = [kit.tokens(p, "pdb") for p in known.values()]
+    assert reader.add(iter(items[:20]), RUN) == 20
+    assert reader.add(iter(items), {**RUN, "date": "2027-01-01"}) == len(known) - 20
+    assert reader.digests() == sorted(known)
+    assert all(same(found, kit.tokens(known[found.digest], "pdb")) for found in reader)
+    dates = [reader.made_by(item.digest)["dssp"]["circumstances"]["date"] for item in items]
+    assert dates == ["2026-01-01"] * 20 + ["2027-01-01"] * (len(known) - 20)
+
+
+def test_what_would_change_is_what_differs(filled, kit):
+    """Another part of a protein, or one that has none yet, changes nothing that was read."""
+    reader = filled.store.tokens("alphafold2")
+    stored = [kit.tokens(p) for p in filled.proteins[:4]]
+    other = {name: codes.copy() for name, codes in stored[1].codes.items()}
+    other["dssp"][0, 0] = (other["dssp"][0, 0] + 1) % 8
+    sure = (stored[2].plddt + 1) % 100
+    items = [
+        stored[0],
+        replace(stored[1], codes=other),
+        replace(stored[2], plddt=sure.astype(np.uint8)),
+        replace(stored[3], codes={"esm3": np.zeros((1, len(stored[3])), np.uint16)}, plddt=None),
+        replace(stored[0], digest=bytes(32)),
+    ]
+    assert reader.changing(items) == [stored[1].digest, stored[2].digest]

@@ -18,9 +18,11 @@ def test_parts_are_the_batch_in_pieces(lengths, budget, per_residue) -> None:
         tuple(lengths),
         labels,
         torch.arange(len(lengths)),
+        labels + 1,
+        torch.arange(2 * len(lengths)).reshape(-1, 2),
     )
     parts = batch.parts(budget, per_residue)
-    for name in ("values", "labels", "index"):
+    for name in ("values", "labels", "index", "host_labels", "offset"):
         pieces = [getattr(part, name) for part in parts]
         assert torch.equal(torch.cat(pieces), getattr(batch, name))
     assert torch.equal(torch.cat([p.tokens["dssp"] for p in parts]), batch.tokens["dssp"])

@@ -165,6 +165,8 @@ def test_labels_are_spread_over_folds() -> None:
     labels = [0] * 90 + [1] * 10
     folds = fold_rows(digests, labels)
     assert np.bincount(folds[90:], minlength=5).tolist() == [2] * 5
+    assert np.array_equal(fold_rows(digests, labels), folds)
+    assert not np.array_equal(fold_rows(digests, labels, seed=1), folds)
 
 
 def sequences(counts: list[int]) -> np.ndarray:
