@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,7 +18,8 @@ from ..store import Store, layout
 from ..store.protein_table import ProteinTable
 from ..tasks import Task
 from .bundle_records import id_number, read_id, read_protein
-from .fetch import Reader, rows_by_key
+from .bundles import Footer
+from .fetch import Reader, rows_by_key, rows_of
 from .share_index import EncoderEntry, Index
 
 
@@ -178,30 +179,36 @@ def digests_of_ids(reader: Reader, index: Index, ids: Iterable[str], pool: Execu
     NotStoredError
         Nothing there goes by one of them.
     """
-    id_list = list(ids)
-    digests = {name: _digest(name) for name in id_list}
-    unresolved = {name for name, digest in digests.items() if digest is None}
-    keys = {id_number(name) for name in unresolved}
-    matches: set[bytes] = {digest for digest in digests.values() if digest is not None}
-    matched_names: set[str] = set()
-    if not unresolved:
-        return matches
-    for kind in ("proteins", "ids"):
+    names = set(ids)
+    digests = {name: digest for name in names if (digest := _digest(name)) is not None}
+    keys = {id_number(name) for name in names - digests.keys()}
+    matches, matched_names = set[bytes](), set[str]()
+    for kind in ("proteins", "ids") if names else ():
         for sha, bundle in index.of_kind(kind):
-            rows = rows_by_key(reader.footer(sha, bundle), keys)
+            footer = reader.footer(sha, bundle)
+            matched_names |= _names_of_digests(footer, digests) if kind == "proteins" else set()
+            rows = rows_by_key(footer, keys)
             for records in reader.records(sha, bundle, rows, pool):
                 for record in records:
                     name = read_protein(record).id if kind == "proteins" else read_id(record)
-                    if name in unresolved:
+                    if name in names:
                         matches.add(record.digest)
                         matched_names.add(name)
-    if missing := sorted(unresolved - matched_names):
+    if missing := sorted(names - matched_names):
         remainder = f" and {len(missing) - 5:,} more" if len(missing) > 5 else ""
         raise NotStoredError(
             f"{reader.remote.url} has no protein called {', '.join(missing[:5])}{remainder}. "
             f"Take them out of the list"
         )
-    return matches
+    return matches | set(digests.values())
+
+
+def _names_of_digests(footer: Footer, digests: Mapping[str, bytes]) -> set[str]:
+    """Those of some digests, by name, that a bundle has a sequence of."""
+    if not digests:
+        return set()
+    stored = {footer.digests[row].tobytes() for row in rows_of(footer, set(digests.values()))}
+    return {name for name, digest in digests.items() if digest in stored}
 
 
 def _digest(text: str) -> bytes | None:

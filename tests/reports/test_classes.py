@@ -38,6 +38,8 @@ def test_the_table_of_classes_counts_a_seed_and_the_matrix_all(
         assert (int(row["true"]), int(row["predicted"])) == (each.true // 2, round(each.said / 2))
         assert row["precision"] == f"{each.right / each.said:.4f}"
         assert row["recall"] == f"{each.right / each.true:.4f}"
+        assert row["F1"] == f"{each.f1:.4f}"
+        assert row["AUPRC"] == f"{each.auprc:.4f}"
     cells = next(c["rows"] for c in charts(page) if c["rows"] and "share" in c["rows"][0])
     assert sum(cell["count"] for cell in cells) == 80
     names = [c.name for c in found.classes]

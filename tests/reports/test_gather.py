@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from sesstore.datasets.load import LoadedTask
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import add, load
 from sesstore.jobs.training.train import prepare, train
-from sesstore.reports.gather import _typical_rows, gather
+from sesstore.reports.gather import _mean_plddt, _typical_rows, gather
+from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit_config import FitConfig
@@ -117,3 +119,11 @@ def test_scores_of_valid_and_test_are_their_own(store: Store, tmp_path: Path) ->
     assert found.values["valid"]["mae"] != found.values["test"]["mae"]
     low, high = found.intervals["mae"]
     assert low <= found.values["test"]["mae"][0] <= high
+
+
+def test_confidence_of_a_protein_is_the_mean_over_its_residues() -> None:
+    codes, plddt = {"dssp": np.zeros(3, np.uint8)}, np.array([10, 20, 90], np.uint8)
+    tokens = StructureTokens(bytes(32), "alphafold2", codes, plddt)
+    assert _mean_plddt(tokens) == 40
+    assert np.isnan(_mean_plddt(replace(tokens, plddt=None)))
+    assert np.isnan(_mean_plddt(None))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sesstore.reports.charts import NAMES
-from sesstore.reports.comparison import write_comparison
+from sesstore.reports.comparison import _differences, write_comparison
 from sesstore.reports.error_groups import by_confidence, by_length
+from sesstore.reports.tracks import _label_and_prediction
 from sesstore.tasks import Problem
-from sesstore.training.pairs import compare
+from sesstore.training.pairs import adjusted, compare
 
 pytest.importorskip("altair")
 
@@ -99,3 +101,77 @@ def test_comparisons_pair_proteins_and_cite_encoders(findings, tmp_path, tables,
     assert "Encoder 2024" in parsed(page.read_text())[1]
     alone = write_comparison([first, findings(name="one", seeds=1)], tmp_path / "b")[0]
     assert "Train them with the same --seeds" in parsed(alone.read_text())[1]
+
+
+def test_each_column_of_the_data_and_each_seed(findings, report_of, tables) -> None:
+    page = report_of(Problem.SINGLE_LABEL)[0]
+    shown = tables(page)
+    data = next(t for t in shown if "with structure" in t[0])
+    assert data[0] == {
+        "split": "train", "proteins": "90", "residues": "900", "with structure": "89",
+        "foldseek unmasked": "90.0%", "dssp unmasked": "90.0%",
+    }  # fmt: skip
+    assert [row["split"] for row in data] == ["train", "valid", "test"]
+    settings = {row["setting"]: row["value"] for t in shown if "setting" in t[0] for row in t}
+    assert settings["seed"] == "0, 1"
+    times = {row["what"]: row["value"] for t in shown if "what" in t[0] for row in t}
+    assert (times["total"], times["seconds per epoch"]) == ("3.000", "1.000")
+    html = page.read_text()
+    assert "<dt>kept epoch</dt><dd>2, 2</dd>" in html
+    assert "<dt>test proteins</dt><dd>40</dd>" in html
+
+
+def test_p_and_q_of_several_differences_are_under_their_heads(findings) -> None:
+    first = findings(name="first")
+    rivals = [
+        replace(first, name=f"rival {by}", predicted=tuple(
+            replace(run, scores=run.scores.roll(1, dims=1) if seed < by else run.scores)
+            for seed, run in enumerate(first.predicted)
+        ))
+        for by in (1, 2)
+    ]  # fmt: skip
+    given = []
+    page = SimpleNamespace(
+        section=lambda *_: None, note=lambda *_: None, table=lambda *table: given.append(table)
+    )
+    _differences(page, [first, *rivals])
+    ((heads, rows, _),) = given
+    shown = [dict(zip(heads, row, strict=True)) for row in rows]
+    right = adjusted([
+        compare(first.monitor, first.problem, (r.name, r.predicted), ("first", first.predicted))
+        for r in rivals
+    ])  # fmt: skip
+    assert [(row["training"], row["p"], row["q"]) for row in shown] == [
+        (c.one, c.p, c.q) for c in right
+    ]
+    assert any(c.p != c.q for c in right)
+
+
+def test_what_is_true_and_what_is_predicted_of_a_protein(findings) -> None:
+    names = ["membrane", "soluble", "<other>"]
+    found = findings()
+    for row in (0, 7):
+        scores = found.predicted[0].scores[row]
+        top = int(scores.argmax())
+        assert _label_and_prediction(found, row) == (
+            names[int(found.predicted[0].labels[row])], f"{names[top]} (p {float(scores[top]):.2f})"
+        )  # fmt: skip
+    values = findings(Problem.REGRESSION)
+    one = values.predicted[0]
+    assert _label_and_prediction(values, 3) == (
+        f"{float(one.labels[3]):.4g}", f"{float(one.scores[3]):.4g}"
+    )  # fmt: skip
+    several = findings(Problem.MULTI_LABEL)
+    one = several.predicted[0]
+    row = int(one.labels.sum(1).argmax())
+    true = np.flatnonzero(one.labels[row].numpy())
+    label, prediction = _label_and_prediction(several, row)
+    assert label == ", ".join(f"EC {k}" for k in true)
+    best = np.argsort(-one.scores[row].numpy())[: len(true)]
+    assert prediction == ", ".join(f"EC {k} (p {float(one.scores[row, k]):.2f})" for k in best)
+    residues = findings(Problem.RESIDUE_SINGLE_LABEL)
+    one = residues.predicted[0]
+    wrong = (one.scores.argmax(1) != one.labels)[one.rows == 5].double().mean()
+    assert _label_and_prediction(residues, 5) == (
+        "10 labelled residues", f"share of residues wrong: {float(wrong):.3f}"
+    )  # fmt: skip

@@ -34,10 +34,16 @@ def test_merge_is_set_union(shared, kit, tmp_path):
     more = kit.proteins(40, seed=1) + kit.proteins(50, seed=0)
     other = kit.fill(tmp_path / "other", more)
     mine = Store.create(tmp_path / "mine")
-    merge(mine, shared)
+    first = merge(mine, shared)
     assert same(shared, mine)
+    assert (first.proteins, first.tokens, first.embeddings) == (200, 100, 400)
+    assert first.segments == len(list(shared.path.glob("embeddings/*/2*")))
+    assert (first.partial_segments, first.missing) == (0, 0)
+    assert (first.tasks, first.conflicts) == (["toy"], [])
     report = merge(mine, other)
     assert report.proteins == 40
+    assert report.tokens == 20  # of every second protein; those of the others are the same here
+    assert report.tasks == []
     assert report.conflicts == ["task toy"]
     assert verify(mine.path).ok
     assert len(mine.embeddings("enc")) == 240

@@ -46,6 +46,7 @@ def test_lists_encoders_and_sources(shared, kit, tmp_path):
         (Selection(plms=("esm2",)), UnknownNameError),
         (Selection(sources=("pdb",)), UnknownNameError),
         (Selection(ids=("nobody",)), NotStoredError),
+        (Selection(ids=("s0p3", "ab" * 32)), NotStoredError),  # the digest of none there
     ],
 )
 def test_what_is_not_there_is_said(shared, tmp_path, selection, kind):

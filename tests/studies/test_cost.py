@@ -58,3 +58,10 @@ def test_what_a_loop_costs_counts_every_seed() -> None:
     )
     cost._say(study, cost.Passes(once=100, epoch=50, last=10, residues=1), 2.0)
     assert "124 s with the store, 654 s with the PLM in the loop, 5.3 times" in findings[1]
+    assert findings[0] == (
+        "The cache has paid for itself after 2 epochs: encoding and writing takes 100.0 s once, "
+        "the PLM in the loop 50.0 s every epoch (measured on 1 residues)"
+    )
+    assert study.report.rows == [
+        {"epoch": {"store": 2.0, "loop": 52.0}, "start": {"store": 100, "loop": 10}}
+    ]

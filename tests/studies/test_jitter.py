@@ -39,6 +39,10 @@ def test_more_noise_changes_more(shared_structures: Path) -> None:
         assert tokens.source == f"pdb, coordinates ± {angstrom:g} Angstrom"
     assert shares == sorted(shares)
     assert shares[-1] > 0.5
+    other, _ = shaken_tokens([path], [chain.protein], "pdb", 2.0, seed=1)
+    (shaken_otherwise,) = other.get_all([chain.protein.digest])
+    assert shaken_otherwise is not None
+    assert (shaken_otherwise.codes["foldseek"] != found.codes["foldseek"]).mean() > 0.1
 
 
 def test_noise_has_its_deviation_and_its_seed(shared_structures: Path) -> None:

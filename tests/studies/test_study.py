@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 import pytest
 import torch
+from scipy.stats import false_discovery_control
 
 from sesstore.provenance import circumstances
 from sesstore.studies import ablation, quality, scaling
@@ -155,6 +156,8 @@ def test_rows_are_means_over_seeds_on_test_by_the_monitor(store, settings, out) 
             name for name in row["structure"].split(",")[0].split("+") if name != "none"
         )
     arms = {row["arm"]: row["score"] for row in report.rows}
+    rates = false_discovery_control([found["p"] for found in report.comparisons])
+    assert [found["q"] for found in report.comparisons] == pytest.approx(rates)
     for found in report.comparisons:
         assert found["difference"] == pytest.approx(arms[found["one"]] - arms[found["other"]])
         assert found["seeds"] == 3

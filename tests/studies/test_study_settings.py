@@ -12,7 +12,7 @@ from .conftest import ADAPTER, FIT
 
 
 def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None:
-    adapter = {**ADAPTER, "dropout": 0.25}
+    adapter = {**ADAPTER, "dropout": 0.25, "head": "linear"}
     fit = replace(FIT, lr=0.01, seed=3, epochs=1)
     settings = replace(settings, adapter=adapter, fit=fit, sources=("esmfold",), seeds=1)
     report = ablation.run(store, settings, Place(out), poolings=("mean",))
@@ -23,3 +23,4 @@ def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None
         shape, config = run.config["adapter"], run.config["fit"]
         assert (shape["heads"], shape["width"], shape["dropout"]) == (2, 8, 0.25)
         assert (shape["pooling"], config["lr"], config["seed"]) == ("mean", 0.01, 3)
+        assert run.linear["rows"] == 32  # compositions reach it, too

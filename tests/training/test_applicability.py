@@ -19,6 +19,8 @@ def test_what_is_unlike_all_is_far_and_copies_are_not(tmp_path: Path) -> None:
     np.testing.assert_allclose(distances[:3], 0, atol=1e-5)
     assert distances[3] > 1.5 > training.limit
     assert TrainingSet.load(tmp_path.parent / "nowhere" / "x") is None
+    TrainingSet(means, 0.2).save(tmp_path / "seed-0")
+    assert TrainingSet.load(tmp_path / "seed-0").limit == 0.2  # its own comes first
 
 
 def test_the_limit_is_what_nearly_all_keep_to_the_nearest_other(taught, monkeypatch) -> None:
@@ -33,8 +35,8 @@ def test_the_limit_is_what_nearly_all_keep_to_the_nearest_other(taught, monkeypa
     assert training.limit == pytest.approx(np.percentile(1 - alike.max(1), 99), abs=2e-3)
     assert len(training_set(view, digests[:2]).means) == 2
     assert training_set(view, digests[[0, 0]]) is None
-    monkeypatch.setattr(applicability, "MOST", 4)
-    assert len(training_set(view, digests[:4]).means) == 4
+    monkeypatch.setattr(applicability, "MOST", 30)
+    assert len(training_set(view, digests[:30]).means) == 30
     drawn, other = (training_set(view, digests, seed=seed).means for seed in (1, 2))
-    assert (len(drawn), len(other)) == (4, 4)
+    assert (len(np.unique(drawn, axis=0)), len(np.unique(other, axis=0))) == (30, 30)
     assert not np.array_equal(drawn, other)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsRegressor
 
+from sesstore.alphabets import AMINO_ACIDS
+from sesstore.streaming.composition import composition
 from sesstore.tasks import Problem, Task
 from sesstore.training import baselines
 from sesstore.training.baselines import BaselineScore, Rows, best_baseline, score_baselines
 from sesstore.training.evaluate import split_data
+from sesstore.training.linear import fit_linear
 
 from .conftest import Taught
 
@@ -98,6 +103,54 @@ def test_as_many_neighbours_count_as_do_best_on_train(
         assert len(values.unique()) <= 3  # as they are of a single neighbour
 
 
+def test_a_row_is_no_neighbour_of_itself(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of labels without a sense many are better than one, unless a row is told its own."""
+    monkeypatch.setattr(baselines, "NEIGHBOURS", (1, 25))
+    monkeypatch.setattr(baselines, "QUERIES", 5)
+    task = taught.task(Problem.REGRESSION)
+    values = np.random.default_rng(1).normal(50, 9, 36).tolist()
+    train = replace(task.splits["train"], labels=values)
+    rows = rows_of(taught, replace(task, splits={**task.splits, "train": train}))
+    fitting = baselines._Fitting(replace(task, splits={"train": train}), rows["train"], 0)
+    outputs = fitting.neighbours()(rows["test"])[:, 0]
+    assert float(outputs.std()) < 0.5 * float(fitting.labels.std())
+
+
+@pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.MULTI_LABEL])
+def test_neighbours_vote_for_classes(problem: Problem, taught: Taught, monkeypatch) -> None:
+    monkeypatch.setattr(baselines, "NEIGHBOURS", (4,))
+    task = taught.task(problem)
+    rows = rows_of(taught, task)
+    (score,) = score_baselines(task, rows, models=("neighbours",))
+    means = {name: torch.cat(list(each.embeddings())).numpy() for name, each in rows.items()}
+    marks = np.zeros((36, 3))
+    for row, label in enumerate(task.splits["train"].labels):
+        marks[row, [label] if problem is Problem.SINGLE_LABEL else list(label)] = 1
+    votes = (
+        KNeighborsRegressor(4, metric="cosine").fit(means["train"], marks).predict(means["test"])
+    )
+    shares = votes.clip(1e-4, 1 - 1e-4)
+    if problem is Problem.SINGLE_LABEL:
+        shares /= shares.sum(1, keepdims=True)
+    np.testing.assert_allclose(score.predicted["test"].scores, shares, rtol=1e-4)
+
+
+def test_a_sequence_is_its_letters_and_its_length(taught: Taught) -> None:
+    rows = rows_of(taught, taught.task())["valid"]
+    features = torch.cat(list(rows.letters()))
+    proteins = taught.proteins[36:48]
+    torch.testing.assert_close(
+        features[:, -1].exp(), torch.tensor([float(len(p)) for p in proteins])
+    )
+    shares = torch.stack([composition(p.sequence) for p in proteins])
+    assert torch.equal(features[:, :-1], shares)
+    residues = rows_of(taught, taught.task(Problem.RESIDUE_SINGLE_LABEL))["valid"]
+    text = "".join(p.sequence[1:] for p in proteins)  # the first residue of each has no label
+    letters = torch.cat(list(residues.letters()))
+    assert letters.argmax(1).tolist() == AMINO_ACIDS.encode(text).tolist()
+    assert letters.sum() == len(text)
+
+
 def test_neighbours_are_scikit_learns(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "NEIGHBOURS", (4,))
     monkeypatch.setattr(baselines, "QUERIES", 5)
@@ -116,6 +169,7 @@ def test_the_best_is_chosen_on_valid_and_less_may_be_better(taught: Taught) -> N
 
     nan = float("nan")
     scores = [score("trivial", nan, 1.0), score("sequence", 3.0, 0.1), score("linear", 2.0, 9.0)]
+    scores.append(score("last", 2.5, 0.2))
     assert best_baseline(scores, "rmse").name == "linear"
     assert best_baseline(scores[:1], "rmse").name == "trivial"
 
@@ -125,6 +179,23 @@ def test_many_residues_are_drawn_from(taught: Taught, monkeypatch: pytest.Monkey
     task = taught.task(Problem.RESIDUE_SINGLE_LABEL)
     scores = {s.name: s for s in score_baselines(task, rows_of(taught, task))}
     assert scores["linear"].metrics["test"]["accuracy"] > 0.6
+    rows, given = rows_of(taught, task)["train"], []
+    fitting = baselines._Fitting(task, rows, 3)
+
+    def noted(inputs, labels, problem, n_outputs, folds):
+        given.append((inputs, labels, folds))
+        return fit_linear(inputs, labels, problem, n_outputs, folds)
+
+    monkeypatch.setattr(baselines, "fit_linear", noted)
+    fitting.linear()
+    ((inputs, labels, folds),) = given
+    assert len(fitting.chosen.unique()) == 150
+    assert torch.equal(labels, rows.labels()[fitting.chosen])
+    assert torch.equal(inputs, torch.cat(list(rows.embeddings()))[fitting.chosen])
+    proteins = rows.proteins()[fitting.chosen].tolist()
+    assert len(set(zip(proteins, folds.tolist(), strict=True))) == len(set(proteins))
+    other = baselines._Fitting(task, rows, 4)
+    assert not torch.equal(other.chosen, fitting.chosen)
 
 
 def test_the_store_is_read_once_a_split(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:

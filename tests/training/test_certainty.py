@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,3 +115,15 @@ def test_what_is_not_finite_teaches_nothing(tmp_path: Path) -> None:
     assert certainty_of(runs).conformal is None
     with pytest.raises(MissingFileError, match="no predictions on test"):
         mean_prediction(runs, "test")
+
+
+def test_a_mean_over_seeds_keeps_rows_and_folds(tmp_path: Path) -> None:
+    """Intervals draw folds, and proteins of several residues, by them."""
+    runs = seeds(tmp_path, Problem.REGRESSION, valid=40)
+    rows, folds = torch.arange(40) // 2, torch.arange(40) % 4
+    for run, seed in zip(runs, (1, 2), strict=True):
+        one = replace(drawn(Problem.REGRESSION, 40, seed), rows=rows, folds=folds)
+        save_predictions(run, FOLDS, one)
+    together = mean_prediction(runs, FOLDS)
+    assert torch.equal(together.rows, rows)
+    assert torch.equal(together.folds, folds)

@@ -101,6 +101,15 @@ def test_metrics_do_not_depend_on_the_order_of_rows(taught, trained) -> None:
     assert found.metrics == pytest.approx(run.metrics["test"])
 
 
+def test_another_tasks_rows_are_scored_in_the_units_the_run_learned(taught, trained) -> None:
+    run, task = trained[Problem.REGRESSION], taught.task(Problem.REGRESSION)
+    train = task.splits["train"]
+    colder = replace(train, labels=[9 * label for label in train.labels])
+    other = replace(task, name="colder", splits={"train": colder, "extra": task.splits["test"]})
+    found = evaluate(run, other, "extra", taught.embeddings, taught.tokens)
+    torch.testing.assert_close(found.scores, load_predictions(run, "test").scores)
+
+
 def test_another_encoder_is_refused(taught, trained, other_encoder) -> None:
     view = other_encoder(taught.embeddings)
     run = trained[Problem.SINGLE_LABEL]

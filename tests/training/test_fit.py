@@ -106,8 +106,10 @@ def test_one_stream_gives_what_each_alone_gives(taught, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "differs", [{"batch_tokens": 99}, {"min_plddt": 50}, {"device": "cpu"}, {"residency": "disk"}]
-)
+    "differs",
+    [{"batch_tokens": 99}, {"min_plddt": 50}, {"device": "cpu"}, {"residency": "disk"},
+     {"stop_after": 2}],
+)  # fmt: skip
 def test_members_share_one_stream(taught, tmp_path, differs) -> None:
     members = [
         Member(SHAPE, QUICK, tmp_path / "a"),
@@ -155,8 +157,16 @@ def test_coverage_counts_what_the_threshold_leaves(taught, masked) -> None:
         assert said["proteins"] == said["with_tokens"] == len(split)
 
 
-def test_the_record_tells_everything(taught, out) -> None:
+def test_the_record_tells_everything(taught, out, monkeypatch) -> None:
+    judged = []
+
+    def noted(task, predicted, history, config):
+        judged.append((list(predicted), len(history), config.pace.epochs))
+        return ()
+
+    monkeypatch.setattr("sesstore.training.trainer.run_cautions", noted)
     fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, QUICK, out)
+    assert judged == [(["valid", "test"], 4, 4)]  # the last is reported
     run = Run.load(out)
     assert run.config["fit"]["lr"] == 3e-3
     assert run.config["adapter"]["heads"] == 4
@@ -240,3 +250,19 @@ def test_the_rate_is_what_the_optimiser_gets() -> None:
     config = replace(QUICK, lr=0.5, schedule="constant", warmup=0.5)
     assert [config.rate(share) for share in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.25, 0.5, 0.5]
     assert replace(QUICK, lr=0.5, warmup=0.0).rate(0.0) == 0.5
+
+
+def test_a_training_that_is_told_where_to_end_asks_valid_nothing(taught, out) -> None:
+    config = replace(QUICK, stop_after=2, lr=0.05)
+    run = fit(taught.task(), taught.embeddings, taught.tokens, SHAPE, config, out)
+    assert [(e["epoch"], e["valid"], e["best"]) for e in run.history] == [
+        (1, {}, True), (2, {}, True)
+    ]  # fmt: skip
+    assert run.best_epoch == 2
+    assert set(run.metrics) == {"valid", "test"}
+
+
+def test_a_monitor_need_not_be_among_the_metrics(taught, out) -> None:
+    task = replace(taught.task(monitor="mcc"), metrics=("accuracy",))
+    run = fit(task, taught.embeddings, taught.tokens, SHAPE, replace(QUICK, epochs=1), out)
+    assert set(run.metrics["test"]) == {"accuracy", "mcc"}

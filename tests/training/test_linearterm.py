@@ -17,12 +17,18 @@ from sesstore.tasks import Problem
 from sesstore.training import linear, linearterm
 from sesstore.training.baselines import trivial_logits
 from sesstore.training.checkpoint import load_adapter
-from sesstore.training.evaluate import evaluate, predict_scores, scores_of, split_data
+from sesstore.training.evaluate import (
+    evaluate,
+    load_predictions,
+    predict_scores,
+    scores_of,
+    split_data,
+)
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.linear import fit_linear, fold_rows
 from sesstore.training.linearterm import fit_term, load_term
-from sesstore.training.losses import label_scale
+from sesstore.training.losses import Loss, class_weights, label_scale
 from sesstore.training.predictor import Predictor
 from sesstore.training.runs import LINEAR, Run
 
@@ -66,9 +72,13 @@ def trained(taught, letters, out, task=None, config=QUICK, **others) -> Run:
 @pytest.mark.parametrize("problem", PROTEIN_PROBLEMS)
 def test_training_starts_at_the_linear_model(taught, letters, out, problem) -> None:
     """At a rate of almost nothing the adapter stays there."""
-    task = taught.task(problem)
-    run = trained(taught, letters, out, task, replace(QUICK, lr=1e-12))
-    term, _ = fit_term(task, rows_of(taught, task, "train"), letters)
+    task, weights = taught.task(problem), None if problem.is_regression else (1.0, 2.0, 4.0)
+    run = trained(taught, letters, out, task, replace(QUICK, lr=1e-12, class_weights=weights))
+    data = rows_of(taught, task, "train")
+    term, held_out = fit_term(task, data, letters)
+    loss, labels = Loss(problem, run.scale, class_weights(task, weights)), data.all_labels()
+    mean = float(loss.total(held_out, labels)) / loss.weight(labels)
+    assert run.history[0]["loss"] == pytest.approx(mean, rel=1e-5)  # of fits without each row
     outputs = term(rows_of(taught, task, "test"), letters)
     measured = evaluate(run, task, "test", taught.embeddings, taught.tokens, compositions=letters)
     expected = scores_of(outputs, problem, label_scale(task))
@@ -270,3 +280,17 @@ def test_adapters_of_both_heads_learn_from_one_stream(taught, letters, tmp_path)
         alone = trained(taught, letters, tmp_path / f"{head} alone", head=head)
         assert [e["loss"] for e in alone.history] == [e["loss"] for e in run.history]
         assert bool(run.linear) == (head == "linear")
+
+
+def test_the_term_alone_is_learned_where_training_ends_before_it_begins(
+    taught, letters, out
+) -> None:
+    """Without valid, as of a training on all rows whose folds' adapters added nothing."""
+    task = taught.task()
+    task = replace(task, splits={n: s for n, s in task.splits.items() if n != "valid"})
+    run = trained(taught, letters, out, task, replace(QUICK, stop_after=0))
+    assert run.is_linear
+    assert list(run.metrics) == ["test"]
+    term = load_term(run)
+    scores = scores_of(term(rows_of(taught, task, "test"), letters), task.problem, {})
+    torch.testing.assert_close(load_predictions(run, "test").scores, scores)

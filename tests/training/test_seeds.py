@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import stdev
 
+import numpy as np
 import pytest
 import torch
 
 from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError, MissingFileError
+from sesstore.streaming.means import mean_embeddings
+from sesstore.training.applicability import training_set
 from sesstore.training.fit import Member, fit_many
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.learner import with_seeds
@@ -52,10 +55,16 @@ def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
     assert [run.path.name for run in runs] == ["seed-0", "seed-1"]
     digests = task.splits["test"].digests
     each = [Predictor([run])(digests, taught.embeddings, taught.tokens).scores for run in runs]
-    both = Predictor(runs)(digests, taught.embeddings, taught.tokens).scores
-    for one, other, mean in zip(*each, both, strict=True):
+    training = training_set(taught.embeddings, task.splits["train"].digests)
+    training.save(tmp_path)  # of all seeds
+    both = Predictor(runs)(digests, taught.embeddings, taught.tokens)
+    for one, other, mean, spread in zip(*each, both.scores, both.spread, strict=True):
         torch.testing.assert_close((one + other) / 2, mean)
+        torch.testing.assert_close((one - other).abs() / 2**0.5, spread)
         assert not torch.allclose(one, other)
+    means = mean_embeddings(taught.embeddings, taught.embeddings.find(digests)).numpy()
+    np.testing.assert_allclose(both.distance, training.distances(means))
+    assert len(set(both.distance.tolist())) > 5
     assert deviation([1.0, 2.0, 4.0]) == pytest.approx(stdev([1.0, 2.0, 4.0]))
     assert [run.path.name for run in runs_at(tmp_path / "seed-1")] == ["seed-1"]
     for seed in (10, 2):
@@ -63,12 +72,13 @@ def test_of_several_seeds_the_mean_is_given(taught, tmp_path) -> None:
         replace(runs[0], path=tmp_path / f"seed-{seed}").save()
     names = [run.path.name for run in runs_at(tmp_path)]
     assert names == ["seed-0", "seed-1", "seed-2", "seed-10"]
-    for change in ({"source": "esmfold"}, {"task": runs[0].task | {"name": "o"}}):
+    fingerprint, task_record = (
+        replace(runs[0].fingerprint, encoder="o"),
+        runs[0].task | {"name": "o"},
+    )
+    for change in ({"source": "esmfold"}, {"task": task_record}, {"fingerprint": fingerprint}):
         replace(runs[1], **change).save()
         with pytest.raises(InputError, match="different trainings"):
             runs_at(tmp_path)
-    replace(runs[1], source="esmfold").save()
-    with pytest.raises(InputError, match="different trainings"):
-        runs_at(tmp_path)
     with pytest.raises(MissingFileError, match="there is no run"):
         runs_at(tmp_path / "none")

@@ -49,6 +49,15 @@ def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> 
         taught.task(), taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu")
     )
     assert (stream.residency, stream.blockwise) == ("disk", True)
+    for share, blockwise in ((1.5, True), (3.0, False)):  # half of the memory is for them
+        free = {"ram": int(share * stream.bytes)}
+        monkeypatch.setattr(module, "free_by_residency", lambda device, free=free: free)
+        other = module.Stream(
+            taught.task(), taught.embeddings, None, FitConfig(residency="disk"), (),
+            torch.device("cpu"),
+        )  # fmt: skip
+        assert other.blockwise is blockwise
+    monkeypatch.setattr(module, "free_by_residency", lambda device: {"ram": 10})
     segments, starts, _ = taught.embeddings.locate(stream.data["train"].rows)
     by_place = np.argsort(stream.data["train"].places)
     pairs = list(zip(segments[by_place].tolist(), starts[by_place].tolist(), strict=True))
@@ -92,3 +101,16 @@ def test_what_is_asked_for_is_taken_if_it_fits() -> None:
 
 def test_memory_is_measured() -> None:
     assert 0 < free_by_residency(torch.device("cpu"))["ram"] < 2**50
+
+
+def test_an_epoch_begun_in_memory_goes_on_in_its_order(taught, tmp_path, monkeypatch) -> None:
+    """Where memory has become short meanwhile, and another training would go by blocks."""
+    from sesstore.training import stream
+
+    config = replace(QUICK, residency="auto", epochs=1)
+    args = (taught.task(), taught.embeddings, taught.tokens, SHAPE, config)
+    whole = fit(*args, tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        fit(*args, tmp_path / "cut", stop=stopping_after(2))
+    monkeypatch.setattr(stream, "free_by_residency", lambda device: {"ram": 10})
+    assert same(whole, fit(*args, tmp_path / "cut", resume=True))

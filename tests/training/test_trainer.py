@@ -17,7 +17,9 @@ from sesstore.store.atomic_files import replace_file
 from sesstore.tasks import Problem, Task
 from sesstore.training import checkpoint, evaluate, runs
 from sesstore.training.fit import Member, fit, fit_many
+from sesstore.training.intervals import Predicted
 from sesstore.training.metrics import compute
+from sesstore.training.ranks import ALONE, Ranks
 from sesstore.training.runs import LAST, RECORD, STATE, WEIGHTS, Run
 from sesstore.training.trainer import Trainer
 
@@ -49,6 +51,9 @@ def test_an_interruption_saves_the_time_so_far(taught, tmp_path, monkeypatch) ->
     run = fit(*args, resume=True)
     later = next(moment) / 10 - looks
     assert run.timings["total"] > later * 10
+    residues = sum(len(p) for p in taught.proteins[:36])
+    for checked in run.history:  # also of the epoch that was cut in two
+        assert checked["tokens_per_second"] * checked["seconds"] == pytest.approx(residues)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +86,8 @@ def test_resuming_with_anything_else_is_refused(taught, out, other_encoder) -> N
     with pytest.raises(InputError, match=r"other settings \(shapes\)"):
         fit(*shape, out, resume=True)
     assert fit(task, view, tokens, SHAPE, QUICK, out, resume=True).best_epoch
+    with pytest.raises(InputError, match="holds a run already"):  # nothing is left to go on with
+        fit(task, view, tokens, SHAPE, QUICK, out, resume=True)
 
 
 def test_patience_goes_on_where_it_was(taught, tmp_path) -> None:
@@ -237,3 +244,61 @@ def test_the_loss_is_a_mean_over_rows_and_must_be_finite(monkeypatch) -> None:
     assert trainer._losses([]) == {}
     with pytest.raises(TrainingError, match=r"loss of epoch 3 .*--lr 0\.0002"):
         trainer._losses([0, 2])
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(59.0, 0), (61.0, 1)])
+def test_a_training_is_saved_every_minute(
+    monkeypatch, tmp_path, seconds: float, saves: int
+) -> None:
+    trainer, places = stopped_clock(), []
+    trainer.ranks, trainer.saved, trainer.learners = ALONE, 100.0, []
+    trainer.losses = SimpleNamespace(fetch=lambda: np.zeros((0, 2)), clear=lambda places: None)
+    trainer.save = lambda: places.append((trainer.epoch, trainer.next_batch))
+    monkeypatch.setattr(time, "perf_counter", lambda: 100.0 + seconds)
+    trainer.next_batch = 5
+    trainer._save_in_time(lambda: False)
+    trainer._end_epoch(Row())
+    assert places == [(3, 5), (4, 0)] * saves  # in an epoch, and where the next begins
+    second = stopped_clock()
+    second.ranks, second.saved, second.out = Ranks(1, 2), 100.0, tmp_path / "run"
+    second.save()
+    assert second.saved == 100.0 + seconds
+    assert not second.out.exists()  # rank 0 writes
+
+
+def test_learners_that_are_due_are_scored_and_begin_anew(monkeypatch) -> None:
+    def learner(due: bool, finished: bool) -> SimpleNamespace:
+        config = SimpleNamespace(checked=lambda epoch: due and epoch == 3)
+        history = [{"loss": 0.5, "valid": {"mcc": 0.5}, "best": True}]
+        pace = SimpleNamespace(lr=0.1)
+        return SimpleNamespace(config=config, is_finished=finished, history=history, pace=pace)
+
+    trainer, checks, cleared = stopped_clock(), [], []
+    monkeypatch.setattr(time, "perf_counter", lambda: 1000.0)
+    trainer.saved, trainer.began, trainer.next_batch = 1000.0, 940.0, 5
+    trainer.learners = [learner(False, False), learner(True, False), learner(True, True)]
+    sums = np.array([[1.0, 1.0], [6.0, 4.0], [1.0, 1.0]])
+    trainer.losses = SimpleNamespace(fetch=lambda: sums, clear=lambda due: cleared.append(due))
+    trainer._check = lambda *entry: checks.append(entry)
+    mark, now = trainer.marks[0], dict(trainer.clock)
+    trainer._end_epoch(Row())
+    assert checks == [(1, 3, 1.5, {"seconds": 40.0, "residues": 40_000.0, "waited": 5.0})]
+    assert cleared == [[1]]
+    assert trainer.marks == [mark, now, mark]
+    assert (trainer.epoch, trainer.next_batch) == (4, 0)
+
+
+@pytest.mark.parametrize(("best", "alone", "wins"), [
+    (0.1, 5.0, True), (5.0, 3.0, False), (0.1, 0.1, False),
+])  # fmt: skip
+def test_the_adapter_and_its_linear_term_are_compared_by_the_monitor(best, alone, wins) -> None:
+    """By RMSE, which is not the first metric: the better order of one is no better value."""
+    labels, noise = torch.arange(40.0), torch.randn(40, generator=torch.Generator().manual_seed(1))
+    task = SimpleNamespace(monitor="rmse", metrics=("spearman", "rmse"), problem=Problem.REGRESSION)
+    trainer = Trainer.__new__(Trainer)
+    data = SimpleNamespace(offset=(labels + alone * noise - 10)[:, None] / 2)
+    trainer.stream = SimpleNamespace(task=task, data={"valid": data})
+    learner = SimpleNamespace(loss=SimpleNamespace(scale={"mean": 10.0, "std": 2.0}))
+    # The second is in perfect order and far off.
+    predicted = Predicted(labels + best * (noise if best < 1 else 1.0), labels, torch.arange(40))
+    assert trainer._beats_term(learner, SimpleNamespace(predicted=predicted)) is wins
