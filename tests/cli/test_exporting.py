@@ -73,6 +73,9 @@ def test_one_id_for_two_sequences_is_not_lost_silently(cli, trained: Path) -> No
     done = cli("export", "uniprot", "out", "--store", "two")
     assert done.status == 2
     assert "stands for two sequences" in done.err
+    Path("wanted.txt").write_text("same\n")
+    done = cli("export", "uniprot", "out", "--store", "two", "--ids", "wanted.txt")
+    assert (done.status, Path("out").exists()) == (2, False)
     assert cli("export", "biotrainer", "out", "--store", "two", "--json").json["written"] == 2
 
 

@@ -15,6 +15,8 @@ from sesstore.training.defaults import (
     EPOCHS,
     EPOCHS_WITH_STRUCTURE,
     LARGE_SET,
+    LOW_RATE,
+    RATE,
     UPDATES,
     batches,
     in_words,
@@ -41,6 +43,15 @@ def test_a_training_has_the_updates_it_needs(lengths) -> None:
 @given(LENGTHS, st.sampled_from(["lr", "epochs", "patience", "batch_tokens"]), st.integers(1, 99))
 def test_what_is_given_stays(lengths, name, value) -> None:
     assert getattr(FitConfig(**{name: value}).completed(lengths).pace, name) == value
+
+
+def test_epochs_follow_from_the_batches_that_are_asked_for() -> None:
+    lengths = np.full(300, 300)
+    small, large = (FitConfig(batch_tokens=size).completed(lengths).pace for size in (2048, 8192))
+    assert (small.lr, large.lr) == (RATE, LOW_RATE)
+    updates = [pace.epochs * batches(lengths, pace.batch_tokens) for pace in (small, large)]
+    assert updates == pytest.approx([UPDATES[0] + 2.4 * 50] * 2, rel=0.05)
+    assert large.epochs > 3 * small.epochs
 
 
 def test_large_sets_have_large_batches() -> None:

@@ -10,9 +10,12 @@ import torch
 
 from sesstore.adapter.adapter_config import AdapterConfig
 from sesstore.errors import InputError, StoppedError
+from sesstore.streaming.composition import StoredCompositions
 from sesstore.training.fit import fit
 from sesstore.training.fit_config import FitConfig
-from sesstore.training.stream import choose_residency, free_by_residency
+from sesstore.training.linearterm import fit_term
+from sesstore.training.ranks import ALONE
+from sesstore.training.stream import Stream, choose_residency, free_by_residency
 
 from .conftest import stopping_after
 from .test_fit import QUICK, SHAPE, same
@@ -67,6 +70,18 @@ def test_data_beyond_memory_are_shuffled_by_blocks(taught, out, monkeypatch) -> 
         FitConfig(epochs=2), out,
     )  # fmt: skip
     assert len(run.history) == 2
+
+
+def test_train_rows_learn_from_fits_that_have_not_seen_them(taught) -> None:
+    task, letters = taught.task(), StoredCompositions(taught.store)
+    stream = Stream(task, taught.embeddings, taught.tokens, FitConfig(), (), torch.device("cpu"))
+    stream.add_term(letters, ALONE)
+    term, held_out = fit_term(task, stream.data["train"], letters)
+    torch.testing.assert_close(stream.data["train"].offset, held_out)
+    assert not torch.allclose(held_out, term(stream.data["train"], letters), atol=1e-3)
+    for name in ("valid", "test"):
+        data = stream.data[name]
+        torch.testing.assert_close(data.offset, term(data, letters))
 
 
 GIGA = 10**9
