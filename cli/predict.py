@@ -109,15 +109,19 @@ def command(
         if bfactors is not None:
             check_structures(predicted.structure_files)
         report = write_predictions(predicted, out or listed or to)
-    result = {**vars(report), **({} if listed is None else {"rows": listed.rows})}
+    written = None
     if bfactors is not None:
         written = write_structures(
             predicted.structure_files, predicted.residue_values, bfactors, predicted.meaning
         )
-        report.failed |= written.failed
-        result["bfactors"] = vars(written)
+        report.failed.update(written.failed)
         say_structures(written, output)
     say_report(report, output)
+    result = vars(report)
+    if listed is not None:
+        result = {**result, "rows": listed.rows}
+    if written is not None:
+        result = {**result, "bfactors": vars(written)}
     output.result(result)
     if report.failed:
         raise click.exceptions.Exit(1)

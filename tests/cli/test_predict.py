@@ -68,7 +68,7 @@ def test_attention_is_written_onto_structures(cli, trained: Path, shared_structu
     words = "train deeploc_binary --structure none --epochs 1 --heads 2 --head paper --out paper -q"
     assert cli(*words.split()).status == 0
     Path("bad.pdb").write_text("nothing\n")
-    files = (shared_structures / "1aki.pdb", "bad.pdb")
+    files = (shared_structures / "1aki.pdb", "bad.pdb", shared_structures / "4gxy.pdb")
     said = cli(
         "predict", "paper", *files, "--source", "pdb", "--bfactors", "coloured", "--no-store",
         "--json",
@@ -77,7 +77,9 @@ def test_attention_is_written_onto_structures(cli, trained: Path, shared_structu
     assert [row["id"] for row in said.json["rows"]] == ["1aki"]
     written = said.json["bfactors"]
     assert (written["files"], written["residues"]) == (["coloured/1aki.pdb"], 129)
-    assert list(said.json["failed"]) == list(written["failed"]) == ["bad.pdb"]
+    assert "bad.pdb" in written["failed"]
+    assert written["failed"].keys() <= said.json["failed"].keys()
+    assert len(written["failed"]) > 1
     assert Path("coloured/1aki.pdb").is_file()
     assert "1 structure written to coloured, B-factors are attention, 1 is the mean" in said.err
     assert "129 residues have a value, 0 have none (-1), 0 of the proteins'" in said.err
