@@ -8,7 +8,7 @@ import pytest
 from sesstore_cli.main import main
 
 from sesstore.errors import NotStoredError, StoreError
-from sesstore.sharing import share_paths
+from sesstore.sharing import remote_repair, share_paths
 from sesstore.sharing.cleanup import SET_ASIDE, remote_gc
 from sesstore.sharing.commits import published_index
 from sesstore.sharing.fetch import Reader
@@ -210,16 +210,18 @@ def test_from_the_command_line(store, target, capsys, monkeypatch):
     assert status == 2
 
 
-def test_what_others_commit_meanwhile_stays(tmp_path, target, monkeypatch):
+@pytest.mark.parametrize("moment", ["_remove_entries", "replace_index"])
+def test_what_others_commit_meanwhile_stays(target, monkeypatch, moment):
     """A record that came after the index was read is not in the new one: it is not removed."""
     target.remove([one_of(target, "values/c.0.0")])
-    record, inner = published_index(target).to_bytes(), BucketRemote.replace_index
-    name = layout.new_segment_id()
+    record, name = published_index(target).to_bytes(), layout.new_segment_id()
+    owner = BucketRemote if moment == "replace_index" else remote_repair
+    inner = getattr(owner, moment)
 
-    def replace_index(self: BucketRemote, *words: object) -> object:
-        self.create(share_paths.commit_path(name), record)  # while the index is made
-        return inner(self, *words)
+    def commit_first(*arguments: object) -> object:
+        target.create(share_paths.commit_path(name), record)
+        return inner(*arguments)
 
-    monkeypatch.setattr(BucketRemote, "replace_index", replace_index)
+    monkeypatch.setattr(owner, moment, commit_first)
     repair_remote(target.url, quick=True)
     assert name in target.commits()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,20 @@ def test_a_segment_of_another_encoder_is_found(filled):
     first, second = (filled.store.embeddings(p.fingerprint) for p in filled.provenances)
     shutil.copytree(first.segments[0].path, second.folder / first.segments[0].id)
     assert any("another encoder" in fault.what for fault in verify(filled.store.path).bad)
+
+
+@pytest.mark.parametrize("change", [{"dtype": "float32"}, {"dim": 9}])
+def test_a_segment_of_another_type_or_width_than_its_folder_is_none_of_it(tmp_path, kit, change):
+    """By the same encoder: alone it is sound, and there its bytes would be read as others."""
+    provenance = kit.provenance()
+    here, there = (Store.create(tmp_path / name) for name in ("here", "there"))
+    protein = kit.proteins(1)[0]
+    for store, made in ((here, provenance), (there, replace(provenance, **change))):
+        store.add_proteins([protein])
+        with store.writer(made, {}) as writer:
+            writer.add(Embedding(protein.digest, np.ones((len(protein), made.dim), made.dtype)))
+    (stranger,) = there.embeddings().segments
+    shutil.copytree(stranger.path, here.embeddings().folder / stranger.id)
+    assert verify(there.path).ok
+    (fault,) = verify(here.path).bad
+    assert "another encoder than its folder says" in fault.what

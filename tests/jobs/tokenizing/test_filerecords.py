@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,18 @@ def test_what_changed_is_done_again(store: Store, folder: Path) -> None:
     assert again(store, folder) == 1
     assert again(store, folder, chain="A") == 4
     assert again(Store.create(store.path.with_name("new")), folder) == 4
+
+
+def test_members_of_an_archive_that_changed_are_done_again(store: Store, folder: Path) -> None:
+    archive = folder.with_name("models.tar")
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder / "1aki.pdb", "1aki.pdb")
+        tar.add(folder / "1l2y.cif", "1l2y.cif")
+    tokenize(store, [archive], "pdb")
+    assert again(store, archive) == 0
+    os.utime(archive, (1, 1))
+    assert again(store, archive) == 2
+    assert again(store, archive) == 0
 
 
 def test_another_sequence_for_a_chain_does_its_file_again(store: Store, folder: Path) -> None:
