@@ -233,13 +233,16 @@ def test_simple_models_beside_it_have_all_its_rows(
 ) -> None:
     """The last training was of train, valid and test together; so are they."""
     fitted: list[int] = []
+    splits: set[str] = set()
     score_all = baselines.score_baselines
 
     def score(task: Task, rows: Mapping[str, Rows]) -> list[BaselineScore]:
         fitted.append(len(rows["train"].digests))
+        splits.update(rows)
         return score_all(task, rows)
 
     monkeypatch.setattr(baselines, "score_baselines", score)
     report = evaluate_run(crossed.store, crossed.out, None, "test", baselines=True)
     assert report.baselines is not None
     assert fitted == [sum(map(len, crossed.inputs.task.splits.values()))]
+    assert "valid" not in splits  # it was learned from: the best on folds is compared with
