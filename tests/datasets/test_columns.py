@@ -171,3 +171,12 @@ def test_a_column_is_named_for_one_thing() -> None:
         find_columns(["seq", "y"], Columns(label="y", split="Y"))
     with pytest.raises(InputError, match="as label and as group"):
         find_columns(["seq", "y"], Columns(label="y", group="y"))
+
+
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_column_called_exactly_so_goes_before_one_that_is_nearly_called_so(last: int) -> None:
+    pair = ["Target (norm)", "target"]
+    header = ["sequence", *(pair if last else reversed(pair))]
+    assert find_columns(header).label == "target"
+    assert find_columns(header, Columns(label="target")).label == "target"
+    assert find_columns(header, Columns(label="Target (norm)")).label == "Target (norm)"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sesstore.alphabets import DSSP
 from sesstore.errors import MissingFileError, StructureError
 from sesstore.structures.chains import read_structure
 from sesstore.structures.dssp import tokens_dssp
@@ -45,3 +47,37 @@ def test_a_program_that_fails_is_said(shared_structures: Path) -> None:
     chains = read_structure(shared_structures / "1aki.pdb").chains
     with pytest.raises(StructureError, match="Leave out --dssp"):
         mkdssp_states(chains, sys.executable)
+
+
+STAND_IN = """#!{python}
+import sys
+lines = open(sys.argv[-2]).read().splitlines()
+places = dict.fromkeys((line[21], line[22:26]) for line in lines if line.startswith("ATOM"))
+with open(sys.argv[-1], "w") as file:
+    print("  #  RESIDUE AA STRUCTURE BP1 BP2  ACC", file=file)
+    for number, (chain, place) in enumerate(places, 1):
+        state = "H" if chain == "A" else "E"
+        print(f"{{number:5d}} {{place:>4}} {{chain}} A  {{state}}", file=file)
+        print(f"{{number:5d}}        !*", file=file)
+"""
+"""Says H of all that it is given of the first chain, and E of all others, as mkdssp writes it."""
+
+
+def test_residues_the_program_is_not_given_are_masked(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    """Which residue is whose is told by chain and number, where backbones are incomplete too."""
+    program = tmp_path / "stand-in"
+    program.write_text(STAND_IN.format(python=sys.executable))
+    program.chmod(0o755)
+    chains = read_structure(shared_structures / "1xso.pdb").chains
+    backbones = [chain.backbone.copy() for chain in chains]
+    backbones[0][0, [2, 5], 0] = np.nan
+    backbones[1][0, 0, 4] = np.nan
+    chains = [replace(c, backbone=b) for c, b in zip(chains, backbones, strict=True)]
+    first, second = mkdssp_states(chains, str(program))
+    mask = DSSP.mask
+    assert np.flatnonzero(first[0] == mask).tolist() == [2, 5]
+    assert np.flatnonzero(second[0] == mask).tolist() == [0]
+    assert {DSSP.letters[code] for code in first[0] if code != mask} == {"H"}
+    assert {DSSP.letters[code] for code in second[0] if code != mask} == {"E"}

@@ -1,0 +1,65 @@
+"""What a model's folder says of it, and which of its files are part of what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sesstore.encoders.folder_spec import folder_spec
+from sesstore.errors import UnknownNameError, WeightsError
+
+CONFIG = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+FILES = (
+    "added_tokens.json", "special_tokens_map.json", "spiece.model", "tokenizer.json",
+    "tokenizer_config.json", "vocab.txt",
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(CONFIG))
+    for name in FILES:
+        (path / name).write_text("[]")
+    return path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_file_that_decides_what_letters_become_is_part_of_it(folder: Path, name: str) -> None:
+    """Weights have a hash of their own."""
+    mappings = [folder_spec(f"hf:{folder}").reading.mapping]
+    (folder / name).write_text("[1]")
+    mappings.append(folder_spec(f"hf:{folder}").reading.mapping)
+    (folder / name).unlink()
+    mappings.append(folder_spec(f"hf:{folder}").reading.mapping)
+    assert len(set(mappings)) == 3
+    (folder / "README.md").write_text("other words")
+    assert folder_spec(f"hf:{folder}").reading.mapping == mappings[-1]
+
+
+def test_settings_of_the_forward_are_part_of_it(folder: Path) -> None:
+    before = folder_spec(f"hf:{folder}")
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "layer_norm_eps": 1e-3}))
+    assert folder_spec(f"hf:{folder}").reading.mapping != before.reading.mapping
+    assert (before.dim, before.layers, before.heads) == (8, 2, 2)
+
+
+def test_the_window_leaves_room_for_what_is_no_residue(folder: Path) -> None:
+    assert folder_spec(f"hf:{folder}").window == 2000
+    config = {**CONFIG, "max_position_embeddings": 1026}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert folder_spec(f"hf:{folder}").window == 1022
+
+
+def test_what_is_no_model_is_said(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"config\.json"):
+        folder_spec(f"hf:{tmp_path}")
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 8}))
+    with pytest.raises(WeightsError, match="states no num_hidden_layers"):
+        folder_spec(f"hf:{folder}")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(WeightsError, match=r"is broken.*Get it again"):
+        folder_spec(f"hf:{folder}")
