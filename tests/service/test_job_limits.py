@@ -36,6 +36,20 @@ def test_clients_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(limiter._starts) == {"c", "d", "e"}
 
 
+def test_a_client_of_the_last_minute_is_remembered_whenever_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RateLimiter, "CLIENTS", 1)
+    now = [0.0]
+    limiter = RateLimiter(2, lambda: now[0])
+    for now[0], client in ((0.0, "a"), (50.0, "a"), (51.0, "b"), (70.0, "c")):
+        limiter.admit(client)
+    now[0] = 80.0
+    limiter.admit("a")
+    with pytest.raises(BusyError, match="Try again in 30 seconds"):
+        limiter.admit("a")
+
+
 def test_nobody_is_told_to_come_back_at_once() -> None:
     assert [BusyError("x", t, client=True).seconds for t in (0.0, 0.4, 1.6)] == [1, 1, 2]
 
