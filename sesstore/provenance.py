@@ -312,6 +312,11 @@ def resuming(folder: Path) -> str:
     return f"Go on with it: `{command(*further)}`"
 
 
+def moment() -> str:
+    """Now, to the millisecond, as part of a folder's name: jobs may begin in one second."""
+    return datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+
+
 def circumstances(*packages: str) -> dict[str, Any]:
     """When, with what and by which command something is being made: stored beside it."""
     return {

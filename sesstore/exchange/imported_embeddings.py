@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..failures import list_failure
 from ..name_index import NameIndex
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -174,14 +175,14 @@ def import_embeddings(
             bar.advance(1)
             protein = book.find(record.labels)
             if protein is None:
-                report.unmatched[record.labels[0]] = book.reason(record.labels)
+                list_failure(report.unmatched, record.labels[0], book.reason(record.labels))
             elif protein.digest in digests:
                 report.already_stored += 1
             else:
                 try:
                     writer.add(_embedding(record, protein, provenance))
                 except InputError as problem:
-                    report.refused[record.labels[0]] = str(problem)
+                    list_failure(report.refused, record.labels[0], str(problem))
                     refused.add(protein.digest)
                     continue
                 digests.add(protein.digest)

@@ -12,7 +12,6 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from ..jobs.inputs import Inputs, chosen_source
 from ..jobs.signals import saying_how_to_resume
 from ..jobs.training.baselines import compare_baselines
 from ..jobs.training.train import interval, prepare
-from ..provenance import Provenance, circumstances
+from ..provenance import Provenance, circumstances, moment
 from ..store import Store
 from ..streaming.composition import StoredCompositions
 from ..tasks import Problem
@@ -94,8 +93,7 @@ class Study:
         fit = settings.fit.completed(self._lengths(), structure=structure)
         self.settings = settings = replace(settings, fit=fit)
         self.encoders: dict[str, dict[str, Any]] = {}
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{stamp}"
+        self.folder = place.out or Path("runs") / self.task.name / f"study-{name}-{moment()}"
         choices = {"study": name, **asdict(settings), **options}
         self._begun = {**choices, "data": self.task.data_digest}
         check(self.folder, self._begun, resume=place.resume)

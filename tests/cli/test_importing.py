@@ -23,6 +23,19 @@ def test_records_that_do_not_fit_are_listed_and_left_out(cli, fasta: Path) -> No
     assert "nobody: no known protein has this name" in done.out
 
 
+def test_records_of_one_name_in_two_files_are_counted_one_by_one(cli) -> None:
+    uniprot_files()
+    for path in ("x.h5", "y.h5"):
+        with h5py.File(path, "w") as file:
+            file["P10000"] = np.zeros((3, 4), np.float16)  # its sequence has 5 residues
+            file["nobody"] = np.zeros((3, 4), np.float16)
+    words = ("import", "uniprot", "x.h5", "y.h5", "--sequences", "all.fasta", *ENCODER, "--json")
+    done = cli(*words)
+    assert done.status == 1
+    assert list(done.json["unmatched"]) == ["nobody", "nobody (2)"]
+    assert list(done.json["refused"]) == ["P10000", "P10000 (2)"]
+
+
 @pytest.mark.parametrize("name", ["accessions.h5", "script.h5"])
 def test_accessions_meet_headers(cli, name: str) -> None:
     uniprot_files()

@@ -22,11 +22,12 @@ from ...encoders import registry
 from ...encoders.base import Encoder
 from ...encoders.devices import choose_precision
 from ...errors import ClusterError, InputError, StoppedError
+from ...failures import list_failures
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import circumstances
 from ...store import Store
-from ..embedding.embed import EmbedReport, layer_fingerprints, list_failures, provenances_of
+from ..embedding.embed import EmbedReport, layer_fingerprints, provenances_of
 from ..embedding.missing_proteins import EmbedPlan, plan_embedding
 from ..signals import stop_requests
 from .connection import Cluster, connected, has_gpus, slots

@@ -8,7 +8,7 @@ Whatever ends the run, a signal among them, what was finished is committed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from ...encoders.base import Encoder
 from ...encoders.devices import HALF_PRECISIONS
 from ...errors import StoppedError
+from ...failures import list_failures
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import Provenance, circumstances
@@ -210,25 +211,3 @@ def failure_reasons(
         for protein in proteins
         if protein.digest not in encoded
     }
-
-
-def list_failures(
-    failed: dict[str, str], proteins: Iterable[Protein], reasons: Mapping[bytes, str]
-) -> None:
-    """Add proteins to a list of failures under their ids; several of one id get numbers.
-
-    Parameters
-    ----------
-    failed : dict of str to str
-        Id to reason; what is in it stays.
-    proteins : iterable of Protein
-        Those among them that failed are added, each record for itself.
-    reasons : mapping of bytes to str
-        By digest.
-    """
-    for protein in proteins:
-        if protein.digest in reasons:
-            name, number = protein.id, 2
-            while name in failed:
-                name, number = f"{protein.id} ({number})", number + 1
-            failed[name] = reasons[protein.digest]

@@ -22,13 +22,14 @@ from ...batches import batches_within
 from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError, UnknownNameError
+from ...failures import list_failures
 from ...neighbours.lookup import Hit, LabelledLookup, Lookup
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...provenance import Fingerprint, deepest, named_encoders
 from ...store import Store, layout
 from ...store.digest_index import as_rows
-from ..embedding.embed import embed, list_failures
+from ..embedding.embed import embed
 from ..embedding.means import means_of
 from ..embedding.missing_proteins import plan_embedding
 from ..inputs import is_sequence

@@ -19,6 +19,7 @@ from typing import IO
 from ...batches import batches_within
 from ...encoders import registry
 from ...errors import InputError, StoppedError
+from ...failures import list_failures
 from ...progress import SILENT, Progress
 from ...proteins import Protein
 from ...store import Store, Tokens
@@ -26,7 +27,6 @@ from ...store.digest_index import as_rows
 from ...streaming.composition import compositions
 from ...structures.structure_files import StructureFile
 from ...training.predictor import Predictions
-from ..embedding.embed import list_failures
 from ..signals import stop_requests
 from .embedding_source import EmbeddingSource, InMemoryEmbeddings
 from .loaded_run import LoadedRun

@@ -22,6 +22,7 @@ from ...exchange.dsspfile import read_dssp
 from ...exchange.foldseekdb import read_foldseek_db, read_foldseek_table
 from ...exchange.imported_tokens import ForeignTokens
 from ...exchange.tokenfasta import read_saprot, read_token_fasta
+from ...failures import list_failure
 from ...progress import SILENT, Progress
 from ...proteins import Protein, normalise
 from ...residues import StructureTokens
@@ -135,7 +136,8 @@ def import_tokens(
                 if isinstance(record, ForeignTokens):
                     protein = run.names.find(record.labels, any_chain=True)
                     if protein is None and (only_known or record.chain is None):
-                        run.report.unmatched[record.location] = run.names.reason(record.labels)
+                        reason = run.names.reason(record.labels)
+                        list_failure(run.report.unmatched, record.location, reason)
                         if only_known:
                             continue
                     run.add(_placed(record, protein, source, format), 1, path)

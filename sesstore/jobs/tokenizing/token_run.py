@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import overload
 
+from ...failures import list_failure
 from ...proteins import DIGEST_BYTES, Protein
 from ...provenance import circumstances
 from ...residues import StructureTokens
@@ -141,7 +142,8 @@ class TokenRun:
     def add(self, model: TokenisedModel, structures: int, file: Path) -> None:
         """Take in what became of a model of a file, which counts as so many structures."""
         self.report.structures += structures
-        self.report.failed |= {failure.name: failure.reason for failure in model.failures}
+        for failure in model.failures:
+            list_failure(self.report.failed, failure.name, failure.reason)
         self._alternatives.open(str(file))
         for chain in model.chains:
             models = max(len(rows) for rows in chain.tokens.codes.values())

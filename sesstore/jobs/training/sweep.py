@@ -10,14 +10,13 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from ...adapter.adapter_config import AdapterConfig
 from ...errors import InputError, UnknownNameError
 from ...progress import SILENT, Progress
-from ...provenance import without_nan
+from ...provenance import moment, without_nan
 from ...store.atomic_files import replace_file
 from ...training.fit import Member, fit_many
 from ...training.fit_config import FitConfig
@@ -157,8 +156,7 @@ def sweep(
 
 def sweep_folder(inputs: Inputs, out: Path | None, *, resume: bool) -> Path:
     """Folder of a sweep, a new one by default; raises `InputError` where it cannot begin there."""
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = out or Path("runs") / inputs.task.name / f"sweep-{stamp}"
+    folder = out or Path("runs") / inputs.task.name / f"sweep-{moment()}"
     if (folder / RECORD).exists():
         raise InputError(f"'{folder}' holds a sweep already. Name another folder with --out")
     check_folder(folder, resume=resume)
@@ -173,7 +171,8 @@ def setting_name(setting: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    short = f"{value:g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def check_names(varied: Mapping[str, Sequence[Any]]) -> None:

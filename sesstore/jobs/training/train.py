@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +20,7 @@ from ...encoders import registry
 from ...encoders.base import Encoder
 from ...errors import InputError
 from ...progress import SILENT, Progress
+from ...provenance import moment
 from ...store import Embeddings, Store
 from ...streaming.composition import StoredCompositions
 from ...tasks import Problem, Task
@@ -347,5 +347,5 @@ def default_folder(inputs: Inputs, shape: AdapterConfig) -> Path:
     """Where a run goes when nobody says: a new folder under ``runs/<task>``."""
     encoder = registry.title(inputs.embeddings.provenance.fingerprint)
     structure = "+".join(shape.alphabets) or "none"
-    stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    return Path("runs") / inputs.task.name / f"{encoder}-{structure}-{shape.pooling}-{stamp}"
+    name = f"{encoder}-{structure}-{shape.pooling}-{moment()}"
+    return Path("runs") / inputs.task.name / name

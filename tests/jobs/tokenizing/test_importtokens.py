@@ -71,6 +71,20 @@ def test_only_known_proteins_on_request(store: Store, table: Path) -> None:
     assert store.count_proteins() == 1
 
 
+def test_entries_of_one_name_are_counted_one_by_one(store: Store, table: Path) -> None:
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, lines[2]]) + "\n")
+    given = Protein("other", "ACDEFGHIKL")
+    report = import_tokens(store, [table], "s", "foldseek-tsv", sequences=[given])
+    other = f"{table} entry other"
+    assert (report.structures, list(report.failed)) == (4, [other, f"{other} (2)"])
+    known = import_tokens(store, [table], "t", "foldseek-tsv", only_known=True, sequences=[given])
+    assert len(known.failed) == 2
+    store.add_proteins([Protein("P1", "MKVLAAGIV")])
+    left_out = import_tokens(store, [table], "u", "foldseek-tsv", only_known=True).unmatched
+    assert [name for name in left_out if name.startswith(other)] == [other, f"{other} (2)"]
+
+
 def test_another_protein_under_the_name_is_listed(store: Store, table: Path) -> None:
     given = Protein("other", "ACDEFGHIKL")
     report = import_tokens(store, [table], "s", "foldseek-tsv", sequences=[given])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
 
 import pytest
 
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.inputs import Inputs
-from sesstore.jobs.training.sweep import Range, combinations, setting_name, sweep
+from sesstore.jobs.training.sweep import Range, combinations, setting_name, sweep, sweep_folder
 from sesstore.jobs.training.train import train
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
@@ -63,6 +65,15 @@ def test_every_setting_has_a_folder_of_its_own() -> None:
     assert names[-1] == "lr=0.00012,alphabets=foldseek+dssp"
     assert (names[0], setting_name({})) == ("lr=0.0001,alphabets=none", "only")
     assert len(combinations({"heads": (2, 2, 4)})) == 2
+    near = [setting_name({"lr": rate}) for rate in (1e-4, 1.0000001e-4)]
+    assert near == ["lr=0.0001", "lr=0.00010000001"]
+
+
+def test_sweeps_that_begin_in_one_second_have_folders_of_their_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = sweep_folder(SimpleNamespace(task=SimpleNamespace(name="toy")), None, resume=False)
+    assert folder.parent == Path("runs/toy")
+    assert re.fullmatch(r"sweep-\d{8}-\d{6}-\d{3}", folder.name)
 
 
 def test_what_a_grid_refuses(inputs: Inputs, tmp_path: Path) -> None:
