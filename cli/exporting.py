@@ -68,6 +68,8 @@ def command(
             raise InputError(f"{format_name} has no embeddings. Leave --plm and --layer out")
         result = vars(export_task(store, format_name, out, task, source=source, progress=output))
     else:
+        if source is not None:
+            raise InputError(f"{format_name} has no structure tokens. Leave --source out")
         result = vars(
             export_embeddings(
                 store, format_name, out, plm=plm, task=task, ids=ids, reduce=reduce, progress=output
