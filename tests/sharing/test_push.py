@@ -7,6 +7,8 @@ import pytest
 import zarr
 
 from sesstore.errors import CorruptStoreError, InputError, StoreError
+from sesstore.sharing import share_paths
+from sesstore.sharing.commits import published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
@@ -38,6 +40,15 @@ def test_to_a_folder_and_back_over_http(shared, tmp_path, file_server):
 def test_to_s3_and_back(shared, kit, tmp_path, bucket):
     report = push(shared, bucket)
     assert report.segments == len(list(shared.path.glob("embeddings/*/2*")))
+    target = BucketRemote(bucket)
+    index = published_index(target)
+    assert (report.bundles, report.tasks) == (len(index.bundles), 1)
+    sizes = {
+        file.path: file.bytes for top in ("share", "embeddings") for file in target.listing(top)
+    }
+    sizes["zarr.json"] = target.size("zarr.json")
+    del sizes[share_paths.INDEX]
+    assert (report.files, report.bytes) == (len(sizes), sum(sizes.values()))
     again = push(shared, bucket)
     assert (again.bytes, again.files, again.segments, again.bundles) == (0, 0, 0, 0)
     mine = Store.create(tmp_path / "mine")

@@ -14,7 +14,7 @@ from sesstore.errors import (
     InputError,
     NotStoredError,
 )
-from sesstore.store import Store
+from sesstore.store import Store, row_gather
 
 
 def test_every_protein_comes_back(filled, kit):
@@ -61,7 +61,7 @@ def test_gather_packs_rows_in_any_order(filled, name, out_type):
     )
 
 
-def test_gather_hands_int8_over_as_it_is(filled):
+def test_gather_hands_int8_over_as_it_is(filled, monkeypatch):
     view = filled.store.embeddings("enc_int8")
     rows = np.arange(len(view))[::-1]
     total = int(view.lengths.sum())
@@ -70,6 +70,11 @@ def test_gather_hands_int8_over_as_it_is(filled):
     decoded = np.empty((total, view.dim), np.float32)
     view.gather(rows, decoded)
     np.testing.assert_array_equal(out * scales.astype(np.float32)[:, None], decoded)
+    monkeypatch.setattr(row_gather, "takes", lambda *_: False)  # as without a compiler
+    plain, plain_scales = np.zeros_like(out), np.zeros_like(scales)
+    view.gather(rows, plain, plain_scales)
+    np.testing.assert_array_equal(plain, out)
+    np.testing.assert_array_equal(plain_scales, scales)
 
 
 def test_gather_wants_the_right_buffer(filled):
