@@ -113,9 +113,9 @@ class TrainedRun:
         Returns
         -------
         Rows
-            A dict a protein, in the order given, see `jobs.predicting.predictions.columns`. For
-            more than fit memory use `jobs.predicting.predict.write_predictions`, or the
-            command line.
+            A dict a protein, in the order given (of a list, sequences before files), see
+            `jobs.predicting.predictions.columns`. For more than fit memory use
+            `jobs.predicting.predict.write_predictions`, or the command line.
 
         Raises
         ------
