@@ -9,7 +9,7 @@ import click
 
 from sesstore.memory import size
 
-from .options import layers_option, output_options, store_option, weights_option
+from .options import flags_of, layers_option, output_options, store_option, weights_option
 from .output import Output, duration
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def command(
     if layers and named_layer:
         raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
     stored_layers = parse_layers(layers or named_layer or LAST, spec)
-    store = Store.open(store_path) if (store_path / "zarr.json").is_file() else None
+    # A store that was named has to be there: its tasks and its rates are what is asked for.
+    is_needed = bool(flags_of({"store_path"})) or (store_path / "zarr.json").is_file()
+    store = Store.open(store_path) if is_needed else None
     proteins = protein_set(what, store)
     measured = _measured(spec, proteins, store, weights, output, probe=measure)
     plan = plan_work(spec, proteins, measured, layers=stored_layers, price_per_gb=price_per_gb)

@@ -17,6 +17,7 @@ from typing import cast
 from ..errors import InputError, RecordError
 from ..proteins import Protein
 from .fasta import Entry, entry_protein, is_fasta, read_entries
+from .labels import parse_mask
 from .nucleotides import NucleotideCheck
 from .records import Record, split_said
 from .text import Readable, Warn, ignored
@@ -111,7 +112,7 @@ def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record
     masks = _by_id(files.mask, warn)
     if files.targets is None:
         records = [
-            _record(*_attributes(entry), files.sequences, None, masks.get(entry.id))
+            _record(*_attributes(entry), files, None, masks.get(entry.id))
             for entry in read_entries(files.sequences, warn)
         ]
         notes = []
@@ -119,7 +120,7 @@ def read_annotated(files: FastaFiles, warn: Warn = ignored) -> tuple[list[Record
         targets, sequences = _by_id(files.targets, warn), _by_id(files.sequences, warn)
         _check_sequences(files, sequences, targets, masks)
         records = [
-            _record(sequences[key], _attributes(target)[1], files.sequences, target, masks.get(key))
+            _record(sequences[key], _attributes(target)[1], files, target, masks.get(key))
             for key, target in targets.items()
         ]
         lacking = len(sequences) - len(targets)
@@ -152,23 +153,29 @@ def _check_sequences(
 def _record(
     entry: Entry,
     attributes: dict[str, str],
-    path: Readable,
+    files: FastaFiles,
     target: Entry | None,
     mask: Entry | None,
 ) -> Record:
+    # What is wrong with attributes or a label is told where they stand.
+    path, line = files.sequences, entry.line
+    if files.targets and target:
+        path, line = files.targets, target.line
     if "INTERACTOR" in attributes:
         raise RecordError(
             f"is one of a pair (INTERACTOR={attributes['INTERACTOR']}): sesstore trains on single "
             f"proteins. Take the INTERACTOR out if the label is of this protein alone",
             path,
-            entry.line,
+            line,
             entry.id,
         )
     try:
         split = split_said(attributes.get("SET"), attributes.get("VALIDATION"))
     except InputError as problem:
-        raise RecordError(str(problem), path, entry.line, entry.id) from None
-    protein = entry_protein(entry, path)
+        raise RecordError(str(problem), path, line, entry.id) from None
+    protein = entry_protein(entry, files.sequences)
+    if files.mask and mask:
+        _check_mask(mask, protein, files.mask)
     return Record(
         protein=protein,
         label=_residues(target, protein) if target else attributes.get("TARGET"),
@@ -176,10 +183,17 @@ def _record(
         partial=(),
         split=split,
         path=path,
-        line=entry.line,
+        line=line,
         mask=mask.text if mask else attributes.get("MASK"),
-        column="TARGET",
+        column=None if target else "TARGET",
     )
+
+
+def _check_mask(mask: Entry, protein: Protein, path: Readable) -> None:
+    try:
+        parse_mask(mask.text, len(protein))
+    except InputError as problem:
+        raise RecordError(str(problem), path, mask.line, mask.id) from None
 
 
 def _residues(target: Entry, protein: Protein) -> str:

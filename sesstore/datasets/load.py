@@ -228,7 +228,7 @@ def _plain_labels(read: _OwnRows, user_data: UserData) -> tuple[Rows, list[str],
         notation = notation_of(labels, user_data.problem, lengths, semicolons=read.semicolons)
     except InputError as problem:
         first = records[0]
-        raise RecordError(f"column {first.column}: {problem}", first.path) from None
+        raise RecordError(f"{_column(first)}{problem}", first.path) from None
 
     def plain(record: Record) -> Record:
         try:
@@ -284,9 +284,12 @@ def _labelled(record: Record, reader: LabelReader) -> Record:
     try:
         label = reader.read(record.label, len(record.protein), record.mask)
     except InputError as problem:
-        column = f"column {record.column}: " if record.column else ""
-        raise record.error(f"{column}{problem}") from None
+        raise record.error(f"{_column(record)}{problem}") from None
     return replace(record, label=label)
+
+
+def _column(record: Record) -> str:
+    return f"column {record.column}: " if record.column else ""
 
 
 def _split(records: list[Record]) -> Split:

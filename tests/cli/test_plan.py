@@ -25,6 +25,14 @@ def test_plan(cli) -> None:
     assert (said.status, "Did you mean 'swissprot'" in said.err) == (2, True)
 
 
+@pytest.mark.parametrize("store", ["nowhere", "s3://lab/embeddings"])
+def test_a_store_that_is_named_and_not_there_is_said(cli, store: str) -> None:
+    """Its tasks and what its segments took would be asked for in vain."""
+    said = cli("plan", "--plm", "near", "--proteins", "human", "--store", store)
+    assert (said.status, said.out) == (2, "")
+    assert "there is no store at" in said.err
+
+
 def test_a_plan_counts_layers_and_the_truncated_forward(cli: Any) -> None:
     words = ("plan", "--plm", "esm2_t12", "--proteins", "human", "--json")
     last, half, every = (cli(*words, "--layer", layers).json for layers in ("last", "6", "all"))

@@ -157,3 +157,25 @@ def test_blanks_of_dssp_in_a_file_of_labels(tmp_path: Path) -> None:
     task = load_own(tmp_path, UserData("t")).task
     assert task.classes == ("E", "H", "L", "T")
     assert task.splits["train"].labels[0].tolist() == [2, 1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("second", "mask", "said"),
+    [
+        ("a SET=test VALIDATION=True\nHHH", "", r"labels\.fasta, line 3 \(a\): is for valid"),
+        ("a SET=odd\nHHH", "", r"labels\.fasta, line 3 \(a\): split 'odd'"),
+        ("a INTERACTOR=b\nHHH", "", r"labels\.fasta, line 3 \(a\): is one of a pair"),
+        ("a SET=train\nHHHH", "", r"labels\.fasta, line 3 \(a\): 4 labels"),
+        ("a SET=train\nHHE", ">b\n11\n>a\n11\n", r"mask\.fasta, line 3 \(a\): the mask has 2"),
+        ("c SET=train\nHHE", "", r"sequences\.fasta, line 8 \(c\): letter '1'"),
+    ],
+)
+def test_what_is_wrong_is_told_where_it_stands(
+    second: str, mask: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "sequences.fasta").write_text(">x\nMKV\n>a\nSEQ\n>b\nPR\n>c\nM1V\n")
+    (tmp_path / "labels.fasta").write_text(f">b SET=val\nHE\n>{second}\n")
+    if mask:
+        (tmp_path / "mask.fasta").write_text(mask)
+    with pytest.raises(RecordError, match=said):
+        load_own(tmp_path, UserData("t", "residue_single_label"))
