@@ -201,6 +201,13 @@ def _writing(folder: Path) -> Iterator[None]:
 def _drop_old(folder: Path) -> None:
     """Remove all but the last indices that were used."""
     indices = folder.glob("[!.]*.usearch")  # another process may be writing a hidden one
-    files = sorted(indices, key=lambda file: file.stat().st_mtime, reverse=True)
-    for file in files[FILES:]:
+    for file in sorted(indices, key=_last_use, reverse=True)[FILES:]:
         file.unlink(missing_ok=True)
+
+
+def _last_use(file: Path) -> float:
+    """When an index was used last; 0 if another process has just removed it."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -162,6 +163,7 @@ class LabelledLookup:
             )
         self._rows = MeanRows(means, rows[labelled])
         self._labels = [split.labels[place] for place in labelled[self._rows.order].tolist()]
+        self._rows_of = Counter(row.tobytes() for row in self._rows.digests)
         self.neighbours = COUNTS[0]
         """How many count."""
         self.calibration: Calibration | None = None
@@ -230,9 +232,10 @@ class LabelledLookup:
         return np.array([t.reliability for t in transfers]), np.array(right, np.float64)
 
     def _nearest(self, digests: NDArray[np.uint8], vectors: NDArray[Any], count: int) -> Nearest:
-        # One more than is needed, as a query may be among what is searched.
+        # So many more than are needed as a query may have rows among those that are searched.
+        own = max((self._rows_of[row.tobytes()] for row in digests), default=0)
         return _without_self(
-            nearest(vectors, [self._rows], count + 1), self._rows.digests, digests, count
+            nearest(vectors, [self._rows], count + own), self._rows.digests, digests, count
         )
 
     def _transfer(self, hits: Nearest, place: int, count: int) -> Transfer:

@@ -128,6 +128,25 @@ def test_the_last_few_indices_stay(
     assert set(cache.iterdir()) == {ages[40], ages[50]}
 
 
+def test_an_index_that_another_process_removes_meanwhile_is_no_error(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both drop what is old; one of the files is listed, and gone when it is looked at."""
+    cache.mkdir(parents=True)
+    for age in range(4):
+        (cache / f"{age}.usearch").touch()
+        os.utime(cache / f"{age}.usearch", (1000 + age, 1000 + age))
+    real = Path.glob
+
+    def glob(self: Path, pattern: str) -> list[Path]:
+        return [*real(self, pattern), cache / "gone.usearch"]
+
+    monkeypatch.setattr(module, "FILES", 2)
+    monkeypatch.setattr(Path, "glob", glob)
+    module._drop_old(cache)
+    assert sorted(file.name for file in cache.iterdir()) == ["2.usearch", "3.usearch"]
+
+
 def test_what_it_needs_is_told_before_anything_is_written(
     store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,7 +108,7 @@ def test_as_many_neighbours_count_as_do_best_on_valid(
         labelled.neighbours = count
         outcomes[count] = labelled.evaluate(labelled.task.split("valid"))[1].mean()
     best = (min if problem.is_regression else max)(outcomes.values())
-    assert outcomes[chosen] == best
+    assert chosen == next(count for count in COUNTS if outcomes[count] == best)
     assert len(set(outcomes.values())) > 1
     assert labelled.calibration is not None
     assert labelled.calibration.proteins == 18
@@ -133,6 +133,59 @@ def test_labels_come_from_others(store: Store, proteins: list[Protein]) -> None:
     assert shown["label"] == ("acid", "base")[transfers[0][0].label]
     assert shown["reliability"] == round(transfers[0][0].reliability, 4)
     assert shown["worth"] == round(transfers[0][1], 4)
+
+
+def with_rows(split: Split, places: list[int], proteins: list[Protein], label: int) -> Split:
+    """A split with more rows, put in before some places."""
+    ids, labels = list(split.ids), list(split.labels)
+    digests = [row.tobytes() for row in split.digests]
+    for place, protein in zip(places, proteins, strict=True):
+        ids.insert(place, protein.id)
+        digests.insert(place, protein.digest)
+        labels.insert(place, label)
+    return Split(tuple(ids), np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), labels)
+
+
+def test_rows_without_a_mean_shift_no_label(store: Store, proteins: list[Protein]) -> None:
+    """They are neither transferred from, nor learned on, nor evaluated."""
+    whole = task(proteins)
+    strangers = [Protein("x", "MKV"), Protein("y", "MKVW")]
+    gaps = {n: with_rows(s, [0, 5], strangers, 1) for n, s in whole.splits.items()}
+    complete = LabelledLookup(means(store), whole)
+    partial = LabelledLookup(means(store), replace(whole, splits=gaps))
+    assert len(partial) == len(complete)
+    assert partial.neighbours == complete.neighbours
+    assert partial.calibration is not None
+    assert complete.calibration is not None
+    np.testing.assert_array_equal(partial.calibration.index, complete.calibration.index)
+    np.testing.assert_array_equal(partial.calibration.worth, complete.calibration.worth)
+    expected = complete.evaluate(whole.splits["test"])
+    np.testing.assert_array_equal(partial.evaluate(gaps["test"]), expected)
+    assert 0 < expected[1].mean() < 1
+    only = {"train": whole.splits["train"], "valid": rows_of(strangers)}
+    assert LabelledLookup(means(store), replace(whole, splits=only)).calibration is None
+    with pytest.raises(InputError, match="no training protein of 'charge' has a mean"):
+        LabelledLookup(means(store), replace(whole, splits={"train": rows_of(strangers)}))
+
+
+def rows_of(proteins: list[Protein]) -> Split:
+    empty = Split((), np.empty((0, 32), np.uint8), [])
+    return with_rows(empty, list(range(len(proteins))), proteins, 1)
+
+
+def test_a_query_is_left_out_however_often_it_is_a_row(
+    store: Store, proteins: list[Protein]
+) -> None:
+    whole = task(proteins)
+    often = with_rows(whole.splits["train"], [0, 9, 30], [proteins[3]] * 3, 0)
+    digests, rows = whole.splits["train"].digests[3:4], vectors(store, proteins[3:4])
+    for count in COUNTS:
+        answers = []
+        for train in (whole.splits["train"], often):
+            labelled = LabelledLookup(means(store), replace(whole, splits={"train": train}))
+            labelled.neighbours = count
+            answers.append(labelled.transfer(digests, rows))
+        assert answers[0] == answers[1]
 
 
 def test_without_valid_the_nearest_counts_and_nothing_is_promised(
