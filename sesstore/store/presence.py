@@ -82,6 +82,7 @@ def uncommitted(root: Path) -> Iterator[Path]:
     places = [root, root / layout.EMBEDDINGS, root / layout.TOKENS, root / layout.TASKS]
     places.append(root / layout.ALPHABETS)
     places += layout.encoder_folders(root)
+    places += [root / layout.SHARE, *layout.committed(root / layout.SHARE)]
     yield from (e.file for e in entries(root) if isinstance(e, Entry) and e.is_abandoned)
     for place in places:
         if place.is_dir():

@@ -106,6 +106,107 @@ def test_it_downloads_once(tmp_path, monkeypatch):
     assert [p.name for p in found.parent.iterdir()] == [NAME]
 
 
+class CutShort(http.server.BaseHTTPRequestHandler):
+    """Says that more comes than does, then closes the line."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "7000")
+        self.end_headers()
+        self.wfile.write(b"weights")
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_a_download_that_breaks_off_is_no_file(monkeypatch):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), CutShort) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("SESSTORE_ESM_HUB", f"http://127.0.0.1:{server.server_port}/")
+        with pytest.raises(WeightsError, match=f"download of .*{NAME} broke off"):
+            weights.find(spec("esm2_t6"))
+        server.shutdown()
+    assert list(weights.hub_folder().iterdir()) == []
+
+
+def in_hugging_face(folder, revision, content=b"weights", main=True):
+    """A snapshot of ProtT5 as Hugging Face's library lays it out."""
+    place = folder / f"models--{spec('prott5').repository.replace('/', '--')}"
+    snapshot = place / "snapshots" / revision
+    (place / "refs").mkdir(parents=True, exist_ok=True)
+    snapshot.mkdir(parents=True)
+    if main:
+        (place / "refs" / "main").write_text(f"{revision}\n")
+    (snapshot / "config.json").write_text("{}")
+    (snapshot / "pytorch_model.bin").write_bytes(content)
+    return snapshot
+
+
+def test_of_hugging_faces_snapshots_that_of_main_counts(monkeypatch, tmp_path):
+    known = spec("prott5")
+    assert weights.present(known) is None
+    main = in_hugging_face(weights.hugging_face_folder(), "bb")
+    for other in ("aa", "cc"):
+        in_hugging_face(weights.hugging_face_folder(), other, main=False)
+    assert weights.present(known) == weights.find(known) == main
+    assert weights.size_on_disk(main) == 7
+    (main / "pytorch_model.bin").unlink()
+    assert weights.present(known) is None
+    (main / "pytorch_model-00001-of-00002.bin").write_bytes(b"a")
+    (main / "pytorch_model-00002-of-00002.bin").write_bytes(b"bc")
+    assert weights.present(known) == main
+    assert weights.size_on_disk(main) == 3
+    (main / "config.json").unlink()
+    assert weights.present(known) is None
+    elsewhere = in_hugging_face(tmp_path / "elsewhere", "dd")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "elsewhere"))
+    assert weights.present(known) == elsewhere
+
+
+def test_caches_are_the_users_where_no_variable_names_one(monkeypatch, tmp_path):
+    for name in ("TORCH_HOME", "HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert weights.hub_folder() == tmp_path / "torch/hub/checkpoints"
+    assert weights.hugging_face_folder() == tmp_path / "huggingface/hub"
+
+
+def test_a_model_folder_by_itself_by_a_file_in_it_or_by_the_one_around_it(tmp_path, monkeypatch):
+    known = spec("prott5")
+    folder = tmp_path / known.repository.rpartition("/")[2]
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    for name in ("pytorch_model.bin", "best.bin"):
+        (folder / name).write_bytes(b"weights")
+    for place in (folder, folder / "pytorch_model.bin", tmp_path):
+        assert weights.present(known, place) == folder
+    assert weights.present(known, folder / "best.bin") == folder / "best.bin"
+    monkeypatch.setenv("SESSTORE_WEIGHTS", str(folder))
+    assert weights.located(known) == folder
+    assert weights.present(spec("protbert")) == folder  # named for the run, whatever it is called
+    assert weights.located(spec("protbert")) is None
+    assert weights.located(spec("onehot")) is None
+
+
+def test_a_file_that_is_written_while_it_is_hashed_is_hashed_again(tmp_path, monkeypatch):
+    file = tmp_path / "w.pt"
+    file.write_bytes(b"one")
+    real, written = weights._state, []
+
+    def state(path):
+        if len(written) < 2:
+            written.append(path)
+        if len(written) == 2:  # after it was read
+            written.append(path)
+            path.write_bytes(b"three")
+        return real(path)
+
+    monkeypatch.setattr(weights, "_state", state)
+    assert weights.sha256_of(file) == hashlib.sha256(b"three").hexdigest()
+    (record,) = (cache_folder() / "weights-sha256").iterdir()
+    assert hashlib.sha256(b"three").hexdigest() in record.read_text()
+
+
 def test_a_file_is_hashed_once(tmp_path):
     file = tmp_path / "w.pt"
     file.write_bytes(b"one")

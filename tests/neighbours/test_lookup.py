@@ -168,6 +168,17 @@ def test_rows_without_a_mean_shift_no_label(store: Store, proteins: list[Protein
         LabelledLookup(means(store), replace(whole, splits={"train": rows_of(strangers)}))
 
 
+def test_of_counts_that_do_as_well_the_smallest_is_taken(
+    store: Store, proteins: list[Protein]
+) -> None:
+    alike = {
+        name: Split(split.ids, split.digests, [1] * len(split))
+        for name, split in task(proteins).splits.items()
+    }
+    labelled = LabelledLookup(means(store), replace(task(proteins), splits=alike))
+    assert labelled.neighbours == COUNTS[0]
+
+
 def rows_of(proteins: list[Protein]) -> Split:
     empty = Split((), np.empty((0, 32), np.uint8), [])
     return with_rows(empty, list(range(len(proteins))), proteins, 1)

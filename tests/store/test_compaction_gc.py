@@ -21,14 +21,22 @@ def test_gc_removes_what_killed_writers_left_and_nothing_else(filled, kit):
     (folder / ".20200101T000000000000-00000000deadbeef").mkdir()
     (folder / ".20200101T000000000000-00000000deadbeef/values").mkdir()
     (store.path / "tasks/.toy.jsonl.0123456789ab").write_bytes(b"x" * 100)
+    bundles = store.path / "share/bundles"
+    bundles.mkdir(parents=True)
+    for name, size in ((f".{'ab' * 32}.0123456789ab", 50), ("ab" * 32, 1), (".DS_Store", 1)):
+        (bundles / name).write_bytes(b"x" * size)
+    (store.path / "share/.index.json.0123456789ab").write_bytes(b"x" * 7)
+    (store.path / "alphabets").mkdir()
+    (store.path / "alphabets/.mine.toml.0123456789ab").write_bytes(b"x" * 3)
     (store.path / "set-aside").mkdir()
     alive = store.writer(made, {})
     alive.add(kit.embedding(kit.proteins(99)[98], made))
     assert gc(store).removed == []
     dry = gc(store, older_than=0, dry_run=True)
     assert gc(store, older_than=0).removed == dry.removed
-    assert len(dry.removed) == 2
-    assert dry.bytes == 100
+    assert len(dry.removed) == 5
+    assert dry.bytes == 100 + 50 + 7 + 3
+    assert {file.name for file in bundles.iterdir()} == {"ab" * 32, ".DS_Store"}
     assert alive.commit() is not None
     assert len(store.embeddings(made.fingerprint)) == len(filled.proteins) + 1
     assert gc(store, older_than=0, set_aside=True, dry_run=True).removed == ["set-aside"]
