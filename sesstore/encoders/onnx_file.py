@@ -8,6 +8,7 @@ batches, gives its last layer alone, and in the arithmetic the file was exported
 from __future__ import annotations
 
 from collections.abc import Collection
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def load(spec: EncoderSpec, options: Options) -> OnnxFile:
     """Make the model of a file ready; see `registry.load`."""
     path = options.weights or Path(spec.name.removeprefix(ONNX_PREFIX))
     # Exporters keep large weights in files of the model's name with an ending more.
-    files = [path, *sorted(path.parent.glob(f"{path.name}[._]*"))]
+    files = [path, *sorted(path.parent.glob(f"{escape(path.name)}[._]*"))]
     return make_encoder(OnnxFile, spec, options, path, files)
 
 

@@ -12,6 +12,7 @@ import mmap
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from glob import escape
 from itertools import groupby
 from pathlib import Path
 
@@ -46,9 +47,8 @@ class _Part:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        files = (
-            [path] if path.is_file() else sorted(path.parent.glob(f"{path.name}.[0-9]*"), key=_nth)
-        )
+        parts = path.parent.glob(f"{escape(path.name)}.[0-9]*")
+        files = [path] if path.is_file() else sorted(parts, key=_nth)
         index = path.with_name(f"{path.name}.index")
         if not files or not index.is_file():
             raise MissingFileError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sesstore.encoders import registry
 from sesstore.encoders.folder_spec import folder_spec
 from sesstore.errors import UnknownNameError, WeightsError
 
@@ -52,6 +53,20 @@ def test_the_window_leaves_room_for_what_is_no_residue(folder: Path) -> None:
     config = {**CONFIG, "max_position_embeddings": 1026}
     (folder / "config.json").write_text(json.dumps(config))
     assert folder_spec(f"hf:{folder}").window == 1022
+
+
+def test_weights_beside_an_onnx_file_are_part_of_it_whatever_its_name(folder: Path) -> None:
+    file = folder / "model [1].onnx"
+    file.write_bytes(b"a graph")
+
+    def weights() -> str:
+        return registry.load(f"onnx:{file}", device="cpu").fingerprint.weights_sha256
+
+    alone = weights()
+    (folder / "model 1.onnx_data").write_bytes(b"those of another file")
+    assert weights() == alone
+    (folder / "model [1].onnx_data").write_bytes(b"weights")
+    assert weights() != alone
 
 
 def test_what_is_no_model_is_said(folder: Path, tmp_path: Path) -> None:

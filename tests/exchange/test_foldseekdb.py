@@ -54,7 +54,8 @@ ENTRIES = [
 
 @pytest.mark.parametrize(("headers", "parts"), [(True, 1), (False, 1), (True, 3)])
 def test_a_database_is_read(tmp_path: Path, headers: bool, parts: int) -> None:
-    found = list(read_foldseek_db(write_db(tmp_path / "DB", ENTRIES, headers=headers, parts=parts)))
+    database = write_db(tmp_path / "DB [1]", ENTRIES, headers=headers, parts=parts)
+    found = list(read_foldseek_db(database))
     assert [one.labels[0] for one in found] == ["P12345", "1aki_A", "d1asha_"]
     assert found[1].labels == ("1aki_A", "1aki", "1aki.cif.gz_A")
     assert [one.chain.residues for one in found] == ["MKVL", "KVFGRC", "AC"]

@@ -14,6 +14,7 @@ from sesstore.residues import StructureTokens
 from sesstore.sharing.pull import merge, pull
 from sesstore.sharing.push import push
 from sesstore.store import Store
+from sesstore.store import alphabet_files as module
 from sesstore.store.alphabet_files import read_toml
 from sesstore.store.integrity import verify
 from sesstore.store.repair import repair
@@ -127,3 +128,29 @@ def test_a_users_file_is_read_or_refused(tmp_path: Path) -> None:
         read_toml(file)
     with pytest.raises(MissingFileError, match="no file"):
         read_toml(tmp_path / "none.toml")
+
+
+def test_a_store_declares_so_many_alphabets_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ALPHABET_LIMIT", 2)
+    store = Store.create(tmp_path / "store")
+    for alphabet in (MOTIFS, BENDS):
+        store.declare(alphabet)
+    with pytest.raises(InputError, match="declares 2 alphabets, as many as it can have"):
+        store.declare(Alphabet("third", "AB"))
+    assert store.alphabets().keys() == {"motifs", "bends"}
+    store.declare(Alphabet("motifs", codes=700, aliases={"998": "#"}))
+    assert store.alphabets()["motifs"].aliases == {"998": "#"}
+
+
+def test_a_declaration_is_that_of_its_name_and_is_written_once(store: Store) -> None:
+    motifs, bends = (store.path / "alphabets" / f"{name}.toml" for name in ("motifs", "bends"))
+    before = motifs.stat()
+    store.declare(MOTIFS)
+    after = motifs.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert store.alphabets() == {"motifs": MOTIFS, "bends": BENDS}
+    bends.write_bytes(motifs.read_bytes())
+    with pytest.raises(CorruptStoreError, match="it declares 'motifs'"):
+        store.alphabets()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from sesstore.errors import FingerprintMismatchError, NotStoredError
 from sesstore.provenance import Layer, Provenance, deepest, named_encoders
+from sesstore.residues import Embedding
 from sesstore.store import Store
 
 from .conftest import embedding, proteins, provenance
@@ -58,3 +60,53 @@ def test_a_whole_name_goes_before_the_start_of_one() -> None:
     assert named_encoders([long, short], "en") == [long, short]
     assert named_encoders([long, short], short.digest[:9]) == [short]
     assert named_encoders([long, short], "") == []
+
+
+def stored(store: Store, *provenances: Provenance) -> Store:
+    """A store with one embedding of each."""
+    (protein,) = proteins(1)
+    for made in provenances:
+        values = np.zeros((1 if made.fingerprint.reduction else len(protein), 6), np.float16)
+        with store.writer(made, {}) as writer:
+            writer.add(Embedding(protein.digest, values))
+    return store
+
+
+def test_means_are_found_by_their_fingerprint_alone(tmp_path) -> None:
+    residues = provenance()
+    means = replace(residues, fingerprint=residues.fingerprint.of_means)
+    store = stored(Store.create(tmp_path / "both"), residues, means)
+    for query in (None, "enc", "ENC@6", residues.fingerprint, residues.fingerprint.digest[:9]):
+        assert store.embeddings(query).provenance == residues
+    for query in (means.fingerprint, means.fingerprint.short):
+        assert store.embeddings(query).provenance == means
+    alone = stored(Store.create(tmp_path / "means"), means)
+    for query in (None, "enc"):
+        with pytest.raises(NotStoredError, match="has means of proteins by enc, but no embeddings"):
+            alone.embeddings(query)
+    assert alone.embeddings(means.fingerprint.short).provenance == means
+
+
+def test_what_is_not_stored_is_said_with_what_is(tmp_path) -> None:
+    made = provenance()
+    store = Store.create(tmp_path / "s")
+    with pytest.raises(NotStoredError, match="no embeddings yet"):
+        store.embeddings(made.fingerprint)
+    stored(store, made)
+    short = made.fingerprint.short
+    with pytest.raises(NotStoredError, match=rf"no embeddings by esm2, only by: enc \({short}\)"):
+        store.embeddings("esm2")
+    with pytest.raises(NotStoredError, match=r"layer 3 by enc, only of: 6\."):
+        store.embeddings(replace(made.fingerprint, layer=3))
+
+
+def test_only_what_differs_is_said_of_several(tmp_path) -> None:
+    first = provenance()
+    second = replace(first, fingerprint=replace(first.fingerprint, precision="bf16"))
+    store = stored(Store.create(tmp_path / "s"), first, second)
+    with pytest.raises(FingerprintMismatchError) as said:
+        store.embeddings("enc")
+    assert "They differ in precision ('" in str(said.value)
+    shorts = {first.fingerprint.short, second.fingerprint.short}
+    assert {word.strip(",.") for word in str(said.value).split()} >= shorts
+    assert "layer" not in str(said.value)

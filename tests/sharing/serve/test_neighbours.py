@@ -75,3 +75,28 @@ def test_among_some_proteins_and_by_one_of_two_encoders(store: Store) -> None:
     with pytest.raises(InputError, match="which encoder"):
         neighbours(store, "p3")
     assert neighbours(store, "p3", encoder="blosum62")["encoder"] == "BLOSUM62"
+
+
+def test_each_of_several_queries_has_its_own_answer(store: Store) -> None:
+    """One id of two proteins: hits and labels are those of each alone, in their order."""
+    rng, letters = np.random.default_rng(8), list("DEKRWWWW")
+    twins = [Protein("twin", "".join(rng.choice(letters, 25 + i))) for i in range(4)]
+    store.add_proteins(twins)
+    without_mean = Protein("twin", "MKV")
+    embed(store, MeanEncoder(registry.load("onehot")))
+    store.add_proteins([without_mean])
+    answer = neighbours(store, "twin", count=3, transfer="toy")
+    assert answer["searched"] == 24
+    assert [query["length"] for query in answer["queries"]] == [
+        len(store.protein(digest)) for digest in store.find_id("twin") if digest in means_of(store)
+    ]
+    assert len({tuple(hit["digest"] for hit in q["hits"]) for q in answer["queries"]}) == 4
+    for query in answer["queries"]:
+        (protein,) = (p for p in twins if len(p) == query["length"])
+        alone = neighbours(store, protein.sequence, count=3, transfer="toy")
+        assert alone["queries"] == [{**query, "id": alone["queries"][0]["id"]}]
+        assert query["hits"][0]["digest"] == protein.digest.hex()
+
+
+def means_of(store: Store):
+    return store.embeddings(store.encoders()[0].fingerprint)
