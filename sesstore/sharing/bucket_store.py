@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alphabets import Alphabet
 from ..errors import InputError
 from ..progress import Progress
 from ..proteins import DIGEST_BYTES, Protein
@@ -23,6 +24,7 @@ from .fetch import Reader
 from .object_storage import BucketRemote
 from .pull import pull
 from .pull_context import Selection
+from .share_index import Index
 from .uploads import UploadingWriter, claim_encoder, send_records
 
 _AT_ONCE = 16
@@ -113,6 +115,11 @@ class BucketStore(Store):
         """Digests of the sequences that came under an id; empty if there are none."""
         self._fetch_proteins()
         return super().find_id(id)
+
+    def find_digests(self, start: str, limit: int = 20) -> list[bytes]:
+        """Digests of the sequences whose hexadecimal digest starts so, at most `limit`."""
+        self._fetch_proteins()
+        return super().find_digests(start, limit)
 
     def names(self) -> Iterator[tuple[str, bytes]]:
         """Yield every id with the digest of its sequence."""
@@ -218,6 +225,23 @@ class BucketStore(Store):
     def _fetch_tokens(self, source: str) -> None:
         if source in self._index.sources():
             self._fetch(f"tokens {source}", Selection(plms=(), sources=(source,)))
+
+    # Alphabets
+
+    def declare(self, alphabet: Alphabet) -> None:
+        """Declare an alphabet of tokens, which goes there with the first tokens in it.
+
+        Raises
+        ------
+        InputError
+            The store, or this process, knows another one by that name.
+        """
+        self._index.check(Index(alphabets={alphabet.name: alphabet}))
+        super().declare(alphabet)
+
+    def alphabets(self) -> dict[str, Alphabet]:
+        """Return the alphabets that were declared there, or here, by name."""
+        return {**self._index.alphabets, **super().alphabets()}
 
     # Tasks
 

@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 
 from ..batches import batches
 from ..durable_files import fsync
-from ..errors import CorruptStoreError, FingerprintMismatchError, NotStoredError, StoreError
+from ..errors import (
+    CorruptStoreError,
+    FingerprintMismatchError,
+    InputError,
+    NotStoredError,
+    StoreError,
+)
 from ..provenance import Provenance
 from ..store import Store, layout
 from ..store.access import system_errors
@@ -82,7 +88,7 @@ class Reader:
         for place, record in records.items():
             try:
                 index.add(record)
-            except FingerprintMismatchError as problem:
+            except (FingerprintMismatchError, InputError) as problem:
                 raise refusal(f"{place} does not fit the rest: {problem}") from None
         return index
 

@@ -116,7 +116,7 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
         new = new_segments(store, index, lambda folder, name: reader.digests(index, folder, name))
         new.bundles, new.tasks = records.index.bundles, records.index.tasks
         new.alphabets = records.index.alphabets
-        _union(index, new)
+        index.check(new)
         files = [*records.files.items(), *_segment_files(store, new, folder)]
         files += _group_files(store, new)
 
@@ -132,13 +132,6 @@ def publish(store: Store, target: Target, *, progress: Progress = SILENT) -> Pus
     report.bundles = len(new.bundles)
     report.tasks = len(new.tasks.keys() - index.tasks.keys())
     return report
-
-
-def _union(index: Index, new: Index) -> None:
-    """Raise if the union cannot be, before anything is sent."""
-    union = Index()
-    union.add(index)
-    union.add(new)
 
 
 def _drop_absent_segments(index: Index, target: Target) -> None:

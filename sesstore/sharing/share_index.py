@@ -170,6 +170,12 @@ class Index:
             self.tasks.setdefault(name, task)
         return [name for name, task in addition.tasks.items() if self.tasks[name] != task]
 
+    def check(self, addition: Index) -> None:
+        """Raise as `add` does, and take nothing in: before anything is sent."""
+        union = Index()
+        union.add(self)
+        union.add(addition)
+
     def of_kind(self, kind: str) -> Iterator[tuple[str, BundleEntry]]:
         """Yield the bundles of one kind, in the order they were published."""
         yield from ((sha, bundle) for sha, bundle in self.bundles.items() if bundle.kind == kind)

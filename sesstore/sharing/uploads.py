@@ -116,7 +116,8 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
     Raises
     ------
     InputError
-        There is another task of the name of a new one, which stays.
+        There is another task of the name of a new one, which stays; or an alphabet with other
+        states, and then nothing is sent.
     """
     index, reader = published_index(target), Reader(target)
     with scratch_folder("send") as scratch:
@@ -131,6 +132,7 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
         new.tasks = {name: task for name, task in new.tasks.items() if name not in index.tasks}
         if not new.bundles and not new.tasks:
             return index
+        index.check(new)  # what does not fit the rest would hinder every reader
         paths = {share_paths.bundle_path(sha) for sha in new.bundles}
         paths |= {share_paths.task_path(task.sha256) for task in new.tasks.values()}
         files = [(path, file) for path, file in publication.files.items() if path in paths]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
+from sesstore.alphabets import ALPHABETS, Alphabet
 from sesstore.errors import InputError, StoreError
+from sesstore.proteins import Protein
+from sesstore.residues import StructureTokens
 from sesstore.sharing import uploads
 from sesstore.sharing.bucket import open_store
 from sesstore.sharing.cache import cache_of
@@ -14,6 +19,7 @@ from sesstore.sharing.commits import commit, fold, published_index
 from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.push import push
 from sesstore.sharing.share_index import Index
+from sesstore.store import Store
 from sesstore.store.integrity import verify
 
 from .test_bucket import fill, pulled
@@ -77,6 +83,52 @@ def test_folding_misses_nothing(kit, bucket):
     assert fold(target) == len(encoder.segments)
     assert fold(target) == 0
     assert published_index(target).to_bytes() == index.to_bytes()
+
+
+def with_motifs(store: Store, proteins: list[Protein], states: str, source: str) -> None:
+    """Tokens in an alphabet of this name, as of another process."""
+    ALPHABETS.pop("motifs", None)
+    store.declare(Alphabet("motifs", states))
+    store.add_proteins(proteins)
+    codes = [{"motifs": np.zeros((1, len(p)), np.uint8)} for p in proteins]
+    store.add_tokens(
+        [StructureTokens(p.digest, source, c) for p, c in zip(proteins, codes, strict=True)], {}
+    )
+
+
+def test_an_alphabet_with_other_states_is_never_shared(kit, tmp_path, bucket) -> None:
+    """Neither where it is known when it is declared, nor where both writers began at once."""
+    proteins = kit.proteins(4)
+
+    def both_begin() -> None:
+        with open_store(bucket) as first, open_store(bucket) as second:
+            with_motifs(first, proteins, "AB", "mine")
+            first.flush()
+            assert first.alphabets() == {"motifs": Alphabet("motifs", "AB")}
+            with_motifs(second, proteins, "ABC", "other")
+
+    with pytest.raises(InputError, match="'motifs' is shared there with other states"):
+        both_begin()
+    before = published_index(BucketRemote(bucket))
+    assert before.alphabets == {"motifs": Alphabet("motifs", "AB")}
+    assert before.sources() == ["mine"]
+    shutil.rmtree(cache_of(bucket).parent)
+    ALPHABETS.pop("motifs", None)
+    with open_store(bucket) as third:
+        with pytest.raises(InputError, match="'motifs' is shared there with other states"):
+            third.declare(Alphabet("motifs", "ABC"))
+        assert third.alphabets() == before.alphabets
+    ALPHABETS.pop("motifs", None)
+    assert pulled(bucket, tmp_path / "mine").alphabets() == before.alphabets
+    ALPHABETS.pop("motifs", None)
+
+
+def test_proteins_are_found_by_the_start_of_their_digest(kit, bucket) -> None:
+    proteins = kit.proteins(4)
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+    with open_store(bucket) as store:
+        assert store.find_digests(proteins[2].digest.hex()[:12]) == [proteins[2].digest]
 
 
 def test_another_task_that_came_meanwhile_is_said(kit, tmp_path, bucket, monkeypatch):

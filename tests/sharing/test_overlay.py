@@ -92,6 +92,25 @@ def test_one_damaged_part_does_not_take_the_rest_down(shared, tmp_path, pattern,
     assert contents(shared)["proteins"] == 200
 
 
+def test_who_began_with_an_older_index_still_reads_its_bundles(shared, kit):
+    """What was added since is in bundles of its own, and the store's own index says it all."""
+    with Overlay(shared) as overlay:
+        before = Reader(overlay).index()
+        state = overlay.state
+        overlay.refresh()
+        assert overlay.state == state
+        shared.add_proteins(kit.proteins(3, seed=9))
+        shared.add_tokens([kit.tokens(kit.proteins(2)[1])], {})
+        after = Reader(overlay).index()
+        assert overlay.state != state
+        assert before.bundles.keys() < after.bundles.keys()
+        for sha, bundle in before.bundles.items():
+            assert len(Reader(overlay).footer(sha, bundle)) == bundle.records
+        assert sum(bundle.records for _, bundle in after.of_kind("proteins")) == 203
+        assert sum(bundle.records for _, bundle in after.of_kind("tokens")) == 101
+        assert overlay.commits() == []
+
+
 def test_a_pull_from_a_damaged_store_says_so(shared, tmp_path):
     spoil(sorted(shared.path.glob("embeddings/enc-*/2*/checksums.json"))[0])
     with pytest.raises(CorruptStoreError, match="sesstore verify"):

@@ -16,11 +16,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
-from sesstore.errors import InputError, MissingFileError, NotStoredError
+from sesstore.errors import (
+    CorruptStoreError,
+    InputError,
+    MissingFileError,
+    NotStoredError,
+    StoreAccessError,
+    StoreError,
+    UnknownNameError,
+)
 from sesstore.sharing import share_paths
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
+from sesstore.sharing.serve import server
 from sesstore.sharing.serve.guard import read_tokens
 from sesstore.sharing.serve.server import StoreServer, application, names_of
 from sesstore.store import Store
@@ -43,18 +53,18 @@ def serve():
         listener.bind(("127.0.0.1", 0))
         listener.listen(256)
         config = uvicorn.Config(application(served, tokens), log_level="error", lifespan="off")
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        running = uvicorn.Server(config)
+        running.install_signal_handlers = lambda: None
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        while not server.started:
+        while not running.started:
             time.sleep(0.01)
-        stopping.append((server, thread, served))
+        stopping.append((running, thread, served))
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
     yield start
-    for server, thread, served in stopping:
-        server.should_exit = server.force_exit = True
+    for running, thread, served in stopping:
+        running.should_exit = running.force_exit = True
         thread.join(10)
         served.__exit__()
 
@@ -302,3 +312,60 @@ def test_served_is_found_by_the_name_of_its_folder(tmp_path, kit):
 )
 def test_names_in_addresses(folder, name):
     assert names_of(Path("/nowhere") / folder) == name
+
+
+@pytest.mark.parametrize(
+    ("problem", "status", "said"),
+    [
+        (StoreAccessError("/home/me/store: no permission"), 503, "cannot be read at the moment"),
+        (CorruptStoreError("/home/me/store is damaged"), 500, "is not as it should be"),
+        (StoreError("/home/me/store is odd"), 500, "is not as it should be"),
+        (NotStoredError("no such protein"), 404, "no such protein"),
+        (UnknownNameError("task", "tyo", ["toy"]), 404, "Did you mean 'toy'?"),
+        (MissingFileError("no such store"), 404, "no such store"),
+        (InputError("ask for something"), 400, "ask for something"),
+    ],
+)
+def test_errors_have_their_status_and_tell_nothing_of_this_machine(
+    shared, monkeypatch, problem, status, said
+):
+    def fails(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(server, "search", fails)
+    with StoreServer([shared]) as served:
+        answer = TestClient(application(served)).get("/shared/search?q=x")
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+    assert "/home/me" not in answer.text
+
+
+def test_every_answer_says_how_browsers_are_to_take_it(shared):
+    with StoreServer([shared]) as served:
+        client = TestClient(application(served, (TOKEN,)))
+        known = {"authorization": f"Bearer {TOKEN}"}
+        answers = [
+            client.get("/catalogue.json", headers=known),
+            client.get("/catalogue.json"),
+            client.post("/catalogue.json", headers=known),
+            client.get("/shared/nothing", headers=known),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 401, 405, 404]
+    assert answers[2].text == "this server can only be read\n"
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_results_are_remembered_until_there_are_too_many(shared, monkeypatch):
+    monkeypatch.setattr(server, "_MOST_REMEMBERED", 2)
+    work: list[int] = []
+    with StoreServer([shared]) as served:
+        overlay = served.overlay("shared")
+        for _ in range(2):
+            for question in range(3):
+                served.cached(overlay, question, lambda q=question: work.append(q) or q)
+        assert work == [0, 1, 2]
+        for question in range(3, 20):
+            assert served.cached(overlay, question, lambda q=question: q) == question
+        assert len(served._results) <= 3
