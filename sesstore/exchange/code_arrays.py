@@ -92,7 +92,7 @@ def _suffix(path: Path) -> str:
 
 
 def _stem(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).stem
+    return Path(re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)).stem
 
 
 def _integers(numbers: Any) -> NDArray[np.int64]:

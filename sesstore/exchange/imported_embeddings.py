@@ -66,9 +66,12 @@ class ImportReport:
 
         Where there are none, the list of an earlier run is removed.
         """
-        lines = [*self.unmatched.items(), *self.refused.items()]
-        lines += [(name, "no record of this sequence") for name in self.missing]
-        self.unmatched_list = write_reasons(path, "record", dict(lines))
+        reasons = dict(self.unmatched)
+        for name, reason in self.refused.items():
+            list_failure(reasons, name, reason)
+        for name in self.missing:
+            list_failure(reasons, name, "no record of this sequence")
+        self.unmatched_list = write_reasons(path, "record", reasons)
 
 
 def sequence_hashes(sequence: str) -> tuple[str, str]:

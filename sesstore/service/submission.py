@@ -79,7 +79,7 @@ def read_submission(data: bytes, name: str, limits: ServiceLimits) -> Submission
     data = _unpacked(data, limits)
     if not data.strip():
         raise InputError("nothing was sent. Give a sequence, FASTA or a structure file")
-    path = Path(name.removesuffix(".gz"))
+    path = Path(re.sub(r"\.gz$", "", name, flags=re.IGNORECASE))
     if structure_suffix(path) in SUFFIXES:
         return Submission(path.name, structure=data)
     if path.name and not is_fasta(path):

@@ -64,9 +64,12 @@ def test_a_file_of_one_is_called_as_its_protein(tmp_path: Path) -> None:
     np.save(tmp_path / "P1.npy", np.array([[4098, 3, 4, 4097], [4098, 5, 6, 4097]], np.int32))
     torch.save(torch.tensor([1, 2], dtype=torch.int16), tmp_path / "P2.pt")
     (tmp_path / "P3.json").write_text("[7]")
-    (one,), (two,), (three,) = (
-        list(read_codes(tmp_path / name, "esm3")) for name in ("P1.npy", "P2.pt", "P3.json")
+    (tmp_path / "P4.JSON.GZ").write_bytes(gzip.compress(b"[8]"))
+    (one,), (two,), (three,), (four,) = (
+        list(read_codes(tmp_path / name, "esm3"))
+        for name in ("P1.npy", "P2.pt", "P3.json", "P4.JSON.GZ")
     )
+    assert (four.labels, four.codes["esm3"].tolist()) == (("P4",), [[8]])
     assert (one.labels, one.codes["esm3"].tolist()) == (("P1",), [[3, 4], [5, 6]])
     assert (two.labels, two.codes["esm3"].tolist()) == (("P2",), [[1, 2]])
     assert (three.labels, three.codes["esm3"].tolist()) == (("P3",), [[7]])

@@ -146,6 +146,22 @@ def test_what_does_not_fit_is_refused_and_said(tmp_path: Path, values, said: str
     assert not store.encoders()
 
 
+def test_every_record_and_sequence_that_is_not_stored_is_in_the_list(tmp_path: Path) -> None:
+    """Also those that have one name: records that fit nothing, others that do, and sequences."""
+    values = np.zeros((1, DIM), np.float32)
+    records = [
+        ForeignEmbedding.of(labels, values)
+        for labels in (("x",), ("x",), ("x", PROTEINS[0].id), ("y", PROTEINS[1].id))
+    ]
+    report, _ = stored(tmp_path, records)
+    assert [len(part) for part in (report.unmatched, report.refused, report.missing)] == [2, 2, 1]
+    report.write_unmatched(tmp_path / "list.tsv")
+    rows = [line.split("\t") for line in (tmp_path / "list.tsv").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["record", "x", "x (2)", "x (3)", "y", PROTEINS[2].id]
+    assert rows[5][1] == "no record of this sequence"
+    assert report.unmatched_list == str(tmp_path / "list.tsv")
+
+
 def test_importing_twice_adds_nothing(tmp_path: Path, made) -> None:
     records = [ForeignEmbedding.of((p.id,), v) for p, v in made]
     stored(tmp_path, records)

@@ -35,8 +35,9 @@ def test_sequences(data: bytes, name: str, proteins: list[tuple[str, str]]) -> N
 
 
 def test_structures_wait_for_their_turn() -> None:
-    for name, kept in (("1abc.pdb", "1abc.pdb"), ("../../x.cif.gz", "x.cif")):
-        data = gzip.compress(b"ATOM") if name.endswith(".gz") else b"ATOM"
+    names = {"1abc.pdb": "1abc.pdb", "../../x.cif.gz": "x.cif", "X.CIF.GZ": "X.CIF"}
+    for name, kept in names.items():
+        data = gzip.compress(b"ATOM") if name.lower().endswith(".gz") else b"ATOM"
         submission = read_submission(data, name, LIMITS)
         assert (submission.name, submission.structure) == (kept, b"ATOM")
         assert not submission.proteins
