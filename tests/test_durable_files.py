@@ -52,6 +52,15 @@ def test_a_written_file_is_on_disk(tmp_path, steps) -> None:
     assert steps == [("fsync", "file")]
 
 
+def test_every_byte_is_written_and_none_of_before_stays(tmp_path, monkeypatch) -> None:
+    """A system may take fewer bytes than it is given."""
+    path, write = tmp_path / "file", os.write
+    path.write_bytes(b"longer than what comes")
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:4]))
+    write_file(path, b"0123456789")
+    assert path.read_bytes() == b"0123456789"
+
+
 def test_folders_are_made_durably_and_once(tmp_path, steps) -> None:
     make_folder(tmp_path / "a" / "b")
     expected = [("mkdir", "a"), ("fsync", tmp_path.name), ("mkdir", "b"), ("fsync", "a")]

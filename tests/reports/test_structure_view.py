@@ -11,10 +11,12 @@ from html import unescape
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from sesstore.alphabets import DSSP
 from sesstore.proteins import Protein, normalise
 from sesstore.reports import structure_view as module
 from sesstore.reports.page import Page
@@ -30,6 +32,7 @@ from sesstore.reports.structure_view import (
     view_markup,
 )
 from sesstore.structures.chains import Chain, Structure, read_structure
+from sesstore.structures.dssp import tokens_dssp
 from sesstore.structures.matching import ProteinMatcher
 
 from .conftest import NASTY
@@ -110,6 +113,33 @@ def test_what_is_not_to_be_seen_is_told(shared_structures: Path, monkeypatch) ->
     assert models == ["Structure: 1l2y.cif.", "Drawn is the first of 38 models."]
 
 
+def test_shapes_are_a_chains_own_and_chains_beside_it_are_their_trace(
+    shared_structures: Path, monkeypatch
+) -> None:
+    structure = read_structure(shared_structures / "1igy.cif")
+    monkeypatch.setattr(module, "NEIGHBOURS", len(structure.chains[1]))
+    data = view_data(view_of(viewed(structure)))["structure"]
+    names = np.array([name for name, _ in data["atoms"]])
+    assert [chain["id"] for chain in data["chains"]] == ["A", "C", "B"]
+    assert data["name"] == "1igy.cif"
+    for entry in data["chains"]:
+        (chain,) = (chain for chain in structure.chains if chain.id == entry["id"])
+        states = DSSP.decode(tokens_dssp(structure.chains)[structure.chains.index(chain)][0])
+        kinds = {"H": "h", "G": "h", "I": "h", "E": "s"}
+        assert entry["shapes"] == "".join(kinds.get(state, "c") for state in states)
+        assert {"h", "s", "c"} == set(entry["shapes"])
+        trace = set(names[entry["kinds"]]) == {"CA", "O"}
+        assert trace == ("places" not in entry) == (entry["id"] == "B")
+        assert len(entry["xyz"]) == 3 * sum(entry["counts"]) == 3 * len(entry["kinds"])
+
+
+def test_many_chains_are_named_by_the_first() -> None:
+    chains = [SimpleNamespace(id=name) for name in ("", *"BCDEFGH")]
+    assert module._chains(chains[:1]) == "chain (no name)"
+    assert module._chains(chains[1:7]) == "chains B, C, D, E, F, G"
+    assert module._chains(chains) == "chains (no name), B, C, D, E, F and 2 more"
+
+
 def test_hydrogens_and_other_locations_are_left_out(shared_structures: Path) -> None:
     data = view_data(view_of(viewed(read_structure(shared_structures / "1l2y.cif"))))["structure"]
     assert {element for _, element in data["atoms"]} == {"C", "N", "O"}
@@ -128,7 +158,12 @@ def test_colours_are_of_the_kind_of_the_values() -> None:
     both = numbers("x", np.array([-1.0, 3.0]))
     assert [value for value, _ in both.stops] == [-3, 0, 3]
     assert numbers("x", np.full(3, np.nan)).stops[0][0] == 0
-    assert classes("c", np.array([1, -1, 0]), ["a", "b"]).classes[1][0] == "b"
+    assert numbers("x", values, low=1).stops[0][0] == 1
+    assert numbers("x", values, low=1).stops[-1][0] == 2
+    nine = classes("c", np.zeros(3), list("abcdefghi")).classes
+    assert [name for name, _ in nine] == list("abcdefghi")
+    assert nine[8][1] == nine[0][1]
+    assert len({colour for _, colour in nine}) == 8
     assert np.isnan(classes("c", np.array([1, -1, 0]), ["a", "b"]).values[1])
     assert token_mask("3Di", "DV#").values.tolist() == [0, 0, 1]
     bands = plddt(np.array([95, 20])).bands

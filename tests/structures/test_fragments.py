@@ -41,6 +41,28 @@ def test_every_residue_comes_from_the_fragment_it_lies_deepest_in(heavy: Chain) 
     np.testing.assert_array_equal(chain.bfactors, heavy.bfactors)
     expected = np.r_[one.codes["foldseek"][0, :200], two.codes["foldseek"][0, 100:]]
     np.testing.assert_array_equal(codes["foldseek"][0], expected)
+    assert chain.positions is not None
+    assert (chain.numbers.tolist(), chain.positions.tolist()) == (
+        list(range(1, 435)), list(range(434)),
+    )  # fmt: skip
+    assert (chain.insertions.tolist(), chain.backbone.shape) == ([""] * 434, (0, 434, 5, 3))
+    assert chain.begin == 0
+
+
+def test_between_fragments_there_is_a_gap(heavy: Chain) -> None:
+    chain, codes = join([fragment(heavy, 0, 50, 1, 0), fragment(heavy, 60, 100, 9, 60)], "it")
+    assert chain.sequence == f"{heavy.residues[:50]}{'X' * 10}{heavy.residues[60:100]}"
+    assert chain.residues == heavy.residues[:50] + heavy.residues[60:100]
+    assert chain.positions is not None
+    assert chain.positions[48:52].tolist() == [48, 49, 60, 61]
+    assert (chain.numbers[49:51].tolist(), codes["foldseek"].shape) == ([50, 61], (1, 90))
+
+
+def test_a_fragment_begins_where_the_file_says_or_its_number(heavy: Chain) -> None:
+    assert [fragment(heavy, 0, 50, number, 0).begin for number in (1, 2, 4)] == [0, 200, 600]
+    assert fragment(heavy, 0, 50, 4, 7).begin == 7
+    with pytest.raises(StructureError, match=r"the model: .* residue 1,999,850, where no protein"):
+        join([fragment(heavy, 0, 50, 10_000, 0)], "the model")
 
 
 def test_fragments_that_disagree_are_an_error(heavy: Chain) -> None:

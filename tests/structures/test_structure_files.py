@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -26,14 +27,29 @@ def named(*names: str) -> list[StructureFile]:
     return [StructureFile(Path(name)) for name in names]
 
 
-@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".TAR.GZ"])
 def test_members_of_a_tar_file_are_read_in_any_order(tmp_path: Path, suffix: str) -> None:
-    mode = {".tar": "w", ".tgz": "w:gz"}.get(suffix, f"w:{suffix.rpartition('.')[2]}")
+    mode = {".tar": "w", ".tgz": "w:gz"}.get(suffix, f"w:{suffix.lower().rpartition('.')[2]}")
     members = {"sub/a.pdb": b"one" * 700, "b.cif.gz": b"two", "notes.txt": b"x", ".c.pdb": b"y"}
     found = structure_files([tar(tmp_path / f"models{suffix}", members, mode)])
     assert [file.path.name for file in found] == ["a.pdb", "b.cif.gz"]
     assert [file.read() for file in reversed(found)] == [b"two", b"one" * 700]
     assert found[0].path == tmp_path / f"models{suffix}" / "sub" / "a.pdb"
+    new = tar(tmp_path / f"new{suffix}", {"sub/a.pdb": b"new" * 700}, mode)
+    os.utime(new, (1, 1))
+    new.replace(tmp_path / f"models{suffix}")
+    (replaced,) = structure_files([tmp_path / f"models{suffix}"])
+    assert replaced.read() == b"new" * 700
+
+
+def test_a_member_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tar(tmp_path / "m.tar", {"a.pdb": b"a"})
+    (tmp_path / "b.pdb").write_bytes(b"b")
+    monkeypatch.chdir(tmp_path)
+    files = [file.absolute() for file in structure_files([Path("m.tar"), Path("b.pdb")])]
+    monkeypatch.chdir("/")
+    assert [file.read() for file in files] == [b"a", b"b"]
+    assert [file.path for file in files] == [tmp_path / "m.tar/a.pdb", tmp_path / "b.pdb"]
 
 
 def test_a_folder_is_searched_to_the_bottom_tar_files_among_it(tmp_path: Path) -> None:
