@@ -39,7 +39,10 @@ def test_plain_characters_where_there_are_no_others(
 
 
 def test_training_by_seeds_says_its_deviation_in_ascii(cli, trained: Path) -> None:
-    words = "train deeploc_binary --epochs 1 --heads 2 --seeds 2 --out two --structure none"
+    words = (
+        "train deeploc_binary --epochs 1 --heads 2 --seeds 2 --out two --structure none "
+        "--no-report --no-baselines"
+    )
     done = run(*words.split(), **ASCII)
     assert done.returncode == 0, done.stderr
     assert b" +/- " in done.stdout
