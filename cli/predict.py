@@ -109,20 +109,16 @@ def command(
         if bfactors is not None:
             check_structures(predicted.structure_files)
         report = write_predictions(predicted, out or listed or to)
-    written = None
+    further: dict[str, object] = {} if listed is None else {"rows": listed.rows}
     if bfactors is not None:
         written = write_structures(
             predicted.structure_files, predicted.residue_values, bfactors, predicted.meaning
         )
         report.failed.update(written.failed)
+        further["bfactors"] = vars(written)
         say_structures(written, output)
     say_report(report, output)
-    result = vars(report)
-    if listed is not None:
-        result = {**result, "rows": listed.rows}
-    if written is not None:
-        result = {**result, "bfactors": vars(written)}
-    output.result(result)
+    output.result({**vars(report), **further})
     if report.failed:
         raise click.exceptions.Exit(1)
 

@@ -133,6 +133,11 @@ class Task:
     split_by: str | None = None
 
     @property
+    def measures(self) -> tuple[str, ...]:
+        """What a score is of: the metrics, and the monitor where it is none of them."""
+        return tuple(dict.fromkeys((*self.metrics, self.monitor)))
+
+    @property
     def n_outputs(self) -> int:
         """Width of the adapter's output: number of classes, 1 for regression."""
         return 1 if self.problem.is_regression else len(self.classes)

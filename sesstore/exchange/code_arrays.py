@@ -31,6 +31,7 @@ from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
 from ..identifiers import identify
 from ..memory import available_memory
+from ..structures.naming import stem
 from ..structures.notices import Failure
 from .embedding_record import check_size, check_unpacked
 from .imported_tokens import ForeignTokens, entry_name
@@ -91,10 +92,6 @@ def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def _stem(path: Path) -> str:
-    return Path(re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)).stem
-
-
 def _integers(numbers: Any) -> NDArray[np.int64]:
     try:
         array = np.asarray(numbers)
@@ -113,7 +110,7 @@ def _integers(numbers: Any) -> NDArray[np.int64]:
 def _npy(path: Path) -> Iterator[_Entry]:
     try:
         # Mapped, so that what a header claims and the file lacks is an error, and not memory.
-        yield str(path), _stem(path), open_memmap(path, mode="r")
+        yield str(path), stem(path), open_memmap(path, mode="r")
     except _READ_ERRORS as problem:
         raise _unreadable(path, problem) from None
 
@@ -153,7 +150,7 @@ def _pt(path: Path) -> Iterator[_Entry]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as why:
         raise _unreadable(path, why) from None
     if isinstance(content, torch.Tensor):
-        content = {_stem(path): content}
+        content = {stem(path): content}
     if not isinstance(content, dict):
         raise InputError(
             f"'{path}' holds neither a tensor nor a dictionary of tensors. Save one of them"
@@ -175,7 +172,7 @@ def _json(path: Path) -> Iterator[_Entry]:
     if isinstance(content, dict):
         yield from ((f"{path} entry {label}", label, row) for label, row in content.items())
     else:
-        yield str(path), _stem(path), content
+        yield str(path), stem(path), content
 
 
 def _read_bounded(lines: TextIO, path: Path) -> str:

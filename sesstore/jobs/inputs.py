@@ -369,5 +369,10 @@ def chosen_source(store: Store, source: str | None, task: Task | None = None) ->
 
 def task_proteins(store: Store, task: Task) -> list[Protein]:
     """Return the proteins of all splits of a task, each once."""
+    return list(store.proteins(task_digests(task)))
+
+
+def task_digests(task: Task) -> list[bytes]:
+    """Return the digests of all splits of a task, each once."""
     digests = np.unique(np.concatenate([s.digests for s in task.splits.values()]), axis=0)
-    return list(store.proteins([row.tobytes() for row in digests]))
+    return [row.tobytes() for row in digests]

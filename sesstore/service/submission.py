@@ -23,6 +23,7 @@ from ..datasets.text import open_text
 from ..errors import InputError
 from ..proteins import Protein
 from ..structures.chains import SUFFIXES, structure_suffix
+from ..structures.naming import unpacked_name
 from .job_limits import ServiceLimits, TooLargeError
 
 _TEXT = "text"
@@ -79,7 +80,7 @@ def read_submission(data: bytes, name: str, limits: ServiceLimits) -> Submission
     data = _unpacked(data, limits)
     if not data.strip():
         raise InputError("nothing was sent. Give a sequence, FASTA or a structure file")
-    path = Path(re.sub(r"\.gz$", "", name, flags=re.IGNORECASE))
+    path = Path(unpacked_name(name))
     if structure_suffix(path) in SUFFIXES:
         return Submission(path.name, structure=data)
     if path.name and not is_fasta(path):

@@ -35,10 +35,14 @@ from ..identifiers import identify
 _ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F(\d+)(?:-(?:model_)?v\d+)?")
 
 
+def unpacked_name(name: str) -> str:
+    """Name of a file without ``.gz``, in whatever case."""
+    return name[:-3] if name.lower().endswith(".gz") else name
+
+
 def stem(path: Path) -> str:
     """Name of a structure file without ``.gz`` and its suffix."""
-    name = path.name
-    return Path(name[:-3] if name.lower().endswith(".gz") else name).stem
+    return Path(unpacked_name(path.name)).stem
 
 
 def alphafold_fragment(path: Path) -> tuple[str, int] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..jobs.inputs import Inputs, task_proteins
+from ..jobs.inputs import Inputs, task_digests, task_proteins
 from ..store import Store, Tokens
 from ..streaming.splittokens import TokenRows
 from ..tasks import Problem
@@ -154,7 +154,7 @@ class _Quality:
     def _say_agreement(self, first: str, rival: str) -> None:
         """Say how often two sources have the same letter: noise is to be set against that."""
         study = self.study
-        digests = [protein.digest for protein in task_proteins(study.store, study.task)]
+        digests = task_digests(study.task)
         counts = agreement(self._tokens(first), self._tokens(rival), digests)
         shares = [
             f"{name} on {equal / residues:.1%} of {residues:,} residues"

@@ -171,7 +171,7 @@ def score_baselines(
             for split, rows in splits.items()
             if split != "train"
         }
-        names = dict.fromkeys((*task.metrics, task.monitor))
+        names = task.measures
         metrics = {s: compute(names, problem, p.scores, p.labels) for s, p in predicted.items()}
         scores.append(BaselineScore(name, metrics, predicted, time.perf_counter() - began))
     return scores

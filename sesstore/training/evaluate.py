@@ -192,8 +192,7 @@ def evaluate_adapter(
         labelled = is_labelled(labels)
         rows = rows.repeat_interleave(torch.from_numpy(data.lengths))
         scores, labels, rows = scores[labelled], labels[labelled], rows[labelled]
-    names = dict.fromkeys((*task.metrics, task.monitor))
-    metrics = compute(names, task.problem, scores, labels)
+    metrics = compute(task.measures, task.problem, scores, labels)
     return Evaluation(metrics, split.ids, scores, labels, rows)
 
 

@@ -169,10 +169,12 @@ def fit_on_ray(
     if not resume:
         for member in (member for trial in trials for member in trial.members):
             check_fit(inputs.task, member.adapter, inputs.tokens, member.out)
-    done = [trial for trial in trials if resume and trial.is_trained]
-    for trial in done:
-        load_runs(inputs.task, inputs.embeddings, inputs.tokens, trial.members)
-    todo = [trial for trial in trials if trial not in done]
+    todo = []
+    for trial in trials:
+        if resume and trial.is_trained:
+            load_runs(inputs.task, inputs.embeddings, inputs.tokens, trial.members)
+        else:
+            todo.append(trial)
     if todo:
         _train(ray, cluster, inputs, todo, resume, progress)
     return [Run.load(member.out) for trial in trials for member in trial.members]

@@ -177,7 +177,7 @@ def _by_folds(store: Store, task: Task, view: Embeddings, folder: Path) -> list[
         values = protein_means(store, view, digests)
         means = dict(zip((row.tobytes() for row in digests), values, strict=True))
     fold_scores = [score_baselines(part, task_rows(store, part, view, means)) for part in cut.tasks]
-    names = dict.fromkeys((*task.metrics, task.monitor))
+    names = task.measures
     joined = []
     for scores in zip(*fold_scores, strict=True):
         predicted = join_folds(cut, [score.predicted["test"] for score in scores])

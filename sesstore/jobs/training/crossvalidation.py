@@ -255,7 +255,7 @@ def _summarise(
     ]
     of_folds = common_cautions([run for runs in trained for run in runs])
     learning = [c for c in of_folds if c.what in ("still_learning", "linear_alone")]
-    names = dict.fromkeys((*task.metrics, task.monitor))
+    names = task.measures
     records = []
     for run, predictions in zip(final_runs, predicted, strict=True):
         save_predictions(run, FOLDS, predictions)

@@ -171,8 +171,10 @@ def setting_name(setting: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, tuple):
         return "+".join(value) or "none"
-    short = f"{value:g}" if isinstance(value, float) else str(value)
-    return short if not isinstance(value, float) or float(short) == value else repr(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def check_names(varied: Mapping[str, Sequence[Any]]) -> None:
