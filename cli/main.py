@@ -20,7 +20,7 @@ from sesstore import __version__
 from sesstore.errors import DISK_FULL, InputError, SesstoreError
 
 from .output import as_json
-from .wording import agreeing, forgive_streams, named_store, naming_store
+from .wording import agreeing, named_store, naming_store, prepare_streams
 
 _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.argv,
         ["sesstore", *arguments],
     )  # as runs and segments record it
-    forgive_streams()
+    prepare_streams()
     try:
         # Click returns the status of a command that ended with `Exit`, and None otherwise.
         status = group.main(

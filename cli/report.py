@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sesstore.errors import StoreAccessError, StoreError
+from sesstore.errors import SesstoreError, StoreError
 from sesstore.memory import size
 
 from .options import output_options, store_option, writable
@@ -119,7 +119,7 @@ def after_training(run: str, store: Store, output: Output) -> str | None:
 
     try:
         page = write_report(gather(Path(run), store), Path(run))[0]
-    except (StoreAccessError, OSError) as problem:
+    except (SesstoreError, OSError) as problem:
         raise StoreError(
             f"the run is whole, but its report could not be written: {problem}. Write it later "
             f"with `sesstore report {run}`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import re
 import shlex
 import sys
@@ -120,8 +121,20 @@ def as_shown(text: str, encoding: str) -> str:
     return text.encode(encoding, "sesstore.plain").decode(encoding)
 
 
-def forgive_streams() -> None:
-    """Let standard output and error replace what they cannot encode, rather than fail."""
+def prepare_streams() -> None:
+    """Open the standard streams a caller closed; let output replace what it cannot encode.
+
+    A service or `<&-` starts a command without standard input or output. The next file opened,
+    perhaps one of a store, would then get the stream's number, and whatever a library prints would
+    be written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is the stream's. Children shall have it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="sesstore.plain")

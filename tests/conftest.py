@@ -48,6 +48,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> None:
         )
 
 
+@pytest.fixture(autouse=True)
+def standard_input() -> Iterator[None]:
+    """Notice who closes or replaces standard input: what breaks is a test long after."""
+    before = os.fstat(0)
+    yield
+    assert os.path.samestat(before, os.fstat(0)), "the test changed standard input"
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

@@ -6,13 +6,14 @@ Vega scripts that pages inline. Both come with the extra ``[report]`` and are im
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, SesstoreError
 from ..store.atomic_files import replace_file
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ def _extra(name: str) -> ModuleType:
         return import_module(name)
     except ImportError:
         raise MissingExtraError("a report", "report") from None
+
+
+def _converter() -> ModuleType:
+    """Return vl-convert, whose engine dies as it starts where standard input is closed."""
+    try:
+        os.fstat(0)
+    except OSError:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest free number: that of standard input
+    return _extra("vl_convert")
 
 
 def available() -> bool:
@@ -137,14 +147,24 @@ def save_figure(chart: Chart, stem: Path) -> tuple[Path, Path]:
     ------
     MissingExtraError
         vl-convert is not installed.
+    SesstoreError
+        It cannot draw the chart.
     """
-    convert = _extra("vl_convert")
+    convert = _converter()
     spec = {"width": WIDTH, "padding": 12, **chart.to_dict(), "config": theme()}
     stem.parent.mkdir(parents=True, exist_ok=True)
     svg, png = stem.with_name(f"{stem.name}.svg"), stem.with_name(f"{stem.name}.png")
-    markup = convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    try:
+        markup = convert.vegalite_to_svg(spec, allowed_base_urls=[])
+        pixels = convert.svg_to_png(markup, scale=SCALE)
+    except ValueError as problem:
+        reason = " ".join(str(problem).split())
+        raise SesstoreError(
+            f"figure '{stem.name}' cannot be drawn: {reason}. Run the command again, with standard "
+            f"input from a file or a terminal (`< /dev/null`)"
+        ) from problem
     replace_file(svg, markup.encode())
-    replace_file(png, convert.svg_to_png(markup, scale=SCALE))
+    replace_file(png, pixels)
     return svg, png
 
 
@@ -157,5 +177,5 @@ def vega_script() -> str:
     MissingExtraError
         vl-convert is not installed.
     """
-    script: str = _extra("vl_convert").javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    script: str = _converter().javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return script

@@ -87,3 +87,24 @@ def test_ctrl_c_is_130(cli, trained: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert said.status == 130
     assert said.err.splitlines()[-1] == "error: interrupted"
     assert said.json == {"error": "interrupted", "kind": "Interrupted"}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_file_of_the_command(closed: str, tmp_path: Path) -> None:
+    """As a service starts it: the first file that a command opens must not become its output."""
+    code = (
+        "import os; from sesstore_cli.wording import prepare_streams; prepare_streams(); "
+        "file = os.open('stored', os.O_RDWR | os.O_CREAT); print('said', file=__import__('sys')"
+        ".stderr); os.write(1, b'said'); os.write(2, b'said'); os.read(0, 1); "
+        "os.system('echo said; echo said >&2; read word'); os.write(file, b'stored')"
+    )
+    command = [sys.executable, "-c", code]
+    shell = ["/bin/sh", "-c", f'"$@" {closed}', "sh"]
+    subprocess.run([*shell, *command], cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+    assert (tmp_path / "stored").read_bytes() == b"stored"
+
+    ls = [sys.executable, "-m", "sesstore_cli.main", "ls", "--store", str(tmp_path / "absent")]
+    ended = subprocess.run([*shell, *ls], cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 2
+    lines = ended.stderr.splitlines()
+    assert len(lines) == (0 if "2>" in closed else 1), ended.stderr
