@@ -12,6 +12,8 @@ from sesstore.jobs.demo import demo_files
 from sesstore.structures.accessibility import relative_accessibility
 from sesstore.structures.chains import Structure, read_structure
 
+from .conftest import atom, read
+
 
 @pytest.fixture(scope="module")
 def structure() -> Structure:
@@ -43,4 +45,20 @@ def test_hydrogens_make_no_difference(structure: Structure) -> None:
     protonated.__dict__["atoms"] = everything[order]  # as if the file had them
     np.testing.assert_allclose(
         relative_accessibility(protonated, chain), relative_accessibility(structure, chain)
+    )
+
+
+def test_a_residue_is_held_against_its_own_maximum_and_the_chain_taken_alone() -> None:
+    """Alphas far apart: each has the surface of a sphere of 1.88 (ProtOr) plus 1.4 Angstrom."""
+    names = ("ALA", "TRP", "UNK", "GLU", "GLN")
+    text = "".join(atom("CA", name, n, (50.0 * n, 0, 0), chain="B") for n, name in enumerate(names))
+    beside = "".join(atom("CA", "ALA", n, (50.0 * n, 2, 0)) for n in range(len(names)))
+    structure = read(beside + text)
+    second = structure.chains[1]
+    assert second.id == "B"
+    sphere = 4 * np.pi * (1.88 + 1.4) ** 2
+    np.testing.assert_allclose(
+        relative_accessibility(structure, second),
+        [sphere / 129, sphere / 285, np.nan, sphere / 223, sphere / 225],
+        rtol=1e-5,
     )

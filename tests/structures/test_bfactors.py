@@ -96,3 +96,44 @@ def test_residues_without_a_value_lie_below_all_values() -> None:
     assert none_of(np.array([0.0, np.nan, 3])) == NONE
     assert none_of(np.array([-2.5, np.nan])) == -4
     assert none_of(np.array([np.nan])) == NONE
+
+
+def test_chains_and_residues_without_values_get_what_is_named_for_them(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    structure = read_structure(shared_structures / "1k6p.pdb")
+    values = np.linspace(-8, 8, 99)
+    values[[0, 98]] = np.nan
+    path = write_bfactors(structure, {"B": values}, tmp_path / "out", none=-42.0)
+    first, second = read_structure(path).chains
+    assert (first.bfactors == -42).all()
+    np.testing.assert_allclose(second.bfactors, np.nan_to_num(values, nan=-42), atol=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("number", 10_000), ("number", -1000), ("xyz", 9999.5), ("xyz", -1000.0),
+     ("residue_name", b"A1BCD"), ("atom_name", b"CA123")],
+)  # fmt: skip
+def test_each_column_that_pdb_cannot_hold_makes_an_mmcif(
+    structure: Structure, tmp_path: Path, column: str, value: float | bytes
+) -> None:
+    words = getattr(structure.table, column)
+    longer = words.astype("S6") if isinstance(value, bytes) else words.copy()
+    longer[-1] = value
+    odd = replace(structure, table=replace(structure.table, **{column: longer}))
+    values = {chain.id: np.linspace(0, 1, len(chain)) for chain in structure.chains}
+    assert write_bfactors(odd, values, tmp_path / "odd").suffix == ".cif"
+    assert write_bfactors(structure, values, tmp_path / "plain").suffix == ".pdb"
+
+
+def test_places_in_the_full_sequence_are_written(shared_structures: Path, tmp_path: Path) -> None:
+    """Of chains with unresolved residues: the first of 5zng's A is the third of its sequence."""
+    structure = read_structure(shared_structures / "5zng.cif")
+    values = {chain.id: np.full(len(chain), 0.25) for chain in structure.chains}
+    again = read_structure(write_bfactors(structure, values, tmp_path / "out"))
+    for chain in structure.chains:
+        assert chain.positions is not None
+        rows, whole = again.rows(chain), structure.rows(chain)
+        np.testing.assert_array_equal(again.table.position[rows], structure.table.position[whole])
+    assert {model.decode() for model in np.unique(again.table.element)} <= {"C", "N", "O", "S"}

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.structures.naming import Rank, alphafold_fragment, other_ids, protein_id, rank_of
+from sesstore.structures.naming import (
+    Rank,
+    alphafold_fragment,
+    other_ids,
+    protein_id,
+    rank_of,
+    stem,
+    twin,
+    unpacked_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -80,3 +89,14 @@ def test_the_only_chain_may_be_known_under_another_name() -> None:
 )
 def test_names_say_their_rank(name: str, rank: Rank | None) -> None:
     assert rank_of(Path("job") / name) == rank
+
+
+def test_twins_differ_in_case_and_in_nothing_else() -> None:
+    pairs = [("A", "a"), ("Ab", "aB"), ("A", "A"), ("A", "B"), ("A", "A-2")]
+    assert [twin(*pair) for pair in pairs] == [True, True, False, False, False]
+
+
+def test_the_name_of_a_file_without_its_suffixes() -> None:
+    names = ["1abc.pdb.gz", "1abc.PDB.GZ", "1abc.v2.cif", "1abc"]
+    assert [stem(Path(name)) for name in names] == ["1abc", "1abc", "1abc.v2", "1abc"]
+    assert [unpacked_name(name) for name in names[:3]] == ["1abc.pdb", "1abc.PDB", "1abc.v2.cif"]
