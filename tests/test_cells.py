@@ -70,3 +70,13 @@ def test_no_writer_of_tables_goes_without():
     assert len(found) >= 4
     for path in found:
         assert "import cell" in path.read_text("utf-8"), path
+
+
+@pytest.mark.parametrize("text", ["-.5", "+1.", "-1.5E+30", "+2e-7"])
+def test_numbers_with_a_sign_stay_numbers(text):
+    assert cell(text) is text
+
+
+@pytest.mark.parametrize("text", ["-1e", "-1 2", "+1.2.3", "-0x1F", "=5", "-1\n+2"])
+def test_what_only_begins_as_a_number_is_a_formula(text):
+    assert cell(text) == f"'{text}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.durable_files import make_folder, rename_durably, whole_file, write_file
+from sesstore.durable_files import fsync, make_folder, rename_durably, whole_file, write_file
 
 
 @pytest.fixture
@@ -76,18 +76,36 @@ def write_whole(path: Path, kind: str, text: str, *, fails: bool = False) -> Non
             beside.mkdir()
         (beside / "part" if kind == "folder" else beside).write_text(text)
         if fails:
-            raise RuntimeError
+            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_fails_halfway_leaves_nothing(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "out.npz"
-    with pytest.raises(RuntimeError):
+    with pytest.raises(KeyboardInterrupt):
         write_whole(path, kind, "half", fails=True)
     assert not list(tmp_path.iterdir())
     write_whole(path, kind, "whole")
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(RuntimeError):
+    with pytest.raises(KeyboardInterrupt):
         write_whole(path, kind, "half", fails=True)
     assert (path / "part" if kind == "folder" else path).read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_file_stays_open(tmp_path: Path, monkeypatch) -> None:
+    def opened() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = opened()
+    write_file(tmp_path / "a", b"x")
+    rename_durably(tmp_path / "a", tmp_path / "b")
+
+    def refused(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refused)
+    for step in (lambda: write_file(tmp_path / "c", b"x"), lambda: fsync(tmp_path / "b")):
+        with pytest.raises(OSError, match="No space left"):
+            step()
+    assert opened() == before

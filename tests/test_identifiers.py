@@ -107,3 +107,58 @@ def test_any_text_is_a_name(text: str) -> None:
     part = identify(text)
     assert part.text == text.strip()
     assert folded(part.identity).isascii()
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "qualifier", "kin"),
+    [
+        ("sp|P00698.3|LYSC_CHICK", "P00698", "3", "P00698"),
+        ("sp|p00698-2|LYSC_CHICK", "P00698-2", "", "P00698"),
+        ("P00698-2.4", "P00698-2", "4", "P00698"),
+        ("uniref100_P00698", "P00698", "", "P00698"),
+        ("UniProtKB/Swiss-Prot:P00698", "P00698", "", "P00698"),
+        ("emb|CAA12345.2| a protein", "CAA12345", "2", "CAA12345"),
+        ("WP_003246.1", "WP_003246", "1", "WP_003246"),
+        ("AF-Q9-F1", "Q9", "", "Q9"),
+        ("1aki_A", "1aki_A", "", "1aki"),
+        ("1aki_AB", "1aki_AB", "", "1aki"),
+        ("1aki_ABC", "1aki_ABC", "", ""),  # rarely a chain
+        ("1AKI", "1aki", "", "1aki"),
+        ("anything else", "anything", "else", ""),
+        ("lone", "lone", "", ""),
+    ],
+)
+def test_versions_and_what_relatives_share(
+    name: str, identity: str, qualifier: str, kin: str
+) -> None:
+    part = identify(name)
+    assert (part.identity, part.qualifier, part.kin) == (identity, qualifier, kin)
+
+
+@pytest.mark.parametrize(
+    ("name", "chainless"),
+    [("1aki", True), ("pdb1aki.ent.gz", True), ("1AKI_1|Chain A|X", True), ("1aki_A", False),
+     ("1akiA", False), ("P00698", False), ("word", False)],
+)  # fmt: skip
+def test_an_entry_without_a_chain_is_told(name: str, chainless: bool) -> None:
+    assert identify(name).chainless == chainless
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".XZ", ".bz2", ".zst"])
+@pytest.mark.parametrize(
+    "suffix",
+    ["pdb", "PDB2", "pdbqt", "ent", "cif", "mmcif", "bcif", "fcz", "dssp", "fasta", "faa", "fa",
+     "npy", "npz", "pt", "h5"],
+)  # fmt: skip
+def test_endings_of_files_are_no_part_of_a_name(suffix: str, packed: str) -> None:
+    assert identify(f"mine.{suffix}{packed}").identity == "mine"
+
+
+def test_other_endings_are_part_of_a_name() -> None:
+    assert identify("mine.txt").identity == "mine.txt"
+    assert identify("mine.gz.pdb").identity == "mine.gz"
+
+
+def test_a_description_is_folded_and_tools_signs_are_too() -> None:
+    assert identify("> x  The Third/one ").qualifier == folded("The Third/one") == "the_third_one"
+    assert folded("A|b.C-d") == "a_b_c-d"

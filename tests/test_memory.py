@@ -7,10 +7,12 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from sesstore import memory
 from sesstore.memory import available_cores, available_memory, group_free, size
 
 MB = 1 << 20
@@ -93,3 +95,32 @@ def test_cores_are_those_the_process_is_bound_to(monkeypatch: pytest.MonkeyPatch
 )
 def test_bytes_as_people_read_them(count: float, text: str) -> None:
     assert size(count) == text
+
+
+def test_the_least_of_machine_groups_and_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def free(machine: int, groups: list[int], limit: int, used: int) -> int:
+        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
+        monkeypatch.setattr(memory, "group_free", lambda: groups)
+        monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, 10**15))
+        process = SimpleNamespace(memory_info=lambda: SimpleNamespace(vms=used, rss=1))
+        monkeypatch.setattr(psutil, "Process", lambda: process)
+        return available_memory()
+
+    assert free(900, [], resource.RLIM_INFINITY, 50) == 900
+    assert free(900, [800, 700], resource.RLIM_INFINITY, 50) == 700
+    assert free(900, [800, 700], 650, 50) == 600
+    assert free(900, [-5], 650, 50) == free(900, [], 40, 50) == 0
+
+
+@pytest.mark.parametrize(("version", "prefix"), [(1, "total_"), (2, "")])
+def test_page_cache_in_use_or_not_is_free_in_a_group_and_those_around_it(
+    tmp_path: Path, version: int, prefix: str
+) -> None:
+    groups, mount = tmp_path / "cgroup", tmp_path / "fs"
+    groups.write_text("3:cpu,memory:/a/b\n" if version == 1 else "0::/a/b\n")
+    root = mount / "memory" if version == 1 else mount
+    for folder, limit in ((root / "a" / "b", 900), (root / "a", 1000)):
+        group(folder, str(limit * MB), 600 * MB, 100 * MB, version)
+        with (folder / "memory.stat").open("a") as stat:
+            stat.write(f"{prefix}active_file {7 * MB}\n")
+    assert group_free(mount, groups) == [407 * MB, 507 * MB]

@@ -132,3 +132,61 @@ def test_an_index_of_many_names_is_small() -> None:
     assert sum(array.nbytes for array in arrays) < 20_000 * 200
     assert index.find(["AF-P00077-F1-model_v4"]) == [(77).to_bytes(32, "big")]
     assert index.find(["AF-P00077-F1-model_v4", "zz"]) != [digest_of("M")]
+
+
+def test_the_best_name_that_any_protein_has_decides() -> None:
+    known = proteins("a", "b")
+    book = KnownProteins(known)
+    assert book.find(["b", "a"]) == known[1]
+    assert book.find([" ", "zzz", "a", "b"]) == known[0]
+
+
+def test_a_name_without_a_version_stands_in_for_any_but_not_a_name_of_another() -> None:
+    assert met("P12345.2", "P12345") == "P12345"
+    assert met("P12345.2", "P12345", "P12345.2") == "P12345.2"
+    assert met("P12345.2", "P12345.1", "P12345") == "P12345"
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("plain", "PLAIN"), ("A0A1_12-60", "A0A1/12-60"), ("ABC_HUMAN", UNIPROT),
+     (UNIPROT, "ABC_HUMAN")],
+)  # fmt: skip
+def test_case_signs_and_aliases_count_only_where_folding_is_wanted(name: str, known: str) -> None:
+    assert met(name, known) == known
+    assert met(name, known, fold=False) is None
+
+
+def test_of_several_names_only_the_best_may_leave_its_chain_open() -> None:
+    known = proteins("1aki_B")
+    book = KnownProteins(known)
+    assert book.find(["1aki", "x"], any_chain=True) == known[0]
+    assert book.find(["x", "1aki"], any_chain=True) is None
+    by_digest = {protein.digest: protein.id for protein in known}
+    said = book.index.reason(["1aki"], by_digest.__getitem__)
+    assert said == "no known protein has this name, but another isoform, version or chain: 1aki_B"
+    both = KnownProteins(more := proteins("1aki_A", "1aki_B"))
+    names = {protein.digest: protein.id for protein in more}
+    assert both.index.reason(["1aki"], names.__getitem__, any_chain=True) == (
+        "fits several known proteins: 1aki_A, 1aki_B"
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "end"), [(3, ": s.0, s.1, s.2"), (5, ": s.0, s.1, s.2 and 2 more")]
+)
+def test_of_many_that_fit_three_are_quoted(count: int, end: str) -> None:
+    known = [Protein(f"s.{i}", LETTERS[: i + 1]) for i in range(count)]
+    index = NameIndex([("same", protein.digest) for protein in known])
+    by_digest = {protein.digest: protein.id for protein in known}
+    assert index.find(["same"]) == [protein.digest for protein in known]
+    assert index.reason(["same"], by_digest.__getitem__) == f"fits several known proteins{end}"
+
+
+def test_a_sequence_has_the_id_it_came_with_first() -> None:
+    book = KnownProteins([Protein("first", "MKV"), Protein("second", "MKV")])
+    for name in ("first", "second"):
+        protein = book.find([name])
+        assert protein is not None
+        assert protein.id == "first"
+    assert NameIndex([]).find(["x"]) == []

@@ -128,3 +128,53 @@ def test_an_unknown_storage_type_is_refused() -> None:
 def test_tokens_of_plddt_alone_have_a_length(length: int) -> None:
     plddt = np.full(length, 80, np.uint8)
     assert len(StructureTokens(DIGEST, "pdb", {}, plddt)) == length
+
+
+def test_tokens_are_as_stored_else_as_they_follow_else_none() -> None:
+    dssp = np.array([0, 2, 7, 8], np.uint8)
+    tokens = StructureTokens(DIGEST, "pdb", {"dssp": dssp})
+    derived = tokens.in_alphabet("ss3")
+    assert derived is not None
+    assert derived.tolist() == [[0, 1, 2, 3]]
+    own = StructureTokens(DIGEST, "pdb", {"dssp": dssp, "ss3": np.array([2, 2, 2, 2], np.uint8)})
+    assert own.in_alphabet("ss3") is own.codes["ss3"]
+    assert tokens.in_alphabet("foldseek") is tokens.in_alphabet("esm3") is None
+
+
+def test_residues_below_the_threshold_are_masked_in_every_conformer() -> None:
+    codes = {"foldseek": np.array([[1, 2, 3], [4, 5, 6]], np.uint8)}
+    codes |= {"esm3": np.array([7, 8, 9], np.uint16)}
+    tokens = StructureTokens(DIGEST, "pdb", codes, np.array([69, 70, 71], np.uint8))
+
+    def confident(threshold: int, name: str = "foldseek") -> list[list[int]] | None:
+        values = tokens.confident(name, threshold)
+        return None if values is None else values.tolist()
+
+    assert confident(70) == [[20, 2, 3], [20, 5, 6]]
+    assert confident(0) == [[1, 2, 3], [4, 5, 6]]
+    assert confident(100, "esm3") == [[4096] * 3]
+    wide = tokens.confident("esm3", 70)
+    assert wide is not None
+    assert wide.dtype == np.uint16
+    assert confident(70, "dssp") is None
+    unscored = StructureTokens(DIGEST, "pdb", codes).confident("foldseek", 70)
+    assert unscored is not None
+    assert unscored.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_scores_are_one_a_residue() -> None:
+    with pytest.raises(InputError, match=r"one length, got \[2, 3\]"):
+        StructureTokens(DIGEST, "pdb", {"dssp": np.zeros(3, np.uint8)}, np.zeros(2, np.uint8))
+    with pytest.raises(InputError, match="32 bytes, got 5"):
+        StructureTokens(b"short", "pdb", {"dssp": np.zeros(3, np.uint8)})
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8"])
+def test_a_stored_embedding_is_of_the_same_protein_and_layer(dtype: str) -> None:
+    embedding = Embedding(DIGEST, np.array([[1.5, -254], [0, 0]], np.float32), output=2)
+    stored = to_storage(embedding, dtype)
+    assert (stored.digest, stored.output, stored.values.dtype) == (DIGEST, 2, np.dtype(dtype))
+    if stored.scales is not None:
+        assert stored.scales.tolist() == [2, np.float16(6.2e-5)]
+        assert stored.values.tolist() == [[1, -127], [0, 0]]
+        assert len(stored) == 2

@@ -82,3 +82,21 @@ def test_a_copy_counts_as_one_only_beside_its_original(name, original):
     assert is_duplicate(name, {name, original})
     assert not is_duplicate(name, {name})
     assert not is_duplicate(original, {name, original})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.crdownload", "a.PARTIAL", "a.filepart", "a.swo", "a.swx", "ehthumbs.db",
+     "ehthumbs_vista.db", "#recycle", "#snapshot", "FULL.SWP", "full (CONFLICTED COPY).pdb"],
+)  # fmt: skip
+def test_more_of_what_tools_leave_in_any_case(name):
+    assert is_stray(name)
+    assert is_stray_path(PurePosixPath(name))
+
+
+def test_the_names_of_another_folder_make_no_copy():
+    assert is_duplicate("copy of full.pdb", {"full.pdb"})
+    assert is_duplicate("full (another copy).pdb", {"full.pdb"})
+    assert not is_duplicate("full (1).pdb", {"full.cif"})
+    assert not is_duplicate("full-1.pdb", {"full.pdb"})
+    assert not is_duplicate("copy of ", {"full.pdb"})

@@ -7,12 +7,22 @@ import pytest
 
 from sesstore.errors import InputError
 from sesstore.proteins import digest_of
-from sesstore.tasks import Problem, Split, Task, first_labels, plain_label, readable_label
+from sesstore.tasks import (
+    Problem,
+    Split,
+    Task,
+    first_labels,
+    part_of,
+    plain_label,
+    pooled,
+    readable_label,
+    split_rank,
+)
 
 
-def split(*sequences: str, labels: list) -> Split:
+def split(*sequences: str, labels: list, groups: tuple[str, ...] = ()) -> Split:
     rows = np.frombuffer(b"".join(map(digest_of, sequences)), np.uint8).reshape(-1, 32)
-    return Split(tuple(f"p{i}" for i in range(len(sequences))), rows, labels)
+    return Split(tuple(f"p{i}" for i in range(len(sequences))), rows, labels, groups)
 
 
 def task(**splits: Split) -> Task:
@@ -64,3 +74,63 @@ def test_of_a_repeated_protein_the_first_label_counts() -> None:
     assert shown == ["yes", ["no", "yes"], []]
     values = replace(labelled, problem=Problem.REGRESSION)
     assert readable_label(48.123456, values) == 48.1235
+
+
+def test_groups_and_digests_are_one_a_row() -> None:
+    with pytest.raises(InputError, match="as many groups as rows"):
+        split("MKT", "MKV", labels=[0, 1], groups=("a",))
+    with pytest.raises(InputError, match="lists of one length"):
+        Split(("a",), np.zeros((1, 31), np.uint8), [0])
+    with pytest.raises(InputError, match="lists of one length"):
+        Split(("a", "b"), np.zeros((1, 32), np.uint8), [0, 1])
+
+
+def test_splits_rank_as_they_are_reported() -> None:
+    names = ["test2", "valid", "train", "test"]
+    assert [split_rank(name) for name in names] == [2, 1, 0, 2]
+
+
+def test_a_monitor_is_measured_once() -> None:
+    assert task().measures == ("accuracy",)
+    assert replace(task(), monitor="mcc").measures == ("accuracy", "mcc")
+    assert replace(task(), metrics=("a", "b"), monitor="b").measures == ("a", "b")
+
+
+def test_values_and_residues_have_outputs_of_their_own() -> None:
+    widths = {problem: replace(task(), problem=problem).n_outputs for problem in Problem}
+    assert widths == {
+        Problem.SINGLE_LABEL: 2,
+        Problem.MULTI_LABEL: 2,
+        Problem.REGRESSION: 1,
+        Problem.RESIDUE_SINGLE_LABEL: 2,
+        Problem.RESIDUE_REGRESSION: 1,
+    }
+
+
+def test_the_data_digest_sees_the_problem_and_the_order_of_rows() -> None:
+    one = task(train=split("MKT", "MKV", labels=[0, 0]))
+    assert one.data_digest != replace(one, problem=Problem.REGRESSION).data_digest
+    assert one.data_digest != task(train=split("MKV", "MKT", labels=[0, 0])).data_digest
+    assert one.data_digest == replace(one, classes=("a", "b"), monitor="mcc").data_digest
+
+
+def test_pooled_rows_are_those_of_train_valid_and_test_in_this_order() -> None:
+    whole = task(
+        test2=split("MKI", labels=[0], groups=("d",)),
+        test=split("MKL", labels=[0], groups=("c",)),
+        train=split("MKT", "MKV", labels=[1, 0], groups=("a", "b")),
+        valid=split(labels=[]),
+    )
+    rows = pooled(whole)
+    assert [row.tobytes() for row in rows.digests] == [*map(digest_of, ("MKT", "MKV", "MKL"))]
+    assert (rows.ids, rows.labels, rows.groups) == (("p0", "p1", "p0"), [1, 0, 0], ("a", "b", "c"))
+    apart = replace(whole, splits={**whole.splits, "valid": split("MKM", labels=[1])})
+    assert pooled(apart).groups == ()
+
+
+def test_a_part_of_a_split_keeps_its_rows_together() -> None:
+    rows = split("MKT", "MKV", "MKL", labels=[5, 6, 7], groups=("a", "b", "c"))
+    part = part_of(rows, np.array([2, 0]))
+    assert (part.ids, part.labels, part.groups) == (("p2", "p0"), [7, 5], ("c", "a"))
+    assert [row.tobytes() for row in part.digests] == [digest_of("MKL"), digest_of("MKT")]
+    assert part_of(split("MKT", labels=[0]), np.array([0])).groups == ()

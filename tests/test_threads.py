@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 
 import pytest
 
@@ -33,3 +35,27 @@ def test_what_goes_wrong_in_a_thread_is_raised() -> None:
 
     with pytest.raises(MemoryError):
         share_out(work, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "threads", "sizes"), [(7, 3, [2, 2, 3]), (12, 4, [3] * 4), (5, 9, [1] * 5)]
+)
+def test_stretches_are_as_long_as_each_other(count: int, threads: int, sizes: list[int]) -> None:
+    stretches: list[tuple[int, int]] = []
+    share_out(lambda *stretch: stretches.append(stretch), count, threads)
+    assert sorted(last - first for first, last in stretches) == sizes
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes fork here")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    """Those of its parent are not there, and would be waited for without end."""
+    share_out(lambda *_: None, 2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if not child:
+        worker = threading.Thread(target=share_out, args=(lambda *_: None, 2, 2), daemon=True)
+        worker.start()
+        worker.join(10)
+        os._exit(worker.is_alive())
+    assert os.waitpid(child, 0)[1] == 0
