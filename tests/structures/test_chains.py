@@ -11,7 +11,7 @@ import pytest
 from biotite.structure.io import pdbx
 
 from sesstore.errors import MissingFileError, StructureError
-from sesstore.structures.chains import parse_structure, read_structure
+from sesstore.structures.chains import parse_structure, read_structure, structure_suffix
 
 from .conftest import read, residue
 
@@ -176,3 +176,39 @@ def test_another_unit_or_swapped_columns_are_noticed() -> None:
     )
     with pytest.raises(StructureError, match="no protein's geometry"):
         read(broken)
+
+
+def test_chains_have_their_segment_and_where_they_begin(draft) -> None:
+    draft.parts += ["TER", *draft.shifted(60, chain="B")]
+    heads = [f"{f'DBREF  1ABC {name}    1   60  UNP':<55}{begin:5d}{begin + 59:7d}\n"
+             for name, begin in (("A", 101), ("B", 1))]  # fmt: skip
+    draft.head = "".join(heads)
+    assert [(c.id, c.begin, c.segment) for c in draft.read().chains] == [
+        ("A", 100, ""), ("B", 0, ""),
+    ]  # fmt: skip
+    for atom in draft.atoms:
+        atom.label = {"A": "XA", "B": "XB"}[atom.chain]
+    chains = draft.read("cif").chains
+    assert [(c.id, c.begin, c.segment) for c in chains] == [("A", None, "XA"), ("B", None, "XB")]
+
+
+def test_residues_without_a_c_alpha_are_counted_for_their_own_chain(draft) -> None:
+    draft.parts += ["TER", *draft.shifted(60, chain="B")]
+    draft.parts = [
+        part
+        for part in draft.parts
+        if isinstance(part, str)
+        or not (part.chain == "B" and part.number < 4 and part.name == "CA")
+    ]
+    (remark,) = draft.read().remarks
+    assert remark.detail == "chain B: 57 of 60 have one"
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("1abc.PDB", ".pdb"), ("1abc.ent.GZ", ".ent"), ("1abc.pdb1.gz", ".pdb"),
+     ("1abc.pdb12", ".pdb"), ("1abc.v2.mmCIF", ".mmcif"),
+     ("1abc.gz", ""), ("1abc.pdbx", ".pdbx"), ("x.fcz", ".fcz")],
+)  # fmt: skip
+def test_the_suffix_of_a_file(name: str, suffix: str) -> None:
+    assert structure_suffix(Path("folder.cif") / name) == suffix

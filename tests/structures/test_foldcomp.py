@@ -12,7 +12,7 @@ from sesstore.errors import InputError, MissingExtraError
 from sesstore.structures import foldcomp as room
 from sesstore.structures.chains import Chain
 from sesstore.structures.foldseek import tokens_3di
-from sesstore.structures.structure_files import models, structure_files
+from sesstore.structures.structure_files import _in_foldcomp, models, structure_files
 from sesstore.structures.tokenise import tokenise_many
 
 installed = pytest.mark.skipif(
@@ -91,3 +91,28 @@ def test_other_files_are_no_databases(tmp_path: Path) -> None:
     (tmp_path / "db").write_bytes(np.arange(9).tobytes())
     (tmp_path / "db.index").write_text("0\t0\t9\n")
     assert not room.is_database(tmp_path / "db")
+
+
+def test_members_are_listed_in_the_order_of_the_index_under_their_names(tmp_path: Path) -> None:
+    names = {"AF-P1-F1-model_v4.cif.gz": b"FCMPa", "my.protein": b"FCMPbb", "x.pdb": b"FCMPccc"}
+    path = database(tmp_path / "afdb", names)
+    lookup = tmp_path / "afdb.lookup"
+    lookup.write_text(lookup.read_text().replace("2\tx.pdb\t0\n", ""))
+    found = list(room.members(path))
+    assert [(name, size) for name, _, size in found] == [
+        ("AF-P1-F1-model_v4.cif.gz", 5), ("my.protein", 6), ("2", 7),
+    ]  # fmt: skip
+    raw = path.read_bytes()
+    assert [raw[start : start + size] for _, start, size in found] == list(names.values())
+    files = [file.path for file in _in_foldcomp(path)]
+    assert files == [
+        path / "AF-P1-F1-model_v4.fcz", path / "my.protein.fcz", path / "2.fcz",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ["0\t0", "0\tzero\t9", "0\t0\tnine"])
+def test_a_broken_index_is_said(tmp_path: Path, row: str) -> None:
+    path = database(tmp_path / "afdb", {"one": b"FCMP1234"})
+    (tmp_path / "afdb.index").write_text(f"{row}\n")
+    with pytest.raises(InputError, match=r"afdb' cannot be listed"):
+        list(room.members(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from pathlib import Path
@@ -9,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import MissingFileError, StructureError
-from sesstore.structures.structure_files import StructureFile, models, structure_files
+from sesstore.structures.structure_files import (
+    StructureFile,
+    is_structure_path,
+    models,
+    structure_files,
+)
 from sesstore.structures.tokenise import tokenise_many
 
 
@@ -122,3 +128,41 @@ def test_a_tar_file_cut_short_gives_what_is_before_the_cut(
     assert [len(model.chains) for model in found[:2]] == [1, 0]
     assert all("cut.tar" in failure.reason for model in found[1:] for failure in model.failures)
     assert len(found) == 3
+
+
+def test_what_names_structures(tmp_path: Path) -> None:
+    (tmp_path / "db").write_bytes(b"FCMP1234")
+    (tmp_path / "db.index").write_text("0\t0\t8\n")
+    (tmp_path / "table.csv").write_text("")
+    yes = ["x.pdb", "x.ENT.gz", "1abc.pdb1.gz", "x.mmcif", "x.tar.xz", "x.TGZ", "db", "."]
+    no = ["table.csv", "db.index", "x.gz", "x.pdb.zip", "x.pdbx", "nowhere"]
+    assert [is_structure_path(tmp_path / name) for name in yes] == [True] * len(yes)
+    assert [is_structure_path(tmp_path / name) for name in no] == [False] * len(no)
+
+
+def test_models_of_two_folders_or_versions_are_all_taken(tmp_path: Path) -> None:
+    names = ["a/AF-P1-F1-model_v4.cif", "b/AF-P1-F1-model_v4.cif", "b/AF-P1-F1-model_v6.cif",
+             "b/AF-P1-F2-model_v6.cif", "b/.hidden.pdb", "b/notes.pdb.txt"]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "b" / "folder.pdb").mkdir()
+    found = structure_files([tmp_path])
+    assert [str(file.path.relative_to(tmp_path)) for file in found] == names[:4]
+    named_alone = structure_files([tmp_path / names[4], found[2]])
+    assert [file.path.name for file in named_alone] == [".hidden.pdb", "AF-P1-F1-model_v6.cif"]
+
+
+def test_only_files_of_a_tar_file_are_its_members(tmp_path: Path) -> None:
+    """Folders and links of a structure's name are none, and a broken end is told of that tar."""
+    path = tmp_path / "m.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind in (("a.pdb", tarfile.DIRTYPE), ("b.pdb", tarfile.SYMTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "c.pdb"
+            archive.addfile(member)
+        member = tarfile.TarInfo("c.pdb")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"ccc"))
+    (file,) = structure_files([path])
+    assert (file.path.name, file.read()) == ("c.pdb", b"ccc")

@@ -16,7 +16,7 @@ from sesstore.proteins import Protein
 from sesstore.structures.chains import Chain
 from sesstore.structures.notices import Failure
 from sesstore.structures.structure_files import models, structure_files
-from sesstore.structures.tokenise import tokenise, tokenise_many, tool
+from sesstore.structures.tokenise import MUTATIONS, tokenise, tokenise_many, tool
 
 from .conftest import by_id
 
@@ -158,3 +158,40 @@ def test_entries_are_what_a_structural_biologist_expects(
         name: (len(c.tokens.codes["dssp"]), len(c.protein), round(c.coverage, 3))
         for name, c in found.items()
     } == chains
+
+
+def test_work_may_be_done_elsewhere_and_what_dies_is_named(draft, tmp_path: Path) -> None:
+    """Only the chain that is asked for, in the order of the models."""
+    draft.parts += ["TER", *draft.shifted(60, chain="B")]
+    names = ["b.pdb", "a.pdb"]
+    for name in names:
+        (tmp_path / name).write_bytes(draft.pdb())
+    files = models(structure_files([tmp_path / name for name in names]))
+
+    def here(work, items, died):
+        first, second = items
+        return iter([work(first), died(second)])
+
+    done, dead = tokenise_many(files, source="mine", chain="B", over=here)
+    (chain,) = done.chains
+    assert (done.failures, chain.protein.id, chain.name[-7:]) == ([], "b_B", "chain B")
+    assert (chain.tokens.source, chain.tokens.tool) == ("mine", tool())
+    assert (dead.files, dead.chains) == (files[1], [])
+    (failure,) = dead.failures
+    assert failure.name == str(tmp_path / "a.pdb")
+    assert "a.pdb' ended the process that read it" in failure.reason
+
+
+def test_residues_that_differ_from_the_sequence_are_counted(draft, tmp_path: Path) -> None:
+    path = tmp_path / "x.pdb"
+    draft.parts = [atom for atom in draft.atoms if atom.number != 20]
+    path.write_bytes(draft.pdb())
+    (own,) = tokenise(path, source="pdb")
+    assert MUTATIONS not in [remark.kind for remark in own.remarks]
+    letters = list(f"{own.protein.sequence[:19]}A{own.protein.sequence[19:]}")
+    letters[4], letters[40] = ("W" if letters[place] != "W" else "D" for place in (4, 40))
+    known = KnownProteins([Protein("x", "".join(letters))])
+    (chain,) = tokenise(path, source="pdb", sequences=known)
+    assert chain.coverage == pytest.approx(59 / 60)
+    (detail,) = [remark.detail for remark in chain.remarks if remark.kind == MUTATIONS]
+    assert detail == f"{path} chain A: 2 of 59"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sesstore.errors import StructureError
@@ -111,3 +112,75 @@ def test_alternate_locations_of_many_names_take_no_memory(draft) -> None:
     with memory_below(50):
         (chain,) = draft.read("cif").chains
     assert len(chain) == 60
+
+
+def _scaled(draft, bond: float) -> None:
+    """Blow up the draft until its median N-CA bond has a length."""
+    places = {(a.number, a.name): np.array(a.xyz) for a in draft.atoms}
+    lengths = [
+        np.linalg.norm(places[n, "N"] - xyz) for (n, name), xyz in places.items() if name == "CA"
+    ]
+    factor = bond / float(np.median(lengths))
+    for atom in draft.atoms:
+        atom.xyz = tuple(factor * x for x in atom.xyz)
+
+
+@pytest.mark.parametrize(
+    ("bond", "sound"), [(1.33, False), (1.37, True), (1.58, True), (1.62, False)]
+)
+def test_a_bond_may_have_a_tenth_more_or_less(draft, bond: float, sound: bool) -> None:
+    _scaled(draft, bond)
+    if sound:
+        assert len(draft.read().chains[0]) == 60
+    else:
+        with pytest.raises(StructureError, match=rf"N and CA are {bond} apart, not 1\.46"):
+            draft.read()
+
+
+@pytest.mark.parametrize(("residues", "sound"), [(9, True), (10, False)])
+def test_a_mirror_image_is_noticed_by_ten_residues(draft, residues: int, sound: bool) -> None:
+    """Of those that have a hand: glycine has none, and D-amino acids have names of their own."""
+    handed = [n for n in range(1, 61) if draft.of(n)[0].residue != "GLY"][:residues]
+    draft.parts = [atom for n in handed for atom in draft.of(n)]
+    for atom in draft.atoms:
+        atom.xyz = (-atom.xyz[0], *atom.xyz[1:])
+    if sound:
+        assert len(draft.read().chains[0]) == residues
+        return
+    with pytest.raises(StructureError, match="is a mirror image"):
+        draft.read()
+    for atom in draft.of(*handed[:5]):
+        atom.xyz = (-atom.xyz[0], *atom.xyz[1:])
+    assert len(draft.read().chains[0]) == residues  # half of them may be
+
+
+def test_text_may_have_a_mark_and_names_in_another_alphabet(draft) -> None:
+    plain = draft.read().chains[0].residues
+    for head in (b"\xef\xbb\xbf", b"REMARK   " + b"\xe9" * 199 + b"\n"):
+        raw = head + draft.pdb()
+        assert parse_structure(Path("x.pdb"), raw).chains[0].residues == plain
+    with pytest.raises(StructureError, match="bytes that are no text"):
+        parse_structure(Path("x.pdb"), b"REMARK   " + b"\xe9" * 200 + b"\n" + draft.pdb())
+
+
+def test_files_that_state_sequences_end_as_archives_end_them(draft) -> None:
+    draft.head = "HEADER    X\nSEQRES   1 A    1  ALA\n"
+    assert len(draft.read().chains[0]) == 60
+    for end in (b"END\n", b"END   "):
+        raw = draft.pdb().removesuffix(b"END\n") + end
+        assert len(parse_structure(Path("x.pdb"), raw).chains[0]) == 60
+    with pytest.raises(StructureError, match=r"'x\.pdb' has SEQRES but does not end with END"):
+        parse_structure(Path("x.pdb"), draft.pdb().removesuffix(b"END\n"))
+    assert len(parse_structure(Path("x.cif"), draft.cif()).chains[0]) == 60
+    with pytest.raises(StructureError, match=r"'x\.cif' does not end with #"):
+        parse_structure(Path("x.cif"), draft.cif().removesuffix(b"#\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("x.cif", "is a PDB file by its content. Name it .pdb"),
+                       ("x.pdb", "is an mmCIF file by its content. Name it .cif")]
+)  # fmt: skip
+def test_a_file_of_the_other_format_is_told_so(draft, name: str, told: str) -> None:
+    raw = draft.pdb() if name == "x.cif" else draft.cif()
+    with pytest.raises(StructureError, match=f"'{name}' {told}"):
+        parse_structure(Path(name), raw)
