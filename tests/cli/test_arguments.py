@@ -2,6 +2,7 @@
 
 ``arguments.json`` gives each command all it takes, none of it a default, and says what each
 function below must be called with; the last of them ends the command, so that nothing heavy runs.
+The store is always one that ``--store`` names: there is none where it is by default.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 import click
 import pytest
-from sesstore_cli.main import group
+from sesstore_cli.main import COMMANDS, group
+from sesstore_cli.wording import STORELESS
 
 from sesstore.proteins import Protein
 from sesstore.store import Store
@@ -27,6 +29,12 @@ TABLE: dict[str, dict[str, Any]] = json.loads(
 )
 ENCODER = SimpleNamespace(name="encoder")
 INPUTS = SimpleNamespace(name="inputs", alphabets=("dssp",))
+MAP = SimpleNamespace(
+    name="map", caption="caption", proteins=["A"], points=[0.5], columns={"column": [1]},
+    nearest=[[2]], notes=lambda: ["note"],
+)  # fmt: skip
+SERVER = SimpleNamespace(name="server", refresh=lambda: None, stores=["store"])
+SERVICE = SimpleNamespace(name="service", loaded=SimpleNamespace(path="run"))
 PLAN = SimpleNamespace(name="plan", todo=(), sentence="{} {}".format)
 TRAINED = SimpleNamespace(seconds_per_epoch=8.0, runs=["seed-0", "seed-1"])
 RUN = SimpleNamespace(
@@ -48,12 +56,16 @@ ANSWERS: dict[str, Any] = {
     "jobs.embedding.structure_source.structure_source": "structure",
     "jobs.embedding.throughput.measure_throughput": "probe",
     "jobs.inputs.chosen_encoder": "provenance",
+    "jobs.predicting.loaded_run.LoadedRun": SimpleNamespace(name="loaded"),
+    "jobs.predicting.protein_map.map_proteins": MAP,
     "jobs.proteinfiles.checked_proteins": ["protein"],
     "jobs.proteinfiles.proteins_named": ["protein"],
     "jobs.training.crossvalidation.cross_validate": TRAINED,
     "jobs.training.plm_cost.own_encoder": ENCODER,
     "jobs.training.train.prepare": INPUTS,
     "reports.gather.gather": SimpleNamespace(name="material", notes=()),
+    "service.prediction_service.PredictionService": nullcontext(SERVICE),
+    "sharing.serve.server.StoreServer": nullcontext(SERVER),
     "store.Store.embeddings": "view",
     "store.Store.task": "rows",
     "structures.structure_files.structure_files": [Path("/a.pdb")],
@@ -66,11 +78,13 @@ ANSWERS: dict[str, Any] = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two empty stores, and files that are named; no command of the table writes here."""
     path = tmp_path_factory.mktemp("arguments")
-    for name in ("store", "other"):
+    for name in ("lab/store", "other"):
         Store.open(path / name, create=True)
     for name in ("data.csv", "a.pdb", "run"):
         (path / name).touch()
     (path / "a.fasta").write_text(">A\nMKV\n")
+    (path / "a.toml").write_text('name = "x"\nletters = "AB"\n')
+    (path / "tokens.txt").write_text("a-token-that-is-long-enough\n")
     return path
 
 
@@ -82,24 +96,23 @@ def test_every_argument_arrives(
     for name, value in (("BASELINES", "0"), ("REPORT", "0")):
         monkeypatch.setenv(f"SESSTORE_{name}", value)
     calls = record(monkeypatch, list(TABLE[words]), ANSWERS)
-    said = cli(*words.split())
+    store = () if words.split()[0] in STORELESS or "--store" in words else ("--store", "lab/store")
+    said = cli(*words.split(), *store)
     assert (said.status, calls) == (0, TABLE[words])
 
 
 def test_no_option_is_forgotten() -> None:
-    """A new option needs a place in the table."""
+    """A new command or option needs a place in the table."""
     lines = defaultdict(set)
     for words in TABLE:
         listed = words.split()
-        name = " ".join(listed[: 2 if listed[0] == "study" else 1])
-        lines[name] |= set(listed)
-    for name, words in lines.items():
-        command: click.Command = group
-        context = click.Context(group)
-        for word in name.split():
-            assert isinstance(command, click.Group)
-            command = command.get_command(context, word)
+        lines[" ".join(listed[: 2 if listed[0] == "study" else 1])] |= set(listed)
+    commands = {name: group.get_command(click.Context(group), name) for name in COMMANDS}
+    study = commands.pop("study")
+    commands |= {f"study {name}": command for name, command in study.commands.items()}
+    for name, command in commands.items():
         for option in command.params:
             flags = {*option.opts, *option.secondary_opts}
             if isinstance(option, click.Option) and not flags & {"--json", "--quiet", "--store"}:
-                assert flags & words, f"{name} {option.opts}"
+                assert flags & lines[name], f"{name} {option.opts}"
+    assert lines.keys() == commands.keys()

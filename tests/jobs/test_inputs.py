@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.errors import InputError, MissingFileError, UnknownNameError
+from sesstore.errors import (
+    FingerprintMismatchError,
+    InputError,
+    MissingFileError,
+    UnknownNameError,
+    UnwritableError,
+)
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.inputs import (
     check_folder,
@@ -21,6 +28,7 @@ from sesstore.jobs.inputs import (
     chosen_structure,
     covering_sources,
     is_sequence,
+    names_settings,
     task_proteins,
 )
 from sesstore.proteins import Protein
@@ -85,8 +93,13 @@ def test_structure_is_what_is_named_or_what_there_is(store: Store) -> None:
     assert (choice.source, choice.alphabets) == ("pdb", ("dssp",))
     choice = chosen_structure(store, task, (), "pdb")
     assert (choice.source, choice.alphabets) == (None, ())
-    assert chosen_structure(store, task, None, "md").alphabets == ("foldseek",)
-    assert chosen_structure(store, task, None, "pdb").alphabets == ("foldseek", "dssp")
+    lines: list[str] = []
+    progress = SimpleNamespace(note=lines.append)
+    assert chosen_structure(store, task, None, "md", progress).alphabets == ("foldseek",)
+    assert lines == ["'md' has no dssp tokens: training without these"]
+    choice = chosen_structure(store, task, None, "pdb", progress)
+    assert (choice.source, choice.alphabets) == ("pdb", ("foldseek", "dssp"))
+    assert len(lines) == 1
     bare = replace(task, splits={"valid": task.splits["valid"]})
     choice = chosen_structure(store, bare)
     assert (choice.source, choice.alphabets) == (None, ())
@@ -105,11 +118,44 @@ def test_an_encoder_is_the_only_one_or_the_one_named(store: Store) -> None:
         chosen_encoder(store, "onehott")
 
 
+def test_of_several_encoders_or_none_those_that_are_stored_are_said(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    store.add_proteins(PROTEINS[:1])
+    with pytest.raises(InputError, match=r"which encoder.*\(stored here: none\)"):
+        chosen_encoder(store, None)
+    embed(store, registry.load("onehot"))
+    provenance = chosen_encoder(store, "@0")
+    assert provenance is not None
+    assert provenance.fingerprint.encoder == "onehot"
+    embed(store, registry.load("blosum62"))
+    names = sorted(p.fingerprint.encoder for p in store.encoders())
+    with pytest.raises(InputError, match="which encoder") as refusal:
+        chosen_encoder(store, None)
+    assert all(name in str(refusal.value) for name in names)
+    with pytest.raises(FingerprintMismatchError):
+        chosen_encoder(store, "@0")
+
+
+def test_weights_or_a_precision_of_an_encoder_that_is_named_tell_which_is_meant() -> None:
+    weights = Path("w.pt")
+    assert names_settings("onehot", weights, None)
+    assert names_settings("onehot", None, "bf16")
+    assert not names_settings("onehot", None, None)
+    assert not names_settings(None, weights, None)
+    with pytest.raises(InputError, match="precision bf16 of which encoder"):
+        names_settings(None, None, "bf16")
+
+
 def test_wrong_names_are_known_before_any_work(store: Store, tmp_path: Path) -> None:
     right = {"plm": "onehot", "alphabets": ("dssp",), "source": "pdb", "out": tmp_path / "o"}
     check_training(store, "toy", **right)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / RECORD).touch()
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / STATE).touch()
+    check_training(store, "toy", **{**right, "out": tmp_path / "begun"}, resume=True)
+    with pytest.raises(InputError, match="holds an interrupted training"):
+        check_training(store, "toy", **{**right, "out": tmp_path / "begun"})
     wrong = {
         "plm": "onehott", "alphabets": ("dsp",), "source": "esmfold", "out": tmp_path / "run",
     }  # fmt: skip
@@ -146,17 +192,27 @@ def test_a_folder_is_new_or_gone_on_with(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="interrupted"):
             check_folder(folder, resume=False)
         check_folder(folder, resume=True)
+    with pytest.raises(UnwritableError):
+        check_folder(done / RECORD / "run", resume=False)
 
 
 def test_a_sequence_is_not_nearly_a_task(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert is_sequence("MKV", ["toy"])
     assert is_sequence("MKVLA*", ["toy"])
+    assert is_sequence("ACDEFGHIKLMNPQRSTVWYXUZOBJ", [])
     for name in ("MK", "mkv", "MKO1", "TASK"):
         assert not is_sequence(name, ["task"])
     Path("a.fasta").touch()
     check_inputs(["-", "toy", "a.fasta"], ["toy"])
     check_inputs(["MKVLA"], ["toy"], sequences=True)
-    for name, error in (("MKVLA", UnknownNameError), ("b.fasta", MissingFileError)):
+    for name, error in (
+        ("MKVLA", UnknownNameError), ("b.fasta", MissingFileError), ("a/b", MissingFileError),
+    ):  # fmt: skip
         with pytest.raises(error):
             check_inputs(["toy", name], ["toy"])
+    with pytest.raises(UnknownNameError, match="tooy"):
+        check_inputs(["MKVLA", "tooy"], ["toy"], sequences=True)
+    check_inputs(["uniprot:P69905,P68871", "afdb:P69905"], [])
+    with pytest.raises(InputError, match="'P6990' in 'afdb:P69905,P6990' is no UniProt"):
+        check_inputs(["afdb:P69905,P6990"], [], sequences=True)

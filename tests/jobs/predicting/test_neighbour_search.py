@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.encoders import registry
+from sesstore.encoders.base import Encoder
 from sesstore.errors import InputError, UnknownNameError, WeightsError
+from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.predicting.neighbour_search import (
+    QueryResult,
     SearchOptions,
     query_proteins,
     search_neighbours,
@@ -18,7 +22,7 @@ from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
 
-from ..conftest import labelled
+from ..conftest import Noting, labelled
 
 
 @pytest.fixture
@@ -96,3 +100,64 @@ def test_another_store_is_searched_by_its_own_encoder(
     fasta.write_text("".join(f">{p.id}\n{p.sequence}\n" for p in twice))
     report = search_neighbours(imported, [str(fasta)], None, options)
     assert (list(report.failed), report.queries) == (["two", "two (2)"], [])
+
+
+def test_means_are_made_of_what_is_searched_alone_and_queries_are_not_kept(
+    store: Store, proteins: list[Protein], encoder: Encoder, tmp_path: Path, monkeypatch
+) -> None:
+    store.add_proteins(proteins)
+    embed(store, encoder, proteins[:6])
+    asked: list[dict[str, object]] = []
+    load_same = registry.load_same
+    monkeypatch.setattr(
+        registry, "load_same", lambda print_, **given: asked.append(given) or load_same(print_)
+    )
+    fasta = tmp_path / "x.fasta"
+    fasta.write_text("".join(f">{p.id}\n{p.sequence}\n" for p in proteins[4:8]))
+    options = SearchOptions(count=3, align=False, weights=Path("w.pt"), device="cpu")
+    progress = Noting()
+    report = search_neighbours(store, ["MKVLAWWW"], str(fasta), options, progress=progress)
+    assert (report.searched, report.without_mean, len(report.queries[0].hits)) == (4, 0, 3)
+    assert asked
+    assert all(given == {"weights": Path("w.pt"), "device": "cpu"} for given in asked)
+    assert progress.notes[0].startswith("4 proteins have no mean yet")
+    (residues,), (means,) = store.residue_encoders(), [
+        p for p in store.encoders() if p.fingerprint.reduction
+    ]  # fmt: skip
+    assert len(store.embeddings(residues.fingerprint).digests) == 6
+    stored = store.embeddings(means.fingerprint).digests
+    assert {row.tobytes() for row in stored} == {p.digest for p in proteins[4:8]}
+    rows = report.queries[0].rows()
+    assert [(row["query"], row["rank"]) for row in rows] == [("seq1", n) for n in (1, 2, 3)]
+    plain = report.to_json()["queries"][0]["hits"]
+    assert [row["id"] for row in rows] == [hit["id"] for hit in plain]
+
+
+def test_an_encoder_that_nothing_is_stored_by_is_loaded_as_options_say(
+    store: Store, proteins: list[Protein], monkeypatch
+) -> None:
+    store.add_proteins(proteins[:2])
+    calls: list[tuple[str, dict[str, object]]] = []
+
+    def load(plm: str, **given: object) -> None:
+        calls.append((plm, given))
+        raise SystemExit
+
+    monkeypatch.setattr(registry, "load", load)
+    options = SearchOptions(plm="onehot", weights=Path("w.pt"), device="cpu")
+    with pytest.raises(SystemExit):
+        search_neighbours(store, ["p0"], options=options)
+    assert calls == [("onehot", {"weights": Path("w.pt"), "device": "cpu"})]
+
+
+def test_a_task_or_a_file_goes_before_an_id_and_a_sequence(
+    store: Store, proteins: list[Protein], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labelled(store, proteins)
+    store.add_proteins([Protein("toy", "MKVLWWW"), Protein("MKV", "WWWLL")])
+    assert len(query_proteins(store, ["toy"])) == 39
+    Path("MKV").touch()
+    with pytest.raises(InputError, match="'MKV' cannot be read"):
+        query_proteins(store, ["MKV"])
+    assert QueryResult("q", 3, []).rows() == []
