@@ -59,8 +59,10 @@ class ProteinNames:
 
     def reason(self, names: Sequence[str]) -> str:
         """Why names find nothing, in words."""
-        index = self.extra.index if self.extra.index.find(names) else self._index
-        return index.reason(names, self._name)
+        indices = (self.extra.index, self._index)
+        fitting = [index for index in indices if index.find(names)]
+        related = [index for index in indices if index.relatives(names)]
+        return next(iter((*fitting, *related, self._index))).reason(names, self._name)
 
     def _name(self, digest: bytes) -> str:
         return (self.extra.proteins.get(digest) or self._store.protein(digest)).id

@@ -139,8 +139,7 @@ class ProteinTable:
             if not pairs:
                 return
             for key, value in pairs:
-                text = key[: _LONGEST_KEY - 32] if len(key) == _LONGEST_KEY else key
-                yield text.decode("utf-8", "replace"), unchecked(key, value, self.path)
+                yield _id_of(key), unchecked(key, value, self.path)
             last_key = pairs[-1][0]
 
     def _insert(self, proteins: list[Protein]) -> int:
@@ -175,6 +174,14 @@ def id_key(id: str) -> bytes:
     """Key of an id; LMDB's keys are short, so a very long id is cut and its hash appended."""
     raw = id.encode() or _NO_NAME
     return raw if len(raw) <= _LONGEST_KEY else raw[: _LONGEST_KEY - 32] + sha256(raw).digest()
+
+
+def _id_of(key: bytes) -> str:
+    """Id of a key; of one that was cut what is left of it."""
+    if key == _NO_NAME:
+        return ""
+    text = key[: _LONGEST_KEY - 32] if len(key) == _LONGEST_KEY else key
+    return text.decode("utf-8", "replace")
 
 
 def _id_record(protein: Protein) -> tuple[bytes, bytes]:

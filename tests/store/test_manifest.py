@@ -10,11 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from sesstore.errors import CorruptStoreError
 from sesstore.store import Store, layout
 from sesstore.store.atomic_files import sealed
 from sesstore.store.compaction import compact, gc
 from sesstore.store.integrity import verify
-from sesstore.store.manifest import entered, is_entered
+from sesstore.store.manifest import (
+    Entry,
+    counts_of,
+    drop_broken,
+    entered,
+    entries,
+    has_entry,
+    is_entered,
+    renew,
+    strike,
+)
 from sesstore.store.presence import objects
 from sesstore.store.repair import repair
 
@@ -194,3 +205,93 @@ def test_other_files_in_the_manifest_are_passed_over(filled):
         (root / "manifest" / name).parent.mkdir(exist_ok=True)
         (root / "manifest" / name).write_bytes(sealed({}))
     assert verify(root).ok
+
+
+def test_an_entry_is_pending_until_its_object_is_there(filled):
+    """And a step that fails takes it back; of what has an entry nothing is written."""
+    root = filled.store.path
+    place = root / "tasks/other.jsonl"
+    with entered(place, rows=4):
+        assert is_entered(place)
+        assert not has_entry(place)
+        (entry,) = (e for e in entries(root) if e.place == place)
+        assert entry == Entry(place, {"rows": 4}, True, root / "manifest/tasks/.other.jsonl")
+        assert entry.is_abandoned
+        place.write_bytes(b"x")
+        assert not entry.is_abandoned
+    assert has_entry(place)
+    assert counts_of(place) == {"rows": 4}
+    assert [e.pending for e in entries(root) if e.place == place] == [False]
+    with entered(place, rows=9):
+        pass
+    assert counts_of(place) == {"rows": 4}
+    another = root / "tasks/another.jsonl"
+    with pytest.raises(KeyError), entered(another, rows=1):
+        raise KeyError
+    assert not is_entered(another)
+    assert not list((root / "manifest").rglob(".*"))
+
+
+def test_a_renewed_entry_stands_for_a_pending_one_and_a_struck_one_for_none(filled, monkeypatch):
+    root = filled.store.path
+    place = root / "tasks/toy.jsonl"
+    pending = root / "manifest/tasks/.toy.jsonl"
+    steps, real = [], os.fsync
+
+    def synced(handle):
+        steps.append((os.readlink(f"/proc/self/fd/{handle}"), is_entered(place)))
+        real(handle)
+
+    for _ in range(2):
+        pending.write_bytes(sealed({"rows": 1}))
+        renew(place, rows=7)
+        assert counts_of(place) == {"rows": 7}
+        assert not pending.exists()
+        pending.write_bytes(sealed({"rows": 1}))
+        steps.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", synced)
+            strike(place)
+        assert steps == [(str(pending.parent), False)]  # on disk, and after both are gone
+        assert counts_of(place) is None
+
+
+def test_only_what_is_part_of_a_store_is_entered(filled, tmp_path):
+    """The tasks folder of something else is nobody's; a dot-name is not committed."""
+    root = filled.store.path
+    before = sorted(root.rglob("*"))
+    for place in (
+        tmp_path / "tasks/toy.jsonl",
+        root / "tasks/.toy.jsonl",
+        root / "proteins.lmdb.seal",
+        root / "embeddings/zarr.json",
+    ):
+        renew(place, rows=1)
+        with entered(place, rows=1):
+            pass
+        strike(place)
+        assert counts_of(place) is None
+        assert not has_entry(place)
+        assert not is_entered(place)
+    assert not (tmp_path / "manifest").exists()
+    assert sorted(root.rglob("*")) == before
+    index = root / "share/index.json"
+    renew(index, bundles=2)
+    assert counts_of(index) == {"bundles": 2}
+    assert (root / "manifest/share/index.json").is_file()
+
+
+def test_broken_entries_are_yielded_and_dropped_with_their_places(filled):
+    root = filled.store.path
+    segment = segments(root)[0]
+    broken = [root / "manifest" / p.relative_to(root) for p in (segment, root / "proteins.lmdb")]
+    for entry in broken:
+        entry.write_bytes(entry.read_bytes()[:-3])
+    kinds = [type(entry) for entry in entries(root)]
+    assert kinds.count(CorruptStoreError) == 2
+    assert kinds.count(Entry) == len(list(objects(root))) - 2
+    assert counts_of(segment) is None
+    assert set(drop_broken(root)) == {segment, root / "proteins.lmdb"}
+    assert not any(entry.exists() for entry in broken)
+    assert drop_broken(root) == []
+    assert len(list(entries(root))) == len(list(objects(root))) - 2

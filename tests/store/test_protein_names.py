@@ -67,3 +67,34 @@ def test_what_is_given_comes_first(tmp_path: Path) -> None:
     assert ProteinNames(store_of(tmp_path / "b", KNOWN[:1])).example() == KNOWN[0].id
     (tmp_path / "c").mkdir()
     assert ProteinNames(Store.create(tmp_path / "c" / "s")).example() == ""
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_rules_are_those_asked_for_in_what_is_given_and_in_the_store(tmp_path, own) -> None:
+    given = KNOWN[:2] if own else []
+    names = ProteinNames(store_of(tmp_path, [] if own else KNOWN[:2]), given)
+    assert names.find(["1AKI_a"]) == KNOWN[1]
+    assert names.find(["1AKI_a"], fold=False) is None
+    assert names.find(["1aki"]) is None
+    assert names.find(["1aki"], any_chain=True) == KNOWN[1]
+    assert names.reason(["1aki_B"]).endswith("chain: 1aki_A")
+    assert names.reason(["nobody"]) == "no known protein has this name"
+
+
+def test_the_best_name_counts_and_several_fitting_is_none(tmp_path: Path) -> None:
+    """As it stands before by rule; what fits several of those given is not asked of the store."""
+    names = ProteinNames(store_of(tmp_path, KNOWN), [Protein("twice", "WW"), Protein("twice", "W")])
+    assert names.find(["none", "1aki_A"]) == KNOWN[1]
+    assert names.find(["1aki_A", "sp|P12345|ABC_HUMAN"]) == KNOWN[1]
+    assert names.find(["sp|P12345|ABC_HUMAN", "1aki_A"]) == KNOWN[0]
+    assert names.find(["twice", "1aki_A"]) is None
+    assert names.reason(["twice"]) == "fits several known proteins: twice, twice"
+    again = Protein("mine", KNOWN[0].sequence)
+    by_both = ProteinNames(store_of(tmp_path / "b", KNOWN), [again])
+    assert by_both.find([KNOWN[0].id]) == again  # under the name it was given with
+
+
+def test_the_empty_id_is_listed_as_it_is(tmp_path: Path) -> None:
+    store = store_of(tmp_path, [Protein("", "MKV")])
+    assert list(store.names()) == [("", Protein("", "MKV").digest)]
+    assert ProteinNames(store).example() == ""

@@ -8,6 +8,7 @@ from sesstore.errors import CorruptStoreError, NotStoredError
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store import protein_table as module
+from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.protein_table import ProteinTable, id_key
 
 SEQUENCES = st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=30)
@@ -111,3 +112,65 @@ def test_digests_are_found_by_their_start(tmp_path):
     start = whole[:1]
     assert table.find_digests(start, 99) == [d for d in digests if d.hex().startswith(start)]
     assert table.lengths([proteins[5].digest, b"0" * 32]) == [8, -1]
+
+
+def test_batches_come_in_the_order_asked_for_until_one_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BATCH", 3)
+    table = ProteinTable(tmp_path / "proteins.lmdb")
+    proteins = [Protein(f"p{n}", "MKV" + "A" * n) for n in range(10)]
+    assert proteins[0].digest not in table
+    assert table.lengths(p.digest for p in proteins[:2]) == [-1, -1]
+    table.add(proteins[:8])
+    order = [proteins[n] for n in (7, 0, 5, 5, 2, 6, 1)]
+    assert list(table.get_all(p.digest for p in order)) == order
+    assert proteins[7].digest in table
+    assert proteins[8].digest not in table
+    some = table.get_all([*(p.digest for p in proteins[:3]), proteins[9].digest])
+    assert [next(some).id for _ in range(3)] == ["p0", "p1", "p2"]
+    with pytest.raises(NotStoredError, match=proteins[9].digest.hex()[:12]):
+        next(some)
+    digests = sorted(p.digest for p in proteins[:8])
+    assert table.find_digests("", 5) == digests[:5]
+    assert table.find_digests("f" * 64, 5) == []
+
+
+def test_the_first_id_of_a_sequence_is_its_name_for_good(tmp_path, monkeypatch):
+    """Within a batch, across batches, and in a later run."""
+    monkeypatch.setattr(module, "_BATCH", 2)
+    table = ProteinTable(tmp_path / "proteins.lmdb")
+    first = Protein("z", "MKV")
+    assert table.add([first, Protein("a", "MKV"), Protein("b", "MKV"), Protein("c", "MK")]) == 2
+    assert table.add([Protein("d", "MKV"), Protein("e", "M")]) == 1
+    assert table.get(first.digest) == first
+    for name in "zabd":
+        assert table.find_id(name) == [first.digest]
+    assert [name for name, _ in table.names()] == sorted("zabcde")
+
+
+def test_a_seal_is_put_back_though_nothing_is_new(tmp_path):
+    """A writer that was killed left none."""
+    table = ProteinTable(tmp_path / "proteins.lmdb")
+    table.add([])
+    assert not table.path.exists()
+    table.add([Protein("p", "MKV")])
+    seal_path(table.path).unlink()
+    table.add([Protein("p", "MKV")])
+    assert seal_path(table.path).is_file()
+
+
+@pytest.mark.parametrize("read", ["get", "find_id", "names"])
+def test_a_changed_id_is_noticed_when_read(tmp_path, read):
+    table = ProteinTable(tmp_path / "proteins.lmdb")
+    protein = Protein("sp|P12345|SOMEBODY", "MKVAAWW")
+    table.add([protein])
+    raw = table.path.read_bytes()
+    old, new = protein.id.encode(), b"sp|P12345|SOMEBODO"
+    assert raw.count(old) == 2  # among the names, and as a key of the ids
+    table.path.write_bytes(raw.replace(old, new))
+    reads = {
+        "get": lambda: table.get(protein.digest),
+        "find_id": lambda: table.find_id(new.decode()),
+        "names": lambda: list(table.names()),
+    }
+    with pytest.raises(CorruptStoreError, match=r"proteins\.lmdb"):
+        reads[read]()

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from sesstore.store import Store
+from sesstore.errors import StorageFullError, StoreAccessError
+from sesstore.store import Store, layout
+from sesstore.store import repair as module
 from sesstore.store.integrity import verify
 from sesstore.store.lmdb_seals import seal_path
+from sesstore.store.manifest import counts_of
+from sesstore.store.presence import objects
 from sesstore.store.repair import RepairReport, repair
+from sesstore.store.verify_report import Fault
 
 
 def flip(path, place: int = 0) -> None:
@@ -163,6 +170,103 @@ def test_a_broken_task_is_set_aside(filled):
     flip(filled.store.path / "tasks/toy.jsonl", 40)
     assert repair(filled.store.path).tasks_lost == ["toy"]
     assert filled.store.tasks() == []
+
+
+def test_metadata_say_what_they_said_and_that_they_were_rebuilt(filled):
+    """An encoder's from its own segments, whatever else was copied among them."""
+    root = filled.store.path
+    first, second = (filled.store.embeddings(p.fingerprint) for p in filled.provenances)
+    stranger = second.folder / layout.new_segment_id("20000101T000000000000-")
+    shutil.copytree(first.segments[0].path, stranger)
+    places = [root, root / "embeddings", second.folder]
+    before = [layout.read_group(place / "zarr.json") for place in places]
+    for place in places:
+        flip(place / "zarr.json", 5)
+    report = repair(root)
+    names = ["zarr.json", "embeddings/zarr.json", f"embeddings/{second.folder.name}/zarr.json"]
+    assert sorted(report.rebuilt) == sorted(names)
+    after = [layout.read_group(place / "zarr.json") for place in places]
+    made = after[0].pop("made")
+    assert made.keys() == before[0].pop("made").keys()
+    assert after == [{**before[0], "repaired": True}, *before[1:]]
+    assert {p.fingerprint: p for p in filled.store.encoders()} == {
+        p.fingerprint: p for p in filled.provenances
+    }
+
+
+def test_an_encoder_that_nothing_tells_of_is_set_aside_with_its_segments(filled):
+    root, view = filled.store.path, filled.store.embeddings("enc_int8")
+    digests = sorted(row.tobytes().hex() for segment in view.segments for row in segment.digests)
+    for file in view.folder.rglob("zarr.json"):
+        if file.parent.parent != view.folder and file.parent.name in ("values", "digests"):
+            continue
+        flip(file, 5)
+    report = repair(root)
+    names = [f"embeddings/{view.folder.name}/{segment.id}" for segment in view.segments]
+    assert sorted(report.set_aside) == sorted([*names, f"embeddings/{view.folder.name}"])
+    assert report.embed_again == {view.folder.name: digests}
+    assert not view.folder.exists()
+    assert [p.fingerprint.encoder for p in filled.store.encoders()] == ["enc_float16"]
+    aside = sorted(path.name[:-7] for path in (root / "set-aside").iterdir())
+    assert aside == sorted(name.replace("/", "--") for name in report.set_aside)
+    assert verify(root).ok
+
+
+def test_what_is_entered_says_what_is_there(filled):
+    root = filled.store.path
+    before = {place: counts_of(place) for place in objects(root)}
+    assert all(before.values())
+    shutil.rmtree(root / layout.MANIFEST)
+    repair(root)
+    for place, counts in before.items():
+        if place.suffix != ".lmdb":  # that of a database comes with its next seal
+            assert counts_of(place) == counts
+
+
+def test_a_step_that_fails_is_said_once_and_the_others_go_on(filled, monkeypatch):
+    root = filled.store.path
+    path = root / "tokens/alphafold2.lmdb"
+    path.write_bytes(path.read_bytes()[: 3 * 4096])
+    flip(root / "tasks/toy.jsonl", 40)
+    broken = path.read_bytes()
+
+    def full(*_):
+        raise StorageFullError(f"no space left for {path}")
+
+    monkeypatch.setattr(module, "rebuild", full)
+    report = repair(root)
+    (said,) = report.failed
+    assert said == f"tokens/alphafold2.lmdb: no space left for {path}"
+    assert path.read_bytes() == broken
+    assert (report.tasks_lost, report.set_aside) == (["toy"], ["tasks/toy.jsonl"])
+    assert report.rebuilt == []
+
+
+def test_what_cannot_be_read_is_not_judged(filled, monkeypatch):
+    flip(filled.store.path / "tasks/toy.jsonl", 40)
+    before = stamps(filled)
+    report = verify(filled.store.path)
+    refused = [Fault(f"tokens/{n}.lmdb", "no permission") for n in range(1235)]
+    monkeypatch.setattr(module, "verify", lambda *_, **__: report)
+    for count, more in ((1, ""), (1235, r" \(and 1,234 more, see `sesstore verify`\)")):
+        report.unreadable[:] = refused[:count]
+        said = f"^nothing was changed, because tokens/0.lmdb{more} cannot be judged: no permission"
+        with pytest.raises(StoreAccessError, match=said):
+            repair(filled.store.path)
+    assert stamps(filled) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "lost"),
+    [
+        ("embed_again", {"enc": ["ab"]}), ("unlisted", ["x"]), ("tokens_lost", {"pdb": []}),
+        ("sequences_lost", ["ab"]), ("ids_lost", ["ab"]), ("origins_lost", {"pdb": ["ab"]}),
+        ("tasks_lost", ["toy"]), ("alphabets_lost", ["mine"]),
+    ],
+)  # fmt: skip
+def test_every_kind_of_loss_is_one(kind, lost) -> None:
+    assert RepairReport(**{kind: lost}).lost
+    assert not RepairReport(set_aside=["x"], rebuilt=["x"], failed=["x"]).lost
 
 
 @pytest.mark.parametrize("count", [None, 3])
