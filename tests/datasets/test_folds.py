@@ -50,6 +50,11 @@ def test_each_row_is_tested_once_and_never_trained_on_with_its_test() -> None:
         for split in part.splits.values():  # 12 of 60 rows are of class b
             assert 1 <= sum(split.labels) <= 0.2 * len(split) + 1.5
     assert folds.rows_task.splits["train"].ids == pooled(task).ids
+    assert list(folds.rows_task.splits) == ["train"]
+    for place, part in enumerate(folds.tasks):
+        for name, chosen in (("test", folds.tested), ("valid", folds.valid)):
+            ids = [folds.rows_task.splits["train"].ids[row] for row in chosen[place]]
+            assert part.splits[name].ids == tuple(ids)
     assert "5 folds of 60 rows (train, valid and test together) at random" in folds.note
     again = make_folds(task, sequences_of(rows), 5)
     other = make_folds(task, sequences_of(rows), 5, seed=1)
@@ -148,6 +153,7 @@ def test_just_as_many_groups_and_as_large_a_one(names: list[str], count: int) ->
     task = task_of(rows, [n % 2 for n in range(30)], names, split_by="family")
     folds = make_folds(task, sequences_of(rows), count)
     assert len(folds.tasks) == len(folds.tested) == count
+    assert sum(map(len, folds.tested)) == 30
     assert np.bincount(folds.of).sum() == 30
 
 
@@ -173,6 +179,12 @@ def test_kinds_of_labels() -> None:
     assert residues.tolist() == [0, 0]
     means = label_strata(Problem.RESIDUE_REGRESSION, [np.array([np.nan, 2.0]), np.array([1.0])])
     assert means.argsort().tolist() == [1, 0]
+    unlabelled = [np.full(2, np.nan), np.array([-1.0, np.nan]), np.array([2.0])]  # counts as 0
+    assert label_strata(Problem.RESIDUE_REGRESSION, unlabelled).argsort().tolist() == [1, 0, 2]
+    assert label_strata(Problem.REGRESSION, [float(n) for n in range(10)]).tolist() == [
+        0, 0, 1, 1, 2, 2, 3, 3, 4, 4,
+    ]  # fmt: skip
+    assert label_strata(Problem.SINGLE_LABEL, [2, 0, 1]).tolist() == [2, 0, 1]
 
 
 def test_labels_are_spread_before_sizes_are() -> None:
@@ -205,3 +217,36 @@ def test_groups_that_share_a_sequence_are_in_one_fold() -> None:
     task = task_of(rows, labels, groups, split_by="lab")
     folds = make_folds(task, sequences_of(rows), 5)
     assert folds.of[0] == folds.of[1] == folds.of[28] == folds.of[29]
+
+
+def test_a_rare_kind_weighs_as_much_as_a_common_one() -> None:
+    """Seven rows of a common kind and two of a rare one: each fold gets one of the two."""
+    groups = np.repeat([0, 1, 2], [4, 3, 2])
+    strata = np.array([0, 0, 0, 0, 0, 0, 1, 0, 1])
+    of = deal(groups, strata, 2, seed=0)
+    assert of[groups == 1][0] != of[groups == 2][0]
+    # Where no two rows are of one kind, folds are of one size.
+    assert np.bincount(deal(np.arange(12), np.arange(12), 3, seed=0)).tolist() == [4, 4, 4]
+
+
+def test_what_is_said_of_folds() -> None:
+    rows = proteins(10)
+    names = ["a"] * 4 + ["b"] * 3 + ["c"] * 2 + ["d"]
+    task = task_of(rows, [0] * 10, names, split_by="family")
+    folds = make_folds(task, sequences_of(rows), 3, seed=7)
+    assert folds.note == (
+        "3 folds of 10 rows (train, valid and test together) by whole groups, as the task was "
+        "split by family: 4, 3, 3 rows; 4 groups; seed 7. Rows of a group are in one fold"
+    )
+
+
+def test_mixed_groups_are_held_out_within_the_share_of_each_kind() -> None:
+    """Ten rows of each of two kinds, four to hold out: two of each, not a whole group of one."""
+    groups = np.repeat(np.arange(10), 2)
+    strata = np.tile([0, 1], 10)
+    for seed in range(5):
+        chosen = held_out(groups, strata, 4, seed)
+        assert Counter(strata[chosen].tolist()) == {0: 2, 1: 2}
+    pure = np.repeat([0, 1], 10)
+    for seed in range(5):
+        assert Counter(pure[held_out(groups, pure, 4, seed)].tolist()) == {0: 2, 1: 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 
 pytest.importorskip("huggingface_hub")
 
-from sesstore.datasets.hub import chosen_source
+import huggingface_hub
+
+from sesstore.datasets.hub import chosen_source, download
 from sesstore.datasets.load import LoadedTask
 from sesstore.datasets.recipes import recipe
-from sesstore.errors import InputError, MissingFileError
+from sesstore.errors import InputError, MissingExtraError, MissingFileError
 from sesstore.jobs.add import load
 
 from .hubserver import COMMIT, serve
@@ -123,3 +126,75 @@ def test_the_note_is_kept_with_the_task(monkeypatch: pytest.MonkeyPatch, tmp_pat
     add(store, loaded)
     assert COMMIT in json.dumps(store.task("deeploc_binary").notes)
     assert add(store, loaded).notes[-1] == "it was here already, the same"
+
+
+class Answer:
+    """As much of an HTTP answer as an error of the client carries."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+
+
+def refusal(
+    status: int | None = None, message: str = "", cause: Exception | None = None
+) -> OSError:
+    problem = OSError(message)
+    problem.__cause__ = cause
+    if status is not None:
+        problem.response = Answer(status)  # type: ignore[attr-defined]
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "told"),
+    [
+        *[(refusal(status), rf"without a token \(HTTP {status}\)") for status in (401, 403, 404)],
+        (refusal(500), r": the hub answers with HTTP 500\. Get"),
+        (refusal(402), r": the hub answers with HTTP 402\. Get"),
+        (refusal(message="no route\nto it"), r": the hub cannot be reached \(no route\)\. Get"),
+        (refusal(message="x", cause=OSError("timed out")), r"cannot be reached \(timed out\)"),
+        (refusal(message="x", cause=TimeoutError()), r"cannot be reached \(TimeoutError\)"),
+    ],
+)
+def test_why_nothing_was_fetched(
+    problem: OSError, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(MissingFileError, match=rf"{NAME}.*{told}.*--source SOURCE"):
+        download(recipe("deeploc_binary"), "alphafold2")
+
+
+def test_the_data_of_the_source_are_fetched_and_no_other_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    requests: list[tuple[str, dict[str, Any]]] = []
+
+    def fetch(repository: str, **choices: Any) -> str:
+        requests.append((repository, choices))
+        return str(tmp_path)
+
+    (tmp_path / "train.csv").touch()
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    fetched = download(recipe("deeploc_binary"), "esmfold")
+    ((repository, choices),) = requests
+    assert repository == "AI4Protein/DeepLocBinary_ESMFold"
+    assert set(choices.pop("allow_patterns")) == {
+        "train.csv", "valid.csv", "validation.csv", "test.csv",
+    }  # fmt: skip
+    assert choices == {
+        "repo_type": "dataset",
+        "endpoint": "https://mirror.example",
+        "cache_dir": str(tmp_path / "cache"),
+    }
+    assert fetched.folder == tmp_path
+    assert repository in fetched.note
+
+
+def test_the_client_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"downloading 'deeploc_binary'.*sesstore\[hf\]"):
+        download(recipe("deeploc_binary"), "alphafold2")

@@ -38,6 +38,9 @@ def read(labels: list[Any], problem: Problem | None = None, **facts: Any) -> lis
         (["1'234.5", "12.5"], None, [1234.5, 12.5]),
         (["\u22125.5", "+3", " 1e-3 "], None, [-5.5, 3, 0.001]),
         (["0,123", "0,456"], REGRESSION, [0.123, 0.456]),
+        (["1,5", "2,25"], SINGLE, [1.5, 2.25]),
+        ([7, "2,25", 0.5], REGRESSION, [7, 2.25, 0.5]),
+        ([7, "1,234.5", 0.5], REGRESSION, [7, 1234.5, 0.5]),
     ],
 )
 def test_numbers(labels: list[str], problem: Problem | None, values: list[float]) -> None:
@@ -47,6 +50,8 @@ def test_numbers(labels: list[str], problem: Problem | None, values: list[float]
 def test_a_table_with_semicolons_has_decimal_commas() -> None:
     assert read(["0,5", "1,25"], semicolons=True) == ["0.5", "1.25"]
     assert read(["1,2,3", "4"], semicolons=True) == [["1", "2", "3"], ["4"]]
+    with pytest.raises(InputError, match="one for thousands"):
+        read(["1,234", "2,345"], semicolons=True)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +62,9 @@ def test_a_table_with_semicolons_has_decimal_commas() -> None:
         (["1.5,3", "2,5.3", "1,2,3"], REGRESSION, "commas and points are mixed"),
         (["[0 0 ... 1 1]", "[1 1]"], None, r"was cut when it was printed"),
         (["[1, 2, ..., 3]"], None, "was cut"),
+        (["[1, 2, \u2026, 3]"], None, "was cut"),
+        (["1.5,3"], REGRESSION, "'1.5,3' are no numbers: commas and points"),
+        (["1,2,34"], SINGLE, "commas and points are mixed"),
         (["[[1 0] [0 1]]"], None, "list of lists"),
         (["[[1, 0], [0, 1]]"], None, "list of lists"),
     ],
@@ -95,6 +103,20 @@ def test_what_can_be_read_in_two_ways_is_refused(
         (["tensor([0, 1])", "tensor([1], dtype=torch.int32)"], None, [[0, 1], [1]]),
         (["array([0, 1], dtype=int64)", "np.array([1])"], None, [[0, 1], [1]]),
         ([(1, 2), [3]], None, [[1, 2], [3]]),
+        (["[1]", [2], (3,), 4, "x"], None, [[1], [2], [3], 4, "x"]),
+        (["a;b", ";", "a;;b", 5], None, [["a", "b"], [], ["a", "", "b"], 5]),
+        (["0,5;", "1,25;0,5", ";2"], None, [["0.5"], ["1.25", "0.5"], ["", "2"]]),
+        (["1,5;x", "2"], None, [["1,5", "x"], ["2"]]),
+        (["1.1,2.3", "2.3"], MULTI, [["1.1", "2.3"], ["2.3"]]),
+        (["1,234", "5"], MULTI, [["1", "234"], ["5"]]),
+        (["0,5", "1,2"], Problem.RESIDUE_REGRESSION, [["0", "5"], ["1", "2"]]),
+        (["0,1,1", "1,1,0"], Problem.RESIDUE_SINGLE_LABEL, [["0", "1", "1"], ["1", "1", "0"]]),
+        (["[a, b,, c]", "[d]"], None, [["a", "b", "c"], ["d"]]),
+        (["[a; 'b c']", "[d e]"], None, [["a", "b c"], ["d", "e"]]),
+        (["tensor([0, 1] , dtype=torch.int32)", "[2]"], None, [[0, 1], [2]]),
+        (["array([1.5],\n      dtype=float32)", "[2]"], None, [[1.5], [2]]),
+        (["(1, 2)", "[3]", "{3, 10, 2}"], None, [[1, 2], [3], [10, 2, 3]]),
+        (["GO:1 GO:2", 7], None, [["GO:1", "GO:2"], 7]),
     ],
 )  # fmt: skip
 def test_lists(labels: list[Any], problem: Problem | None, lists: list[Any]) -> None:
@@ -111,6 +133,9 @@ def test_lists(labels: list[Any], problem: Problem | None, lists: list[Any]) -> 
         (["Lysosome/Vacuole", "ER"], None),
         (["(R)-lactate", "(S)-lactate, {x}"], None),
         (["HHEC", "EE"], None),
+        (["Cell wall", "Cell membrane"], MULTI),
+        (["GO:1 of x", "GO:2"], None),
+        (["[x", "(1, y", "{z}"], None),
         ([1, 0.5, True, None], None),
     ],
 )
@@ -124,6 +149,9 @@ def test_names_stay_whole(labels: list[Any], problem: Problem | None) -> None:
         (["True", "FALSE", "true"], ["True", "False", "True"]),
         ([True, 0, "1.0", "false"], ["1", "0", "1", "0"]),
         ([True, False], ["True", "False"]),
+        ([" TRUE ", "0.0", "1"], ["1", "0", "1"]),
+        (["true", "yes"], ["true", "yes"]),
+        (["0", "1"], ["0", "1"]),
     ],
 )
 def test_truth_values_have_one_spelling(labels: list[Any], classes: list[str]) -> None:
@@ -134,6 +162,43 @@ def test_blanks_of_dssp_are_coils() -> None:
     assert read([" HH T", "E  "], lengths=[5, 3]) == ["LHHLT", "ELL"]
     assert read(["HC T", "E  C"], lengths=[4, 4]) == ["HC T", "E  C"]
     assert read([" HH", "E"], lengths=[3, 5]) == [" HH", "E"]
+    assert read(["HBEGITSP ", "E"], lengths=[9, 1]) == ["HBEGITSPL", "E"]
+    assert read([" HH T"], lengths=[5]) == ["LHHLT"]
+    assert read([" HH T"]) == [" HH T"]
+    assert read([1, " H"], lengths=[1, 2]) == [1, " H"]
+    assert read([" H", "E "], SINGLE, lengths=[2, 2]) == [" H", "E "]
+    assert read([" H", "E "], Problem.RESIDUE_SINGLE_LABEL, lengths=[2, 2]) == ["LH", "EL"]
+
+
+TRUTHS = "labels True, false, true are the classes False, True"
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "notes"),
+    [
+        (["0,5", "1,25"], REGRESSION, ("labels have decimal commas",)),
+        (["1,234.5"], REGRESSION, ("labels have commas for thousands",)),
+        (["1.5", "2"], REGRESSION, ()),
+        (["a;b"], None, ("labels are lists with semicolons between",)),
+        (["a|b"], None, ("labels are lists with | between",)),
+        (["1,2,3"], None, ("labels are lists with commas between",)),
+        (["1.5;2", "3"], None, ("labels are lists with semicolons between",)),
+        (["0,5;2"], None, ("labels are lists with semicolons between, and decimal commas",)),
+        (["GO:1 GO:2"], None, ("labels are lists with blanks between",)),
+        (["ER lumen", "ER", "lumen"], MULTI, ("labels are lists with blanks between",)),
+        ([True, "false"], None, ()),
+        (["true", "T", "f"], None, ()),
+        (["true", "True"] * 2, None, ()),
+        (["true", "True", "false"], None, (TRUTHS,)),
+        (["true", "0", "1"], None, ("labels 0, 1, true are the classes 0, 1",)),
+        (["ER", "lumen"], None, ()),
+    ],
+)  # fmt: skip
+def test_what_was_decided_is_said(
+    labels: list[Any], problem: Problem | None, notes: tuple[str, ...]
+) -> None:
+    assert notation_of(labels, problem).notes == notes
+    assert notation_of([" H", "E "], None, [2, 2]).notes == ("blanks are DSSP's coil: class L",)
 
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=70))

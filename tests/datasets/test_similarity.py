@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from sesstore.datasets.similarity import NEARLY_EQUAL, alike_pairs, identity_of, joined, kmers
+from sesstore.datasets.similarity import (
+    ALIKE,
+    NEARLY_EQUAL,
+    Pair,
+    alike_pairs,
+    identity_of,
+    joined,
+    kmers,
+)
 
 LETTERS = list("ACDEFGHIKLMNPQRSTVWY")
 
@@ -66,3 +74,40 @@ def test_real_proteins_cluster_as_if_all_pairs_were_compared(shared_data: Path) 
     found = joined(len(sequences), alike_pairs(sequences, NEARLY_EQUAL))
     assert len(set(found)) == count
     assert len(set(zip(found.tolist(), truth.tolist(), strict=True))) == count
+
+
+def test_pairs_are_said_once_with_their_share_of_kmers() -> None:
+    rng = np.random.default_rng(3)
+    parents = ["".join(rng.choice(LETTERS, 150)) for _ in range(20)]
+    relatives = [mutated(parent, 0.8, rng) for parent in parents]
+    words = [{s[i : i + 4] for i in range(len(s) - 3)} for s in (*relatives, *parents)]
+    pairs = list(alike_pairs([*relatives, *parents], 0.15))
+    places = [(pair.first, pair.second) for pair in pairs]
+    assert len(set(places)) == len(places)
+    # A pair of 80 % identity agrees in one of 64 bands of two hashes in 99 of 100 cases.
+    assert len(places) >= 18
+    assert all(second - first == 20 for first, second in places)
+    for pair in pairs:
+        one, other = words[pair.first], words[pair.second]
+        assert pair.jaccard == pytest.approx(len(one & other) / len(one | other))
+    least = min(pairs, key=lambda pair: pair.jaccard)
+    texts = [relatives[least.first], parents[least.first]]
+    assert len(list(alike_pairs(texts, least.jaccard))) == 1  # as alike as is asked for
+    assert list(alike_pairs(texts, least.jaccard + 1e-9)) == []
+
+
+@pytest.mark.parametrize(("share", "jaccard"), [(1.0, 1.0), (0.9, 0.6561 / 1.3439), (0.0, 0.0)])
+def test_identity_of_known_shares(share: float, jaccard: float) -> None:
+    """p^4 of the 4-mers are common: J = p^4 / (2 - p^4)."""
+    assert identity_of(jaccard) == pytest.approx(share)
+
+
+def test_bounds_stand_for_the_identities_they_name() -> None:
+    assert identity_of(NEARLY_EQUAL) == pytest.approx(0.9, abs=0.001)
+    assert identity_of(ALIKE) == pytest.approx(0.6, abs=0.01)
+
+
+def test_short_sequences_are_compared_whole() -> None:
+    assert [len(kmers(text)) for text in ("M", "MKV", "MKVL", "MKVLA")] == [1, 1, 1, 2]
+    assert len({int(kmers(text)[0]) for text in ("M", "MK", "MKV", "MKVL", "KM", "VKM")}) == 6
+    assert joined(3, iter([Pair(2, 0, 1.0)])).tolist() == [0, 1, 0]
