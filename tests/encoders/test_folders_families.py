@@ -47,8 +47,9 @@ def t5(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], list[
         num_layers=3,
         num_heads=4,
         feed_forward_proj="gated-gelu" if ankh else "relu",
-        relative_attention_num_buckets=32,
-        relative_attention_max_distance=128,
+        relative_attention_num_buckets=32 if ankh else 16,
+        relative_attention_max_distance=128 if ankh else 60,
+        layer_norm_epsilon=1e-6 if ankh else 1e-2,
     )
     model = transformers.T5EncoderModel(config).eval()
     model.save_pretrained(folder)
@@ -74,6 +75,7 @@ def bert(name: str, folder: Path) -> tuple[EncoderSpec, Any, Callable[[str], lis
         num_attention_heads=4,
         intermediate_size=96,
         max_position_embeddings=4000,
+        layer_norm_eps=1e-2,
     )
     model = transformers.BertModel(config, add_pooling_layer=False).eval()
     model.save_pretrained(folder)

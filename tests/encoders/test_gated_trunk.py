@@ -28,7 +28,7 @@ from sesstore.proteins import Protein
 
 from ..conformance.encoder import EncoderConformance, encoded, random_proteins
 
-D, HEADS, LAYERS, HIDDEN = 48, 4, 3, 96
+D, HEADS, LAYERS, HIDDEN, EPS = 48, 4, 3, 96, 1e-2  # no default of either
 ODD = Protein("odd", "MKXXUZOBWJX")
 LETTERS = "LAGVSERTIDPKQNFYMHWCXBUZOJ"
 
@@ -58,7 +58,7 @@ def write(folder: Path, state: State, config: dict, tokens: list[str]) -> None:
 
 
 def rms(x: Tensor, weight: Tensor) -> Tensor:
-    return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * weight
+    return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + EPS) * weight
 
 
 def softmax_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def write_amplify(folder: Path) -> State:
         shapes |= {f"{block}{norm}_norm.weight": (D,) for norm in ("attention", "ffn")}
         shapes |= {f"{block}ffn.w12.weight": (2 * HIDDEN, D), f"{block}ffn.w3.weight": (D, HIDDEN)}
     state = random_state(shapes)
-    config = {"hidden_size": D, "norm_eps": 1e-5, "rms_norm": True, "hidden_act": "SwiGLU"}
+    config = {"hidden_size": D, "norm_eps": EPS, "rms_norm": True, "hidden_act": "SwiGLU"}
     write(folder, state, config, AMPLIFY_TOKENS)
     return state
 
@@ -131,7 +131,7 @@ def write_e1(folder: Path) -> State:
         shapes |= {f"{block}ffn.mlp.w2.weight": (D, HIDDEN)}
     state = random_state(shapes)
     config = {
-        "hidden_size": D, "gated_mlp": True, "hidden_act": "silu", "rms_norm_eps": 1e-5,
+        "hidden_size": D, "gated_mlp": True, "hidden_act": "silu", "rms_norm_eps": EPS,
         "clip_qkv": 1.5, "global_attention_every_n_layers": 3,
         "rope_theta_within_seq": 10000.0, "rope_theta_global": 500000.0,
     }  # fmt: skip
@@ -296,5 +296,6 @@ def as_esm_plus_plus(state: State) -> State:
             f"{block}ffn.0.bias": w["post_attention_layernorm.bias"],
             f"{block}ffn.1.weight": torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]),
             f"{block}ffn.3.weight": w["mlp.down_proj.weight"],
+            f"{block}attn.rotary.inv_freq": torch.ones(D // HEADS // 2),
         }
     return renamed

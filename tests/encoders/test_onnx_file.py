@@ -39,8 +39,12 @@ def write(folder: Path, inputs: tuple[str, ...] = ("input_ids", "attention_mask"
         numpy_helper.from_array(np.array([1], np.int64), "axis"),
     ]  # fmt: skip
     node = helper.make_node
+    types = "token_type_ids" in inputs
+    constants += [weight("types", 2, DIM)] if types else []
     nodes = [
-        node("Gather", ["words", "input_ids"], ["x"]),
+        node("Gather", ["words", "input_ids"], ["letters" if types else "x"]),
+        *([node("Gather", ["types", "token_type_ids"], ["kinds"])] if types else []),
+        *([node("Add", ["letters", "kinds"], ["x"])] if types else []),
         node("Transpose", ["x"], ["keys"], perm=[0, 2, 1]),
         node("MatMul", ["x", "keys"], ["scores"]),
         node("Cast", ["attention_mask"], ["real"], to=TensorProto.FLOAT),
@@ -134,3 +138,38 @@ def test_a_broken_file_and_none_at_all(file: Path, tmp_path: Path) -> None:
         registry.load("onnx:nowhere.onnx")
     with pytest.raises(InputError, match="no layer 3"):
         registry.load(f"onnx:{file}", device="cpu", layers="3")
+
+
+def test_every_input_that_a_file_takes_is_what_transformers_would_give(tmp_path: Path) -> None:
+    """Whatever their order: all of one sequence, whose type is 0."""
+    names = ("token_type_ids", "attention_mask", "input_ids")
+    file = write(tmp_path, names)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    proteins = random_proteins([1, 60, 3])
+    mine = encoded(registry.load(f"onnx:{file}", device="cpu"), proteins)
+    for protein in proteins:
+        ids = np.array([[2, *(5 + LETTERS.index(a) for a in protein.sequence), 3]], np.int64)
+        inputs = dict(zip(names, (np.zeros_like(ids), np.ones_like(ids), ids), strict=True))
+        (theirs,) = session.run(None, inputs)
+        worst = np.abs(mine[protein.digest] - theirs[0, 1:-1]).max() / np.abs(theirs).max()
+        assert worst <= 1e-5
+
+
+def test_a_file_without_letters_is_refused_and_products_are_counted(
+    file: Path, tmp_path: Path
+) -> None:
+    encoder = registry.load(f"onnx:{file}", device="cpu")
+    assert encoder.flops(98) == 2 * 12 * 1 * DIM * DIM * 100
+    assert (encoder.dim, encoder.window, encoder.fingerprint.layer) == (DIM, 296, 0)
+    graph = onnx.load(file)
+    graph.graph.input[0].name = "letters"
+    for part in graph.graph.node:
+        for place, name in enumerate(part.input):
+            part.input[place] = "letters" if name == "input_ids" else name
+    for part in file.parent.iterdir():
+        (tmp_path / part.name).write_bytes(part.read_bytes())
+    onnx.save(graph, tmp_path / "model.onnx")
+    with pytest.raises(WeightsError, match="takes letters, attention_mask, and sesstore gives"):
+        encoded(
+            registry.load(f"onnx:{tmp_path / 'model.onnx'}", device="cpu"), random_proteins([5])
+        )

@@ -149,3 +149,27 @@ def test_another_vocabulary_is_refused(model, tmp_path: Path) -> None:
     (protein,) = random_proteins([5])
     with pytest.raises(WeightsError, match="none of SaProt"):
         encoded(load(tmp_path, Source().knows(protein)), [protein])
+
+
+def test_a_file_of_another_name_has_its_vocabulary_beside_it(model, tmp_path: Path) -> None:
+    folder, _ = model
+    (protein,) = random_proteins([20])
+    expected = encoded(load(folder, Source().knows(protein)), [protein])
+    for source, name in (("pytorch_model.bin", "best.pt"), ("vocab.txt", "vocab.txt")):
+        (tmp_path / name).write_bytes((folder / source).read_bytes())
+    values = encoded(load(tmp_path / "best.pt", Source().knows(protein)), [protein])
+    np.testing.assert_allclose(values[protein.digest], expected[protein.digest], atol=1e-5)
+
+
+def test_the_mapping_names_the_threshold_and_failures_are_of_the_latest(model) -> None:
+    folder, _ = model
+    assert load(folder, Source()).fingerprint.residue_mapping == "aa+3Di, XUZOBJ->#"
+    assert (
+        load(folder, Source(), 70).fingerprint.residue_mapping == "aa+3Di, XUZOBJ->#, pLDDT<70->#"
+    )
+    structured, bare = random_proteins([30, 20])
+    encoder = load(folder, Source().knows(structured))
+    list(encoder.encode([bare]))
+    assert set(encoder.failures) == {bare.digest}
+    list(encoder.encode([structured]))
+    assert encoder.failures == {}
