@@ -137,17 +137,18 @@ def store_alphabet(root: Path, alphabet: Alphabet) -> None:
 
 
 def to_toml(alphabet: Alphabet) -> bytes:
-    """An alphabet as TOML."""
-    return "".join(f"{line}\n" for line in _lines(alphabet.to_json())).encode()
+    """An alphabet as TOML, without the settings it leaves as they are."""
+    settings = {key: value for key, value in alphabet.to_json().items() if value}
+    return "".join(f"{line}\n" for line in _lines(settings)).encode()
 
 
 def _lines(value: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """Plain values first, then tables; JSON's text, numbers and lists are TOML's."""
-    plain = {k: v for k, v in value.items() if v and not isinstance(v, Mapping)}
+    plain = {k: v for k, v in value.items() if not isinstance(v, Mapping)}
     for key, entry in plain.items():
         yield f"{_key(key)} = {json.dumps(entry)}"
     for key, entry in value.items():
-        if isinstance(entry, Mapping) and entry:
+        if isinstance(entry, Mapping):
             yield f"\n[{prefix}{_key(key)}]"
             yield from _lines(entry, f"{prefix}{_key(key)}.")
 

@@ -172,19 +172,105 @@ def test_reading_and_writing_say_what_is_refused(open_store, kit):
         assert "Permission denied" in answer["said"]
 
 
-@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EROFS, errno.EMFILE])
-def test_a_refusal_names_the_place_and_what_to_do(code):
-    problem = OSError(code, os.strerror(code))
-    assert is_refusal(problem)
-    said = str(refusal("here", problem))
-    assert said.startswith("here could not be read or written")
-    assert os.strerror(code) in said
-    assert said.endswith("run the same command again")
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EIO, "Look after the disk or the mount"),
+        (errno.ESTALE, "Look after the disk or the mount"),
+        (errno.ENOMEM, "Give the process more memory"),
+        (errno.EROFS, "Work on a copy"),
+        (errno.EMFILE, "Let the process open more files"),
+        (errno.ENFILE, "Wait until other processes"),
+        (errno.EACCES, "Ask its owner for permission"),
+        (errno.EPERM, "Ask its owner for permission"),
+    ],
+)
+def test_a_refusal_names_the_place_and_what_to_do(code, advice):
+    """LMDB, too, which says the reason in words only."""
+    reason = os.strerror(code)
+    for problem in (OSError(code, reason), lmdb.Error(f"/a: b: {reason}")):
+        assert is_refusal(problem)
+        said = str(refusal("here", problem))
+        assert said.startswith(f"here could not be read or written: {reason}. That says nothing")
+        assert f". {advice}" in said
+        assert said.endswith("run the same command again")
+
+
+def test_memory_is_what_is_short_however_it_is_said():
+    for problem in (MemoryError(), lmdb.MemoryError("x: Cannot allocate memory")):
+        assert "Give the process more memory" in str(refusal("here", problem))
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_room_is_an_error_of_its_own(code):
+    for problem in (OSError(code, os.strerror(code)), lmdb.Error(f"/a: {os.strerror(code)}")):
+        assert is_refusal(problem)
+        said = refusal("here", problem)
+        assert isinstance(said, StorageFullError)
+        assert "no space left for here" in str(said)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lmdb.MemoryError,
+        lmdb.DiskError,
+        lmdb.ReadonlyError,
+        lmdb.LockError,
+        lmdb.ReadersFullError,
+        lmdb.TlsFullError,
+        lmdb.TxnFullError,
+    ],
+)
+def test_what_lmdb_cannot_do_here_is_no_damage(kind):
+    assert is_refusal(kind("x"))
+    said = refusal("here", kind("x: why"))
+    assert isinstance(said, StoreAccessError)
+    assert not isinstance(said, StorageFullError)
+
+
+def test_the_innermost_place_is_named_and_the_cause_is_kept():
+    cause = OSError(errno.EIO, "bad")
+    with (
+        pytest.raises(StoreAccessError, match=r"^inner could not") as said,
+        system_errors("outer"),
+        system_errors("inner"),
+    ):
+        raise cause
+    assert said.value.__cause__ is cause
+    assert refusal("outer", said.value) is said.value
+    assert is_refusal(said.value)
+
+
+def test_where_the_system_does_not_say_nothing_is_taken_as_gone(tmp_path, monkeypatch):
+    def denied(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "lstat", denied)
+    with pytest.raises(StoreAccessError, match=f"^{tmp_path / 'x'} could not be read"):
+        is_there(tmp_path / "x")
 
 
 def test_what_lies_there_is_no_refusal(tmp_path):
     for problem in (FileNotFoundError(2, "x"), CorruptStoreError("x"), OSError("x"), KeyError()):
         assert not is_refusal(problem)
+    names = [
+        "ENOENT",
+        "ENOTDIR",
+        "EISDIR",
+        "EEXIST",
+        "ENOTEMPTY",
+        "ELOOP",
+        "ENAMETOOLONG",
+        "EINVAL",
+    ]
+    for code in (getattr(errno, name) for name in names):
+        assert not is_refusal(OSError(code, os.strerror(code)))
+        assert not is_refusal(lmdb.Error(f"/a: {os.strerror(code)}"))
+    assert not is_refusal(None)
+    for kind in (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError):
+        with pytest.raises(kind), system_errors(tmp_path):
+            raise kind("x: y")
     assert not is_refusal(lmdb.CorruptedError("x: MDB_CORRUPTED: Located page was wrong type"))
     assert is_refusal(lmdb.Error("/a: b: Input/output error"))
     assert is_refusal(lmdb.MemoryError("x: Cannot allocate memory"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sesstore.alphabets import ALPHABETS, DSSP, ESM3, Alphabet, Reduction
 from sesstore.errors import CorruptStoreError, InputError, MissingFileError, UnknownNameError
@@ -15,8 +19,9 @@ from sesstore.sharing.pull import merge, pull
 from sesstore.sharing.push import push
 from sesstore.store import Store
 from sesstore.store import alphabet_files as module
-from sesstore.store.alphabet_files import read_toml
+from sesstore.store.alphabet_files import declare_stored, read_stored, read_toml, to_toml
 from sesstore.store.integrity import verify
+from sesstore.store.manifest import is_entered
 from sesstore.store.repair import repair
 
 PROTEIN = Protein("p", "MKTAYIAKQR")
@@ -84,8 +89,10 @@ def test_every_changed_byte_is_found_and_no_token_is_lost(store: Store) -> None:
         broken = bytearray(sound)
         broken[place] ^= 4
         path.write_bytes(bytes(broken))
-        (fault,) = verify(store.path).bad
-        assert fault.where == "alphabets/motifs.toml"
+        with pytest.raises(CorruptStoreError, match=r"motifs\.toml is not what was written"):
+            read_stored(path)
+    (fault,) = verify(store.path).bad
+    assert fault.where == "alphabets/motifs.toml"
     with pytest.raises(CorruptStoreError, match=r"motifs\.toml is not what was written"):
         Store.open(store.path)
     assert repair(store.path).alphabets_lost == ["motifs"]
@@ -123,9 +130,15 @@ def test_a_users_file_is_read_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('name = "mine"\nletters = "ab-"\n[aliases]\n" " = "#"\n')
     assert read_toml(file) == Alphabet("mine", "ab-", {" ": "#"})
-    file.write_text("name = mine")
-    with pytest.raises(InputError, match=r"mine.toml': it is no TOML"):
+    for raw in (b"name = mine", b'name = "\xff"', b"a = " + b"[" * 5000):
+        file.write_bytes(raw)
+        with pytest.raises(InputError, match=r"mine.toml': it is no TOML"):
+            read_toml(file)
+    file.write_text('name = "mine"\nletters = "aa"\n')
+    with pytest.raises(InputError, match=r"mine.toml': alphabet 'mine': letters must differ"):
         read_toml(file)
+    with pytest.raises(InputError, match=f"'{tmp_path}': .*Is a directory"):
+        read_toml(tmp_path)
     with pytest.raises(MissingFileError, match="no file"):
         read_toml(tmp_path / "none.toml")
 
@@ -154,3 +167,51 @@ def test_a_declaration_is_that_of_its_name_and_is_written_once(store: Store) -> 
     bends.write_bytes(motifs.read_bytes())
     with pytest.raises(CorruptStoreError, match="it declares 'motifs'"):
         store.alphabets()
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(st.sampled_from("HBEGITSL"), unique=True),
+    st.dictionaries(st.sampled_from(["\x7f", "\xe9", '"', "\\", " ", ".", "\t"]), st.just("A")),
+)
+def test_whatever_is_declared_comes_back(letters: list[str], aliases: dict[str, str]) -> None:
+    """A state that nothing becomes, too, and letters TOML has to escape."""
+    groups = {"A": "".join(letters[::2]), "B": "".join(letters[1::2])}
+    alphabet = Alphabet("mine", "AB", aliases, of=Reduction("dssp", groups))
+    document = tomllib.loads(to_toml(alphabet).decode())
+    expected = {"name": "mine", "letters": "AB", "of": {"alphabet": "dssp", "groups": groups}}
+    assert document == expected | ({"aliases": aliases} if aliases else {})
+
+
+def test_a_state_that_nothing_becomes_leaves_a_store_that_opens(store: Store) -> None:
+    rare = Alphabet("rare", "AB", of=Reduction("dssp", {"A": "", "B": "H"}))
+    store.declare(rare)
+    assert store.alphabets()["rare"] == rare
+
+
+def test_a_stored_declaration_is_toml_below_its_hash_and_its_loss_is_noticed(store: Store) -> None:
+    path = store.path / "alphabets" / "motifs.toml"
+    head, body = path.read_text().split("\n", 1)
+    assert head == f"# sha256 {sha256(body.encode()).hexdigest()}"
+    assert tomllib.loads(body) == {"name": "motifs", "codes": 700, "aliases": {"999": "#"}}
+    assert is_entered(path)
+    (store.path / "alphabets" / "notes.txt").write_text("mine")
+    assert list(store.alphabets()) == ["bends", "motifs"]
+    path.unlink()
+    (fault,) = verify(store.path).bad
+    assert fault.where == "alphabets/motifs.toml"
+
+
+def test_what_a_store_declares_may_not_contradict_what_is_known(store: Store) -> None:
+    forget("motifs")
+    declare_stored(store.path)
+    assert ALPHABETS["motifs"] == MOTIFS
+    ALPHABETS["motifs"] = Alphabet("motifs", codes=12)
+    with pytest.raises(InputError, match=f"store {store.path} declares an alphabet 'motifs'"):
+        declare_stored(store.path)
+    before = (store.path / "alphabets" / "bends.toml").read_bytes()
+    ALPHABETS["third"] = Alphabet("third", "XY")
+    with pytest.raises(InputError, match=f"store {store.path} declares an alphabet 'third'"):
+        store.declare(Alphabet("third", "AB"))
+    assert not (store.path / "alphabets" / "third.toml").exists()
+    assert (store.path / "alphabets" / "bends.toml").read_bytes() == before

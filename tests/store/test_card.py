@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -87,3 +88,58 @@ def test_each_number_is_in_its_column():
 )
 def test_sizes_are_read_in_their_unit(count: int, text: str):
     assert _size(count) == text
+
+
+FINGERPRINT = Fingerprint("enc", "ab" * 32, 6, "m", "w", "fp32")
+
+
+def test_an_empty_store_has_a_card_without_tables():
+    text = card(Summary("x", 0, [], [], []), "Ours")
+    assert [line for line in text.splitlines() if line[:1] == "#"] == ["# Ours", "## How to use it"]
+    assert "|" not in text
+    assert "sesstore train" not in text
+    assert "store.embeddings(" not in text
+    assert text.endswith("reads everything under `embeddings/`.\n")
+
+
+def test_what_is_not_known_is_said_and_what_was_not_cited_is_left_out():
+    made = Provenance(FINGERPRINT, 8, "float16", "", "")
+    summary = Summary(
+        "x", 1, [EncoderSummary(made, 1, 1, 1, 1, [{}])], [TokenSummary("pdb", 1, {}, "", [])],
+        [TaskSummary("first", "regression", 0, {}, ""), TaskSummary("second", "x", 1, {}, "S 1")],
+    )  # fmt: skip
+    text = card(summary, "Ours")
+    rows = [line for line in text.splitlines() if line[:1] == "|"]
+    assert rows[2].endswith("| not stated |")
+    assert rows[5] == "| pdb | 1 | 0 | 0 | 0 | - | not stated |"
+    cited = text.split("## Please cite\n\n")[1].split("\n\n")[0]
+    assert cited == "- second: S 1"
+    assert "sesstore train first --store" in text
+    assert "- enc: no date, `` ()" in text
+
+
+def test_the_python_of_means_says_so():
+    made = Provenance(FINGERPRINT, 8, "float16", "MIT", "")
+    for provenance, shape in (
+        (made, "[residues, width]"),
+        (replace(made, fingerprint=FINGERPRINT.of_means), "[one row: the mean, width]"),
+    ):
+        text = card(Summary("x", 1, [EncoderSummary(provenance, 1, 1, 1, 1, [])], [], []), "Ours")
+        assert f'store.embeddings("{provenance.fingerprint.short}")' in text
+        assert shape in text
+
+
+@pytest.mark.parametrize(("count", "more"), [(18, None), (19, "1"), (1019, "1,001")])
+def test_runs_are_listed_up_to_twenty_those_of_embeddings_first(count: int, more: str | None):
+    made = Provenance(FINGERPRINT, 8, "float16", "MIT", "")
+    runs = [{"command": f"run {i}", "date": "2026"} for i in range(count)]
+    tokens = [{"tool": "t", "circumstances": {"command": f"tokens {i}"}} for i in range(2)]
+    summary = Summary(
+        "x", 1, [EncoderSummary(made, 1, 1, 1, 1, runs)], [TokenSummary("pdb", 1, {}, "t", tokens)],
+        [],
+    )  # fmt: skip
+    lines = card(summary, "Ours").split("## What made it\n\n")[1].splitlines()
+    expected = [f"- enc: 2026, `run {i}` ()" for i in range(count)]
+    expected += [f"- tokens of pdb: no date, `tokens {i}` ()" for i in range(2)]
+    last = [f"- and {more} more: `sesstore info --json`"] if more else []
+    assert lines == expected[:20] + last
