@@ -69,6 +69,7 @@ def test_each_number_is_in_its_column():
     assert lines[0] == "# Ours"
     assert lines[2].endswith(" 5,555 proteins.")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
+    assert rows[1] == ["---"] * len(rows[0])
     short = made.fingerprint.short
     tables = [dict(zip(rows[i], rows[i + 2], strict=True)) for i in (0, 3, 6)]
     assert tables == [

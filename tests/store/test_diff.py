@@ -94,11 +94,13 @@ def test_widths_must_agree(tmp_path, kit):
         compare_embeddings(store.embeddings("e2"), store.embeddings("e3"))
 
 
-def test_the_card_says_what_is_inside(filled):
+def test_the_card_says_what_is_inside(filled, monkeypatch):
     text = write_card(filled.store, title="Our store").read_text()
     for word in ("# Our store", "enc_int8", "MIT", "Someone 2024", "C 2020", "alphafold2", "toy"):
         assert word in text
-    assert write_card(filled.store).read_text().startswith("# store\n")
+    monkeypatch.chdir(filled.store.path)
+    assert write_card(Store.open(".")).read_text().startswith("# store\n")
+    assert (filled.store.path / "README.md").read_text().startswith("# store\n")
 
 
 def test_the_cards_python_runs(filled, monkeypatch):
