@@ -60,14 +60,23 @@ def find_encoder(root: Path, query: Fingerprint | str | None) -> tuple[Path, Pro
 
 
 def _absent(stored: list[Fingerprint], query: Fingerprint | str | None) -> NotStoredError:
-    name = query.encoder if isinstance(query, Fingerprint) else str(query)
-    layer = str(query.layer) if isinstance(query, Fingerprint) else split_layer(name)[1]
-    if layer and (namesakes := named_encoders(stored, split_layer(name)[0]) or stored):
+    if isinstance(query, Fingerprint):
+        name, layer = query.encoder, str(query.layer)
+        namesakes = [print_ for print_ in stored if print_.encoder == name]
+    else:
+        name, layer = split_layer(str(query))
+        namesakes = named_encoders(stored, name) if name else stored
+    if namesakes and layer and layer not in {str(print_.layer) for print_ in namesakes}:
         layers = ", ".join(sorted({str(print_.layer) for print_ in namesakes}))
-        encoder = split_layer(name)[0] or "any encoder"
         return NotStoredError(
-            f"the store has no embeddings of layer {layer} by {encoder}, only of: {layers}. Make "
-            f"them with `sesstore embed --layer {layer}`"
+            f"the store has no embeddings of layer {layer} by {name or 'any encoder'}, only of: "
+            f"{layers}. Make them with `sesstore embed --layer {layer}`"
+        )
+    if isinstance(query, Fingerprint) and namesakes:
+        nearest = min((_differences([query, print_]) for print_ in namesakes), key=len)
+        return NotStoredError(
+            f"the store has embeddings by {name} of other settings only; they differ in "
+            f"{'; '.join(nearest)}. Make those with `sesstore embed`"
         )
     names = ", ".join(f"{print_.encoder} ({print_.short})" for print_ in stored)
     return NotStoredError(
@@ -95,13 +104,17 @@ def _means_only(fingerprint: Fingerprint) -> NotStoredError:
 
 
 def _ambiguous(fitting: list[Fingerprint]) -> FingerprintMismatchError:
-    by_setting = {
-        name: list(dict.fromkeys(repr(fingerprint.to_json()[name]) for fingerprint in fitting))
-        for name in fitting[0].to_json()
-    }
-    differing = [f"{k} ({' against '.join(v)})" for k, v in by_setting.items() if v[1:]]
     choices = ", ".join(f"{f.encoder}: {f.short}" for f in fitting)
     return FingerprintMismatchError(
-        f"several encoders fit, and they are never mixed. They differ in {'; '.join(differing)}. "
-        f"Name one by its fingerprint: {choices}"
+        f"several encoders fit, and they are never mixed. They differ in "
+        f"{'; '.join(_differences(fitting))}. Name one by its fingerprint: {choices}"
     )
+
+
+def _differences(fingerprints: list[Fingerprint]) -> list[str]:
+    """Settings in which some fingerprints differ, with the values of each."""
+    by_setting = {
+        name: list(dict.fromkeys(repr(fingerprint.to_json()[name]) for fingerprint in fingerprints))
+        for name in fingerprints[0].to_json()
+    }
+    return [f"{k} ({' against '.join(v)})" for k, v in by_setting.items() if v[1:]]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,3 +142,68 @@ def test_figures_of_all_proteins():
     found = EmbeddingsDifference("a", "b", 0, 0, proteins)
     assert (found.largest, found.cosine) == (0.75, 0.75)
     assert found.mean == pytest.approx((30 * 0.25 + 10 * 0.125) / 40)  # each residue counts alike
+
+
+def test_each_side_is_told_from_the_other(tmp_path, kit):
+    """Everything, in both directions: which side, how many, and how far apart."""
+    known, made, extra = kit.proteins(7), kit.provenance(), kit.provenance("extra")
+    left, right = (Store.create(tmp_path / name) for name in ("left", "right"))
+    left.add_proteins(known[:4])
+    right.add_proteins(known[1:7])
+    left.add_tokens(map(kit.tokens, known[:2]), {})
+    left.add_task(kit.task(known, "here"))
+    right.add_task(kit.task(known, "there"))
+    for store, some, offset in ((left, known[:4], 0.0), (right, known[1:7], 0.5)):
+        with store.writer(made, {}) as writer:
+            for protein in some:
+                values = np.full((len(protein), made.dim), 1 + offset, np.float16)
+                writer.add(Embedding(protein.digest, values))
+    with right.writer(extra, {}) as writer:
+        writer.add(kit.embedding(known[0], extra))
+    bars: list[tuple[object, ...]] = []
+
+    @contextmanager
+    def stage(*call):
+        bars.append(call)
+        yield SimpleNamespace(advance=lambda amount=1: bars.append((amount,)))
+
+    found = compare_stores(left, right, progress=SimpleNamespace(stage=stage))
+    assert bars == [("comparing", 3, "proteins"), (1,), (1,), (1,)]
+    assert found.proteins == (1, 3, 3)
+    assert found.tasks == {"here": "only left", "there": "only right"}
+    assert found.tokens == {"alphafold2": "only left"}
+    folder = left.encoder_folder("enc").name
+    assert found.encoders == {folder: "both", right.encoder_folder("extra").name: "only right"}
+    (embeddings,) = found.embeddings
+    assert embeddings.left == embeddings.right == f"enc {made.fingerprint.short}"
+    assert (embeddings.only_left, embeddings.only_right) == (1, 3)
+    assert [p.digest for p in embeddings.proteins] == [p.digest.hex() for p in known[1:4]]
+    assert [p.residues for p in embeddings.proteins] == [len(p) for p in known[1:4]]
+    assert (embeddings.largest, embeddings.mean) == (0.5, 0.5)
+    assert embeddings.cosine == pytest.approx(1)
+    plain = found.to_json()
+    assert plain["same"] is False
+    assert plain["embeddings"][0]["largest"] == 0.5
+    back = compare_stores(right, left)
+    assert back.proteins == (3, 1, 3)
+    assert back.tasks == {"here": "only right", "there": "only left"}
+    assert back.tokens == {"alphafold2": "only right"}
+    assert set(back.encoders.values()) == {"both", "only left"}
+    assert (back.embeddings[0].only_left, back.embeddings[0].only_right) == (3, 1)
+
+
+def test_embeddings_of_other_lengths_are_an_error_that_names_the_protein(tmp_path, kit):
+    made, views = kit.provenance(), []
+    for name, length in (("left", 4), ("right", 5)):
+        store = Store.create(tmp_path / name)
+        with store.writer(made, {}) as writer:
+            writer.add(Embedding(bytes(range(32)), np.ones((length, made.dim), np.float16)))
+        views.append(store.embeddings())
+    with pytest.raises(InputError, match=r"^000102030405 has 4 residues in one and 5 in the other"):
+        compare_embeddings(*views)
+
+
+def test_nothing_in_common_is_no_difference_of_numbers():
+    nothing = EmbeddingsDifference("a", "b", 1, 2)
+    assert (nothing.largest, nothing.mean, nothing.cosine) == (0.0, 0.0, 1.0)
+    assert nothing.to_json()["common"] == 0

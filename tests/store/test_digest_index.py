@@ -38,3 +38,15 @@ def test_a_digest_has_32_bytes():
     with pytest.raises(InputError):
         as_rows([b"short"])
     assert DigestIndex(np.empty((0, 32), np.uint8)).find(as_rows([digest(1, 1)])).tolist() == [-1]
+
+
+def test_digests_of_any_layout_are_the_same_digests():
+    digests = np.random.default_rng(0).integers(0, 256, (6, 64), np.uint8)[:, ::2]
+    index = DigestIndex(digests)
+    assert index.find(digests[::-1]).tolist() == [5, 4, 3, 2, 1, 0]
+    assert index.find(digests[2].astype(np.int64)).tolist() == [2]
+    assert as_rows(digests[1].astype(np.int16)).dtype == np.uint8
+    assert as_rows([]).shape == (0, 32)
+    assert index.find(as_rows([])).dtype == index.find(digests).dtype == np.int64
+    with pytest.raises(InputError, match=r"32 bytes. Take it from `Protein\.digest`"):
+        as_rows([bytes(16), bytes(48)])

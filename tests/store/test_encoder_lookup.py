@@ -98,6 +98,24 @@ def test_what_is_not_stored_is_said_with_what_is(tmp_path) -> None:
         store.embeddings("esm2")
     with pytest.raises(NotStoredError, match=r"layer 3 by enc, only of: 6\."):
         store.embeddings(replace(made.fingerprint, layer=3))
+    with pytest.raises(NotStoredError, match=r"layer 3 by any encoder, only of: 6\. .*--layer 3"):
+        store.embeddings("@3")
+    for query in ("esm2@6", replace(made.fingerprint, encoder="esm2")):
+        with pytest.raises(NotStoredError, match=rf"by esm2, only by: enc \({short}\)"):
+            store.embeddings(query)
+
+
+def test_of_an_encoder_with_other_settings_it_is_said_which(tmp_path) -> None:
+    """Of the nearest one: a user sees what to set."""
+    first = provenance()
+    far = replace(first.fingerprint, precision="fp16", residue_mapping="other")
+    store = stored(Store.create(tmp_path / "s"), first, replace(first, fingerprint=far))
+    with pytest.raises(NotStoredError) as said:
+        store.embeddings(replace(first.fingerprint, precision="bf16"))
+    assert str(said.value).startswith(
+        "the store has embeddings by enc of other settings only; they differ in "
+        "precision ('bf16' against 'fp32'). "
+    )
 
 
 def test_only_what_differs_is_said_of_several(tmp_path) -> None:
