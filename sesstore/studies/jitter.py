@@ -124,5 +124,7 @@ def shaken(structure: Structure, angstrom: float, seed: int) -> Structure:
 
 
 def _shaken(chain: Chain, angstrom: float, rng: np.random.Generator) -> Chain:
-    noise = rng.standard_normal(chain.backbone.shape).astype(np.float32)
-    return replace(chain, backbone=chain.backbone + np.float32(angstrom) * noise)
+    noise = np.float32(angstrom) * rng.standard_normal(chain.backbone.shape).astype(np.float32)
+    # 3Di reads the last of alternate locations, where there are any: it is moved alike.
+    last = None if chain.last is None else chain.last + noise
+    return replace(chain, backbone=chain.backbone + noise, last=last)

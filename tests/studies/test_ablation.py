@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,3 +82,42 @@ def test_kinds_alone_can_be_left_out(store: Store, settings, out) -> None:
     pairs = [(pair["one"], pair["other"]) for pair in report.comparisons]
     both, masked = "foldseek+dssp, esmfold", "foldseek+dssp, esmfold, masked"
     assert pairs == [(both, masked), (both, "none")]
+
+
+def test_which_arms_are_held_against_which() -> None:
+    """Tokens against each control and none, parts against none and the whole, sources at last."""
+    kinds = {"af": ("foldseek", "dssp"), "esm": ("foldseek", "dssp"), "few": ("dssp",)}
+    names = ["none, mean"]
+    for source, alphabets in kinds.items():
+        whole = "+".join(alphabets)
+        names += [f"{part}, {source}, mean" for part in dict.fromkeys((*alphabets, whole))]
+        names += [f"{whole}, {source}, masked, mean"]
+    arms = {name: [name] for name in names}
+    trained = {"af": arms, **{source: {} for source in kinds if source != "af"}}
+    pairs: list[tuple[str, str]] = []
+
+    def compare(first, second):
+        assert (first[1], second[1]) == ([first[0]], [second[0]])
+        pairs.append((first[0], second[0]))
+        return pairs[-1]
+
+    told: list[str] = []
+    study = SimpleNamespace(
+        alphabets=kinds.__getitem__, compare=compare, find=told.append, verdict=lambda pair: pair
+    )
+    ablation._compare(study, trained, "mean", ("masked",), alone=True)
+    expected = []
+    for source in ("af", "esm"):
+        both, parts = f"foldseek+dssp, {source}", [f"foldseek, {source}", f"dssp, {source}"]
+        expected += [
+            (both, f"{both}, masked"), *((part, "none") for part in parts), (both, "none"),
+            *((both, part) for part in parts),
+        ]  # fmt: skip
+    expected += [("dssp, few", "dssp, few, masked"), ("dssp, few", "none")]
+    expected += [("foldseek+dssp, af", "foldseek+dssp, esm")]  # few has other alphabets
+    assert pairs == [(f"{one}, mean", f"{other}, mean") for one, other in expected]
+    assert told == [
+        (f"{one}, mean", f"{other}, mean")
+        for one, other in expected
+        if (other.endswith("masked") or other == "none") and one.count("+") + one.count("few")
+    ]

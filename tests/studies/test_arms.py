@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +14,7 @@ from sesstore.progress import SILENT
 from sesstore.store import Store
 from sesstore.studies import arms
 from sesstore.studies.arms import Arm, Trial, file_name, train_trial
-from sesstore.training.runs import RECORD
+from sesstore.training.runs import RECORD, Run
 
 from .conftest import ADAPTER, FIT
 
@@ -77,3 +79,45 @@ def test_names(trial: Trial, tmp_path: Path) -> None:
     twice = Trial("x", trial.inputs, [trial.arms[0]] * 2, FIT, 1)
     with pytest.raises(InputError, match="one name"):
         train_trial(twice, tmp_path)
+
+
+def test_what_a_trial_gives_its_training(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens where any arm reads them, compositions, a member each arm and seed in its folder."""
+    calls = []
+    monkeypatch.setattr(arms, "fit_unless_done", lambda *args, **kw: calls.append((args, kw)))
+    monkeypatch.setattr(Run, "load", lambda path: path)
+    notes: list[str] = []
+    progress = SimpleNamespace(note=notes.append)
+    inputs = replace(trial.inputs, compositions=object())
+    trial = replace(trial, name="a, b", inputs=inputs, fit=replace(FIT, seed=5), seeds=3)
+    runs = train_trial(trial, tmp_path, progress=progress)
+    ((task, embeddings, tokens, members, out), options) = calls[0]
+    assert (task, embeddings, tokens) == (inputs.task, inputs.embeddings, inputs.tokens)
+    assert options["compositions"] is inputs.compositions
+    assert options["progress"] is progress
+    assert out == tmp_path / "a,b"
+    folders = {
+        name: [out / file_name(name) / f"seed-{seed}" for seed in (5, 6, 7)] for name in KINDS
+    }
+    assert runs == folders
+    assert [member.out for member in members] == [f for group in folders.values() for f in group]
+    assert [member.config.seed for member in members] == [5, 6, 7] * 2
+    assert [member.adapter.alphabets for member in members] == [()] * 3 + [("dssp",)] * 3
+    assert notes == ["a, b: 6 adapters on one stream"]
+    for group in folders.values():
+        for folder in group:
+            folder.mkdir(parents=True)
+            (folder / RECORD).write_text("{}")
+    train_trial(replace(trial, arms=trial.arms[:1]), tmp_path, progress=progress)
+    assert calls[1][0][2] is None  # no arm reads tokens
+    assert len(notes) == 1  # all is done: there is no stream
+
+
+def test_the_parameters_of_an_arm_are_those_of_its_adapter(trial: Trial) -> None:
+    plain, tokens = (arms.parameter_count(trial.inputs, arm) for arm in trial.arms)
+    assert 0 < plain < tokens
+    wide = replace(trial.arms[0], adapter={**ADAPTER, "alphabets": (), "width": 16})
+    dim = trial.inputs.embeddings.dim
+    assert arms.parameter_count(trial.inputs, wide) - plain > 8 * dim

@@ -74,3 +74,12 @@ def test_conformers_are_those_of_each_protein(store) -> None:
         tokens = store.tokens(source)
         assert ensemble.conformers(tokens, digests[:2]).tolist() == [count] * 2
         assert ensemble.conformers(tokens, np.zeros((1, 32), np.uint8)).tolist() == [0]
+
+
+def test_the_first_source_with_conformers_of_train_is_used(store, settings) -> None:
+    def source(*names: str) -> str:
+        return ensemble._source(store, replace(settings, sources=names))
+
+    assert source() == source("esmfold", "md") == source("md", "alphafold2") == "md"
+    with pytest.raises(InputError, match="no protein of 'toy' has tokens of several conformers"):
+        source("alphafold2", "esmfold")

@@ -6,12 +6,14 @@ from dataclasses import replace
 from statistics import fmean
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from sesstore.errors import InputError
 from sesstore.studies import (
     scaling,
 )
+from sesstore.studies.study import Study
 from sesstore.studies.study_settings import Place
 from sesstore.training.checkpoint import load_adapter
 from sesstore.training.runs import Run
@@ -65,3 +67,44 @@ def test_the_best_and_the_fastest_are_said(lower: bool, best: str) -> None:
     report.rows = []
     with pytest.raises(InputError, match="no width fits"):
         scaling._say_best(SimpleNamespace(report=report))
+
+
+def test_encoders_that_lack_rows_are_left_out_and_named(store, settings, out) -> None:
+    study = Study("scaling", "?", store, settings, Place(out), {})
+    first, second = store.residue_encoders()
+    whole = study.store.embeddings(second.fingerprint)
+    digests = np.concatenate([split.digests for split in study.task.splits.values()])
+    found = whole.find(digests).copy()
+    found[[3, 70]] = -1
+    lacking = SimpleNamespace(find=lambda _: found)
+    views = {first.fingerprint: store.embeddings(first.fingerprint), second.fingerprint: lacking}
+    study.store = SimpleNamespace(
+        residue_encoders=lambda: [first, second], embeddings=views.__getitem__
+    )
+    study.stored = lambda provenance, source: (provenance, source)
+    assert scaling._embedded(study, "md") == [(first, "md")]
+    (sentence,) = study.report.missing
+    name = second.fingerprint.encoder
+    assert sentence.startswith(f"{name} lacks 2 of the task's rows and was left out")
+    assert f"`sesstore embed toy --plm {name}`" in sentence
+    study.store.residue_encoders = lambda: [second]
+    with pytest.raises(InputError, match="no encoder has embedded 'toy'"):
+        scaling._embedded(study, "md")
+
+
+def test_a_width_that_heads_do_not_divide_is_left_out(store, settings, out) -> None:
+    settings = replace(settings, adapter={**settings.adapter, "heads": 3})
+    study = Study("scaling", "?", store, settings, Place(out), {})
+    inputs = study.inputs("alphafold2")
+    arm = scaling._arm(inputs, study, ("dssp",), 12)
+    assert arm is not None
+    assert arm.factors == {"encoder": "BLOSUM62", "width": 12, "projected": True}
+    assert (arm.adapter["width"], arm.adapter["alphabets"]) == (12, ("dssp",))
+    assert scaling._arm(inputs, study, ("dssp",), 9) is None
+    assert study.report.missing == ["3 heads do not divide width 9 of BLOSUM62: left out"]
+    assert scaling._arm(inputs, study, (), 9) is not None  # without tokens there are no heads
+    whole = scaling._arm(inputs, study, (), None)
+    assert whole is not None
+    assert whole.factors["width"] == inputs.embeddings.dim
+    assert (whole.factors["projected"], whole.adapter["width"]) == (False, None)
+    assert whole.name.endswith(f"width {inputs.embeddings.dim} (no projection)")

@@ -56,6 +56,11 @@ def test_convergence_counts_epochs(store, settings, out) -> None:
         values = [fmean(run.history[n]["valid"]["accuracy"] for run in runs) for n in range(3)]
         assert [epoch for epoch, _ in row["curve"]] == [1, 2, 3]
         assert [value for _, value in row["curve"]] == pytest.approx(values)
+    assert [(pair["one"], pair["other"]) for pair in report.comparisons] == [
+        ("with masked tokens", "no structure"),
+        *((f"with {source}", other) for source in settings.sources
+          for other in ("no structure", "with masked tokens")),
+    ]  # fmt: skip
     check_files(report, out)
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import pytest
+
+from sesstore.errors import InputError
+from sesstore.provenance import circumstances
 from sesstore.studies import ablation
+from sesstore.studies.study import Study
+from sesstore.studies.study_record import SETTINGS
 from sesstore.studies.study_settings import Place
 from sesstore.training.runs import Run
 
@@ -24,3 +31,41 @@ def test_settings_of_the_study_reach_every_adapter(store, settings, out) -> None
         assert (shape["heads"], shape["width"], shape["dropout"]) == (2, 8, 0.25)
         assert (shape["pooling"], config["lr"], config["seed"]) == ("mean", 0.01, 3)
         assert run.linear["rows"] == 32  # compositions reach it, too
+
+
+def test_a_study_begins_with_what_it_was_told(store, settings, out) -> None:
+    with pytest.raises(InputError, match=r"which study shall go on\? Name its folder with --out"):
+        Study("x", "?", store, settings, Place(resume=True), {})
+    study = Study("x", "What?", store, settings, Place(out), {"more": 1})
+    report = study.report
+    assert (report.study, report.task, report.question) == ("x", "toy", "What?")
+    assert (report.run, report.monitor, report.split) == (str(out), "accuracy", "test")
+    assert (report.settings["study"], report.settings["more"]) == ("x", 1)
+    assert report.settings["seeds"] == settings.seeds
+    for sentence in ("a", "b", "a"):
+        study.miss(sentence)
+    assert report.missing == ["a", "b"]
+    assert study.sources() == ["alphafold2", "esmfold"]
+    begun = json.loads(study.folder.joinpath(SETTINGS).read_text()) if out.exists() else None
+    assert begun is None  # nothing is written before something is trained
+    study.begin()
+    assert json.loads((out / SETTINGS).read_text())["data"] == store.task("toy").data_digest
+
+
+def test_sources_are_those_with_tokens_of_the_task(store, settings, out) -> None:
+    study = Study("x", "?", store, replace(settings, sources=()), Place(out), {})
+    assert {"alphafold2", "esmfold", "md"} <= set(study.sources())
+    other = [replace(item, source="dssp-alone", codes={"dssp": item.codes["dssp"]})
+             for item in list(store.tokens("esmfold"))[:1]]  # fmt: skip
+    store.add_tokens(other, circumstances())
+    assert study.alphabets("dssp-alone") == ("dssp",)
+    assert study.alphabets("esmfold") == ("foldseek", "dssp")
+    (sentence,) = study.report.missing
+    assert sentence.startswith("dssp-alone has no foldseek tokens, so there is no arm with them")
+    assert "--source dssp-alone" in sentence
+    arm = study.arm("a", ("foldseek", "dssp"), width=4)
+    assert arm.factors == {"structure": "foldseek+dssp", "width": 4}
+    assert (arm.adapter["alphabets"], arm.adapter["width"], arm.adapter["heads"]) == (
+        ("foldseek", "dssp"), 4, ADAPTER["heads"],
+    )  # fmt: skip
+    assert study.arm("b", ()).factors == {"structure": "none"}
