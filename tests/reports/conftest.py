@@ -142,6 +142,12 @@ def report_of(
     return cache(lambda problem: write_report(findings(problem), tmp_path_factory.mktemp("report")))
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of a report out, which take most of its time: its page has all charts."""
+    monkeypatch.setattr("sesstore.reports.run.save_figure", lambda *_: ())
+
+
 @pytest.fixture(scope="session")
 def compared(
     findings: Callable[..., Material], tmp_path_factory: pytest.TempPathFactory

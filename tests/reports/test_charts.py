@@ -70,3 +70,29 @@ def test_a_dozen_ticks_at_most(findings, epochs: int, step: int) -> None:
     ).to_dict()
     axis = spec["layer"][0]["encoding"]["x"]["axis"]
     assert axis["values"] == list(range(1, epochs + 1, step))
+
+
+def test_each_training_has_lines_and_dots_of_its_own(findings) -> None:
+    """Of a cross-validation the lines are of its folds, the dots of the run."""
+    one, other = findings(name="one"), findings(name="other", seeds=1, alphabets=())
+    history = [{"epoch": e, "loss": 9.0 - e, "valid": {"accuracy": 0.25}, "best": e == 1}
+               for e in (1, 2)]  # fmt: skip
+    fold = replace(other.run, path=Path("x/fold-2"), history=history)
+    other = replace(other, learning=(fold,), values={"test": {"accuracy": (0.125,)}},
+                    intervals={**other.intervals, "accuracy": (0.0, 0.5)})  # fmt: skip
+    spec = curves([one, other], "loss").to_dict()
+    rows = rows_of(spec)
+    assert [(r["seed"], r["epoch"], r["value"]) for r in rows if r["run"] == "other"] == [
+        ("other, fold 2, seed 0", 1, 8.0), ("other, fold 2, seed 0", 2, 7.0),
+    ]  # fmt: skip
+    assert {r["seed"] for r in rows if r["run"] == "one"} == {"one, seed 0", "one, seed 1"}
+    assert spec["layer"][0]["encoding"]["y"]["title"] == "training loss"
+    assert spec["layer"][0]["encoding"]["color"]["field"] == "run"
+    monitor = curves([one], "monitor").to_dict()["layer"][0]["encoding"]
+    assert monitor["y"]["title"] == "accuracy on valid"
+    assert "color" not in monitor
+    spec = dots([replace(one, values={"test": {"accuracy": (0.5, 0.75)}}), other]).to_dict()
+    points = {row["run"]: (row["value"], row["low"], row["high"]) for row in rows_of(spec)}
+    assert points == {"one": (0.625, *one.intervals["accuracy"]), "other": (0.125, 0.0, 0.5)}
+    (title,) = {layer["encoding"]["x"].get("title") for layer in spec["layer"]} - {None}
+    assert title == "test, 95 % interval"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from sesstore.reports.classes import (
     describe_omissions,
     shown_classes,
 )
-from sesstore.reports.run import write_report
+from sesstore.reports.run import _class_table, _which_curves, write_report
 from sesstore.tasks import Problem
 from sesstore.training.intervals import Predicted
 from sesstore.training.perclass import ClassScore
@@ -49,7 +50,9 @@ def test_the_table_of_classes_counts_a_seed_and_the_matrix_all(
         assert cell["share"] == pytest.approx(found.confusion[i, j] / found.confusion[i].sum())
 
 
-def test_a_thousand_classes_are_shown_in_part_and_it_is_said(findings, tmp_path, parsed) -> None:
+def test_a_thousand_classes_are_shown_in_part_and_it_is_said(
+    findings, tmp_path, parsed, undrawn
+) -> None:
     found = findings(seeds=1)
     names = [f"fold {k}" for k in range(1000)]
     rng = np.random.default_rng(0)
@@ -123,3 +126,46 @@ def test_the_pairs_confused_most_are_twenty(findings) -> None:
     assert confused_pairs(replace(found, confusion=matrix, classes=classes)) == [
         ("c3", "c4", 1, 1 / 101)
     ]
+
+
+def test_classes_stand_by_how_often_they_are_true_then_predicted(findings) -> None:
+    counts = {"a": (2, 9), "b": (6, 1), "c": (2, 12), "never": (0, 0), "said": (0, 2)}
+    classes = tuple(
+        ClassScore(name, true, said, min(true, said), 0.5) for name, (true, said) in counts.items()
+    )
+    found = replace(findings(), classes=classes, confusion=np.diag([2, 1, 2, 0, 0]))
+    assert [classes[k].name for k in shown_classes(found)] == ["b", "c", "a", "said"]
+    rows = rows_of(class_bars(found).to_dict())
+    names = ["b (n = 3)", "c (n = 1)", "a (n = 1)", "said (n = 0)"]  # of two seeds the mean
+    assert [row["class"] for row in rows if "F1" in row] == names
+    assert [row["F1"] for row in rows if "F1" in row][-1] == 0
+    assert [row["of"] for row in rows if row["class"] == names[3] and "of" in row] == ["precision"]
+    spec = confusion_chart(found).to_dict()
+    assert spec["layer"][0]["encoding"]["x"]["sort"] == ["a", "b", "c", "said"]  # as in the task
+    cells = {(row["true"], row["predicted"]): row["share"] for row in rows_of(spec)}
+    assert (cells["a", "a"], cells["said", "said"]) == (1.0, 0.0)
+
+
+def test_the_table_of_classes_says_how_many_it_leaves_out(findings) -> None:
+    seen = [ClassScore(f"c{n}", 300 - n, 10 + n, 5, 0.5) for n in range(120)]
+    classes = (*seen[::-1], *[ClassScore("x", 0, 0, 0, 0.5)] * 30)
+    written = []
+    page = SimpleNamespace(heading=lambda _: None, table=lambda *table: written.append(table))
+    _class_table(page, replace(findings(), classes=classes))
+    ((_, rows, note),) = written
+    assert [row[:3] for row in rows] == [
+        [f"c{n}", (300 - n) // 2, round((10 + n) / 2)] for n in range(100)
+    ]
+    assert note == (
+        "Counts of true and predicted are the mean over seeds. 50 of 150 classes are not shown, "
+        "30 of which are neither true nor predicted."
+    )
+
+
+def test_which_classes_have_curves_is_said(findings) -> None:
+    found = findings()
+    assert _which_curves(found, [1]) == "soluble against the rest"
+    assert _which_curves(found, [0, 1, 2]) == "3 classes, each against the rest"
+    nine = replace(found, classes=found.classes * 3)
+    words = "the 6 most frequent of 9 classes, each against the rest"
+    assert _which_curves(nine, [0, 1, 2, 3, 4, 5]) == words

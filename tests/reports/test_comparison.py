@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from sesstore.errors import InputError
 from sesstore.reports.comparison import (
     _check_same,
+    _settings,
     _with_distinct_names,
     _with_interval,
     write_comparison,
@@ -68,3 +70,33 @@ def test_other_data_and_other_rows_are_not_compared(findings) -> None:
         with pytest.raises(InputError, match=told):
             _check_same([found, changed])
     _check_same([found, findings(seeds=1)])
+
+
+def test_each_training_has_its_row_and_each_difference_its_columns(
+    findings, compared, tables, parsed
+) -> None:
+    both, none = findings(name="run"), findings(name="run", seeds=1, alphabets=())
+    shown = tables(compared[0])
+    scores = next(table for table in shown if "encoder" in table[0])
+    assert scores == [
+        {"training": name, "encoder": "enc", "structure": structure, "seeds": str(seeds),
+         "accuracy": _with_interval(material, "accuracy")}
+        for name, structure, seeds, material in (
+            ("run (1)", "foldseek+dssp", 2, both), ("run (2)", "none", 1, none),
+        )
+    ]  # fmt: skip
+    differing = next(table for table in shown if "setting" in table[0])
+    assert differing == [
+        {"setting": "structures", "run (1)": "alphafold2", "run (2)": "none"},
+        {"setting": "structure tokens", "run (1)": "foldseek, dssp", "run (2)": "none"},
+    ]
+    text = " ".join(parsed(compared[0].read_text())[1].split())
+    assert "toy: 2 trainings 40 test proteins; 95 % intervals over them" in text
+    assert text.count("Tan et al. 2024") == 1  # cited by both, told once
+
+
+def test_what_differs_may_be_nothing(findings) -> None:
+    told: list[str] = []
+    page = SimpleNamespace(section=told.append, text=told.append)
+    _settings(page, [findings(), findings(seeds=1)])
+    assert told == ["What differs", "Nothing in their settings."]

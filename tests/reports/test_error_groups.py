@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from sesstore.reports.error_groups import Group, by_confidence, by_length, by_truth, error_chart
 from sesstore.reports.row_errors import row_errors
 from sesstore.tasks import Problem
+from sesstore.training.intervals import Predicted
 
 from .conftest import rows_of
 
@@ -115,3 +117,34 @@ def test_a_chart_of_errors_says_how_many_rows_each_group_has(findings) -> None:
         (0.5, 0.25, 0.75), (0.1, 0.0, 0.2),
     ]  # fmt: skip
     assert spec["height"] == 56
+
+
+def test_labels_are_those_of_the_rows_they_were_predicted_for(findings) -> None:
+    """Predictions come in any order, and of some rows there are none."""
+    found = findings()
+    (one, two), order = found.predicted, torch.randperm(40, generator=torch.manual_seed(3))[:30]
+    moved = tuple(Predicted(p.scores[order], p.labels[order], p.rows[order]) for p in (one, two))
+    errors = np.full(40, np.nan)
+    errors[order.numpy()] = np.arange(30.0)
+    rows = replace(found.rows, errors=errors)
+    groups = {g.name: g for g in by_truth(replace(found, predicted=moved, rows=rows))}
+    for k, name in enumerate(found.run.task["classes"]):
+        own = np.arange(30.0)[moved[0].labels.numpy() == k]
+        assert (groups[name].count, groups[name].error) == (len(own), own.mean())
+
+
+def test_fifteen_classes_have_room(findings) -> None:
+    found = findings()
+    labels = torch.from_numpy(np.repeat(np.arange(20), np.arange(1, 21)))
+    count = len(labels)
+    scores = torch.zeros(count, 20, dtype=torch.float64)
+    task = {**found.run.task, "classes": [f"c{k}" for k in range(20)]}
+    many = replace(
+        found,
+        predicted=(Predicted(scores, labels, torch.arange(count)),),
+        rows=replace(found.rows, errors=np.zeros(count)),
+        runs=(replace(found.run, task=task),),
+    )
+    assert [(g.name, g.count) for g in by_truth(many)] == [
+        (f"c{k}", k + 1) for k in range(19, 4, -1)
+    ]

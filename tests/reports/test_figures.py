@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import struct
 import subprocess
 import sys
 
 import pytest
 
 from sesstore.errors import MissingExtraError, SesstoreError
-from sesstore.reports.figures import available, charting, save_figure
+from sesstore.reports.figures import (
+    PALETTES,
+    SCALE,
+    WIDTH,
+    available,
+    charting,
+    save_figure,
+    theme,
+)
 from sesstore.reports.page import Page
+
+SIDES = ("width", "height")
 
 
 def test_a_page_without_charts_needs_no_extra(monkeypatch, tmp_path) -> None:
@@ -45,3 +57,30 @@ def test_a_figure_that_cannot_be_drawn_is_one_error_and_no_file(chart, tmp_path)
     with pytest.raises(SesstoreError, match=r"figure 'broken' cannot be drawn: .*expression"):
         save_figure(broken, tmp_path / "broken")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_png_has_twice_the_pixels_and_a_width_of_its_own_stays(chart, tmp_path) -> None:
+    svg, png = save_figure(chart, tmp_path / "wide")
+    sizes = []
+    for figure in (svg, save_figure(chart.properties(width=100), tmp_path / "narrow")[0]):
+        text = figure.read_text()
+        sizes.append(tuple(float(re.search(rf'{side}="([\d.]+)"', text)[1]) for side in SIDES))
+        assert 'fill="white"' in text  # for papers, whatever the reader's screen
+    assert struct.unpack(">II", png.read_bytes()[16:24]) == pytest.approx(
+        [SCALE * size for size in sizes[0]], abs=1
+    )
+    assert sizes[0][0] - sizes[1][0] == pytest.approx(WIDTH - 100, abs=20)  # labels overhang
+
+
+def test_dark_and_light_differ_in_every_colour() -> None:
+    light, dark = theme(), theme(dark=True)
+    assert (light["background"], dark["background"]) == ("white", "transparent")
+    assert light["range"]["category"] == list(PALETTES[False])
+    assert dark["range"]["category"] == list(PALETTES[True])
+    for mark in ("bar", "line", "point", "circle", "area"):
+        assert (light[mark]["color"], dark[mark]["color"]) == (
+            PALETTES[False][0],
+            PALETTES[True][0],
+        )
+    for name, style in light["style"].items():
+        assert style["color"] != dark["style"][name]["color"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from sesstore.reports.methods import commands, methods, provenance
 from sesstore.training.runs import Run
 
@@ -79,3 +82,30 @@ def test_commands_and_provenance_are_those_of_the_run(findings) -> None:
         "date": "2026-01-01",
         "versions": "sesstore 0.1, python 3.12",
     }
+
+
+def test_a_training_by_several_commands_is_repeated_by_each(findings) -> None:
+    found = findings(seeds=3)
+    words = ("train b", "train a", "train b")
+    runs = tuple(
+        replace(run, circumstances={**run.circumstances, "command": text})
+        for run, text in zip(found.runs, words, strict=True)
+    )
+    assert commands(replace(found, runs=runs)) == ["train b", "train a"]
+    silent = replace(found.run, circumstances={}, source=None)
+    assert commands(replace(found, runs=(silent,))) == []
+    assert dict(provenance(replace(found, runs=(silent,)))).keys() == {
+        "encoder", "encoder's fingerprint", "weights (SHA-256)",
+        "data (SHA-256 of rows and labels)", "structures",
+    }  # fmt: skip
+
+
+def test_rows_that_are_counted_are_those_of_the_reported_split(findings) -> None:
+    found = findings()
+    assert found.proteins == 40
+    assert replace(found, split="out-of-fold").proteins == 90  # all rows, which train has
+    for split in ("valid", "test"):
+        values = found.values[split]["mcc"]
+        assert found.mean("mcc", split) == pytest.approx(np.mean(values))
+        assert found.deviation("mcc", split) == pytest.approx(np.std(values, ddof=1))
+    assert findings(seeds=1).deviation("mcc") is None

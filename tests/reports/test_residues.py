@@ -8,9 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sesstore.alphabets import DSSP, FOLDSEEK
 from sesstore.reports.material import SURENESS, ResidueTrack
-from sesstore.reports.residues import ROW, letters_chart, line_chart, strengths, track_view
+from sesstore.reports.residues import (
+    ROW,
+    letters_chart,
+    line_chart,
+    strengths,
+    token_letters,
+    track_view,
+)
 from sesstore.reports.structure_view import numbers
+from sesstore.residues import StructureTokens
 
 pytest.importorskip("altair")
 
@@ -81,3 +90,18 @@ def test_the_view_has_all_that_is_known_of_residues() -> None:
     assert view.notes == ["No structure."]
     sure = track_view(TRACK, SURENESS, False).colourings[0]
     assert (sure.stops[0][0], sure.stops[-1][0]) == (0, 1)
+
+
+def test_letters_are_of_the_first_conformer_and_of_the_alphabets_that_are_asked_for() -> None:
+    codes = {"foldseek": np.array([[1, 2, 20], [3, 3, 3]], np.uint8),
+             "dssp": np.array([[0, 8, 1]], np.uint8)}  # fmt: skip
+    tokens = StructureTokens(bytes(32), "pdb", codes)
+    letters = token_letters(tokens, ("dssp", "foldseek"))
+    assert list(letters.items()) == [
+        ("dssp", f"{DSSP.letters[0]}#{DSSP.letters[1]}"),
+        ("foldseek", f"{FOLDSEEK.letters[1]}{FOLDSEEK.letters[2]}#"),
+    ]
+    assert list(token_letters(tokens, ("foldseek",))) == ["foldseek"]
+    few = replace(tokens, codes={"dssp": codes["dssp"]})
+    assert list(token_letters(few, ("foldseek", "dssp"))) == ["dssp"]
+    assert token_letters(None, ("foldseek",)) == {}

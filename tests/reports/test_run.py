@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from sesstore.reports.run import write_report
+from sesstore.reports.run import _errors, write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
 from sesstore.training.runs import Caution
@@ -42,9 +46,7 @@ def test_every_problem_has_its_report(problem, findings, report_of, parsed) -> N
     assert "Someone 2020" in text
 
 
-def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
-    from dataclasses import replace
-
+def test_without_a_store_there_is_a_report(findings, tmp_path, parsed, undrawn) -> None:
     bare = replace(findings(seeds=1), rows=None, tracks=(), track_title="")
     text = parsed(write_report(bare, tmp_path)[0].read_text())[1]
     assert "A note." in text
@@ -52,9 +54,7 @@ def test_without_a_store_there_is_a_report(findings, tmp_path, parsed) -> None:
     assert "Simple models" not in text
 
 
-def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables) -> None:
-    from dataclasses import replace
-
+def test_simple_models_stand_beside_the_scores(findings, tmp_path, tables, undrawn) -> None:
     nan = float("nan")
     metrics = {
         "trivial": {"valid": {"mcc": 0.0}, "test": {"mcc": nan}},
@@ -88,3 +88,39 @@ def test_pages_open_without_errors(report_of, compared, browser) -> None:
         document, console = browser(page)
         assert console == ""
         assert document.count('<svg xmlns="http://www.w3.org/2000/svg"') >= charts
+
+
+def test_each_figure_is_said_to_be_what_it_is(report_of, parsed) -> None:
+    text = {
+        problem: " ".join(parsed(report_of(problem)[0].read_text())[1].split())
+        for problem in (Problem.SINGLE_LABEL, Problem.REGRESSION)
+    }
+    found, values = text.values()
+    for words in (
+        "enc, structure foldseek+dssp, 2 seeds",
+        "True against predicted on test. Counts of 2 seeds together.",
+        "ROC curve of 3 classes, each against the rest. Each line is a seed.",
+        "True: membrane. Predicted: <other> (p 0.61). 73 residues.",
+        "P<1> · largest loss",
+        "Mean error (share wrong) of groups of test proteins",
+        "By length (residues).", "By mean pLDDT.", "By true class.",
+        "(over proteins and 2 seeds)",
+    ):  # fmt: skip
+        assert words in found
+    for words in (
+        "Each point is one of the test proteins;", "By true value.",
+        "RMSE and MAE in units of Tm (degrees C).", "Mean error (absolute error)",
+    ):  # fmt: skip
+        assert words in values
+
+
+def test_rows_without_confidence_are_said(findings) -> None:
+    found = findings(seeds=1)
+    told: list[str] = []
+    names: list[str] = []
+    page = SimpleNamespace(section=lambda *_: None, note=told.append)
+    report = SimpleNamespace(page=page, chart=lambda chart, name, caption: names.append(name))
+    rows = replace(found.rows, plddt=np.full(40, np.nan))
+    _errors(report, replace(found, rows=rows))
+    assert names == ["errors-length", "errors-truth"]
+    assert told == ["No pLDDT is stored for these proteins."]

@@ -55,3 +55,22 @@ def test_another_protein_under_the_name_is_not_drawn(first: tuple[Path, Protein]
     assert (search.structures, search.failed) == ({}, {})
     with pytest.raises(MissingFileError):
         search_structures([path.with_name("absent.pdb")], [])
+
+
+def test_the_first_file_of_a_protein_counts_and_none_is_read_after_the_last(
+    first: tuple[Path, Protein], tmp_path: Path
+) -> None:
+    path, protein = first
+    names = ["b", "a"]
+    for name in names:
+        shutil.copy(path, tmp_path / f"{name}{''.join(path.suffixes)}")
+    paths = [tmp_path / f"{name}{''.join(path.suffixes)}" for name in names]
+    broken = tmp_path / "z.pdb"
+    broken.write_text("ATOM  nothing\n")
+    search = search_structures([*paths, broken], [Protein("q", protein.sequence)])
+    assert search.structures[protein.digest].structure.path == paths[0]
+    assert (search.files, search.failed) == (3, {})
+    both = search_structures([*paths, broken], [Protein("q", protein.sequence), Protein("z", "MK")])
+    assert both.structures[protein.digest].structure.path == paths[0]
+    assert list(both.failed) == [str(broken)]
+    assert f"first of them {broken}: " in both.notes()[0]

@@ -14,6 +14,7 @@ from sesstore.reports.thresholds import (
     _thinned,
     curve_classes,
     precision_recall,
+    precision_recall_chart,
     protein_centric_chart,
     roc,
     roc_chart,
@@ -90,3 +91,31 @@ def test_the_ring_is_where_f1_is_highest(findings) -> None:
         assert best["F1"] == pytest.approx(value, abs=1e-4)
         harmonic = 2 * best["recall"] * best["precision"] / (best["recall"] + best["precision"])
         assert best["F1"] == pytest.approx(harmonic)
+
+
+def test_precision_against_recall_is_not_a_roc_curve(findings) -> None:
+    pytest.importorskip("altair")
+    found = findings(Problem.MULTI_LABEL)
+    rows = [row for row in rows_of(precision_recall_chart(found).to_dict()) if "line" in row]
+    k = curve_classes(found)[1]
+    scores, labels = found.predicted[1].scores[:, k], found.predicted[1].labels[:, k]
+    recall, precision = precision_recall(scores.double().numpy(), labels.numpy() > 0)
+    line = [(r["recall"], r["precision"], r["class"]) for r in rows if r["line"] == f"{k}/1"]
+    assert line == [
+        (r, p, f"EC {k}") for r, p in zip(recall.tolist(), precision.tolist(), strict=True)
+    ]
+
+
+def test_points_of_a_protein_centric_curve_are_those_of_their_thresholds(findings) -> None:
+    """Precision over proteins with a prediction, recall over those with a label, as in CAFA."""
+    pytest.importorskip("altair")
+    found = findings(Problem.MULTI_LABEL)
+    rows = [row for row in rows_of(protein_centric_chart(found).to_dict()) if "F1" in row]
+    labels = found.predicted[1].labels.numpy() > 0
+    scores = found.predicted[1].scores.numpy()
+    for row in [row for row in rows if row["seed"] == "1"][:: len(rows) // 20]:
+        said = scores >= row["threshold"]
+        hits = (said & labels).sum(1)
+        some, labelled = said.any(1), labels.any(1)
+        assert row["precision"] == pytest.approx((hits[some] / said[some].sum(1)).mean())
+        assert row["recall"] == pytest.approx((hits[labelled] / labels[labelled].sum(1)).mean())

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from sesstore.errors import InputError
 from sesstore.jobs.demo import demo_files
 from sesstore.jobs.training.train import prepare, train
 from sesstore.proteins import Protein
+from sesstore.reports import tracks
 from sesstore.reports.gather import gather
 from sesstore.reports.material import ERROR, SURENESS, Material
 from sesstore.reports.residues import line_chart, track_view
 from sesstore.reports.structure_search import search_structures
 from sesstore.reports.structure_view import view_data
-from sesstore.reports.tracks import plddt_of
+from sesstore.reports.tracks import StoredRows, _predicted, plddt_of
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.structures.chains import read_structure
 from sesstore.tasks import IGNORED, Problem, Split, Task
 from sesstore.training.fit_config import FitConfig
+from sesstore.training.intervals import Predicted
 from sesstore.training.metrics import METRICS
 
 UNLABELLED = 3
@@ -131,3 +135,50 @@ def test_confidence_is_the_stored_one_or_that_of_the_file(shared_cases: Path) ->
     protein = Protein("1aki_A", chain.residues)
     viewed = search_structures([experiment], [protein]).structures[protein.digest]
     assert plddt_of(None, viewed, "alphafold2") is None
+
+
+def test_predicted_and_true_values_have_one_scale(material: Material) -> None:
+    for track in material.tracks:
+        predicted, true = track.further
+        if material.problem.is_regression:
+            reach = [
+                float(f([f(predicted.values), f(true.values)])) for f in (np.nanmin, np.nanmax)
+            ]
+            for colouring in (predicted, true):
+                assert [colouring.stops[0][0], colouring.stops[-1][0]] == pytest.approx(reach)
+            assert (predicted.name, true.name) == ("predicted shift", "true shift")
+        else:
+            assert (predicted.name, true.name) == ("predicted class", "true class")
+            assert [name for name, _ in true.classes] == ["H", "E", "C"]
+
+
+def test_of_two_classes_the_probability_of_the_second_is_drawn(material: Material) -> None:
+    labels = [np.array([0, IGNORED, 1]), np.array([1, 0])]
+    split = Split(("a", "b"), np.zeros((2, 32), np.uint8), labels)
+    names = ("off", "on")
+    task = Task("two", Problem.RESIDUE_SINGLE_LABEL, names, {"test": split}, ("mcc",), "mcc")
+    scores = torch.tensor([[0.9, 0.1], [0.25, 0.75], [0.4, 0.6], [0.8, 0.2]])
+    predicted = Predicted(scores, torch.tensor([0, 1, 1, 0]), torch.tensor([0, 0, 1, 1]))
+    record = {**material.run.task, "classes": list(names), "problem": "residue_single_label"}
+    two = replace(
+        material, runs=(replace(material.run, task=record),), predicted=(predicted,), split="test"
+    )
+    rows = StoredRows(None, task, None, None)
+    for row, (share, truth) in enumerate((([0.1, np.nan, 0.75], [0, np.nan, 1]),
+                                          ([0.6, 0.2], [1, 0]))):  # fmt: skip
+        probability, true = _predicted(two, rows, row)
+        assert (probability.name, true.name) == ("probability of on", "true class")
+        np.testing.assert_allclose(probability.values, share, rtol=1e-6)
+        np.testing.assert_array_equal(true.values, truth)
+        assert [probability.stops[0][0], probability.stops[-1][0]] == [0, 1]
+
+
+def test_a_run_that_pools_nothing_says_so(material: Material, monkeypatch) -> None:
+    split = Split(("a",), np.zeros((1, 32), np.uint8), [0])
+    task = Task("x", Problem.SINGLE_LABEL, ("a", "b"), {"test": split}, ("mcc",), "mcc")
+    monkeypatch.setattr(tracks, "pooling_weights", lambda *_: None)
+    record = {**material.run.task, "problem": "single_label"}
+    whole = replace(material, runs=(replace(material.run, task=record),), split="test")
+    drawn, title, (note,) = tracks.tracks_of(whole, StoredRows(None, task, None, None), {0: "x"})
+    assert (drawn, title) == ((), "")
+    assert note.startswith("No attention over residues: the run ")
