@@ -220,6 +220,7 @@ def test_an_entry_is_pending_until_its_object_is_there(filled):
         place.write_bytes(b"x")
         assert not entry.is_abandoned
     assert has_entry(place)
+    assert not Entry(root / "tasks/none.jsonl", {}, False, place).is_abandoned  # it is lost
     assert counts_of(place) == {"rows": 4}
     assert [e.pending for e in entries(root) if e.place == place] == [False]
     with entered(place, rows=9):

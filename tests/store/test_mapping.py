@@ -63,6 +63,8 @@ def test_what_cannot_be_mapped_is_an_error_and_nothing_stays(tmp_path: Path) -> 
         return Path("/proc/self/maps").read_text().count(str(tmp_path))
 
     before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        map_files(paths[:1], [1 << 60], "int8", 1)
     for _ in range(3):
         with pytest.raises(OSError, match="1 is shorter than it should be"):
             map_files(paths, [sizes[0], sizes[1] + 1], "int8", 1)

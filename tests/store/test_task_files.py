@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from hashlib import sha256
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +10,8 @@ from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, InputError, UnknownNameError
 from sesstore.store import Store
+from sesstore.store.manifest import counts_of
+from sesstore.store.task_files import read_task, write_task
 from sesstore.tasks import Problem, Split, Task
 
 LABELS = {
@@ -77,3 +82,56 @@ def test_names_are_checked(filled, kit):
             filled.store.add_task(kit.task(filled.proteins, name))
     filled.store.add_task(kit.task(filled.proteins[:4]))
     assert len(filled.store.task("toy").split("train")) == 2
+
+
+def sealed(lines: list[object]) -> bytes:
+    """A task's file as the format says: lines of JSON, and last the hash of them."""
+    body = b"".join(
+        json.dumps(line, sort_keys=True, separators=(",", ":")).encode() + b"\n" for line in lines
+    )
+    return body + b'{"sha256":"%b"}\n' % sha256(body).hexdigest().encode()
+
+
+def test_a_file_is_its_lines(tmp_path, kit):
+    """Byte by byte, as other tools and earlier versions read and wrote them."""
+    proteins = kit.proteins(3)
+    digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+    splits = {
+        "test": Split(("b",), digests[1:2], [(0, 2)], ("g",)),
+        "train": Split(("a", "c"), digests[[0, 2]], [(1,), ()]),
+        "valid": Split((), digests[:0], []),
+    }
+    task = Task("toy", Problem.MULTI_LABEL, ("x", "y", "z"), splits, ("f1_max",), "f1_max", "me")
+    path = tmp_path / "tasks/toy.jsonl"
+    write_task(path, task)
+    head = {
+        "sesstore_task": 1, "name": "toy", "problem": "multi_label", "classes": ["x", "y", "z"],
+        "metrics": ["f1_max"], "monitor": "f1_max", "citation": "me", "notes": [],
+        "splits": {"test": 1, "train": 2, "valid": 0},
+    }  # fmt: skip
+    rows = [
+        {"split": "test", "id": "b", "digest": digests[1].tobytes().hex(), "group": "g",
+         "label": [0, 2]},
+        {"split": "train", "id": "a", "digest": digests[0].tobytes().hex(), "label": [1]},
+        {"split": "train", "id": "c", "digest": digests[2].tobytes().hex(), "label": []},
+    ]  # fmt: skip
+    assert path.read_bytes() == sealed([head, *rows])
+    assert list(read_task(path).splits) == ["test", "train", "valid"]
+    for lines in (
+        [{**head, "sesstore_task": 2}, *rows], [head, {"split": "train"}],
+        [{k: v for k, v in head.items() if k != "monitor"}], [{**head, "problem": "other"}],
+    ):  # fmt: skip
+        path.write_bytes(sealed(lines))
+        with pytest.raises(CorruptStoreError, match="no task this version reads"):
+            read_task(path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileNotFoundError):
+        read_task(tmp_path / "none/toy.jsonl")
+
+
+def test_what_is_entered_is_how_many_rows_a_task_has(filled, kit):
+    place = filled.store.path / "tasks/other.jsonl"
+    filled.store.add_task(kit.task(filled.proteins[:7], "other"))
+    assert counts_of(place) == {"rows": 7}
+    assert filled.store.tasks() == ["other", "toy"]
+    assert len(filled.store.task("toy").split("train")) == 15

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sesstore.errors import InputError, NotStoredError, UnknownNameError
+from sesstore.errors import CorruptStoreError, InputError, NotStoredError, UnknownNameError
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.store import tokens as module
 from sesstore.store.integrity import verify
+from sesstore.store.lmdb_seals import seal_path
 
 RUN = {"date": "2026-01-01", "command": "sesstore tokens"}
 
@@ -165,3 +166,81 @@ def test_what_would_change_is_what_differs(filled, kit):
         replace(stored[0], digest=bytes(32)),
     ]
     assert reader.changing(items) == [stored[1].digest, stored[2].digest]
+
+
+def test_tables_come_in_one_order(tmp_path, kit):
+    """The alphabets sesstore knows first, as it names them, and pLDDT last."""
+    store = Store.create(tmp_path / "s")
+    first, second = kit.proteins(2)
+    item = kit.tokens(first, "pdb")
+    store.add_tokens([item], RUN)
+    esm3 = {"esm3": np.zeros((1, len(second)), np.uint16)}
+    store.add_tokens([StructureTokens(second.digest, "pdb", esm3, None, "esm 3")], RUN)
+    counts = store.tokens("pdb").counts()
+    assert list(counts.items()) == [("foldseek", 1), ("dssp", 1), ("esm3", 1), ("plddt", 1)]
+    assert len(store.tokens("pdb")) == 2
+    assert store.tokens("pdb").tool == "esm 3; mini3di 0.2"
+    assert list(store.tokens("pdb").counts()) == list(counts)
+
+
+def test_nothing_is_stored_where_nothing_was_added(tmp_path, kit):
+    reader = module.Tokens(tmp_path / "af2.v4.lmdb")
+    digest = kit.proteins(1)[0].digest
+    assert reader.source == "af2.v4"
+    assert reader.get_all([digest, digest]) == [None, None]
+    assert (len(reader), list(reader), reader.digests()) == (0, [], [])
+    assert (reader.counts(), reader.provenance(), reader.tool) == ({}, {}, "")
+    assert reader.has([digest]).tolist() == [False]
+    assert (reader.coverage([digest]), reader.coverage(np.empty((0, 32), np.uint8))) == (0.0, 0.0)
+    with pytest.raises(NotStoredError, match=f"no tokens of {digest.hex()[:12]} .* from af2.v4"):
+        reader.made_by(digest)
+    assert reader.add([], RUN) == 0
+    assert not reader.path.exists()
+
+
+@pytest.mark.parametrize("part", ["dssp", "plddt", "meta", "provenance"])
+def test_changed_records_are_noticed_when_read(filled, kit, part):
+    path = filled.store.path / "tokens/alphafold2.lmdb"
+    protein = max(filled.proteins, key=len)
+    item, raw = kit.tokens(protein), path.read_bytes()
+    old = {
+        "dssp": item.codes["dssp"].tobytes(),
+        "plddt": item.plddt.tobytes(),
+        "meta": f'"length":{len(protein)}'.encode(),
+        "provenance": b'"tool":"mini3di 0.2"',
+    }[part]
+    new = old[:-2] + bytes([old[-2] ^ 1]) + old[-1:]
+    path.write_bytes(raw.replace(old, new))
+    reader = module.Tokens(path)
+    said = "written" if part in ("meta", "provenance") else f"the {part} tokens of "
+    with pytest.raises(CorruptStoreError, match=said):
+        reader.get(protein.digest)
+    if part == "meta":
+        with pytest.raises(CorruptStoreError):
+            reader.has([protein.digest])
+
+
+def test_parts_that_are_the_same_are_not_replaced(tmp_path, kit):
+    """What is replaced says what made it anew; the rest stays with what made it first."""
+    store = Store.create(tmp_path / "s")
+    first, second = (kit.tokens(p, "pdb", "a 1") for p in kit.proteins(2))
+    store.add_tokens([first, second], RUN)
+    other = replace(first, codes={**first.codes, "dssp": first.codes["dssp"][:1]}, tool="b 2")
+    seal_path(store.path / "tokens/pdb.lmdb").unlink()
+    assert store.add_tokens([other], {"date": "later"}) == 0
+    assert seal_path(store.path / "tokens/pdb.lmdb").is_file()
+    again = [other, replace(second, tool="b 2")]
+    assert store.add_tokens(again, {"date": "later"}, replace=True) == 1
+    assert store.add_tokens(again, {"date": "later"}, replace=True) == 0
+    reader = store.tokens("pdb")
+    made = reader.made_by(first.digest)
+    assert {name: run["tool"] for name, run in made.items()} == {
+        "foldseek": "a 1", "dssp": "b 2", "plddt": "a 1",
+    }  # fmt: skip
+    assert made["dssp"]["circumstances"] == {"date": "later"}
+    assert made["plddt"]["circumstances"] == RUN
+    found = reader.get(first.digest)
+    assert (found.tool, found.codes["dssp"].shape) == ("a 1; b 2", (1, len(first)))
+    assert reader.get(second.digest).tool == "a 1"
+    assert sorted(run["tool"] for run in reader.provenance().values()) == ["a 1", "b 2"]
+    assert reader.tool == "a 1; b 2"
