@@ -42,10 +42,16 @@ def test_regression_is_scikit_learns_ridge(inputs: np.ndarray, folds: np.ndarray
     reference = Ridge(alpha=model.penalty * ROWS).fit(x, y)
     outputs = model.outputs(torch.tensor(inputs))[:, 0]
     np.testing.assert_allclose(outputs, reference.predict(x), rtol=1e-9)
-    left_out = Ridge(alpha=model.penalty * (folds != 2).sum()).fit(x[folds != 2], y[folds != 2])
-    np.testing.assert_allclose(
-        model.held_out[folds == 2, 0], left_out.predict(x[folds == 2]), rtol=1e-9
+    for fold in range(5):
+        seen = folds != fold
+        left_out = Ridge(alpha=model.penalty * seen.sum()).fit(x[seen], y[seen])
+        np.testing.assert_allclose(model.held_out[~seen, 0], left_out.predict(x[~seen]), rtol=1e-9)
+    single = torch.tensor(inputs).float()  # as embeddings come
+    again = fit_linear(
+        single, torch.tensor(y).float(), Problem.REGRESSION, 1, folds, torch.ones(WIDTH)
     )
+    assert again.weight.dtype == torch.float64
+    np.testing.assert_allclose(again.outputs(single)[:, 0], outputs, rtol=1e-4, atol=1e-4)
 
 
 def test_more_features_than_rows(inputs: np.ndarray, folds: np.ndarray) -> None:
