@@ -11,11 +11,13 @@ from sesstore.encoders.base import Encoder
 from sesstore.encoders.catalogue import Options
 from sesstore.encoders.threedi import ThreeDiHead
 from sesstore.errors import InputError
+from sesstore.jobs.tokenizing import predict3di
 from sesstore.jobs.tokenizing.predict3di import predict_3di
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
 from ...encoders.test_threedi import written
+from ..embedding.test_embed import Failing
 
 
 @pytest.fixture
@@ -53,3 +55,23 @@ def test_tokens_are_those_of_the_stored_embeddings(
 def test_another_encoder_is_refused(store: Store, proteins, encoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="by prostt5, not by blosum62"):
         predict_3di(store, proteins, encoder, written(tmp_path / "model.pt"))
+
+
+def test_each_sequence_counts_once_and_what_cannot_be_embedded_is_named(
+    store: Store, prostt5: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict3di, "_STORED_AT_ONCE", 2)
+    head = written(tmp_path / "model.pt")
+    sequences = {"a": "MKV", "b": "MKVL", "bad": "MKVLA", "c": "MKVLAA", "again": "MKV"}
+    proteins = [Protein(name, sequence) for name, sequence in sequences.items()]
+    report = predict_3di(store, proteins, Failing(prostt5, {"bad"}), head, source="mine")
+    assert store.sources() == ["mine"]
+    assert (report.source, report.structures, report.already_stored) == ("mine", 4, 0)
+    assert (report.chains, report.residues, report.coverage) == (3, 13, 1.0)
+    assert [p.sequence for p in report.proteins] == ["MKV", "MKVL", "MKVLAA"]
+    assert report.failed == {"bad": "too odd"}
+    stored = store.tokens("mine").has([protein.digest for protein in proteins])
+    assert stored.tolist() == [True, True, False, True, True]
+    report = predict_3di(store, proteins[:2], prostt5, head, source="mine")
+    assert (report.structures, report.already_stored, report.chains) == (2, 2, 0)
+    assert predict_3di(store, proteins[:2], prostt5, head, source="other").chains == 2
