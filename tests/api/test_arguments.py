@@ -66,6 +66,14 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         },
     ),
     (
+        "add a file plainly",
+        lambda s: s.add(Path("a.csv")),
+        {
+            "jobs.add.load": {"name_or_path": "a.csv", "data": None, "source": None},
+            ADD: {**BOTH, "loaded": "loaded", "replacing": False},
+        },
+    ),
+    (
         "add proteins",
         lambda s: s.add({"a": "MKV"}),
         {ADD: {**BOTH, "loaded": [{"id": "a", "sequence": "MKV"}]}},
@@ -76,6 +84,15 @@ CASES: list[tuple[str, Callable[[sesstore.OpenStore], Any], dict[str, dict[str, 
         {
             "jobs.tokenizing.tokenize.tokenize": {
                 **BOTH, "paths": ["a.pdb", "b.pdb"], "source": "pdb", "dssp": "mkdssp"
+            }
+        },
+    ),
+    (
+        "tokenize a file",
+        lambda s: s.tokenize("a.pdb", "pdb"),
+        {
+            "jobs.tokenizing.tokenize.tokenize": {
+                **BOTH, "paths": ["a.pdb"], "source": "pdb", "dssp": "mdtraj"
             }
         },
     ),

@@ -83,6 +83,16 @@ def test_a_job_that_waits_or_runs_is_given_up() -> None:
         assert queue.find(running.id) is running
 
 
+def test_jobs_that_are_over_leave_room_for_others_of_the_client() -> None:
+    with gated() as (queue, gate):
+        gate.open.set()
+        for _ in range(4):  # two at a time
+            job = queue.add(submission(), "a")
+            wait_for(lambda job=job: job.state is State.DONE)
+    with pytest.raises(BusyError):  # its worker has gone
+        queue.add(submission(), "a")
+
+
 def test_a_result_that_comes_after_the_cancelling_is_dropped() -> None:
     started, finish = threading.Event(), threading.Event()
 
