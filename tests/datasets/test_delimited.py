@@ -68,6 +68,20 @@ def test_a_line_of_excel_names_the_delimiter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "first", ["sep=;", 'sep=;"', '"sep=;"', "SEP=;", "sep=; ", "\ufeffsep=;", "\n\nsep=;"]
+)
+def test_the_line_that_names_the_delimiter_in_any_spelling(tmp_path: Path, first: str) -> None:
+    """Commas would win without it: they cut the header and all rows into more columns."""
+    path = written(tmp_path, f"{first}\nseq,a,b;y,c\nMK,1,2;3,4\n")
+    assert rows_of(path)[0] == [{"seq,a,b": "MK,1,2", "y,c": "3,4"}]
+    assert delimiter_of(path) == ";"
+    tabs = written(tmp_path, "sep=\t\nseq,a\ty,c\nMK,1\t3,4\n")
+    assert rows_of(tabs)[0] == [{"seq,a": "MK,1", "y,c": "3,4"}]
+    (names,), _ = rows_of(written(tmp_path, "sep=seq,y\nMK,1\n"))
+    assert names == {"sep=seq": "MK", "y": "1"}
+
+
+@pytest.mark.parametrize(
     ("text", "delimiter"),
     [
         ("seq;Tm, in \u00b0C\nMK;40,5\nMV;41,2\n", ";"),
@@ -76,12 +90,29 @@ def test_a_line_of_excel_names_the_delimiter(tmp_path: Path) -> None:
         ("my proteins;a,b\nMK;1,2\nMV;1,3\n", ";"),
         ("sequence\nMK\nMV\n", ","),
         ("a,b,seq\n1;2,3;4,MK\n", ","),
+        ("a;b,c;d\n1;2,3;4\n1;2;3,4\n1;2,3;4\n", ";"),
+        ("a;b;c,d\n1;2;3,4\n", ";"),
+        ('seq;y\nMK;"a\n' + "b;c;d\n" * 60 + '"\n', ";"),
+        ("", ","),
     ],
 )
 def test_the_delimiter_is_told_from_the_file(tmp_path: Path, text: str, delimiter: str) -> None:
     named = Columns(sequence="my proteins")
     for name in ("a.csv", "a.txt"):
         assert delimiter_of(written(tmp_path, text, name), named) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter"),
+    [("a.tsv", "\t"), ("A.TSV.gz", "\t"), ("a.tab", "\t"), ("a.csv", ","), ("a.txt", ",")],
+)
+def test_a_name_decides_where_the_content_does_not(
+    tmp_path: Path, name: str, delimiter: str
+) -> None:
+    assert delimiter_of(written(tmp_path, "a\tb,c\n1\t2,3\n", name)) == delimiter
+    assert delimiter_of(written(tmp_path, "seq\nMK\n", name)) == delimiter
+    assert delimiter_of(written(tmp_path, '{"seq": "M"}', "a.jsonl")) is None
+    assert delimiter_of(tmp_path / "a.xlsx") is None
 
 
 def test_what_spreadsheets_leave_behind_is_left_out_and_said(tmp_path: Path) -> None:
@@ -92,6 +123,31 @@ def test_what_spreadsheets_leave_behind_is_left_out_and_said(tmp_path: Path) -> 
     rows, (warning,) = rows_of(written(tmp_path, ",seq,y\n0,MK,1\n1,MV,2\n"))
     assert rows == [{"seq": "MK", "y": "1"}, {"seq": "MV", "y": "2"}]
     assert "column 1 has no name, and 2 values: not read" in warning
+
+
+def test_blank_lines_and_cells_without_a_column_are_no_rows(tmp_path: Path) -> None:
+    rows = [{"seq": "MK", "y": "1"}, {"seq": "MV", "y": "2"}]
+    assert rows_of(written(tmp_path, "seq,y\nMK,1\n\n\nMV,2\n\n")) == (rows, [])
+    assert rows_of(written(tmp_path, "seq,y\nMK,1,, \nMV,2,\n")) == (rows, [])
+    assert rows_of(written(tmp_path, "seq,y,,\nMK,1\nMV,2,\n")) == (rows, [])
+    found, (first, last) = rows_of(written(tmp_path, ",seq,,y,\n0,MK, ,1,\n,MV,,2,x\n,,,,\n"[:-6]))
+    assert found == rows
+    assert "column 1 has no name, and 1 value: not read" in first
+    assert "column 5 has no name, and 1 value: not read" in last
+    _, (empty,) = rows_of(written(tmp_path, "seq,y\nMK,1\n,\n\n ,\t\n"))
+    assert "2 rows without any value: left out" in empty
+
+
+def test_a_table_longer_than_the_sample_is_read_whole(tmp_path: Path) -> None:
+    lines = [f"MK,{n}" for n in range(130)]
+    text = "\n".join(["", "sep=,", "seq,y", *lines]) + "\nMV,1,2\n"
+    path = written(tmp_path, text)
+    rows = read_rows(path)
+    assert [(next(rows)) for _ in range(130)] == [
+        (n + 4, {"seq": "MK", "y": str(n)}) for n in range(130)
+    ]
+    with pytest.raises(RecordError, match="line 134: has 3 values"):
+        next(rows)
 
 
 def test_lines_are_those_rows_begin_in(tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from sesstore.datasets.load import LoadedTask, load_own
+from sesstore.datasets.missing import is_missing, labelled_rows, missing_words
+from sesstore.datasets.records import Record
 from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError
+from sesstore.proteins import Protein
 from sesstore.tasks import Problem
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -101,3 +104,89 @@ def test_classes_with_words_of_pandas_in_ids_and_sequences(tmp_path: Path) -> No
     read = load_own(tmp_path / "a.csv", UserData())
     assert [protein.id for protein in read.proteins] == ["NA", "nan", "None", "0012", "1e10"]
     assert [p.sequence for p in read.proteins] == ["NA", "NAN", "INF", "NLL", "FALSE"]
+
+
+REGRESSION, SINGLE, STATES = (
+    Problem.REGRESSION, Problem.SINGLE_LABEL, Problem.RESIDUE_SINGLE_LABEL,
+)  # fmt: skip
+
+
+def rows(labels: list[object], file: str = "a.csv", column: str | None = "y") -> list[Record]:
+    """Rows of three residues from line 2 on."""
+    return [
+        Record(Protein(f"p{n}", "MKV"), label, {}, (), None, Path(file), n + 2, column=column)
+        for n, label in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "words"),
+    [
+        ([None, float("nan"), "", " na ", "#N/A"], None, ["", "NaN", "", "na", "#N/A"]),
+        ([[None, "NA"], [None, 1], [], 0, False], None, ["", None, None, None, None]),
+        (["Na", "NA", "1"], SINGLE, [None, "NA", None]),
+        (["?", "a", "\u2014", "."], None, ["?", None, "\u2014", "."]),
+        (["-", "+/-", "+"], None, [None, None, None]),
+        (["-", "--", "a"], None, ["-", "--", None]),
+        ([">5", "1", " < = 3 ", "~2"], None, [">5", None, "< = 3", "~2"]),
+        (["\u22655", "2"], None, ["\u22655", None]),
+        ([">5", "1", "high"], None, [None, None, None]),  # names of bins
+        ([">5", "high"], REGRESSION, [">5", None]),
+        ([">5", "1", "-"], None, [">5", None, "-"]),
+        ([">5", "<3"], None, [None, None]),
+        ([">5", "<3"], REGRESSION, [">5", "<3"]),
+        ([">5", "1"], SINGLE, [None, None]),
+        ([">x", "1"], REGRESSION, [None, None]),
+        (["NAN", "HHE"], STATES, [None, None]),
+        (["NAN", "HHE"], None, [None, None]),
+        (["NAN", "HH"], None, ["NAN", None]),
+        ([[None, None, None], ["H", "E", "H"], "NA"], STATES, [None, None, "NA"]),
+        (["---", "HHE"], STATES, [None, None]),
+    ],
+)
+def test_what_stands_for_a_missing_label(
+    labels: list[object], problem: Problem | None, words: list[str | None]
+) -> None:
+    assert missing_words(rows(labels), problem) == words
+
+
+def test_a_value_by_itself() -> None:
+    missing = ["", None, float("nan"), "N.D.", "1.#QNAN", "not measured", ["NA", None]]
+    assert [is_missing(value) for value in missing] == [True] * len(missing)
+    present = ["Na", "-", 0, 0.0, False, [], "no", ["NA", 1]]
+    assert [is_missing(value) for value in present] == [False] * len(present)
+
+
+def test_where_labels_are_missing_is_said_of_the_first_file() -> None:
+    train = rows([*["NA"] * 9, "1", "2"])
+    test = rows(["NA", "3"], "b.csv")
+    with pytest.raises(InputError) as refused:
+        labelled_rows({"train": train, "test": test}, None, drop=False)
+    assert str(refused.value) == (
+        "a.csv, column y, lines 2, 3, 4, 5, 6, 7, 8, 9, ...: 10 of 13 rows have no label (NA: 10). "
+        "Give each one, or leave such rows out with --drop-unlabelled"
+    )
+    with pytest.raises(InputError, match=r"^b\.csv, line 2: 1 of 2 rows has no label"):
+        labelled_rows({"test": rows(["NA", "3"], "b.csv", None)}, None, drop=False)
+    shuffled = {"test": [train[3], train[0], *test[1:]]}
+    with pytest.raises(InputError, match=r"lines 2, 5: 2 of 3"):
+        labelled_rows(shuffled, None, drop=False)
+
+
+def test_rows_that_are_left_out_leave_the_others_in_their_order() -> None:
+    split = {"train": rows(["1", "NA", "2"]), "valid": rows([None]), "test": rows(["3", "NA"])}
+    labelled, notes = labelled_rows(split, None, drop=True)
+    assert {name: [r.label for r in part] for name, part in labelled.items()} == {
+        "train": ["1", "2"], "test": ["3"],
+    }  # fmt: skip
+    assert notes == ["3 of 6 rows have no label (NA: 2, empty: 1): left out, as asked"]
+    whole = {"train": rows(["1", "2"])}
+    assert labelled_rows(whole, None, drop=True) == (whole, [])
+
+
+def test_the_commonest_words_come_first_and_eight_at_most() -> None:
+    words = ["NA", "nan", "null", "n/a", "none", "nil", "nd", "n.d.", "missing", "nat"]
+    labels = [word for often, word in enumerate(words, 1) for _ in range(often)]
+    _, (note,) = labelled_rows({"train": rows([*labels, "1"])}, None, drop=True)
+    told = ", ".join(f"{word}: {10 - n}" for n, word in enumerate(words[:1:-1]))
+    assert f"55 of 56 rows have no label ({told})" in note

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sesstore.alphabets import DSSP, FOLDSEEK
-from sesstore.datasets.readers import read_records
+from sesstore.datasets.columns import Columns
+from sesstore.datasets.readers import (
+    all_records,
+    data_suffix,
+    read_first,
+    read_records,
+    room_for_text,
+)
 from sesstore.errors import InputError, MissingFileError, RecordError
 
 ROW = {
@@ -111,6 +119,90 @@ def test_tokens_of_the_wrong_length_are_masked_when_that_is_allowed(tmp_path: Pa
     assert record.partial == ("dssp",)
     assert (record.tokens["dssp"] == DSSP.mask).all()
     assert len(record.tokens["dssp"]) == 4
+
+
+def test_columns_are_found_anew_where_rows_have_others(tmp_path: Path) -> None:
+    rows = [{"seq": "MK", "y": 1, "id": "a"}, {"protein": "MV", "y": 2}, {"seq": "ML", "id": "c"}]
+    path = written(tmp_path, "\n".join(map(json.dumps, rows)))
+    named = read_records(path, columns=Columns(label="id"))
+    first = next(named)
+    assert (first.protein.sequence, first.label, first.protein.id) == ("MK", "a", "train.jsonl:1")
+    with pytest.raises(RecordError, match=r"line 2: no column of the file is called 'id'"):
+        next(named)
+    read = [(r.protein.id, r.protein.sequence) for r in read_records(path)]
+    assert read == [("a", "MK"), ("train.jsonl:2", "MV"), ("c", "ML")]
+
+
+def test_letters_that_are_no_residues_are_taken_out_and_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, "seq,y\nM*K**V,1\nMV,**\nM-*K,3\n", "a.csv")
+    warnings: list[str] = []
+    read = all_records(path, Columns(label="y"), warnings.append, gaps="*-")
+    assert [(r.protein.sequence, r.label) for r in read] == [
+        ("MKV", "1"),
+        ("MV", "**"),
+        ("MK", "3"),
+    ]
+    assert warnings == ["'*-' stands for no residue: left out of 2 sequences"]
+    assert list(read_records(path.parent / written(tmp_path, "seq\nMV\n", "b.csv").name, gaps="*"))
+    with pytest.raises(RecordError, match=r"letter '\*'"):
+        all_records(path, Columns(), warnings.append)
+
+
+def test_a_file_is_no_larger_than_memory_has_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, '{"seq": "MK", "ss8_seq": "H"}\n' * 10)
+    size = path.stat().st_size
+    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4 * size)
+    assert room_for_text() == size
+    assert len(all_records(path, Columns(), print, allow_partial=True)) == 10
+    with pytest.raises(RecordError, match="ss8_seq has 1 letters"):
+        all_records(path, Columns(), print)
+    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4 * size - 4)
+    with pytest.raises(InputError, match="holds more than"):
+        all_records(path, Columns(), print, allow_partial=True)
+    assert len(list(read_records(path, allow_partial=True))) == 10  # one at a time
+
+
+def test_the_first_row_and_the_kind_of_a_file(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"seq": "MK", "7": 1}\n{"seq": "MV"}')
+    assert read_first(path) == {"seq": "MK", "7": 1}
+    for name, suffix in (("A.CSV.GZ", ".csv"), ("a.b.tsv", ".tsv"), ("csv", ""), ("a.gz", "")):
+        assert data_suffix(tmp_path / name) == suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [("a.xls", "as .xlsx or CSV"), ("a.a3m", "take the gaps out"), ("a.gb.gz", "Get it as FASTA"),
+     ("a.zip", "Unpack it first"), ("a", "Labelled data end in")],
+)  # fmt: skip
+def test_what_to_do_with_other_files(tmp_path: Path, name: str, instead: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}' cannot be read\. .*{instead}"):
+        next(read_records(tmp_path / name))
+
+
+def test_members_of_an_archive_are_read_but_for_workbooks(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("d/a.csv", "seq,y\nMK,1\nMV,\n")
+        archive.writestr("a.xlsx", b"")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        records = list(read_records(zipfile.Path(archive, "d/a.csv")))
+        assert [(r.protein.id, r.line) for r in records] == [("a.csv:2", 2), ("a.csv:3", 3)]
+        with pytest.raises(InputError, match=r"Excel file in an archive\. Unpack it first"):
+            list(read_records(zipfile.Path(archive, "a.xlsx")))
+
+
+def test_what_is_odd_is_said_once_for_a_file(tmp_path: Path) -> None:
+    """DNA, a column without a name, and letters of Windows-1252."""
+    dna = "ACGT" * 9
+    (tmp_path / "a.csv").write_bytes(f",seq,id\n0,{dna},caf\u00e9\n1,MKV,b\n".encode("cp1252"))
+    warnings: list[str] = []
+    read = all_records(tmp_path / "a.csv", Columns(), warnings.append)
+    assert [r.protein.id for r in read] == ["caf\u00e9", "b"]
+    assert [
+        next(word for word in ("no name", "Windows-1252", "1 of 2 sequences look") if word in told)
+        for told in warnings
+    ] == ["no name", "Windows-1252", "1 of 2 sequences look"]
 
 
 @given(st.binary(max_size=200))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.datasets.recipes import is_published, parse_recipe, recipe, recipe_names
+from sesstore.datasets.columns import Columns
+from sesstore.datasets.recipes import (
+    is_published,
+    layout_folders,
+    parse_recipe,
+    recipe,
+    recipe_names,
+)
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.tasks import Problem
 from sesstore.training.metrics import METRICS
@@ -123,3 +130,62 @@ def test_a_family_is_named_by_its_beginning_and_listed_as_one() -> None:
 def test_a_broken_recipe_says_its_name(text: str) -> None:
     with pytest.raises(InputError, match="recipe 'mine'"):
         parse_recipe("mine", text)
+
+
+WHOLE = """
+title = "where it is"
+problem = "single_label"
+classes = ["in", "out"]
+metrics = ["mcc", "accuracy"]
+monitor = "accuracy"
+citation = "doi:10.1/x"
+[hub]
+pdb = "owner/data"
+"""
+LAYOUT = """
+[layout]
+origin = "there.zip"
+folder = "set"
+split_by = ["family", "position"]
+gaps = "*"
+reference = "sources"
+columns = {label = "score", mask = "seen"}
+members = {a = "file_a", b = "file_b", "*" = "rest"}
+"""
+
+
+def test_all_that_a_recipe_says() -> None:
+    read = parse_recipe("mine", WHOLE)
+    assert (read.name, read.title, read.problem) == ("mine", "where it is", "single_label")
+    assert (read.classes, read.metrics, read.monitor) == (
+        ("in", "out"), ("mcc", "accuracy"), "accuracy",
+    )  # fmt: skip
+    assert (read.citation, read.hub, read.layout) == ("doi:10.1/x", {"pdb": "owner/data"}, None)
+    numbered = parse_recipe("mine", WHOLE.replace('["in", "out"]', "3").split("[hub]")[0])
+    assert (numbered.classes, numbered.hub) == (("0", "1", "2"), {})
+
+
+@pytest.mark.parametrize(("member", "file"), [("a", "file_a"), ("b", "file_b"), ("c", "c")])
+def test_a_member_of_a_family_has_its_file(member: str, file: str) -> None:
+    layout = parse_recipe(f"mine_{member}", WHOLE + LAYOUT, member).layout
+    assert layout is not None
+    assert layout.files == {"": file}
+    assert (layout.origin, layout.folder, layout.gaps) == ("there.zip", "set", "*")
+    assert (layout.split_by, layout.reference) == (("family", "position"), "sources")
+    assert layout.columns == Columns(label="score", mask="seen")
+    named = LAYOUT.split("members")[0] + 'files = {train = "t", test = "e"}\n'
+    files = parse_recipe("mine", WHOLE + named).layout
+    assert files is not None
+    assert files.files == {"train": "t", "test": "e"}
+
+
+def test_names_of_recipes_and_folders() -> None:
+    names = recipe_names()
+    assert names == sorted(set(names))
+    assert {"ec", "flip_gb1_low_vs_high", "peer_fluorescence"} <= set(names)
+    assert not any(name.startswith("proteingym") or "*" in name for name in names)
+    assert all(is_published(name) for name in names)
+    assert not any(map(is_published, ["flip_gb1", "flip_gb1_", "flip_gb1_none", "ec_", "", "e"]))
+    assert recipe("flip_gb1_low_vs_high").name == "flip_gb1_low_vs_high"
+    assert layout_folders() >= {"gb1", "aav", "meltome"}
+    assert "" not in layout_folders()

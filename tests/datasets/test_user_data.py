@@ -9,8 +9,10 @@ import pytest
 
 from sesstore.datasets.columns import Columns
 from sesstore.datasets.load import load_own
-from sesstore.datasets.user_data import UserData
+from sesstore.datasets.records import Record
+from sesstore.datasets.user_data import METRICS, MONITOR, UserData, own_recipe, task_name
 from sesstore.errors import InputError, MissingFileError, RecordError, UnknownNameError
+from sesstore.proteins import Protein
 from sesstore.tasks import Problem
 
 from .conftest import SPLITS, labelled, sequences
@@ -109,3 +111,87 @@ def test_text_that_is_no_label(tmp_path: Path) -> None:
         load_own(path, UserData())
     with pytest.raises(MissingFileError, match="no file or folder"):
         load_own(tmp_path / "none.csv", UserData())
+
+
+@pytest.mark.parametrize(
+    ("file", "choice", "name"),
+    [
+        ("a.csv", None, "a"),
+        ("a.b.csv.gz", None, "a"),
+        ("my data (2).csv", None, "my_data_2"),
+        ("__.csv", None, "mydata"),
+        ("a.csv", "b", "b"),
+        ("my.folder", None, "my.folder"),
+        ("T+m-1_x.csv", None, "T+m-1_x"),
+    ],
+)
+def test_what_a_task_is_called(tmp_path: Path, file: str, choice: str | None, name: str) -> None:
+    (tmp_path / "my.folder").mkdir()
+    assert task_name(tmp_path / file, choice) == name
+    with pytest.raises(InputError, match=r"'ec' is a published task.*sesstore add ec --data .*ec"):
+        task_name(tmp_path / "ec.csv", None)
+
+
+def records_of(labels: list[object]) -> list[Record]:
+    return [
+        Record(Protein(f"p{n}", "MKVLA"), label, {}, (), None, Path("d.csv"), n)
+        for n, label in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "task_type", "classes", "metrics", "note"),
+    [
+        (
+            ["b", "a"], None, ("a", "b"), "accuracy balanced_accuracy mcc f1 auroc",
+            "task type single_label (guessed: labels are 2 different words; --task-type says "
+            "otherwise), 2 classes (a, b)",
+        ),
+        (
+            [7, 1, 2, 3, 4, 5, 6], "single_label", tuple("1234567"), None,
+            "task type single_label (as given), 7 classes (1, 2, 3, 4, 5, 6, ...)",
+        ),
+        (
+            [1, 2], "regression", ("Tm",), "spearman pearson rmse mae r2",
+            "task type regression (as given)",
+        ),
+        (
+            [["x"], ["x", "y"]], None, ("x", "y"), "f1max auprc f1_micro",
+            "task type multi_label (guessed: labels are lists; --task-type says otherwise), "
+            "2 classes (x, y)",
+        ),
+        (
+            ["HHEEL"], None, ("E", "H", "L"), "accuracy balanced_accuracy mcc f1 auroc",
+            "task type residue_single_label (guessed: there is a letter or class for each residue; "
+            "--task-type says otherwise), 3 classes (E, H, L)",
+        ),
+        ([[1, 2, 3, 4, 5.5]], None, ("Tm",), "spearman pearson rmse mae r2", None),
+    ],
+)  # fmt: skip
+def test_the_recipe_of_ones_own_data(
+    labels: list[object], task_type: str | None, classes: tuple[str, ...],
+    metrics: str | None, note: str | None,
+) -> None:  # fmt: skip
+    made, told = own_recipe("mine", records_of(labels), UserData(task_type=task_type), "Tm")
+    assert (made.name, made.title, made.classes) == ("mine", "Tm", classes)
+    assert (made.citation, made.hub, made.layout) == ("", {}, None)
+    assert made.metrics == (tuple(metrics.split()) if metrics else METRICS[made.problem])
+    assert (
+        made.monitor
+        == {"accuracy": "mcc", "f1max": "f1max", "spearman": "spearman"}[made.metrics[0]]
+    )
+    assert told == note or note is None
+    assert all(MONITOR[problem] in METRICS[problem] for problem in Problem)
+
+
+def test_columns_and_kind_as_the_user_says() -> None:
+    named = Columns(label="y", id="p")
+    for method in (None, "cluster", "random", "position"):
+        assert UserData(columns=named, split_by=method).all_columns == named
+    assert UserData(columns=named, split_by="lab").all_columns == Columns(
+        label="y", id="p", group="lab"
+    )
+    assert UserData().problem is None
+    assert UserData(task_type="multi_label").problem is Problem.MULTI_LABEL
+    with pytest.raises(InputError, match="all labels are nothing"):
+        own_recipe("mine", records_of([""]), UserData(task_type="single_label"), "Tm")
