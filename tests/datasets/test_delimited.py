@@ -97,7 +97,7 @@ def test_the_line_that_names_the_delimiter_in_any_spelling(tmp_path: Path, first
     ],
 )
 def test_the_delimiter_is_told_from_the_file(tmp_path: Path, text: str, delimiter: str) -> None:
-    named = Columns(sequence="my proteins")
+    named = Columns(sequence=" My proteins ")
     for name in ("a.csv", "a.txt"):
         assert delimiter_of(written(tmp_path, text, name), named) == delimiter
 

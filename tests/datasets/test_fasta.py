@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from Bio import SeqIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.datasets.fasta import is_fasta, read_fasta
+from sesstore.datasets.fasta import is_fasta, parse_fasta, read_entries, read_fasta
 from sesstore.errors import InputError, RecordError
 
 residues = st.text("ACDEFGHIKLMNPQRSTVWYX", min_size=1, max_size=150)
@@ -124,6 +125,38 @@ def test_dna_is_suspected_aloud(tmp_path: Path) -> None:
 def test_names() -> None:
     assert is_fasta(Path("x.FA.gz"))
     assert not is_fasta(Path("x.fastq"))
+    endings = ["fasta", "fa", "faa", "fas", "fsa", "pep", "pir", "seq"]
+    assert all(is_fasta(Path(f"x.{ending}")) for ending in endings)
+    assert not any(is_fasta(Path(name)) for name in ("x", "fasta", "x.fasta.zip", "x.a3m"))
+
+
+def test_entries_of_any_letters_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.fasta").write_bytes(
+        b"# c\n\n>a  one  two \r\n H1\r\n;no\r\n\r\nE \r\n>b\n>P1;c x\nwords here\nQ*\n"
+    )
+    first, second, third = read_entries(tmp_path / "a.fasta")
+    assert (first.id, first.header, first.line) == ("a", "one  two", 3)
+    assert first.body == ((4, " H1"), (6, ""), (7, "E "))
+    assert (first.text, first.blanks) == ("H1E", " H1E ")
+    assert [first.line_of(place) for place in (0, 1, 2, 3)] == [4, 4, 7, 3]
+    assert (second.id, second.header, second.body, second.line) == ("b", "", (), 8)
+    assert (third.id, third.header, third.text) == ("c", "x words here", "Q*")
+
+
+def test_entries_come_as_they_are_read() -> None:
+    def lines() -> Iterator[str]:
+        yield from (">a\n", "MK\n", ">b\n", "MV\n")
+        raise AssertionError("read on")
+
+    assert next(parse_fasta(lines(), Path("a.fasta"))).sequence == "MK"
+
+
+def test_warnings_of_a_file_name_it(tmp_path: Path) -> None:
+    (tmp_path / "a.fasta").write_bytes(b">caf\xe9\nMK\n")
+    warnings: list[str] = []
+    assert [p.id for p in read_fasta(tmp_path / "a.fasta", warnings.append)] == ["caf\u00e9"]
+    assert [e.id for e in read_entries(tmp_path / "a.fasta", warnings.append)] == ["caf\u00e9"]
+    assert ["a.fasta' is not UTF-8" in warning for warning in warnings] == [True, True]
 
 
 @given(st.text(max_size=80))

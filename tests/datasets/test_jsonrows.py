@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sesstore.datasets.columns import Columns
 from sesstore.datasets.readers import read_records, read_rows
 from sesstore.errors import RecordError
 
@@ -76,3 +77,60 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
 def test_a_long_array_is_read_in_one_go(tmp_path: Path) -> None:
     rows = [{"seq": "MK", "label": n} for n in range(20_000)]
     assert lines_and_rows(tmp_path, json.dumps(rows, indent=0))[1] == rows
+
+
+@pytest.mark.parametrize(
+    ("document", "rows"),
+    [
+        ({"data": [["MK", 1]], "columns": ["seq", 7]}, [{"seq": "MK", "7": 1}]),
+        ({"data": [{"seq": "MK"}], "index": [0]}, [{"seq": "MK"}]),
+        ({"seq": ["MK", "MV"], "y": [1, None]}, [{"seq": "MK", "y": 1}, {"seq": "MV", "y": None}]),
+        ({"Sequence (AA)": ["MK"]}, [{"Sequence (AA)": "MK"}]),
+        ({"P1": {"seq": "MK", "id": "x"}}, [{"id": "x", "seq": "MK"}]),
+        ({"seq": {"b": "MK", "a": "MV"}, "y": {"a": 1, "b": 2}}, [
+            {"seq": "MK", "y": 2}, {"seq": "MV", "y": 1},
+        ]),
+        ({"my": ["MK", "MV"], "y": [1, 2]}, [{"my": "MK", "y": 1}, {"my": "MV", "y": 2}]),
+    ],
+)  # fmt: skip
+def test_rows_by_column_or_key(
+    tmp_path: Path, document: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    for indent in (None, 1):
+        (tmp_path / "a.json").write_text(json.dumps(document, indent=indent))
+        read = list(read_rows(tmp_path / "a.json", Columns(sequence="My")))
+        assert [row for _, row in read] == rows
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"data": ["MK", 1], "seq": "MK"},
+        {"data": [["MK", 1]], "columns": ["seq"]},
+        {"data": [["MK", 1]], "columns": "seq"},
+        {"data": [["MK", 1]]},
+        {"seq": {"a": "MK"}, "y": {"b": 1}},
+        {"seq": {"a": "MK"}, "y": 1},
+        {"a": [1, 2], "b": [1, 2]},
+        {},
+    ],
+)
+def test_another_object_is_one_row(tmp_path: Path, row: dict[str, Any]) -> None:
+    assert lines_and_rows(tmp_path, json.dumps(row)) == ([1], [row])
+    two = json.dumps(COLUMNS) + "\n" + json.dumps(row)  # lines are rows, whatever they hold
+    assert lines_and_rows(tmp_path, two) == ([1, 2], [COLUMNS, row])
+
+
+def test_a_document_too_large_for_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.dumps(ROWS, indent=1)
+    later = len(text) - len("[\n")  # what is read after the first line
+    (tmp_path / "a.json").write_text(text)
+    monkeypatch.setattr("sesstore.datasets.jsonrows.available_memory", lambda: 8 * later)
+    assert len(list(read_rows(tmp_path / "a.json"))) == 3
+    monkeypatch.setattr("sesstore.datasets.jsonrows.available_memory", lambda: 8 * later - 1)
+    with pytest.raises(RecordError, match="line 1: is too large to be read as a whole"):
+        list(read_rows(tmp_path / "a.json"))
+    lines = "\n".join(map(json.dumps, ROWS))  # row by row there is no such bound
+    assert lines_and_rows(tmp_path, lines) == ([1, 2, 3], ROWS)

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesstore.datasets.labels import LabelReader, class_name, parse_mask
+from sesstore.datasets.labels import (
+    LabelReader,
+    class_name,
+    label_words,
+    parse_mask,
+    residue_words,
+)
 from sesstore.errors import InputError
 from sesstore.tasks import Problem
 
@@ -126,3 +132,69 @@ def test_a_row_of_zeros_and_ones_is_no_list_of_classes(raw: object) -> None:
     with pytest.raises(InputError, match=r"classes instead: 0, 2"):
         reader.read(raw)
     assert reader.read("1,0") == (0, 1)
+
+
+def test_where_numbers_are_names_a_number_is_one_of_them() -> None:
+    """Conservation of FLIP is called 1 to 9: no class is counted from 0."""
+    scores = LabelReader(Problem.SINGLE_LABEL, tuple("123456789"))
+    assert [scores.read(raw) for raw in ("1", 9, "2.0")] == [0, 8, 1]
+    for raw in (0, "10", 1.5):
+        with pytest.raises(InputError, match=r"is no class \(classes: 1, 2, .*8, \.\.\.\)"):
+            scores.read(raw)
+    mixed = LabelReader(Problem.SINGLE_LABEL, ("1", "other"))
+    assert [mixed.read(raw) for raw in (0, "1", "other", "0")] == [0, 0, 1, 0]
+    with pytest.raises(InputError, match="label 2 is out of range"):
+        mixed.read(2)
+
+
+def test_a_list_of_one_is_its_value_but_for_sets() -> None:
+    assert BINARY.read(["soluble"]) == 1
+    assert LabelReader(Problem.REGRESSION, ("x",)).read([0.5]) == 0.5
+    assert MANY.read([18]) == (18,)
+    with pytest.raises(InputError):
+        BINARY.read([0, 1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [(None, "no label"), ("NA", "no label"), ("0,5", "'0,5' is no number"),
+     ("inf", "is no number"), (float("inf"), "no finite number"), (True, "is no number")],
+)  # fmt: skip
+def test_what_is_no_quantity(raw: object, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        LabelReader(Problem.REGRESSION, ("x",)).read(raw)
+    with pytest.raises(InputError, match=told):
+        VALUES.read([raw], 1, "1")
+
+
+def test_a_mask_decides_against_what_looks_missing() -> None:
+    """A state called N or a dash is a label where the mask says that there is one."""
+    reader = LabelReader(Problem.RESIDUE_SINGLE_LABEL, ("-", "na"))
+    assert reader.read(["na", "-", "na"], 3).tolist() == [-100, 0, -100]
+    assert reader.read(["na", "-", "na"], 3, "101").tolist() == [1, -100, 1]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [("a, b;c", ["a", "b", "c"]), (["a ", "'b'", None, "NA"], ["a", "b"]), (3, [3]), ("[a]", ["a"]),
+     ((1, 2), [1, 2]), ("", [])],
+)  # fmt: skip
+def test_several_labels_are_taken_apart(raw: object, words: list[object]) -> None:
+    assert label_words(raw) == words
+
+
+def test_labels_of_residues_are_taken_apart() -> None:
+    assert residue_words("H E") == ["H", " ", "E"]
+    assert residue_words("[0.5; 1,2]") == ["0.5", " 1", "2"]
+    assert residue_words((1, None)) == [1, None]
+    assert STATES.read("CEH", 3, [True, "0", 1.0]).tolist() == [0, -100, 2]
+    assert parse_mask(1, 1) == np.array([True])
+    assert parse_mask(None, 3) is None
+    with pytest.raises(InputError, match="a label is blank"):
+        class_name(" ")
+
+
+def test_many_zeros_and_ones_name_the_classes_they_mean() -> None:
+    with pytest.raises(InputError, match=r"3 times 0 or 1.*instead: an empty list"):
+        MANY.read([0, 0, 0])
+    assert MANY.read([0, 1, 2]) == (0, 1, 2)
