@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from ..alphabets import MASK_LETTER
 from ..cells import cell
 from ..datasets.records import TOKEN_COLUMNS
@@ -20,7 +22,7 @@ from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..residues import StructureTokens
 from ..store import Store
-from ..tasks import Split, Task, plain_label
+from ..tasks import IGNORED, Split, Task, plain_label
 
 STYLES = ("jsonl", "csv")
 
@@ -88,7 +90,14 @@ def _rows(store: Store, split: Split, source: str | None) -> Iterator[dict[str, 
         row: dict[str, Any] = {"name": name, "aa_seq": protein.sequence}
         if reader is not None:
             row |= _columns(reader.get(protein.digest), len(protein))
-        yield {**row, "label": plain_label(label)}
+        yield {**row, "label": _written_label(label)}
+
+
+def _written_label(label: Any) -> Any:
+    """A label by numbers, None for a residue without one: -100 would be read as a class."""
+    if isinstance(label, np.ndarray) and label.dtype.kind != "f":
+        return [None if number == IGNORED else number for number in label.tolist()]
+    return plain_label(label)
 
 
 def _columns(tokens: StructureTokens | None, length: int) -> dict[str, str]:

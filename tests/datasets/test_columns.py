@@ -7,8 +7,10 @@ import pytest
 from sesstore.datasets.columns import (
     Columns,
     find_columns,
+    goes_by,
     label_column,
     sequence_column,
+    spellings,
     taken_as,
 )
 from sesstore.errors import InputError, UnknownNameError
@@ -100,6 +102,27 @@ def test_the_only_column_that_holds_a_sequence_is_taken_where_no_name_tells() ->
     assert find_columns(list(tokens), row=tokens).sequence == "Probe"
 
 
+def test_a_named_column_of_sequences_counts_before_one_that_holds_some() -> None:
+    """Short sequences under a name that is told, and a long one in a column that is not read."""
+    row = {"id": "p", "seq": "MKV", "y": "1", "linker": "MKTAYIAKQRQISFVKSH"}
+    assert find_columns(list(row), row=row).sequence == "seq"
+    assert find_columns(list(row), Columns(sequence="id"), row).sequence == "id"
+    split = {"Probe": "MKTAYIAKQRQISFVKSH", "set": "MKTAYIAKQRQISFVKSH", "y": "1"}
+    assert find_columns(list(split), row=split).sequence == "Probe"
+    headless = {"MKTAYIAKQRQISFVKSH": "MKTAYIAKQRQISFVKSA", "0": "1"}
+    assert find_columns(list(headless), row=headless).sequence is None
+
+
+def test_spellings_of_a_name() -> None:
+    assert spellings(" Tm (\u00b0C) ") == ("tm (\u00b0c)", "tm")
+    assert spellings("Amino-acid  Sequence [AA]") == ("amino-acid  sequence [aa]",
+                                                      "amino_acid_sequence")  # fmt: skip
+    assert spellings("(AA)") == ("(aa)", "aa")
+    assert goes_by("UniProt.ID", ("uniprot_id",))
+    assert goes_by("a (b)", ("a (b)",))
+    assert not goes_by("UniProt.ID", ("uniprot",))
+
+
 def test_a_column_of_groups_may_be_that_of_names_and_no_other() -> None:
     header = ["id", "seq", "label", "family"]
     by_name = find_columns(header, Columns(group="ID"))
@@ -117,6 +140,9 @@ def test_names_are_stripped_and_the_first_of_two_is_read() -> None:
     assert both.label == "Tm"
     with pytest.raises(InputError, match="'seq' and 'SEQ' differ in case alone"):
         find_columns(["seq", "SEQ"])
+    with pytest.raises(InputError, match="' seq ' and 'SEQ' differ in case alone"):
+        find_columns([" seq ", "SEQ"])
+    assert find_columns(["seq", "Note", "note"]).sequence == "seq"  # of what is not read
 
 
 @pytest.mark.parametrize("second", ["sequence_b", "seq2", "Protein 2", "aaseq_2", "sequence_aa_b"])

@@ -94,6 +94,8 @@ def test_the_line_that_names_the_delimiter_in_any_spelling(tmp_path: Path, first
         ("a;b;c,d\n1;2;3,4\n", ";"),
         ('seq;y\nMK;"a\n' + "b;c;d\n" * 60 + '"\n', ";"),
         ("", ","),
+        ("what (a,b,c);y\nMK;1\nMV;2\n", ";"),
+        ("a,b,c;d\n" + "1,2,3;4\n" * 40 + '1,"x;y\n' + "u;v\n" * 30 + 'w",3;4\n', ","),
     ],
 )
 def test_the_delimiter_is_told_from_the_file(tmp_path: Path, text: str, delimiter: str) -> None:
@@ -171,6 +173,7 @@ def test_labels_of_a_titin_fit_into_a_cell(tmp_path: Path) -> None:
         ("seq,y\nMK,1,2\n", r"line 2: has 3 values, the header 2 columns \(seq, y\)"),
         ("seq,y\nMK,1\nMV\n", "line 3: has 1 value, the header 2"),
         ('seq,y\nMK,"1\nMV,2\nMW,3\n', "opened and not closed"),
+        ('\n\nsep=,\nseq,y\nMK,"1\nMV,2\n', "line 6: broken table .*opened and not closed"),
         ("seq,y,seq\nMK,1,MK\n", "line 1: columns 1 and 3 are both called 'seq'"),
         ("Label,seq,label\n1,MK,1\n", "'Label' and 'label' differ in case alone"),
         (">P1\nMKVL\n", "is FASTA. Rename it"),

@@ -140,6 +140,25 @@ def test_headers_that_claim_more_than_there_is_are_errors(tmp_path: Path) -> Non
             list(read_codes(tmp_path / name, "esm3"))
 
 
+def test_other_shapes_and_names_of_entries(tmp_path: Path) -> None:
+    (tmp_path / "P1.json").write_text("[[1, 2], [3, 4]]")
+    (one,) = read_codes(tmp_path / "P1.json", "esm3")
+    assert (one.labels, one.codes["esm3"].tolist()) == (("P1",), [[1, 2], [3, 4]])
+    assert one.location == str(tmp_path / "P1.json")
+    torch.save([torch.tensor([1])], tmp_path / "x.pt")
+    with pytest.raises(InputError, match="neither a tensor nor a dictionary of tensors"):
+        list(read_codes(tmp_path / "x.pt", "esm3"))
+    torch.save({7: torch.tensor([[1], [2]]), "w": "text"}, tmp_path / "x.pt")
+    first, wrong = read_codes(tmp_path / "x.pt", "esm3")
+    assert (first.labels, first.codes["esm3"].tolist()) == (("7",), [[1], [2]])
+    assert first.location == f"{tmp_path / 'x.pt'} entry 7"
+    assert wrong.reason.startswith(f"{tmp_path / 'x.pt'} entry w: ")
+    (tmp_path / "x.tsv.gz").write_bytes(gzip.compress(b" P1 \t[1, 2]\n"))
+    (row,) = read_codes(tmp_path / "x.tsv.gz", "esm3")
+    assert (row.labels, row.codes["esm3"].tolist()) == (("P1",), [[1, 2]])
+    assert row.location == f"{tmp_path / 'x.tsv.gz'}, line 1 ( P1 )"
+
+
 BOMB = """
 import gzip, resource, sys
 from pathlib import Path

@@ -214,6 +214,52 @@ def test_broken_tables_are_said(shared_structures: Path, tmp_path: Path) -> None
         list(read_dssp(path))
 
 
+def summed(structures: Path, path: Path, **columns: list[str]) -> Path:
+    """An entry with states as mkdssp 4 adds them."""
+    from biotite.structure.io.pdbx import CIFCategory, CIFFile
+
+    file = CIFFile.read(structures / "1aki.cif")
+    file.block["dssp_struct_summary"] = CIFCategory(columns)
+    file.write(path)
+    return path
+
+
+def test_states_of_mmcif_are_found_by_chain_and_place(
+    shared_structures: Path, tmp_path: Path
+) -> None:
+    """One without a record is unknown; one without a state is a coil; others' are not taken."""
+    places = [str(place) for place in (1, 2, 3, 5, 129, 4)]
+    path = summed(
+        shared_structures, tmp_path / "x.cif", label_asym_id=["A"] * 5 + ["B"],
+        label_seq_id=places, secondary_structure=["H", ".", "?", "P", "E", "G"],
+    )  # fmt: skip
+    (one,) = read_dssp(path)
+    assert DSSP.decode(one.codes["dssp"][0]) == "HLL#L" + "#" * 123 + "E"
+    assert (one.labels, one.chain.id, len(one.chain)) == (("x",), "A", 129)
+    assert one.chain.numbers.tolist() == list(range(1, 130))
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"label_asym_id": ["A"], "secondary_structure": ["H"]}, "has not all of label_asym_id"),
+        (
+            {"label_asym_id": ["A"], "label_seq_id": ["x"], "secondary_structure": ["H"]},
+            "has broken tables",
+        ),
+        (
+            {"label_asym_id": ["A"], "label_seq_id": ["1"], "secondary_structure": ["x"]},
+            r"x\.cif chain A: letter 'x' at position 1",
+        ),
+    ],
+)
+def test_broken_states_of_mmcif(
+    shared_structures: Path, tmp_path: Path, columns: dict[str, list[str]], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        list(read_dssp(summed(shared_structures, tmp_path / "x.cif", **columns)))
+
+
 STRETCHES = {
     "HELX_RH_AL_P": "H", "HELX_RH_3T_P": "G", "HELX_RH_PI_P": "I", "HELX_LH_PP_P": "P",
     "STRN": "E", "TURN_TY1_P": "T", "BEND": "S", "OTHER": "L",

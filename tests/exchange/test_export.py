@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from sesstore.errors import InputError, UnknownNameError
 from sesstore.exchange.export import export_embeddings, export_task
 from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
-from sesstore.residues import StructureTokens
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 
@@ -87,3 +90,56 @@ def test_the_source_of_a_task_is_the_only_one_or_named(store: Store, tmp_path: P
         export_task(store, "ses-adapter", tmp_path / "two", "toy")
     report = export_task(store, "ses-adapter-csv", tmp_path / "two", "toy", source="md")
     assert (report.source, (tmp_path / "two/train.csv").is_file()) == ("md", True)
+
+
+def test_a_name_of_two_sequences_needs_a_format_by_sequence(store: Store, tmp_path: Path) -> None:
+    store.add_proteins([Protein("a", "MFFF")])
+    embed(store, registry.load("onehot"))
+    with pytest.raises(InputError, match="'a' stands for two sequences"):
+        export_embeddings(store, "npy", tmp_path / "npy", plm="onehot")
+    assert not (tmp_path / "npy").exists()
+    for name in ("biotrainer", "scikit-bio"):
+        assert export_embeddings(store, name, tmp_path / name, plm="onehot").written == 4
+
+
+def test_the_layer_of_the_encoder_goes_into_the_file(store: Store, tmp_path: Path) -> None:
+    import torch
+
+    provenance = Provenance(Fingerprint("deep", "ab" * 32, 12, "m", "whole", "fp32"), 2, "float32")
+    with store.writer(provenance, {}) as writer:
+        writer.add(Embedding(PROTEINS[0].digest, np.ones((7, 2), np.float32)))
+    report = export_embeddings(store, "fairesm", tmp_path / "out", plm="deep")
+    assert (report.layer, report.written) == (12, 1)
+    content = torch.load(tmp_path / "out" / "a.pt", weights_only=True)
+    assert list(content["representations"]) == [12]
+
+
+def test_progress_counts_proteins_or_rows(store: Store, tmp_path: Path) -> None:
+    stages: list[tuple[str, int | None, str]] = []
+    advanced: list[int] = []
+
+    class Told:
+        @contextmanager
+        def stage(self, name: str, total: int | None, unit: str) -> Iterator[Told]:
+            stages.append((name, total, unit))
+            yield self
+
+        def advance(self, amount: int = 1) -> None:
+            advanced.append(amount)
+
+    export_embeddings(store, "npy", tmp_path / "a", plm="onehot", progress=Told())  # type: ignore[arg-type]
+    export_task(store, "ses-adapter", tmp_path / "b", "toy", progress=Told())  # type: ignore[arg-type]
+    assert stages == [("exporting", 3, "proteins"), ("exporting", 2, "rows")]
+    assert sum(advanced) == 5
+
+
+def test_a_task_without_tokens_has_no_source(tmp_path: Path) -> None:
+    bare = Store.create(tmp_path / "bare")
+    bare.add_proteins(PROTEINS)
+    digest = np.frombuffer(PROTEINS[0].digest, np.uint8)[None]
+    splits = {"train": Split(("a",), digest, [0])}
+    bare.add_task(Task("toy", Problem.SINGLE_LABEL, ("x", "y"), splits, ("mcc",), "mcc"))
+    report = export_task(bare, "ses-adapter", tmp_path / "out", "toy")
+    assert (report.source, report.written, report.task) == (None, 1, "toy")
+    row = json.loads((tmp_path / "out" / "train.jsonl").read_text())
+    assert row == {"name": "a", "aa_seq": "MKVLAAG", "label": 0}

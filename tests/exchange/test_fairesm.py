@@ -74,6 +74,37 @@ def test_the_named_layer_is_written(tmp_path: Path) -> None:
     assert list(content["representations"]) == [12]
 
 
+def test_means_are_kept_apart_from_residues(tmp_path: Path) -> None:
+    mean = np.arange(6, dtype=np.float64)[::2]
+    assert write_fairesm(tmp_path / "x", [(Protein("a", "MK"), mean)], 33) == 1
+    content = torch.load(tmp_path / "x" / "a.pt", weights_only=True)
+    assert content.keys() == {"label", "mean_representations"}
+    assert content["mean_representations"][33].tolist() == [0, 2, 4]
+    assert content["mean_representations"][33].dtype == torch.float32
+    (record,) = read_fairesm(tmp_path / "x", 33)
+    assert "no per-residue representation of layer 33 (layers in it: none)" in record.problem
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [([1, 2], "is no fair-esm embedding file"), ({"representations": [1]}, "in it: none"),
+     ({"representations": {6: [1.0]}}, "in it: 6")],
+)  # fmt: skip
+def test_other_checkpoints_are_listed_by_name(tmp_path: Path, content, told: str) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    (record,) = read_fairesm(tmp_path, 6)
+    assert told in record.problem
+    assert str(tmp_path / "a.pt") in record.problem
+    assert record.labels == ("a",)
+
+
+def test_whole_numbers_are_no_embedding(tmp_path: Path) -> None:
+    layers = {6: torch.ones(2, 3, dtype=torch.int64)}
+    torch.save({"label": "a x", "representations": layers}, tmp_path / "file.pt")
+    (record,) = read_fairesm(tmp_path, 6)
+    assert (record.labels, record.shape, record.kind) == (("a x", "a", "file"), (2, 3), "i")
+
+
 def _stretched(path: Path) -> None:
     """A tensor of terabytes over a storage of one number."""
     tensor = torch.ones(1).expand(1 << 20, 1 << 20)

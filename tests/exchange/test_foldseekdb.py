@@ -62,6 +62,26 @@ def test_a_database_is_read(tmp_path: Path, headers: bool, parts: int) -> None:
     assert [FOLDSEEK.decode(one.codes["foldseek"][0]) for one in found] == ["DVQD", "DAPVQL", "DD"]
 
 
+def test_parts_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    """Part 10 comes after part 9, not after part 1."""
+    entries = [(f"p{n}", "MKVLA"[: 1 + n % 5], "DVPQA"[: 1 + n % 5]) for n in range(12)]
+    database = write_db(tmp_path / "DB", entries, parts=12)
+    (tmp_path / "DB.0.bak").write_text("a copy")
+    (tmp_path / "DB.0.bak").unlink()
+    found = list(read_foldseek_db(database))
+    assert [one.labels[0] for one in found] == [name for name, _, _ in entries]
+    assert [one.chain.residues for one in found] == [residues for _, residues, _ in entries]
+
+
+def test_ends_of_entries_and_small_letters_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv"
+    path.write_bytes(b"one\tmkV\tdvP\r\ntwo\tMK\tDV\trest\n")
+    one, two = read_foldseek_table(path)
+    assert (one.chain.residues, FOLDSEEK.decode(one.codes["foldseek"][0])) == ("MKV", "DVP")
+    assert two.chain.residues == "MK"
+    assert (one.location, two.location) == (f"{path} entry one", f"{path} entry two")
+
+
 def test_models_of_a_file_become_conformers_of_its_chains(tmp_path: Path) -> None:
     entries = [("0abc.pdb", "AC", "DD")]
     for model in (1, 2, 3):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,3 +216,52 @@ def test_the_width_is_that_of_most_that_fit_and_no_more_is_read() -> None:
     assert find_width(wide, book)[0] == 0
     widest = ForeignEmbedding(("P12345",), (8, WIDEST), "f", lambda: fitting, 0)
     assert find_width([*wide, widest], book)[0] == WIDEST
+
+
+def test_a_protein_is_stored_once_and_each_record_counted(tmp_path: Path, made) -> None:
+    """A wrong record before a right one of the same protein; a second right one is not stored."""
+    (first, values), (second, others), _ = made
+    records = [
+        ForeignEmbedding.of((first.id,), values[:2]),
+        ForeignEmbedding.of((first.id,), values),
+        ForeignEmbedding.of((first.id,), values + 1),
+        ForeignEmbedding(("nothing", second.id), problem="is damaged"),
+        ForeignEmbedding.of(("nothing",), others),
+    ]
+    advanced: list[int] = []
+    stages: list[tuple[str, int | None, str]] = []
+
+    class Told:
+        @contextmanager
+        def stage(self, name: str, total: int | None, unit: str) -> Iterator[Told]:
+            stages.append((name, total, unit))
+            yield self
+
+        def advance(self, amount: int = 1) -> None:
+            advanced.append(amount)
+
+    store = Store.create(tmp_path / "store")
+    book = SequenceBook([*PROTEINS, PROTEINS[0]])
+    report = import_embeddings(store, iter(records), book, IMPORTED, progress=Told())  # type: ignore[arg-type]
+    assert (report.imported, report.already_stored) == (1, 1)
+    assert list(report.refused) == [first.id, "nothing"]
+    assert report.refused["nothing"] == "is damaged"
+    assert list(report.unmatched) == ["nothing"]
+    assert (report.sequences, report.covered, report.missing) == (3, 1, [PROTEINS[2].id])
+    assert np.array_equal(store.embeddings().get(first.digest), values)
+    assert (stages, sum(advanced)) == ([("importing", 3, "proteins")], 5)
+    assert sorted(p.id for p in store.proteins(p.digest for p in PROTEINS)) == sorted(
+        p.id for p in PROTEINS
+    )
+
+
+def test_a_record_is_of_the_first_label_that_is_known_exactly() -> None:
+    book = SequenceBook([Protein("1aki_A", "MKV"), Protein("P1", "MKVL")])
+    assert book.find(["x", "P1", "1aki_A"]).id == "P1"
+    assert book.find(["1AKI"]).id == "1aki_A"
+    assert book.find(["1AKI", "P1"]).id == "P1"  # an id goes before a name by rule
+    assert book.find(["x"]) is None
+    assert book.find([]) is None
+    named = SequenceBook([Protein(sequence_hashes("MKV")[0], "MKVLA"), Protein("P1", "MKV")])
+    assert named.find([sequence_hashes("MKV")[0]]).sequence == "MKVLA"
+    assert named.find([sequence_hashes("MKV")[1]]).sequence == "MKV"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from sesstore.exchange.imported_tokens import entry_name
+from sesstore.exchange.imported_tokens import entry_name, observed_chain
 
 
 @pytest.mark.parametrize(
@@ -24,3 +25,28 @@ from sesstore.exchange.imported_tokens import entry_name
 )
 def test_names_are_read_by_rule(name: str, labels: tuple[str, ...]) -> None:
     assert entry_name(name).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("x.pdb_MODEL_2_B", "2"),
+        ("1a0n_MODEL_10", "10"),
+        ("1l2y.CIF.GZ_MODEL_3_A words", "3"),
+        ("1aki.pdb_A", ""),
+        ("1aki_A", ""),
+        ("", ""),
+    ],
+)
+def test_the_number_of_a_model_is_part_of_a_name(name: str, model: str) -> None:
+    assert entry_name(name).model == model
+
+
+def test_a_chain_without_coordinates_has_its_numbers() -> None:
+    chain = observed_chain("MKV")
+    assert (chain.id, chain.residues, chain.numbers.tolist()) == ("", "MKV", [1, 2, 3])
+    assert (chain.insertions.tolist(), chain.sequence) == ([""] * 3, None)
+    assert (chain.backbone.shape, chain.bfactors.shape) == ((0, 3, 5, 3), (3,))
+    named = observed_chain("MK", np.array([7, 7]), np.array(["", "A"]), "B")
+    assert (named.id, named.numbers.tolist()) == ("B", [7, 7])
+    assert named.insertions.tolist() == ["", "A"]

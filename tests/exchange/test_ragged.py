@@ -117,3 +117,39 @@ def test_what_arrays_claim_is_checked_before_it_is_read(tmp_path: Path, monkeypa
         _ = record.values
     (small,) = read_ragged(_claimed(tmp_path / "x.h5", embedding=(1 << 30, 1 << 26, 8)))
     assert (small.shape, small.size) == ((4, 8), 1 << 31)  # its chunk is unpacked whole
+
+
+def test_blocks_grow_and_the_layout_says_what_it_is(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sesstore.exchange.ragged._BLOCK", 2)
+    pairs = zip(PROTEINS, (ROWS[:8], ROWS[8:11], ROWS[11:]), strict=True)
+    assert write_ragged(tmp_path / "x.h5", pairs, 2) == 3
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert dict(file.attrs) == {
+            "format": "embedding", "format-version": "1.0", "dtype": "float32", "dim": 2,
+        }  # fmt: skip
+        assert {name: (file[name].dtype, file[name].shape) for name in file} == {
+            "embedding": (np.float32, (13, 2)), "id": (np.uint8, (13,)),
+            "idptr": (np.int64, (3,)), "embedding_ptr": (np.int64, (3,)),
+        }  # fmt: skip
+        assert np.array_equal(file["embedding"], ROWS)
+    assert write_ragged(tmp_path / "none.h5", [], 2) == 0
+    assert list(read_ragged(tmp_path / "none.h5")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("id", np.ones(13, np.float32), "'id' is no row of letters"),
+        ("id", np.ones((13, 1), np.uint8), "'id' is no row of letters"),
+        ("idptr", np.array([8.0, 11.0, 13.0]), "'idptr' is no row of pointers"),
+        ("embedding_ptr", np.array([[8, 11, 13]]), "'embedding_ptr' is no row of pointers"),
+        ("embedding", np.float32(1), "lacks the datasets embedding, id and idptr"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path: Path, name: str, values, said: str) -> None:
+    path = _write(tmp_path / "x.h5", [8, 11, 13], [8, 11, 13])
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file[name] = values
+    with pytest.raises(InputError, match=said):
+        list(read_ragged(path))

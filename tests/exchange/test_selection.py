@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sesstore.encoders import registry
@@ -18,6 +19,7 @@ from sesstore.exchange.selection import (
 from sesstore.jobs.embedding.embed import embed
 from sesstore.proteins import Protein
 from sesstore.store import Store
+from sesstore.tasks import Problem, Split, Task
 
 A, B, C = Protein("a", "MKVLA"), Protein("b", "MKVLC"), Protein("c", "MKVLD")
 
@@ -64,6 +66,33 @@ def test_what_lacks_an_embedding_is_counted(store: Store, tmp_path: Path) -> Non
     path.write_text("a\nc\n")
     with pytest.raises(NotStoredError, match="1 of 2 proteins have no embedding"):
         select_proteins(store, view, ids=path)
+
+
+def test_proteins_of_a_task_are_each_once(store: Store) -> None:
+    def split(*proteins: Protein) -> Split:
+        digests = np.frombuffer(b"".join(p.digest for p in proteins), np.uint8).reshape(-1, 32)
+        return Split(tuple(f"row {p.id}" for p in proteins), digests, [0] * len(proteins))
+
+    splits = {"train": split(A, B, A), "test": split(B)}
+    store.add_task(Task("t", Problem.SINGLE_LABEL, ("x", "y"), splits, ("mcc",), "mcc"))
+    view = store.embeddings()
+    chosen = select_proteins(store, view, task="t")
+    assert sorted((p.id, p.sequence) for p in chosen) == [("a", "MKVLA"), ("b", "MKVLC")]
+    more = {"train": split(A), "test": split(B, C)}
+    store.add_task(Task("u", Problem.SINGLE_LABEL, ("x", "y"), more, ("mcc",), "mcc"))
+    with pytest.raises(NotStoredError, match=r"1 of 3 proteins have no embedding by onehot"):
+        select_proteins(store, view, task="u")
+
+
+def test_a_name_by_rule_keeps_what_it_was_asked_by(store: Store) -> None:
+    store.add_proteins([Protein("sp|P69905|HBA_HUMAN", "MKVLF")])
+    (found,) = listed_proteins(store, ["P69905"])
+    assert (found.id, found.sequence) == ("P69905", "MKVLF")
+    (exact,) = listed_proteins(store, [A.digest.hex().upper()])
+    assert exact == A
+    with pytest.raises(NotStoredError, match=r"no protein called x \(no known protein has this"):
+        listed_proteins(store, ["x"])
+    assert listed_proteins(store, []) == []
 
 
 def test_an_id_of_two_sequences_is_refused() -> None:

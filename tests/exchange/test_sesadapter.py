@@ -6,12 +6,16 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK
+from sesstore.datasets.load import load_own
+from sesstore.datasets.user_data import UserData
+from sesstore.errors import InputError
 from sesstore.exchange.sesadapter import write_sesadapter
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
@@ -79,3 +83,69 @@ def test_without_a_source_there_are_no_token_columns(store: Store, tmp_path: Pat
     write_sesadapter(tmp_path / "out", store, store.task("t"), None)
     row = json.loads((tmp_path / "out" / "train.jsonl").read_text().splitlines()[0])
     assert row == {"name": "row a", "aa_seq": "MKVL", "label": 0}
+
+
+@pytest.mark.parametrize(
+    ("problem", "labels", "written"),
+    [
+        (Problem.MULTI_LABEL, [(0, 1), (), (1,)], [[0, 1], [], [1]]),
+        (Problem.REGRESSION, [0.1, -2.0, 3.5], [0.1, -2.0, 3.5]),
+        (
+            Problem.RESIDUE_SINGLE_LABEL,
+            [np.array([0, -100, 1, 1]), np.array([1, 0, 0]), np.array([-100, 0])],
+            [[0, None, 1, 1], [1, 0, 0], [None, 0]],
+        ),
+    ],
+)
+def test_labels_of_every_kind_in_a_file_for_each_split(
+    store: Store, tmp_path: Path, problem: Problem, labels: list, written: list
+) -> None:
+    digests = store.task("t").splits["train"].digests
+    splits = {
+        "train": Split(("=1+1", "-5"), digests[:2], labels[:2]),
+        "test_far": Split(("c",), digests[2:], labels[2:]),
+    }
+    classes = ("Tm",) if problem.is_regression else ("x", "y")
+    task = Task("u", problem, classes, splits, ("mcc",), "mcc")
+    for style in ("jsonl", "csv"):
+        progress = Noting()
+        out = tmp_path / style / "out"
+        assert write_sesadapter(out, store, task, None, style=style, progress=progress) == 3
+        assert sorted(path.name for path in out.iterdir()) == [
+            f"test_far.{style}", f"train.{style}",
+        ]  # fmt: skip
+    lines = (tmp_path / "jsonl/out/train.jsonl").read_text().splitlines()
+    lines += (tmp_path / "jsonl/out/test_far.jsonl").read_text().splitlines()
+    assert [json.loads(line)["label"] for line in lines] == written
+    assert [json.loads(line)["name"] for line in lines] == ["=1+1", "-5", "c"]
+    with (tmp_path / "csv/out/train.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [json.loads(row["label"]) for row in rows] == written[:2]
+    assert [row["name"] for row in rows] == ["'=1+1", "-5"]  # no formula for a spreadsheet
+
+
+@pytest.mark.parametrize("style", ["jsonl", "csv"])
+def test_residues_without_a_label_are_none_when_they_are_added_again(
+    store: Store, tmp_path: Path, style: str
+) -> None:
+    labels = [np.array([0, -100, 1, 1]), np.array([1, 0, -100]), np.array([-100, 0])]
+    split = replace(store.task("t").splits["train"], labels=labels)
+    splits = {"train": split, "valid": split, "test": split}
+    task = Task("u", Problem.RESIDUE_SINGLE_LABEL, ("0", "1"), splits, ("mcc",), "mcc")
+    write_sesadapter(tmp_path / "out", store, task, "nmr", style=style)
+    back = load_own(tmp_path / "out", UserData(), "nmr").task
+    assert (back.problem, back.classes) == (task.problem, task.classes)
+    for name in splits:
+        for label, before in zip(back.splits[name].labels, labels, strict=True):
+            assert label.tolist() == before.tolist()
+
+
+def test_another_style_or_folder_is_refused_before_anything_is_written(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="style 'tsv' is none of jsonl, csv"):
+        write_sesadapter(tmp_path / "out", store, store.task("t"), None, style="tsv")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "there").mkdir()
+    with pytest.raises(FileExistsError):
+        write_sesadapter(tmp_path / "there", store, store.task("t"), None)
