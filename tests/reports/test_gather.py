@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sesstore.datasets.load import LoadedTask
+from sesstore.encoders import registry
 from sesstore.errors import InputError, UnknownNameError
 from sesstore.jobs.add import add, load
+from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.training.train import prepare, train
-from sesstore.reports.gather import _mean_plddt, _typical_rows, gather
+from sesstore.proteins import Protein
+from sesstore.provenance import circumstances
+from sesstore.reports.gather import METHOD, TOKENS, _mean_plddt, _typical_rows, gather
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.training.evaluate import load_predictions
@@ -22,11 +29,6 @@ from sesstore.training.fit_config import FitConfig
 ADAPTER = {"alphabets": ("foldseek", "dssp"), "heads": 2, "width": 8, "head": "paper"}
 CONFIG = FitConfig(epochs=1, batch_tokens=4096, lr=5e-3)
 LABELS = {"ec": lambda rng: [3, int(rng.integers(0, 9))], "thermostability": lambda rng: 40.5}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.create(tmp_path / "store")
 
 
 def trained(name: str, store: Store, folder: Path) -> Path:
@@ -54,9 +56,23 @@ def trained(name: str, store: Store, folder: Path) -> Path:
     return Path(train(inputs, ADAPTER, CONFIG, out=folder / "run").run)
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Store]]:
+    """The run on a task, and its store: made once, and not to be changed."""
+
+    @cache
+    def made(name: str) -> tuple[Path, Store]:
+        folder = tmp_path_factory.mktemp(name)
+        store = Store.create(folder / "store")
+        return trained(name, store, folder), store
+
+    return made
+
+
 @pytest.mark.parametrize("name", list(LABELS))
-def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: Path) -> None:
-    found = gather(trained(name, store, tmp_path), store, ["test2"])
+def test_proteins_with_attention_and_tokens(name: str, runs) -> None:
+    run, store = runs(name)
+    found = gather(run, store, ["test2"])
     (one,) = found.tracks
     assert (one.id, one.reason, found.track_title) == ("test2", "chosen", "attention")
     assert one.values.sum() == pytest.approx(1)
@@ -73,8 +89,9 @@ def test_proteins_with_attention_and_tokens(name: str, store: Store, tmp_path: P
     assert bool(found.classes) == (name == "ec")
 
 
-def test_a_task_that_has_changed_is_said(store: Store, tmp_path: Path) -> None:
-    run = trained("thermostability", store, tmp_path)
+def test_a_task_that_has_changed_is_said(runs, tmp_path: Path) -> None:
+    path, store = runs("thermostability")
+    run = Path(shutil.copytree(path, tmp_path / "run"))
     whys = [one.reason for one in gather(run, store).tracks]
     assert whys == ["smallest loss", "median loss", "largest loss"]
     with pytest.raises(UnknownNameError, match="test3"):
@@ -101,8 +118,8 @@ def test_the_typical_rows_are_those_of_the_losses() -> None:
     assert _typical_rows(np.array([np.nan]), np.array([10])) == {}
 
 
-def test_the_worst_protein_is_drawn_as_the_worst(store: Store, tmp_path: Path) -> None:
-    found = gather(trained("thermostability", store, tmp_path), store)
+def test_the_worst_protein_is_drawn_as_the_worst(runs) -> None:
+    found = gather(*runs("thermostability"))
     said, true = found.predicted[0].scores.numpy(), found.predicted[0].labels.numpy()
     errors = dict(zip(found.rows.ids, (said - true) ** 2, strict=True))
     drawn = {one.reason: one.id for one in found.tracks}
@@ -110,8 +127,8 @@ def test_the_worst_protein_is_drawn_as_the_worst(store: Store, tmp_path: Path) -
     assert errors[drawn["smallest loss"]] == min(errors.values())
 
 
-def test_scores_of_valid_and_test_are_their_own(store: Store, tmp_path: Path) -> None:
-    found = gather(trained("thermostability", store, tmp_path), store)
+def test_scores_of_valid_and_test_are_their_own(runs) -> None:
+    found = gather(*runs("thermostability"))
     for split in ("valid", "test"):
         saved = load_predictions(found.run, split)
         error = float((saved.scores - saved.labels).abs().mean())
@@ -127,3 +144,78 @@ def test_confidence_of_a_protein_is_the_mean_over_its_residues() -> None:
     assert _mean_plddt(tokens) == 40
     assert np.isnan(_mean_plddt(replace(tokens, plddt=None)))
     assert np.isnan(_mean_plddt(None))
+
+
+def test_each_row_has_its_own_length_confidence_and_error(runs, tmp_path: Path) -> None:
+    run, store = runs("thermostability")
+    own = Store.open(Path(shutil.copytree(store.path, tmp_path / "own")))
+    split = own.task("thermostability").split("test")
+    digests = [row.tobytes() for row in split.digests]
+    lengths = [len(own.protein(digest)) for digest in digests]
+    tokens = [
+        replace(item, plddt=np.full(len(item), 10 + 9 * row, np.uint8))
+        for row, item in enumerate(own.tokens("alphafold2").get_all(digests))
+        if item is not None and row != 4
+    ]
+    own.add_tokens(tokens, circumstances())
+    rows = gather(run, own).rows
+    assert rows is not None
+    assert rows.ids == split.ids
+    assert rows.lengths.tolist() == lengths
+    np.testing.assert_array_equal(rows.plddt, [10, 19, 28, 37, np.nan, 55])
+    predicted = load_predictions(gather(run, None).run, "test")
+    errors = (predicted.scores - predicted.labels).abs().double()
+    np.testing.assert_allclose(rows.errors[predicted.rows.numpy()], errors)
+
+
+def test_proteins_that_are_not_embedded_any_more_are_counted(runs, tmp_path: Path) -> None:
+    run, store = runs("thermostability")
+    other = Store.create(tmp_path / "other")
+    task = store.task("thermostability")
+    digests = [row.tobytes() for row in task.split("test").digests]
+    everything = {protein.digest: protein for protein in store.proteins()}
+    other.add_proteins(list(everything.values()))
+    other.add_task(task)
+    embed(other, registry.load("blosum62"), [everything[digest] for digest in digests[:2]])
+    found = gather(run, other)
+    assert (found.rows, found.tracks) == (None, ())
+    (note,) = found.notes
+    assert "4 proteins have no embedding any more" in note
+    with pytest.raises(InputError, match=r"'test3' cannot be drawn: 4 proteins.*--store"):
+        gather(run, other, ["test3"])
+
+
+def test_without_rows_or_a_store_there_are_scores_alone(runs) -> None:
+    run, store = runs("thermostability")
+    scores, bare = gather(run, store, rows=False), gather(run, None)
+    assert (scores.rows, scores.tracks, scores.notes) == (None, (), ())
+    assert bare.notes == (
+        "Not shown: proteins one by one, and where errors concentrate (no store was given).",
+    )
+    whole = gather(run, store)
+    assert whole.notes == ()
+    for found in (scores, bare):
+        assert (found.name, found.split, found.values) == ("run", "test", whole.values)
+        assert found.citations == whole.citations
+    assert whole.citations[0] == METHOD
+    assert whole.citations[-2:] == (TOKENS["foldseek"], TOKENS["dssp"])
+    assert len(set(whole.citations)) == len(whole.citations)
+
+
+def test_named_proteins_are_drawn_each_and_structures_looked_for(runs, tmp_path: Path) -> None:
+    run, store = runs("thermostability")
+    found = gather(run, store, ["test3", "test1"])
+    assert [(track.id, track.reason) for track in found.tracks] == [
+        ("test1", "chosen"), ("test3", "chosen"),
+    ]  # fmt: skip
+    split = store.task("thermostability").split("test")
+    for track in found.tracks:
+        digest = split.digests[split.ids.index(track.id)].tobytes()
+        assert Protein("x", track.sequence).digest == digest
+        assert "--structures" in track.absence
+    for name in ("a.pdb", "b.pdb"):
+        (tmp_path / name).write_text("ATOM  nothing\n")
+    searched = gather(run, store, ["test3"], structures=[tmp_path])
+    (track,) = searched.tracks
+    assert track.absence.startswith("No structure is drawn: of 2 files none has a chain")
+    assert searched.notes[-1].startswith("2 structures could not be used")

@@ -20,6 +20,8 @@ def test_places_and_values_of_residues() -> None:
     placed = PlacedChain(chain, Protein("p", "MKVLA"), np.array([-1, 0, 1, -1, 3]))
     assert placed.unresolved == 2
     assert placed.places.tolist() == [1, 2, -1, 4]
+    first = PlacedChain(chain, Protein("p", "KVLGA"), np.array([0, 1, -1, 2, 3]))
+    assert first.values(np.arange(5.0)).tolist() == [0, 1, 3, 4]
     values = placed.values(np.array([10.0, 11, 12, 13, 14], np.float32))
     np.testing.assert_array_equal(values, [11, 12, np.nan, 14])
     assert values.dtype == np.float64
