@@ -7,6 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sesstore.datasets.annotated import (
+    FastaFiles,
+    fasta_files,
+    flip_files,
+    has_labels,
+    read_annotated,
+)
+from sesstore.datasets.fasta import parse_entries
 from sesstore.datasets.load import load_own
 from sesstore.datasets.user_data import UserData
 from sesstore.errors import InputError, RecordError
@@ -117,6 +125,59 @@ def test_ids_of_uniprot_stay_whole(tmp_path: Path) -> None:
     splits = load_own(tmp_path / "a.fasta", UserData()).task.splits
     assert [split.ids for split in splits.values()] == [("sp|P1|A_B",), ("x=1",), ("sp|P2|A_B",)]
     assert [split.labels for split in splits.values()] == [[0], [0], [1]]
+
+
+@pytest.mark.parametrize("which", ["sequences", "labels", "resolved"])
+def test_an_id_that_comes_again_is_told_with_both_lines(tmp_path: Path, which: str) -> None:
+    texts = {"sequences": ">a\nMK\n>b\nMV\n", "labels": ">a SET=train\nHE\n>b SET=val\nEE\n",
+             "resolved": ">a\n11\n"}  # fmt: skip
+    again = {"sequences": ">a x\nML\n", "labels": ">a SET=test\nHH\n", "resolved": ">a\n10\n"}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.fasta").write_text(text + again[name] * (name == which))
+    line = texts[which].count("\n") + 1
+    with pytest.raises(RecordError, match=rf"{which}\.fasta, line {line} \(a\): .* in line 1, too"):
+        load_own(tmp_path, UserData("t"))
+
+
+def test_which_files_of_a_folder_are_labels_and_masks(tmp_path: Path) -> None:
+    assert flip_files(tmp_path) is None
+    assert flip_files(tmp_path / "none") is None
+    for name in ("Sequences.fasta", "sampled.fa.gz", "mask.fasta", "resolved.fasta", "notes.txt"):
+        (tmp_path / name).touch()
+    expected = FastaFiles(
+        tmp_path / "Sequences.fasta", tmp_path / "sampled.fa.gz", tmp_path / "resolved.fasta"
+    )
+    assert flip_files(tmp_path) == fasta_files(tmp_path / "sampled.fa.gz") == expected
+    (tmp_path / "sampled.fa.gz").unlink()
+    with pytest.raises(InputError, match=r"0 files of labels \(none\)"):
+        flip_files(tmp_path)
+    (tmp_path / "Sequences.fasta").unlink()
+    assert fasta_files(tmp_path / "mask.fasta") == FastaFiles(tmp_path / "mask.fasta")
+
+
+@pytest.mark.parametrize(
+    ("header", "labelled"),
+    [("a TARGET=x", True), ("a target=x", True), ("a INTERACTOR=b", True), ("a SET=train", False),
+     ("a OS=x MASK=1", False), ("TARGET", False), ("a|Target=x", True)],
+)  # fmt: skip
+def test_whether_a_header_holds_a_label(header: str, labelled: bool) -> None:
+    (entry,) = parse_entries([f">{header}\n", "MK\n"], Path("a.fasta"))
+    assert has_labels(entry) is labelled
+
+
+def test_what_is_odd_in_files_of_labels_is_told(tmp_path: Path) -> None:
+    dna = "ACGT" * 9
+    (tmp_path / "sequences.fasta").write_text(f">a\n{dna}\n>b\nMKV\n>c\nMV\n>d\nML\n")
+    (tmp_path / "labels.fasta").write_bytes(f">a caf\u00e9\n{'H' * 36}\n>b\nHHH\n".encode("cp1252"))
+    warnings: list[str] = []
+    records, notes = read_annotated(flip_files(tmp_path), warnings.append)
+    assert [(r.protein.id, r.label, r.line, r.split, r.column) for r in records] == [
+        ("a", "H" * 36, 1, None, None), ("b", "HHH", 3, None, None),
+    ]  # fmt: skip
+    assert notes == ["2 sequences without labels in labels.fasta: left out"]
+    foreign, nucleotides = warnings
+    assert "labels.fasta' is not UTF-8" in foreign
+    assert "1 of 2 sequences look" in nucleotides
 
 
 def test_pairs_are_refused(tmp_path: Path) -> None:

@@ -183,3 +183,31 @@ def test_names_that_differ_in_case_or_blanks() -> None:
     task = replace(task_of(SINGLE, train=[0, 1]), classes=("Cell wall", "cellWall", "b", "B", "c"))
     (alike,) = (f for f in check_labels(task) if f.what == "classes_alike")
     assert (alike.count, alike.examples) == (4, ("'Cell wall', 'cellWall'", "'b', 'B'"))
+
+
+def test_what_biases_and_what_is_good_to_know() -> None:
+    found = findings(MULTI, train=[(0,)] * 9 + [(1,), (1,), (1,), (2,), ()], valid=[(3,), (3,)])
+    assert {what: finding.biases for what, finding in found.items()} == {
+        "classes_only_in_valid": True, "one_class_in_valid": True, "small_valid": False,
+        "rare_classes": False, "no_label_in_train": False,
+    }  # fmt: skip
+    assert found["rare_classes"].examples == ("c2 (1)", "c1 (3)")  # the rarest first
+    assert found["no_label_in_train"].examples == ("train13",)
+    assert "sesstore train t --folds 5" in found["small_valid"].todo
+    found = findings(VALUE, train=[0.0, 1.0, 2.0], valid=[500.0] * 20)
+    assert {what: (finding.count, finding.biases) for what, finding in found.items()} == {
+        "far_values_in_valid": (20, True), "constant_in_valid": (1, True),
+    }  # fmt: skip
+    assert found["far_values_in_valid"].examples == ("500",) * 5
+
+
+def test_a_task_of_one_class_or_without_train_rows() -> None:
+    found = findings(SINGLE, train=[0] * 9, valid=[0, 1] * 10)
+    assert set(found) == {"imbalance", "classes_only_in_valid"}
+    assert set(findings(SINGLE, valid=[0, 1] * 10)) == {"classes_only_in_valid"}
+    assert set(findings(VALUE, valid=[0.5, 1.0] * 10)) == set()
+    residues = [np.array([0.5, np.nan]), np.array([np.nan])]
+    found = findings(Problem.RESIDUE_REGRESSION, train=residues, valid=residues * 10)
+    assert set(found) == {"no_label_in_train", "no_label_in_valid", "constant_in_train",
+                          "constant_in_valid"}  # fmt: skip
+    assert found["no_label_in_valid"].count == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,11 @@ def test_rows_that_repeat_are_counted_beside_the_first() -> None:
         "names_of_several_sequences": 1,
     }
     assert found["conflicting_labels"].examples == (f"q, r: {'y' * 37}... or no",)
+    for length, shown in ((39, "y" * 39), (40, "y" * 37 + "...")):
+        named = replace(task, classes=("no", "y" * length))
+        (conflict,) = (f for f in check_rows(named) if f.what == "conflicting_labels")
+        assert conflict.examples == (f"q, r: {shown} or no",)
+    assert all(finding.biases for finding in found.values())
     assert found["repeated_in_train"].examples == ("p, p2, p3",)
     assert found["names_of_several_sequences"].examples == ("p (train row 1, valid row 1)",)
     assert "test only" in found["in_train_and_test"].todo

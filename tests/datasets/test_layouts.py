@@ -117,3 +117,42 @@ def test_pickled_objects_are_never_read(folder: bool, tmp_path: Path) -> None:
         layout_files(layout, tmp_path, "peer_fluorescence")
     table = place(tmp_path / "fluorescence" / "fluorescence_train.json")
     assert layout_files(layout, tmp_path, "peer_fluorescence") == {"train": table}
+
+
+def test_folders_are_looked_through_to_some_depth(tmp_path: Path) -> None:
+    deep = place(tmp_path / "1" / "2" / "3" / "4" / "low_vs_high.csv")
+    assert file_of(tmp_path) == str(deep)
+    deep.unlink()
+    place(tmp_path / "1" / "2" / "3" / "4" / "5" / "low_vs_high.csv")
+    place(tmp_path / ".hidden" / "low_vs_high.csv")
+    place(tmp_path / "._low_vs_high.csv")
+    with pytest.raises(MissingFileError, match=r"is the file low_vs_high .*Found: nothing"):
+        file_of(tmp_path)
+
+
+def test_which_of_several_files_is_read(tmp_path: Path) -> None:
+    """The one of the data set's folder, else that near the top, else of the first kind."""
+    lower = place(tmp_path / "x" / "low_vs_high.jsonl")
+    assert file_of(tmp_path) == str(lower)
+    near = [place(tmp_path / f"low_vs_high.{end}") for end in ("fasta", "csv", "jsonl.gz")]
+    assert file_of(tmp_path) == str(near[2])
+    near[2].unlink()
+    assert file_of(tmp_path) == str(near[1])
+    archive_of(tmp_path / "splits.zip", "low_vs_high.jsonl")
+    assert file_of(tmp_path) == str(near[1])
+    own = place(tmp_path / "x" / "aav" / "LOW.CSV")
+    assert file_of(tmp_path) == str(near[1])
+    own = own.rename(own.with_name("low_vs_high.CSV.GZ"))
+    assert file_of(tmp_path) == str(own)
+
+
+def test_a_table_of_sources_comes_with_the_files(tmp_path: Path) -> None:
+    layout = Layout("there", {"train": "a", "test": "b"}, reference="sources")
+    files = {name: place(tmp_path / f"{name}.csv") for name in ("a", "b")}
+    wanted = {"train": files["a"], "test": files["b"]}
+    assert layout_files(layout, tmp_path, "mine") == wanted
+    table = place(tmp_path / "sources.csv")
+    assert layout_files(layout, tmp_path, "mine") == {**wanted, "sources": table}
+    files["b"].unlink()
+    with pytest.raises(MissingFileError, match=r"'mine' is the file b \(.*Get there, and add it"):
+        layout_files(layout, tmp_path, "mine")

@@ -206,3 +206,41 @@ def test_files_of_a_folder_are_of_one_split_each(tmp_path: Path) -> None:
         split_files(tmp_path)
     with pytest.raises(MissingFileError, match="no file or folder"):
         split_files(tmp_path / "none")
+
+
+def test_rows_of_no_set_are_left_out_where_the_benchmark_has_them() -> None:
+    words = ["train", None, "", " NaN ", "pred", "test"]
+    records = [record("MK", word, line) for line, word in enumerate(words)]
+    rows, notes = by_split(records, drop_unassigned=True)
+    assert {name: [r.line for r in split] for name, split in rows.items()} == {
+        "train": [0], "test": [5],
+    }  # fmt: skip
+    assert notes == [
+        "1 row of set 'pred', to be predicted: left out of the task",
+        "3 rows of no set, as published: left out of the task",
+    ]
+    with pytest.raises(RecordError, match=r"line 1 .*no split, while others have one"):
+        by_split(records)
+    everything, notes = by_split([record("MK"), record("MV", "")], drop_unassigned=True)
+    assert (len(everything["train"]), notes) == (2, [])
+
+
+def test_rows_of_made_splits_know_their_group() -> None:
+    parent = "MKVLAAGIVGLCARTQWERTMKVLAAGIVGLCARTQWERT"
+    rows = [
+        record(parent[:at] + letter + parent[at + 1 :], line=at)
+        for at in range(1, 31)
+        for letter in "FY"
+    ]
+    whole = completed({"train": rows}, split_by="position")
+    assert whole.split_by == "position"
+    for split in whole.rows.values():
+        assert [r.group for r in split] == [str(r.line + 1) for r in split]
+    assert (
+        "60 train rows by whole positions (48 train, 6 valid, 6 test; 30 positions"
+        in (whole.notes[0])
+    )
+    alone = completed({"train": rows}, split_by="random")
+    assert {r.group for split in alone.rows.values() for r in split} == {None}
+    assert [len(split) for split in alone.rows.values()] == [48, 6, 6]
+    assert "at random" in alone.notes[0]
