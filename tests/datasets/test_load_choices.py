@@ -157,3 +157,18 @@ def test_a_folder_is_read_split_by_split(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no file or folder"):
         load_own(tmp_path / "none", UserData())
     assert load_own(labelled(tmp_path / "a.jsonl", ["x", "y"] * 5), UserData()).task.name == "a"
+
+
+def test_files_of_a_benchmark_are_named_in_a_note(tmp_path: Path) -> None:
+    path = tmp_path / "low_vs_high.csv"
+    lines = [f"{s},{n}.5,{'test' if n > 7 else 'train'},{n in (5, 6)}" for n, s in
+             enumerate(sequences(10))]  # fmt: skip
+    path.write_text("\n".join(["sequence,target,set,validation", *lines]) + "\n")
+    task = recipe("flip_gb1_low_vs_high")
+    loaded = load_task(task, tmp_path)
+    assert loaded.notes == [f"read {path}"]
+    assert loaded.task.splits["valid"].labels == [5.5, 6.5]
+    assert (loaded.task.split_by, loaded.created_splits) == (None, ())
+    assert (loaded.task.citation, loaded.task.monitor) == (task.citation, task.monitor)
+    with pytest.raises(InputError, match="the rows say their splits, so none is made"):
+        load_task(task, tmp_path, split_by="random")

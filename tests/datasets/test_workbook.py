@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 import io
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from sesstore.datasets.load import load_own
@@ -134,11 +134,10 @@ def test_a_workbook_is_closed_when_its_reader_stops(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", {"s": [("seq", "y"), ("MK", 1), ("MV", 2)]})
     rows = workbook_rows(path, lambda _: None)
     next(rows)
-    handles = Path("/proc/self/fd")
-    opened = [os.path.realpath(handle) for handle in handles.iterdir()]
-    assert str(path.resolve()) in opened
+    process = psutil.Process()
+    assert str(path.resolve()) in [file.path for file in process.open_files()]
     rows.close()
-    assert str(path.resolve()) not in [os.path.realpath(handle) for handle in handles.iterdir()]
+    assert str(path.resolve()) not in [file.path for file in process.open_files()]
 
 
 def test_a_workbook_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

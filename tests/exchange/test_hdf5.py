@@ -195,6 +195,26 @@ def test_a_damaged_record_does_not_keep_the_others_out(tmp_path: Path) -> None:
     assert (report.sequences, report.covered, report.missing) == (2, 1, [])
 
 
+def test_what_is_neither_group_nor_dataset_is_no_record(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["kind"] = np.dtype("f4")
+        file["g/P1"] = np.zeros((3, 2), np.float16)
+    (record,) = read_hdf5(tmp_path / "x.h5")
+    assert (record.labels, record.shape, record.kind, record.size) == (
+        ("g/P1", "P1"), (3, 2), "f", 12,
+    )  # fmt: skip
+    with pytest.raises(InputError, match="HDF5 style 'zarr' is none of uniprot"):
+        write_hdf5(tmp_path / "y.h5", [], "zarr")
+    assert not (tmp_path / "y.h5").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_values_keep_their_type(tmp_path: Path, dtype: type) -> None:
+    write_hdf5(tmp_path / "x.h5", [(Protein("a", "MK"), np.ones((2, 3), dtype))])
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert (file["a"].dtype, file["a"].shape, dict(file["a"].attrs)) == (dtype, (2, 3), {})
+
+
 IDS = ["a/b", "a_b", "/", "", ".", "..", "a/./b", "x\0y", "A" * 70_000, "é/ü", "sp|P|N x/y", "P1"]
 
 

@@ -6,10 +6,11 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from sesstore.exchange.formats import declare_provenance, format_named
 from sesstore.exchange.imported_embeddings import SequenceBook, find_width, import_embeddings
-from sesstore.exchange.npy import read_npy
+from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
@@ -57,3 +58,16 @@ def test_files_that_lie_are_listed_and_the_others_stored(tmp_path: Path) -> None
     )
     assert report.imported == 1
     assert "no plain .npy array" in report.refused["c"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_values_keep_their_type_and_changed_names_their_id(tmp_path: Path, dtype: type) -> None:
+    values = np.arange(6, dtype=dtype).reshape(2, 3)
+    assert write_npy(tmp_path / "out", [(Protein("a/b", "MK"), values)]) == 1
+    assert (tmp_path / "out" / "index.tsv").read_text() == 'file\tid\na_b\t"a/b"\n'
+    (record,) = read_npy(tmp_path / "out")
+    assert (record.labels, record.shape, record.kind) == (("a/b",), (2, 3), "f")
+    assert record.size == values.nbytes
+    assert record.values.dtype == dtype
+    np.testing.assert_array_equal(record.values, values)
+    assert record.values.flags.writeable  # its own, not a map of the file

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sesstore.errors import InputError
+from sesstore.errors import InputError, MissingExtraError
 from sesstore.exchange.protein_maps import MARK, is_numeric, write_anndata, write_bundle
 
 IDS = ["a", "b", "a", "a (2)"]
@@ -67,3 +68,28 @@ def test_anndata_has_means_columns_and_points(tmp_path: Path) -> None:
 def test_a_column_is_of_numbers_if_all_there_are_are() -> None:
     columns = ([1.0, None], [None, 2], ["1", None], [None, 1.0, "x"], [None, None], [])
     assert [is_numeric(column) for column in columns] == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"), [("anndata", "map"), ("pandas", "map"), ("pyarrow", "parquet")]
+)
+def test_each_format_has_its_extra(
+    package: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    path, one = tmp_path / "x", POINTS[:1]
+    write = {
+        "map": lambda: write_anndata(path, ["a"], {}, one, one, "pca"),
+        "parquet": lambda: write_bundle(path, ["a"], {}, one, "pca", {}),
+    }[extra]
+    with pytest.raises(MissingExtraError, match=rf"sesstore\[{extra}\]"):
+        write()
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_mark_is_in_no_id_and_no_name_of_a_column(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    mark = f"x{MARK.decode()}y"
+    for ids, columns, told in (([mark], {}, "ids hold"), (["a"], {mark: ["b"]}, "hold '---PARQ")):
+        with pytest.raises(InputError, match=told):
+            write_bundle(tmp_path / "x", ids, columns, POINTS[:1], "pca", {})
