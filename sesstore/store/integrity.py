@@ -272,6 +272,8 @@ class _Check:
                 check = RecordCheck(records=entries(path))
             else:
                 check = check_records(path) if intact else check_apart(path)
+                if not check.problems:
+                    entries(path)  # it is of the kind that lies there
         except CorruptStoreError as problem:
             self._blame(path, problem)
             return None

@@ -161,6 +161,12 @@ def is_object(parts: tuple[str, ...]) -> bool:
     return False
 
 
+def holds_proteins(database: Path) -> bool:
+    """Whether a database of a store is the one of its proteins, whatever a source is called."""
+    of_source = database.parent.name == TOKENS and (database.parent.parent / EMBEDDINGS).is_dir()
+    return database.name == PROTEINS and not of_source
+
+
 def documents(folder: Path, suffix: str) -> list[Path]:
     """Files of a store in one of its folders: databases, tasks, alphabets."""
     return [file for file in committed(folder, folders=False) if file.suffix == suffix]

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 _PLDDT_MAX = 100
 _REFUSED = "refused"
+_NO_META = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What other JSON than that of a protein's record raises."""
 _CRASHES = {-signal.SIGSEGV, -signal.SIGABRT}
 """How LMDB ends on pages it cannot use; without memory, other things end so too."""
 
@@ -173,7 +175,7 @@ def _check_tokens(database: Database, txn: Txn, check: RecordCheck) -> None:
             meta = read_meta(database, txn, digest) or {}
             for problem in _token_problems(database, txn, digest, meta, makers):
                 check.blame(digest, problem)
-        except (CorruptStoreError, KeyError, TypeError) as problem:
+        except (CorruptStoreError, *_NO_META) as problem:
             check.blame(digest, f"its meta record is not what was written ({problem})")
             continue
         check.lengths[digest.hex()] = meta["length"]
@@ -188,6 +190,8 @@ def _token_problems(
     database: Database, txn: Txn, digest: bytes, meta: dict[str, Any], makers: set[str]
 ) -> Iterator[str]:
     length = meta["length"]
+    if type(length) is not int or length < 1:
+        raise ValueError(f"{length!r} residues")
     for name, crc in meta["crc"].items():
         raw = txn.get(digest, db=database.table(name, txn))
         if raw is None or google_crc32c.value(raw) != crc:
@@ -228,9 +232,9 @@ def entries(path: Path) -> int:
         LMDB cannot use the file, or a table is missing.
     """
     database = open_database(path)
-    if database is None or STATE not in database.tables:
-        raise CorruptStoreError(f"{path} is no database of a store")
-    table = "sequences" if path.name == layout.PROTEINS else "meta"
+    kind, table = ("proteins", "sequences") if layout.holds_proteins(path) else ("tokens", "meta")
+    if database is None or not {STATE, table} <= database.tables.keys():
+        raise CorruptStoreError(f"{path} is no database of {kind}")
     with database.read() as txn:
         return int(txn.stat(database.tables[table])["entries"])
 

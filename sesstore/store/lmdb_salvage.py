@@ -67,7 +67,7 @@ def salvage(old: Path, new: Path) -> Salvage:
     StoreAccessError
         The system does not let the old one be read.
     """
-    is_proteins = old.name == layout.PROTEINS
+    is_proteins = layout.holds_proteins(old)
     with PageFile(old) as file:
         records = _Proteins(file) if is_proteins else _Tokens(file)
         records.collect()

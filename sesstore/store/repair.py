@@ -312,7 +312,8 @@ class _Repair:
     def _note_lost(self, path: Path, saved: Salvage) -> None:
         """List what was lost, counted against what the file claims to hold."""
         lost = list(saved.lost)
-        if path.name == layout.PROTEINS:
+        holds_proteins = layout.holds_proteins(path)
+        if holds_proteins:
             if saved.entries != saved.proteins:
                 lost = sorted({*lost, *named_without_sequence(self.root)})
             self.report.sequences_lost += lost
@@ -322,7 +323,7 @@ class _Repair:
         unnamed = None if saved.entries is None else saved.entries - saved.proteins - len(lost)
         if unnamed is None or unnamed > 0:
             self.report.unnamed[self._name(path)] = unnamed
-        if path.name != layout.PROTEINS and (lost or self._name(path) in self.report.unnamed):
+        if not holds_proteins and (lost or self._name(path) in self.report.unnamed):
             self.report.tokens_lost[path.stem] = lost
 
     def _quarantine(self, path: Path) -> None:
