@@ -11,6 +11,7 @@ Building holds the index in memory, as much as the means in float16 and 400 byte
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,13 +56,16 @@ class ApproximateIndex:
 
     Raises
     ------
-    RuntimeError
-        The file is no index, or cut short.
+    RuntimeError, ValueError
+        The file is no index, or cut short, or empty.
     """
 
     def __init__(self, path: Path, rows: MeanRows) -> None:
         self._index, self._rows = _empty(rows.shape[1]), rows
-        self._index.view(path)
+        # Mapped here: where it fails to, USearch closes a file that is not its own, standard input.
+        with path.open("rb") as file:
+            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._index.view(self._file)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -129,7 +133,7 @@ def approximate_index(rows: MeanRows, progress: Progress = SILENT) -> Approximat
     if path.is_file():
         try:
             index = ApproximateIndex(path, rows)
-        except RuntimeError as problem:
+        except (RuntimeError, ValueError) as problem:
             progress.note(f"the index '{path}' cannot be read and is built anew: {problem}")
         else:
             if len(index) == len(rows):
