@@ -97,8 +97,7 @@ def protein_centric_chart(material: Material) -> Chart:
     alt = charting()
     rows, rings = [], []
     for place, run in enumerate(material.predicted):
-        found_at = protein_centric(run.scores, run.labels)
-        thresholds, precision, recall = (values.numpy() for values in found_at)
+        thresholds, precision, recall = protein_centric(run.scores, run.labels)
         f1 = 2 * precision * recall / np.clip(precision + recall, 1e-12, None)
         top = int(f1.argmax())
         for i in sorted({*_thinned(len(f1)), top}):

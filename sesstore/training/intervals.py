@@ -23,8 +23,8 @@ from torch import Tensor
 from ..errors import UnknownNameError
 from ..tasks import Problem
 from .metrics import HIGHER_IS_WORSE, METRICS, compute
-from .resampled import Rows, prepare
 from .uncertainty import covariance_of_draws, standard_error
+from .weighted_metrics import DEFINITIONS, THRESHOLDS, Rows
 
 DRAWS = 1000
 FEWEST_PROTEINS = 5
@@ -225,7 +225,7 @@ def resample_runs(
     data, folds = [_rows(run) for run in runs], _folds_of(runs[0])
     if data[0].count < FEWEST_PROTEINS:
         return {name: np.full((draws or DRAWS, len(data)), np.nan) for name in names}
-    ready = {name: [prepare(name, problem, rows) for rows in data] for name in names}
+    ready = {name: [DEFINITIONS[problem][name](rows) for rows in data] for name in names}
     values: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     if draws is None:
         draws = DRAWS if data[0].scores.size < LARGE_SET else DRAWS // 5
@@ -305,4 +305,4 @@ def _folds_of(run: Predicted) -> list[NDArray[np.int64]]:
 
 def _rows(run: Predicted) -> Rows:
     _, rows = np.unique(run.rows.numpy(), return_inverse=True)
-    return Rows(run.scores.double().numpy(), run.labels.double().numpy(), rows)
+    return Rows(run.scores.double().numpy(), run.labels.double().numpy(), rows, THRESHOLDS)

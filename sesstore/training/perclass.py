@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ..tasks import Problem
 from .intervals import Predicted
-from .metrics import tmc
+from .metrics import compute
 
 THRESHOLD = 0.5
-"""Probability above which a class of a multi-label task is predicted, as torchmetrics has it."""
+"""Probability above which a class of a multi-label task is predicted."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def class_scores(
     counts = torch.stack([torch.as_tensor(t).sum(0) for t in (true, predicted, right)], 1).tolist()
     class_rows = []
     for k, (name, (n_true, n_said, n_right)) in enumerate(zip(classes, counts, strict=True)):
-        areas = [_auprc(scores[:, k], labels[:, k]) for scores, labels in pairs]
+        areas = [_auprc(scores[:, k, None], labels[:, k, None]) for scores, labels in pairs]
         class_rows.append(ClassScore(name, n_true, n_said, n_right, float(np.mean(areas))))
     return class_rows
 
@@ -122,4 +122,4 @@ def _predicted_classes(scores: Tensor, problem: Problem) -> Tensor:
 
 
 def _auprc(scores: Tensor, labels: Tensor) -> float:
-    return float(tmc.binary_average_precision(scores, labels)) if labels.any() else float("nan")
+    return compute(["auprc"], Problem.MULTI_LABEL, scores, labels)["auprc"]

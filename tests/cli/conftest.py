@@ -74,7 +74,7 @@ _SESSION = """
 import contextlib, io, json, sys
 from sesstore_cli.main import main
 
-HEAVY = {"torch", "torchmetrics", "transformers", "scipy.signal", "mdtraj"}
+HEAVY = {"torch", "transformers", "scipy.signal", "mdtraj"}
 for line in sys.stdin:
     out, err, status = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
