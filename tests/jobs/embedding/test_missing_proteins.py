@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sesstore.encoders.base import Encoder
 from sesstore.jobs.embedding.embed import embed
+from sesstore.jobs.embedding.means import MeanEncoder, means_of
 from sesstore.jobs.embedding.missing_proteins import EmbedPlan, MissingProteins, plan_embedding
 from sesstore.proteins import Protein
+from sesstore.residues import Embedding
 from sesstore.store import Store
 
 
@@ -52,3 +58,43 @@ def test_every_figure_of_what_is_to_be_embedded_is_in_its_place(store: Store) ->
     assert plan.sentence("X", "s3://lab").endswith("1.5 MB in s3://lab")
     done = EmbedPlan(3456, 3456, MissingProteins(store, todo.digests[:0], todo.lengths[:0]), 0, 9)
     assert done.sentence("X") == ("all 3,456 sequences are already embedded with X: nothing to do")
+
+
+class TwoLayers:
+    """An encoder that keeps a second layer, of twice the values."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self.names = encoder, list[str]()
+        self.fingerprints = (encoder.fingerprint, replace(encoder.fingerprint, layer=7))
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._encoder, name)
+
+    def encode(self, proteins: Sequence[Protein]) -> Iterator[Embedding]:
+        self.names += [protein.id for protein in proteins]
+        for embedding in self._encoder.encode(proteins):
+            yield embedding
+            yield replace(embedding, values=2 * embedding.values, output=1)
+
+
+def test_what_is_stored_is_so_under_every_layer(store: Store, encoder, proteins) -> None:
+    both = TwoLayers(encoder)
+    report = embed(store, both, proteins[:10], dtype="float32")
+    assert (report.encoded, list(report.layers)) == (10, ["0", "7"])
+    embed(store, encoder, proteins[10:15], dtype="float32")
+    plan = plan_embedding(store, both, proteins[:20], dtype="float32")
+    assert (plan.proteins, plan.already_stored) == (20, 10)
+    assert [p.id for p in plan.todo] == [p.id for p in proteins[10:20]]
+    lengths = [len(protein) for protein in proteins]
+    assert plan.bytes == (sum(lengths[10:20]) + sum(lengths[15:20])) * encoder.dim * 4
+    means = means_of(store, "blosum62", lambda: both)
+    assert isinstance(means, MeanEncoder)
+    both.names.clear()
+    outputs = {(e.digest, e.output): e.values for e in means.encode(proteins[:20])}
+    assert both.names == [p.id for p in proteins[10:20]]
+    assert len(outputs) == 40
+    for embedding in encoder.encode(proteins[:20]):
+        mean = embedding.values.mean(0, dtype=np.float32, keepdims=True)
+        for output in (0, 1):
+            found = outputs[embedding.digest, output]
+            np.testing.assert_allclose(found, mean * (1 + output), rtol=1e-5)

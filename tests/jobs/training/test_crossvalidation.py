@@ -27,6 +27,7 @@ from sesstore.training.baselines import BaselineScore, Rows
 from sesstore.training.evaluate import load_predictions
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.intervals import intervals
+from sesstore.training.predictor import Predictor
 from sesstore.training.runs import Run
 from sesstore.training.seeds import fold_runs, runs_at
 
@@ -109,6 +110,9 @@ def test_the_run_was_trained_on_all_rows_and_predicts(crossed: Crossed) -> None:
         assert run.coverage["train"]["proteins"] == 45
         assert run.task["data_digest"] == crossed.inputs.task.data_digest
         assert run.config["fit"]["stop_after"] == run.history[-1]["epoch"]
+    training = Predictor(runs_at(crossed.out)).certainty.training  # tells how far a protein is
+    assert training is not None
+    assert len(training.means) == 45
     measured = evaluate_run(crossed.store, crossed.out)
     assert (measured.split, measured.rows, measured.seeds) == ("out-of-fold", 45, 2)
     assert measured.metrics["mcc"] == pytest.approx(crossed.report.metrics["out-of-fold"]["mcc"])

@@ -13,6 +13,7 @@ import sesstore
 from sesstore.encoders import registry
 from sesstore.errors import (
     FingerprintMismatchError,
+    InputError,
     NotStoredError,
 )
 from sesstore.jobs.embedding.embed import embed
@@ -52,8 +53,11 @@ def test_evaluating_is_of_the_split_and_the_mean_of_seeds(seeded, split) -> None
 
 def test_another_source_is_read_where_it_is_named(seeded) -> None:
     run = Path(seeded.report.run)
+    with pytest.raises(InputError, match="quantum"):
+        evaluate_run(seeded.store, run, device="quantum")
     own, other = (evaluate_run(seeded.store, run, source=s) for s in (None, "esmfold"))
     assert (own.source, other.source) == ("alphafold2", "esmfold")
+    assert own.baselines is None
     assert own.metrics["auroc"] != other.metrics["auroc"]
     given = InputSpec(["toy"])
     rows = {}
