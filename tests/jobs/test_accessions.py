@@ -130,6 +130,7 @@ def test_what_uniprot_lacks_is_named(server: Server) -> None:
         ("uniprot:P69905,hba", "'HBA' in 'uniprot:P69905,hba' is no UniProt accession"),
         ("uniprot:", "names no accession"),
         ("afdb:gone.txt", "there is no file 'gone.txt' of accessions"),
+        ("uniprot:lists/gone", "there is no file 'lists/gone' of accessions"),
     ],
 )
 def test_what_is_no_list_is_said(name: str, message: str) -> None:

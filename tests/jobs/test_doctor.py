@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
+
+from .conftest import Noting
 
 PROTEINS = [Protein(f"p{n}", "MKVLA" + letter * 5) for n, letter in enumerate("ACDEFG")]
 
@@ -65,6 +68,16 @@ def test_a_name_that_came_with_another_sequence_is_told_first(store: Store, task
     assert order == sorted(order, reverse=True)
 
 
+def test_names_that_stand_for_their_own_proteins_are_no_finding(store: Store, task: Task) -> None:
+    rows = slice(4, 6)  # p4 and p5; q has the sequence of p2
+    part = replace(task.splits["test"], ids=tuple(p.id for p in PROTEINS[rows]))
+    store.add_task(replace(task, name="own", splits={"test": part}))
+    progress = Noting()
+    patient = from_store(store, "own")
+    assert patient.findings == []
+    assert diagnose(patient, progress=progress).splits
+
+
 def written(folder: Path, label: str = "y") -> Path:
     folder.mkdir(parents=True)
     for place, split in enumerate(("train", "valid", "test")):
@@ -78,6 +91,8 @@ def test_files_are_named_by_folder_and_read_as_they_are_said_to_be(tmp_path: Pat
     patient = from_files("mine", [first, second], user_data=UserData(name="mine"))
     assert [data.name for data in patient.data] == ["a_set", "b_set"]
     assert [data.task.name for data in patient.data] == ["mine", "mine"]
+    apart = from_files("mine", [first, written(tmp_path / "other")])
+    assert [data.name for data in apart.data] == ["set", "other"]
     (alone,) = from_files(str(first), []).data
     assert alone.name == "set"
     with pytest.raises(InputError, match="two --data are the same"):
@@ -90,3 +105,27 @@ def test_files_are_named_by_folder_and_read_as_they_are_said_to_be(tmp_path: Pat
     assert facts["rows"] == {"train": 3, "valid": 3, "test": 3}
     names = {path.name for path in (tmp_path / "clean").iterdir()}
     assert names >= {"train.jsonl", "valid.jsonl", "test.jsonl"}
+
+
+def test_files_of_a_published_task_are_read_as_add_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+
+    def load(*args: object, **settings: object) -> None:
+        calls.append((args, settings))
+        raise SystemExit
+
+    monkeypatch.setattr("sesstore.jobs.doctor.load_task", load)
+    said = UserData(seed=3, drop_unlabelled=True, split_by="random")
+    with pytest.raises(SystemExit):
+        from_files("deeploc_binary", [tmp_path / "af"], user_data=said, allow_partial=True)
+    (((plan, path, source), settings),) = calls
+    assert (plan.name, path, source) == ("deeploc_binary", tmp_path / "af", "af")
+    assert settings == {
+        "allow_partial": True, "seed": 3, "drop_unlabelled": True, "split_by": "random",
+    }  # fmt: skip
+    monkeypatch.setattr("sesstore.jobs.doctor.load_own", load)
+    with pytest.raises(SystemExit):
+        from_files("mine.csv", [], user_data=said, allow_partial=True)
+    assert calls[1] == ((Path("mine.csv"), said, "mine.csv"), {"allow_partial": True})

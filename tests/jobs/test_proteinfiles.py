@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from sesstore.errors import InputError, MissingFileError, UnknownNameError
-from sesstore.jobs.proteinfiles import checked_proteins, plain_fasta, proteins_named, proteins_of
+from sesstore.jobs.proteinfiles import (
+    checked_proteins,
+    existing_file,
+    plain_fasta,
+    proteins_named,
+    proteins_of,
+)
+from sesstore.proteins import Protein
+from sesstore.store import Store
+
+from .conftest import labelled
 
 DNA = "ACGTACGTTGCAACGTACGTTGCA" * 4
 
@@ -60,3 +70,30 @@ def test_a_plain_file_is_counted_and_can_be_read_again() -> None:
     assert "2 of 3 sequences" in genes.warnings[0]
     Path("labels.fasta").write_text(">one TARGET=1 SET=train VALIDATION=False\nMKV\n")
     assert plain_fasta(Path("labels.fasta")) is None
+
+
+def test_a_task_of_the_store_goes_before_a_file_of_its_name(
+    store: Store, proteins: list[Protein]
+) -> None:
+    task = labelled(store, proteins)
+    Path("toy").mkdir()
+    rows = {digest.tobytes() for split in task.splits.values() for digest in split.digests}
+    for listed in (proteins_named(store, ["toy"]), list(checked_proteins(store, ["toy"]))):
+        assert len(listed) == len(rows)
+        assert {p.digest for p in listed} == rows
+    together = list(checked_proteins(store, ["a.fasta", "toy"]))
+    assert [p.id for p in together[:3]] == ["one", "two", "again"]
+    assert len(together) == 3 + len(rows)
+    with pytest.raises(UnknownNameError, match="Did you mean 'toy'"):
+        checked_proteins(store, ["toi"])
+    with pytest.raises(InputError):
+        list(proteins_of(None, "toy"))
+
+
+def test_a_folder_is_no_file_of_sequences() -> None:
+    Path("folder.fasta").mkdir()
+    Path("models").mkdir()
+    for name in ("folder.fasta", "gone.fasta", "gone"):
+        with pytest.raises(MissingFileError, match=f"there is no file '{name}'"):
+            existing_file(Path(name))
+    assert existing_file(Path("models")) == Path("models")
