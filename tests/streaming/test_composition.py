@@ -38,3 +38,15 @@ def test_each_digest_has_its_own_also_in_another_process(tmp_path: Path) -> None
             assert row.tolist() == composition(proteins[number].sequence).tolist()
     with pytest.raises(NotStoredError):
         stored(digests ^ 1)
+
+
+def test_a_store_that_was_named_from_where_one_stood_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.create(tmp_path / "store").add_proteins([Protein("p", "MKV")])
+    monkeypatch.chdir(tmp_path)
+    sent = pickle.dumps(StoredCompositions(Store.open("store")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    digests = np.frombuffer(Protein("p", "MKV").digest, np.uint8).reshape(1, 32)
+    assert pickle.loads(sent)(digests).tolist() == [composition("MKV").tolist()]

@@ -72,3 +72,34 @@ def test_what_is_read_ahead_is_bounded(split, monkeypatch) -> None:
     deadline.wait(0.2)
     assert len(read) <= AHEAD + 2
     batches.close()
+
+
+def test_what_is_left_early_is_read_no_further(split, monkeypatch) -> None:
+    read: list[int] = []
+    inner = split.read
+    monkeypatch.setattr(
+        split, "read", lambda index, device: (read.append(int(index[0])), inner(index, device))[1]
+    )
+    for _ in Loader(split, [np.array([i]) for i in range(24)], CPU):
+        break
+    assert read == list(range(len(read)))
+    assert len(read) <= AHEAD + 3
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, MemoryError])
+def test_what_was_read_before_an_error_comes_before_it(split, monkeypatch, problem) -> None:
+    """Whatever it is, on the thread that takes the batches; and nothing after it."""
+    inner = split.read
+
+    def read(index, device):
+        if index[0] == 5:
+            raise problem
+        return inner(index, device)
+
+    monkeypatch.setattr(split, "read", read)
+    threads = threading.active_count()
+    batches = iter(Loader(split, [np.array([i]) for i in range(9)], CPU))
+    assert [int(next(batches).index[0]) for _ in range(5)] == [0, 1, 2, 3, 4]
+    with pytest.raises(problem):
+        next(batches)
+    assert threading.active_count() == threads

@@ -208,3 +208,48 @@ def test_what_is_added_to_logits_is_that_of_the_rows(stored) -> None:
     split.offset = torch.arange(len(split) * 2.0).reshape(-1, 2)
     index = np.array([5, 1, 20, 5])
     assert torch.equal(split.read(index).offset, split.offset[torch.from_numpy(index)])
+
+
+def test_all_labels_are_those_of_all_rows_in_their_type(stored) -> None:
+    n, lengths = len(stored.proteins), [len(p) for p in stored.proteins]
+
+    def labels(problem, values):
+        return data(stored, labels=values, problem=problem, n_classes=2).all_labels()
+
+    assert labels(Problem.SINGLE_LABEL, list(range(n))).tolist() == list(range(n))
+    assert labels(Problem.SINGLE_LABEL, list(range(n))).dtype == torch.int64
+    assert labels(Problem.REGRESSION, list(range(n))).dtype == torch.float32
+    several = labels(Problem.MULTI_LABEL, [(), (1,), (0, 1), *[(0,)] * (n - 3)])
+    assert several[:4].tolist() == [[0, 0], [0, 1], [1, 1], [1, 0]]
+    assert several.dtype == torch.float32
+    numbers = [np.arange(length) + row for row, length in enumerate(lengths)]
+    for problem, dtype in (
+        (Problem.RESIDUE_SINGLE_LABEL, torch.int64), (Problem.RESIDUE_REGRESSION, torch.float32),
+    ):  # fmt: skip
+        packed = labels(problem, numbers)
+        assert packed.dtype == dtype
+        assert packed.tolist() == np.concatenate(numbers).tolist()
+    assert len(data(stored, problem=Problem.RESIDUE_REGRESSION)) == n  # to predict: no labels
+    unlabelled = data(stored, labels=None, problem=Problem.SINGLE_LABEL)
+    assert unlabelled.read(np.array([1])).labels is None
+
+
+def test_how_many_embeddings_are_missing_of_how_many(stored) -> None:
+    digests = np.concatenate([stored.digests[:3], np.zeros((2, 32), np.uint8)])
+    with pytest.raises(NotStoredError, match=r"^2 of 5 proteins have no embedding by enc"):
+        SplitData(stored.store.embeddings(), None, digests)
+
+
+def test_without_alphabets_or_tokens_nothing_is_read(stored) -> None:
+    view, tokens = stored.store.embeddings(), Counting(stored.store.tokens("alphafold2"))
+    bare = SplitData(view, tokens, stored.digests)
+    bare.hold("ram", torch.device("cpu"))
+    assert bare.read(np.array([1])).tokens == {}
+    assert (tokens.asked, bare.coverage.with_tokens) == (0, 0)
+    assert bare.unmasked().tolist() == [0.0] * len(bare)
+    assert not bare.with_tokens.any()
+    masked = SplitData(view, None, stored.digests, alphabets=BOTH)
+    assert set(masked.read(np.array([1])).tokens["dssp"].tolist()) == {DSSP.mask}
+    assert masked.coverage.unmasked == {"foldseek": 0, "dssp": 0}
+    assert masked.coverage.residues == sum(len(p) for p in stored.proteins)
+    assert masked.alphabets == BOTH

@@ -94,3 +94,36 @@ def test_values_for_a_gpu_are_read_into_the_memory_they_are_copied_from(
     values = split.read(index, torch.device("cuda:1")).values
     assert [buffer.data_ptr() for buffer in buffers] == [values.data_ptr()]
     assert torch.equal(values, expected)
+
+
+def test_memory_for_a_gpu_is_of_the_type_that_is_read(stored_as) -> None:
+    """Half the bytes to copy where half are stored; here everything is float32."""
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    types = {"float16": torch.float16, "float32": torch.float32, "int8": torch.float32}
+    for dtype, expected in types.items():
+        view = stored_as(dtype).store.embeddings()
+        assert reader.torch_type(view) == expected
+        for device, kind in ((cpu, torch.float32), (gpu, expected)):
+            memory = reader.host_memory(5, view, device)
+            assert (memory.dtype, memory.shape, memory.device) == (kind, (5, 6), cpu)
+
+
+@pytest.mark.parametrize(("residency", "place"), [("ram", "cpu"), ("device", "meta")])
+def test_rows_are_held_where_they_are_wanted(stored, monkeypatch, residency, place) -> None:
+    places: list[str] = []
+    monkeypatch.setattr(
+        reader, "_ResidentRows", lambda view, rows, device: places.append(device.type)
+    )
+    split = SplitData(stored.store.embeddings(), None, stored.digests)
+    split.hold(residency, torch.device("meta"))
+    assert places == [place]
+
+
+def test_rows_held_on_a_device_are_read_there(stored, monkeypatch) -> None:
+    """In any order and with repeats, without a copy on the host."""
+    split = SplitData(stored.store.embeddings(), None, stored.digests[[3, 1, 3, 7]])
+    index = np.array([2, 3, 0, 1])
+    expected = split.read(index).values
+    split.hold("device", torch.device("cpu"))
+    monkeypatch.setattr(reader, "host_memory", None)
+    assert torch.equal(split._resident.read(split.rows[index]), expected.to(torch.float16))
