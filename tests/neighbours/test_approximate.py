@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sesstore.neighbours import approximate as module
 from sesstore.neighbours.approximate import approximate_index
 from sesstore.neighbours.cosine import MeanRows, nearest
 from sesstore.neighbours.lookup import Lookup
+from sesstore.progress import SILENT
 from sesstore.proteins import Protein
 from sesstore.store import Embeddings, Store
 
@@ -165,3 +167,120 @@ def test_what_it_needs_is_told_before_anything_is_written(
     cache.write_text("a file where the folder should be")
     with pytest.raises(SesstoreError, match="SESSTORE_CACHE"):
         approximate_index(rows)
+
+
+class Notes(type(SILENT)):
+    """Progress that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.stages: list[tuple[str, int, str]] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def stage(self, name: str, total: int, unit: str):
+        self.stages.append((name, total, unit))
+        return SILENT.stage(name, total, unit)
+
+
+def test_an_index_that_was_used_stays_and_what_is_done_is_told(
+    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build says so first; a use makes it the last that was used, and says nothing."""
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    monkeypatch.setattr(module, "FILES", 2)
+    view, paths, told = means(store), {}, Notes()
+    for age, count in enumerate((30, 40)):
+        before = set(cache.glob("*"))
+        approximate_index(MeanRows(view, np.arange(count)), told)
+        (paths[count],) = set(cache.glob("*")) - before
+        os.utime(paths[count], (1000 + age, 1000 + age))
+    assert told.notes[0] == f"an index of 30 proteins is built first, and kept in '{cache}'"
+    assert told.stages == [("indexing", 30, "proteins"), ("indexing", 40, "proteins")]
+    approximate_index(MeanRows(view, np.arange(30)), told)
+    assert len(told.notes) == 2
+    approximate_index(MeanRows(view, np.arange(50)))
+    assert paths[30].exists()
+    assert not paths[40].exists()
+    paths[30].write_bytes(b"no index")
+    approximate_index(MeanRows(view, np.arange(30)), told)
+    assert f"the index '{paths[30]}' cannot be read and is built anew" in told.notes[2]
+
+
+def test_its_name_is_that_of_what_it_was_built_from(store: Store) -> None:
+    """Encoder, type, which proteins and in which order, and how its graph is built."""
+    view = means(store)
+    rows = MeanRows(view, np.arange(20))
+    name = module._identity(rows)
+    assert name == module._identity(MeanRows(means(store), np.arange(20)))
+
+    def with_(**changes: object) -> str:
+        changed = MeanRows(view, np.arange(20))
+        for key, value in changes.items():
+            setattr(changed, key, value)
+        return module._identity(changed)
+
+    provenance = rows.provenance
+    layer = replace(provenance.fingerprint, layer=provenance.fingerprint.layer + 1)
+    names = {
+        name,
+        with_(provenance=replace(provenance, fingerprint=layer)),
+        with_(provenance=replace(provenance, dtype="int8")),
+        with_(digests=rows.digests[::-1]),
+        with_(digests=rows.digests[1:]),
+    }
+    assert len(names) == 5
+    with pytest.MonkeyPatch.context() as patch:
+        for setting in ("CONNECTIVITY", "EXPANSION"):
+            patch.setattr(module, setting, 99)
+            names.add(module._identity(rows))
+    assert len(names) == 7
+
+
+def test_it_is_built_where_it_just_fits_and_block_by_block(
+    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    rows = MeanRows(means(store), np.arange(100))
+    needed = 100 * (2 * rows.shape[1] + 400)
+    monkeypatch.setattr(module, "_BLOCK_ROWS", 33)
+    monkeypatch.setattr(module, "available_memory", lambda: needed - 1)
+    with pytest.raises(SesstoreError, match=r"an index of 100 proteins takes about .*--in"):
+        approximate_index(rows)
+    assert not cache.exists()
+    monkeypatch.setattr(module, "available_memory", lambda: needed)
+    index = approximate_index(rows)
+    assert len(index) == 100
+    found = index.nearest(np.asarray(rows[0:100]), 1)
+    assert found.rows.shape == (100, 1)
+    np.testing.assert_allclose(found.similarity, 1, atol=1e-3)
+    np.testing.assert_allclose(rows[found.rows[:, 0]], rows[0:100], atol=2e-2)
+    assert sorted(p.suffix for p in cache.iterdir()) == [".usearch"]
+
+
+def test_fewer_than_are_wanted_are_filled_up(
+    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By rows of no number, which are like nothing; and as many candidates are compared."""
+    pytest.importorskip("usearch", reason="usearch is not installed")
+    rows = MeanRows(means(store), np.arange(300))
+    index, asked = approximate_index(rows), []
+    real = index._candidates
+
+    def two(directions: np.ndarray, count: int) -> list[np.ndarray]:
+        asked.append((len(directions), count))
+        return [keys[: 2 if number else 9] for number, keys in enumerate(real(directions, count))]
+
+    monkeypatch.setattr(index, "_candidates", two)
+    monkeypatch.setattr(module, "_QUERIES", 3)
+    found = index.nearest(np.asarray(rows[0:5], np.float32), 4)
+    assert [(n, count) for n, count in asked] == [(3, module.EXPANSION), (2, module.EXPANSION)]
+    filled = (found.rows == -1).sum(1).tolist()
+    assert filled == [0, 2, 2, 0, 2]
+    assert (found.similarity[found.rows == -1] == -1).all()
+    assert (found.rows[:, :2] >= 0).all()
+    asked.clear()
+    index.nearest(np.asarray(rows[0:1], np.float32), 20)
+    index.nearest(np.asarray(rows[0:1], np.float32), 90)
+    assert asked == [(1, 200), (1, 300)]

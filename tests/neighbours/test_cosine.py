@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sesstore.errors import InputError
 from sesstore.neighbours import cosine
-from sesstore.neighbours.cosine import nearest, unit
+from sesstore.neighbours.cosine import MeanRows, nearest, unit
+from sesstore.provenance import Fingerprint, Provenance
+from sesstore.residues import Embedding
+from sesstore.store import Store
 
 
 def plain(queries, references, count):
@@ -70,3 +75,59 @@ def test_every_finite_float16_becomes_the_same_float32() -> None:
     values = values[np.isfinite(values)]
     np.testing.assert_array_equal(cosine.as_float32(values), values.astype(np.float32))
     np.testing.assert_array_equal(cosine.as_float32(values[::2]), values[::2].astype(np.float32))
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_blocks_come_by_groups_and_own_rows_are_left_out_of_each(monkeypatch, ahead: int) -> None:
+    """Numbers go over all arrays and all groups of blocks, also those of rows that do not count."""
+    monkeypatch.setattr(cosine, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(cosine, "_AHEAD", ahead)
+    rng = np.random.default_rng(4)
+    references = rng.normal(size=(60, 8)).astype(np.float32)
+    order, similarity = plain(references, references, 60)
+    hits = nearest(
+        references, [references[:10], references[10:11], references[11:]], 59,
+        without=np.arange(60), threads=2,
+    )  # fmt: skip
+    assert hits.rows.dtype == np.int64
+    assert hits.similarity.dtype == np.float32
+    np.testing.assert_array_equal(hits.rows, order[:, 1:])
+    np.testing.assert_allclose(hits.similarity, similarity[:, 1:], atol=2e-6)
+    without = np.full(60, -1)
+    without[3] = order[3, 1]  # another than itself
+    best = nearest(references, [references], 2, without=without, threads=1)
+    np.testing.assert_array_equal(best.rows[:3], order[:3, :2])
+    assert best.rows[3].tolist() == [3, order[3, 2]]
+
+
+@pytest.mark.parametrize("threads", [None, 1, 5])
+def test_as_many_threads_work_as_are_asked_for(monkeypatch, threads) -> None:
+    asked, real = [], cosine.ThreadPoolExecutor
+    monkeypatch.setattr(
+        cosine, "ThreadPoolExecutor", lambda count: (asked.append(count), real(count))[1]
+    )
+    monkeypatch.setattr(cosine, "available_cores", lambda: 3)
+    nearest(np.ones((1, 4)), [np.ones((2, 4))], 1, threads=threads)
+    assert asked == [threads or 3]
+
+
+def test_a_cosine_is_none_beyond_one_and_no_count_is_an_error() -> None:
+    rows = np.array([[0.1, 0.7, 0.3], [-0.1, -0.7, -0.3]], np.float32) * 1e-3
+    hits = nearest(np.tile(rows[:1], (1, 1)) * 77, [rows], 2)
+    assert hits.similarity.max() <= 1
+    assert hits.similarity.min() >= -1
+    np.testing.assert_allclose(hits.similarity, [[1, -1]], atol=1e-6)
+    np.testing.assert_allclose(unit([[3, 4], [0, 2]]), [[0.6, 0.8], [0, 1]], rtol=1e-6)
+    with pytest.raises(InputError, match="nothing to search"):
+        nearest(rows, [rows], 0)
+    with pytest.raises(InputError, match="nothing to search"):
+        nearest(rows, [rows[:0]], 1)
+
+
+def test_residues_are_no_means(tmp_path: Path) -> None:
+    made = Provenance(Fingerprint("enc", "ab" * 32, 6, "esm1b", "whole", "fp32"), 6)
+    store = Store.create(tmp_path / "s")
+    with store.writer(made, {}) as writer:
+        writer.add(Embedding(bytes(32), np.ones((3, 6), np.float16)))
+    with pytest.raises(InputError, match="--reduce mean"):
+        MeanRows(store.embeddings())

@@ -12,7 +12,9 @@ from sesstore.encoders import registry
 from sesstore.errors import InputError
 from sesstore.jobs.embedding.embed import embed
 from sesstore.jobs.embedding.means import MeanEncoder, stored_means
+from sesstore.neighbours import lookup as module
 from sesstore.neighbours.cosine import MeanRows
+from sesstore.neighbours.label_transfer import Transfer
 from sesstore.neighbours.lookup import COUNTS, LabelledLookup, Lookup
 from sesstore.proteins import Protein
 from sesstore.store import Embeddings, Store
@@ -237,3 +239,51 @@ def test_means_are_sliced_as_they_are_stored(
         for block in (slice(0, len(rows)), slice(1, 6), slice(3, 4)):
             if len(expected[block]):
                 np.testing.assert_allclose(part[block], expected[block], rtol=1e-3)
+
+
+def test_it_is_searched_by_an_index_only_where_that_is_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the progress it was given; nothing is built for nothing."""
+    built: list[tuple[int, object]] = []
+    monkeypatch.setattr(
+        module, "approximate_index", lambda rows, progress: built.append((len(rows), progress))
+    )
+    progress: object = object()
+    Lookup(store, means(store), progress=progress)
+    Lookup(store, means(store), np.zeros((1, 32), np.uint8), approximate=True, progress=progress)
+    assert built == []
+    Lookup(store, means(store), approximate=True, progress=progress)
+    assert built == [(60, progress)]
+
+
+def test_several_labels_are_transferred_and_described(
+    store: Store, proteins: list[Protein]
+) -> None:
+    whole = task(proteins)
+    splits = {
+        name: replace(split, labels=[(label, 2) if label else () for label in split.labels])
+        for name, split in whole.splits.items()
+    }
+    several = replace(
+        whole, problem=Problem.MULTI_LABEL, classes=("acid", "base", "charged"), splits=splits,
+        metrics=("f1_max",), monitor="f1_max",
+    )  # fmt: skip
+    labelled = LabelledLookup(means(store), several)
+    assert labelled.calibration is not None
+    labelled.neighbours = 1
+    reliability, right = labelled.evaluate(splits["test"])
+    assert reliability.shape == right.shape == (12,)
+    assert set(right.tolist()) <= {0.0, 0.5, 1.0}
+    shown = labelled.describe(Transfer([1, 2], 0.123456), 0.98765)
+    assert shown["reliability"] == 0.1235
+    assert shown["worth"] == 0.9877
+    assert shown["label"] == module.readable_label([1, 2], several)
+    train = rows_of([proteins[3]])
+    train.labels[0] = (1,)
+    alone = LabelledLookup(means(store), replace(several, splits={"train": train}))
+    assert alone.transfer(train.digests, vectors(store, proteins[3:4])) == [
+        (Transfer([], 0.0), None)
+    ]
+    ((prediction, _),) = alone.transfer(splits["test"].digests[:1], vectors(store, proteins[48:49]))
+    assert prediction.label == [1]
