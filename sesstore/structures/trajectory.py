@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,8 @@ def _stretches(topology: mdtraj.Topology) -> Iterator[list[Any]]:
             if is_amino_acid(residue.name) and any(atom.name == "CA" for atom in residue.atoms)
         ]
         starts = [i for i, r in enumerate(residues) if i == 0 or r.resSeq < residues[i - 1].resSeq]
-        for start, stop in zip(starts, [*starts[1:], len(residues)], strict=True):
+        # None of a chain of waters or lipids: it has no start.
+        for start, stop in pairwise([*starts, len(residues)]):
             yield residues[start:stop]
 
 

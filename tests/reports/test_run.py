@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sesstore.reports import run
 from sesstore.reports.run import _errors, write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
@@ -124,3 +125,22 @@ def test_rows_without_confidence_are_said(findings) -> None:
     _errors(report, replace(found, rows=rows))
     assert names == ["errors-length", "errors-truth"]
     assert told == ["No pLDDT is stored for these proteins."]
+
+
+def test_lines_of_folds_and_samples_of_points_are_said(findings, monkeypatch) -> None:
+    told: dict[str, str] = {}
+    page = SimpleNamespace(section=lambda *_: None)
+    report = SimpleNamespace(page=page, chart=lambda _, name, caption: told.update({name: caption}))
+    found = findings(Problem.REGRESSION)
+    run._learning(report, found)
+    assert told["loss"] == "Loss on train, mean of each epoch. Each line is a seed."
+    run._learning(report, replace(found, learning=found.runs))
+    assert told["learning"].endswith(
+        "Each line is a fold's training; the run itself was then trained on all rows."
+    )
+    run._learning(report, findings(Problem.REGRESSION, seeds=1))
+    assert told["loss"] == "Loss on train, mean of each epoch."
+    for points, words in ((40, ""), (39, " 39 of them, drawn at random.")):
+        monkeypatch.setattr(run, "POINTS", points)
+        run._predictions(report, found)
+        assert told["scatter"].endswith(f"on the dashed line both are equal.{words}")

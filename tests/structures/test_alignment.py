@@ -253,3 +253,11 @@ def test_a_stated_sequence_of_another_protein_does_not_decide() -> None:
     numbers = [*range(11, 41)]
     unlike = chain(REPEAT[10:40], numbers, "W" * 40, [*range(30)])
     assert place(unlike, sequence, "it").tolist() == [-1] * 10 + [*range(30)]
+
+
+@pytest.mark.parametrize("letter", "UOJ")
+def test_letters_that_no_matrix_has_are_aligned(letter: str) -> None:
+    sequence = f"{REPEAT[:20]}{letter}{REPEAT[50:]}"
+    torn = chain(sequence)
+    torn.insertions[5] = "A"  # so that numbers say nothing
+    assert place(torn, f"GS{sequence}", "it").tolist() == [-1, -1, *range(len(sequence))]

@@ -163,3 +163,19 @@ def test_strings_that_unpack_to_gigabytes_are_refused(draft) -> None:
 def test_what_is_no_binary_cif_is_said(raw: bytes) -> None:
     with pytest.raises(InputError, match="is no BinaryCIF file"):
         read_binary_tables(raw)
+
+
+@pytest.mark.parametrize("spelling", ["as it is", "comment behind a row"])
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_tables_of_another_block_say_nothing_of_the_atoms(draft, spelling: str, place: str) -> None:
+    """Read at once and word by word; the block of the atoms has no method, and a sequence."""
+    text = draft.cif().decode()
+    text = SPELLINGS.get(spelling, str)(text)
+    other = (
+        "data_other\n_exptl.method 'SOLUTION NMR'\n#\nloop_\n_entity_poly_seq.entity_id\n"
+        "_entity_poly_seq.num\n_entity_poly_seq.mon_id\n1 1 TRP\n#\n"
+    )
+    whole = f"{other}{text}" if place == "before" else f"{text}{other}"
+    structure = parse_structure(Path("x.cif"), whole.encode())
+    assert structure.origin.experiment == ""
+    assert structure.chains[0].sequence == structure.chains[0].residues

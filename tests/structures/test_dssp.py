@@ -157,3 +157,21 @@ def test_a_peptide_bond_holds_up_to_two_and_a_half_angstrom(shared_structures: P
     states = {d: DSSP.decode(tokens_dssp([_cut(chain, 30, d)])[0][0])[26:35] for d in (1.1, 1.25)}
     assert states[1.1] == "HHHHHHHHH"
     assert states[1.25] != states[1.1]
+
+
+def test_each_model_of_each_chain_has_its_own_states(shared_structures: Path) -> None:
+    """Models that lack other residues are assigned apart, and put back where they belong."""
+    chains = read_structure(shared_structures / "1k6p.pdb").chains
+    lame = chains[1].backbone.copy()
+    lame[0, 49, 4] = np.nan
+    broken = [chains[0], replace(chains[1], backbone=lame)]
+    both = [
+        replace(chain, backbone=np.concatenate([other.backbone, chain.backbone, other.backbone]))
+        for chain, other in zip(chains, broken, strict=True)
+    ]
+    whole, apart, together = (tokens_dssp(each) for each in (chains, broken, both))
+    assert apart[1][0, 49] == DSSP.mask
+    assert (whole[1] != DSSP.mask).all()
+    for chain in range(2):
+        expected = np.concatenate([apart[chain], whole[chain], apart[chain]])
+        np.testing.assert_array_equal(together[chain], expected)

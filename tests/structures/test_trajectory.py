@@ -16,7 +16,13 @@ from sesstore.structures.chains import read_structure
 from sesstore.structures.dssp import tokens_dssp
 from sesstore.structures.foldseek import tokens_3di
 from sesstore.structures.tokenise import tokenise_trajectory
-from sesstore.structures.trajectory import Trajectory, _stretches, observe_frames
+from sesstore.structures.trajectory import (
+    Trajectory,
+    _chains,
+    _letter,
+    _stretches,
+    observe_frames,
+)
 
 
 def noisy(path: Path, count: int) -> mdtraj.Trajectory:
@@ -158,3 +164,59 @@ def test_frames_are_assigned_by_the_program_that_is_named(
     frames[0].save_pdb(str(topology))
     with pytest.raises(StructureError, match="Leave out --dssp"):
         observe_frames(Trajectory(path, topology), Settings("md", mkdssp=sys.executable))
+
+
+def test_one_chain_of_several_has_its_own_tokens(frames: mdtraj.Trajectory, tmp_path: Path) -> None:
+    path, topology = tmp_path / "run.dcd", tmp_path / "top.pdb"
+    frames[:2].save(str(path))
+    frames[0].save_pdb(str(topology))
+    whole = observe_frames(Trajectory(path, topology), Settings("md"))
+    (second,) = observe_frames(Trajectory(path, topology), Settings("md", chain="B"))
+    assert (second.id, second.name) == ("run_B", f"{path} chain B")
+    for name, codes in second.codes.items():
+        np.testing.assert_array_equal(codes, whole[1].codes[name])
+        assert (codes != whole[0].codes[name]).any()
+
+
+def test_chains_of_a_topology_and_the_atoms_they_lack() -> None:
+    """Waters and residues without a C-alpha are left out; chains without a name get letters."""
+    topology = mdtraj.Topology()
+    atoms = {"ALA": ("N", "CA", "O"), "HOH": ("O",), "GLY": ("N", "C"), "SER": ("CA", "HA", "N")}
+    for names in (("ALA", "HOH", "GLY"), ("HOH",), ("SER", "ALA")):
+        part = topology.add_chain()
+        for number, name in enumerate(names, 5):
+            residue = topology.add_residue(name, part, resSeq=number)
+            for atom in atoms[name]:
+                topology.add_atom(atom, mdtraj.element.carbon, residue)
+    (first, one), (second, two) = _chains(topology)
+    assert (first.residues, first.numbers.tolist()) == ("A", [5])
+    assert (second.residues, second.numbers.tolist()) == ("SA", [5, 6])
+    assert one.tolist() == [[0, 1, -1, -1, 2]]
+    assert two.tolist() == [[9, 7, -1, -1, -1], [10, 11, -1, -1, 12]]
+    assert [first.id, second.id] == ["A", "B"]
+    assert [_letter(number) for number in (0, 25, 26)] == ["A", "Z", "27"]
+
+
+def test_a_chain_of_waters_beside_the_protein_is_left_out(
+    frames: mdtraj.Trajectory, tmp_path: Path
+) -> None:
+    """As most simulations have it: solvent has a chain of its own."""
+    one = frames[:1]
+    water = mdtraj.Topology()
+    part = water.add_chain()
+    for number in range(3):
+        water.add_atom("O", mdtraj.element.oxygen, water.add_residue("HOH", part, resSeq=number))
+    xyz = np.zeros((1, 3, 3), np.float32)
+    solvated = one.stack(mdtraj.Trajectory(xyz, water))
+    path, topology = tmp_path / "run.dcd", tmp_path / "top.pdb"
+    solvated.save(str(path))
+    solvated.save_pdb(str(topology))
+    dry, wet = tmp_path / "dry.dcd", Trajectory(path, topology)
+    one.save(str(dry))
+    one.save_pdb(str(tmp_path / "dry.pdb"))
+    expected = observe_frames(Trajectory(dry, tmp_path / "dry.pdb"), Settings("md"))
+    observed = observe_frames(wet, Settings("md"))
+    assert [chain.chain.residues for chain in observed] == [c.chain.residues for c in expected]
+    for chain, plain in zip(observed, expected, strict=True):
+        for name, codes in plain.codes.items():
+            np.testing.assert_array_equal(chain.codes[name], codes)
