@@ -55,3 +55,10 @@ def test_a_sequence_is_attended_to_alike_among_others(biased) -> None:
 
 def test_the_check_of_attention_finds_nothing_wrong(biased) -> None:
     biased.check(DEVICE)
+
+
+def test_a_kernel_that_gives_wrong_numbers_is_noticed(biased, monkeypatch) -> None:
+    attend = biased.attend
+    monkeypatch.setattr(biased, "attend", lambda *parts: attend(*parts) + 0.1)
+    with pytest.raises(ArithmeticError, match="wrong numbers"):
+        biased.check(DEVICE)

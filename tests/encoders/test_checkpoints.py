@@ -35,6 +35,9 @@ def model() -> Any:
     made = ESM2(3, 48, 4, alphabet="ESM-1b", token_dropout=True).eval()
     for parameter in made.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
+    for name, buffer in made.named_buffers():
+        if name.endswith("inv_freq"):  # a checkpoint's own go before the formula's
+            buffer *= 1.1
     return made
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from sesstore.encoders.devices import (
     choose_device,
     choose_precision,
     exact_products,
+    stored_type,
     use_threads,
 )
 from sesstore.errors import InputError
@@ -42,14 +45,25 @@ def test_a_card_without_bfloat16_is_given_another(monkeypatch) -> None:
 
 def test_products_are_exact_while_encoding_and_as_before_after_it() -> None:
     products = torch.backends.cuda.matmul
-    names = ["fp32_precision", "allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation"]
+    names = [
+        "fp32_precision",
+        "allow_fp16_reduced_precision_reduction",
+        "allow_fp16_accumulation",
+        "allow_bf16_reduced_precision_reduction",
+    ]
     before = [getattr(products, name) for name in names]
     try:
         products.fp32_precision = "tf32"
         products.allow_fp16_reduced_precision_reduction = True
+        products.allow_bf16_reduced_precision_reduction = True
+        loose = [getattr(products, name) for name in names]
+        assert loose[:2] == ["tf32", True]
         with exact_products():
-            assert [getattr(products, name) for name in names] == ["ieee", False, False]
-        assert [getattr(products, name) for name in names[:2]] == ["tf32", True]
+            assert [getattr(products, name) for name in names] == ["ieee", False, False, False]
+        assert [getattr(products, name) for name in names] == loose
+        with pytest.raises(KeyboardInterrupt), exact_products():
+            raise KeyboardInterrupt
+        assert [getattr(products, name) for name in names] == loose
     finally:
         for name, value in zip(names, before, strict=True):
             setattr(products, name, value)
@@ -70,3 +84,31 @@ def test_devices_and_threads() -> None:
         torch.set_num_threads(before)
     with pytest.raises(InputError, match="0 threads"):
         use_threads(0)
+
+
+def test_cublas_is_given_a_workspace_before_its_first_use_unless_one_is_named(monkeypatch) -> None:
+    def workspace(*, cuda: bool, begun: bool, named: str | None) -> str | None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: begun)
+        monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+        if named:
+            monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", named)
+        assert choose_device("cpu") == CPU
+        return os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # put back in the end
+    assert workspace(cuda=True, begun=False, named=None) == ":4096:8"
+    assert workspace(cuda=True, begun=False, named=":16:8") == ":16:8"
+    assert workspace(cuda=True, begun=True, named=None) is None
+    assert workspace(cuda=False, begun=False, named=None) is None
+
+
+def test_half_precision_is_stored_as_float16_and_a_gpu_is_taken_where_there_is_one(
+    monkeypatch,
+) -> None:
+    types = (torch.float32, torch.bfloat16, torch.float16)
+    assert [stored_type(dtype) for dtype in types] == [torch.float32, torch.float16, torch.float16]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    for available, kind in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda available=available: available)
+        assert choose_device(None).type == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,14 @@ def test_what_is_no_head(tmp_path: Path) -> None:
     torch.save({"state_dict": {"classifier.0.weight": torch.zeros(3)}}, tmp_path / "other.pt")
     with pytest.raises(WeightsError, match=r"other\.pt"):
         ThreeDiHead(tmp_path / "other.pt")
+
+
+def test_weights_alone_and_in_half_precision_are_a_head_too(tmp_path: Path) -> None:
+    values = np.random.default_rng(2).standard_normal((9, 1024)).astype(np.float16)
+    state = {f"classifier.{name}": value for name, value in described().state_dict().items()}
+    torch.save({name: value.half() for name, value in state.items()}, tmp_path / "bare.pt")
+    bare, whole = ThreeDiHead(tmp_path / "bare.pt"), ThreeDiHead(written(tmp_path / "model.pt"))
+    torch.testing.assert_close(bare.scores(values), whole.scores(values), atol=1e-2, rtol=1e-2)
+    assert bare(values).shape == (1, 9)
+    for head, name in ((bare, "bare.pt"), (whole, "model.pt")):
+        assert head.sha256 == hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
