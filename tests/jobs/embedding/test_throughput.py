@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 from sesstore.encoders import registry
 from sesstore.encoders.randomweights import write_random_esm2
-from sesstore.jobs.embedding.plan import (
-    measured_in,
-)
-from sesstore.jobs.embedding.protein_sets import (
-    counted_set,
-)
+from sesstore.jobs.embedding import throughput
+from sesstore.jobs.embedding.plan import measured_in, tokens_and_flops
+from sesstore.jobs.embedding.protein_sets import counted_set
 from sesstore.jobs.embedding.throughput import measure_throughput
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
@@ -65,3 +65,34 @@ def test_a_probe_runs_the_encoder(tmp_path):
     )
     assert rate.title.startswith("this machine (")
     assert rate.flops_per_second > 0
+
+
+@pytest.mark.parametrize(("seconds", "passes"), [(120.0, [8, 8]), (121.0, [8, 8, 16])])
+def test_a_probe_takes_ever_more_until_it_took_a_third_of_the_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, passes: list[int]
+) -> None:
+    """Half a second a residue, of proteins of ten; the slow first pass is not counted."""
+    clock, counts, loads = SimpleNamespace(now=0.0), list[int](), list[object]()
+
+    def encode(proteins):
+        counts.append(len(proteins))
+        assert {len(protein) for protein in proteins} == {10}
+        for protein in proteins:
+            clock.now += len(protein) * (1.0 if len(counts) == 1 else 0.5)
+            yield protein
+
+    def load(name, **settings):
+        loads.append((name, settings))
+        return SimpleNamespace(encode=encode, device=torch.device("cpu"))
+
+    monkeypatch.setattr(throughput.registry, "load", load)
+    monkeypatch.setattr(throughput, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    spec = registry.spec("esm2_t6")
+    weights = "w.pt"
+    rate = measure_throughput(spec, counted_set("x", [10]), weights=weights, seconds=seconds)
+    assert loads == [("esm2_t6", {"weights": weights})]
+    assert counts == passes
+    _, flops = tokens_and_flops(spec, 10)
+    assert rate.flops_per_second == pytest.approx(flops / 5)
+    taken = 5.0 * passes[-1]
+    assert rate.basis == f"measured: 2 residues/s in {taken:.1f} s"
