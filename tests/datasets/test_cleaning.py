@@ -123,6 +123,9 @@ def test_names_of_several_sequences_are_numbered_past_those_there_are() -> None:
     assert [(change.name, change.done) for change in changes] == [
         ("p", "named p~3"), ("p", "named p~4"),
     ]  # fmt: skip
+    later = [("p", "a", 0), ("p", "b", 0), ("p~2", "c", 0)]  # its name is taken by a later row
+    ((kept, _),) = clean([examined("one", {"train": later})])
+    assert [row.id for row in kept] == ["p", "p~3", "p~2"]
 
 
 def test_what_differs_between_sources_goes_from_each(tmp_path: Path) -> None:

@@ -250,3 +250,9 @@ def test_mixed_groups_are_held_out_within_the_share_of_each_kind() -> None:
     pure = np.repeat([0, 1], 10)
     for seed in range(5):
         assert Counter(pure[held_out(groups, pure, 4, seed)].tolist()) == {0: 2, 1: 2}
+    # Eight pairs of both kinds and rows alone: 28 of one kind, 12 of the other, of ten 7 and 3.
+    groups = np.concatenate([np.repeat(np.arange(8), 2), np.arange(8, 32)])
+    strata = np.concatenate([np.tile([0, 1], 8), np.zeros(20, int), np.ones(4, int)])
+    for seed in range(10):
+        chosen = strata[held_out(groups, strata, 10, seed)]
+        assert np.bincount(chosen).tolist() == [7, 3]

@@ -101,7 +101,10 @@ def test_an_archive_that_unpacks_to_more_than_there_is_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = archive_of(tmp_path / "aav" / "splits.zip", "splits/low_vs_high.csv")
-    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4)
+    size = len("sequence\n")
+    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4 * size)
+    assert file_of(archive).endswith("low_vs_high.csv")
+    monkeypatch.setattr("sesstore.datasets.readers.available_memory", lambda: 4 * size - 1)
     with pytest.raises(InputError, match=r"unpacks to .* Is this the published file\?"):
         file_of(archive)
 
@@ -156,3 +159,21 @@ def test_a_table_of_sources_comes_with_the_files(tmp_path: Path) -> None:
     files["b"].unlink()
     with pytest.raises(MissingFileError, match=r"'mine' is the file b \(.*Get there, and add it"):
         layout_files(layout, tmp_path, "mine")
+
+
+def test_what_systems_put_into_an_archive_is_no_file_of_it(tmp_path: Path) -> None:
+    hidden = ("__MACOSX/splits/low_vs_high.csv", "splits/.old/low_vs_high.csv")
+    with pytest.raises(MissingFileError, match=r"Found: other\. Get splits\.zip from there"):
+        file_of(archive_of(tmp_path / "a.zip", *hidden, "other.csv"))
+    archive = archive_of(tmp_path / "b.zip", *hidden, "z/low_vs_high.csv")
+    assert file_of(archive) == f"{archive}/z/low_vs_high.csv"
+
+
+def test_another_data_sets_folder_is_seen_from_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(tmp_path / "gb1" / "splits" / "low_vs_high.csv")
+    monkeypatch.chdir(tmp_path / "gb1")
+    for here in (Path("."), Path("splits"), Path("splits/low_vs_high.csv")):
+        with pytest.raises(InputError, match=r"is of the data set gb1"):
+            file_of(here)

@@ -97,9 +97,23 @@ def test_splits_are_made_by_what_and_seed_the_user_says(tmp_path: Path, kind: st
     assert read(0, "random").task.split_by == "random"
 
 
+def test_test_rows_need_no_group_where_valid_is_drawn_from_train(tmp_path: Path) -> None:
+    made = [{**row, "split": "train", "lab": f"lab{n // 2}"} for n, row in enumerate(rows(30))]
+    for row, lab in zip(made[-3:], ("x", "", "y"), strict=True):
+        row |= {"split": "test", "lab": lab}
+    task = load_own(table(tmp_path / "mine.jsonl", made), UserData(split_by="lab")).task
+    sizes = {name: (len(split), len(split.groups)) for name, split in task.splits.items()}
+    # Of 27 rows in pairs and one alone a tenth.
+    assert sizes == {"train": (24, 24), "valid": (3, 3), "test": (3, 0)}
+    made[-2]["lab"] = "x"
+    task = load_own(table(tmp_path / "mine.jsonl", made), UserData(split_by="lab")).task
+    assert task.splits["test"].groups == ("x", "x", "y")
+
+
 def test_notes_are_columns_omissions_kind_notation_and_splits_in_this_order(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    lines = [f"{s};{n},5;{n}" for n, s in enumerate(sequences(40))]
+    # Each might be two classes in order, were it not for the semicolons.
+    lines = [f"{s};{n % 4},{n % 4 + 5};{n}" for n, s in enumerate(sequences(40))]
     path.write_text("seq;Tm;other\n" + "\n".join(lines) + "\nMKV;NA;1\n")
     loaded = load_own(path, UserData(columns=Columns(label="tm"), drop_unlabelled=True,
                                      split_by="random"))  # fmt: skip
@@ -108,7 +122,7 @@ def test_notes_are_columns_omissions_kind_notation_and_splits_in_this_order(tmp_
               "labels have decimal commas", "no split was given: made from 40"]  # fmt: skip
     assert [note[: len(begin)] for note, begin in zip(loaded.notes, begins, strict=True)] == begins
     values = [v for split in loaded.task.splits.values() for v in split.labels]
-    assert sorted(values) == [n + 0.5 for n in range(40)]
+    assert sorted(values) == sorted([0.5, 1.6, 2.7, 3.8] * 10)
     assert loaded.created_splits == ("valid", "test")
     assert loaded.task.problem is Problem.REGRESSION
 

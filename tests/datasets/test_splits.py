@@ -170,14 +170,24 @@ def test_a_group_that_just_fits_is_chosen() -> None:
     for seed in range(8):
         split = _choose(Groups(of, (), "group", "", ""), ("valid", "test"), seed)
         assert [(split == place).sum() for place in (1, 2)] == [2, 2]
+    for rows, share in ((54, 5), (56, 6)):  # a tenth, rounded
+        split = _choose(Groups(np.arange(rows), (), "row", "", ""), ("valid", "test"), 0)
+        assert np.bincount(split).tolist() == [rows - 2 * share, share, share]
+    large = Groups(np.repeat(np.arange(4), [30, 12, 10, 20]), (), "group", "", "")
+    split = _choose(large, ("valid", "test"), 0, any_size=True)
+    assert np.bincount(split).tolist() == [50, 10, 12]  # the smallest, and the next
+    with pytest.raises(InputError, match="too few or too large to keep valid and test apart"):
+        _choose(large, ("valid", "test"), 0)
     few = _choose(Groups(np.arange(4), (), "group", "", ""), ("valid", "test"), 0)
     assert sorted(few.tolist()) == [0, 0, 1, 2]  # one each, however few
 
 
 def test_a_column_must_say_something_of_each_row() -> None:
     rows = [replace(r, group=None if n == 3 else "x") for n, r in enumerate(families(5, 1))]
-    with pytest.raises(RecordError, match="nothing in column batch"):
-        completed({"train": rows}, split_by="batch")
+    for blank in (None, ""):
+        rows[3] = replace(rows[3], group=blank)
+        with pytest.raises(RecordError, match="nothing in column batch"):
+            completed({"train": rows}, split_by="batch")
     with pytest.raises(InputError, match="no train rows"):
         completed({"train": [], "test": rows})
 
