@@ -61,7 +61,9 @@ def folder_spec(name: str, folder: Path | None = None) -> EncoderSpec:
         raise UnknownNameError("ONNX file", str(path), (), "Name one: --plm onnx:FILE.")
     path = path.parent if of_file else path
     try:
-        config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
+        config: Any = json.loads((path / "config.json").read_text("utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it holds no settings by name")
     except OSError:
         raise UnknownNameError(
             "model folder", str(path), (), "Name one with a config.json: --plm hf:FOLDER."

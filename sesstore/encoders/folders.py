@@ -62,7 +62,7 @@ def weight_files(path: Path) -> list[Path]:
         if index.is_file():
             try:
                 shards = json.loads(index.read_text("utf-8"))["weight_map"].values()
-            except (ValueError, KeyError, AttributeError) as problem:
+            except (ValueError, KeyError, TypeError, AttributeError) as problem:
                 raise WeightsError(
                     f"'{index}' is no index of weights: {problem}. Get it again"
                 ) from None
@@ -106,7 +106,9 @@ def read_folder(path: Path) -> Folder:
 def read_config(path: Path) -> dict[str, Any]:
     """Read ``config.json`` of a model folder; raises as `read_folder`."""
     try:
-        config: dict[str, Any] = json.loads((path / "config.json").read_text("utf-8"))
+        config: Any = json.loads((path / "config.json").read_text("utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it holds no settings by name")
     except (OSError, ValueError) as why:
         raise WeightsError(
             f"'{path / 'config.json'}' cannot be read: {why}. Get it again"

@@ -148,7 +148,7 @@ def sha256_of(path: Path) -> str:
     """
     key = _state(path)
     record = cache_folder() / "weights-sha256" / hashlib.sha256(key.encode()).hexdigest()
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         cached = json.loads(record.read_text("utf-8"))
         if cached["key"] == key:
             return str(cached["sha256"])

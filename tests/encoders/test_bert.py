@@ -98,3 +98,26 @@ def test_what_is_no_such_bert(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=f"is no BERT: it lacks '{lost}'"):
         load(tmp_path, state).build()
     assert load(tmp_path, state).flops(98) == 2 * (24 * 100 * D * D + 4 * 100 * 100 * D)
+
+
+def test_every_file_of_weights_is_part_of_what_a_folder_is(tmp_path: Path) -> None:
+    state = weights()
+    whole = load(tmp_path, state)
+    expected = values(whole)
+    (tmp_path / "model.safetensors").unlink()
+    names = sorted(state)
+    parts = {"a.safetensors": names[:9], "b.safetensors": names[9:]}
+    for file, members in parts.items():
+        save_file({name: state[name] for name in members}, tmp_path / file)
+    index = {"weight_map": {name: file for file, members in parts.items() for name in members}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    encoder = bert.load(SPEC, Options(tmp_path, "cpu"))
+    np.testing.assert_array_equal(values(encoder), expected)
+    hashes = [whole.fingerprint.weights_sha256, encoder.fingerprint.weights_sha256]
+    for file, members in parts.items():
+        save_file({name: state[name] + 1 for name in members}, tmp_path / file)
+        hashes.append(bert.load(SPEC, Options(tmp_path, "cpu")).fingerprint.weights_sha256)
+    assert len(set(hashes)) == 4
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"note": 1}))
+    again = bert.load(SPEC, Options(tmp_path, "cpu")).fingerprint.weights_sha256
+    assert again == hashes[-1]  # settings are no weights

@@ -158,3 +158,9 @@ def test_an_error_that_is_not_of_memory_is_raised(
     monkeypatch.setattr(encoder, "forward", SimpleNamespace)  # an error of another class
     with pytest.raises(TypeError):
         encoder._launch([Piece("A", 0)])
+
+
+def test_operations_of_esm_are_those_of_its_products_and_scores(file: Path) -> None:
+    whole, half = (esm.load(T6, Options(file, "cpu", layers=layers)) for layers in ("last", "3"))
+    a_layer = 2 * 100 * 12 * 320**2 + 2 * 2 * 100**2 * 320
+    assert whole.flops(98) == 6 * a_layer == 2 * half.flops(98)

@@ -75,6 +75,38 @@ def test_what_is_no_model_is_said(folder: Path, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"hidden_size": 8}))
     with pytest.raises(WeightsError, match="states no num_hidden_layers"):
         folder_spec(f"hf:{folder}")
-    (folder / "config.json").write_text("{")
-    with pytest.raises(WeightsError, match=r"is broken.*Get it again"):
-        folder_spec(f"hf:{folder}")
+    for content in ("{", "[]", "null"):
+        (folder / "config.json").write_text(content)
+        with pytest.raises(WeightsError, match=r"is broken.*Get it again"):
+            folder_spec(f"hf:{folder}")
+
+
+def test_sizes_go_by_the_names_of_any_family(folder: Path, tmp_path: Path) -> None:
+    for names in (
+        ("hidden_size", "num_hidden_layers", "num_attention_heads"),
+        ("d_model", "num_layers", "num_heads"),
+        ("d_model", "n_layer", "n_head"),
+    ):
+        config = dict(zip(names, (8, 3, 2), strict=True))
+        (folder / "config.json").write_text(json.dumps(config))
+        spec = folder_spec(f"hf:{folder}")
+        assert (spec.dim, spec.layers, spec.heads, spec.parameters) == (8, 3, 2, 12 * 3 * 64)
+    assert (spec.family, spec.extra, spec.precisions[0]) == ("transformers_folder", "hf", "fp32")
+    assert (spec.name, spec.full_name) == (f"hf:{folder}", "hf:model")
+    (folder / "x.onnx").write_bytes(b"")
+    for spec in (
+        folder_spec(f"onnx:{folder / 'x.onnx'}"),
+        folder_spec("onnx:elsewhere.onnx", folder / "x.onnx"),
+    ):
+        assert (spec.family, spec.extra, spec.precisions) == ("onnx_file", "onnx", ("fp32",))
+        assert (spec.full_name, spec.layers, spec.parameters) == ("onnx:model", 0, 12 * 3 * 64)
+    assert folder_spec("hf:elsewhere", folder).full_name == "hf:model"
+    with pytest.raises(UnknownNameError, match=r"no ONNX file is called '.*y\.onnx'"):
+        folder_spec(f"onnx:{folder / 'y.onnx'}")
+
+
+@pytest.mark.parametrize(("positions", "window"), [(5, 1), (4, 2000), ("9", 2000), (None, 2000)])
+def test_a_limit_that_leaves_no_room_is_none(folder: Path, positions: object, window: int) -> None:
+    config = {**CONFIG, "max_position_embeddings": positions}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert folder_spec(f"hf:{folder}").window == window
