@@ -41,3 +41,17 @@ def test_rare_letters_align_and_giants_do_not(monkeypatch) -> None:
 def test_a_pair_may_be_just_as_large(monkeypatch, cells: int, aligned: bool) -> None:
     monkeypatch.setattr(identity, "MOST_CELLS", cells)
     assert (align_identity("MKVLA", "MKVLG") is not None) is aligned
+
+
+@pytest.mark.parametrize(("rare", "standard"), [("U", "C"), ("O", "K"), ("J", "L")])
+def test_a_rare_letter_aligns_as_its_nearest_and_equals_itself_alone(rare, standard) -> None:
+    query = f"MWV{rare}HGAY"
+    assert align_identity(query, query[1:]).identity == 1.0
+    other = align_identity(query, query.replace(rare, standard))
+    assert (other.identity, other.coverage) == (7 / 8, 1.0)
+
+
+def test_coverage_is_of_the_longer_whichever_it_is() -> None:
+    for pair in ((UBIQUITIN, UBIQUITIN[10:]), (UBIQUITIN[10:], UBIQUITIN)):
+        assert align_identity(*pair) == identity.Identity(1.0, 66 / 76)
+    assert align_identity("WWW", "GGGG").identity == 0.0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from sesstore.errors import MissingExtraError
 from sesstore.neighbours import projection
 from sesstore.neighbours.projection import principal_components, umap
 
@@ -56,3 +60,30 @@ def test_umap_keeps_groups_together() -> None:
         centres[0] - centres[1]
     )
     assert umap(rows[:3]).shape == (3, 2)
+
+
+@pytest.mark.parametrize(("count", "neighbours"), [(4, 3), (15, 14), (16, 15), (40, 15)])
+def test_umap_gets_all_rows_and_is_the_same_each_time(monkeypatch, count, neighbours) -> None:
+    """Angles count, not lengths; a seed, and one thread, or its points would differ."""
+    calls: list[dict[str, object]] = []
+    rows = cloud(count)
+
+    class Reducer:
+        def __init__(self, **settings: object) -> None:
+            calls.append(settings)
+
+        def fit_transform(self, values: np.ndarray) -> np.ndarray:
+            assert values.dtype == np.float32
+            np.testing.assert_array_equal(values, rows.astype(np.float32))
+            return values[:, :2].astype(np.float64)
+
+    monkeypatch.setattr(projection, "BLOCK_ROWS", 7)
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=Reducer))
+    points = umap(rows)
+    assert points.dtype == np.float32
+    np.testing.assert_array_equal(points, rows[:, :2].astype(np.float32))
+    settings = {"metric": "cosine", "n_neighbors": neighbours, "random_state": 0, "n_jobs": 1}
+    assert calls == [settings]
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingExtraError, match=r"sesstore\[map\]"):
+        umap(rows)

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from sesstore.errors import StorageFullError, StoreAccessError
+from sesstore.errors import MissingFileError, StorageFullError, StoreAccessError
+from sesstore.progress import SILENT
 from sesstore.store import Store, layout
 from sesstore.store import repair as module
 from sesstore.store.integrity import verify
@@ -33,6 +34,20 @@ def embed_missing(filled, kit) -> None:
 def stamps(filled) -> dict:
     paths = filled.store.path.rglob("*")
     return {p: p.stat().st_mtime_ns for p in paths if p.is_file() and "-lock" not in p.name}
+
+
+def test_a_repair_says_how_the_verification_goes(filled, tmp_path):
+    stages = []
+
+    class Told(type(SILENT)):
+        def stage(self, name, total, unit):
+            stages.append((name, unit))
+            return SILENT.stage(name, total, unit)
+
+    repair(str(filled.store.path), progress=Told())
+    assert stages == [("verifying", "parts")]
+    with pytest.raises(MissingFileError):
+        repair(tmp_path / "none")
 
 
 def test_nothing_to_do_changes_nothing(filled):
