@@ -142,3 +142,42 @@ def test_a_running_cluster_is_joined_and_a_connection_is_left(use, monkeypatch) 
     with connected(Cluster()) as ray:
         assert ray is package
     assert (package.starts, package.ends) == ([], 0)
+
+
+def test_a_cluster_of_this_machine_has_a_token_of_its_own(monkeypatch) -> None:
+    monkeypatch.setattr(connection, "import_module", lambda name: name)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    tokens = set()
+    for _ in range(2):
+        settings: dict[str, str] = {}
+        monkeypatch.setattr(connection, "os", SimpleNamespace(environ=settings))
+        assert connection.import_ray(alone=True) == "ray"
+        assert settings.items() >= connection._ALONE.items()
+        tokens.add(settings["RAY_AUTH_TOKEN"])
+    assert {len(token) for token in tokens} == {64}
+    assert len(tokens) == 2
+    # One that was imported goes on with the token it has; one elsewhere has its own.
+    for alone, imported in ((True, True), (False, False)):
+        settings = {next(iter(connection._SETTINGS)): "of the user"}
+        monkeypatch.setattr(connection, "os", SimpleNamespace(environ=settings))
+        if imported:
+            monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+        connection.import_ray(alone=alone)
+        assert settings == {**connection._SETTINGS, **settings}
+        assert "of the user" in settings.values()
+        assert not settings.keys() & {"RAY_AUTH_TOKEN", *connection._ALONE}
+
+
+@pytest.mark.parametrize(("letters", "elsewhere"), [(0, False), (1, True)])
+def test_a_folder_for_sockets_has_a_short_name(
+    tmp_path: Path, monkeypatch, letters: int, elsewhere: bool
+) -> None:
+    monkeypatch.setattr(connection, "_LONGEST_FOLDER", len(str(tmp_path)))
+    usual = tmp_path if not letters else Path(f"{tmp_path}x")
+    usual.mkdir(exist_ok=True)
+    monkeypatch.setattr(connection.tempfile, "tempdir", str(usual))
+    first, second = Path(connection._folder()), Path(connection._folder())
+    for folder in (first, second):
+        assert folder.parent == (Path("/tmp") if elsewhere else usual)
+        folder.rmdir()
+    assert first != second

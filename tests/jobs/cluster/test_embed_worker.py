@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from sesstore.encoders import registry
-from sesstore.errors import FingerprintMismatchError, StorageFullError
+from sesstore.errors import FingerprintMismatchError, MissingFileError, StorageFullError
 from sesstore.jobs.cluster import embed_worker
 from sesstore.jobs.cluster.embed_worker import EmbedOrder, EmbedWorker
 from sesstore.jobs.embedding import background_writer
@@ -137,6 +138,27 @@ def test_what_an_encoder_leaves_out_is_said_by_digest(made_worker, encoder) -> N
     reason = "the encoder returned nothing for it"
     assert done.failures == {Protein("", "MKV").digest: reason}
     worker.close()
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path, encoder) -> None:
+    order = EmbedOrder(
+        str(tmp_path / "gone"), partial(registry.load, "blosum62"),
+        provenances_of(encoder, "float16"), {},
+    )  # fmt: skip
+    with pytest.raises(MissingFileError):
+        EmbedWorker(order).prepare()
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_worker_that_is_closed_leaves_no_thread_and_no_segment(store, made_worker) -> None:
+    before = threading.active_count()
+    worker = made_worker()
+    worker.work(1, ["MKV", "MKL"])
+    assert threading.active_count() > before
+    worker.close()
+    assert threading.active_count() == before
+    assert stored(store) == 0
+    assert not list(store.path.glob("embeddings/*/.[0-9]*"))
 
 
 def test_another_encoder_is_refused(made_worker) -> None:

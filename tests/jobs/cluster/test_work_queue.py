@@ -83,6 +83,20 @@ def test_what_a_lost_worker_held_counts_once_though_another_does_it_too() -> Non
     assert queue.all_settled
 
 
+def test_what_another_worker_has_done_is_not_handed_out_again_when_the_slow_one_dies() -> None:
+    queue = WorkQueue(work_items(2))
+    for worker in (1, 2):
+        queue.take(worker, 0.0)
+    queue.mark_done(2, 1.0)
+    assert queue.take(3, 50.0)[0] == 0
+    queue.mark_done(3, 51.0)
+    assert queue.lose(1) == []
+    assert queue.take(4, 60.0) is None
+    queue.settle([0, 1])
+    assert queue.all_settled
+    assert queue.progress == 8
+
+
 def test_of_a_deadly_work_item_only_the_deadly_item_is_given_up() -> None:
     queue, deaths = WorkQueue(work_items(3)), 0
     for worker in range(100):
