@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import re
 import shlex
@@ -42,12 +43,12 @@ def canonical_json(value: Any) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """Return plain values with None for what is not a number, which JSON does not have."""
+    """Return plain values with None for what JSON does not have: NaN and what is infinite."""
     if isinstance(value, Mapping):
         return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [without_nan(entry) for entry in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:

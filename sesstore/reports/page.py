@@ -22,6 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..provenance import without_nan
 from ..store.atomic_files import replace_file
 from .figures import Chart, theme, vega_script
 
@@ -214,7 +215,9 @@ class Page:
         if not self._charts:
             return ""
         looks = {"light": {**theme(), "background": "transparent"}, "dark": theme(dark=True)}
-        data = escape_json(json.dumps({"looks": looks, "charts": self._charts}))
+        # JSON knows no NaN: one value of a chart that is none would leave all charts undrawn.
+        values = without_nan({"looks": looks, "charts": self._charts})
+        data = escape_json(json.dumps(values, allow_nan=False))
         return (
             f"<script>{vega_script()}</script>\n"
             f'<script type="application/json" id="charts">{data}</script>'

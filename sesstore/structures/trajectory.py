@@ -8,12 +8,13 @@ together. Where a topology has no chains, one begins where residue numbers fall.
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
+import string
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,16 +164,16 @@ def _quiet() -> Iterator[None]:
 def _chains(topology: mdtraj.Topology) -> list[_Placed]:
     """Protein chains, and the atom numbers of their backbones [L, 5] (-1 where absent)."""
     chains: list[_Placed] = []
-    for number, residues in enumerate(_stretches(topology)):
+    names = {_name(chain) for chain in topology.chains}
+    for residues in _stretches(topology):
         rows = np.full((len(residues), len(BACKBONE)), -1, np.int64)
         for row, residue in enumerate(residues):
             for atom in residue.atoms:
                 if atom.name in BACKBONE:
                     rows[row, BACKBONE.index(atom.name)] = atom.index
-        chain_id = getattr(residues[0].chain, "chain_id", None)
-        ids = {chain.id for chain, _ in chains}
+        name, ids = _name(residues[0].chain), {chain.id for chain, _ in chains}
         chain = Chain(
-            id=str(chain_id) if chain_id and str(chain_id) not in ids else _letter(number),
+            id=name if name and name not in ids else _free_name(names | ids),
             residues="".join(one_letter(residue.name) for residue in residues),
             numbers=np.array([residue.resSeq for residue in residues], np.int64),
             insertions=np.full(len(residues), ""),
@@ -194,12 +195,19 @@ def _stretches(topology: mdtraj.Topology) -> Iterator[list[Any]]:
         ]
         starts = [i for i, r in enumerate(residues) if i == 0 or r.resSeq < residues[i - 1].resSeq]
         # None of a chain of waters or lipids: it has no start.
-        for start, stop in pairwise([*starts, len(residues)]):
+        for start, stop in itertools.pairwise([*starts, len(residues)]):
             yield residues[start:stop]
 
 
-def _letter(number: int) -> str:
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number] if number < 26 else str(number + 1)
+def _name(chain: Any) -> str:
+    """What a topology calls a chain; nothing where it does not say."""
+    return str(getattr(chain, "chain_id", None) or "").strip()
+
+
+def _free_name(names: set[str]) -> str:
+    """First letter that is no chain's name, of any of the topology; beyond Z a number from 27."""
+    candidates = itertools.chain(string.ascii_uppercase, map(str, itertools.count(27)))
+    return next(name for name in candidates if name not in names)
 
 
 def _with_frames(

@@ -3,9 +3,13 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from sesstore.reports.page import POLICY, Page, cell
 
 from .conftest import NASTY
+
+alt = pytest.importorskip("altair")
 
 
 def test_what_comes_from_outside_is_text(parsed) -> None:
@@ -95,3 +99,17 @@ def test_numbers_of_either_sign_have_four_digits_or_one() -> None:
     values = (-0.5, -1234.56, 999.99999, 1000.0, -12345, False, 0)
     words = ["-0.5000", "-1,234.6", "1,000.0000", "1,000.0", "-12,345", "no", "0"]
     assert [cell(value) for value in values] == words
+
+
+def test_a_value_that_is_no_number_leaves_no_chart_undrawn(chart) -> None:
+    """A monitor that an epoch does not define, a group without labels: JSON has null for it."""
+    page = Page("t")
+    data = chart.to_dict()["data"]["values"]
+    for value in (float("nan"), float("inf"), 0.25):
+        data[0]["score"] = value
+        page.chart(alt.Chart(alt.Data(values=data)).mark_bar().encode(x="score:Q"))
+        data = [dict(row) for row in data]
+    text = re.search(r'id="charts">(.*?)</script>', page.render())
+    assert text
+    charts = json.loads(text[1], parse_constant=pytest.fail)["charts"]
+    assert [spec["data"]["values"][0]["score"] for spec in charts] == [None, None, 0.25]

@@ -19,7 +19,7 @@ from sesstore.structures.tokenise import tokenise_trajectory
 from sesstore.structures.trajectory import (
     Trajectory,
     _chains,
-    _letter,
+    _free_name,
     _stretches,
     observe_frames,
 )
@@ -194,7 +194,6 @@ def test_chains_of_a_topology_and_the_atoms_they_lack() -> None:
     assert one.tolist() == [[0, 1, -1, -1, 2]]
     assert two.tolist() == [[9, 7, -1, -1, -1], [10, 11, -1, -1, 12]]
     assert [first.id, second.id] == ["A", "B"]
-    assert [_letter(number) for number in (0, 25, 26)] == ["A", "Z", "27"]
 
 
 def test_a_chain_of_waters_beside_the_protein_is_left_out(
@@ -220,3 +219,34 @@ def test_a_chain_of_waters_beside_the_protein_is_left_out(
     for chain, plain in zip(observed, expected, strict=True):
         for name, codes in plain.codes.items():
             np.testing.assert_array_equal(chain.codes[name], codes)
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        ([None, None, None], ["A", "B", "C", "D"]),
+        ([" ", " ", " "], ["A", "B", "C", "D"]),
+        (["A", "B", "C"], ["A", "D", "B", "C"]),
+        (["C", None, "A"], ["C", "B", "D", "A"]),
+        (["A", "A", "B"], ["A", "C", "D", "B"]),
+    ],
+)
+def test_no_chain_takes_the_name_of_another(names: list[str | None], ids: list[str]) -> None:
+    """The first chain's numbers fall, so that it is two; a name that is a blank is none."""
+    topology = mdtraj.Topology()
+    for name, numbers in zip(names, ((5, 6, 1), (1,), (1,)), strict=True):
+        part = topology.add_chain(name)
+        for number in numbers:
+            residue = topology.add_residue("ALA", part, resSeq=number)
+            topology.add_atom("CA", mdtraj.element.carbon, residue)
+    assert [chain.id for chain, _ in _chains(topology)] == ids
+
+
+def test_beyond_the_letters_chains_have_numbers() -> None:
+    letters = set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    assert [_free_name(set()), _free_name({"A", "C"}), _free_name(letters - {"Z"})] == [
+        "A",
+        "B",
+        "Z",
+    ]
+    assert [_free_name(letters), _free_name(letters | {"27"})] == ["27", "28"]
