@@ -118,7 +118,8 @@ def s3_server() -> Iterator[str]:
     """A moto server in a process of its own: the S3 API over HTTP."""
     pytest.importorskip("moto.server", reason="moto[server] is not installed")
     port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    script = Path(__file__).with_name("s3_server.py")
+    command = [sys.executable, str(script), "-H", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"http://127.0.0.1:{port}/moto-api/")
