@@ -21,6 +21,7 @@ from ..adapter.model import Adapter
 from ..adapter.workers import PART, Workers
 from ..streaming.batch import Batch
 from ..tasks import Task
+from .adamw import AdamW
 from .arithmetic import mixed_precision
 from .fit_config import FitConfig
 from .losses import Loss, class_weights, label_scale
@@ -64,9 +65,7 @@ class Learner:
         if start is not None:
             self.adapter.start_at(start)
         self.parameters = list(self.adapter.parameters())
-        self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=self.pace.lr, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimiser = AdamW(self.parameters, config.weight_decay)
         weights = class_weights(task, config.class_weights)
         self.loss = Loss(task.problem, label_scale(task), weights, config.focal)
         self.history: list[dict[str, Any]] = []
@@ -146,7 +145,7 @@ class Learner:
         """Learn from what the jobs of a batch found, in their order; otherwise as `step`."""
         loss, *total = ranks.sum(self._summed(gradients))
         self._set_gradients(total)
-        self._update((epoch - 1 + number / of) / self.pace.epochs)
+        self.optimiser.step(self.config.rate((epoch - 1 + number / of) / self.pace.epochs))
         return loss
 
     def check(self, entry: dict[str, Any]) -> None:
@@ -173,8 +172,7 @@ class Learner:
         """Everything numeric that training goes on from, by name."""
         yield from ((f"weights/{n}", p.detach()) for n, p in self.adapter.named_parameters())
         yield from ((f"best/{name}", tensor) for name, tensor in self.best_weights.items())
-        for i, p in enumerate(self.parameters):
-            yield from ((f"optimiser/{i}/{k}", v) for k, v in self.optimiser.state[p].items())
+        yield from ((f"optimiser/{name}", tensor) for name, tensor in self.optimiser.tensors())
 
     def facts(self) -> dict[str, Any]:
         """Everything else, as plain values."""
@@ -190,13 +188,7 @@ class Learner:
             by_kind[kind][parameter] = tensor.to(self.device)
         self.adapter.load_state_dict(by_kind["weights"])
         self.best_weights = by_kind["best"]
-        if by_kind["optimiser"]:
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in by_kind["optimiser"].items():
-                place, _, key = name.partition("/")
-                state.setdefault(int(place), {})[key] = tensor
-            optimiser_state = self.optimiser.state_dict()
-            self.optimiser.load_state_dict({**optimiser_state, "state": state})
+        self.optimiser.restore(by_kind["optimiser"])
 
     def gradients(self, part: Batch, weight: float, chance: torch.Generator) -> tuple[Tensor, ...]:
         """Loss of a part, then the gradient of each parameter."""
@@ -221,12 +213,6 @@ class Learner:
             parameter.grad = gradient
         if self.config.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip)
-
-    def _update(self, progress: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.rate(progress)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
 
 
 @dataclass(frozen=True, eq=False)
