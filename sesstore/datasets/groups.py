@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import DisjointSet
 
 from ..errors import InputError
 from .similarity import ALIKE, alike_pairs, identity_of, joined
@@ -116,6 +115,8 @@ def joined_rows(*keys: Sequence[object]) -> NDArray[np.int64]:
     keys : sequence, length N
         Rows with an equal key are of one group, whatever their other keys.
     """
+    from scipy.cluster.hierarchy import DisjointSet  # on use: half a second to import
+
     rows = DisjointSet(range(len(keys[0])))
     for column in keys:
         first: dict[object, int] = {}
@@ -151,6 +152,8 @@ def positions(sequences: Sequence[str]) -> tuple[str, ...]:
             f"positions are those of substitutions in one protein, and these sequences differ at "
             f"{differs.mean():.0%} of their residues. {instead}"
         )
+    from scipy.cluster.hierarchy import DisjointSet  # on use: half a second to import
+
     tied = DisjointSet(range(letters.shape[1]))
     changes = [np.flatnonzero(row).tolist() for row in differs]
     for places in changes:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from datasketch import MinHash
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import DisjointSet
 
 K = 4
 PERMUTATIONS = 128
@@ -98,6 +97,8 @@ def alike_pairs(sequences: Sequence[str], threshold: float) -> Iterator[Pair]:
 
 def joined(count: int, pairs: Iterator[Pair]) -> NDArray[np.int64]:
     """Number the clusters that pairs join, shape=(count,); alone is a cluster too."""
+    from scipy.cluster.hierarchy import DisjointSet  # on use: half a second to import
+
     sets = DisjointSet(range(count))
     for pair in pairs:
         sets.merge(pair.first, pair.second)

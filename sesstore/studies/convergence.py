@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from scipy.stats import wilcoxon
-
 from ..store import Store
 from ..training.metrics import HIGHER_IS_WORSE
 from ..training.runs import Run
@@ -128,6 +126,8 @@ def _speedup_sentence(
         sentence += f"; {never} of {len(epochs)} seeds never were and count as 0 times as fast"
     differing = [r - 1 for r in ratios if r != 1]
     if len(differing) > 1:
+        from scipy.stats import wilcoxon  # on use: half a second to import
+
         sentence += f"; signed-rank p = {wilcoxon(differing).pvalue:.3g} for a ratio of 1"
     return sentence
 
