@@ -15,10 +15,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import CorruptStoreError, StoreError, StoreFormatError
+from ..errors import CorruptStoreError, InputError, SesstoreError, StoreFormatError
 from ..progress import SILENT, Progress
 from ..store import Store, layout
 from .bucket_store import BucketStore
@@ -27,7 +27,8 @@ from .commits import published_index
 from .fetch import Reader
 from .object_storage import BucketRemote
 from .places import Target, as_folder, is_url
-from .uploads import send_records, send_segment
+from .share_index import Index
+from .uploads import send_records, send_segment, task_conflicts
 
 
 @contextmanager
@@ -79,8 +80,10 @@ def open_store(
             yield store
         except BaseException:
             # What was added before the error is sent; if that fails too, the first error counts.
-            with suppress(StoreError):
+            try:
                 store.close()
+            except SesstoreError as problem:
+                progress.note(f"warning: not all that was added could be sent: {problem}")
             raise
         else:
             store.close()
@@ -109,7 +112,8 @@ def _scratch(root: Path) -> Iterator[Path]:
 def _send_remains(target: Target, root: Path, progress: Progress) -> None:
     """Send what killed writers of this machine committed and did not send; remove their folders.
 
-    What a power cut damaged of it is not sent, is kept beside, and is said.
+    What a power cut damaged of it, or does not fit what is there, is not sent, is kept beside, and
+    is said.
     """
     for folder in layout.committed(root):
         try:
@@ -132,12 +136,12 @@ def _send_remains(target: Target, root: Path, progress: Progress) -> None:
 
 
 def _send_all(path: Path, target: Target, progress: Progress) -> list[str]:
-    """Send a scratch store but for what is damaged; says what that is."""
+    """Send a scratch store but for what is damaged or does not fit; says what that is."""
     problems: list[str] = []
     if not (path / layout.METADATA).is_file():
         return problems
     try:
-        send_records(Store.open(path), target, progress=progress)
+        problems += _send_fitting(Store.open(path), target, progress)
     except (CorruptStoreError, StoreFormatError) as problem:
         problems.append(str(problem))
     for folder in layout.encoder_folders(path):
@@ -151,10 +155,23 @@ def _send_all(path: Path, target: Target, progress: Progress) -> list[str]:
     return problems
 
 
+def _send_fitting(store: Store, target: Target, progress: Progress) -> list[str]:
+    """Send the records of a store; says what does not fit what others published meanwhile.
+
+    That is no error: it would hold up every later run on this machine.
+    """
+    published = published_index(target)
+    try:
+        published.check(Index(alphabets=store.alphabets()))
+    except InputError as problem:
+        return [str(problem)]
+    return task_conflicts(store, target, send_records(store, target, progress=progress))
+
+
 def _keep_damaged(folder: Path, problems: list[str], progress: Progress) -> None:
     place = folder.parent.with_name(f"{folder.parent.name}.damaged") / folder.name
     place.parent.mkdir(parents=True, exist_ok=True)
     folder.rename(place)
     for problem in problems:
-        progress.note(f"warning: what an earlier run left here is damaged: {problem}")
+        progress.note(f"warning: what an earlier run left here is damaged or unfit: {problem}")
     progress.note(f"it was not sent and lies in {place}. What it held is made again by this run")

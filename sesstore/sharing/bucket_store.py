@@ -25,7 +25,7 @@ from .object_storage import BucketRemote
 from .pull import pull
 from .pull_context import Selection
 from .share_index import Index
-from .uploads import UploadingWriter, claim_encoder, send_records
+from .uploads import UploadingWriter, claim_encoder, send_records, task_conflicts
 
 _AT_ONCE = 16
 
@@ -62,12 +62,15 @@ class BucketStore(Store):
         StoreError
             The target cannot be reached.
         InputError
-            Somebody else added another task of the same name meanwhile.
+            Somebody else added another task of the same name meanwhile (all else was sent), or
+            declared an alphabet with other states (and nothing was).
         """
         if self._changed:
             plain = Store(self.path, self.attributes)
             self._index = send_records(plain, self._target, progress=self._progress)
             self._changed = False
+            for conflict in task_conflicts(plain, self._target, self._index):
+                raise InputError(conflict)
 
     def close(self) -> None:
         """Send what is left, and take commit records into the index."""

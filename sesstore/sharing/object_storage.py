@@ -55,7 +55,9 @@ class BucketRemote:
 
         with self._translate_errors(path):
             options: Any = {"range": {"offset": start}} if start else {}
-            for piece in obstore.get(self._store, path, options=options).stream(PIECE):
+            with self._explain_range(path, start):
+                answer = obstore.get(self._store, path, options=options)
+            for piece in answer.stream(PIECE):
                 yield bytes(piece)
 
     def read(self, path: str, start: int, stop: int, size: int) -> bytes:
@@ -68,7 +70,9 @@ class BucketRemote:
         parts, length = [], 0
         with self._translate_errors(path):
             options: Any = {"range": (start, stop)}
-            for piece in obstore.get(self._store, path, options=options).stream(PIECE):
+            with self._explain_range(path, start):
+                answer = obstore.get(self._store, path, options=options)
+            for piece in answer.stream(PIECE):
                 parts.append(bytes(piece))
                 length += len(piece)
                 if length > stop - start:
@@ -165,6 +169,21 @@ class BucketRemote:
             except _conflict_errors():
                 return False
         return True
+
+    @contextmanager
+    def _explain_range(self, path: str, start: int) -> Iterator[None]:
+        """Say that an object is shorter where a server refuses a range that begins beyond it."""
+        import obstore
+
+        try:
+            yield
+        except obstore.exceptions.BaseError:
+            size = self.size(path) if start else None
+            if size is None or start < size:
+                raise
+            raise NotStoredError(
+                f"{self.url}/{path} has {size} bytes and none at {start}"
+            ) from None
 
     @contextmanager
     def _translate_errors(self, path: str) -> Iterator[None]:

@@ -102,7 +102,7 @@ def pull(
         # Before a store is made: what is not there, or broken, leaves no empty store behind.
         encoders, sources, names = _check_names(index, selection)
         digests_by_id = digests_of_ids(reader, index, selection.ids, pool)
-        tasks = [_task(reader, index, name) for name in names]
+        tasks = [fetch_task(reader, index, name) for name in names]
         digests = None if selection.everything else digests_of_tasks(tasks) | digests_by_id
         store = into if isinstance(into, Store) else Store.open(into, create=True)
         context = PullContext(store, reader, pool, progress, PullReport(remote.url))
@@ -152,8 +152,14 @@ def _pull_encoders(
     pull_segments(context, plan)
 
 
-def _task(reader: Reader, index: Index, name: str) -> Task:
-    """Fetch a task and check it, through a file, as those of a store are read."""
+def fetch_task(reader: Reader, index: Index, name: str) -> Task:
+    """Fetch a task and check it, through a file, as those of a store are read.
+
+    Raises
+    ------
+    CorruptStoreError
+        What arrived is not what the index says, or no task of that name.
+    """
     entry = index.tasks[name]
     with scratch_folder("pull") as folder:
         file = folder / f"{name}.jsonl"

@@ -11,11 +11,11 @@ import shutil
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..provenance import Provenance
 from ..store import Store, layout
@@ -33,6 +33,7 @@ from .fetch import Reader
 from .limits import METADATA_BYTES
 from .places import Target
 from .publication import check_segment, publish_records, segment_entry, sums_of_segment
+from .pull import fetch_task
 from .share_index import EncoderEntry, Index
 from .temporary_folders import scratch_folder
 
@@ -116,8 +117,7 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
     Raises
     ------
     InputError
-        There is another task of the name of a new one, which stays; or an alphabet with other
-        states, and then nothing is sent.
+        There is an alphabet with other states, and then nothing is sent.
     """
     index, reader = published_index(target), Reader(target)
     with scratch_folder("send") as scratch:
@@ -139,14 +139,23 @@ def send_records(store: Store, target: Target, *, progress: Progress = SILENT) -
         commit_checked(
             target, files, lambda batch: _send(target, batch), lambda: commit(target, new), progress
         )
-    index = published_index(target)
-    for name, task in new.tasks.items():
-        if index.tasks[name] != task:
-            raise InputError(
+    return published_index(target)
+
+
+def task_conflicts(store: Store, target: Target, index: Index) -> list[str]:
+    """Say for which tasks of a store others of their names are published, which stay."""
+    reader, conflicts = Reader(target), list[str]()
+    for name in store.tasks():
+        raw = (store.path / layout.TASKS / f"{name}.jsonl").read_bytes()
+        if name not in index.tasks or index.tasks[name].sha256 == sha256(raw).hexdigest():
+            continue
+        # Other bytes may be the same rows, as another version writes them.
+        if fetch_task(reader, index, name).data_digest != store.task(name).data_digest:
+            conflicts.append(
                 f"somebody else added another task '{name}' to {target.url} meanwhile, which "
                 f"stays. Add yours to a store of its own"
             )
-    return index
+    return conflicts
 
 
 class UploadingWriter(SegmentWriter):

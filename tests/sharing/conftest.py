@@ -19,7 +19,7 @@ from sesstore.errors import CorruptStoreError, SesstoreError
 from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance, circumstances
 from sesstore.residues import Embedding, StructureTokens, to_storage
-from sesstore.sharing import share_paths
+from sesstore.sharing import object_storage, share_paths
 from sesstore.sharing.bundle_records import Record
 from sesstore.sharing.bundles import parse_footer, write_bundles
 from sesstore.sharing.object_storage import BucketRemote
@@ -268,6 +268,19 @@ def change(target: BucketRemote, path: str, tmp_path, place: int = 100) -> None:
     raw[place] ^= 1
     (tmp_path / "changed").write_bytes(raw)
     target.put(path, tmp_path / "changed")
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of object storage in the memory of this process: obstore without a server."""
+    obstore_store = pytest.importorskip("obstore.store", reason="obstore is not installed")
+    places: dict[str, Any] = {}
+
+    def connect(url: str) -> Any:
+        return places.setdefault(url, obstore_store.MemoryStore())
+
+    monkeypatch.setattr(object_storage, "_connect", connect)
+    return "s3://memory/lab"
 
 
 @pytest.fixture

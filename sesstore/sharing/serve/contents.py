@@ -121,7 +121,8 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
     query = query.strip()
     if not query or len(query) > MOST_QUERY:
         raise InputError(f"search for an id, a digest or a sequence of at most {MOST_QUERY:,}")
-    digests = dict.fromkeys(store.find_id(query))
+    named = store.find_id(query)
+    digests = dict.fromkeys(named)
     if re.fullmatch("[0-9a-fA-F]{8,64}", query):
         digests.update(dict.fromkeys(store.find_digests(query, MOST_FOUND)))
     if not digests and _LETTERS.fullmatch(query):
@@ -136,7 +137,8 @@ def search(store: Store, query: str) -> list[dict[str, Any]]:
             continue
         rows.append(
             {
-                "id": query if query in (protein.id,) or store.find_id(query) else protein.id,
+                # An id may be the start of another protein's digest, which keeps its own.
+                "id": query if digest in named else protein.id,
                 "length": len(protein),
                 "digest": digest.hex(),
                 "sequence": protein.sequence,
