@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sesstore.errors import InputError, StoreError, UnknownNameError
+from sesstore.errors import InputError, NotStoredError, StoreError, UnknownNameError
+from sesstore.progress import SILENT
 from sesstore.residues import Embedding
 from sesstore.sharing.cache import cache_of, remote_store, url_of
 from sesstore.sharing.push import push
@@ -92,3 +94,63 @@ def test_urls_survive_being_paths():
     assert url_of(Path("s3://bucket/x")) == "s3://bucket/x"
     for plain in ("store", "/abs/store", "./https", "c:x"):
         assert url_of(Path(plain)) is None
+
+
+class Notes:
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.note, self.stage = self.said.append, SILENT.stage
+
+
+def test_what_was_done_is_said(shared, monkeypatch, tmp_path):
+    from sesstore.sharing import cache
+
+    push(shared, str(tmp_path / "there"))
+    where, notes = str(tmp_path / "there"), Notes()
+    path = remote_store(where, "toy", "blosum62", progress=notes).path
+    assert notes.said[0] == f"{where} has no embeddings by blosum62: they will be made here"
+    assert len(notes.said) == 2
+    assert notes.said[1].endswith(f"bytes pulled into {path}")
+    notes = Notes()
+    remote_store(where, "toy", "enc", progress=notes)
+    assert len(notes.said) == 1  # the embeddings alone
+    remote_store(where, "toy", "enc", progress=notes)
+    assert len(notes.said) == 1  # nothing new
+
+    def dead(*_, **__):
+        raise StoreError("the line is dead")
+
+    monkeypatch.setattr(cache, "open_place", dead)
+    remote_store(where, "toy", "enc", progress=notes)
+    assert notes.said[1:] == [f"the line is dead. Using the copy in {path}"]
+
+    def gone(*_, **__):
+        raise NotStoredError("there is no such store")
+
+    monkeypatch.setattr(cache, "open_place", gone)
+    with pytest.raises(NotStoredError, match="no such store"):  # an answer, and no dead line
+        remote_store(where, "toy", "enc")
+
+
+@pytest.mark.parametrize(("plm", "layers"), [(None, [33]), ("enc", [33]), ("9", [9])])
+def test_of_the_layers_of_an_encoder_the_deepest_comes(kit, tmp_path, plm, layers):
+    made = kit.provenance()
+    encoders = [
+        replace(made, fingerprint=replace(made.fingerprint, layer=layer)) for layer in (9, 33, 12)
+    ]
+    store = kit.fill(tmp_path / "there", kit.proteins(10), tuple(encoders))
+    name = encoders[0].fingerprint.digest[:12] if plm == "9" else plm
+    copy = remote_store(str(store.path), "toy", name)
+    assert [stored.fingerprint.layer for stored in copy.encoders()] == layers
+
+
+def test_a_copy_has_a_name_people_recognise(tmp_path):
+    path = cache_of("s3://lab.org/my_store/")
+    assert path.parent == tmp_path / "cache" / "stores"
+    digest = sha256(b"s3://lab.org/my_store").hexdigest()[:12]
+    assert path.name == f"s3-lab-org-my-store-{digest}"
+    long = "https://storage.example.org/" + "laboratory/" * 9
+    name = cache_of(long).name.rsplit("-", 1)[0]
+    assert name == long.replace("://", "-").replace(".", "-").replace("/", "-")[:60]

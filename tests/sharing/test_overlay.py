@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from sesstore.errors import CorruptStoreError
+from sesstore.alphabets import Alphabet
+from sesstore.errors import CorruptStoreError, MissingFileError, NotStoredError
 from sesstore.progress import SILENT
 from sesstore.sharing.fetch import Reader
-from sesstore.sharing.overlay import Overlay
+from sesstore.sharing.object_storage import BucketRemote
+from sesstore.sharing.overlay import Overlay, _state, open_place
+from sesstore.sharing.places import FolderRemote
+from sesstore.sharing.publication import sums_of_segment
 from sesstore.sharing.pull import pull
 from sesstore.sharing.serve.contents import contents, search
 from sesstore.sharing.serve.server import StoreServer, application
+from sesstore.sharing.web import WebRemote
+from sesstore.store import Store
 
 
 def spoil(path: Path) -> None:
@@ -143,3 +149,100 @@ def test_nobody_waits_for_the_drawing_of_others(shared, monkeypatch):
             thread.join(30)
         assert results == ["map", "map"]
         assert served.cached(overlay, "slow", lambda: "again") == "map"
+
+
+def test_each_file_lies_where_the_store_or_the_overlay_has_it(shared):
+    """Segments where they are, sums and bundles in a folder of its own; nothing else at all."""
+    segment = sorted(shared.path.glob("embeddings/int-*/2*"))[0]
+    with Overlay(shared) as overlay:
+        assert overlay.url == str(shared.path)
+        inside = segment.relative_to(shared.path).as_posix()
+        for path in ("zarr.json", "embeddings/zarr.json", f"{inside}/values/c.0.0"):
+            assert overlay.place(path) == shared.path / path
+        sums = overlay.place(f"share/sums/{segment.name}")
+        assert sums.read_bytes() == sums_of_segment(segment)
+        stamp = sums.stat().st_mtime_ns
+        assert overlay.place(f"share/sums/{segment.name}").stat().st_mtime_ns == stamp
+        index = Reader(overlay).index()
+        for sha in index.bundles:
+            assert not overlay.place(f"share/bundles/{sha}").is_relative_to(shared.path)
+        digest = index.tasks["toy"].sha256
+        assert overlay.place(f"share/tasks/{digest}") == shared.path / "tasks/toy.jsonl"
+        other = f"{segment.name[:-1]}{'0' if segment.name[-1] != '0' else '1'}"
+        for path in (
+            f"share/bundles/{'0' * 64}",
+            f"share/tasks/{'0' * 64}",
+            f"share/sums/{other}",
+            f"{inside}/values/c.9.0",
+            f"embeddings/other/{segment.name}/zarr.json",
+        ):
+            with pytest.raises(NotStoredError, match=str(shared.path)):
+                overlay.place(path)
+        for path in ("proteins.lmdb", "share/sums/../x", "tasks/toy.jsonl"):
+            with pytest.raises(CorruptStoreError):
+                overlay.place(path)
+        folder = overlay._folder
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_sums_of_a_damaged_segment_are_not_made(shared):
+    segment = sorted(shared.path.glob("embeddings/int-*/2*"))[0]
+    spoil(segment / "values/c.0.0")
+    with Overlay(shared) as overlay:
+        for _ in range(2):
+            with pytest.raises(CorruptStoreError, match=segment.name):
+                overlay.place(f"share/sums/{segment.name}")
+
+
+def test_what_is_added_of_each_kind_changes_the_state(shared, kit):
+    """A server asks whether anything did before it publishes anew."""
+    proteins, made = kit.proteins(3, seed=9), kit.provenance("third")
+
+    def embed() -> None:
+        with shared.writer(made, {}) as writer:
+            writer.add(kit.embedding(proteins[0], made))
+
+    states = [_state(shared.path)]
+    for act in (
+        lambda: shared.add_proteins(proteins),
+        lambda: shared.add_tokens([kit.tokens(proteins[0])], {}),
+        lambda: shared.add_tokens([kit.tokens(proteins[0], "pdb")], {}),
+        lambda: shared.add_task(kit.task(proteins, "later")),
+        lambda: shared.declare(Alphabet("motifs", "XYZ")),
+        embed,
+        embed,
+    ):
+        act()
+        states.append(_state(shared.path))
+    assert all(a != b for i, a in enumerate(states) for b in states[:i])
+    assert _state(shared.path) == states[-1]
+
+
+def test_a_place_is_opened_by_what_it_is(shared, published, tmp_path, monkeypatch):
+    with open_place(str(shared.path)) as place:
+        assert isinstance(place, Overlay)
+        folder = place._folder
+    assert not folder.exists()
+    with open_place(f"file://{shared.path}") as place:
+        assert isinstance(place, Overlay)
+    with open_place(str(published)) as place:
+        assert (type(place), place.url) == (FolderRemote, str(published))
+    empty = Store.create(tmp_path / "empty")
+    with open_place(str(empty.path)) as place:  # a store without a protein yet
+        assert isinstance(place, Overlay)
+    (tmp_path / "other").mkdir()
+    for nothing in ("none", "other"):
+        with (
+            pytest.raises(MissingFileError, match=f"there is no store at '.*{nothing}'"),
+            open_place(str(tmp_path / nothing)),
+        ):
+            pass
+    with open_place("http://127.0.0.1:9/x/") as place:
+        assert isinstance(place, WebRemote)
+    assert place._client.is_closed
+
+
+def test_object_storage_is_opened_as_such(memory):
+    with open_place(f"{memory}/") as place:
+        assert (type(place), place.url) == (BucketRemote, memory)

@@ -249,6 +249,20 @@ def test_a_protein_may_be_as_large_as_it_may(context: PullContext, index: Index,
         plan_encoder(context, index, folder, wanted, Plan())
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [b"[]", b"{", b'{"attributes": null}', b'{"attributes": {"sesstore": {}}}', b"[" * 50_000,
+     b'{"attributes": {"sesstore": {"circumstances": []}}}'],
+)  # fmt: skip
+def test_a_segment_says_what_made_it(context: PullContext, index: Index, raw: bytes):
+    folder, real = folder_of(index), context.reader.small
+    first = next(iter(index.encoders[folder].segments))
+    wanted = {digests_in(context, index, folder, first)[0]}
+    context.reader.small = lambda *names: raw if names[3] == "zarr.json" else real(*names)
+    with pytest.raises(CorruptStoreError, match=f"segment {first} does not say what made it"):
+        plan_encoder(context, index, folder, wanted, Plan())
+
+
 def test_parts_of_segments_become_one_that_says_where_it_is_from(published, tmp_path, kit):
     selection = Selection(ids=("s0p3", "s0p150"), plms=("int",))
     report = pull(tmp_path / "mine", str(published), selection)

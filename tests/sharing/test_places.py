@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sesstore.errors import InputError, NotStoredError
+from sesstore.errors import CorruptStoreError, InputError, NotStoredError
+from sesstore.sharing import places
 from sesstore.sharing.places import FolderRemote, as_folder, check_address, is_url
 from sesstore.sharing.push import push
 from sesstore.sharing.share_index import Index
@@ -73,3 +74,65 @@ def test_bytes_beyond_the_end_are_not_there(tmp_path: Path) -> None:
     assert place.size("share/index.json") == 5
     assert not place.create("share/index.json", b"x")  # there is one
     assert (tmp_path / "share" / "index.json").read_bytes() == b"12345"
+
+
+def test_a_folder_is_written_to_as_a_bucket_is(tmp_path: Path) -> None:
+    """Folders are made, files replaced, created once, removed if they are there."""
+    place, sha = FolderRemote(tmp_path / "lab"), "0" * 64
+    path, source = f"share/tasks/{sha}", tmp_path / "source"
+    assert place.size(path) is None
+    assert place.version() == (None, None)
+    assert place.commits() == []
+    for text in (b"first", b"2"):
+        source.write_bytes(text)
+        place.put(path, source)
+        assert (place.size(path), place.read(path, 0, len(text), 9)) == (len(text), text)
+    record = "20261127T000000000000-0123456789abcdef"
+    assert place.create(f"share/commits/{record}", b"a")
+    assert not place.create(f"share/commits/{record}", b"b")
+    assert place.read(f"share/commits/{record}", 0, 1, 1) == b"a"
+    assert place.commits() == [record]
+    place.remove([path, path, f"share/tasks/{'1' * 64}"])
+    assert place.size(path) is None
+    assert place.replace_index(b"1", None)
+    assert place.version() == (b"1", b"1")
+    assert not place.replace_index(b"2", None)
+    assert place.replace_index(b"2", b"1")
+    assert (tmp_path / "lab/share/index.json").read_bytes() == b"2"
+    # The lock is given back: somebody else may replace it now.
+    assert FolderRemote(tmp_path / "lab").replace_index(b"3", b"2")
+
+
+def test_only_what_is_shared_is_looked_for_in_a_folder(tmp_path: Path) -> None:
+    place = FolderRemote(tmp_path)
+    (tmp_path / "proteins.lmdb").write_bytes(b"x")
+    (tmp_path / "secret").write_bytes(b"x")
+    (tmp_path / "share").mkdir()
+    (tmp_path / "share" / "index.json").symlink_to(tmp_path / "secret")
+    for path in ("proteins.lmdb", "../x", "share/index.json"):
+        for act in (place.size, place.place, lambda p: list(place.stream(p))):
+            with pytest.raises(CorruptStoreError, match="leads out of"):
+                act(path)
+        with pytest.raises(CorruptStoreError, match="leads out of"):
+            place.put(path, tmp_path / "secret")
+    (tmp_path / "embeddings" / "zarr.json").mkdir(parents=True)
+    with pytest.raises(NotStoredError, match="has no embeddings"):
+        place.read("embeddings/zarr.json", 0, 1, 1)
+    assert FolderRemote(tmp_path / "." / "share" / "..").size("zarr.json") is None
+    link = tmp_path.with_name("link")
+    link.symlink_to(tmp_path)  # the folder itself may be reached by a link
+    (tmp_path / "zarr.json").write_bytes(b"{}")
+    assert FolderRemote(link).size("zarr.json") == 2
+    link.unlink()
+
+
+def test_files_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "PIECE", 4)
+    (tmp_path / "zarr.json").write_bytes(b"0123456789")
+    assert list(FolderRemote(tmp_path).stream("zarr.json")) == [b"0123", b"4567", b"89"]
+    assert list(FolderRemote(tmp_path).stream("zarr.json", 10)) == []
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az", "http", "https"])
+def test_schemes_that_can_be_reached(scheme: str) -> None:
+    assert check_address(f"{scheme}://lab/x") == scheme

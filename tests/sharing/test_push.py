@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import zarr
 
 from sesstore.errors import CorruptStoreError, InputError, StoreError
+from sesstore.progress import SILENT
 from sesstore.sharing import share_paths
 from sesstore.sharing.commits import published_index
 from sesstore.sharing.object_storage import BucketRemote
@@ -174,3 +177,86 @@ def test_what_a_folders_own_compaction_removed_is_forgotten(shared, kit, tmp_pat
     pull(mine, file_server(there))
     assert len(mine.embeddings("enc")) == 210
     shutil.rmtree(there)
+
+
+class Bars:
+    """Progress that keeps how many units each stage had, and how far it went."""
+
+    note = staticmethod(SILENT.note)
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int | None, list[int]]] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str):
+        amounts: list[int] = []
+        self.stages.append((name, total, amounts))
+
+        def advance(amount: int = 1) -> None:
+            amounts.append(amount)
+
+        yield SimpleNamespace(advance=advance)
+
+
+def test_a_push_draws_what_it_counts(kit, tmp_path, memory):
+    store, bars = kit.fill(tmp_path / "store", kit.proteins(12), (kit.provenance(),), 5_000), Bars()
+    report = push(store, f"{memory}/", progress=bars)
+    target = BucketRemote(memory)
+    files = {f.path: f.bytes for top in ("share", "embeddings") for f in target.listing(top)}
+    index = files.pop(share_paths.INDEX)
+    assert (report.to, report.conflicts) == (memory, [])
+    assert report.files == len(files) + 1  # and the group of the store itself
+    assert report.bytes == sum(files.values()) + target.size("zarr.json")
+    assert index == len(published_index(target).to_bytes())
+    name, total, amounts = bars.stages[-1]
+    assert (name, total, sum(amounts), len(amounts)) == (
+        "pushing", report.bytes, report.bytes, report.files,
+    )  # fmt: skip
+    (folder,) = published_index(target).encoders
+    for path in ("zarr.json", "embeddings/zarr.json", f"embeddings/{folder}/zarr.json"):
+        assert b"".join(target.stream(path)) == (store.path / path).read_bytes()
+    assert (report.segments, report.bundles, report.tasks) == (
+        len(list(store.path.glob("embeddings/*/2*"))), 3, 1,
+    )  # fmt: skip
+    store.add_task(kit.task(kit.proteins(5), "later"))
+    store.add_proteins(kit.proteins(14))
+    report = push(store, memory)
+    assert (report.segments, report.bundles, report.tasks, report.files) == (0, 1, 1, 2)
+    assert report.to_json()["bytes"] == report.bytes > 0
+
+
+@pytest.mark.parametrize(("failures", "ends"), [(9, True), (10, False)])
+def test_an_index_that_others_replace_is_tried_again(
+    kit, tmp_path, memory, monkeypatch, failures, ends
+):
+    store = kit.fill(tmp_path / "store", kit.proteins(3), ())
+    real, calls = BucketRemote.replace_index, []
+
+    def replace_index(self: BucketRemote, raw: bytes, version: object) -> bool:
+        calls.append(raw)
+        return len(calls) > failures and real(self, raw, version)
+
+    monkeypatch.setattr(BucketRemote, "replace_index", replace_index)
+    if ends:
+        push(store, memory)
+        assert published_index(BucketRemote(memory)).to_bytes() == calls[0]
+    else:
+        with pytest.raises(StoreError, match=f"others keep pushing to {memory}. Everything was"):
+            push(store, memory)
+    assert len(calls) == 10
+
+
+def test_a_push_into_a_folder_says_what_came_and_what_stays(kit, tmp_path):
+    proteins, there = kit.proteins(6), tmp_path / "there"
+    theirs = kit.fill(there, proteins, ())
+    theirs.add_task(kit.task(proteins[:2], "both"))
+    mine = kit.fill(tmp_path / "mine", kit.proteins(8), (kit.provenance(),))
+    mine.add_task(kit.task(proteins[:2], "both", label=1))
+    report = push(mine, f"file://{there}")
+    assert report.to == str(there)
+    assert report.conflicts == ["task both"]
+    values = sum(f.stat().st_size for f in there.glob("embeddings/*/2*/**/*") if f.is_file())
+    assert report.bytes > values > 0
+    assert Store.open(there).count_proteins() == 8
+    assert Store.open(there).task("both").splits["train"].labels == [0, 1]
+    assert push(mine, str(there)).bytes == 0

@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from sesstore.errors import StoreAccessError
+from sesstore.sharing import temporary_folders
 from sesstore.sharing.pull import merge
 from sesstore.sharing.push import push
 from sesstore.sharing.remote_repair import repair_remote
@@ -73,3 +75,53 @@ def test_without_a_temporary_folder(shared, tmp_path, monkeypatch, bucket, what)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(StoreAccessError, match="TMPDIR"):
         WORK[what](tmp_path / "mine", shared, bucket)
+
+
+def test_folders_say_what_they_are_for_and_end_with_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def ends() -> None:
+        with scratch_folder("push") as folder:
+            assert folder.parent == tmp_path
+            assert folder.name.startswith("sesstore-push-")
+            assert folder in temporary_folders._folders
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        ends()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_thread_may_make_one_too(tmp_path, monkeypatch):
+    """Handlers of signals are set in the main thread alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            folder = pool.submit(make_scratch, "x").result()
+        assert folder.is_dir()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        other = make_scratch("x")
+        assert signal.getsignal(signal.SIGTERM) is temporary_folders._end
+        for made in (folder, other):
+            remove_scratch(made)
+            assert made not in temporary_folders._folders
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_child_leaves_the_folders_to_its_parent():
+    """One that is forked, and ended by a signal, removes nothing of its parent's."""
+    with scratch_folder("x"):
+        child = os.fork()
+        if child == 0:
+            os._exit(len(temporary_folders._folders))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert temporary_folders._folders
+
+
+def test_where_no_folder_can_be_made_the_reason_is_said(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.raises(StoreAccessError, match="Not a directory"):
+        make_scratch("x")
