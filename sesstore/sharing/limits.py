@@ -12,7 +12,6 @@ INDEX_BYTES = 256 << 20
 """Index and commit records together: about 150,000 segments."""
 
 COMMIT_BYTES = 16 << 20
-COMMITS = 1 << 17
 
 BYTES_A_VALUE = 16
 """Least bytes of a JSON document for each value in it, on average: what it costs in memory."""

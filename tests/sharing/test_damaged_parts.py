@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sesstore.errors import NotStoredError
+from sesstore.errors import NotStoredError, StoreError
 from sesstore.progress import SILENT
 from sesstore.sharing import share_paths
 from sesstore.sharing.cleanup import SET_ASIDE
@@ -136,7 +136,11 @@ def test_a_bundle_that_was_cut_holds_no_repair_up(store, target, tmp_path, kind,
     assert Store.open(tmp_path / "mine").count_proteins() == 12
 
 
-def test_a_repair_says_all_it_did(store, target, tmp_path):
+@pytest.mark.parametrize("where", ["memory", "bucket"])
+def test_a_repair_says_all_it_did(store, tmp_path, request, where):
+    """In the memory of this process, and on a server."""
+    target = BucketRemote(request.getfixturevalue(where))
+    push(store, target.url)
     index = published_index(target)
     (folder, encoder), *_ = index.encoders.items()
     first, second, *_ = encoder.segments
@@ -214,3 +218,21 @@ def test_sound_records_of_a_bundle_are_kept_in_its_place(target, tmp_path):
     rows = [row.tobytes() for row in Reader(target).footer(name, entry).digests]
     expected = [row.tobytes() for row in footer.digests]
     assert rows == expected[:4] + expected[5:]
+
+
+def test_a_repair_that_is_never_first_moves_nothing(target, monkeypatch):
+    """Others replace the index all the time: it still names what is broken."""
+    (folder, encoder), *_ = published_index(target).encoders.items()
+    name = next(iter(encoder.segments))
+    target.remove([share_paths.segment_path(folder, name, "digests/c.0.0")])
+    before = {file.path for top in ("share", "embeddings") for file in target.listing(top)}
+    attempts = []
+    monkeypatch.setattr(BucketRemote, "replace_index", lambda *_: attempts.append(1) or False)
+    with pytest.raises(StoreError, match=f"others keep writing to {target.url}"):
+        repair_remote(target.url, quick=True)
+    assert len(attempts) == 10
+    after = {file.path for top in ("share", "embeddings") for file in target.listing(top)}
+    (backup,) = after - before
+    assert before <= after
+    assert backup.endswith(f"/{share_paths.INDEX}")
+    assert raw_of(target, backup) == published_index(target).to_bytes()

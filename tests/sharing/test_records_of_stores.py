@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from dataclasses import replace
 from hashlib import sha256
 
@@ -64,6 +66,10 @@ def test_records_of_sequences(store, proteins):
     some = [proteins[4].digest, proteins[1].digest]
     assert [record.digest for record in protein_records(store, some)] == some
     assert id_number("\ud800") == first_eight("?")
+    assert json.loads(records[0].data) == {
+        "id": names[records[0].digest],
+        "sequence": read_protein(records[0]).sequence,
+    }
 
 
 def test_records_of_further_ids(store, proteins):
@@ -88,6 +94,14 @@ def test_records_of_tokens_say_what_made_each_part(store, kit, proteins):
     runs = {}
     for record in records:
         item = kit.tokens(next(p for p in proteins if p.digest == record.digest))
+        head, _, body = record.data.partition(b"\n")
+        names, length = json.loads(head)["parts"], len(item)
+        assert json.loads(head)["length"] == length
+        assert {name: part[0] for name, part in names.items()} == {
+            "dssp": 1, "foldseek": 2, **({"plddt": 1} if "plddt" in names else {}),
+        }  # fmt: skip
+        arrays = [item.codes["dssp"], item.codes["foldseek"], item.plddt]
+        assert body == b"".join(array.tobytes() for array in arrays[: len(names)])
         parts = read_tokens(record, "af2", makers).parts
         codes = {name: part for tokens in parts.values() for name, part in tokens.codes.items()}
         assert set(codes) == {"foldseek", "dssp"}
@@ -143,6 +157,15 @@ def test_a_bundle_says_all_of_its_records(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     assert (entry.kind, entry.name, entry.records, entry.bytes) == ("tokens", "pdb", 3, len(raw))
     assert entry.bytes - entry.footer == 12
+    head, text = raw[12:36], json.dumps(makers, separators=(",", ":"), sort_keys=True).encode()
+    assert struct.unpack("<8sQQ", head) == (b"SESB0001", 3, len(text))
+    columns = [
+        b"".join(record.digest for record in records),
+        struct.pack("<3Q", 9, 2**64 - 1, 0),
+        struct.pack("<3q", 5, 5, 12),
+        b"".join(sha256(record.data).digest()[:16] for record in records),
+    ]
+    assert raw[36:] == text + b"".join(columns)
     footer = parse_footer(raw[12:], entry)
     assert (len(footer), footer.makers) == (3, makers)
     assert footer.sizes.tolist() == [5, 0, 7]

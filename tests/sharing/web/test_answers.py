@@ -238,3 +238,7 @@ def test_files_of_tokens(tmp_path, monkeypatch):
     assert remote._client.headers["accept-encoding"] == "identity"
     remote.close()
     assert remote._client.is_closed
+    for text in ("", "0", "true"):  # no "1"
+        monkeypatch.setenv("SESSTORE_TOKEN_IN_CLEAR", text)
+        with pytest.raises(InputError, match="is not sent to http"):
+            WebRemote("http://lab.org/x")
