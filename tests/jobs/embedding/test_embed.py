@@ -67,6 +67,14 @@ def test_licence_and_citation_of_the_encoder_are_stored(store: Store, encoder, p
     assert store.embeddings().provenance == made
 
 
+def test_full_precision_is_compared_with_nothing(store: Store, encoder, proteins) -> None:
+    def reference() -> Encoder:
+        raise AssertionError("there is nothing to compare with")
+
+    report = embed(store, encoder, proteins[:2], make_reference=reference)
+    assert (report.encoded, report.precision_cost) == (2, None)
+
+
 def test_one_sequence_under_two_names_is_encoded_once(store: Store, encoder) -> None:
     report = embed(store, encoder, [Protein("a", "MKV"), Protein("b", "MKV")])
     assert (report.proteins, report.encoded, len(store.embeddings())) == (1, 1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,8 @@ from sesstore.jobs.embedding.missing_proteins import EmbedPlan, MissingProteins,
 from sesstore.proteins import Protein
 from sesstore.residues import Embedding
 from sesstore.store import Store
+
+from ..conftest import Noting
 
 
 def test_the_plan_knows_what_it_will_cost(store: Store, encoder, proteins) -> None:
@@ -77,9 +80,27 @@ class TwoLayers:
             yield replace(embedding, values=2 * embedding.values, output=1)
 
 
-def test_what_is_stored_is_so_under_every_layer(store: Store, encoder, proteins) -> None:
-    both = TwoLayers(encoder)
-    report = embed(store, both, proteins[:10], dtype="float32")
+class Counting(Noting):
+    """Progress that counts."""
+
+    total, done = 0, 0
+
+    @contextmanager
+    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Noting]:
+        self.total = total or 0
+        yield self
+
+    def advance(self, amount: int = 1) -> None:
+        self.done += amount
+
+
+def test_what_is_stored_is_so_under_every_layer(
+    store: Store, encoder, proteins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sesstore.jobs.embedding.means.READ_PROTEINS", 3)
+    both, progress = TwoLayers(encoder), Counting()
+    report = embed(store, both, proteins[:10], dtype="float32", progress=progress)
+    assert (progress.total, progress.done) == (report.residues, report.residues)
     assert (report.encoded, list(report.layers)) == (10, ["0", "7"])
     embed(store, encoder, proteins[10:15], dtype="float32")
     plan = plan_embedding(store, both, proteins[:20], dtype="float32")

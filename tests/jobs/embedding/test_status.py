@@ -42,6 +42,14 @@ def test_what_partitions_have_done_and_what_remains(store: Store, encoder, prote
     assert found.seconds_left > 0
 
 
+def test_partitions_without_a_protein_are_done(store: Store, encoder, proteins) -> None:
+    embed(store, encoder, proteins[:2])
+    (found,) = status(store, store.encoders(), partitions=5)
+    assert [(p.partition, p.proteins, p.done) for p in found.partitions] == [
+        (1, 1, 1), (2, 1, 1), (3, 0, 0), (4, 0, 0), (5, 0, 0),
+    ]  # fmt: skip
+
+
 def test_only_what_is_named_counts(store: Store, encoder, proteins) -> None:
     embed(store, encoder, proteins)
     (found,) = status(store, store.encoders(), proteins[:3])
