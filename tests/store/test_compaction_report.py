@@ -104,3 +104,18 @@ def test_gc_takes_a_link_and_not_what_it_leads_to(filled, tmp_path):
     assert report.bytes == len(str(tmp_path / "elsewhere")) + len("nowhere")
     assert not os.path.lexists(folder / f".{SEGMENT}")
     assert (tmp_path / "elsewhere" / "note").read_text() == "mine"
+
+
+def test_the_entry_of_a_segment_goes_before_it_does(filled, monkeypatch):
+    """Killed in between, a store would blame itself for the loss of what was merged."""
+    real, entries = os.rename, []
+
+    def rename(old, new):
+        if ".gone-" in str(new):
+            entries.append(is_entered(old))
+        real(old, new)
+
+    monkeypatch.setattr(os, "rename", rename)
+    count = len(filled.store.embeddings("enc_int8").segments)
+    compact(filled.store, "enc_int8")
+    assert entries == [False] * count

@@ -190,3 +190,17 @@ def test_a_folder_with_embeddings_alone_is_a_store_to_be_verified(filled):
         (filled.store.path / name).unlink()
     found = faults(filled.store.path)
     assert ("zarr.json", "it is missing") in found
+
+
+@pytest.mark.parametrize("kind", ["copy", "store", "older copy"])
+def test_only_a_copy_for_others_to_pull_goes_without_a_manifest(filled, kind):
+    """It has an index of its own, and no database of proteins."""
+    root = filled.store.path
+    shutil.rmtree(root / "manifest")
+    if kind != "store":
+        (root / "share").mkdir()
+    if kind == "copy":
+        for file in root.glob("proteins.lmdb*"):
+            file.unlink()
+    noted = any("not in the manifest" in note for note in verify(root, quick=True).notes)
+    assert noted == (kind != "copy")
