@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,17 @@ from sesstore.store import lmdb_check
 from sesstore.store.database import Database, checked, close_database, open_database, unchecked
 from sesstore.store.lmdb_check import RecordCheck, check_apart, check_records, entries
 
+TOKENS = "tokens/alphafold2.lmdb"
 Change = Callable[[Database, object, bytes], object]
+
+
+@pytest.fixture
+def places(template, tmp_path) -> Callable[[str], Path]:
+    """Databases of a store that lie by themselves, without seals."""
+    (tmp_path / "tokens").mkdir()
+    for name in (TOKENS, "proteins.lmdb"):
+        shutil.copy(template.store.path / name, tmp_path / name)
+    return lambda name: tmp_path / name
 
 
 def put(table: str, change: Callable[[bytes], bytes | None]) -> Change:
@@ -69,7 +80,7 @@ def last(value: int) -> Callable[[bytes], bytes]:
     return lambda raw: raw[:-1] + bytes([value])
 
 
-TOKENS: dict[str, tuple[Change, str]] = {
+WRONG_TOKENS: dict[str, tuple[Change, str]] = {
     "gone": (put("dssp", lambda _: None), "the dssp record is not what was written"),
     "changed": (put("plddt", last(101)), "the plddt record is not what was written"),
     "no such code": (with_sum("foldseek", last(21)), "the foldseek record holds a code that does"),
@@ -94,17 +105,17 @@ TOKENS: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", TOKENS)
-def test_tokens_that_are_wrong_are_found_with_their_protein(filled, name):
-    change, said = TOKENS[name]
-    protein = max(filled.proteins, key=len)
-    check = walked(filled.store.path / "tokens/alphafold2.lmdb", change, protein.digest)
+@pytest.mark.parametrize("name", WRONG_TOKENS)
+def test_tokens_that_are_wrong_are_found_with_their_protein(places, template, name):
+    change, said = WRONG_TOKENS[name]
+    protein = max(template.proteins, key=len)
+    check = walked(places(TOKENS), change, protein.digest)
     length = len(protein)
     said = said.format(n=length, nn=2 * length, n2=2 * length - 1)
     assert check.problems[0].startswith(f"{protein.digest.hex()[:12]}: {said}")
     assert check.bad == [protein.digest.hex()]
     assert check.records == 30
-    others = {p.digest.hex(): len(p) for p in filled.proteins if p != protein}
+    others = {p.digest.hex(): len(p) for p in template.proteins if p != protein}
     assert check.lengths.items() >= others.items()
 
 
@@ -112,14 +123,14 @@ def test_tokens_that_are_wrong_are_found_with_their_protein(filled, name):
     "change",
     [with_sum("foldseek", last(20)), with_sum("dssp", last(8)), with_sum("plddt", last(100))],
 )
-def test_masks_and_full_confidence_are_sound(filled, change):
-    path, protein = filled.store.path / "tokens/alphafold2.lmdb", filled.proteins[0]
+def test_masks_and_full_confidence_are_sound(places, template, change):
+    path, protein = places(TOKENS), template.proteins[0]
     check = walked(path, change, protein.digest)
-    assert check == RecordCheck(30, lengths={p.digest.hex(): len(p) for p in filled.proteins})
+    assert check == RecordCheck(30, lengths={p.digest.hex(): len(p) for p in template.proteins})
 
 
-def test_what_belongs_to_no_protein_or_is_broken_elsewhere_is_found(filled):
-    path = filled.store.path / "tokens/alphafold2.lmdb"
+def test_what_belongs_to_no_protein_or_is_broken_elsewhere_is_found(places):
+    path = places(TOKENS)
 
     def change(database: Database, txn, digest: bytes) -> None:
         txn.put(bytes(32), b"\0", db=database.tables["foldseek"])
@@ -136,7 +147,7 @@ def test_what_belongs_to_no_protein_or_is_broken_elsewhere_is_found(filled):
     assert check.bad == []
 
 
-PROTEINS: dict[str, tuple[Change, str]] = {
+WRONG_PROTEINS: dict[str, tuple[Change, str]] = {
     "sequence": (put("sequences", last(ord("B"))), "{d}: the sequence is not what was written"),
     "name": (put("names", last(0)), "{d}: the name is not what was written"),
     "no name": (put("names", lambda _: None), "{d}: the name is not what was written"),
@@ -154,27 +165,27 @@ PROTEINS: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROTEINS)
-def test_proteins_that_are_wrong_are_found(filled, name):
-    change, said = PROTEINS[name]
-    protein = filled.proteins[3]
-    check = walked(filled.store.path / "proteins.lmdb", change, protein.digest)
+@pytest.mark.parametrize("name", WRONG_PROTEINS)
+def test_proteins_that_are_wrong_are_found(places, template, name):
+    change, said = WRONG_PROTEINS[name]
+    protein = template.proteins[3]
+    check = walked(places("proteins.lmdb"), change, protein.digest)
     assert check.problems[0] == said.format(d=protein.digest.hex()[:12])
     assert check.bad == ([protein.digest.hex()] if "{d}" in said else [])
     assert check.records == 30 - (name == "no sequence")
 
 
-def test_a_transaction_that_left_no_number_is_found(filled):
+def test_a_transaction_that_left_no_number_is_found(places):
     """As of a page of before that came back beside newer ones."""
-    path = filled.store.path / "proteins.lmdb"
+    path = places("proteins.lmdb")
     database = open_database(path)
     with database._env.begin(write=True) as txn:
         txn.put(b"other", b"1", db=database.tables["state"])
     assert check_records(path).problems == ["its last transaction is not the one it was left with"]
 
 
-def test_who_may_only_read_walks_a_copy_that_goes_again(filled, monkeypatch, tmp_path):
-    path = filled.store.path / "tokens/alphafold2.lmdb"
+def test_who_may_only_read_walks_a_copy_that_goes_again(places, monkeypatch, tmp_path):
+    path = places(TOKENS)
     expected = check_records(path)
     close_database(path)
     monkeypatch.setattr(os, "access", lambda *_: False)
@@ -196,9 +207,9 @@ def test_who_may_only_read_walks_a_copy_that_goes_again(filled, monkeypatch, tmp
     ],
 )
 def test_a_child_that_was_not_let_finish_says_nothing_of_the_file(
-    filled, monkeypatch, status, output, errors, said
+    places, monkeypatch, status, output, errors, said
 ):
-    path, commands = filled.store.path / "proteins.lmdb", []
+    path, commands = places("proteins.lmdb"), []
 
     def run(command, **_):
         commands.append(command)
@@ -211,8 +222,8 @@ def test_a_child_that_was_not_let_finish_says_nothing_of_the_file(
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
-def test_a_child_that_crashes_is_a_finding_unless_memory_was_short(filled, monkeypatch, number):
-    path = filled.store.path / "proteins.lmdb"
+def test_a_child_that_crashes_is_a_finding_unless_memory_was_short(places, monkeypatch, number):
+    path = places("proteins.lmdb")
     child = SimpleNamespace(returncode=-number, stdout="", stderr="")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: child)
     monkeypatch.setattr(lmdb_check.resource, "getrlimit", lambda _: (-1, -1))
@@ -226,8 +237,8 @@ def test_a_child_that_crashes_is_a_finding_unless_memory_was_short(filled, monke
         check_apart(path)
 
 
-def test_the_child_says_what_was_refused(filled, monkeypatch):
-    path = filled.store.path / "proteins.lmdb"
+def test_the_child_says_what_was_refused(places, monkeypatch):
+    path = places("proteins.lmdb")
     answer = lmdb_check._answer(path)
     assert RecordCheck(**json.loads(json.dumps(answer))) == check_records(path)
 
@@ -241,6 +252,6 @@ def test_the_child_says_what_was_refused(filled, monkeypatch):
     assert said.startswith(f"{path} could not be read or written: {os.strerror(errno.ENOMEM)}")
 
 
-def test_a_file_that_is_not_there_is_a_problem(tmp_path, filled):
+def test_a_file_that_is_not_there_is_a_problem(tmp_path, places):
     assert check_records(tmp_path / "none.lmdb").problems == ["there is no such file"]
-    assert entries(filled.store.path / "tokens/alphafold2.lmdb") == 30
+    assert entries(places(TOKENS)) == 30
