@@ -139,6 +139,18 @@ def test_an_id_that_comes_again_is_told_with_both_lines(tmp_path: Path, which: s
         load_own(tmp_path, UserData("t"))
 
 
+def test_a_mask_of_no_sequence_is_told_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "sequences.fasta").write_text(">a\nMK\n>b\nMV\n")
+    (tmp_path / "labels.fasta").write_text(">a SET=train\nHE\n>b SET=val\nEE\n")
+    (tmp_path / "resolved.fasta").write_text(">a\n11\n>z\n11\n")
+    with pytest.raises(RecordError, match=r"resolved\.fasta, line 3 \(z\): there is no sequence"):
+        load_own(tmp_path, UserData("t"))
+    path = tmp_path / "mine.fasta"
+    path.write_text(">a TARGET=1.5 SET=train\nMK\n>b TARGET=x SET=val\nMV\n")
+    with pytest.raises(RecordError, match=r"line 3 \(b\): column TARGET: label 'x' is no number"):
+        load_own(path, UserData(task_type="regression"))
+
+
 def test_which_files_of_a_folder_are_labels_and_masks(tmp_path: Path) -> None:
     assert flip_files(tmp_path) is None
     assert flip_files(tmp_path / "none") is None

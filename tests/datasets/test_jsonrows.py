@@ -108,6 +108,7 @@ def test_rows_by_column_or_key(
         {"data": ["MK", 1], "seq": "MK"},
         {"data": [["MK", 1]], "columns": ["seq"]},
         {"data": [["MK", 1]], "columns": "seq"},
+        {"data": ["MK"], "columns": ["seq", "y"]},
         {"data": [["MK", 1]]},
         {"seq": {"a": "MK"}, "y": {"b": 1}},
         {"seq": {"a": "MK"}, "y": 1},

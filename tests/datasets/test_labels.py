@@ -151,6 +151,7 @@ def test_a_list_of_one_is_its_value_but_for_sets() -> None:
     assert BINARY.read(["soluble"]) == 1
     assert LabelReader(Problem.REGRESSION, ("x",)).read([0.5]) == 0.5
     assert MANY.read([18]) == (18,)
+    assert LabelReader(Problem.MULTI_LABEL, ("a, b", "c")).read(["a, b"]) == (0,)
     with pytest.raises(InputError):
         BINARY.read([0, 1])
 

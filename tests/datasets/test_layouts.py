@@ -177,3 +177,13 @@ def test_another_data_sets_folder_is_seen_from_within(
     for here in (Path("."), Path("splits"), Path("splits/low_vs_high.csv")):
         with pytest.raises(InputError, match=r"is of the data set gb1"):
             file_of(here)
+
+
+@pytest.mark.parametrize(("folders", "own"), [("gb1/aav", True), ("aav/gb1", False)])
+def test_the_innermost_folder_says_whose_a_file_is(tmp_path: Path, folders: str, own: bool) -> None:
+    table = place(tmp_path / folders / "low_vs_high.csv")
+    if own:
+        assert file_of(tmp_path) == str(table)
+    else:
+        with pytest.raises(InputError, match="is of the data set gb1"):
+            file_of(tmp_path)

@@ -192,6 +192,7 @@ def test_what_errors_and_warnings_call_a_file(tmp_path: Path) -> None:
         (b"\xff\xfea", "is no utf-16.* text: .*Save it as UTF-8"),
         (b"a\0b\0\0d\0d", r"is no text \(a zero byte at 2\)"),
         (b"\0" + b"a" * 999, r"a zero byte at 1\)"),
+        (b"\0" * 64, r"a zero byte at 1\)"),
         (b"<html>", "a web page"),
         (b"\x28\xb5\x2f\xfd", "zstd"),
         (b"{\\rtf1", "rich text"),

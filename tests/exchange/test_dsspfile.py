@@ -82,6 +82,24 @@ def test_chains_of_two_letters_are_kept_apart(tmp_path: Path) -> None:
     assert (one.chain.residues, one.chain.numbers.tolist()) == ("MKV", [1, 2, 9])
 
 
+def test_a_number_may_fill_its_columns(tmp_path: Path) -> None:
+    rows = [line("1 ", "A", letter, "H") for letter in "MKV"]
+    rows = [row[:5] + number + row[10:] for row, number in
+            zip(rows, ("12345", "-1000", "   -1"), strict=True)]  # fmt: skip
+    (one,) = read(tmp_path, table(*rows))
+    assert one.chain.numbers.tolist() == [12345, -1000, -1]
+
+
+def test_states_need_places_to_be_found_by(shared_structures: Path, tmp_path: Path) -> None:
+    path = summed(
+        shared_structures, tmp_path / "x.cif", label_asym_id=["A"], label_seq_id=["1"],
+        secondary_structure=["H"],
+    )  # fmt: skip
+    path.write_text(path.read_text().replace("_atom_site.label_seq_id", "_atom_site.other", 1))
+    with pytest.raises(InputError, match="has no label_seq_id to find its states by"):
+        list(read_dssp(path))
+
+
 def test_a_chain_that_comes_again_is_another(tmp_path: Path) -> None:
     text = table(line("1 ", "A", "M", "H"), line("1 ", "B", "K", "H"), line("1 ", "A", "V", "E"))
     assert [one.chain.id for one in read(tmp_path, text)] == ["A", "B", "A-2"]
@@ -281,7 +299,7 @@ def test_every_kind_of_stretch_is_its_state(shared_structures: Path, tmp_path: P
         }
     )
     file.block["struct_conf_type"] = CIFCategory(
-        {"id": [*STRETCHES], "criteria": ["DSSP"] * len(STRETCHES)}
+        {"id": [*STRETCHES], "criteria": ["author", *["Dssp"] * (len(STRETCHES) - 1)]}
     )
     file.write(tmp_path / "x.cif")
     (one,) = read_dssp(tmp_path / "x.cif")

@@ -164,6 +164,19 @@ def test_several_files_are_read_one_after_the_other(tmp_path: Path) -> None:
         read_files([tmp_path / "means"], format_named("npy"), SequenceBook(PROTEINS))
 
 
+def test_the_records_that_settled_the_width_come_first(tmp_path: Path) -> None:
+    """Twenty are looked at; a file that cannot be read is told where no record has a width."""
+    proteins = [Protein(f"p{n:02}", "M" * (n + 1)) for n in range(25)]
+    write_npy(tmp_path / "many", [(p, np.ones((len(p), 2))) for p in proteins])
+    width, records = read_files([tmp_path / "many"], format_named("npy"), SequenceBook(proteins))
+    assert width == 2
+    assert [record.labels for record in records] == [(p.id,) for p in proteins]
+    write_npy(tmp_path / "odd", [(proteins[0], np.ones(4))])
+    (tmp_path / "odd" / "p01.npy").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"p01\.npy is no plain \.npy array"):
+        read_files([tmp_path / "odd"], format_named("npy"), SequenceBook(proteins))
+
+
 def test_embeddings_come_out_under_the_ids_that_are_asked_for(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "s")
     store.add_proteins(PROTEINS)
