@@ -55,10 +55,9 @@ def _with_layer(plm: str | None, layer: str | None) -> str | None:
     if layer is None:
         return plm
     from sesstore.encoders import registry
+    from sesstore.encoders.layer_names import layers_of
 
-    if "@" in (plm or ""):
-        raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
-    return registry.stored_name(f"{plm or ''}@{layer}")
+    return registry.stored_name(f"{plm or ''}@{layers_of(plm or '', layer)}")
 
 
 layers_option = click.option(

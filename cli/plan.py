@@ -61,18 +61,15 @@ def command(
       sesstore plan --plm near --proteins proteome.fasta.gz --measure
     """
     from sesstore.encoders import registry
-    from sesstore.encoders.layer_names import LAST, parse_layers
+    from sesstore.encoders.layer_names import LAST, layers_of, parse_layers
     from sesstore.jobs.embedding.plan import plan_work
     from sesstore.jobs.embedding.protein_sets import protein_set
-    from sesstore.provenance import split_layer
     from sesstore.store import Store
 
     if weights is not None and not measure:
         raise click.UsageError("--weights belongs to --measure")
-    spec, (_, named_layer) = registry.spec(plm), split_layer(plm)
-    if layers and named_layer:
-        raise click.UsageError(f"'{plm}' names a layer already. Leave --layer out")
-    stored_layers = parse_layers(layers or named_layer or LAST, spec)
+    spec = registry.spec(plm)
+    stored_layers = parse_layers(layers_of(plm, layers) or LAST, spec)
     # A store that was named has to be there: its tasks and its rates are what is asked for.
     is_needed = bool(flags_of({"store_path"})) or (store_path / "zarr.json").is_file()
     store = Store.open(store_path) if is_needed else None

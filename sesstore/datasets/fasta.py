@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import InputError, RecordError
+from ..file_names import data_suffix
 from ..proteins import LetterError, Protein
 from .nucleotides import NucleotideCheck
-from .readers import data_suffix, open_text
+from .readers import open_text
 from .text import Readable, Warn, ignored
 
 SUFFIXES = (".fasta", ".fa", ".faa", ".fas", ".fsa", ".pep", ".pir", ".seq")

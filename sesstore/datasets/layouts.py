@@ -15,9 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError, MissingFileError
+from ..file_names import data_suffix, unpacked_name
 from .columns import Columns
 from .fasta import SUFFIXES as FASTA_SUFFIXES
-from .readers import SUFFIXES, data_suffix, room_for_text
+from .readers import SUFFIXES, room_for_text
 from .text import Readable
 
 DEPTH = 4
@@ -212,8 +213,7 @@ def _stem(file: Readable) -> str:
     suffix = data_suffix(file)
     if suffix not in _RANKS and suffix != _LMDB:
         return ""
-    name = file.name.removesuffix(".gz").removesuffix(".GZ")
-    return name[: -len(suffix)]
+    return unpacked_name(file.name)[: -len(suffix)]
 
 
 def _readable(file: Readable) -> Readable:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, RecordError
+from ..file_names import data_suffix
 from ..memory import available_memory
 from .columns import COLUMN_NAMES, Columns, find_columns
 from .delimited import delimited_rows, opened_table
@@ -25,7 +26,6 @@ from .workbook import workbook_rows
 __all__ = [
     "SUFFIXES",
     "all_records",
-    "data_suffix",
     "open_text",
     "read_first",
     "read_records",
@@ -49,11 +49,6 @@ _INSTEAD = {
     ".gp": "Get it as FASTA",
     ".zip": "Unpack it first",
 }
-
-
-def data_suffix(path: Readable) -> str:
-    """Suffix of a file, ``.gz`` aside, in lower case."""
-    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def read_records(

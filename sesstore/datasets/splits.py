@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError
+from ..file_names import data_suffix
 from ..tasks import SPLITS, split_rank
 from .groups import CLUSTER, SPLIT_METHODS, Groups, group_rows
-from .readers import SUFFIXES, data_suffix
+from .readers import SUFFIXES
 from .records import Record, split_named
 from .wording import counted
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError, UnknownNameError
+from ..file_names import unpacked_name
 from ..tasks import Problem
 from .columns import Columns
 from .groups import SPLIT_METHODS
@@ -93,7 +94,7 @@ def task_name(path: Path, choice: str | None) -> str:
     InputError
         A published task is called so.
     """
-    stem = path.resolve().name.removesuffix(".gz")
+    stem = unpacked_name(path.resolve().name)
     stem = stem if path.is_dir() else stem.partition(".")[0]
     name = choice or re.sub(r"[^A-Za-z0-9._+-]+", "_", stem).strip("_.-") or "mydata"
     if is_published(name):

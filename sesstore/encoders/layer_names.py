@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ..errors import InputError
-from ..provenance import Layer
+from ..provenance import Layer, split_layer
 from .catalogue import EncoderSpec
 
 LAST, ALL = "last", "all"
@@ -42,6 +42,32 @@ def parse_layers(text: str, spec: EncoderSpec) -> tuple[Layer, ...]:
     """
     words = [word.strip() for word in text.split(",")]
     return tuple(dict.fromkeys(layer for word in words for layer in _read(word, spec)))
+
+
+def layers_of(name: str, layers: str | None) -> str | None:
+    """What is said of an encoder's layers: in its name (``"esm2_t33@12"``), or beside it.
+
+    Parameters
+    ----------
+    name : str
+        The encoder's.
+    layers : str, optional
+        What stands beside it, as with ``--layer``.
+
+    Returns
+    -------
+    str or None
+        As `parse_layers` takes it; None where nothing is said.
+
+    Raises
+    ------
+    InputError
+        Both say something.
+    """
+    _, own = split_layer(name)
+    if layers is not None and own:
+        raise InputError(f"'{name}' names a layer already. Leave --layer out")
+    return layers or own or None
 
 
 def parse_layer(text: str, spec: EncoderSpec) -> Layer:

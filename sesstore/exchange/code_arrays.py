@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..alphabets import alphabet
 from ..datasets.readers import open_text
 from ..errors import InputError, MissingFileError
+from ..file_names import data_suffix
 from ..identifiers import identify
 from ..memory import available_memory
 from ..structures.naming import stem
@@ -68,7 +69,7 @@ def read_codes(path: Path, name: str) -> Iterator[ForeignTokens | Failure]:
     InputError
         It is of no kind that is read, or a broken one.
     """
-    codebook, suffix = alphabet(name), _suffix(path)
+    codebook, suffix = alphabet(name), data_suffix(path)
     if suffix not in _READERS:
         raise InputError(f"'{path}' is none of {', '.join(_READERS)}. Convert it to one of these")
     if not path.is_file():
@@ -86,10 +87,6 @@ def _labels(label: str) -> tuple[str, ...]:
     """Names of an entry; an id with blanks is one, for its first word could be another's."""
     label = " ".join(label.split())
     return (label,) if identify(label).qualifier and " " in label else entry_name(label).labels
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
 def _integers(numbers: Any) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..alphabets import DSSP, MASK_LETTER
 from ..datasets.readers import open_text
 from ..errors import InputError
+from ..file_names import data_suffix
 from ..structures.chains import parse_structure
 from ..structures.cif import Tables, read_tables
 from ..structures.naming import protein_id, stem
@@ -66,7 +67,7 @@ def read_dssp(path: Path) -> Iterator[ForeignTokens]:
     InputError
         It has no DSSP states, a broken line, or fewer residues than its header states; says where.
     """
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = data_suffix(path)
     if suffix not in SUFFIXES:
         raise InputError(
             f"'{path}' is none of {', '.join(SUFFIXES)} (.gz may follow). Name it as what it is"

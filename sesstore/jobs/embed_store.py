@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..encoders import registry
 from ..encoders.folder_spec import is_folder_name
-from ..encoders.layer_names import parse_layers
+from ..encoders.layer_names import layers_of, parse_layers
 from ..errors import InputError
 from ..progress import SILENT, Progress
 from ..proteins import Protein
@@ -73,8 +73,7 @@ class EmbedSettings:
 
     def __post_init__(self) -> None:
         _ = self.encoder_name
-        if self.layers is not None and "@" in self.plm:
-            raise InputError(f"'{self.plm}' names a layer already. Leave --layer out")
+        layers_of(self.plm, self.layers)  # refuses two that may differ
         if self.layers is not None:
             parse_layers(self.layers, registry.spec(self.plm))
 

@@ -21,9 +21,9 @@ from ..datasets.fasta import is_fasta, parse_fasta
 from ..datasets.nucleotides import NucleotideCheck
 from ..datasets.text import open_text
 from ..errors import InputError
+from ..file_names import unpacked_name
 from ..proteins import Protein
 from ..structures.chains import SUFFIXES, structure_suffix
-from ..structures.naming import unpacked_name
 from .job_limits import ServiceLimits, TooLargeError
 
 _TEXT = "text"

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, MissingFileError, StructureError
+from ..file_names import data_suffix
 from .aminoacids import best_location, protein_atoms
 from .atoms import AtomTable, Origin, Parsed
 from .letters import one_letter
@@ -167,7 +168,7 @@ _ASSEMBLY = re.compile(r"\.pdb\d+")
 
 def structure_suffix(path: Path) -> str:
     """Suffix of a file, ``.gz`` aside, in lower case; the PDB's assemblies (``.pdb1``) are PDB."""
-    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    suffix = data_suffix(path)
     return ".pdb" if _ASSEMBLY.fullmatch(suffix) else suffix
 
 

@@ -30,14 +30,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..file_names import unpacked_name
 from ..identifiers import identify
 
 _ALPHAFOLD = re.compile(r"AF-([A-Za-z0-9]+(?:-\d+)?)-F(\d+)(?:-(?:model_)?v\d+)?")
-
-
-def unpacked_name(name: str) -> str:
-    """Name of a file without ``.gz``, in whatever case."""
-    return name[:-3] if name.lower().endswith(".gz") else name
 
 
 def stem(path: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sesstore.encoders import registry
-from sesstore.encoders.layer_names import depth_of, parse_layer, parse_layers
+from sesstore.encoders.layer_names import depth_of, layers_of, parse_layer, parse_layers
 from sesstore.encoders.weights import packaged
 from sesstore.errors import InputError
 from sesstore.provenance import Fingerprint
@@ -69,6 +69,16 @@ def test_one_layer_where_one_is_needed() -> None:
 )
 def test_as_many_blocks_run_as_are_needed(layers: tuple[int | str, ...], depth: int) -> None:
     assert depth_of(layers, T6) == depth
+
+
+def test_layers_are_named_in_one_place() -> None:
+    assert layers_of("esm2_t33@12", None) == "12"
+    assert layers_of("esm2_t33", "1,6") == "1,6"
+    assert layers_of("esm2_t33", None) is None
+    assert layers_of("", "-2") == "-2"
+    for layers in ("12", "6", ""):
+        with pytest.raises(InputError, match="'esm2_t33@12' names a layer already. Leave --layer"):
+            layers_of("esm2_t33@12", layers)
 
 
 def test_a_table_has_one_layer() -> None:

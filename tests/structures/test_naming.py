@@ -14,7 +14,6 @@ from sesstore.structures.naming import (
     rank_of,
     stem,
     twin,
-    unpacked_name,
 )
 
 
@@ -99,4 +98,3 @@ def test_twins_differ_in_case_and_in_nothing_else() -> None:
 def test_the_name_of_a_file_without_its_suffixes() -> None:
     names = ["1abc.pdb.gz", "1abc.PDB.GZ", "1abc.v2.cif", "1abc"]
     assert [stem(Path(name)) for name in names] == ["1abc", "1abc", "1abc.v2", "1abc"]
-    assert [unpacked_name(name) for name in names[:3]] == ["1abc.pdb", "1abc.PDB", "1abc.v2.cif"]

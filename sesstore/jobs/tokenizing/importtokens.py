@@ -23,6 +23,7 @@ from ...exchange.foldseekdb import read_foldseek_db, read_foldseek_table
 from ...exchange.imported_tokens import ForeignTokens
 from ...exchange.tokenfasta import read_saprot, read_token_fasta
 from ...failures import list_failure
+from ...file_names import unpacked_name
 from ...progress import SILENT, Progress
 from ...proteins import Protein, normalise
 from ...residues import StructureTokens
@@ -168,7 +169,7 @@ def _files(paths: Sequence[Path], token_format: TokenFormat) -> Iterator[Path]:
         files = sorted(
             f
             for f in path.rglob("*")
-            if f.name.lower().removesuffix(".gz").endswith(token_format.suffixes)
+            if unpacked_name(f.name).lower().endswith(token_format.suffixes)
         )
         # A database is named without the endings of its files, and has parts of its own.
         databases = [f.with_suffix("") for f in files if f.suffix == ".dbtype"]
