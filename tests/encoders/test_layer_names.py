@@ -77,7 +77,7 @@ def test_layers_are_named_in_one_place() -> None:
     assert layers_of("esm2_t33", None) is None
     assert layers_of("", "-2") == "-2"
     for layers in ("12", "6", ""):
-        with pytest.raises(InputError, match="'esm2_t33@12' names a layer already. Leave --layer"):
+        with pytest.raises(InputError, match=r"'esm2_t33@12' names a layer already. Leave --layer"):
             layers_of("esm2_t33@12", layers)
 
 
