@@ -25,6 +25,12 @@ from sesstore.store.integrity import verify
 from .test_bucket import fill, pulled
 
 
+@pytest.fixture
+def bucket(memory: str) -> str:
+    """Object storage in memory: it promises what a server does, without its requests."""
+    return memory
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))

@@ -21,6 +21,12 @@ from sesstore.store import Store
 
 
 @pytest.fixture
+def bucket(memory: str) -> str:
+    """Object storage in memory: it promises what a server does, without its requests."""
+    return memory
+
+
+@pytest.fixture
 def store(kit, tmp_path) -> Store:
     return kit.fill(tmp_path / "store", kit.proteins(12), (kit.provenance(),))
 

@@ -25,6 +25,12 @@ from sesstore.store.integrity import verify
 from .conftest import change
 
 
+@pytest.fixture
+def bucket(memory: str) -> str:
+    """Object storage in memory: it promises what a server does, without its requests."""
+    return memory
+
+
 def one_of(target: BucketRemote, what: str) -> str:
     """Path of an object an index names."""
     index = published_index(target)

@@ -14,6 +14,12 @@ from sesstore.sharing.object_storage import BucketRemote
 from .test_bucket import fill
 
 
+@pytest.fixture
+def bucket(memory: str) -> str:
+    """Object storage in memory: it promises what a server does, without its requests."""
+    return memory
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SESSTORE_CACHE", str(tmp_path / "cache"))

@@ -236,6 +236,8 @@ def test_files_of_tokens(tmp_path, monkeypatch):
     remote = WebRemote("https://lab.org/x")
     assert remote._client.headers["authorization"] == "Bearer the!token~"
     assert remote._client.headers["accept-encoding"] == "identity"
+    assert remote._client.timeout == httpx.Timeout(60, connect=10)
+    assert (remote._client.follow_redirects, remote._client.max_redirects) == (True, 5)
     remote.close()
     assert remote._client.is_closed
     for text in ("", "0", "true"):  # no "1"
