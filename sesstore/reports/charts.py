@@ -52,9 +52,10 @@ def curves(materials: Sequence[Material], figure: str) -> Chart:
         for material in materials
         for run in material.learning or material.runs
         for entry in run.history
+        if figure == "loss" or material.monitor in entry["valid"]
     ]
     last = max(row["epoch"] for row in rows)
-    ticks = list(range(1, last + 1, -(-last // 12)))
+    ticks = list(range(1, last + 1, max(-(-last // 12), 1)))
     monitor = NAMES.get(materials[0].monitor, materials[0].monitor)
     title = "training loss" if figure == "loss" else f"{monitor} on valid"
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -68,6 +69,12 @@ def curves(materials: Sequence[Material], figure: str) -> Chart:
     ring = base.mark_point(size=110, strokeWidth=2, filled=False)
     chart: Chart = (line + ring.transform_filter("datum.kept")).properties(height=240)
     return chart
+
+
+def is_monitored(material: Material) -> bool:
+    """Whether any epoch was scored on valid: none is where a training was told when to stop."""
+    histories = [run.history for run in material.learning or material.runs]
+    return any(material.monitor in entry["valid"] for history in histories for entry in history)
 
 
 def _line(run: Run) -> str:

@@ -14,7 +14,7 @@ from ..training.pairs import adjusted, compare
 from ..training.runs import capitalize
 from ..training.seeds import between
 from ..training.uncertainty import advice
-from .charts import NAMES, curves, dots
+from .charts import NAMES, curves, dots, is_monitored
 from .glossary import add_glossary
 from .material import Material
 from .methods import commands
@@ -56,11 +56,12 @@ def write_comparison(materials: Sequence[Material], folder: Path) -> list[Path]:
     _scores(report, materials)
     _differences(report.page, materials)
     report.page.section("Learning")
-    report.chart(
-        curves(materials, "monitor"),
-        "comparison-learning",
-        "What chose the epoch; rings mark the ones that were kept. Each line is a seed.",
-    )
+    if monitored := [material for material in materials if is_monitored(material)]:
+        report.chart(
+            curves(monitored, "monitor"),
+            "comparison-learning",
+            "What chose the epoch; rings mark the ones that were kept. Each line is a seed.",
+        )
     report.chart(curves(materials, "loss"), "comparison-loss", "Loss on train, mean of each epoch.")
     _settings(report.page, materials)
     report.page.section("Repeat")

@@ -66,9 +66,7 @@ def _sentences(material: Material) -> Iterator[str]:
     yield (
         f"We optimised with AdamW (learning rate {fit['lr']:g}, weight decay "
         f"{fit['weight_decay']:g}, {fit['schedule']} schedule, warm-up over {fit['warmup']:.0%}), "
-        f"batches of at most {fit['batch_tokens']:,} residues, for at most {fit['epochs']} epochs "
-        f"(patience {fit['patience']}), and kept the epoch with the best "
-        f"{NAMES.get(material.monitor, material.monitor)} on the validation split."
+        f"batches of at most {fit['batch_tokens']:,} residues, {_epochs(material)}."
     )
     if material.split == "test":
         yield "The test split was scored once, by that epoch."
@@ -80,6 +78,18 @@ def _sentences(material: Material) -> Iterator[str]:
             f"long as was best for the folds."
         )
     yield _numbers(material)
+
+
+def _epochs(material: Material) -> str:
+    """How many epochs there were, and which was kept."""
+    fit = material.run.config["fit"]
+    if (stop := fit.get("stop_after")) is not None:
+        return f"for {stop} of {fit['epochs']} epochs, as was told beforehand"
+    patience = f" (patience {fit['patience']})" if fit["patience"] is not None else ""
+    return (
+        f"for at most {fit['epochs']} epochs{patience}, and kept the epoch with the best "
+        f"{NAMES.get(material.monitor, material.monitor)} on the validation split"
+    )
 
 
 def _structure(material: Material) -> str:

@@ -12,7 +12,7 @@ from ..training.baseline_report import MODELS, BaselineReport
 from ..training.runs import capitalize
 from ..training.seeds import between
 from ..training.uncertainty import origin
-from .charts import IN_UNITS, NAMES, POINTS, curves, dots, scatter
+from .charts import IN_UNITS, NAMES, POINTS, curves, dots, is_monitored, scatter
 from .classes import (
     CLASSES,
     class_bars,
@@ -181,11 +181,14 @@ def _learning(report: Report, material: Material) -> None:
     seeds = " Each line is a seed." if len(material.runs) > 1 else ""
     if material.learning:
         seeds = " Each line is a fold's training; the run itself was then trained on all rows."
-    report.chart(
-        curves([material], "monitor"),
-        "learning",
-        f"What chose the epoch; the ring marks the one that was kept.{seeds}",
-    )
+    if is_monitored(material):
+        report.chart(
+            curves([material], "monitor"),
+            "learning",
+            f"What chose the epoch; the ring marks the one that was kept.{seeds}",
+        )
+    else:
+        report.page.note("No epoch was scored on valid: training was told when to stop.")
     report.chart(curves([material], "loss"), "loss", f"Loss on train, mean of each epoch.{seeds}")
 
 

@@ -94,9 +94,7 @@ def run(
     """
     options = {"structures": [str(path) for path in structures], "sample": sample}
     study = Study("cost", QUESTION, store, settings, place, options)
-    source = next(
-        (name for name in settings.sources or store.sources() if study.covered(name)), None
-    )
+    source = study.source()
     inputs = study.inputs(source)
     residues = {name: _residues(inputs, name) for name in study.task.splits}
     _tokenising(study, structures, sum(residues.values()))

@@ -128,6 +128,7 @@ def run(
     """
     settings = settings if options.adapter else replace(settings, seeds=1)
     study = Study("layers", QUESTION, store, settings, place, {"probe": _plain(options)})
+    source = study.source() if options.adapter else None
     task, layers = _embedded(study, options)
     if len(layers) < 2:
         raise InputError(
@@ -155,7 +156,7 @@ def run(
             f"{len(layers)} layers is best by chance. Give more with --probe-proteins"
         )
     if options.adapter:
-        _train_adapters(study, layers, spec, length)
+        _train_adapters(study, source, layers, spec, length)
     study.report.method = _method(study, task, options)
     columns = {
         "layer": "layer",
@@ -341,12 +342,13 @@ def _interval_of_difference(study: Study, best: Predicted, last: Predicted) -> t
 
 
 def _train_adapters(
-    study: Study, layers: Sequence[_LayerRows], spec: EncoderSpec | None, length: float
+    study: Study,
+    source: str | None,
+    layers: Sequence[_LayerRows],
+    spec: EncoderSpec | None,
+    length: float,
 ) -> None:
     """Train an adapter on each layer, and say which is best on valid."""
-    source = next(
-        (n for n in study.settings.sources or study.store.sources() if study.covered(n)), None
-    )
     alphabets = study.alphabets(source) if source else ()
     rows, runs = [], dict[Layer, Sequence[Run]]()
     for layer in layers:

@@ -59,9 +59,7 @@ def run(
     """
     options = {"plms": list(plms), "widths": list(widths)}
     study = Study("scaling", QUESTION, store, settings, place, options)
-    source = next(
-        (name for name in settings.sources or store.sources() if study.covered(name)), None
-    )
+    source = study.source()
     alphabets = study.alphabets(source) if source else ()
     if source is None:
         study.miss("there are no structure tokens of this task, so adapters have none either")

@@ -159,6 +159,17 @@ class Study:
             )
         return covered
 
+    def source(self) -> str | None:
+        """First source that has tokens of the task's proteins; None if there is none.
+
+        Raises
+        ------
+        InputError
+            One that was named is not stored.
+        """
+        names = self.sources() if self.settings.sources else self.store.sources()
+        return next((name for name in names if self.covered(name)), None)
+
     def covered(self, source: str) -> float:
         """Share of the rows of train that have tokens of a source."""
         return self.store.tokens(source).coverage(self.task.split("train").digests)

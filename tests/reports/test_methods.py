@@ -109,3 +109,13 @@ def test_rows_that_are_counted_are_those_of_the_reported_split(findings) -> None
         assert found.mean("mcc", split) == pytest.approx(np.mean(values))
         assert found.deviation("mcc", split) == pytest.approx(np.std(values, ddof=1))
     assert findings(seeds=1).deviation("mcc") is None
+
+
+def test_a_training_that_was_told_when_to_stop_chose_no_epoch(findings) -> None:
+    found = findings(seeds=1)
+    stopped = methods(replace(found, runs=(changed(found.run, patience=None),)))
+    assert "for at most 3 epochs, and kept the epoch with the best accuracy" in stopped
+    config = {**found.run.config, "fit": {**found.run.config["fit"], "stop_after": 2}}
+    stopped = methods(replace(found, runs=(replace(found.run, config=config),)))
+    assert "8,192 residues, for 2 of 3 epochs, as was told beforehand." in stopped
+    assert "kept the epoch" not in stopped

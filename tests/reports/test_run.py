@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sesstore.reports import run
+from sesstore.reports.comparison import write_comparison
 from sesstore.reports.run import _errors, write_report
 from sesstore.tasks import Problem
 from sesstore.training.baseline_report import BaselineReport
@@ -144,3 +145,19 @@ def test_lines_of_folds_and_samples_of_points_are_said(findings, monkeypatch) ->
         monkeypatch.setattr(run, "POINTS", points)
         run._predictions(report, found)
         assert told["scatter"].endswith(f"on the dashed line both are equal.{words}")
+
+
+def test_a_training_without_scores_on_valid_has_its_loss_alone(findings, tmp_path, undrawn) -> None:
+    """As one that was told when to stop, be it before the first epoch."""
+    found = findings(seeds=1)
+    for epochs in ((1, 2), (0,)):
+        history = [{"epoch": e, "loss": 0.5, "valid": {}, "best": True} for e in epochs]
+        stopped = replace(found, runs=(replace(found.run, history=history),), rows=None, tracks=())
+        page = write_report(stopped, tmp_path)[0].read_text()
+        assert "No epoch was scored on valid" in page
+        assert "What chose the epoch" not in page
+        assert "Loss on train, mean of each epoch." in page
+    both = write_comparison([found, replace(stopped, name="stopped")], tmp_path)[0].read_text()
+    assert "What chose the epoch" in both
+    alone = write_comparison([stopped, replace(stopped, name="x")], tmp_path)[0].read_text()
+    assert "What chose the epoch" not in alone

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from sesstore.errors import InputError
 from sesstore.provenance import circumstances
-from sesstore.studies import ablation
+from sesstore.studies import ablation, cost, layers, scaling
+from sesstore.studies.layers import LayerOptions
 from sesstore.studies.study import Study
 from sesstore.studies.study_record import SETTINGS
 from sesstore.studies.study_settings import Place
@@ -69,3 +71,18 @@ def test_sources_are_those_with_tokens_of_the_task(store, settings, out) -> None
         ("foldseek", "dssp"), 4, ADAPTER["heads"],
     )  # fmt: skip
     assert study.arm("b", ()).factors == {"structure": "none"}
+
+
+def test_a_source_that_is_named_must_be_there(store, settings, out) -> None:
+    """Also where a study can do without: it would say that the task has no tokens."""
+    typo = replace(settings, sources=("alphafold",))
+    for run in (scaling.run, cost.run, partial(layers.run, options=LayerOptions(adapter=True))):
+        with pytest.raises(InputError, match="no tokens of source 'alphafold', only: alphafold2"):
+            run(store, typo, Place(out))
+    assert not out.exists()
+    train = {row.tobytes() for row in store.task("toy").splits["train"].digests}
+    others = [item for item in store.tokens("esmfold") if item.digest not in train]
+    some = [replace(item, source="absent") for item in others[:1]]
+    store.add_tokens(some, circumstances())
+    study = Study("x", "?", store, replace(settings, sources=("absent", "md")), Place(out), {})
+    assert study.source() == "md"
