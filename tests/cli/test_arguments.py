@@ -27,7 +27,10 @@ from ..calls import record
 TABLE: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("arguments.json").read_text("utf-8")
 )
-ENCODER = SimpleNamespace(name="encoder")
+ENCODER = SimpleNamespace(
+    name="encoder", full_name="encoder", dim=4, window=None, licence="", citation="",
+    fingerprints=(SimpleNamespace(of_means="means"),),
+)  # fmt: skip
 INPUTS = SimpleNamespace(name="inputs", alphabets=("dssp",))
 MAP = SimpleNamespace(
     name="map", caption="caption", proteins=["A"], points=[0.5], columns={"column": [1]},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from sesstore.jobs.predicting import protein_map
+from sesstore.encoders import registry
+from sesstore.jobs.predicting import neighbour_search, protein_map
 from sesstore.jobs.predicting.map_columns import task_columns
 from sesstore.jobs.predicting.protein_map import NEAREST, MapOptions, map_proteins
 from sesstore.proteins import Protein
@@ -111,3 +113,33 @@ def test_columns_of_tables_stand_beside_those_there_are(mapped: Store, tmp_path:
     assert drawn.unmatched == {str(tmp_path / "mine.csv"): 1}
     assert drawn.kinds()["score"] == "number"
     assert drawn.kinds()["split"] == "text"
+
+
+def test_what_has_no_mean_gets_one_by_the_encoder_that_is_named(
+    store: Store, proteins: list[Protein], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[dict[str, object]] = []
+
+    def load(name: str, **settings: object) -> object:
+        calls.append(settings)
+        return registry.load(name)
+
+    def load_same(fingerprint: Fingerprint, **settings: object) -> object:
+        calls.append(settings)
+        return registry.load_same(fingerprint)
+
+    names = {"spec": registry.spec, "stored_name": registry.stored_name}
+    monkeypatch.setattr(neighbour_search, "registry", SimpleNamespace(load=load, **names))
+    monkeypatch.setattr(protein_map, "registry", SimpleNamespace(load_same=load_same))
+    fasta = tmp_path / "x.fasta"
+    fasta.write_text("".join(f">{p.id}\n{p.sequence}\n" for p in proteins[:4]))
+    options = MapOptions("pca", (), "blosum62", Path("w.pt"), "cpu")
+    drawn = map_proteins(store, str(fasta), options)
+    assert [p.id for p in drawn.proteins] == ["p0", "p1", "p2", "p3"]
+    assert (drawn.name, drawn.encoder, list(drawn.columns)) == (
+        str(fasta),
+        "BLOSUM62",
+        ["residues"],
+    )
+    assert len(calls) == 2
+    assert all(call == {"weights": Path("w.pt"), "device": "cpu"} for call in calls)
