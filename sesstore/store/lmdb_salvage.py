@@ -114,13 +114,18 @@ class _Records:
                 for node in self.file.walk(tree):
                     self.take(name, node)
                     complete = complete and node.value is not None
+        self.join()
         if not complete or self.file.problems or self.damaged:
             for node in self.file.leaves():
                 self.take("", node)
+            self.join()
 
     def take(self, table: str, node: Node) -> None:
         """Take in a record; of a page no tree leads to the table is not known."""
         raise NotImplementedError
+
+    def join(self) -> None:
+        """Put together what was taken in; called again when there is more."""
 
     def tables(self) -> Iterable[str]:
         return ()
@@ -181,11 +186,6 @@ class _Tokens(_Records):
         self._makers: dict[bytes, bytes] = {}
         self._parts: dict[bytes, tuple[bytes, dict[str, Place]]] = {}
 
-    def collect(self) -> None:
-        super().collect()
-        for digest in self._metas.keys() | self._codes.keys():
-            self._join(digest)
-
     def take(self, table: str, node: Node) -> None:
         if node.value is None or node.flags & ~1 or table == STATE:
             return
@@ -202,6 +202,10 @@ class _Tokens(_Records):
                 self._makers.setdefault(node.key, value)
         if is_digest and table not in ("meta", "provenance"):
             self._codes.setdefault(node.key, []).append(node.value)
+
+    def join(self) -> None:
+        for digest in (self._metas.keys() | self._codes.keys()) - self.sound:
+            self._join(digest)
 
     def _join(self, digest: bytes) -> None:
         """Find the codes of each part a protein's record names; all must be there."""

@@ -128,6 +128,16 @@ def test_tokens_of_a_protein_are_saved_as_a_whole_or_named(places, filled, part)
     assert records == {name: without(expected, name, digest) for name in expected}
 
 
+@pytest.mark.parametrize("part", ["sequences", "dssp", "plddt", "meta"])
+def test_what_a_page_of_before_still_holds_is_taken(places, filled, part):
+    """LMDB writes pages anew elsewhere: the record that is broken now is sound there."""
+    path = places("proteins.lmdb" if part == "sequences" else "tokens/alphafold2.lmdb")
+    expected, digest = tables(path), filled.proteins[2].digest
+    found, records = saved(path, lambda txn, tables: txn.put(digest, b"x", db=tables[part]))
+    assert found == Salvage(30, [], 30)
+    assert records == expected
+
+
 def test_of_tokens_whose_maker_is_lost_it_is_said_and_no_other_maker_is_kept(places, filled, kit):
     path = places("tokens/alphafold2.lmdb")
     newer = filled.proteins[5]
