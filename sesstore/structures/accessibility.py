@@ -40,10 +40,11 @@ def relative_accessibility(structure: Structure, chain: Chain) -> NDArray[np.flo
         About 0 (buried) to 1 (as in an extended tripeptide, sometimes more); NaN for residues
         without a maximum (unknown ones).
     """
-    atoms = structure.atoms[structure.atoms.chain_id == chain.id]
-    atoms = atoms[atoms.element != "H"]
-    areas = struc.sasa(atoms, vdw_radii="ProtOr", ignore_ions=False)
-    by_residue = struc.apply_residue_wise(atoms, areas, np.nansum)
+    rows = structure.rows(chain)
+    rows = rows[np.char.upper(structure.table.element[rows]) != b"H"]
+    areas = struc.sasa(structure.atoms[rows], vdw_radii="ProtOr", ignore_ions=False)
+    # By the residues' places: biotite would take two that share number and name for one.
+    by_residue = np.bincount(structure.residue[rows], np.nan_to_num(areas), len(chain))
     maxima = np.array([_MAXIMA.get(letter, np.nan) for letter in chain.residues])
     relative: NDArray[np.float32] = (by_residue / maxima).astype(np.float32)
     return relative

@@ -34,15 +34,15 @@ def test_it_is_a_share_with_inside_and_outside(structure: Structure) -> None:
 def test_hydrogens_make_no_difference(structure: Structure) -> None:
     """Files of NMR and of minimised models have them, those of crystals not."""
     (chain, *_) = structure.chains
-    atoms = structure.atoms
-    hydrogens = atoms[(atoms.atom_name == "CA") & (atoms.chain_id == chain.id)].copy()
-    hydrogens.coord = hydrogens.coord + 0.9
-    hydrogens.element[:] = "H"
-    hydrogens.atom_name[:] = "HA"
-    everything = atoms + hydrogens
-    order = np.argsort(everything.res_id, kind="stable")
-    protonated = replace(structure)
-    protonated.__dict__["atoms"] = everything[order]  # as if the file had them
+    size = len(structure.table)
+    alphas = np.flatnonzero(structure.table.atom_name == b"CA")
+    order = np.sort(np.r_[np.arange(size), alphas], kind="stable")
+    table = structure.table[order]
+    hydrogens = np.flatnonzero(np.r_[False, order[1:] == order[:-1]])
+    table.xyz[hydrogens] += 0.9
+    table.atom_name[hydrogens], table.element[hydrogens] = b"HA", b"H"
+    protonated = replace(structure, table=table, residue=structure.residue[order])
+    assert len(protonated.table) == size + len(chain)  # as if the file had them
     np.testing.assert_allclose(
         relative_accessibility(protonated, chain), relative_accessibility(structure, chain)
     )
@@ -60,5 +60,16 @@ def test_a_residue_is_held_against_its_own_maximum_and_the_chain_taken_alone() -
     np.testing.assert_allclose(
         relative_accessibility(structure, second),
         [sphere / 129, sphere / 285, np.nan, sphere / 223, sphere / 225],
+        rtol=1e-5,
+    )
+
+
+def test_two_residues_of_one_number_have_their_own_surfaces(shared_cases: Path) -> None:
+    """As the same chain has them where each has a number of its own."""
+    folder = shared_cases / "03-same-auth-number"
+    fault, right = (read_structure(folder / f"{name}.cif") for name in ("dup_auth", "right"))
+    np.testing.assert_allclose(
+        relative_accessibility(fault, fault.chains[0]),
+        relative_accessibility(right, right.chains[0]),
         rtol=1e-5,
     )
