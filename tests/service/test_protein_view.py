@@ -57,6 +57,9 @@ def test_how_sure_each_residue_is_what_is_masked_and_plddt() -> None:
     assert named["pLDDT"].values.tolist() == [90, 40, 70]
     assert named["3Di mask"].values.tolist() == [0, 1, 0]
     assert (view.lines, view.structure) == ({"3Di": "D#V"}, None)
+    bare = StructureTokens(protein.digest, "x", codes)  # as imported: without a pLDDT
+    view = protein_view(protein, colours, VALUES, {}, bare, letters, None)
+    assert [colouring.name for colouring in view.colourings] == ["depth", "3Di mask"]
     sure = {"confidence": 0.9, "spread": 0.1}  # of the whole protein
     plain = protein_view(protein, colours, None, sure, None, {}, None)
     assert plain.colourings == []

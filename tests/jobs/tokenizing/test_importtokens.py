@@ -9,6 +9,7 @@ import pytest
 
 from sesstore.alphabets import DSSP, FOLDSEEK, SS3
 from sesstore.errors import InputError, MissingFileError, UnknownNameError
+from sesstore.jobs.tokenizing import token_run
 from sesstore.jobs.tokenizing.importtokens import FORMATS, import_tokens
 from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
@@ -116,6 +117,31 @@ def test_what_is_stored_stays_and_other_alphabets_join_it(store: Store, tmp_path
     assert import_tokens(store, [tmp_path / "dssp.fa"], "s", "dssp-fasta").already_stored == 1
     assert import_tokens(store, [tmp_path / "3di.fa"], "s", "3di-fasta").already_stored == 0
     assert (states(store, protein, "dssp"), states(store, protein)) == ("HHHHH", "DVVVD")
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize("chains", [1, 2048])
+def test_of_entries_of_one_protein_the_most_complete_is_taken(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order, chains: int
+) -> None:
+    """Whether the first was stored before the second came or not; what was there before stays."""
+    monkeypatch.setattr(token_run, "_COMMIT_CHAINS", chains)
+    protein, older = Protein("P1", "MKVLA"), Protein("P2", "MKVLAG")
+    store.add_proteins([protein, older])
+    codes = {"foldseek": np.full((1, 6), FOLDSEEK.mask, np.uint8)}
+    codes["foldseek"][0, 0] = 3
+    store.add_tokens([StructureTokens(older.digest, "s", codes, None, "mine")], {})
+    (tmp_path / "a.TSV").write_text("P1\tKVL\tVVP\nP2\tMKVLAG\tDVVPDD\n")
+    (tmp_path / "b.tsv").write_text("P1\tMKVLA\tDVVPD\n")
+    (tmp_path / "c.txt").write_text("P1\tMKVLA\tDDDDD\n")
+    paths = [tmp_path / ("a.TSV" if name == "a" else "b.tsv") for name in order]
+    report = import_tokens(store, paths, "s", "foldseek-tsv")
+    assert states(store, protein) == "DVVPD"
+    assert store.tokens("s").get(older.digest).codes["foldseek"][0, 0] == 3  # type: ignore[union-attr]
+    assert (report.structures, report.chains, report.passed_over) == (3, 2, 1)
+    assert (report.already_stored, report.residues, report.coverage) == (1, 11, 1.0)
+    again = import_tokens(Store.create(tmp_path / "new"), [tmp_path], "s", "foldseek-tsv")
+    assert again.structures == 3
 
 
 def test_a_classic_dssp_file_with_holes_is_aligned_by_its_numbers(
