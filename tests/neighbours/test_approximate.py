@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -175,13 +177,14 @@ class Notes(type(SILENT)):
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.stages: list[tuple[str, int, str]] = []
+        self.amounts: list[int] = []
 
     def note(self, text: str) -> None:
         self.notes.append(text)
 
     def stage(self, name: str, total: int, unit: str):
         self.stages.append((name, total, unit))
-        return SILENT.stage(name, total, unit)
+        return nullcontext(SimpleNamespace(advance=self.amounts.append))
 
 
 def test_an_index_that_was_used_stays_and_what_is_done_is_told(
@@ -250,7 +253,11 @@ def test_it_is_built_where_it_just_fits_and_block_by_block(
         approximate_index(rows)
     assert not cache.exists()
     monkeypatch.setattr(module, "available_memory", lambda: needed)
-    index = approximate_index(rows)
+    told = Notes()
+    index = approximate_index(rows, told)
+    assert told.amounts == [33, 33, 33, 1]
+    graph = index._index
+    assert (graph.connectivity, graph.expansion_add, graph.expansion_search) == (16, 128, 128)
     assert len(index) == 100
     found = index.nearest(np.asarray(rows[0:100]), 1)
     assert found.rows.shape == (100, 1)

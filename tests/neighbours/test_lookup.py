@@ -97,6 +97,8 @@ def test_only_what_is_named_and_has_a_mean_is_searched(
     assert len(lookup) == 2
     (hits,) = lookup.search(proteins[8:9], vectors(store, proteins[8:9]), 5, align=False)
     assert [hit.id for hit in hits] == ["p8", "p40"]
+    view = means(store)
+    assert all(len(Lookup(store, view, row[None])) == 1 for row in view.digests)
 
 
 @pytest.mark.parametrize("problem", [Problem.SINGLE_LABEL, Problem.REGRESSION])
@@ -271,6 +273,7 @@ def test_several_labels_are_transferred_and_described(
     )  # fmt: skip
     labelled = LabelledLookup(means(store), several)
     assert labelled.calibration is not None
+    assert labelled.transfer(np.empty((0, 32), np.uint8), vectors(store, proteins)[:0]) == []
     labelled.neighbours = 1
     reliability, right = labelled.evaluate(splits["test"])
     assert reliability.shape == right.shape == (12,)

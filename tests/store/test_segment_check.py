@@ -131,6 +131,8 @@ def test_quick_reads_all_but_the_values(copied):
     (segment / "values/c.0.0").symlink_to(elsewhere)
     said = ["values/c.0.0 is a link; a segment has its files itself"]
     assert found(segment) == found(segment, True) == said
+    elsewhere.unlink()
+    assert found(segment) == found(segment, True) == said
     (segment / layout.CHECKSUMS).write_bytes(b"{}")
     assert "its checksums cannot be used" in found(segment)[0]
 
@@ -147,6 +149,9 @@ def test_every_entry_of_the_checksums_is_whole(copied):
         place.write_bytes(sealed({"files": {**listed, "offsets/c.0": wrong}}))
         assert "its checksums cannot be used" in found(segment)[0]
         assert foreign_files(segment) == []
+    place.write_bytes(sealed({}))
+    assert "its checksums cannot be used" in found(segment)[0]
+    assert foreign_files(segment) == []
 
 
 def test_files_a_segment_does_not_list_are_named(copied):
@@ -204,6 +209,13 @@ def test_metadata_are_compared_array_by_array(copied):
             reseal(segment, f"{name}/{layout.METADATA}", metadata)
             assert found(segment) == [f"{name} is not as sesstore writes it"]
             reseal(segment, f"{name}/{layout.METADATA}", raw)
+        raw = (segment / "values" / layout.METADATA).read_bytes()
+        for chunk in (0, -1, residues - 1, "16"):
+            document = layout.parse(raw)
+            document["codecs"][0]["configuration"]["chunk_shape"][0] = chunk
+            reseal(segment, "values/zarr.json", layout.document(document))
+            assert found(segment) == ["values is not as sesstore writes it"]
+        reseal(segment, "values/zarr.json", raw)
         for dtype in ("float64", "uint8"):
             whole(segment, provenance={**attributes["provenance"], "dtype": dtype})
             assert found(segment) == ["zarr.json is not as sesstore writes it"]

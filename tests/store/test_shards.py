@@ -11,7 +11,7 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from sesstore.store import layout
+from sesstore.store import layout, shards
 from sesstore.store.shards import ShardWriter, checksums_of, open_rows
 
 
@@ -39,6 +39,7 @@ def test_a_shard_out_of_order_is_not_mapped(tmp_path):
     (tmp_path / "v/c.0.0").write_bytes(raw[128:] + raw[:128] + index + crc)
     found = open_rows(tmp_path / "v")
     assert not isinstance(found, np.ndarray)
+    assert found.read_only
     np.testing.assert_array_equal(found[:], values)
 
 
@@ -83,6 +84,19 @@ def test_files_are_rows_then_their_index(tmp_path, small, count):
         index += b"\xff" * (16 * (rows // chunk - chunks))
         index += struct.pack("<I", google_crc32c.value(index))
         assert files[f"c.{number}.0"].read_bytes() == data + index
+
+
+@pytest.mark.parametrize("zeros", [1, 5, 7, 1 << 20])
+def test_the_last_chunk_is_filled_up_to_the_byte(tmp_path, small, monkeypatch, zeros):
+    """Whatever is missing, and however much of it is written at once."""
+    monkeypatch.setattr(shards, "_ZEROS", bytes(zeros))
+    for count in (17, 18, 27, 31, 32):
+        writer = ShardWriter(tmp_path / str(count), "int8", 1)
+        writer.append(np.ones((count, 1), np.int8))
+        writer.finish()
+        raw = (tmp_path / str(count) / "c.0.0").read_bytes()
+        assert raw[:32] == bytes([1] * count + [0] * (32 - count))
+        assert len(raw) == 32 + 2 * 16 + 4
 
 
 def test_a_writer_that_gives_up_closes_its_file(tmp_path, small):

@@ -196,6 +196,12 @@ def test_nothing_is_stored_where_nothing_was_added(tmp_path, kit):
         reader.made_by(digest)
     assert reader.add([], RUN) == 0
     assert not reader.path.exists()
+    first = kit.tokens(kit.proteins(1)[0], "af2.v4")
+    other = replace(first, plddt=np.full(len(first), 7, np.uint8))
+    assert (reader.add([first], RUN), reader.add([other], RUN)) == (1, 0)
+    assert same(reader.get(digest), first)
+    assert reader.add([other], RUN, replace=True) == 1
+    assert reader.get(digest).plddt.tolist() == [7] * len(first)
 
 
 @pytest.mark.parametrize("part", ["dssp", "plddt", "meta", "provenance"])
