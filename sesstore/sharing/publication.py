@@ -8,7 +8,6 @@ left out, so publishing twice makes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
@@ -20,10 +19,10 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptStoreError
 from ..progress import SILENT, Progress
-from ..provenance import Provenance
 from ..store import Store, layout
 from ..store.access import system_errors
 from ..store.atomic_files import unsealed
+from ..store.encoder_lookup import stored_encoders
 from ..store.partial_reads import Damaged, leaving_out
 from ..store.segment_check import segment_problems
 from ..store.segments import Segment
@@ -168,7 +167,7 @@ def new_segments(
         Told about segments that are not what was written, and left out; an error without.
     """
     additions = Index()
-    for folder, provenance in _encoders(store.path, damaged):
+    for folder, provenance in stored_encoders(store.path, damaged):
         encoder = EncoderEntry(provenance)
         additions.encoders[folder.name] = encoder
         published = index.encoders.get(folder.name, EncoderEntry(provenance)).segments
@@ -186,15 +185,6 @@ def new_segments(
                 if published_digests is None or not local_digests <= published_digests:
                     encoder.segments[path.name] = entry
     return additions
-
-
-def _encoders(root: Path, damaged: Damaged | None) -> list[tuple[Path, Provenance]]:
-    encoders = []
-    for folder in layout.encoder_folders(root):
-        with leaving_out(damaged), suppress(FileNotFoundError):
-            attributes = layout.read_group(folder / layout.METADATA)
-            encoders.append((folder, Provenance.from_json(attributes["provenance"])))
-    return encoders
 
 
 def _published_digests(

@@ -8,10 +8,19 @@ from pathlib import Path
 from ..errors import FingerprintMismatchError, NotStoredError
 from ..provenance import Fingerprint, Provenance, deepest, named_encoders, split_layer
 from . import layout
+from .partial_reads import Damaged, leaving_out
 
 
-def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
+def stored_encoders(root: Path, damaged: Damaged | None = None) -> list[tuple[Path, Provenance]]:
     """Folder and provenance of every encoder of a store.
+
+    Parameters
+    ----------
+    root : path
+        The store.
+    damaged : callable, optional
+        Told about encoders whose metadata are not what was written, and left out; an error without
+        it.
 
     Raises
     ------
@@ -20,7 +29,7 @@ def stored_encoders(root: Path) -> list[tuple[Path, Provenance]]:
     """
     encoders = []
     for folder in layout.encoder_folders(root):
-        with suppress(FileNotFoundError):
+        with leaving_out(damaged), suppress(FileNotFoundError):
             attributes = layout.read_group(folder / layout.METADATA)
             encoders.append((folder, Provenance.from_json(attributes["provenance"])))
     return encoders

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import CorruptStoreError
 from ..provenance import Provenance
 from .embeddings import Embeddings
+from .encoder_lookup import stored_encoders
 from .partial_reads import Damaged, leaving_out
 from .store import Store
 
@@ -118,10 +119,10 @@ def summarise(store: Store, damaged: Damaged | None = None) -> Summary:
     summary = Summary(str(store.path), 0, [], [], [])
     with leaving_out(damaged):
         summary = replace(summary, proteins=store.count_proteins())
-    with leaving_out(damaged):
-        for encoder in store.encoders():
-            with leaving_out(damaged):
-                summary.encoders.append(_encoder(store.embeddings(encoder.fingerprint)))
+    # Opened by their folders: looking for them by name reads the metadata of all.
+    for folder, provenance in stored_encoders(store.path, damaged):
+        with leaving_out(damaged):
+            summary.encoders.append(_encoder(Embeddings(folder, provenance)))
     for name in store.sources():
         with leaving_out(damaged):
             summary.sources.append(_source(store, name))

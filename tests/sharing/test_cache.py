@@ -85,8 +85,9 @@ def test_without_a_line_the_copy_is_used(shared, monkeypatch, tmp_path):
 
     monkeypatch.setattr(cache, "open_place", dead)
     assert remote_store(where, "toy", "enc").tasks() == ["toy"]
-    with pytest.raises(StoreError, match="dead"):
-        remote_store(where, "other", "enc")
+    for address, task in ((where, "other"), (str(tmp_path / "never-read"), "toy")):
+        with pytest.raises(StoreError, match="dead"):
+            remote_store(address, task, "enc")
 
 
 def test_urls_survive_being_paths():

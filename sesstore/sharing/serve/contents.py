@@ -12,6 +12,7 @@ from ...errors import InputError, NotStoredError
 from ...neighbours.projection import principal_components
 from ...proteins import normalise
 from ...store import Embeddings, Store, Tokens, layout
+from ...store.encoder_lookup import stored_encoders
 from ...store.partial_reads import Damaged, leaving_out
 from ...store.protein_table import ProteinTable
 from ...store.summary import summarise
@@ -74,10 +75,9 @@ def _holds(tokens: Tokens, digest: bytes) -> bool:
 def _views(store: Store, damaged: Damaged) -> list[Embeddings]:
     """Embeddings of all encoders but those that are damaged."""
     views = []
-    with leaving_out(damaged):
-        for provenance in store.encoders():
-            with leaving_out(damaged):
-                views.append(store.embeddings(provenance.fingerprint))
+    for folder, provenance in stored_encoders(store.path, damaged):
+        with leaving_out(damaged):
+            views.append(Embeddings(folder, provenance))
     return views
 
 

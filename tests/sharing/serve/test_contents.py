@@ -196,3 +196,32 @@ def test_an_id_of_many_proteins_shows_some(kit, tmp_path):
     store = Store.create(tmp_path / "store")
     store.add_proteins([replace(protein, id="same") for protein in kit.proteins(MOST_FOUND + 3)])
     assert len(search(store, "same")) == MOST_FOUND == 20
+
+
+@pytest.mark.parametrize(
+    ("pattern", "what"),
+    [
+        ("embeddings/enc-*/zarr.json", "encoder"),
+        ("embeddings/enc-*/2*/digests/c.0.0", "encoder"),
+        ("tasks/toy.jsonl", "task"),
+        ("tokens/alphafold2.lmdb", "source"),
+    ],
+)
+def test_what_is_damaged_is_left_out_and_counted_once(shared, pattern, what):
+    path = sorted(shared.path.glob(pattern))[0]
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(bytes(len(raw)) if what == "source" else raw)
+    said = contents(Store.open(shared.path))
+    encoders = ["int"] if what == "encoder" else ["enc", "int"]
+    sources = [] if what == "source" else ["alphafold2"]
+    assert [encoder["encoder"] for encoder in said["encoders"]] == encoders
+    assert [source["source"] for source in said["sources"]] == sources
+    assert [task["name"] for task in said["tasks"]] == ([] if what == "task" else ["toy"])
+    for task in said["tasks"]:
+        assert len(task["coverage"]["encoders"]) == len(encoders)
+        assert list(task["coverage"]["sources"]) == sources
+    assert said["damaged"] == 1
+    assert (said["proteins"], sum(said["histogram"]["counts"])) == (200, 200)
+    (row,) = search(Store.open(shared.path), "s0p0")
+    assert (row["encoders"], row["sources"]) == (encoders, sources)
