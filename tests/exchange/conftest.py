@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from sesstore.proteins import Protein
@@ -18,3 +22,19 @@ NAMED_PROTEINS = [Protein(name, "M" * (i + 1)) for i, name in enumerate(IDS)]
 PAIRS = [(p, np.full((len(p), 3), i, np.float16)) for i, p in enumerate(NAMED_PROTEINS)]
 
 PROTEINS = [Protein("P12345", "MKTAYIAK"), Protein("P1234", "MKV"), Protein("A.1|x", "GG")]
+
+
+class Code:
+    """An object that makes a folder when it is unpickled.
+
+    Parameters
+    ----------
+    folder : path
+        Whose presence says that code of a file has run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.folder),)

@@ -20,6 +20,8 @@ from sesstore.exchange.code_arrays import read_codes
 from sesstore.exchange.imported_tokens import ForeignTokens
 from sesstore.structures.notices import Failure
 
+from .conftest import Code
+
 ROWS = {"AF-P12345-F1-model_v4": [5, 4095, 4096], "1abc_A": [0, 1]}
 
 
@@ -105,11 +107,15 @@ def test_broken_files_are_said(name: str, content: bytes, tmp_path: Path) -> Non
 
 
 def test_no_pickle_runs(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
-    (tmp_path / "a.pt").write_bytes(pickle.dumps(Path("x")))
-    for name in ("a.npy", "a.pt"):
+    code = Code(tmp_path / "ran")
+    np.save(tmp_path / "a.npy", np.array([code], object), allow_pickle=True)
+    np.savez(tmp_path / "a.npz", P1=np.array([code], object))
+    (tmp_path / "b.pt").write_bytes(pickle.dumps(code))
+    torch.save({"P1": code}, tmp_path / "a.pt")
+    for name in ("a.npy", "a.npz", "a.pt", "b.pt"):
         with pytest.raises(InputError, match=name):
             list(read_codes(tmp_path / name, "esm3"))
+    assert not code.folder.exists()
 
 
 def test_other_and_absent_files_are_said(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from sesstore.exchange.imported_embeddings import import_embeddings
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
-from .conftest import PAIRS
+from .conftest import PAIRS, Code
 
 
 def test_fair_esms_label_counts_before_the_file(tmp_path: Path) -> None:
@@ -96,6 +96,14 @@ def test_other_checkpoints_are_listed_by_name(tmp_path: Path, content, told: str
     assert told in record.problem
     assert str(tmp_path / "a.pt") in record.problem
     assert record.labels == ("a",)
+
+
+def test_no_code_of_a_checkpoint_runs(tmp_path: Path) -> None:
+    code = Code(tmp_path / "ran")
+    torch.save({"label": "a", "representations": {6: code}}, tmp_path / "a.pt")
+    (record,) = read_fairesm(tmp_path, 6)
+    assert "no plain fair-esm embedding file" in record.problem
+    assert not code.folder.exists()
 
 
 def test_whole_numbers_are_no_embedding(tmp_path: Path) -> None:

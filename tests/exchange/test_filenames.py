@@ -38,6 +38,10 @@ def test_plain_ids_are_the_names_of_their_files(tmp_path: Path) -> None:
     names = FileNames()
     assert [names.new("P1"), names.new("P1"), names.new("p1")][:2] == ["P1", None]
     assert len(names) == 2
+    lower = FileNames()
+    assert lower.new("p1") == "p1"
+    assert lower.new("P1").startswith("P1_")  # one file where letters have no case
+    assert not FileNames().changed
     assert names.changed
 
 

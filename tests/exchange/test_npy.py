@@ -14,6 +14,8 @@ from sesstore.exchange.npy import read_npy, write_npy
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
+from .conftest import Code
+
 
 def test_files_in_folders_are_read_and_strays_are_not(tmp_path: Path) -> None:
     for name in (
@@ -49,7 +51,8 @@ def test_files_that_lie_are_listed_and_the_others_stored(tmp_path: Path) -> None
     proteins = [Protein(name, "MKVLA") for name in "ab"] + [Protein("c", "MKV")]
     np.save(tmp_path / "a.npy", np.ones((5, 3), np.float16))
     (tmp_path / "b.npy").write_bytes(_claimed("(999999999999, 3)"))
-    np.save(tmp_path / "c.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    code = Code(tmp_path / "ran")
+    np.save(tmp_path / "c.npy", np.array([code], dtype=object), allow_pickle=True)
     book = SequenceBook(proteins)
     width, records = find_width(read_npy(tmp_path), book)
     assert width == 3
@@ -58,6 +61,7 @@ def test_files_that_lie_are_listed_and_the_others_stored(tmp_path: Path) -> None
     )
     assert report.imported == 1
     assert "no plain .npy array" in report.refused["c"]
+    assert not code.folder.exists()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
