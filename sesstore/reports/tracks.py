@@ -160,7 +160,10 @@ def _predicted(material: Material, rows: StoredRows, row: int) -> tuple[Colourin
     note = "By the first seed, where there is a label."
     if material.problem is Problem.RESIDUE_REGRESSION:
         values = [_along(material, rows, row, column) for column in (scores, labels)]
-        low, high = (float(reach(values)) for reach in (np.nanmin, np.nanmax))
+        stated = np.concatenate(values)
+        stated = stated[np.isfinite(stated)]
+        # Of a protein without any label there is no reach.
+        low, high = (float(stated.min()), float(stated.max())) if len(stated) else (0.0, 0.0)
         return tuple(
             numbers(f"{word} {names[0]}", column, low, high, note)
             for word, column in zip(("predicted", "true"), values, strict=True)

@@ -128,7 +128,14 @@ def _run(program: str, text: str) -> Iterator[tuple[int, int, int]]:
             )
         lines = dssp_file.read_text(encoding="latin-1").splitlines()
     begin = next((i for i, line in enumerate(lines) if line.startswith("  #  RESIDUE")), len(lines))
-    for line in lines[begin + 1 :]:
-        if line[13] != "!":  # a break of the chain
+    for number, line in enumerate(lines[begin + 1 :], begin + 2):
+        try:
+            if line[13] == "!":  # a break of the chain
+                continue
             (code,) = DSSP.encode(line[_STATE]).tolist()
             yield _NAMES.index(line[11]), int(line[5:10]) - 1, code
+        except (IndexError, ValueError):
+            raise StructureError(
+                f"makes {program} write a line {number} that is cut short or no residue's. Leave "
+                f"out --dssp to use mdtraj instead"
+            ) from None

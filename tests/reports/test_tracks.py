@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,3 +183,23 @@ def test_a_run_that_pools_nothing_says_so(material: Material, monkeypatch) -> No
     drawn, title, (note,) = tracks.tracks_of(whole, StoredRows(None, task, None, None), {0: "x"})
     assert (drawn, title) == ((), "")
     assert note.startswith("No attention over residues: the run ")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_protein_without_any_label_is_drawn_without_values(material: Material) -> None:
+    """As one that was named, for its structure's sake."""
+    problem, regression = material.problem, material.problem.is_regression
+    unlabelled = np.full(3, np.nan if regression else IGNORED, np.float32 if regression else int)
+    split = Split(("a",), np.zeros((1, 32), np.uint8), [unlabelled])
+    names = tuple(material.run.task["classes"])
+    task = Task("x", problem, names, {"test": split}, (material.monitor,), material.monitor)
+    scores = torch.zeros(0) if regression else torch.zeros(0, 3)
+    empty = Predicted(scores, torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+    bare = replace(material, predicted=(empty,), split="test")
+    track = replace(
+        material.tracks[0], sequence="MKV", values=np.full(3, np.nan), structure=None, tokens={},
+        further=_predicted(bare, StoredRows(None, task, None, None), 0), plddt=None,
+    )  # fmt: skip
+    data = view_data(track_view(track, material.track_title, False))
+    json.dumps(data, allow_nan=False)
+    assert [colouring["values"] for colouring in data["colourings"]] == [[None] * 3] * 3

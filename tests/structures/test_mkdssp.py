@@ -146,3 +146,11 @@ def test_what_no_pdb_file_can_hold_is_said(draft) -> None:
         mkdssp_states([long], "no-program")
     with pytest.raises(StructureError, match="has 63 chains of up to 60 residues"):
         mkdssp_states([chain] * 63, "no-program")
+
+
+@pytest.mark.parametrize("line", ["    1    1 A A", "    1    x A A  H", ""])
+def test_what_the_program_writes_must_be_residues(draft, tmp_path: Path, line: str) -> None:
+    """A disk that is full cuts its output short, and it says nothing of that."""
+    text = f"printf '  #  RESIDUE AA\\n%s\\n' '{line}' > \"$4\""
+    with pytest.raises(StructureError, match="line 2 that is cut short or no residue's"):
+        mkdssp_states(draft.read().chains, program(tmp_path, text))
