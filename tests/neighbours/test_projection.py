@@ -19,10 +19,11 @@ def cloud(count: int, dim: int = 7) -> np.ndarray:
     return (rng.normal(size=(count, dim)) * np.arange(1, dim + 1) + 100).astype(np.float16)
 
 
-@pytest.mark.parametrize("block", [5, 8192])
-def test_they_are_scikit_learns_up_to_the_sign(block: int, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("block", "rows"), [(5, cloud(60)), (8192, cloud(60)), (5, cloud(9, 2)), (5, cloud(3))]
+)
+def test_they_are_scikit_learns_up_to_the_sign(block: int, rows: np.ndarray, monkeypatch) -> None:
     monkeypatch.setattr(projection, "BLOCK_ROWS", block)
-    rows = cloud(60)
     points, variance = principal_components(rows)
     reference = PCA(2, svd_solver="full").fit(rows.astype(float))
     expected = reference.transform(rows.astype(float))

@@ -179,6 +179,7 @@ def test_what_is_being_made_or_was_left_is_taken_over(tmp_path):
             assert "date" in made.attributes["made"]
             embeddings = layout.read_group(tmp_path / name / "embeddings/zarr.json")
             assert embeddings == {"kind": "embeddings"}
+    assert not module._is_something_else(tmp_path / "d")  # another has just made it
     first = Store.create(tmp_path / "d").attributes
     assert Store.create(tmp_path / "d").attributes == first
     assert Store.open(tmp_path / "d", create=True).attributes == first

@@ -32,6 +32,24 @@ def handles() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+def test_who_makes_something_waits_for_its_lock_and_gc_does_not(tmp_path, monkeypatch) -> None:
+    """Somebody may look at what was made just before its maker locks it."""
+    operations, real = [], fcntl.flock
+
+    def flock(handle: int, operation: int) -> None:
+        operations.append(operation)
+        real(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    made = [new_folder(tmp_path / "folder"), new_file(tmp_path / "file")]
+    for handle in made:
+        os.close(handle)
+    for wait in (True, False):
+        os.close(hold(tmp_path / "file", wait=wait))
+    waiting, at_once = fcntl.LOCK_EX, fcntl.LOCK_EX | fcntl.LOCK_NB
+    assert operations == [waiting, waiting, waiting, at_once]
+
+
 @pytest.mark.parametrize("make", [new_file, new_folder])
 def test_who_makes_something_holds_it_until_it_is_closed(tmp_path: Path, make) -> None:
     before, path = handles(), tmp_path / "x"
@@ -56,24 +74,6 @@ def test_who_makes_something_holds_it_until_it_is_closed(tmp_path: Path, make) -
     assert again is not None
     os.close(again)
     assert handles() == before
-
-
-def test_who_makes_something_waits_for_its_lock_and_gc_does_not(tmp_path, monkeypatch) -> None:
-    """Somebody may look at what was made just before its maker locks it."""
-    operations, real = [], fcntl.flock
-
-    def flock(handle: int, operation: int) -> None:
-        operations.append(operation)
-        real(handle, operation)
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    made = [new_folder(tmp_path / "folder"), new_file(tmp_path / "file")]
-    for handle in made:
-        os.close(handle)
-    for wait in (True, False):
-        os.close(hold(tmp_path / "file", wait=wait))
-    waiting, at_once = fcntl.LOCK_EX, fcntl.LOCK_EX | fcntl.LOCK_NB
-    assert operations == [waiting, waiting, waiting, at_once]
 
 
 def test_what_is_gone_or_a_link_is_not_held(tmp_path: Path) -> None:
