@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from sesstore.exchange.imported_embeddings import ImportReport
 from sesstore.store import Store
 
 from .conftest import ENCODER, uniprot_files
@@ -99,3 +100,27 @@ def test_a_second_record_of_a_protein_changes_nothing(cli) -> None:
     view = Store.open("store").embeddings()
     assert len(view) == 1
     assert (view.get(view.digests[0].tobytes()) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("unmatched", "refused", "missing", "status"),
+    [(3, 4, 5, 1), (3, 0, 0, 1), (0, 4, 0, 1), (0, 0, 5, 0), (0, 0, 0, 0)],
+)
+def test_every_figure_of_an_import_is_in_its_place(
+    cli, monkeypatch, unmatched: int, refused: int, missing: int, status: int
+) -> None:
+    uniprot_files()
+    names = [f"n{n}" for n in range(9)]
+    report = ImportReport(
+        "X", "ab", 1111, 2222, dict.fromkeys(names[:unmatched], "why"),
+        dict.fromkeys(names[:refused], "why"), names[:missing], sequences=9, covered=9,
+    )  # fmt: skip
+    monkeypatch.setattr(
+        "sesstore.exchange.imported_embeddings.import_embeddings", lambda *a, **k: report
+    )
+    said = cli("import", "uniprot", "accessions.h5", "--sequences", "all.fasta", *ENCODER)
+    assert said.status == status
+    assert said.out.splitlines()[0] == (
+        f"X ab (imported): 1,111 stored, 2,222 already there, {refused} refused, {unmatched} of no "
+        f"given sequence, {missing} sequences without a record"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -65,3 +66,16 @@ def test_of_several_processes_the_first_speaks(cli, monkeypatch: pytest.MonkeyPa
         assert (said.status, said.out, said.err) == (0, "", "")
     wrong = cli("plms", "neer")
     assert (wrong.status, "Did you mean" in wrong.err) == (2, True)
+
+
+def test_quiet_leaves_the_result_and_takes_the_notes(cli) -> None:
+    Path("a.fasta").write_text(">a\nMKV\n>b\nMKVL\n")
+    words = ("embed", "a.fasta", "--plm", "onehot")
+    quiet = cli(*words, "--quiet", "--store", "one")
+    told = cli(*words, "--store", "other")
+    assert quiet.err == ""
+    assert "2 of 2 sequences to embed with onehot" in told.err
+    for said in (quiet, told):
+        assert "2 encoded, 0 already stored, 0 failed" in said.out
+    short = cli(*words, "-q", "--json", "--store", "third")
+    assert (short.err, short.json["encoded"]) == ("", 2)
