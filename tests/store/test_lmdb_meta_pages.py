@@ -179,6 +179,50 @@ def test_a_long_value_whose_pages_are_others_is_lost_and_no_other(path, no_handl
             check_structure(path)
 
 
+def test_only_tables_are_tables(path):
+    """Not a record of their size among their names, nor what no text names."""
+    with lmdb.open(str(path), subdir=False, max_dbs=4, map_size=1 << 24, sync=False) as env:
+        env.open_db(b"\xff")
+        with env.begin(write=True) as txn:
+            txn.put(b"plain", bytes(48))
+    with PageFile(path) as file:
+        assert file.metas[0].names.entries == 4
+        assert file.tables(file.metas[0]).keys() == {"one", "several"}
+        assert file.problems == []
+    check_structure(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "said"),
+    [
+        (12, 0xFFFE, "has impossible bounds"),  # the end of the pointers
+        (12, 14, "has impossible bounds"),
+        (12, 21, "has impossible bounds"),
+        (14, 17, "has impossible bounds"),  # the begin of the records
+        (16, 12, "has records outside itself"),  # the first record
+        (16, 0xFFF0, "has records outside itself"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["leaf", "several"])
+def test_bounds_and_pointers_stay_inside_their_page(path, kind, place, data, said):
+    """Of a leaf, and of the small page that holds several values of a key."""
+    with PageFile(path) as file:
+        tables = file.tables(file.metas[0])
+        start = tables["one"].root * PAGE
+        if kind == "several":
+            (node,) = file.walk(tables["several"])
+            start = node.value.start
+    patch(path, start + place, struct.pack("<H", data))
+    with PageFile(path) as file:
+        table = file.tables(file.metas[0])["one" if kind == "leaf" else "several"]
+        values = [value for node in file.walk(table) for value in file.values(node)]
+        assert values == []
+        assert len(file.problems) == 1
+        assert said in file.problems[0]
+    with pytest.raises(CorruptStoreError, match=said):
+        check_structure(path)
+
+
 def test_a_file_that_somebody_writes_is_looked_at_again(path, monkeypatch):
     answers: list[str | None] = []
     monkeypatch.setattr(lmdb_pages, "_tree_problem", lambda file: answers.pop(0))

@@ -14,12 +14,25 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import google_crc32c
+import numpy as np
 import pytest
 
-from sesstore.errors import StoreAccessError
+from sesstore.alphabets import ALPHABETS, Alphabet
+from sesstore.errors import CorruptStoreError, StoreAccessError
+from sesstore.proteins import Protein
+from sesstore.residues import StructureTokens
 from sesstore.store import lmdb_check
-from sesstore.store.database import Database, checked, close_database, open_database, unchecked
+from sesstore.store.database import (
+    Database,
+    checked,
+    close_database,
+    create_database,
+    open_database,
+    unchecked,
+)
 from sesstore.store.lmdb_check import RecordCheck, check_apart, check_records, entries
+from sesstore.store.protein_table import ProteinTable
+from sesstore.store.tokens import Tokens
 
 TOKENS = "tokens/alphafold2.lmdb"
 Change = Callable[[Database, object, bytes], object]
@@ -250,6 +263,30 @@ def test_the_child_says_what_was_refused(places, monkeypatch):
     assert lmdb_check._answer(path) == {"refused": "why"}
     said = lmdb_check._answer(path)["refused"]
     assert said.startswith(f"{path} could not be read or written: {os.strerror(errno.ENOMEM)}")
+
+
+def test_what_is_rare_is_sound(places):
+    """One residue; an id of several sequences; codes of an alphabet that is declared no more."""
+    ALPHABETS["turns"] = Alphabet("turns", "AB")
+    codes = {"turns": np.uint8([[1]]), "dssp": np.uint8([[8]])}
+    item = StructureTokens(bytes(32), "alphafold2", codes, np.uint8([0]), "t")
+    assert Tokens(places(TOKENS)).add([item], {}) == 1
+    del ALPHABETS["turns"]
+    found = check_records(places(TOKENS))
+    assert (found.problems, found.lengths[bytes(32).hex()]) == ([], 1)
+    table = ProteinTable(places("proteins.lmdb"))
+    assert table.add([Protein("p0", "W"), Protein("p0", "WW")]) == 2
+    assert len(table.find_id("p0")) == 3
+    assert check_records(places("proteins.lmdb")) == RecordCheck(32)
+
+
+def test_what_cannot_be_walked_to_its_end_is_a_problem(tmp_path):
+    path = tmp_path / "x.lmdb"
+    create_database(path, {"meta": False})
+    (problem,) = check_records(path).problems
+    assert problem.startswith("cannot be read to the end: ")
+    with pytest.raises(CorruptStoreError, match=f"^{tmp_path / 'none.lmdb'} is no database of"):
+        entries(tmp_path / "none.lmdb")
 
 
 def test_a_file_that_is_not_there_is_a_problem(tmp_path, places):

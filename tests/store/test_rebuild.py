@@ -13,7 +13,6 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store.database import close_database
 from sesstore.store.integrity import verify
-from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.repair import repair
 
 NAMES = ["proteins.lmdb", "tokens/alphafold2.lmdb"]
@@ -175,7 +174,6 @@ def test_a_repair_killed_at_any_step_leaves_a_file_in_its_place(store, larger, s
     name = "proteins.lmdb"
     expected = contents(larger.store.path, name)
     path = store.path / name
-    seal_path(path).unlink()
     zero(path, range(2))
     for count in range(1, 4):
         ended = dying_at(step, count, store.path)
