@@ -121,7 +121,7 @@ def _facts(data: DataSet, split: str) -> dict[str, Any]:
         "labels": label_summary(data.task, rows),
         "tokens": {
             source: {
-                "proteins": float(np.mean([digest in coverage for digest in digests])),
+                "proteins": sum(digest in coverage for digest in digests) / max(1, len(digests)),
                 "residues": float(
                     sum(coverage.get(d, 0.0) * n for d, n in zip(digests, lengths, strict=True))
                     / max(1, lengths.sum())

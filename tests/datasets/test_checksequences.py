@@ -55,6 +55,7 @@ def test_letters_beyond_the_20_are_counted() -> None:
     found = odd("MKVUXXLAAG" * 3, "MKVLAAGGTT" * 3)
     assert found["unusual_letters"].examples == ("p0 (U X: 9 of 30)",)
     assert found["unusual_letters"].count == 1
+    assert not found["unusual_letters"].biases
 
 
 @pytest.mark.parametrize(

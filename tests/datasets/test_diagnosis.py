@@ -75,8 +75,9 @@ def test_sizes_lengths_letters_labels_and_tokens_of_each_split() -> None:
 
 def test_a_split_without_rows_has_no_lengths() -> None:
     empty = Split((), np.zeros((0, 32), np.uint8), [])
-    found = examine([DataSet("one", task_of(train=split_of([0, 1], A, B), test=empty), SEQUENCES)])
-    facts = found.splits[1]
+    task, tokens = task_of(train=split_of([0, 1], A, B), test=empty), {"pdb": {A.digest: 1.0}}
+    facts = examine([DataSet("one", task, SEQUENCES, tokens)]).splits[1]
+    assert facts["tokens"] == {"pdb": {"proteins": 0.0, "residues": 0.0}}  # and no NaN in JSON
     assert (facts["rows"], facts["sequences"], facts["length"]) == (0, 0, [])
 
 

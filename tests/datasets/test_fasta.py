@@ -66,6 +66,7 @@ ONE_ENTRY = [("a", "MKVLAAGG"), ("b", "MKVLAAGGW")]
         "> a one\nMKVLAAGG\n>\tb\nMKVLAAGGW\n",
         "; a comment\n\n>a\nMKVL\n;another\n\nAAGG\n>b\nmkvlaaggw\n",
         ">P1;a\nA protein (of PIR).\n  MKVL AAGG\n*\n>F1;b\n\nMKVLAAGGW*\n",
+        "> P1;a\nA protein (of PIR).\nMKVLAAGG*\n>b\nMKVLAAGGW\n",
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
