@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from sesstore.errors import InputError
 from sesstore.service.job_limits import BusyError, RateLimiter, ServiceLimits
 
 
@@ -58,3 +59,11 @@ def test_limits_are_said() -> None:
     limits = ServiceLimits(proteins=7, residues=1234, megabytes=2.5, result_minutes=1.5)
     for part in ("7 proteins", "1,234 residues", "2.5 MB", "20 jobs a minute", "1.5 minutes"):
         assert part in limits.sentence
+
+
+@pytest.mark.parametrize("name", ["megabytes", "result_minutes"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
+def test_a_limit_that_lets_nothing_in_is_refused(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} is {value:g}. Give a number above 0"):
+        ServiceLimits(**{name: value})  # type: ignore[arg-type]
+    assert ServiceLimits(**{name: 1e-6})  # type: ignore[arg-type]

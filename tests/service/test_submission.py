@@ -66,6 +66,9 @@ def test_a_wrong_record_is_named_and_no_path_of_the_server() -> None:
     with pytest.raises(RecordError) as wrong:
         read_submission(b">a\nMKV\n>b\nMKV\nM-V\n", "mine.fasta", LIMITS)
     assert str(wrong.value).startswith("mine.fasta, line 5 (b): letter '-' at position 5")
+    with pytest.raises(RecordError) as wrong:
+        read_submission(b">a\nMKV\n>b\nM-V\n", "", LIMITS)
+    assert str(wrong.value).startswith("text, line 4 (b): letter '-' at position 2")
 
 
 @pytest.mark.parametrize(
