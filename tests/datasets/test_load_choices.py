@@ -40,13 +40,14 @@ def test_tokens_of_the_wrong_length_are_masked_on_request(tmp_path: Path, kind: 
     made[3]["ss8_seq"] = "HH"
     path = table(tmp_path / "mine.jsonl", made)
 
-    def read(*, allow_partial: bool):
+    def read(**choices: bool):
         if kind == "own":
-            return load_own(path, UserData(), "pdb", allow_partial=allow_partial)
-        return load_task(RECIPE, path, "pdb", allow_partial=allow_partial)
+            return load_own(path, UserData(), "pdb", **choices)
+        return load_task(RECIPE, path, "pdb", **choices)
 
-    with pytest.raises(RecordError, match=r"line 4 .*ss8_seq has 2 letters"):
-        read(allow_partial=False)
+    for choices in ({}, {"allow_partial": False}):
+        with pytest.raises(RecordError, match=r"line 4 .*ss8_seq has 2 letters"):
+            read(**choices)
     loaded = read(allow_partial=True)
     assert loaded.task.source == "pdb"
     assert {tokens.source for tokens in loaded.tokens} == {"pdb"}

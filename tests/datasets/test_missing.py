@@ -168,6 +168,8 @@ def test_where_labels_are_missing_is_said_of_the_first_file() -> None:
     )
     with pytest.raises(InputError, match=r"^b\.csv, line 2: 1 of 2 rows has no label"):
         labelled_rows({"test": rows(["NA", "3"], "b.csv", None)}, None, drop=False)
+    with pytest.raises(InputError, match=r"lines 2, 3, 4, 5, 6, 7, 8, 9: 8 of 9 rows"):
+        labelled_rows({"test": rows([*["NA"] * 8, "3"])}, None, drop=False)
     shuffled = {"test": [train[3], train[0], *test[1:]]}
     with pytest.raises(InputError, match=r"lines 2, 5: 2 of 3"):
         labelled_rows(shuffled, None, drop=False)
