@@ -239,3 +239,43 @@ def test_encoders_and_segments_are_listed_by_name_without_what_lies_beside(tmp_p
 def test_the_database_of_proteins_is_known_by_its_place(tmp_path, place: str, known: bool) -> None:
     (tmp_path / "store" / "embeddings").mkdir(parents=True)
     assert layout.holds_proteins(tmp_path / place) is known
+
+
+LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "codec", "fill"),
+    [
+        ("uint8", {"name": "bytes"}, "0"),
+        ("int8", {"name": "bytes"}, "0"),
+        ("int64", LITTLE, "0"),
+        ("float16", LITTLE, "0.0"),
+        ("float32", LITTLE, "0.0"),
+    ],
+)
+def test_metadata_of_arrays_stay_byte_for_byte(dtype: str, codec: dict, fill: str) -> None:
+    """`verify` holds those of stores of before against them."""
+    expected = {
+        "attributes": {},
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [7, 3]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "codecs": [codec], "data_type": dtype, "fill_value": json.loads(fill),
+        "node_type": "array", "shape": [7, 3], "zarr_format": 3,
+    }  # fmt: skip
+    text = json.dumps(expected, indent=1, sort_keys=True) + "\n"
+    assert f'"fill_value": {fill},' in text
+    assert layout.array_metadata((7, 3), dtype).decode() == text
+    if dtype in ("uint8", "int64"):
+        return
+    shards = {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": [2, 3], "codecs": [codec], "index_codecs": [LITTLE, {"name": "crc32c"}],
+            "index_location": "end",
+        },
+    }  # fmt: skip
+    expected["codecs"] = [shards]
+    expected["chunk_grid"]["configuration"]["chunk_shape"] = [4, 3]
+    text = json.dumps(expected, indent=1, sort_keys=True) + "\n"
+    assert layout.sharded_metadata((7, 3), dtype, 4, 2).decode() == text
