@@ -8,6 +8,7 @@ from sesstore.errors import CorruptStoreError, NotStoredError
 from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.store import protein_table as module
+from sesstore.store.database import open_database
 from sesstore.store.lmdb_seals import seal_path
 from sesstore.store.protein_table import ProteinTable, id_key
 
@@ -156,6 +157,16 @@ def test_a_seal_is_put_back_though_nothing_is_new(tmp_path):
     seal_path(table.path).unlink()
     table.add([Protein("p", "MKV")])
     assert seal_path(table.path).is_file()
+
+
+def test_a_sequence_without_a_name_is_not_known(tmp_path):
+    """As a writer of another program would leave it: nothing to call it by."""
+    table, protein = ProteinTable(tmp_path / "proteins.lmdb"), Protein("p", "MKV")
+    table.add([protein])
+    database = open_database(table.path)
+    database.write(lambda txn: txn.delete(protein.digest, db=database.tables["names"]))
+    with pytest.raises(NotStoredError, match=protein.digest.hex()[:12]):
+        table.get(protein.digest)
 
 
 @pytest.mark.parametrize("read", ["get", "find_id", "names"])

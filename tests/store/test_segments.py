@@ -136,6 +136,9 @@ def test_lists_of_proteins_and_rows_are_what_was_written(template, tmp_path):
             assert len(Segment(path).digests) == len(Segment(path).offsets) - 1
         (path / layout.CHECKSUMS).unlink()
         assert len(Segment(path).digests) == len(Segment(path).offsets) - 1
+        (path / name).write_bytes((path / name).read_bytes()[:-3])
+        with pytest.raises(CorruptStoreError, match="cannot be read"):
+            getattr(Segment(path), name.split("/", maxsplit=1)[0])
 
 
 def test_a_segment_by_another_program_is_read_by_its_metadata(template, tmp_path):

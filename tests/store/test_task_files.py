@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesstore.errors import CorruptStoreError, InputError, UnknownNameError
-from sesstore.store import Store
 from sesstore.store.manifest import counts_of
 from sesstore.store.task_files import read_task, write_task
 from sesstore.tasks import Problem, Split, Task
@@ -45,9 +44,9 @@ def test_tasks_come_back_row_by_row(tmp_path_factory, data):
         "toy", problem, ("a", "b", "c"), splits, ("accuracy", "mcc"), "mcc", "me", ("n",), source,
         split_by,
     )  # fmt: skip
-    store = Store.create(tmp_path_factory.mktemp("t") / "s")
-    store.add_task(task)
-    found = store.task("toy")
+    path = tmp_path_factory.mktemp("t") / "toy.jsonl"
+    write_task(path, task)
+    found = read_task(path)
     assert found.splits.keys() == splits.keys()
     assert (found.problem, found.classes, found.notes) == (task.problem, task.classes, task.notes)
     assert (found.source, found.split_by) == (source, split_by)
