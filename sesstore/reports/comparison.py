@@ -94,14 +94,16 @@ def _check_same(materials: Sequence[Material]) -> None:
 
 
 def _with_distinct_names(materials: Sequence[Material]) -> list[Material]:
-    """Names that differ: with the folder's parent where they do not."""
+    """Names that differ: those of several are numbered, by numbers that make no other's name."""
     counts = Counter(material.name for material in materials)
-    renamed, repeats = [], Counter[str]()
+    renamed, numbers = [], Counter[str]()
     for material in materials:
         name = material.name
         if counts[name] > 1:
-            repeats[name] += 1
-            name = f"{name} ({repeats[name]})"
+            numbers[name] += 1
+            while f"{name} ({numbers[name]})" in counts:
+                numbers[name] += 1
+            name = f"{name} ({numbers[name]})"
         renamed.append(replace(material, name=name))
     return renamed
 

@@ -47,6 +47,9 @@ def test_different_tasks_are_not_compared(findings, tmp_path) -> None:
 def test_names_that_repeat_are_numbered(findings) -> None:
     named = [findings(name=name, seeds=1) for name in ("run", "other", "run")]
     assert [m.name for m in _with_distinct_names(named)] == ["run (1)", "other", "run (2)"]
+    taken = [replace(named[0], name=name) for name in ("run", "run (1)", "run", "run (3)")]
+    names = [m.name for m in _with_distinct_names(taken)]
+    assert names == ["run (2)", "run (1)", "run (4)", "run (3)"]
 
 
 def test_a_score_has_its_deviation_and_interval(findings) -> None:
