@@ -10,6 +10,7 @@ from sesstore_cli.doctor import say_diagnosis, say_fix
 
 from sesstore.datasets.diagnosis import Diagnosis
 from sesstore.datasets.findings import Finding
+from sesstore.store import Store
 
 
 def test_doctor_of_a_store_and_of_files(cli, data: Path, trained: Path) -> None:
@@ -91,3 +92,25 @@ def test_every_figure_of_a_cleaned_copy_is_in_its_place(shown) -> None:
         "cut: 1,111 rows",
         "every change: out/changes.jsonl",
     ]
+
+
+def test_a_task_of_the_store_goes_before_a_folder_of_its_name(cli, monkeypatch) -> None:
+    """With --data it is the files that are examined."""
+    Store.create(Path("store"))
+    Path("mine").mkdir()
+    calls: list[str] = []
+
+    def reading(name: str):
+        def read(*_: object, **__: object) -> None:
+            calls.append(name)
+            raise SystemExit(0)
+
+        return read
+
+    for name in ("from_store", "from_files"):
+        monkeypatch.setattr(f"sesstore.jobs.doctor.{name}", reading(name))
+    for tasks in (["mine"], []):
+        monkeypatch.setattr(Store, "tasks", lambda self, tasks=tasks: tasks)
+        cli("doctor", "mine")
+    cli("doctor", "mine", "--data", "mine")
+    assert calls == ["from_store", "from_files", "from_files"]

@@ -44,6 +44,7 @@ def test_values_between_commas() -> None:
     read = several(float)
     assert read(CONTEXT, PARAMETER, None) is None
     assert read(CONTEXT, PARAMETER, "0.5, 2,,") == (0.5, 2.0)
+    assert several(str)(CONTEXT, PARAMETER, " a, b ,,") == ("a", "b")
     with pytest.raises(click.BadParameter, match=r"'0\.5,a' is no list"):
         read(CONTEXT, PARAMETER, "0.5,a")
 
