@@ -157,6 +157,7 @@ def test_a_store_there_answers_as_one_here(memory, kit, tmp_path):
         "knows": lambda s: s.knows([digests[1], bytes(32)]),
         "id": lambda s: s.find_id("other-name"),
         "start": lambda s: s.find_digests(proteins[1].digest.hex()[:9], 3),
+        "some starts": lambda s: s.find_digests("", 2),
         "names": lambda s: sorted(s.names()),
         "sources": lambda s: s.sources(),
         "tokens": lambda s: s.tokens("alphafold2").digests(),

@@ -66,19 +66,19 @@ def test_everything_is_new_once(kit, tmp_path):
     """Bundles by kind and source, a task with its rows; then nothing but what was added."""
     proteins = kit.proteins(20)
     store = kit.fill(tmp_path / "store", proteins, ())
-    store.add_tokens([kit.tokens(proteins[0], "pdb")], {})
+    store.add_tokens([kit.tokens(proteins[0], "pdb"), kit.tokens(proteins[1])], {})
     train, test = (kit.task(rows).splits["train"] for rows in (proteins[:3], proteins[3:8]))
     store.add_task(replace(kit.task(proteins[:3], "two"), splits={"train": train, "test": test}))
     bars, folder = Bars(), tmp_path / "bundles"
     folder.mkdir()
     first = publish_records(store, Index(), no_footer, folder, progress=bars)
     assert bars.counts == {
-        "collecting proteins": 20, "collecting ids": 1, "collecting alphafold2": 10,
+        "collecting proteins": 20, "collecting ids": 1, "collecting alphafold2": 11,
         "collecting pdb": 1,
     }  # fmt: skip
     entries = [(b.kind, b.name, b.records) for b in first.index.bundles.values()]
     assert entries == [
-        ("proteins", "", 20), ("ids", "", 1), ("tokens", "alphafold2", 10), ("tokens", "pdb", 1),
+        ("proteins", "", 20), ("ids", "", 1), ("tokens", "alphafold2", 11), ("tokens", "pdb", 1),
     ]  # fmt: skip
     raw = (store.path / "tasks/two.jsonl").read_bytes()
     expected = TaskEntry(sha256(raw).hexdigest(), len(raw), 8, "single_label")
@@ -97,6 +97,7 @@ def test_everything_is_new_once(kit, tmp_path):
     assert (again.index.bundles, again.files) == ({}, {})
     assert again.index.tasks == first.index.tasks
     store.add_proteins(kit.proteins(22))
+    # The same record is published already, but of another source.
     store.add_tokens([kit.tokens(proteins[1], "pdb")], {})
     more = publish_records(store, first.index, footer, folder)
     entries = [(b.kind, b.name, b.records) for b in more.index.bundles.values()]

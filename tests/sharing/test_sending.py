@@ -146,6 +146,7 @@ def test_segments_end_by_size_and_by_age(memory, target, kit, bound):
             assert not store.unsent  # sequences go before the embeddings of them
             for protein in proteins:
                 writer.add(kit.embedding(protein, made))
+        assert not store.unsent  # nor does a copy stay here
     (encoder,) = published_index(target).encoders.values()
     assert len(encoder.segments) == len(writer.committed) == (3 if bound else 1)
     (folder,), name = published_index(target).encoders, writer.committed[0]

@@ -128,6 +128,21 @@ def test_every_parameter_of_a_question_arrives(store):
         assert client.get("/none/search?q=x").status_code == 404
 
 
+def test_what_is_left_empty_is_not_said(store, monkeypatch):
+    """As by a form whose fields nobody filled in."""
+    monkeypatch.setattr(server, "task_map", lambda _, task, plm: [task, plm])
+    monkeypatch.setattr(server, "neighbours", lambda _, q, **options: [q, options])
+    with StoreServer([store]) as served:
+        client = TestClient(application(served))
+        assert client.get("/lab/map?task=t&plm=").json() == ["t", None]
+        assert client.get("/lab/map?task=t&plm=p").json() == ["t", "p"]
+        nothing = {"count": 10, "task": None, "transfer": None, "encoder": None}
+        assert client.get("/lab/neighbours?q=x&in=&transfer=&plm=").json() == ["x", nothing]
+        full = {"count": 123456, "task": "a", "transfer": "b", "encoder": "c"}
+        answer = client.get("/lab/neighbours?q=x&count=1234567&in=a&transfer=b&plm=c")
+        assert answer.json() == ["x", full]
+
+
 @pytest.mark.parametrize(("count", "hits"), [(1, 1), (100, 9), (0, None), (101, None), (-1, None)])
 def test_as_many_hits_as_are_asked_for(store, count, hits):
     if hits is None:
@@ -189,8 +204,9 @@ def test_files_say_what_they_are_and_how_long_they_hold(store):
             assert answer.headers["cache-control"] == life
             assert answer.headers["content-type"] == kind
             assert client.head(f"/lab/{path}").headers["content-length"] == str(len(answer.content))
-        answer = client.get("/lab/proteins.lmdb")
-        assert (answer.status_code, answer.text) == (404, "there is nothing of that name\n")
+        for path in ("proteins.lmdb", f"share/bundles/{'0' * 64}", f"{inside}/values/c.9.0"):
+            answer = client.get(f"/lab/{path}")
+            assert (answer.status_code, answer.text) == (404, "there is nothing of that name\n")
 
 
 @pytest.mark.parametrize("tokens", [(), ("a-token-that-is-long-enough",)])
