@@ -68,3 +68,30 @@ def test_as_good_as_the_goal_is_enough(tmp_path: Path) -> None:
     run = Run(tmp_path, {}, {}, None, None, {}, {}, history, {})  # type: ignore[arg-type]
     assert convergence.epochs_to(run, "rmse", 0.5) == 2
     assert convergence.best_of(run, "rmse") == 0.5
+
+
+def test_the_plain_adapter_is_told_by_itself_and_the_masked_one_is_a_control(
+    of_histories, monkeypatch
+) -> None:
+    study, plain, fast, _ = of_histories
+    kinds: dict[str, bool] = {}
+    compared: list[tuple[str, str]] = []
+
+    def row(name, factors, runs, *, control):
+        kinds[name] = control
+        study.report.rows.append({**factors, "runs": runs})
+        return study.report.rows[-1]
+
+    monkeypatch.setattr(study, "row", row)
+    monkeypatch.setattr(study, "compare", lambda one, other: compared.append((one[0], other[0])))
+    for name, run in ((convergence.PLAIN, plain), (convergence.MASKED, fast), ("with x", fast)):
+        convergence._add(study, name, [run, run], [plain, plain])
+    assert kinds == {"no structure": False, "with masked tokens": True, "with x": False}
+    assert compared == [("with masked tokens", "no structure"), ("with x", "no structure")]
+    assert study.report.findings[0] == ("Without structure the best on valid came at epochs 4, 4")
+    assert study.report.findings[2].startswith(
+        "with x as good on valid as the plain adapter's best: 2.00 times as fast"
+    )
+    assert [row["reached"] for row in study.report.rows] == ["2 of 2"] * 3
+    assert [row["speedup"] for row in study.report.rows] == [1.0, 2.0, 2.0]
+    assert study.report.rows[1]["curve"] == [(1, 0.3), (2, 0.6), (3, 0.7), (4, 0.5)]

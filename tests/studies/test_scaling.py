@@ -100,6 +100,7 @@ def test_a_width_that_heads_do_not_divide_is_left_out(store, settings, out) -> N
     assert arm is not None
     assert arm.factors == {"encoder": "BLOSUM62", "width": 12, "projected": True}
     assert (arm.adapter["width"], arm.adapter["alphabets"]) == (12, ("dssp",))
+    assert scaling._arm(inputs, study, ("dssp",), 6) is not None  # rotary pairs: twice the heads
     assert scaling._arm(inputs, study, ("dssp",), 9) is None
     assert study.report.missing == ["3 heads do not divide width 9 of BLOSUM62: left out"]
     assert scaling._arm(inputs, study, (), 9) is not None  # without tokens there are no heads
