@@ -25,8 +25,20 @@ from .test_predict import NOTHING, trained
 __all__ = ["trained"]
 
 
+class Staged(Noting):
+    """Progress that keeps which stages there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages: list[tuple[str, int | None, str]] = []
+
+    def stage(self, name: str, total: int | None, unit: str):
+        self.stages.append((name, total, unit))
+        return super().stage(name, total, unit)
+
+
 def test_the_report_names_run_task_and_encoder(trained: Path, tmp_path: Path) -> None:
-    store, progress = Store.open(trained / "store"), Noting()
+    store, progress = Store.open(trained / "store"), Staged()
     new = Protein("new", "MKWWWWKLEH")
     spec = InputSpec([str(trained / "known.fasta")], [new])
     with prediction(trained / "run", spec, store, NOTHING, progress=progress) as predicted:
@@ -39,6 +51,7 @@ def test_the_report_names_run_task_and_encoder(trained: Path, tmp_path: Path) ->
     assert (report.proteins, report.with_structure, report.embedded) == (41, 40, 1)
     assert (report.kept, report.out, report.failed, report.far) == (False, None, {}, 0)
     assert rows.rows[0]["id"] == "new"
+    assert ("predicting", 41, "proteins") in progress.stages
     residues = 10 + sum(row["length"] for row in rows.rows[1:])
     assert progress.notes[0] == f"41 proteins, {residues:,} residues to predict"
     assert progress.notes[1] == "embedding with blosum62 what is not stored, and not kept"
@@ -50,10 +63,11 @@ def test_the_report_names_run_task_and_encoder(trained: Path, tmp_path: Path) ->
 def test_structures_that_cannot_be_used_are_failures(trained: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.pdb"
     bad.write_text("nothing\n")
-    spec = InputSpec([str(bad)], [Protein("good", "MKVLA")])
-    with prediction(trained / "run", spec, None, NOTHING) as predicted:
+    spec, progress = InputSpec([str(bad)], [Protein("good", "MKVLA")]), Staged()
+    with prediction(trained / "run", spec, None, NOTHING, progress=progress) as predicted:
         assert [row["id"] for row in predict_rows(predicted)] == ["good"]
     assert list(predicted.report.failed) == [str(bad)]
+    assert ("predicting", None, "proteins") in progress.stages  # of structures nobody knows
     with (
         prediction(trained / "run", InputSpec([str(bad)]), None, NOTHING) as predicted,
         pytest.raises(InputError, match=r"nothing to predict for: .*bad\.pdb: "),

@@ -74,6 +74,14 @@ def test_structures_in_groups_are_as_in_one(
         assert (ids, list(inputs.failed)) == (["1l2y", "1aki"], ["bad.pdb"])
 
 
+def test_a_folder_of_structures_needs_no_suffix(mixed: InputSpec) -> None:
+    Path("models").mkdir()
+    shutil.copyfile("1l2y.cif", "models/1l2y.cif")
+    with read_inputs(InputSpec(["models"], source="pdb"), None, keep=False) as inputs:
+        assert [str(file.path) for file in inputs.structure_files] == ["models/1l2y.cif"]
+        assert [ids for ids, _ in listed(inputs)] == [["1l2y"]]
+
+
 def test_structures_need_a_source(mixed: InputSpec) -> None:
     for spec in (InputSpec(["1aki.pdb"]), InputSpec(structures=mixed.structures)):
         with (
