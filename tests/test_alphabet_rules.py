@@ -119,6 +119,7 @@ def test_the_outermost_alphabets_that_are_possible(value: dict[str, Any]) -> Non
         ({**NUMBERS, "ends": [5, 9]}, "beyond the mask, 5"),
         ({**NUMBERS, "ends": [9, 5]}, "beyond the mask, 5"),
         ({**NUMBERS, "ends": [6, 7, 8]}, "two numbers"),
+        ({**NUMBERS, "ends": [6.5, 7]}, "two numbers"),
         ({**LETTERS, "of": {"alphabet": "dssp", "groups": {"A": "H", "B": "Z"}}}, "other letters"),
         ({**LETTERS, "of": {"alphabet": "dssp", "groups": {**DSSP_GROUPS, "C": "L"}}}, "one group"),
         ({**NUMBERS, "of": {"alphabet": "dssp", "groups": {"A": "H"}}}, "one group"),

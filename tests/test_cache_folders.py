@@ -17,6 +17,9 @@ def test_the_folder_is_the_one_that_is_named(monkeypatch: pytest.MonkeyPatch) ->
         Path("/home/me/.cache"),
         Path("/home/me/.cache/sesstore"),
     )
+    for name in ("XDG_CACHE_HOME", "SESSTORE_CACHE"):
+        monkeypatch.setenv(name, "")  # as good as none
+    assert cache_folder() == Path("/home/me/.cache/sesstore")
     monkeypatch.setenv("XDG_CACHE_HOME", "/fast")
     assert (user_cache(), cache_folder()) == (Path("/fast"), Path("/fast/sesstore"))
     monkeypatch.setenv("SESSTORE_CACHE", "/own")

@@ -126,6 +126,7 @@ def test_pooled_rows_are_those_of_train_valid_and_test_in_this_order() -> None:
     assert (rows.ids, rows.labels, rows.groups) == (("p0", "p1", "p0"), [1, 0, 0], ("a", "b", "c"))
     apart = replace(whole, splits={**whole.splits, "valid": split("MKM", labels=[1])})
     assert pooled(apart).groups == ()
+    assert pooled(task(test=split("MKL", labels=[1]))).labels == [1]
 
 
 def test_a_part_of_a_split_keeps_its_rows_together() -> None:

@@ -49,14 +49,15 @@ class Esmc(GatedEncoder):
 
 def _read(path: Path) -> dict[str, Tensor]:
     """Weights by the names transformers gives them."""
-    state: State
+    folder = read_folder(path).state if path.is_dir() else None
+    if folder is not None and "embed.weight" not in folder:  # transformers' own names, not ESM++'s
+        return {name.removeprefix("esmc."): value for name, value in folder.items()}
     try:
-        if path.is_dir():
-            state = read_folder(path).state
-            if "embed.weight" not in state:  # transformers' own names, not ESM++'s
-                return {name.removeprefix("esmc."): value for name, value in state.items()}
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        state: State = (
+            torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            if folder is None
+            else folder
+        )
         return dict(pair for name, value in state.items() for pair in _rename(name, value))
     except UNREADABLE as why:
         first = str(why).splitlines()[0] if str(why) else type(why).__name__

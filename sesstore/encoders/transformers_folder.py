@@ -91,8 +91,9 @@ def _unreadable(path: Path, why: Exception) -> WeightsError:
 
 def tokeniser_of(folder: Path, name: str) -> Tokeniser:
     """Ask a folder's tokenizer what letters become; see `read_letters`."""
+    library = _transformers(name)
     try:
-        tokenizer = _transformers(name).AutoTokenizer.from_pretrained(
+        tokenizer = library.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except _UNREADABLE as why:

@@ -66,7 +66,10 @@ def test_weights_beside_an_onnx_file_are_part_of_it_whatever_its_name(folder: Pa
     (folder / "model 1.onnx_data").write_bytes(b"those of another file")
     assert weights() == alone
     (folder / "model [1].onnx_data").write_bytes(b"weights")
-    assert weights() != alone
+    beside = weights()
+    assert beside != alone
+    (folder / "model [1].onnx.data").write_bytes(b"more of them")
+    assert len({alone, beside, weights()}) == 3
 
 
 def test_what_is_no_model_is_said(folder: Path, tmp_path: Path) -> None:

@@ -224,3 +224,11 @@ def test_of_another_size_in_width_or_depth_alone(tmp_path: Path, esmc_state: Sta
         encoder = import_module("sesstore.encoders.esmc").load(spec, Options(tmp_path, "cpu"))
         with pytest.raises(WeightsError, match=f"an ESM C of {LAYERS} layers and width {D}; "):
             encoder.build()
+
+
+def test_what_is_wrong_with_a_folder_is_said_once(tmp_path: Path, esmc_state: State) -> None:
+    write(tmp_path, esmc_state, {}, ["<unk>"])
+    (tmp_path / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(WeightsError, match=r"^'.*/model\.safetensors' cannot be read") as refused:
+        load("esmc_300m", tmp_path).read()
+    assert "Name the right file" not in str(refused.value)
