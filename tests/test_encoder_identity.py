@@ -123,6 +123,8 @@ def test_a_provenance_keeps_every_setting() -> None:
         "citation": "Lin",
     }  # fmt: skip
     assert Provenance.from_json({"fingerprint": T6.to_json(), "dim": 4}) == Provenance(T6, 4)
+    with pytest.raises(StoreFormatError, match=r"not a provenance record.*dim"):
+        Provenance.from_json({"fingerprint": T6.to_json()})
 
 
 T12 = replace(T6, encoder="esm2_t12_35M_UR50D", layer=12)

@@ -105,6 +105,12 @@ def test_a_name_that_several_begin_with_asks_which() -> None:
     assert "Did you mean 'prott5_a'?" in str(UnknownNameError("encoder", "prott5", ["prott5_a"]))
 
 
+def test_a_name_half_as_long_is_near() -> None:
+    assert "Did you mean 'deeploc_binary_long'?" in str(
+        UnknownNameError("task", "deeploc", ["deeploc_binary_long", "other"])
+    )
+
+
 def test_what_is_near_nothing_lists_what_there_is() -> None:
     assert str(UnknownNameError("task", "zzz", [])) == "no task is called 'zzz'."
     assert str(UnknownNameError("task", "zzz", ["a"], "Add it.", known="a to f")) == (

@@ -154,6 +154,11 @@ def test_endings_of_files_are_no_part_of_a_name(suffix: str, packed: str) -> Non
     assert identify(f"mine.{suffix}{packed}").identity == "mine"
 
 
+def test_what_is_nothing_but_an_origin_is_a_name() -> None:
+    assert identify("UniRef90_").identity == "UniRef90_"
+    assert identify("pdb:").identity == "pdb:"
+
+
 def test_other_endings_are_part_of_a_name() -> None:
     assert identify("mine.txt").identity == "mine.txt"
     assert identify("mine.gz.pdb").identity == "mine.gz"

@@ -165,8 +165,12 @@ def test_of_several_names_only_the_best_may_leave_its_chain_open() -> None:
     by_digest = {protein.digest: protein.id for protein in known}
     said = book.index.reason(["1aki"], by_digest.__getitem__)
     assert said == "no known protein has this name, but another isoform, version or chain: 1aki_B"
+    assert book.index.find(["1aki"]) == []
     both = KnownProteins(more := proteins("1aki_A", "1aki_B"))
     names = {protein.digest: protein.id for protein in more}
+    assert both.index.reason(["1aki"], names.__getitem__).endswith(
+        "version or chain: 1aki_A, 1aki_B"
+    )
     assert both.index.reason(["1aki"], names.__getitem__, any_chain=True) == (
         "fits several known proteins: 1aki_A, 1aki_B"
     )
@@ -190,3 +194,5 @@ def test_a_sequence_has_the_id_it_came_with_first() -> None:
         assert protein is not None
         assert protein.id == "first"
     assert NameIndex([]).find(["x"]) == []
+    nameless = NameIndex([("", digest_of("MKV"))])
+    assert nameless.find(["", " ", "x"]) == list(nameless.relatives(["", "x"])) == []

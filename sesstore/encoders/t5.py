@@ -67,7 +67,12 @@ class T5(PackedEncoder):
     def _widths(self) -> tuple[int, int]:
         """Columns of all heads, which need not be as wide as the rows, and of the hidden layer."""
         config = read_config(self.path)
-        return int(config["num_heads"]) * int(config["d_kv"]), int(config["d_ff"])
+        try:
+            return int(config["num_heads"]) * int(config["d_kv"]), int(config["d_ff"])
+        except KeyError as missing:
+            raise WeightsError(
+                f"'{self.path / 'config.json'}' lacks {missing}. Get it again"
+            ) from None
 
     def flops(self, length: int) -> int:
         """Floating-point operations for one protein of this length (matrix products only)."""

@@ -89,3 +89,11 @@ def test_the_embedding_goes_by_either_name_and_what_is_absent_is_named(tmp_path:
     save_file({**state, "shared.weight": table}, file)
     with pytest.raises(WeightsError, match=f"is no T5 encoder: it lacks '{lost}'"):
         t5.load(spec, Options(tmp_path, "cpu")).build()
+
+
+def test_a_width_that_the_settings_lack_is_named(tmp_path: Path) -> None:
+    encoder = of_config(tmp_path)
+    (tmp_path / "config.json").write_text('{"num_heads": 4, "d_ff": 96}')
+    for cost in (encoder.bytes_per_residue, lambda: encoder.flops(9)):
+        with pytest.raises(WeightsError, match=r"config\.json' lacks 'd_kv'"):
+            cost()
