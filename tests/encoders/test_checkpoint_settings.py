@@ -136,6 +136,15 @@ def test_settings_of_the_config_beside_weights_and_what_it_leaves_out(
         read(num_attention_heads=...)
 
 
+def test_weights_are_looked_for_by_name_two_wrappers_deep(tmp_path: Path) -> None:
+    state = state_of(ESM2)
+    inner = {"state_dict": {"module": state}}
+    assert read_checkpoint(pickled(tmp_path, **inner), ESM2).state.keys() == state.keys()
+    for content in ({"model": inner}, {"model": {1: torch.ones(1), **state}}):
+        with pytest.raises(WeightsError, match="holds no weights by name but model"):
+            read_checkpoint(pickled(tmp_path, **content), ESM2)
+
+
 def test_a_lone_file_without_a_config_is_of_fair_esm(tmp_path: Path) -> None:
     save_file(state_of(ESM2), tmp_path / "lone.safetensors")
     read = read_checkpoint(tmp_path / "lone.safetensors", ESM2)

@@ -129,11 +129,11 @@ def field(number: int, content: bytes) -> bytes:
 def sentencepiece(*pieces: str) -> bytes:
     """A model file: pieces with score and type, then settings, of which a reader skips all."""
     scored = b"".join(
-        field(1, field(1, piece.encode()) + b"\x15" + struct.pack("<f", -1.5) + b"\x18\x01")
+        field(1, b"\x15" + struct.pack("<f", -1.5) + field(1, piece.encode()) + b"\x18\x01")
         for piece in pieces
     )
-    settings = field(1, b"x" * 300) + b"\x20\xac\x02" + b"\x51" + bytes(8)
-    return scored + field(2, settings) + field(3, field(1, b"nmt"))
+    numbers = b"\x20\xac\x02" + b"\x51" + bytes(8) + b"\x55" + bytes(4)  # of 1 or 2, 8 and 4 bytes
+    return field(2, b"x" * 300) + numbers + scored + field(3, field(1, b"nmt"))
 
 
 PIECES = ("<pad>", "</s>", "<unk>", "\u2581A", "\u2581L", "X", "\u2581", "long" * 50)

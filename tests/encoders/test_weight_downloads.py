@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,33 @@ def test_a_folder_is_downloaded_with_what_it_needs_and_no_more(hub) -> None:
         assert sorted(patterns) == sorted(["*.json", "*.txt", "spiece.model", weight])
     with pytest.raises(WeightsError, match=r"cannot be reached \(no such entry\)\. Get"):
         weights.find(spec("prostt5"))
+
+
+@pytest.mark.parametrize("length", [None, "7", "8"])
+def test_a_hub_need_not_say_how_long_a_file_is(monkeypatch, length: str | None) -> None:
+    asked = []
+
+    class Answer(io.BytesIO):
+        headers = {} if length is None else {"Content-Length": length}
+
+    monkeypatch.setattr(
+        weights.urllib.request,
+        "urlopen",
+        lambda url, timeout: (asked.append((url, timeout)), Answer(b"weights"))[1],
+    )
+    monkeypatch.delenv("SESSTORE_ESM_HUB")
+    known = spec("esm2_t6")
+    target = weights.hub_folder() / known.files[0]
+    if length == "8":
+        with pytest.raises(WeightsError, match="broke off"):
+            weights.find(known)
+    else:
+        assert weights.find(known) == target
+        assert target.read_bytes() == b"weights"
+    assert asked == [(f"https://dl.fbaipublicfiles.com/fair-esm/models/{known.files[0]}", 30)]
+    assert [file.name for file in target.parent.iterdir()] == (
+        [] if length == "8" else [target.name]
+    )
 
 
 def test_what_is_here_is_not_downloaded_again(hub, tmp_path: Path) -> None:
