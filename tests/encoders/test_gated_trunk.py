@@ -235,17 +235,16 @@ def test_settings_that_change_the_forward_are_refused(
     MAKERS[name][0](tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {key: value}))
-    spec = small_spec(name)
     with pytest.raises(WeightsError, match=key):
-        list(Model(spec, tmp_path, lambda _: iter(())).load().encode(random_proteins([5])))
+        Model(small_spec(name), tmp_path, lambda _: iter(())).load().build()
 
 
 def test_a_folder_without_its_tokenizer_says_so(tmp_path: Path) -> None:
     write_e1(tmp_path)
     (tmp_path / "tokenizer.json").unlink()
-    spec = small_spec("e1_300m")
+    model = Model(small_spec("e1_300m"), tmp_path, lambda _: iter(()))
     with pytest.raises(WeightsError, match=r"tokenizer\.json"):
-        list(Model(spec, tmp_path, lambda _: iter(())).load().encode(random_proteins([5])))
+        list(model.load().encode(random_proteins([5])))
 
 
 def test_esmc_reads_the_folder_of_esm_plus_plus(tmp_path: Path) -> None:
