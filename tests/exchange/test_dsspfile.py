@@ -104,6 +104,15 @@ def test_the_authors_ids_behind_the_columns_count(tmp_path: Path) -> None:
     ]
     found = read(tmp_path, head + rows[0] + rows[1] + END + rows[2])
     assert [(one.chain.id, one.chain.residues) for one in found] == [("LL", "MK"), ("L2", "V")]
+    numbered = [row.rstrip("\n") + "      1      7\n" for row in rows]
+    text = head.replace("AUTHCHAIN", "AUTHCHAIN NUMBER RESNUM") + "".join(numbered)
+    assert [one.chain.id for one in read(tmp_path, text)] == ["LL", "L2"]
+    alone = [f"{row[:width]:<{width}}            {'LL':>5}\n" for row in rows]
+    text = head.replace(" AUTHCHAIN", "") + "".join(alone)
+    assert [one.chain.id for one in read(tmp_path, text)] == ["LL"]
+    # One letter where there is no such column, also in a last line without an end.
+    text = table(line("1 ", "A", "M", "H")).rstrip("\n")
+    assert [one.chain.id for one in read(tmp_path, text)] == ["A"]
 
 
 @pytest.mark.parametrize("count", [3, 4, 2000])

@@ -233,6 +233,9 @@ def test_a_protein_that_comes_twice_is_written_once(tmp_path: Path, style: str) 
     pair = (Protein("a/b", "MKV"), np.ones((3, 2), np.float16))
     assert write_hdf5(tmp_path / "x.h5", [pair, pair], style) == 1
     assert len(labels(tmp_path / "x.h5")) == 1
+    other = (Protein("c", "MK"), np.ones((2, 2), np.float16))
+    assert write_hdf5(tmp_path / "y.h5", [pair, pair, other], style) == 2
+    assert len(labels(tmp_path / "y.h5")) == 2
 
 
 @settings(max_examples=30)

@@ -53,10 +53,10 @@ def test_other_files_are_said(tmp_path: Path) -> None:
 
 def test_saprots_strings_are_taken_apart(tmp_path: Path) -> None:
     path = tmp_path / "s.fa"
-    path.write_text(">one\nMdEv#p\nK#\n>two\nMdE\n>three\nMDEV\n>four\nMdBz\n")
-    one, two, three, four = read_saprot(path)
+    path.write_text(">one\nMdEv#p\nK#\n>two\nMdE\n>three\nMDEV\n>four\nMdBz\n>five\nmdvv\n")
+    one, two, three, four, five = read_saprot(path)
     assert one.chain.residues == "MEXK"
     assert FOLDSEEK.decode(one.codes["foldseek"][0]) == "DVP#"
-    for failure in (two, three):
+    for failure in (two, three, five):
         assert "upper and 3Di states in lower case by turns" in failure.reason
     assert "letter 'Z' at position 2 is not in alphabet foldseek" in four.reason
