@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,3 +139,21 @@ def test_files_come_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az", "http", "https"])
 def test_schemes_that_can_be_reached(scheme: str) -> None:
     assert check_address(f"{scheme}://lab/x") == scheme
+
+
+def test_an_index_is_replaced_by_one_at_a_time(tmp_path: Path) -> None:
+    """Whoever compares versions while another replaces the file would take it back."""
+    place = FolderRemote(tmp_path)
+    assert place.replace_index(b"1", None)
+    handle = os.open(tmp_path / "share", os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as by another process that is at it
+    results: list[bool] = []
+    thread = threading.Thread(target=lambda: results.append(place.replace_index(b"2", b"1")))
+    thread.start()
+    thread.join(0.1)
+    assert thread.is_alive()
+    (tmp_path / "share" / "index.json").write_bytes(b"3")
+    os.close(handle)
+    thread.join(30)
+    assert results == [False]
+    assert place.version()[0] == b"3"

@@ -32,6 +32,7 @@ from sesstore.sharing.pull_context import (
 )
 from sesstore.sharing.share_index import Index, parse_index
 from sesstore.store import Store
+from sesstore.store.manifest import counts_of
 
 
 class Bars:
@@ -142,6 +143,15 @@ def test_what_comes_along_in_whole_segments_has_its_records(published, index, ki
     assert set(mine.knows(rows)) == {True}
     theirs = {protein.digest for protein in kit.proteins(200)[::2]}
     assert set(mine.tokens("alphafold2").digests()) == theirs.intersection(rows)
+
+
+def test_a_segment_that_arrived_is_entered_with_its_counts(published, index, tmp_path):
+    """So that its loss is noticed, and what it held is said."""
+    pull(tmp_path / "mine", str(published), Selection(plms=("enc",), sources=()))
+    folder = next(name for name in index.encoders if name.startswith("enc-"))
+    for name, entry in index.encoders[folder].segments.items():
+        counts = counts_of(tmp_path / "mine/embeddings" / folder / name)
+        assert counts == {"proteins": entry.proteins, "residues": entry.residues}
 
 
 def test_tasks_and_ids_are_taken_together(published, kit, tmp_path):

@@ -180,6 +180,10 @@ def test_a_bundle_says_all_of_its_records(tmp_path):
     assert list(footer.records(span, raw[5:12])) == [records[2]]
     with pytest.raises(CorruptStoreError, match="a record is not what its sum says"):
         list(footer.records(span, raw[5:11] + b"x"))
+    with pytest.raises(CorruptStoreError, match="footer is not as it must be"):
+        parse_footer(raw[12:], replace(entry, records=4))
+    with pytest.raises(CorruptStoreError, match="footer is not what the index says"):
+        parse_footer(raw[12:], replace(entry, footer=entry.footer + 1))
     for wrong in (raw[13:], raw[12:-1], raw[12:] + b"x", b""):
         with pytest.raises(CorruptStoreError, match="footer is not what the index says"):
             parse_footer(wrong, entry)
