@@ -74,10 +74,14 @@ def test_devices_and_threads() -> None:
     assert choose_device(None).type == ("cuda" if torch.cuda.is_available() else "cpu")
     with pytest.raises(InputError, match="quantum"):
         choose_device("quantum")
+    absent = "cuda:99" if torch.cuda.is_available() else "cuda"
+    with pytest.raises(InputError, match=f"device '{absent}' cannot be used: .*--device cpu"):
+        choose_device(absent)
     before = torch.get_num_threads()
     try:
-        use_threads(3)
-        assert torch.get_num_threads() == 3
+        for count in (1, 3):
+            use_threads(count)
+            assert torch.get_num_threads() == count
         registry.load("onehot", threads=2)
         assert torch.get_num_threads() == 2
     finally:
