@@ -75,5 +75,5 @@ def test_on_a_device_a_batch_is_what_it_was() -> None:
     bare = Batch(**{**vars(batch), "labels": None, "offset": None})
     assert len(bare.tensors()) == 3
     meta = batch.to(torch.device("meta"))
-    assert {t.device.type for t in meta.tensors()} == {"meta"}
+    assert {t.device.type for t in (meta.cu_seqlens, *meta.tensors())} == {"meta"}
     assert {t.device.type for t in (meta.index, meta.host_labels)} == {"cpu"}
