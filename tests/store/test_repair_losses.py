@@ -89,3 +89,18 @@ def test_the_first_protein_of_another_segment_is_held_by_it(filled, kit):
     path.write_bytes(path.read_bytes()[:-1])
     report = repair(filled.store.path)
     assert (len(report.set_aside), report.embed_again) == (1, {})
+
+
+def test_a_segment_without_its_list_of_proteins_is_said_to_be_unlisted(filled):
+    segment = filled.store.embeddings("enc_int8").segments[0].path
+    (segment / "digests/c.0.0").unlink()
+    report = repair(filled.store.path)
+    assert report.unlisted == report.set_aside == [str(segment.relative_to(filled.store.path))]
+    assert report.embed_again == {}
+
+
+def test_the_stores_own_metadata_come_first_and_others_last() -> None:
+    places = ["embeddings/x/zarr.json", "tasks/a.jsonl", "zarr.json", "embeddings/x/2", "a"]
+    assert sorted(places, key=module._order) == [
+        "zarr.json", "a", "embeddings/x/2", "tasks/a.jsonl", "embeddings/x/zarr.json",
+    ]  # fmt: skip
