@@ -61,3 +61,10 @@ def test_an_error_in_a_part_surfaces(two_threads) -> None:
     with pytest.raises(ZeroDivisionError), workers(torch.device("cpu")) as hands:
         hands.map(lambda n: 1 // n, [1, 0, 2])
     assert torch.get_num_threads() == 2
+
+
+def test_beside_a_gpu_torch_keeps_its_threads_and_the_caller_works(two_threads) -> None:
+    with workers(torch.device("cuda")) as hands:
+        assert torch.get_num_threads() == 2
+        names = hands.map(lambda _: threading.current_thread().name, [0, 1, 2])
+    assert names == [threading.current_thread().name] * 3
