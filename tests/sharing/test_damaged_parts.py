@@ -115,8 +115,7 @@ def test_each_fault_is_said_of_its_part(target, tmp_path, quick):
     assert not names & {part.name for part in parts}  # what was fetched to be checked is gone
 
 
-@pytest.mark.parametrize("kind", ["proteins", "ids", "tokens"])
-@pytest.mark.parametrize("length", [0, 10, -1])
+@pytest.mark.parametrize(("kind", "length"), [("proteins", 0), ("ids", 10), ("tokens", -1)])
 def test_a_bundle_that_was_cut_holds_no_repair_up(store, target, tmp_path, kind, length):
     """Nor does one whose end is missing, which says what was in it."""
     sha, entry = next(published_index(target).of_kind(kind))
