@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sesstore.errors import SesstoreError, StoreError
+from sesstore.errors import FingerprintMismatchError, SesstoreError, StoreError
 from sesstore.sharing import limits, share_paths
+from sesstore.sharing.fetch import make_encoder_folder
 from sesstore.sharing.places import FolderRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
@@ -232,3 +233,13 @@ def test_a_segment_that_arrives_is_on_disk_before_it_has_its_name(
     store = Store.open(tmp_path / "mine")
     assert {str(s.path) for s in store.embeddings().segments} <= set(disk.renames)
     disk.check(tmp_path)
+
+
+def test_an_encoder_is_stored_in_one_type(kit, tmp_path):
+    store, made = Store.create(tmp_path / "store"), kit.provenance()
+    folder = make_encoder_folder(store, made)
+    assert folder == store.path / "embeddings" / layout.encoder_folder(made)
+    assert make_encoder_folder(store, made) == folder
+    assert [p.to_json() for p in store.encoders()] == [made.to_json()]
+    with pytest.raises(FingerprintMismatchError):
+        make_encoder_folder(store, replace(made, dtype="float32"))

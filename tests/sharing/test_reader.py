@@ -13,7 +13,6 @@ import pytest
 
 from sesstore.errors import (
     CorruptStoreError,
-    FingerprintMismatchError,
     NotStoredError,
     StorageFullError,
 )
@@ -23,7 +22,6 @@ from sesstore.sharing.bundles import write_bundles
 from sesstore.sharing.fetch import (
     Reader,
     fetch_segment,
-    make_encoder_folder,
     rows_by_key,
     rows_of,
 )
@@ -36,7 +34,7 @@ from sesstore.sharing.share_index import (
     TaskEntry,
     parse_index,
 )
-from sesstore.store import Store, layout
+from sesstore.store import layout
 
 IDS = [f"2026112{i}T000000000000-0123456789abcdef" for i in range(10)]
 
@@ -188,16 +186,6 @@ def test_footers_are_fetched_once_and_records_by_ranges(tmp_path: Path):
     assert spans == [[records[1], records[2]], [records[7]]]
     assert reader.bytes == entry.footer + 150
     assert [start for _, start in remote.requests[1:]] == [50, 350]
-
-
-def test_an_encoder_is_stored_in_one_type(kit, tmp_path: Path):
-    store, made = Store.create(tmp_path / "store"), kit.provenance()
-    folder = make_encoder_folder(store, made)
-    assert folder == store.path / "embeddings" / layout.encoder_folder(made)
-    assert make_encoder_folder(store, made) == folder
-    assert [p.to_json() for p in store.encoders()] == [made.to_json()]
-    with pytest.raises(FingerprintMismatchError):
-        make_encoder_folder(store, replace(made, dtype="float32"))
 
 
 @pytest.fixture(scope="module")
