@@ -11,6 +11,8 @@ import pytest
 from sesstore_cli.options import _with_layer, comma_list, several
 from sesstore_cli.wording import named_store
 
+from sesstore.errors import InputError
+
 
 @pytest.mark.parametrize(
     ("words", "store"),
@@ -54,7 +56,7 @@ def test_a_layer_goes_with_an_encoder_or_the_one_there_is() -> None:
     assert _with_layer("near", None) == "near"
     assert _with_layer(None, "6") == "@6"
     assert _with_layer("esm2_t12", "6") == "esm2_t12_35M_UR50D@6"
-    with pytest.raises(click.UsageError, match="names a layer already"):
+    with pytest.raises(InputError, match="names a layer already"):
         _with_layer("near@0", "1")
 
 
