@@ -153,6 +153,17 @@ def test_a_cell_of_a_table(value: object, text: str, shown) -> None:
     assert lines == ["Of it", "what of", f"x {text}"]
 
 
+def test_of_several_processes_one_speaks(capsys: pytest.CaptureFixture[str]) -> None:
+    for mute in (True, False):
+        output = Output(as_json=True, mute=mute)
+        output.note("a note")
+        output.line("a line")
+        output.result({"key": 1})
+        captured = capsys.readouterr()
+        assert captured.out == ("" if mute else '{"key": 1}\n')
+        assert captured.err == ("" if mute else "a note\n")
+
+
 def test_scores_have_four_digits_and_their_deviation() -> None:
     assert (number(0.98765), number(0.98765, 0.01234)) == ("0.9877", "0.9877 ± 0.0123")
     assert number(float("nan"), 0.1) == "-"

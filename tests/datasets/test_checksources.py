@@ -110,6 +110,8 @@ def test_what_differs_between_two_sources() -> None:
         "in_one_source_only": (2, ("r2", "r3")),
     }
     assert found["in_one_source_only"].title == "names that only one of a and b has"
+    swapped = {f.what: f.examples for f in check_agreement({"b": other, "a": one})}
+    assert swapped["in_one_source_only"] == ("r2", "r3")
     assert differing_names([one, other]) == set()
     (differs,) = check_agreement({"a": one, "b": salted})
     assert (differs.what, differs.count) == ("sequence_differs_between_sources", 6)

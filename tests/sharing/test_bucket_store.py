@@ -158,3 +158,27 @@ def test_another_task_that_came_meanwhile_is_said(kit, tmp_path, bucket, monkeyp
     assert pulled(bucket, tmp_path / "mine").task("toy").data_digest == (
         theirs.task("toy").data_digest
     )
+
+
+def test_each_task_arrives_when_it_is_asked_for(kit, bucket) -> None:
+    proteins = kit.proteins(6)
+    names = ("first", "second", "third")
+    with open_store(bucket) as store:
+        store.add_proteins(proteins)
+        for label, name in enumerate(names):
+            store.add_task(kit.task(proteins[:2], name, label))
+        digests = {name: store.task(name).data_digest for name in names}
+    with open_store(bucket) as store:
+        assert {name: store.task(name).data_digest for name in reversed(names)} == digests
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_what_was_added_before_the_end_is_sent(kit, tmp_path, bucket, ending) -> None:
+    def work() -> None:
+        with open_store(bucket) as store:
+            store.add_proteins(kit.proteins(6))
+            raise ending
+
+    with pytest.raises(ending):
+        work()
+    assert pulled(bucket, tmp_path / "mine").count_proteins() == 6
