@@ -56,6 +56,10 @@ def test_a_layer_goes_with_an_encoder_or_the_one_there_is() -> None:
     assert _with_layer("near", None) == "near"
     assert _with_layer(None, "6") == "@6"
     assert _with_layer("esm2_t12", "6") == "esm2_t12_35M_UR50D@6"
+    assert _with_layer("esm2_t12", "-2") == "esm2_t12_35M_UR50D@11"
+    assert _with_layer("esm2_t12", "last") == "esm2_t12_35M_UR50D@12"
+    with pytest.raises(InputError, match="13"):
+        _with_layer("esm2_t12", "13")
     with pytest.raises(InputError, match="names a layer already"):
         _with_layer("near@0", "1")
 

@@ -200,6 +200,9 @@ def test_the_molecule_stands_once_and_only_where_there_is_a_structure() -> None:
     page.once(view_assets(three_d=True))
     assert "3dmol" in page.render()
     assert "</script" not in module.molecule_script()
+    marked = view_assets(three_d=True, nonce="abc")
+    assert len(re.findall(r'<(?:style|script) nonce="abc">', marked)) == 3
+    assert not re.search("<(?:style|script)>", marked)
 
 
 def test_the_molecule_is_the_version_its_notice_tells() -> None:

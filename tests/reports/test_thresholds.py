@@ -20,6 +20,7 @@ from sesstore.reports.thresholds import (
     roc_chart,
 )
 from sesstore.tasks import Problem
+from sesstore.training.metrics import protein_centric
 
 from .conftest import rows_of
 
@@ -119,3 +120,13 @@ def test_points_of_a_protein_centric_curve_are_those_of_their_thresholds(finding
         some, labelled = said.any(1), labels.any(1)
         assert row["precision"] == pytest.approx((hits[some] / said[some].sum(1)).mean())
         assert row["recall"] == pytest.approx((hits[labelled] / labels[labelled].sum(1)).mean())
+
+
+def test_every_score_is_a_threshold_of_a_protein_centric_curve() -> None:
+    scores = torch.tensor([[0.9, 0.2], [0.4, 0.7], [0.4, 0.1]])
+    labels = torch.tensor([[0, 1], [0, 1], [0, 0]])
+    thresholds, precision, recall = protein_centric(scores.double(), labels)
+    assert thresholds.tolist() == pytest.approx([0.9, 0.7, 0.4, 0.2, 0.1])
+    assert precision.tolist() == pytest.approx([0, 1 / 2, 1 / 6, 1 / 3, 1 / 3])
+    assert recall.tolist() == [0, 0.5, 0.5, 1, 1]
+    assert len(protein_centric(scores.double(), torch.zeros_like(labels))[0]) == 5

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sesstore.errors import FingerprintMismatchError, SesstoreError, StoreError
 from sesstore.sharing import limits, share_paths
-from sesstore.sharing.fetch import make_encoder_folder
+from sesstore.sharing.fetch import _open_unlinked, make_encoder_folder
 from sesstore.sharing.places import FolderRemote
 from sesstore.sharing.pull import pull
 from sesstore.sharing.pull_context import Selection
@@ -243,3 +245,16 @@ def test_an_encoder_is_stored_in_one_type(kit, tmp_path):
     assert [p.to_json() for p in store.encoders()] == [made.to_json()]
     with pytest.raises(FingerprintMismatchError):
         make_encoder_folder(store, replace(made, dtype="float32"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files cannot be listed here")
+def test_no_folder_stays_open_for_a_file_that_is_written(tmp_path: Path) -> None:
+    before = os.listdir("/proc/self/fd")
+    for number in range(3):
+        os.close(_open_unlinked(tmp_path / str(number)))
+    with pytest.raises(FileNotFoundError):
+        _open_unlinked(tmp_path / "none" / "file")
+    (tmp_path / "link").symlink_to(tmp_path / "0")
+    with pytest.raises(StoreError):
+        _open_unlinked(tmp_path / "link")
+    assert len(os.listdir("/proc/self/fd")) == len(before)

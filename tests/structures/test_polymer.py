@@ -175,6 +175,15 @@ def test_modified_residues_at_the_ends_are_of_the_chain(draft) -> None:
     assert (chain.residues[0], chain.residues[-1], len(chain)) == ("M", "M", 60)
 
 
+@formats
+def test_a_peptide_of_nothing_but_hetatm_is_whole(draft, plain, suffix: str) -> None:
+    """Each of its residues is bound to one beside it, the first to the next alone."""
+    draft.change(draft.atoms, record="HETATM")
+    without_labels(draft, chain="A")
+    (chain,) = draft.read(suffix).chains
+    assert chain.residues == plain.residues
+
+
 LIGAND: dict[str, Callable[..., list[object]]] = {
     "behind TER": lambda parts, ligand: [*parts, "TER", *ligand],
     "without TER": lambda parts, ligand: [*parts, *ligand],

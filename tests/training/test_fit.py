@@ -11,7 +11,7 @@ from sesstore.errors import InputError, TrainingError
 from sesstore.tasks import Problem, Split
 from sesstore.training.checkpoint import STATE, load_adapter
 from sesstore.training.evaluate import load_predictions
-from sesstore.training.fit import Member, check_fit, fit, fit_many
+from sesstore.training.fit import Member, check_fit, fit, fit_many, load_runs
 from sesstore.training.fit_config import FitConfig
 from sesstore.training.runs import Run
 
@@ -103,6 +103,8 @@ def test_one_stream_gives_what_each_alone_gives(taught, tmp_path) -> None:
     assert together[0].source is None
     assert together[0].coverage["train"]["unmasked"] == {}
     assert together[1].timings["adapters_on_the_stream"] == 3
+    again = load_runs(*data, members)  # as where a search of such arms goes on
+    assert [(run.path, run.source) for run in again] == [(r.path, r.source) for r in together]
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,15 @@ def test_this_machine_is_started_for_its_workers_and_left_as_it_was(use, failure
     assert not Path(how["_temp_dir"]).exists()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_without_a_number_of_workers_all_cores_are_shared(use, monkeypatch, threads: int) -> None:
+    monkeypatch.setattr(connection, "available_cores", lambda: 7)
+    package = Package()
+    use(package)
+    with connected(Cluster(threads=threads)):
+        assert package.starts[0]["num_cpus"] == 7
+
+
 def test_what_does_not_start_twice_is_an_error_and_leaves_nothing(use) -> None:
     package = Package(2)
     use(package)

@@ -69,6 +69,22 @@ def test_another_task_or_a_file_may_be_named(seeded: Seeded, copied: Store, tmp_
         known_proteins(copied, loaded, "tooy")
 
 
+def test_a_file_is_searched_alone_whatever_else_has_a_mean(
+    seeded: Seeded, copied: Store, tmp_path: Path
+) -> None:
+    loaded = LoadedRun(seeded.report.run)
+    everything = known_proteins(copied, loaded)
+    (protein, *_), embeddings = embedded(copied, 2)
+    fasta = tmp_path / "one.fasta"
+    fasta.write_text(f">mine\n{protein.sequence}\n")
+    alone = known_proteins(copied, loaded, str(fasta))
+    assert everything is not None
+    assert alone is not None
+    assert len(everything) > len(alone) == 1
+    (hits,) = alone.nearest([protein], embeddings, 3)
+    assert [hit["digest"] for hit in hits] == [protein.digest.hex()]
+
+
 def test_a_store_that_cannot_be_written_keeps_what_it_has(
     seeded: Seeded, copied: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
