@@ -67,7 +67,7 @@ def layers_of(name: str, layers: str | None) -> str | None:
     _, own = split_layer(name)
     if layers is not None and own:
         raise InputError(f"'{name}' names a layer already. Leave --layer out")
-    return layers or own or None
+    return layers if layers is not None else own or None
 
 
 def parse_layer(text: str, spec: EncoderSpec) -> Layer:

@@ -69,8 +69,8 @@ class BucketStore(Store):
             plain = Store(self.path, self.attributes)
             self._index = send_records(plain, self._target, progress=self._progress)
             self._changed = False
-            for conflict in task_conflicts(plain, self._target, self._index):
-                raise InputError(conflict)
+            if conflicts := task_conflicts(plain, self._target, self._index):
+                raise InputError(". ".join(conflicts))
 
     def close(self) -> None:
         """Send what is left, and take commit records into the index."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ class AdamW:
             }
         adamw(
             parameters,
-            [parameter.grad for parameter in parameters if parameter.grad is not None],
+            [cast(Tensor, parameter.grad) for parameter in parameters],
             self._state["exp_avg"],
             self._state["exp_avg_sq"],
             [],

@@ -76,6 +76,7 @@ def test_layers_are_named_in_one_place() -> None:
     assert layers_of("esm2_t33", "1,6") == "1,6"
     assert layers_of("esm2_t33", None) is None
     assert layers_of("", "-2") == "-2"
+    assert layers_of("esm2_t33", "") == ""  # which is no layer, and refused where it is read
     for layers in ("12", "6", ""):
         with pytest.raises(InputError, match=r"'esm2_t33@12' names a layer already. Leave --layer"):
             layers_of("esm2_t33@12", layers)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,8 @@ from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding, StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
+
+from ..noting import Noting
 
 PROTEINS = [Protein("a", "MKVLAAG"), Protein("b", "MSTNPKPQ"), Protein("c", "MWWYF")]
 
@@ -115,22 +115,11 @@ def test_the_layer_of_the_encoder_goes_into_the_file(store: Store, tmp_path: Pat
 
 
 def test_progress_counts_proteins_or_rows(store: Store, tmp_path: Path) -> None:
-    stages: list[tuple[str, int | None, str]] = []
-    advanced: list[int] = []
-
-    class Told:
-        @contextmanager
-        def stage(self, name: str, total: int | None, unit: str) -> Iterator[Told]:
-            stages.append((name, total, unit))
-            yield self
-
-        def advance(self, amount: int = 1) -> None:
-            advanced.append(amount)
-
-    export_embeddings(store, "npy", tmp_path / "a", plm="onehot", progress=Told())  # type: ignore[arg-type]
-    export_task(store, "ses-adapter", tmp_path / "b", "toy", progress=Told())  # type: ignore[arg-type]
-    assert stages == [("exporting", 3, "proteins"), ("exporting", 2, "rows")]
-    assert sum(advanced) == 5
+    progress = Noting()
+    export_embeddings(store, "npy", tmp_path / "a", plm="onehot", progress=progress)
+    export_task(store, "ses-adapter", tmp_path / "b", "toy", progress=progress)
+    assert progress.stages == [("exporting", 3, "proteins"), ("exporting", 2, "rows")]
+    assert sum(progress.amounts) == 5
 
 
 def test_a_task_without_tokens_has_no_source(tmp_path: Path) -> None:

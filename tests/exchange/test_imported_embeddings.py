@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from sesstore.proteins import Protein
 from sesstore.provenance import Fingerprint, Provenance
 from sesstore.store import Store
 
+from ..noting import Noting
 from .conftest import PROTEINS
 
 DIM = 5
@@ -228,28 +227,17 @@ def test_a_protein_is_stored_once_and_each_record_counted(tmp_path: Path, made) 
         ForeignEmbedding(("nothing", second.id), problem="is damaged"),
         ForeignEmbedding.of(("nothing",), others),
     ]
-    advanced: list[int] = []
-    stages: list[tuple[str, int | None, str]] = []
-
-    class Told:
-        @contextmanager
-        def stage(self, name: str, total: int | None, unit: str) -> Iterator[Told]:
-            stages.append((name, total, unit))
-            yield self
-
-        def advance(self, amount: int = 1) -> None:
-            advanced.append(amount)
-
+    progress = Noting()
     store = Store.create(tmp_path / "store")
     book = SequenceBook([*PROTEINS, PROTEINS[0]])
-    report = import_embeddings(store, iter(records), book, IMPORTED, progress=Told())  # type: ignore[arg-type]
+    report = import_embeddings(store, iter(records), book, IMPORTED, progress=progress)
     assert (report.imported, report.already_stored) == (1, 1)
     assert list(report.refused) == [first.id, "nothing"]
     assert report.refused["nothing"] == "is damaged"
     assert list(report.unmatched) == ["nothing"]
     assert (report.sequences, report.covered, report.missing) == (3, 1, [PROTEINS[2].id])
     assert np.array_equal(store.embeddings().get(first.digest), values)
-    assert (stages, sum(advanced)) == ([("importing", 3, "proteins")], 5)
+    assert (progress.stages, sum(progress.amounts)) == ([("importing", 3, "proteins")], 5)
     assert sorted(p.id for p in store.proteins(p.digest for p in PROTEINS)) == sorted(
         p.id for p in PROTEINS
     )

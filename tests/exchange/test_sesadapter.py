@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +19,8 @@ from sesstore.proteins import Protein
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
+
+from ..noting import Noting
 
 PROTEINS = [Protein("a", "MKVL"), Protein("b", "MKV"), Protein("c", "MK")]
 
@@ -42,20 +42,6 @@ def store(tmp_path: Path) -> Store:
         Task("t", Problem.SINGLE_LABEL, ("x", "y"), {"train": split}, ("accuracy",), "accuracy")
     )
     return made
-
-
-class Noting:
-    """Progress that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.amounts: list[int] = []
-
-    @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Noting]:
-        yield self
-
-    def advance(self, amount: int = 1) -> None:
-        self.amounts.append(amount)
 
 
 ROWS = [

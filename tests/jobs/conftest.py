@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,28 +38,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def encoder() -> Encoder:
     return registry.load("blosum62")
-
-
-class Noting:
-    """Progress that keeps what it is told, and draws nothing."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.rows: list[dict[str, str]] = []
-
-    @contextmanager
-    def stage(self, name: str, total: int | None, unit: str) -> Iterator[Noting]:
-        yield self
-
-    def advance(self, amount: int = 1) -> None: ...
-
-    def show(self, **figures: str) -> None: ...
-
-    def row(self, **figures: str) -> None:
-        self.rows.append(figures)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from sesstore.residues import StructureTokens
 from sesstore.store import Store
 from sesstore.tasks import Problem, Split, Task
 
-from .conftest import Noting
+from ..noting import Noting
 
 PROTEINS = [Protein(f"p{n}", "MKVLA" + letter * 5) for n, letter in enumerate("ACDEFG")]
 

@@ -14,7 +14,7 @@ from sesstore.provenance import circumstances
 from sesstore.residues import StructureTokens
 from sesstore.store import Store
 
-from .conftest import Noting
+from ..noting import Noting
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from sesstore.errors import FingerprintMismatchError, InputError, NotStoredError, StoreError
-from sesstore.progress import SILENT
 from sesstore.provenance import circumstances
 from sesstore.sharing import share_paths
 from sesstore.sharing.bucket import open_store
@@ -27,6 +26,8 @@ from sesstore.store import Store
 from sesstore.store.diff import compare_stores
 from sesstore.store.integrity import verify
 from sesstore.store.layout import committed
+
+from ..noting import Noting
 
 CHILD = """
 import sys
@@ -205,7 +206,7 @@ def leave_behind(kit, bucket: str, proteins, monkeypatch) -> Path:
 @pytest.mark.parametrize("file", ["values/c.0.0", "digests/c.0.0", "checksums.json", "zarr.json"])
 def test_a_leftover_that_is_damaged_is_not_sent(kit, tmp_path, bucket, monkeypatch, file):
     """By a power cut, say. It is kept and said, and its proteins are not taken for embedded."""
-    proteins, notes = kit.proteins(10), Notes()
+    proteins, notes = kit.proteins(10), Noting()
     scratch = leave_behind(kit, bucket, proteins, monkeypatch)
     (path,) = scratch.glob(f"embeddings/*/2*/{file}")
     raw = bytearray(path.read_bytes())
@@ -215,7 +216,7 @@ def test_a_leftover_that_is_damaged_is_not_sent(kit, tmp_path, bucket, monkeypat
         has = store.has_embeddings(kit.provenance().fingerprint, [p.digest for p in proteins])
         assert not has.any()
         fill(store, kit, proteins)
-    assert any("damaged" in note and path.parent.name in note for note in notes.said)
+    assert any("damaged" in note and path.parent.name in note for note in notes.notes)
     assert not list(cache_of(bucket).parent.glob("*.writing/*"))
     (kept,) = cache_of(bucket).parent.glob(f"*.damaged/*/store/embeddings/*/2*/{file}")
     assert kept.read_bytes() == raw
@@ -224,23 +225,15 @@ def test_a_leftover_that_is_damaged_is_not_sent(kit, tmp_path, bucket, monkeypat
 
 @pytest.mark.parametrize("file", ["zarr.json", "proteins.lmdb"])
 def test_a_scratch_folder_that_is_damaged_holds_nobody_up(kit, tmp_path, bucket, monkeypatch, file):
-    proteins, notes = kit.proteins(10), Notes()
+    proteins, notes = kit.proteins(10), Noting()
     scratch = leave_behind(kit, bucket, proteins, monkeypatch)
     Store.open(scratch).add_proteins(proteins)
     size = (scratch / file).stat().st_size
     (scratch / file).write_bytes(bytes(size))
     with open_store(bucket, progress=notes) as store:
         fill(store, kit, proteins)
-    assert any("damaged" in note for note in notes.said)
+    assert any("damaged" in note for note in notes.notes)
     assert len(pulled(bucket, tmp_path / "mine").embeddings()) == 10
-
-
-class Notes:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.note, self.stage = self.said.append, SILENT.stage
 
 
 def test_the_scratch_folder_of_a_living_writer_is_left_alone(kit, bucket):

@@ -15,7 +15,6 @@ from sesstore.errors import (
     StoreError,
     UnknownNameError,
 )
-from sesstore.progress import SILENT
 from sesstore.sharing import bucket_store, uploads
 from sesstore.sharing.bucket import open_store
 from sesstore.sharing.cache import cache_of
@@ -24,6 +23,8 @@ from sesstore.sharing.object_storage import BucketRemote
 from sesstore.sharing.share_index import Index
 from sesstore.sharing.uploads import claim_encoder, send_records, send_segment
 from sesstore.store import layout
+
+from ..noting import Noting
 
 
 @pytest.fixture(autouse=True)
@@ -39,14 +40,6 @@ def target(memory: str) -> BucketRemote:
 def writing(memory: str) -> list[Path]:
     """Scratch folders of writers."""
     return list(cache_of(memory).parent.glob("*.writing/*"))
-
-
-class Notes:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.note, self.stage = self.said.append, SILENT.stage
 
 
 def test_a_folder_by_its_url_is_made_only_if_it_may(tmp_path):
@@ -74,7 +67,7 @@ def test_an_error_in_the_block_sends_what_was_added_and_stays(memory, target, ki
 
 
 def test_what_cannot_be_sent_after_an_error_is_kept_for_the_next(memory, kit, monkeypatch):
-    proteins, notes = kit.proteins(3), Notes()
+    proteins, notes = kit.proteins(3), Noting()
 
     def fails(*_: object, **__: object) -> None:
         raise StoreError("the line is dead")
@@ -88,17 +81,17 @@ def test_what_cannot_be_sent_after_an_error_is_kept_for_the_next(memory, kit, mo
         patch.setattr(bucket_store, "send_records", fails)
         with pytest.raises(KeyError, match="mine"):
             ends()
-    assert notes.said == ["warning: not all that was added could be sent: the line is dead"]
-    notes.said.clear()
+    assert notes.notes == ["warning: not all that was added could be sent: the line is dead"]
+    notes.notes.clear()
     assert len(writing(memory)) == 1
     with open_store(f"{memory}/", progress=notes) as store:  # the same address
         assert store.count_proteins() == 3
-    assert notes.said == []  # of records nothing is said
+    assert notes.notes == []  # of records nothing is said
     assert writing(memory) == []
 
 
 def test_segments_that_an_earlier_run_left_are_sent_and_said(memory, target, kit, monkeypatch):
-    proteins, made, notes = kit.proteins(4), kit.provenance(), Notes()
+    proteins, made, notes = kit.proteins(4), kit.provenance(), Noting()
 
     def fails(*_: object) -> None:
         raise StoreError("the line is dead")
@@ -116,7 +109,7 @@ def test_segments_that_an_earlier_run_left_are_sent_and_said(memory, target, kit
     (segment,) = folder.glob("store/embeddings/*/2*")
     with open_store(memory, progress=notes):
         pass
-    assert notes.said == [f"sending {segment.name}, which an earlier run left"]
+    assert notes.notes == [f"sending {segment.name}, which an earlier run left"]
     assert list(published_index(target).encoders[segment.parent.name].segments) == [segment.name]
     assert writing(memory) == []
 

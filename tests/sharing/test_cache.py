@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from sesstore.errors import InputError, NotStoredError, StoreError, UnknownNameError
-from sesstore.progress import SILENT
 from sesstore.residues import Embedding
 from sesstore.sharing.cache import cache_of, remote_store, url_of
 from sesstore.sharing.push import push
 from sesstore.store.integrity import verify
+
+from ..noting import Noting
 
 
 @pytest.fixture(autouse=True)
@@ -97,35 +98,27 @@ def test_urls_survive_being_paths():
         assert url_of(Path(plain)) is None
 
 
-class Notes:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.note, self.stage = self.said.append, SILENT.stage
-
-
 def test_what_was_done_is_said(shared, monkeypatch, tmp_path):
     from sesstore.sharing import cache
 
     push(shared, str(tmp_path / "there"))
-    where, notes = str(tmp_path / "there"), Notes()
+    where, notes = str(tmp_path / "there"), Noting()
     path = remote_store(where, "toy", "blosum62", progress=notes).path
-    assert notes.said[0] == f"{where} has no embeddings by blosum62: they will be made here"
-    assert len(notes.said) == 2
-    assert notes.said[1].endswith(f"bytes pulled into {path}")
-    notes = Notes()
+    assert notes.notes[0] == f"{where} has no embeddings by blosum62: they will be made here"
+    assert len(notes.notes) == 2
+    assert notes.notes[1].endswith(f"bytes pulled into {path}")
+    notes = Noting()
     remote_store(where, "toy", "enc", progress=notes)
-    assert len(notes.said) == 1  # the embeddings alone
+    assert len(notes.notes) == 1  # the embeddings alone
     remote_store(where, "toy", "enc", progress=notes)
-    assert len(notes.said) == 1  # nothing new
+    assert len(notes.notes) == 1  # nothing new
 
     def dead(*_, **__):
         raise StoreError("the line is dead")
 
     monkeypatch.setattr(cache, "open_place", dead)
     remote_store(where, "toy", "enc", progress=notes)
-    assert notes.said[1:] == [f"the line is dead. Using the copy in {path}"]
+    assert notes.notes[1:] == [f"the line is dead. Using the copy in {path}"]
 
     def gone(*_, **__):
         raise NotStoredError("there is no such store")

@@ -9,7 +9,6 @@ import pytest
 
 from sesstore.alphabets import ALPHABETS, Alphabet
 from sesstore.errors import InputError, StoreError
-from sesstore.progress import SILENT
 from sesstore.residues import StructureTokens
 from sesstore.sharing import bucket_store, share_paths, uploads
 from sesstore.sharing.bucket import open_store
@@ -21,6 +20,8 @@ from sesstore.sharing.share_index import Index, TaskEntry
 from sesstore.sharing.uploads import send_records, send_segment
 from sesstore.store import layout
 from sesstore.tasks import Task
+
+from ..noting import Noting
 
 
 @pytest.fixture(autouse=True)
@@ -154,14 +155,6 @@ def test_segments_end_by_size_and_by_age(memory, target, kit, bound):
     assert layout.parse_group(raw, name)["circumstances"]["run"] == 7
 
 
-class Notes:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.note, self.stage = self.said.append, SILENT.stage
-
-
 def publish_other_task(memory: str, kit) -> Task:
     with open_store(memory) as other:
         other.add_proteins(kit.proteins(4))
@@ -187,7 +180,7 @@ def test_another_task_of_its_name_is_said_whenever_it_came(memory, target, kit):
 
 
 def test_of_two_errors_the_first_counts_and_the_other_is_said(memory, kit):
-    notes = Notes()
+    notes = Noting()
 
     def ends() -> None:
         with open_store(memory, progress=notes) as store:
@@ -197,7 +190,7 @@ def test_of_two_errors_the_first_counts_and_the_other_is_said(memory, kit):
 
     with pytest.raises(KeyError, match="mine"):
         ends()
-    (note,) = notes.said
+    (note,) = notes.notes
     assert "could be sent: somebody else added another task 'toy'" in note
 
 
@@ -206,7 +199,7 @@ def test_what_a_killed_writer_left_and_does_not_fit_holds_nobody_up(
     memory, kit, tmp_path, monkeypatch, what
 ):
     """It is kept beside and said; what fits of a task's store is sent."""
-    notes, proteins = Notes(), kit.proteins(4)
+    notes, proteins = Noting(), kit.proteins(4)
 
     def dies(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -233,7 +226,7 @@ def test_what_a_killed_writer_left_and_does_not_fit_holds_nobody_up(
     ALPHABETS.pop("motifs", None)
     with open_store(memory, progress=notes) as store:
         assert store.count_proteins() == 4
-    first, second = notes.said
+    first, second = notes.notes
     assert "'toy'" in first if what == "task" else "'motifs' is shared there" in first
     (place,) = cache_of(memory).parent.glob("*.damaged/*")
     assert str(place) in second

@@ -17,7 +17,7 @@ from sesstore.proteins import Protein
 from sesstore.residues import Embedding
 from sesstore.store import Store
 
-from ..conftest import Noting
+from ...noting import Noting
 
 
 def test_the_plan_knows_what_it_will_cost(store: Store, encoder, proteins) -> None:

@@ -21,7 +21,7 @@ from sesstore.proteins import Protein
 from sesstore.residues import Embedding
 from sesstore.store import Store
 
-from ..conftest import Noting
+from ...noting import Noting
 
 PARTS = np.array([[1, 0], [3, 4], [0, 0], [-2, 0]], np.float32)
 WHOLE = np.array([[2, 0], [4, 3], [0, 0], [0, 5]], np.float32)

@@ -14,7 +14,7 @@ from sesstore.jobs.predicting.embedding_source import EmbeddingSource
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
-from ..conftest import Noting
+from ...noting import Noting
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8"])

@@ -15,7 +15,8 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.tasks import Problem, Task
 
-from ..conftest import Noting, Seeded
+from ...noting import Noting
+from ..conftest import Seeded
 
 
 @pytest.fixture

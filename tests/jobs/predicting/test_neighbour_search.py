@@ -22,7 +22,8 @@ from sesstore.provenance import Fingerprint, Provenance
 from sesstore.residues import Embedding
 from sesstore.store import Store
 
-from ..conftest import Noting, labelled
+from ...noting import Noting
+from ..conftest import labelled
 
 
 @pytest.fixture

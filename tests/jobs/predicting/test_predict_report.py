@@ -19,7 +19,7 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.training.runs import Run
 
-from ..conftest import Noting
+from ...noting import Noting
 from .test_predict import NOTHING, trained
 
 __all__ = ["trained"]

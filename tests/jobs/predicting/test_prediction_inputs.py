@@ -19,7 +19,8 @@ from sesstore.proteins import Protein
 from sesstore.store import Store
 from sesstore.structures.structure_files import StructureFile
 
-from ..conftest import Noting, labelled
+from ...noting import Noting
+from ..conftest import labelled
 
 
 def listed(inputs: PredictionInputs) -> list[tuple[list[str], Store | None]]:

@@ -23,7 +23,8 @@ from sesstore.jobs.training.train import prepare, train
 from sesstore.proteins import Protein
 from sesstore.store import Store
 
-from ..conftest import Noting, labelled
+from ...noting import Noting
+from ..conftest import labelled
 from .conftest import ADAPTER, CONFIG
 
 
